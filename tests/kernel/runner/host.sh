@@ -1,0 +1,33 @@
+# shellcheck shell=bash disable=SC2154 # the parts share variables
+# The running kernel: can it be used, and running a command on it.
+
+# Prints what the running kernel, or the right to use it, lacks; nothing where it will do.
+host_lacks() {
+    if ! has_net_admin; then
+        echo 'this needs CAP_NET_ADMIN in the initial user namespace (run it as root)'
+    elif ! has_team_driver; then
+        echo "the running kernel, $(uname -r), has no team driver, nor a module of it that can be loaded"
+    fi
+}
+
+has_net_admin() {
+    local -r cap_net_admin=12 initial_user_namespace='user:[4026531837]' # PROC_USER_INIT_INO
+    local name value effective=0
+    while read -r name value; do
+        [[ $name != CapEff: ]] || effective=$((16#$value))
+    done </proc/self/status
+    (((effective >> cap_net_admin) & 1)) && [[ $(readlink /proc/self/ns/user) == "$initial_user_namespace" ]]
+}
+
+has_team_driver() {
+    local -r modules=/lib/modules/$(uname -r)
+    [[ -e /sys/module/team ]] && return
+    grep -qs '/team\.ko' "$modules/modules.builtin" && return
+    modprobe -q team 2>/dev/null
+}
+
+run_on_host() {
+    say "on the running kernel, $(uname -r)"
+    PATH=$command_path
+    exec -- "$@"
+}

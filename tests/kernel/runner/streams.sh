@@ -1,0 +1,141 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
+# The command's standard streams, between this side and the guest.
+#
+# Output: the command writes to a pipe in the guest, from which a relay there copies to a serial line, which the kernel writes
+# to a pipe here, from which a relay copies to where it belongs. UML sets O_NONBLOCK on what it is given, so it gets nothing
+# that anyone else holds. Where both streams are one file, they share a line, which keeps their order.
+#
+# Input: a serial line takes 4 µs a byte, so the line only announces chunks, which lie as files in $run and are removed by
+# the guest. A regular file and /dev/null are opened in the guest itself. A terminal for both input and output
+# becomes a line of its own.
+
+# Notes which streams the caller closed, and what the others are, before anything here opens a descriptor.
+inspect_streams() {
+    local self=/proc/$$/fd stream
+    # Bash opens its script at the lowest number that is free, and leaves it there.
+    for stream in 1 2; do
+        [[ ! $self/$stream -ef ${BASH_SOURCE[-1]} ]] || eval "exec $stream>&-"
+    done
+    stdin='pump' stdout='pipe' stderr='pipe' terminal_size='0 0' stdin_path='' stdin_offset=0
+    [[ -e $self/0 ]] || { stdin=closed && exec 0</dev/null; }
+    [[ -e $self/1 ]] || { stdout=closed && exec 1>/dev/null; }
+    [[ -e $self/2 ]] || { stderr=closed && exec 2>/dev/null; }
+    [[ ! -t 2 ]] || { stderr='tty' && exec {terminal}>&2; }
+    [[ ! -t 1 ]] || { stdout='tty' && exec {terminal}>&1; }
+    [[ -z ${terminal:-} ]] || measure_terminal
+    if [[ $stdout != closed && $stderr != closed && $self/1 -ef $self/2 ]]; then
+        stderr=stdout
+    fi
+    [[ $stdin == closed ]] || inspect_stdin "$self"
+}
+
+inspect_stdin() {
+    local self=$1 key value
+    if [[ $self/0 -ef /dev/null ]]; then
+        stdin=null
+    elif [[ -t 0 ]]; then
+        if ! in_foreground; then
+            stdin=null
+        elif [[ $self/0 -ef $self/1 && -w $self/0 ]]; then
+            stdin=terminal stdout=terminal
+            [[ $stderr != stdout ]] || stderr=terminal
+        fi
+    elif [[ -f $self/0 ]] && stdin_path=$(readlink "$self/0") && [[ $stdin_path -ef $self/0 && -r $stdin_path ]] && ! guest_hides "$stdin_path"; then
+        stdin='file'
+        # Not by descriptor 0, which would then be the file that describes it.
+        while read -r -u 3 key value; do
+            [[ $key != pos: ]] || stdin_offset=$value
+        done 3<"/proc/$$/fdinfo/0"
+    fi
+}
+
+measure_terminal() { terminal_size=$(stty size <&"$terminal"); }
+
+# Reading a terminal in the background would stop us.
+in_foreground() {
+    local stat
+    stat=$(</proc/$$/stat)
+    # After the name: state ppid pgrp session tty_nr tpgid
+    read -r _ _ pgrp _ _ tpgid _ <<<"${stat##*) }"
+    [[ $pgrp == "$tpgid" ]]
+}
+
+# Starts the relays and sets $lines, the kernel's arguments for its serial lines.
+open_streams() {
+    mkfifo -- "$run/control" "$run/chunks"
+    exec {control}<>"$run/control" {chunks}<>"$run/chunks"
+    # The line 4 is how the guest writes to its own line 2.
+    lines=(con=null "con0=null,fd:$console" ssl=null "ssl2=fd:$control,null" "ssl3=fd:$chunks,null" "ssl4=null,fd:$control")
+    relays=()
+    case $stdout in
+        pipe | tty)
+            exec {out}> >(relay)
+            relays+=($!)
+            lines+=("ssl0=null,fd:$out")
+            ;;
+        terminal)
+            terminal_settings=$(stty -g <&0)
+            exec {out}<>/proc/$$/fd/0
+            lines+=("ssl0=fd:$out")
+            ;;
+    esac
+    if [[ $stderr == pipe || $stderr == tty ]]; then
+        exec {err}> >([[ -z ${out:-} ]] || exec {out}>&-; relay >&2)
+        relays+=($!)
+        lines+=("ssl1=null,fd:$err")
+    fi
+    [[ $stdin != pump ]] || start_pump
+}
+
+# Ends when its input does, not by a signal that the terminal sends to all: what was printed is printed.
+relay() {
+    trap '' INT QUIT TERM HUP
+    exec cat
+}
+
+# Something in the background would get /dev/null for its standard input.
+start_pump() {
+    { pump & } 3<&0
+    pump=$!
+}
+
+pump() {
+    local -r ahead=64
+    local number=0 reader=''
+    [[ -z ${out:-} ]] || exec {out}>&-
+    [[ -z ${err:-} ]] || exec {err}>&-
+    trap 'kill -KILL $reader; exit' TERM
+    trap '' TTIN
+    while read_chunk && [[ -s $run/chunk.$number ]]; do
+        echo "$number" >&"$chunks"
+        number=$((number + 1))
+        while [[ -e $run/chunk.$((number - ahead)) ]]; do
+            sleep 0.01
+        done
+    done
+    echo end >&"$chunks"
+}
+
+read_chunk() {
+    dd bs=64K count=1 status=none of="$run/chunk.$number" <&3 2>/dev/null &
+    reader=$!
+    wait "$reader"
+}
+
+# Closes this side's ends, so that the relays end once they have written everything.
+drain_streams() {
+    local relay
+    [[ -z ${out:-} ]] || exec {out}>&-
+    [[ -z ${err:-} ]] || exec {err}>&-
+    for relay in "${relays[@]}"; do
+        wait "$relay"
+    done
+}
+
+# The command read from the guest's own opening of the file: what it took is taken here too.
+advance_stdin() {
+    local position=$1
+    if [[ $stdin == file ]] && ((position > stdin_offset)); then
+        head -c $((position - stdin_offset)) >/dev/null
+    fi
+}

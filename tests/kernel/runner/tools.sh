@@ -1,0 +1,48 @@
+# shellcheck shell=bash disable=SC2154 # the parts share variables
+# The tools that the guest needs: the machine's own, else those unpacked beside the kernel.
+
+# Prints a shell command that starts the tool. ld.so takes the libraries' place as an argument, as a variable
+# would reach what the tool starts in its turn.
+tool_command() {
+    local root=$1 name=$2 program
+    if program=$(type -P "$name"); then
+        printf '%q' "$program"
+        return
+    fi
+    for program in "$root"/{usr/,}{s,}bin/"$name"; do
+        [[ -e $program ]] || continue
+        printf '/lib64/ld-linux-x86-64.so.2 --library-path %q:%q %q' \
+            "$root/usr/lib/x86_64-linux-gnu" "$root/lib/x86_64-linux-gnu" "$program"
+        return
+    done
+    return 1
+}
+
+write_wrapper() {
+    local wrapper=$1 command=$2
+    printf '#!/bin/bash\nexec %s "$@"\n' "$command" >"$wrapper"
+    chmod 755 -- "$wrapper"
+}
+
+# The directory that the guest has on its PATH: a modprobe that knows the modules' place, and what the machine lacks.
+write_wrappers() {
+    local bin=$1 root=$uml/tools name command
+    mkdir -- "$bin"
+    command=$(tool_command "$root" modprobe) || die "$uml lacks modprobe: remove it, so that it is fetched anew"
+    write_wrapper "$bin/modprobe" "$command -d $(printf '%q' "$uml")"
+    for name in lsmod insmod rmmod modinfo depmod ip bridge tc ss; do
+        type -P "$name" >/dev/null || ! command=$(tool_command "$root" "$name") || write_wrapper "$bin/$name" "$command"
+    done
+}
+
+# Prints the directory on the command's PATH that the guest can show the wrappers in: an empty one, ahead of any modprobe.
+place_for_wrappers() {
+    local directory
+    while IFS='' read -r -d : directory; do
+        [[ ! -e $directory/modprobe ]] || return
+        if [[ $directory =~ ^/[[:alnum:]/._-]+$ && -d $directory && -z $(ls -A -- "$directory") ]]; then
+            echo "$directory"
+            return
+        fi
+    done <<<"$command_path:"
+}
