@@ -1,0 +1,215 @@
+use std::env;
+use std::num::NonZeroU32;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
+
+use crate::error::{Error, Result};
+use crate::genl::Genl;
+use crate::handle::TeamHandle;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::model::name;
+use crate::netlink::codec::link::RTNLGRP_LINK;
+use crate::netlink::connection::Connection;
+use crate::netlink::failure::During;
+use crate::netlink::readiness::Readiness;
+use crate::netlink::transport::NetlinkSocket;
+use crate::rtnl::{Device, Rtnl};
+use crate::session::Session;
+
+/// The environment variable that sets the size of the event sockets' receive buffers, as for the C library.
+const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
+/// Asked for by default, in bytes: holds some 900 link notifications after the kernel has doubled it.
+const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
+/// The largest size that the kernel's doubling leaves whole.
+const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
+/// Large enough for the acknowledgements of a few hundred requests sent at once.
+const COMMAND_RECEIVE_BUFFER: usize = 1 << 20;
+const DEFAULT_DUMP_ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens or creates a team with other settings than the default ones.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use libteam::TeamHandle;
+///
+/// # enter_namespace();
+/// let team = TeamHandle::builder()
+///     .receive_buffer(4 << 20)
+///     .command_timeout(Duration::from_secs(1))
+///     .create("team0")?;
+/// assert!(team.receive_buffers()?.link >= 4 << 20);
+/// team.destroy()?;
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TeamBuilder {
+    receive_buffer: usize,
+    dump_attempts: NonZeroU32,
+    command_timeout: Duration,
+}
+
+impl Default for TeamBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TeamBuilder {
+    /// The default settings.
+    pub fn new() -> Self {
+        Self {
+            receive_buffer: DEFAULT_RECEIVE_BUFFER,
+            dump_attempts: DEFAULT_DUMP_ATTEMPTS,
+            command_timeout: DEFAULT_COMMAND_TIMEOUT,
+        }
+    }
+
+    /// The size in bytes to ask for as the receive buffer of each event socket; 1 MiB by default.
+    ///
+    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at `net.core.rmem_max`:
+    /// [`TeamHandle::receive_buffers`] tells what it gave. When a buffer overruns nothing is lost for good, but the
+    /// handle has to ask for everything again. The environment variable `TEAM_EVENT_BUFSIZE` comes before this.
+    ///
+    /// # Source
+    ///
+    /// `SO_RCVBUF` and `SO_RCVBUFFORCE`, socket(7).
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = bytes;
+        self
+    }
+
+    /// How often a dump of the links is asked for until one was not interrupted by links that come and go; 5 by
+    /// default. The last one is used as it is, see [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_DUMP_INTR`, netlink(7).
+    pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
+        self.dump_attempts = attempts;
+        self
+    }
+
+    /// How long to wait for the kernel's answer to one request; 5 seconds by default.
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.command_timeout = timeout;
+        self
+    }
+
+    /// As [`TeamHandle::create`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::create`].
+    pub fn create(&self, name: &str) -> Result<TeamHandle> {
+        name::check(name)?;
+        self.create_with(self.rtnl()?, name)
+    }
+
+    /// As [`TeamHandle::recreate`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::recreate`].
+    pub fn recreate(&self, name: &str) -> Result<TeamHandle> {
+        name::check(name)?;
+        let mut rtnl = self.rtnl()?;
+        match rtnl.device_by_name(name) {
+            Ok(device) => {
+                let ifindex = check_team(device)?.ifindex;
+                rtnl.delete(ifindex).during(|| format!("deleting team device {name}"))?;
+            }
+            Err(Error::NoSuchDevice { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.create_with(rtnl, name)
+    }
+
+    /// As [`TeamHandle::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::open`].
+    pub fn open(&self, name: &str) -> Result<TeamHandle> {
+        name::check(name)?;
+        let mut rtnl = self.rtnl()?;
+        let device = rtnl.device_by_name(name)?;
+        self.attach(rtnl, check_team(device)?)
+    }
+
+    /// As [`TeamHandle::open_index`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::open_index`].
+    pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
+        let mut rtnl = self.rtnl()?;
+        let device = rtnl.device(ifindex)?;
+        self.attach(rtnl, check_team(device)?)
+    }
+
+    fn create_with(&self, mut rtnl: Rtnl, name: &str) -> Result<TeamHandle> {
+        let ifindex = rtnl.create_team(name)?;
+        let device = Device { ifindex, name: name.to_owned(), kind: Some(Link::TEAM_KIND.to_owned()) };
+        self.attach(rtnl, device).inspect_err(|_| {
+            // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
+            if let Err(failure) =
+                self.rtnl().and_then(|mut rtnl| rtnl.delete(ifindex).during(|| format!("deleting {name}")))
+            {
+                log::warn!("{name} was created, cannot be opened, and stays: {failure}");
+            }
+        })
+    }
+
+    /// Opens the other sockets and fills the cache.
+    fn attach(&self, rtnl: Rtnl, device: Device) -> Result<TeamHandle> {
+        let buffer = self.event_buffer()?;
+        let opening = || "opening a netlink socket".to_owned();
+        let genl = Genl::resolve(self.connect(NETLINK_GENERIC)?)?;
+        let join = |protocol, group| NetlinkSocket::open(protocol, buffer)?.join(group);
+        let link_events = join(NETLINK_ROUTE, RTNLGRP_LINK).during(opening)?;
+        let team_events = join(NETLINK_GENERIC, genl.event_group()).during(opening)?;
+        let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(opening)?;
+        let session = Session::start(rtnl, genl, link_events, team_events, device.ifindex, device.name)?;
+        Ok(TeamHandle::new(session, readiness))
+    }
+
+    fn rtnl(&self) -> Result<Rtnl> {
+        Ok(Rtnl::new(self.connect(NETLINK_ROUTE)?, self.dump_attempts.get()))
+    }
+
+    fn connect(&self, protocol: isize) -> Result<Connection> {
+        let socket = NetlinkSocket::open(protocol, COMMAND_RECEIVE_BUFFER)
+            .and_then(NetlinkSocket::with_extended_acks)
+            .during(|| "opening a netlink socket".to_owned())?;
+        Ok(Connection::new(socket, self.command_timeout))
+    }
+
+    fn event_buffer(&self) -> Result<usize> {
+        let wanted = match env::var_os(BUFFER_VARIABLE) {
+            Some(value) => value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| Error::InvalidSetting {
+                setting: BUFFER_VARIABLE,
+                value: value.to_string_lossy().into_owned(),
+                reason: "want a number of bytes",
+            })?,
+            None => self.receive_buffer,
+        };
+        Ok(wanted.min(MAX_RECEIVE_BUFFER))
+    }
+}
+
+fn check_team(device: Device) -> Result<Device> {
+    if device.kind.as_deref() == Some(Link::TEAM_KIND) {
+        Ok(device)
+    } else {
+        Err(Error::NotTeam { device: device.name, kind: device.kind })
+    }
+}

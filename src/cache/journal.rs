@@ -1,0 +1,95 @@
+use std::hash::Hash;
+
+use indexmap::IndexMap;
+
+use crate::changes::Change;
+
+/// What was touched since changes were last told, with the state from before the first touch.
+#[derive(Debug)]
+pub(super) struct Journal<K, V> {
+    entries: IndexMap<K, Entry<V>>,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    before: Option<V>,
+    /// The kernel itself says that it changed.
+    marked: bool,
+}
+
+impl<K, V> Default for Journal<K, V> {
+    fn default() -> Self {
+        Self { entries: IndexMap::new() }
+    }
+}
+
+impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
+    /// Notes the state before a touch; only the first touch counts.
+    pub(super) fn note(&mut self, key: K, before: impl FnOnce() -> Option<V>, marked: bool) {
+        let entry = self.entries.entry(key).or_insert_with(|| Entry { before: before(), marked: false });
+        entry.marked |= marked;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What was touched, in order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.entries.keys()
+    }
+
+    /// Tells the changes against the state now, and starts anew.
+    pub(super) fn take<'a>(&mut self, now: impl Fn(&K) -> Option<&'a V>) -> Vec<Change<V>>
+    where
+        V: 'a,
+    {
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .filter_map(|(key, Entry { before, marked })| {
+                let after = now(&key);
+                let differs = marked || before.as_ref() != after;
+                differs.then(|| Change::between(before, after.cloned())).flatten()
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays the values that one key has one after the other, and tells what a journal makes of it.
+    fn told(values: &[Option<i32>], marked: bool) -> Vec<Change<i32>> {
+        let mut journal = Journal::default();
+        for value in &values[..values.len() - 1] {
+            journal.note("key", || *value, marked);
+        }
+        let last = values.last().unwrap();
+        journal.take(|_| last.as_ref())
+    }
+
+    #[test]
+    fn only_the_difference_over_the_whole_batch_is_told() {
+        assert_eq!(told(&[Some(1), Some(2), Some(3)], false), [Change::between(Some(1), Some(3)).unwrap()]);
+        assert_eq!(told(&[None, Some(2), Some(3)], false), [Change::between(None, Some(3)).unwrap()]);
+        assert_eq!(told(&[Some(1), None], false), [Change::between(Some(1), None).unwrap()]);
+        assert_eq!(told(&[Some(1), Some(2), Some(1)], false), []);
+        assert_eq!(told(&[None, Some(2), None], false), []);
+    }
+
+    #[test]
+    fn what_the_kernel_marks_is_told_even_if_it_is_the_same_again() {
+        assert_eq!(told(&[Some(1), Some(1)], true), [Change::between(Some(1), Some(1)).unwrap()]);
+        assert_eq!(told(&[None, Some(2), None], true), []);
+    }
+
+    #[test]
+    fn it_starts_anew_after_telling() {
+        let mut journal = Journal::default();
+        journal.note("key", || Some(1), true);
+        journal.take(|_| Some(&2));
+        assert!(journal.is_empty());
+        assert_eq!(journal.take(|_| Some(&3)), []);
+    }
+}

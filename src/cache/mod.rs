@@ -1,0 +1,157 @@
+//! What the handle knows: links, ports and options. Takes decoded messages, tells what they changed; no I/O, no bytes.
+
+pub(crate) mod links;
+pub(crate) mod options;
+pub(crate) mod ports;
+
+mod journal;
+mod original_hwaddr;
+
+use links::Links;
+use options::Options;
+use ports::Ports;
+
+use crate::changes::Changes;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::netlink::codec::link::{LinkNews, LinkReport};
+use crate::netlink::codec::team::Report;
+
+/// All that is known of one team and its namespace.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    team: IfIndex,
+    team_name: String,
+    /// The device was deleted. What has its index later is another one.
+    gone: bool,
+    links: Links,
+    ports: Ports,
+    options: Options,
+}
+
+impl Cache {
+    pub(crate) fn new(team: IfIndex, team_name: String) -> Self {
+        Self {
+            team,
+            team_name,
+            gone: false,
+            links: Links::default(),
+            ports: Ports::default(),
+            options: Options::default(),
+        }
+    }
+
+    pub(crate) fn team(&self) -> IfIndex {
+        self.team
+    }
+
+    /// The name of the team device, or its last one.
+    pub(crate) fn team_name(&self) -> &str {
+        &self.team_name
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether the team device was deleted.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// The team's own link.
+    pub(crate) fn team_link(&self) -> Option<&Link> {
+        self.links.get(self.team).filter(|_| !self.gone)
+    }
+
+    /// Takes over a link message.
+    pub(crate) fn apply_link(&mut self, news: &LinkNews<'_>) {
+        match news {
+            LinkNews::Present(report) => self.link_present(report),
+            LinkNews::Removed(ifindex) => self.link_removed(*ifindex),
+            LinkNews::Irrelevant => {}
+        }
+    }
+
+    pub(crate) fn link_present(&mut self, report: &LinkReport<'_>) {
+        self.links.apply(report);
+        if report.ifindex == self.team && !self.gone {
+            if report.kind.as_deref() == Some(Link::TEAM_KIND) {
+                report.name.as_ref().clone_into(&mut self.team_name);
+            } else {
+                self.team_gone();
+            }
+        }
+    }
+
+    pub(crate) fn link_removed(&mut self, ifindex: IfIndex) {
+        self.links.remove(ifindex);
+        if ifindex == self.team {
+            self.team_gone();
+        }
+    }
+
+    /// Takes over an event of the team driver.
+    pub(crate) fn apply_team(&mut self, report: Report) {
+        if self.gone {
+            return;
+        }
+        match report {
+            Report::Options(options) => options.into_iter().for_each(|option| self.options.apply(option)),
+            Report::Ports(ports) => ports.iter().for_each(|port| self.ports.apply(port)),
+        }
+    }
+
+    /// Takes over a whole list of ports or options: what is not in it is gone.
+    pub(crate) fn replace_team(&mut self, report: Report) {
+        if self.gone {
+            return;
+        }
+        match report {
+            Report::Options(options) => self.options.replace(options),
+            Report::Ports(ports) => self.ports.replace(&ports),
+        }
+    }
+
+    /// The device is gone, and with it what the kernel does not announce one by one.
+    fn team_gone(&mut self) {
+        self.gone = true;
+        self.ports.clear();
+        self.options.clear();
+    }
+
+    /// Whether there is something to tell.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.links.has_changes() || self.ports.has_changes() || self.options.has_changes()
+    }
+
+    /// Tells what changed since this was last called.
+    pub(crate) fn take_changes(&mut self) -> Changes {
+        self.name_ports();
+        Changes {
+            links: self.links.take_changes(),
+            ports: self.ports.take_changes(),
+            options: self.options.take_changes(),
+            resynced: false,
+            inconsistent: false,
+        }
+    }
+
+    /// Gives the ports the names of their links. Either can be the first to arrive, and a link can be renamed.
+    pub(crate) fn name_ports(&mut self) {
+        let touched: Vec<IfIndex> = self.links.touched().chain(self.ports.touched()).collect();
+        for ifindex in touched {
+            if let Some(link) = self.links.get(ifindex) {
+                self.ports.rename(ifindex, link.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+use indexmap::IndexMap;
+
+use super::journal::Journal;
+use crate::changes::Change;
+use crate::model::ifindex::IfIndex;
+use crate::model::option::{OptionId, OptionValue, TeamOption, names};
+use crate::netlink::codec::team::OptionReport;
+
+/// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    options: IndexMap<OptionId, TeamOption>,
+    journal: Journal<OptionId, TeamOption>,
+}
+
+impl Options {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &TeamOption> {
+        self.options.values()
+    }
+
+    pub(crate) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
+        self.options.get(id)
+    }
+
+    pub(crate) fn value(&self, id: &OptionId) -> Option<&OptionValue> {
+        self.get(id).map(TeamOption::value)
+    }
+
+    /// Takes over what an event says of an option.
+    pub(crate) fn apply(&mut self, report: OptionReport) {
+        if !report.fate.removed {
+            self.derive_enabled(&report.option);
+        }
+        self.store(report);
+    }
+
+    /// Takes over a whole list: what is not in it is gone.
+    pub(crate) fn replace(&mut self, reports: Vec<OptionReport>) {
+        let mut old = std::mem::take(&mut self.options);
+        for report in reports {
+            let id = report.option.id.clone();
+            if let Some(option) = old.get(&id) {
+                self.options.insert(id.clone(), option.clone());
+            }
+            self.store(report);
+            old.swap_remove(&id);
+        }
+        for (id, option) in old {
+            self.journal.note(id, || Some(option), false);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.replace(Vec::new());
+    }
+
+    fn store(&mut self, report: OptionReport) {
+        let id = report.option.id.clone();
+        let before = self.options.get(&id).cloned();
+        if report.fate.removed {
+            self.options.shift_remove(&id);
+        } else {
+            self.options.insert(id.clone(), report.option);
+        }
+        self.journal.note(id, || before, report.fate.changed);
+    }
+
+    /// The driver keeps two switches a port, for receiving and for sending, and tells only of the option that was
+    /// set: `enabled` sets both and reads as both together.
+    fn derive_enabled(&mut self, set: &TeamOption) {
+        let (Some(port), OptionValue::Bool(enabled)) = (set.id.port, &set.value) else { return };
+        match &*set.id.name {
+            names::ENABLED => {
+                self.derive(OptionId::port(names::RX_ENABLED, port), *enabled);
+                self.derive(OptionId::port(names::TX_ENABLED, port), *enabled);
+            }
+            names::RX_ENABLED => self.derive_both(port, *enabled, names::TX_ENABLED),
+            names::TX_ENABLED => self.derive_both(port, *enabled, names::RX_ENABLED),
+            _ => {}
+        }
+    }
+
+    fn derive_both(&mut self, port: IfIndex, this: bool, other: &'static str) {
+        // While a port is being added its options come one by one: the other half is not known yet.
+        if let Some(OptionValue::Bool(other)) = self.value(&OptionId::port(other, port)) {
+            let both = this && *other;
+            self.derive(OptionId::port(names::ENABLED, port), both);
+        }
+    }
+
+    /// Changes an option that is there.
+    fn derive(&mut self, id: OptionId, value: bool) {
+        let value = OptionValue::Bool(value);
+        if let Some(option) = self.options.get_mut(&id) {
+            if option.value != value {
+                self.journal.note(id, || Some(option.clone()), false);
+                option.value = value;
+            }
+        }
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
+    pub(super) fn take_changes(&mut self) -> Vec<Change<TeamOption>> {
+        self.journal.take(|id| self.options.get(id))
+    }
+}

@@ -1,0 +1,56 @@
+use std::collections::HashMap;
+
+use crate::model::hwaddr::HwAddr;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::{Link, LinkFlags};
+use crate::netlink::codec::link::LinkReport;
+
+/// Finds the address that a link had before its master gave it another one.
+///
+/// The team driver changes a new port's address first and announces the master last: in between there is a message
+/// with the team's address and no master, which looks as if the link's own address had been changed by hand.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    /// The address before the last change, of links that had no master and were down then, as a new port is.
+    recently: HashMap<IfIndex, Option<HwAddr>>,
+}
+
+impl Replaced {
+    /// The original address of a link that was `before` and is now as reported.
+    pub(super) fn original_hwaddr(
+        &mut self,
+        before: &Link,
+        report: &LinkReport<'_>,
+        master_hwaddr: Option<HwAddr>,
+    ) -> Option<HwAddr> {
+        let ifindex = report.ifindex;
+        match (before.master, report.master) {
+            (_, None) => {
+                self.watch(before, report);
+                report.hwaddr
+            }
+            (Some(_), Some(_)) => before.original_hwaddr,
+            (None, Some(_)) => match self.recently.remove(&ifindex) {
+                Some(replaced) if before.hwaddr == master_hwaddr => replaced,
+                _ => before.hwaddr,
+            },
+        }
+    }
+
+    pub(super) fn forget(&mut self, ifindex: IfIndex) {
+        self.recently.remove(&ifindex);
+    }
+
+    /// The driver sets a new port up between its address and its master: any other message about a link that is down
+    /// shows that the change was no part of becoming a port.
+    fn watch(&mut self, before: &Link, report: &LinkReport<'_>) {
+        if report.flags.contains(LinkFlags::UP) {
+            return;
+        }
+        if before.master.is_none() && before.hwaddr != report.hwaddr {
+            self.recently.insert(report.ifindex, before.hwaddr);
+        } else {
+            self.forget(report.ifindex);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use indexmap::IndexMap;
+
+use super::journal::Journal;
+use crate::changes::Change;
+use crate::model::ifindex::IfIndex;
+use crate::model::port::Port;
+use crate::netlink::codec::team::PortReport;
+
+/// The team's ports, in the order in which they were added.
+#[derive(Debug, Default)]
+pub(crate) struct Ports {
+    ports: IndexMap<IfIndex, Port>,
+    journal: Journal<IfIndex, Port>,
+}
+
+impl Ports {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Port> {
+        self.ports.values()
+    }
+
+    pub(crate) fn get(&self, ifindex: IfIndex) -> Option<&Port> {
+        self.ports.get(&ifindex)
+    }
+
+    /// Takes over what an event says of a port.
+    pub(crate) fn apply(&mut self, report: &PortReport) {
+        let ifindex = report.port.ifindex;
+        let before = self.ports.get(&ifindex).cloned();
+        if report.fate.removed {
+            self.ports.shift_remove(&ifindex);
+        } else {
+            let name = before.as_ref().and_then(|port| port.name.clone());
+            self.ports.insert(ifindex, Port { name, ..report.port.clone() });
+        }
+        self.journal.note(ifindex, || before, report.fate.changed);
+    }
+
+    /// Takes over a whole list: what is not in it is gone.
+    pub(crate) fn replace(&mut self, reports: &[PortReport]) {
+        let mut old = std::mem::take(&mut self.ports);
+        for report in reports {
+            let ifindex = report.port.ifindex;
+            if let Some(port) = old.get(&ifindex) {
+                self.ports.insert(ifindex, port.clone());
+            }
+            self.apply(report);
+            old.shift_remove(&ifindex);
+        }
+        for (ifindex, port) in old {
+            self.journal.note(ifindex, || Some(port), false);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.replace(&[]);
+    }
+
+    /// Takes over the name of the link under a port.
+    pub(super) fn rename(&mut self, ifindex: IfIndex, name: &str) {
+        if let Some(port) = self.ports.get_mut(&ifindex) {
+            if port.name() != Some(name) {
+                self.journal.note(ifindex, || Some(port.clone()), false);
+                port.name = Some(name.into());
+            }
+        }
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
+    /// The ports touched since changes were last told.
+    pub(super) fn touched(&self) -> impl Iterator<Item = IfIndex> {
+        self.journal.keys().copied()
+    }
+
+    pub(super) fn take_changes(&mut self) -> Vec<Change<Port>> {
+        self.journal.take(|ifindex| self.ports.get(ifindex))
+    }
+}

@@ -1,0 +1,88 @@
+//! Commands to the team driver over generic netlink.
+
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::model::ifindex::IfIndex;
+use crate::model::option::{OptionId, OptionValue};
+use crate::netlink::codec::ctrl::{self, Family};
+use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, Request};
+use crate::netlink::connection::{Connection, Part};
+use crate::netlink::failure::{During, Failure};
+use crate::netlink::transport::{NetlinkSocket, Transport};
+
+/// The handle's connection for commands to the driver.
+#[derive(Debug)]
+pub(crate) struct Genl<T = NetlinkSocket> {
+    connection: Connection<T>,
+    family: Family,
+}
+
+impl<T: Transport> Genl<T> {
+    /// Asks the kernel for the driver's numbers, which last until the module is loaded again.
+    pub(crate) fn resolve(mut connection: Connection<T>) -> Result<Self> {
+        let mut family = None;
+        let answer = connection.request(ctrl::family_request(FAMILY), 0, |frame| {
+            family = Some(ctrl::decode_family(frame.payload, EVENT_GROUP)?);
+            Ok(())
+        });
+        if let Err(failure) = &answer {
+            if failure.refusal() == Some(Errno::NOENT) {
+                return Err(Error::FamilyNotFound);
+            }
+        }
+        answer.during(|| "looking up the team driver".to_owned())?;
+        let family = family.ok_or(Error::FamilyNotFound)?;
+        Ok(Self { connection, family })
+    }
+
+    /// The number of the multicast group of change events.
+    pub(crate) fn event_group(&self) -> u32 {
+        self.family.group
+    }
+
+    /// The message type of the driver's events.
+    pub(crate) fn family_id(&self) -> u16 {
+        self.family.id
+    }
+
+    /// Asks for all ports of a team.
+    pub(crate) fn ports(&mut self, team: IfIndex) -> Result<Report, Failure> {
+        self.list(Request::port_list_get(team), team, Report::Ports(Vec::new()))
+    }
+
+    /// Asks for all options of a team.
+    pub(crate) fn options(&mut self, team: IfIndex) -> Result<Report, Failure> {
+        self.list(Request::options_get(team), team, Report::Options(Vec::new()))
+    }
+
+    /// Sets one option.
+    pub(crate) fn set_option(&mut self, request: Request) -> Result<(), Failure> {
+        self.connection.request(request.for_family(self.family.id), 0, |_| Ok(()))
+    }
+
+    fn list(&mut self, request: Request, team: IfIndex, empty: Report) -> Result<Report, Failure> {
+        let mut whole = empty;
+        self.connection.collect(request.for_family(self.family.id), |part| {
+            match part {
+                Part::Start => whole.clear(),
+                Part::Message(frame) => {
+                    if let Some(report) = team::decode(frame.payload, team)? {
+                        whole.extend(report);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+}
+
+/// Puts the request for setting an option together.
+pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<Request> {
+    Request::options_set(team, id, value).map_err(|reason| Error::OptionValue {
+        id: id.clone(),
+        value: value.to_string(),
+        reason,
+    })
+}

@@ -1,0 +1,394 @@
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use crate::builder::TeamBuilder;
+use crate::changes::{ChangeKind, Changes};
+use crate::error::{BoxError, Error, Result};
+use crate::handlers::{HandlerId, Handlers, Outcome};
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::model::option::{OptionId, TeamOption};
+use crate::model::port::Port;
+use crate::netlink::failure::During;
+use crate::netlink::readiness::Readiness;
+use crate::session::Session;
+
+/// One team device under control: commands go through it, and it follows every change.
+///
+/// The handle keeps a cache of the namespace's links and of the team's ports and options. Reading the cache costs no
+/// system call. It is brought up to date by [`handle_events`](Self::handle_events), and by each command, so that a
+/// command's effect can be read at once; what a command's update found is told by the next `handle_events`.
+///
+/// Dropping the handle closes its sockets and leaves the device as it is.
+///
+/// # Permissions
+///
+/// The driver answers only to `CAP_NET_ADMIN` in the *initial* user namespace: root of an unprivileged container gets
+/// an [`Error::Kernel`] with `EPERM`.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{Mode, TeamHandle};
+///
+/// # enter_namespace();
+/// let mut team = TeamHandle::create("team0")?;
+/// team.set_mode(Mode::ActiveBackup)?;
+/// assert_eq!(team.mode(), Some(Mode::ActiveBackup));
+/// team.destroy()?;
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+#[doc(alias = "team_handle")]
+#[doc(alias = "team_alloc")]
+#[doc(alias = "team_free")]
+#[derive(Debug)]
+pub struct TeamHandle {
+    pub(crate) session: Session,
+    readiness: Readiness,
+    handlers: Handlers,
+}
+
+impl TeamHandle {
+    /// Creates a team device and opens it. The device is down and has no mode yet.
+    ///
+    /// The kernel loads the driver if it has to.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidName`] before anything is sent.
+    /// - [`Error::Kernel`]: `EEXIST` if a link has this name or alternative name, of whatever kind; `EOPNOTSUPP` if
+    ///   the kernel has no team driver; `EPERM` without the right to.
+    /// - Those of [`open_index`](Self::open_index); the new device is then deleted again.
+    #[doc(alias = "team_create")]
+    pub fn create(name: &str) -> Result<Self> {
+        TeamBuilder::new().create(name)
+    }
+
+    /// Creates a team device, after deleting the team device that has this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotTeam`] if the name belongs to a device of another kind, which is left alone; otherwise as
+    /// [`create`](Self::create).
+    #[doc(alias = "team_recreate")]
+    pub fn recreate(name: &str) -> Result<Self> {
+        TeamBuilder::new().recreate(name)
+    }
+
+    /// Opens the team device that has this name or alternative name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidName`] before anything is sent, [`Error::NoSuchDevice`], or those of
+    /// [`open_index`](Self::open_index).
+    #[doc(alias = "team_init")]
+    pub fn open(name: &str) -> Result<Self> {
+        TeamBuilder::new().open(name)
+    }
+
+    /// Opens the team device that has this interface index.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchDevice`], [`Error::NotTeam`], [`Error::FamilyNotFound`].
+    /// - [`Error::Kernel`] with `EPERM` without `CAP_NET_ADMIN` in the initial user namespace.
+    /// - [`Error::InvalidSetting`] for an environment variable `TEAM_EVENT_BUFSIZE` that is no number.
+    /// - [`Error::DeviceGone`] if the device was deleted meanwhile.
+    #[doc(alias = "team_init")]
+    pub fn open_index(ifindex: IfIndex) -> Result<Self> {
+        TeamBuilder::new().open_index(ifindex)
+    }
+
+    /// For other settings than the default ones.
+    pub fn builder() -> TeamBuilder {
+        TeamBuilder::new()
+    }
+
+    pub(crate) fn new(session: Session, readiness: Readiness) -> Self {
+        Self { session, readiness, handlers: Handlers::default() }
+    }
+
+    /// Deletes the device. Its ports stay as links of their own, set down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceGone`] if somebody else deleted it first, or [`Error::Kernel`].
+    #[doc(alias = "team_destroy")]
+    pub fn destroy(mut self) -> Result<()> {
+        let deleting = |ifindex| move |session: &mut Session| session.rtnl.delete(ifindex);
+        let name = self.name().to_owned();
+        self.command(deleting(self.team_ifindex()))?.during(|| format!("deleting team device {name}"))
+    }
+
+    /// The interface index of the team device itself.
+    #[must_use]
+    pub fn team_ifindex(&self) -> IfIndex {
+        self.session.cache().team()
+    }
+
+    /// The name of the team device, or its last one when it is gone.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.session.name()
+    }
+
+    /// The team's ports in the order in which they were added.
+    #[doc(alias = "team_get_next_port")]
+    #[must_use]
+    pub fn ports(&self) -> impl ExactSizeIterator<Item = &Port> {
+        self.session.cache().ports().iter()
+    }
+
+    /// One port of the team.
+    #[must_use]
+    pub fn port(&self, ifindex: IfIndex) -> Option<&Port> {
+        self.session.cache().ports().get(ifindex)
+    }
+
+    /// Whether a link is a port of the team.
+    #[doc(alias = "team_is_our_port")]
+    #[doc(alias = "team_is_port_present")]
+    #[must_use]
+    pub fn is_port(&self, ifindex: IfIndex) -> bool {
+        self.port(ifindex).is_some()
+    }
+
+    /// The links of the namespace in the order of their index.
+    #[doc(alias = "team_get_next_ifinfo")]
+    #[must_use]
+    pub fn links(&self) -> impl ExactSizeIterator<Item = &Link> {
+        self.session.cache().links().iter()
+    }
+
+    /// One link of the namespace.
+    #[doc(alias = "team_get_port_ifinfo")]
+    #[must_use]
+    pub fn link(&self, ifindex: IfIndex) -> Option<&Link> {
+        self.session.cache().links().get(ifindex)
+    }
+
+    /// The team device's own link, or `None` when it is gone.
+    #[doc(alias = "team_get_ifinfo")]
+    #[must_use]
+    pub fn team_link(&self) -> Option<&Link> {
+        self.session.cache().team_link()
+    }
+
+    /// The team's options in the driver's order: its own, those of the mode, then port by port.
+    #[doc(alias = "team_get_next_option")]
+    #[must_use]
+    pub fn options(&self) -> impl ExactSizeIterator<Item = &TeamOption> {
+        self.session.cache().options().iter()
+    }
+
+    /// One option, or `None` if the team does not have it now: options come and go with the mode and the ports.
+    #[doc(alias = "team_get_option")]
+    #[must_use]
+    pub fn option(&self, id: &OptionId) -> Option<&TeamOption> {
+        self.session.cache().options().get(id)
+    }
+
+    /// The receive buffers that the kernel gave the event sockets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the kernel does not tell.
+    pub fn receive_buffers(&self) -> Result<ReceiveBuffers> {
+        let (link, team) =
+            self.session.receive_buffers().during(|| "reading the size of a receive buffer".to_owned())?;
+        Ok(ReceiveBuffers { link, team })
+    }
+
+    /// Applies all events that wait, calls the handlers, and returns what changed. Does not wait for events.
+    ///
+    /// Call it when the handle's descriptor is readable, or after [`wait`](Self::wait). It tells everything that
+    /// changed since the last call, the effects of this handle's own commands included, as one difference. If the
+    /// kernel dropped notifications, it asks for everything again first: see [`Changes::resynced`].
+    ///
+    /// Inside a handler it returns what is new since the batch that the handler is looking at, and the outer call
+    /// delivers that to all handlers afterwards. What the outermost call returns holds these later batches too.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Handler`] with the first error of a handler, after all handlers ran.
+    /// - Those of the requests that a resync sends. Nothing is lost then: the descriptor stays readable, and the next
+    ///   call tries again.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: after all other handlers ran, without that handler.
+    #[doc(alias = "team_handle_events")]
+    #[doc(alias = "team_check_events")]
+    #[doc(alias = "team_call_eventfd_handler")]
+    pub fn handle_events(&mut self) -> Result<Changes> {
+        self.session.update().and_then(|()| self.deliver())
+    }
+
+    /// Asks the kernel for everything, and reports what is different from what was known.
+    ///
+    /// There is no need for it in normal work: events keep the cache true, and lost ones are made good by
+    /// [`handle_events`](Self::handle_events).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceGone`], and those of [`handle_events`](Self::handle_events).
+    ///
+    /// # Panics
+    ///
+    /// As [`handle_events`](Self::handle_events).
+    #[doc(alias = "team_refresh")]
+    pub fn refresh(&mut self) -> Result<Changes> {
+        self.session.refresh().and_then(|()| self.deliver())
+    }
+
+    /// Waits until there is something to handle; without a limit if there is no timeout. False if the time is over or
+    /// a signal came first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the system call fails.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        self.settle_readiness()?;
+        self.readiness.wait(timeout).during(|| "waiting for events".to_owned())
+    }
+
+    /// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is something to handle.
+    ///
+    /// Do not read from it. It stays the same for the life of the handle.
+    #[doc(alias = "team_get_event_fd")]
+    #[doc(alias = "team_get_eventfd_fd")]
+    #[doc(alias = "team_get_next_eventfd")]
+    #[must_use]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        AsFd::as_fd(self)
+    }
+
+    /// Registers a handler that is called, behind those there are, for each batch with a change of these kinds.
+    ///
+    /// A handler may call any command, and register and remove handlers, itself too. One that is registered inside a
+    /// handler is called from the next batch on. An error of one handler keeps no other from running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ChangeKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_handler(ChangeKind::OPTION, |team, changes| {
+    ///     for option in changes.options() {
+    ///         println!("{}: {option}", team.name());
+    ///     }
+    ///     Ok(())
+    /// });
+    /// team.set_mode(Mode::RoundRobin)?;
+    /// let changes = team.handle_events()?;
+    /// assert_eq!(changes.options().len(), 1);
+    /// team.destroy()?;
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_change_handler_register")]
+    pub fn add_handler<F>(&mut self, kinds: ChangeKind, handler: F) -> HandlerId
+    where
+        F: FnMut(&mut Self, &Changes) -> Result<(), BoxError> + Send + 'static,
+    {
+        self.handlers.add_last(kinds, Box::new(handler))
+    }
+
+    /// As [`add_handler`](Self::add_handler), but called before those there are.
+    #[doc(alias = "team_change_handler_register_head")]
+    pub fn add_handler_first<F>(&mut self, kinds: ChangeKind, handler: F) -> HandlerId
+    where
+        F: FnMut(&mut Self, &Changes) -> Result<(), BoxError> + Send + 'static,
+    {
+        self.handlers.add_first(kinds, Box::new(handler))
+    }
+
+    /// Removes a handler; false if it was removed before.
+    #[doc(alias = "team_change_handler_unregister")]
+    pub fn remove_handler(&mut self, id: HandlerId) -> bool {
+        self.handlers.remove(id)
+    }
+
+    /// Runs one command against the kernel and brings the cache up to date with its effect.
+    ///
+    /// The outer error says that the command could not be tried, or that the device is gone.
+    pub(crate) fn command<R>(&mut self, run: impl FnOnce(&mut Session) -> R) -> Result<R> {
+        self.session.update()?;
+        self.session.check_alive()?;
+        let result = run(&mut self.session);
+        // The kernel queues a command's events before it acknowledges the command. If they cannot be read now, that
+        // is no error of the command: the handle stays readable, and handle_events reports it.
+        if let Err(error) = self.session.update() {
+            log::warn!("{}: the cache is behind until events can be handled: {error}", self.name());
+        }
+        self.settle_readiness()?;
+        Ok(result)
+    }
+
+    /// Queues what the session has to tell, and delivers what waits unless a delivery is under way.
+    fn deliver(&mut self) -> Result<Changes> {
+        let mut told = self.session.take_changes();
+        self.settle_readiness()?;
+        self.handlers.queue(told.clone());
+        if !self.handlers.begin() {
+            return Ok(told);
+        }
+        let mut outcome = Outcome::default();
+        let mut is_first = true;
+        while let Some(batch) = self.handlers.next_batch() {
+            self.call_handlers(&batch, &mut outcome);
+            if !std::mem::take(&mut is_first) {
+                told.append(batch);
+            }
+        }
+        self.handlers.end();
+        match outcome {
+            Outcome { first_panic: Some(panic), .. } => resume_unwind(panic),
+            Outcome { first_error: Some(error), .. } => Err(Error::Handler(error)),
+            Outcome { first_panic: None, first_error: None } => Ok(told),
+        }
+    }
+
+    fn call_handlers(&mut self, batch: &Changes, outcome: &mut Outcome) {
+        for id in self.handlers.wanting(batch.kinds()) {
+            let Some(mut handler) = self.handlers.take(id) else { continue };
+            // A handler that panics is dropped; the handle holds nothing half-done while a handler runs.
+            match catch_unwind(AssertUnwindSafe(|| handler(self, batch))) {
+                Ok(result) => {
+                    self.handlers.put_back(id, handler);
+                    outcome.first_error = outcome.first_error.take().or(result.err());
+                }
+                Err(panic) => {
+                    self.handlers.remove(id);
+                    outcome.first_panic.get_or_insert(panic);
+                }
+            }
+        }
+    }
+
+    /// Makes the descriptor readable while there is work that no socket announces.
+    fn settle_readiness(&mut self) -> Result<()> {
+        let has_work = self.session.has_work();
+        self.readiness.set_pending(has_work).during(|| "setting the handle's readiness".to_owned())
+    }
+}
+
+impl AsFd for TeamHandle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readiness.as_fd()
+    }
+}
+
+/// The sizes of the event sockets' receive buffers in bytes, as the kernel counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiveBuffers {
+    /// That of the socket of link events.
+    pub link: usize,
+    /// That of the socket of the driver's change events.
+    pub team: usize,
+}

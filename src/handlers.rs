@@ -1,0 +1,106 @@
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+
+use crate::changes::{ChangeKind, Changes};
+use crate::error::BoxError;
+use crate::handle::TeamHandle;
+
+/// Names a registered change handler; never used twice by one handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HandlerId(u64);
+
+/// A change handler as it is stored.
+pub(crate) type Handler = Box<dyn FnMut(&mut TeamHandle, &Changes) -> Result<(), BoxError> + Send>;
+
+/// The change handlers in their order, and the batches that wait for them.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    slots: VecDeque<Slot>,
+    last_id: u64,
+    waiting: VecDeque<Changes>,
+    delivering: bool,
+}
+
+struct Slot {
+    id: HandlerId,
+    kinds: ChangeKind,
+    /// Taken out while it runs, so that it can have the whole handle.
+    handler: Option<Handler>,
+}
+
+/// How the handlers took what was delivered to them.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) first_error: Option<BoxError>,
+    pub(crate) first_panic: Option<Box<dyn Any + Send>>,
+}
+
+impl Handlers {
+    pub(crate) fn add_last(&mut self, kinds: ChangeKind, handler: Handler) -> HandlerId {
+        let slot = self.slot(kinds, handler);
+        let id = slot.id;
+        self.slots.push_back(slot);
+        id
+    }
+
+    pub(crate) fn add_first(&mut self, kinds: ChangeKind, handler: Handler) -> HandlerId {
+        let slot = self.slot(kinds, handler);
+        let id = slot.id;
+        self.slots.push_front(slot);
+        id
+    }
+
+    /// False if there is no such handler.
+    pub(crate) fn remove(&mut self, id: HandlerId) -> bool {
+        let before = self.slots.len();
+        self.slots.retain(|slot| slot.id != id);
+        self.slots.len() < before
+    }
+
+    /// Puts a batch behind those that wait.
+    pub(crate) fn queue(&mut self, changes: Changes) {
+        self.waiting.push_back(changes);
+    }
+
+    /// Starts a delivery; false if one is under way further up the stack, which then delivers what waits.
+    pub(crate) fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.delivering, true)
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.delivering = false;
+    }
+
+    pub(crate) fn next_batch(&mut self) -> Option<Changes> {
+        self.waiting.pop_front()
+    }
+
+    /// The handlers that want one of these kinds, in their order.
+    pub(crate) fn wanting(&self, kinds: ChangeKind) -> Vec<HandlerId> {
+        self.slots.iter().filter(|slot| slot.kinds.intersects(kinds)).map(|slot| slot.id).collect()
+    }
+
+    /// Takes a handler out to run it; `None` if it was removed meanwhile.
+    pub(crate) fn take(&mut self, id: HandlerId) -> Option<Handler> {
+        self.slots.iter_mut().find(|slot| slot.id == id)?.handler.take()
+    }
+
+    /// Puts a handler back after it ran, unless it was removed meanwhile.
+    pub(crate) fn put_back(&mut self, id: HandlerId, handler: Handler) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
+            slot.handler = Some(handler);
+        }
+    }
+
+    fn slot(&mut self, kinds: ChangeKind, handler: Handler) -> Slot {
+        self.last_id += 1;
+        Slot { id: HandlerId(self.last_id), kinds, handler: Some(handler) }
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.slots.iter().map(|slot| (slot.id, slot.kinds))).finish()
+    }
+}

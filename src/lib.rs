@@ -1,0 +1,52 @@
+//! Control Linux team devices: ports, options, link state, and every change as it comes.
+//!
+//! The Linux *team* driver joins several network ports into one device. This crate opens or creates such a device,
+//! commands it over netlink, and follows its ports, its options and the links of its namespace without ever losing or
+//! inventing a change. It is the successor of the C library libteam.
+//!
+//! ```
+//! use libteam::{ChangeKind, Mode, TeamHandle};
+//!
+//! # enter_namespace();
+//! let mut team = TeamHandle::create("team0")?;
+//! team.set_mode(Mode::ActiveBackup)?;
+//!
+//! team.add_handler(ChangeKind::PORT | ChangeKind::LINK, |_team, changes| {
+//!     for port in changes.ports() {
+//!         println!("{port}");
+//!     }
+//!     Ok(())
+//! });
+//!
+//! while team.wait(Some(std::time::Duration::from_millis(10)))? {
+//!     team.handle_events()?;
+//! }
+//! team.destroy()?;
+//! # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+//! # Ok::<(), libteam::Error>(())
+//! ```
+
+mod builder;
+mod cache;
+mod changes;
+mod error;
+mod genl;
+mod handle;
+mod handlers;
+mod model;
+mod netlink;
+mod rtnl;
+mod session;
+mod settings;
+
+pub use builder::TeamBuilder;
+pub use changes::{Change, ChangeKind, Changes};
+pub use error::{BoxError, DecodeError, Error, Result};
+pub use handle::{ReceiveBuffers, TeamHandle};
+pub use handlers::HandlerId;
+pub use model::hwaddr::{HwAddr, ParseHwAddrError};
+pub use model::ifindex::IfIndex;
+pub use model::link::{Link, LinkFlags, OperState};
+pub use model::mode::Mode;
+pub use model::option::{OptionId, OptionValue, TeamOption};
+pub use model::port::{Duplex, Port};

@@ -1,0 +1,102 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// A link-layer address of up to 32 bytes: 6 for Ethernet, 20 for `InfiniBand`, 4 for an IPv4 tunnel.
+///
+/// Prints, and reads, as hexadecimal bytes between colons.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::HwAddr;
+///
+/// let address: HwAddr = "02:00:00:00:00:2a".parse()?;
+/// assert_eq!(address.as_bytes(), [2, 0, 0, 0, 0, 42]);
+/// assert_eq!(address.to_string(), "02:00:00:00:00:2a");
+/// # Ok::<(), libteam::ParseHwAddrError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HwAddr {
+    length: u8,
+    bytes: [u8; Self::MAX_LEN],
+}
+
+impl HwAddr {
+    /// The kernel's longest hardware address in bytes (`MAX_ADDR_LEN`).
+    pub const MAX_LEN: usize = 32;
+
+    /// Wraps the bytes; `None` if there are more than [`HwAddr::MAX_LEN`].
+    #[must_use]
+    pub fn new(address: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes.get_mut(..address.len())?.copy_from_slice(address);
+        Some(Self { length: u8::try_from(address.len()).ok()?, bytes })
+    }
+
+    /// The address's bytes, most significant first, as on the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for HwAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, byte) in self.as_bytes().iter().enumerate() {
+            let separator = if position == 0 { "" } else { ":" };
+            write!(f, "{separator}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HwAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HwAddr({self})")
+    }
+}
+
+impl FromStr for HwAddr {
+    type Err = ParseHwAddrError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let byte = |part: &str| {
+            let is_hex = matches!(part.len(), 1 | 2) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            is_hex.then(|| u8::from_str_radix(part, 16).ok()).flatten()
+        };
+        text.split(':')
+            .map(byte)
+            .collect::<Option<Vec<u8>>>()
+            .and_then(|bytes| Self::new(&bytes))
+            .ok_or_else(|| ParseHwAddrError { text: text.to_owned() })
+    }
+}
+
+/// A text is no hardware address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{text}\" is no hardware address: want at most 32 hexadecimal bytes between colons")]
+pub struct ParseHwAddrError {
+    text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_no_address_is_refused() {
+        for text in ["", ":", "02:", "zz", "002", "+2", "1:2:", &"1:".repeat(33)] {
+            let error = text.parse::<HwAddr>().unwrap_err();
+            assert!(error.to_string().contains(&format!("\"{text}\"")), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_length_up_to_the_longest_is_kept() {
+        for length in 0..=HwAddr::MAX_LEN {
+            let bytes = vec![0xa5; length];
+            assert_eq!(HwAddr::new(&bytes).unwrap().as_bytes(), bytes);
+        }
+        assert_eq!(HwAddr::new(&[0; HwAddr::MAX_LEN + 1]), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! The public value types: what a link, a port and an option are, without a byte or a socket.
+
+pub(crate) mod hwaddr;
+pub(crate) mod ifindex;
+pub(crate) mod link;
+pub(crate) mod mode;
+pub(crate) mod name;
+pub(crate) mod option;
+pub(crate) mod port;

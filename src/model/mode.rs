@@ -1,0 +1,88 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+/// How a team spreads traffic over its ports: the value of the option `mode`.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::Mode;
+///
+/// assert_eq!(Mode::ActiveBackup.to_string(), "activebackup");
+/// assert_eq!("loadbalance".parse(), Ok(Mode::LoadBalance));
+/// assert_eq!("weighted".parse(), Ok(Mode::Other("weighted".to_owned())));
+/// ```
+///
+/// # Source
+///
+/// The kernel's `drivers/net/team/team_mode_*.c`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// None was chosen yet (`*NOMODE*`): the team drops what it is given to send. The kernel never goes back to it.
+    Unset,
+    /// Each packet on the next port in turn.
+    RoundRobin,
+    /// Each packet on a port chosen at random.
+    Random,
+    /// Each packet on every port.
+    Broadcast,
+    /// All packets on one active port.
+    ActiveBackup,
+    /// Each packet on the port that a hash of its headers chooses.
+    LoadBalance,
+    /// A mode that this version of the crate does not know.
+    Other(String),
+}
+
+impl Mode {
+    const UNSET: &'static str = "*NOMODE*";
+    const ROUND_ROBIN: &'static str = "roundrobin";
+    const RANDOM: &'static str = "random";
+    const BROADCAST: &'static str = "broadcast";
+    const ACTIVE_BACKUP: &'static str = "activebackup";
+    const LOAD_BALANCE: &'static str = "loadbalance";
+
+    /// The kernel's name of the mode.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Unset => Self::UNSET,
+            Self::RoundRobin => Self::ROUND_ROBIN,
+            Self::Random => Self::RANDOM,
+            Self::Broadcast => Self::BROADCAST,
+            Self::ActiveBackup => Self::ACTIVE_BACKUP,
+            Self::LoadBalance => Self::LOAD_BALANCE,
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<&str> for Mode {
+    fn from(name: &str) -> Self {
+        match name {
+            Self::UNSET => Self::Unset,
+            Self::ROUND_ROBIN => Self::RoundRobin,
+            Self::RANDOM => Self::Random,
+            Self::BROADCAST => Self::Broadcast,
+            Self::ACTIVE_BACKUP => Self::ActiveBackup,
+            Self::LOAD_BALANCE => Self::LoadBalance,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Infallible;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(name.into())
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

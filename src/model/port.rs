@@ -1,0 +1,91 @@
+use std::fmt;
+
+use super::ifindex::IfIndex;
+
+/// One port of the team, as the team driver reports it.
+///
+/// The link under the port has its own state (name, carrier, address): see
+/// [`TeamHandle::link`](crate::TeamHandle::link).
+#[doc(alias = "team_port")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub(crate) ifindex: IfIndex,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) link_up: bool,
+    pub(crate) speed_mbps: Option<u32>,
+    pub(crate) duplex: Duplex,
+}
+
+impl Port {
+    /// The interface index of the port's link.
+    #[doc(alias = "team_get_port_ifindex")]
+    #[must_use]
+    pub fn ifindex(&self) -> IfIndex {
+        self.ifindex
+    }
+
+    /// The name of the port's link, or `None` while the link's own message has not arrived.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether the driver sees the port's link up: its operational state is up or unknown.
+    ///
+    /// This is the kernel's view; a link state set by hand (the option `user_linkup`) does not show here.
+    #[doc(alias = "team_is_port_link_up")]
+    #[must_use]
+    pub fn is_link_up(&self) -> bool {
+        self.link_up
+    }
+
+    /// The port's speed in Mbit/s, or `None` while the kernel does not know it.
+    ///
+    /// The driver tells the speed when the link goes up or down; a change of speed alone sends no event.
+    #[doc(alias = "team_get_port_speed")]
+    #[must_use]
+    pub fn speed_mbps(&self) -> Option<u32> {
+        self.speed_mbps
+    }
+
+    /// Whether the port sends and receives at the same time.
+    #[doc(alias = "team_get_port_duplex")]
+    #[must_use]
+    pub fn duplex(&self) -> Duplex {
+        self.duplex
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name().unwrap_or("?");
+        let state = if self.link_up { "up" } else { "down" };
+        write!(f, "{}: {name}: {state}", self.ifindex)?;
+        match self.speed_mbps {
+            Some(speed) => write!(f, " {speed}Mbit {}", self.duplex),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a port sends and receives in turn or at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Duplex {
+    /// In turn.
+    Half,
+    /// At the same time.
+    Full,
+    /// The kernel does not know.
+    Unknown,
+}
+
+impl fmt::Display for Duplex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Half => "HD",
+            Self::Full => "FD",
+            Self::Unknown => "unknown duplex",
+        })
+    }
+}

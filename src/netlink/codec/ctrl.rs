@@ -1,0 +1,65 @@
+//! The generic netlink controller: which number the kernel gave a family and its multicast group.
+
+use netlink_packet_generic::GenlMessage;
+use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
+use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
+
+use super::attribute::attributes;
+use super::team::GENL_HEADER_LEN;
+use crate::error::DecodeError;
+
+/// What the kernel says of a generic netlink family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Family {
+    /// The message type of the family's messages.
+    pub(crate) id: u16,
+    /// The number of the multicast group asked for.
+    pub(crate) group: u32,
+}
+
+const CTRL_ATTR_FAMILY_ID: u16 = 1;
+const CTRL_ATTR_MCAST_GROUPS: u16 = 7;
+const CTRL_ATTR_MCAST_GRP_NAME: u16 = 1;
+const CTRL_ATTR_MCAST_GRP_ID: u16 = 2;
+
+/// Asks for a family by name.
+pub(crate) fn family_request(name: &str) -> GenlMessage<GenlCtrl> {
+    let nlas = vec![GenlCtrlAttrs::FamilyName(name.to_owned())];
+    GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas })
+}
+
+/// Reads the answer: the family's number and that of its multicast group `group`.
+pub(crate) fn decode_family(payload: &[u8], group: &str) -> Result<Family, DecodeError> {
+    let body = payload.get(GENL_HEADER_LEN..).ok_or(DecodeError::new("a generic netlink message is too short"))?;
+    let (mut id, mut group_id) = (None, None);
+    for attribute in attributes(body) {
+        let attribute = attribute?;
+        match attribute.kind {
+            CTRL_ATTR_FAMILY_ID => id = Some(attribute.u16()?),
+            CTRL_ATTR_MCAST_GROUPS => {
+                for entry in attributes(attribute.value) {
+                    group_id = group_id.or(decode_group(entry?.value, group)?);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Family {
+        id: id.ok_or(DecodeError::new("a generic netlink family has no number"))?,
+        group: group_id.ok_or(DecodeError::new("a generic netlink family lacks its multicast group"))?,
+    })
+}
+
+/// The number of one multicast group, if it is the one wanted.
+fn decode_group(entry: &[u8], wanted: &str) -> Result<Option<u32>, DecodeError> {
+    let (mut is_wanted, mut id) = (false, None);
+    for attribute in attributes(entry) {
+        let attribute = attribute?;
+        match attribute.kind {
+            CTRL_ATTR_MCAST_GRP_NAME => is_wanted = attribute.text() == wanted,
+            CTRL_ATTR_MCAST_GRP_ID => id = Some(attribute.u32()?),
+            _ => {}
+        }
+    }
+    Ok(id.filter(|_| is_wanted))
+}

@@ -1,0 +1,214 @@
+//! rtnetlink's link messages: the requests that a team needs, and the few attributes of a link that are kept.
+
+use std::borrow::Cow;
+
+use netlink_packet_core::DefaultNla;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage};
+
+use super::attribute::attributes;
+use crate::error::DecodeError;
+use crate::model::hwaddr::HwAddr;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::{Link, LinkFlags, OperState};
+use crate::model::name;
+
+pub(crate) const RTM_NEWLINK: u16 = 16;
+pub(crate) const RTM_DELLINK: u16 = 17;
+/// The multicast group of link notifications.
+pub(crate) const RTNLGRP_LINK: u32 = 1;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_CARRIER: u16 = 33;
+const IFLA_PHYS_PORT_ID: u16 = 34;
+const IFLA_CARRIER_CHANGES: u16 = 35;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
+const IFLA_PERM_ADDRESS: u16 = 54;
+const IFLA_INFO_KIND: u16 = 1;
+
+/// One link as a message tells it, borrowed from the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkReport<'a> {
+    pub(crate) ifindex: IfIndex,
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) hwaddr: Option<HwAddr>,
+    pub(crate) permanent_hwaddr: Option<HwAddr>,
+    pub(crate) master: Option<IfIndex>,
+    pub(crate) flags: LinkFlags,
+    pub(crate) carrier: bool,
+    pub(crate) carrier_changes: u32,
+    pub(crate) oper_state: OperState,
+    pub(crate) mtu: u32,
+    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) phys_port_id: Option<&'a [u8]>,
+    /// The nest of alternative names, read by [`LinkReport::alternative_names`].
+    properties: &'a [u8],
+}
+
+/// What a link message means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LinkNews<'a> {
+    /// The link exists, with this state.
+    Present(LinkReport<'a>),
+    /// The link is gone.
+    Removed(IfIndex),
+    /// Nothing about a link's life or state: a bridge's view of its port, or a wireless event.
+    Irrelevant,
+}
+
+/// Reads an `RTM_NEWLINK` or `RTM_DELLINK` message; any other kind is irrelevant.
+pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<LinkNews<'_>, DecodeError> {
+    let (header, body) = Header::split(payload)?;
+    // A bridge announces its ports with its own family, and "deletes" a port that merely left it.
+    if header.family != 0 {
+        return Ok(LinkNews::Irrelevant);
+    }
+    match kind {
+        RTM_NEWLINK => decode_report(&header, body),
+        RTM_DELLINK => Ok(LinkNews::Removed(header.ifindex)),
+        _ => Ok(LinkNews::Irrelevant),
+    }
+}
+
+/// `struct ifinfomsg`.
+struct Header {
+    family: u8,
+    ifindex: IfIndex,
+    flags: LinkFlags,
+}
+
+impl Header {
+    fn split(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let (header, body) =
+            payload.split_first_chunk::<16>().ok_or(DecodeError::new("a link message is too short"))?;
+        let [family, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] = *header;
+        let ifindex = IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]))
+            .ok_or(DecodeError::new("a link message has interface index 0"))?;
+        let flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([f0, f1, f2, f3]));
+        Ok((Self { family, ifindex, flags }, body))
+    }
+}
+
+fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, DecodeError> {
+    let mut report = LinkReport {
+        ifindex: header.ifindex,
+        name: Cow::Borrowed(""),
+        hwaddr: None,
+        permanent_hwaddr: None,
+        master: None,
+        flags: header.flags,
+        carrier: header.flags.contains(LinkFlags::LOWER_UP),
+        carrier_changes: 0,
+        oper_state: OperState::Unknown,
+        mtu: 0,
+        kind: None,
+        phys_port_id: None,
+        properties: &[],
+    };
+    let mut is_whole = false;
+    for attribute in attributes(body) {
+        let attribute = attribute?;
+        match attribute.kind {
+            IFLA_ADDRESS => report.hwaddr = hwaddr(attribute.value)?,
+            IFLA_IFNAME => report.name = attribute.text(),
+            IFLA_MTU => {
+                report.mtu = attribute.u32()?;
+                is_whole = true;
+            }
+            IFLA_MASTER => report.master = IfIndex::new(attribute.u32()?),
+            IFLA_OPERSTATE => report.oper_state = attribute.u8()?.into(),
+            IFLA_LINKINFO => report.kind = info_kind(attribute.value)?,
+            IFLA_CARRIER => report.carrier = attribute.u8()? != 0,
+            IFLA_PHYS_PORT_ID => report.phys_port_id = Some(attribute.value),
+            IFLA_CARRIER_CHANGES => report.carrier_changes = attribute.u32()?,
+            IFLA_PROP_LIST => report.properties = attribute.value,
+            IFLA_PERM_ADDRESS => report.permanent_hwaddr = hwaddr(attribute.value)?,
+            _ => {}
+        }
+    }
+    // Wireless extensions send a link message with nothing but a name and their own event in it. Every message
+    // about the link itself has an MTU; without one, what is absent here is unknown, not gone.
+    Ok(if is_whole { LinkNews::Present(report) } else { LinkNews::Irrelevant })
+}
+
+fn hwaddr(value: &[u8]) -> Result<Option<HwAddr>, DecodeError> {
+    match value {
+        [] => Ok(None),
+        _ => HwAddr::new(value).map(Some).ok_or(DecodeError::new("a hardware address is longer than 32 bytes")),
+    }
+}
+
+fn info_kind(nest: &[u8]) -> Result<Option<Cow<'_, str>>, DecodeError> {
+    for attribute in attributes(nest) {
+        let attribute = attribute?;
+        if attribute.kind == IFLA_INFO_KIND {
+            return Ok(Some(attribute.text()));
+        }
+    }
+    Ok(None)
+}
+
+impl LinkReport<'_> {
+    pub(crate) fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        attributes(self.properties)
+            .map_while(Result::ok)
+            .filter(|attribute| attribute.kind == IFLA_ALT_IFNAME)
+            .map(super::attribute::Attribute::text)
+    }
+}
+
+/// Asks for every link of the namespace, without the statistics that make most of a message.
+pub(crate) fn dump_request() -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+/// Asks for one link by index.
+pub(crate) fn get_request(ifindex: IfIndex) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetLink(about(ifindex))
+}
+
+/// Asks for one link by name or alternative name.
+pub(crate) fn get_by_name_request(link_name: &str) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(if link_name.len() > name::MAX_LEN {
+        LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, [link_name.as_bytes(), &[0]].concat()))
+    } else {
+        LinkAttribute::IfName(link_name.to_owned())
+    });
+    RouteNetlinkMessage::GetLink(message)
+}
+
+/// Creates a team device.
+pub(crate) fn create_team_request(team_name: &str) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::IfName(team_name.to_owned()));
+    let kind = InfoKind::Other(Link::TEAM_KIND.to_owned());
+    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
+    RouteNetlinkMessage::NewLink(message)
+}
+
+/// Deletes a link.
+pub(crate) fn delete_request(ifindex: IfIndex) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::DelLink(about(ifindex))
+}
+
+/// Gives a link a master, or none. The header's change mask stays 0: that is harmless while its flags are 0 too.
+pub(crate) fn set_master_request(ifindex: IfIndex, master: Option<IfIndex>) -> RouteNetlinkMessage {
+    let mut message = about(ifindex);
+    message.attributes.push(LinkAttribute::Controller(master.map_or(0, IfIndex::get)));
+    RouteNetlinkMessage::SetLink(message)
+}
+
+fn about(ifindex: IfIndex) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = ifindex.get();
+    message
+}

@@ -1,0 +1,207 @@
+use std::io;
+use std::time::{Duration, Instant};
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable};
+use rustix::io::Errno;
+
+use super::codec::frame::{Control, Frame, frames, serialize, stamp};
+use super::failure::Failure;
+use super::transport::{KERNEL, NetlinkSocket, Received, Transport};
+use crate::error::DecodeError;
+
+/// The kernel's largest dump datagram; a larger one is found out by its length and asked for again.
+const BUFFER_LEN: usize = 32 * 1024;
+/// No honest datagram is longer.
+const MAX_BUFFER_LEN: usize = 16 << 20;
+/// How often an answer that does not fit is asked for again, into twice the receive buffer each time.
+const MAX_GROWTHS: u32 = 8;
+
+/// A socket for commands: sends a request, matches its answer, keeps the deadline.
+#[derive(Debug)]
+pub(crate) struct Connection<T = NetlinkSocket> {
+    transport: T,
+    sequence: u32,
+    buffer: Vec<u8>,
+    timeout: Duration,
+}
+
+/// A multipart answer as its reader sees it.
+#[derive(Debug)]
+pub(crate) enum Part<'a> {
+    /// An attempt begins: what came before was abandoned.
+    Start,
+    /// One message of it.
+    Message(Frame<'a>),
+}
+
+/// Whether a dump is a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    /// Nothing came or went while it was made, as far as the kernel saw.
+    Consistent,
+    /// Every attempt was interrupted (`NLM_F_DUMP_INTR`): the last one may lack something or hold it twice.
+    Interrupted,
+}
+
+/// How one exchange ended without an error.
+struct Completion {
+    interrupted: bool,
+}
+
+impl<T: Transport> Connection<T> {
+    pub(crate) fn new(transport: T, timeout: Duration) -> Self {
+        Self { transport, sequence: 0, buffer: vec![0; BUFFER_LEN], timeout }
+    }
+
+    /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it.
+    pub(crate) fn request<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut reply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), Failure> {
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags);
+        self.exchange(request, &mut reply).map(drop)
+    }
+
+    /// Sends one request that a multipart answer follows. An answer that was interrupted is asked for again, up to
+    /// `attempts` times in all.
+    pub(crate) fn dump<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        attempts: u32,
+        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Consistency, Failure> {
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_DUMP);
+        self.collect_repeatedly(&request, attempts, &mut part)
+    }
+
+    /// As [`dump`](Self::dump), for a command that answers in many parts without being a dump: these are snapshots.
+    pub(crate) fn collect<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), Failure> {
+        // An acknowledgement would follow the end of the answer, and could be lost by itself.
+        let request = serialize(message, NLM_F_REQUEST);
+        self.collect_repeatedly(&request, 1, &mut part).map(drop)
+    }
+
+    fn collect_repeatedly(
+        &mut self,
+        request: &[u8],
+        attempts: u32,
+        part: &mut dyn FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Consistency, Failure> {
+        let mut growths = 0;
+        let mut attempt = 1;
+        loop {
+            part(Part::Start)?;
+            match self.exchange(request.to_vec(), &mut |frame| part(Part::Message(frame))) {
+                Ok(Completion { interrupted: false }) => return Ok(Consistency::Consistent),
+                Ok(Completion { interrupted: true }) if attempt >= attempts => return Ok(Consistency::Interrupted),
+                Ok(Completion { interrupted: true }) => attempt += 1,
+                Err(Failure::Overrun { .. }) if growths < MAX_GROWTHS => {
+                    growths += 1;
+                    self.grow()?;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Doubles the receive buffer. The kernel doubles what it is asked for by itself.
+    fn grow(&mut self) -> io::Result<()> {
+        let size = self.transport.receive_buffer()?;
+        log::debug!("an answer did not fit a receive buffer of {size} bytes; asking for twice that");
+        self.transport.set_receive_buffer(size)
+    }
+
+    fn exchange(
+        &mut self,
+        mut request: Vec<u8>,
+        reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Completion, Failure> {
+        self.sequence = self.sequence.wrapping_add(1);
+        stamp(&mut request, self.sequence);
+        self.transport.send(&request)?;
+        let result = self.read_answer(&request, reply);
+        if !matches!(result, Ok(_) | Err(Failure::Refused(_))) {
+            self.abandon();
+        }
+        result
+    }
+
+    fn read_answer(
+        &mut self,
+        request: &[u8],
+        reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Completion, Failure> {
+        let wants_ack =
+            frames(request).map_while(Result::ok).any(|frame| frame.has(NLM_F_ACK) && !frame.has(NLM_F_DUMP));
+        let deadline = Instant::now() + self.timeout;
+        let mut interrupted = false;
+        loop {
+            let length = self.receive_until(deadline)?;
+            for frame in frames(self.buffer.get(..length).unwrap_or_default()) {
+                let frame = frame?;
+                if frame.sequence != self.sequence {
+                    log::trace!("skipping a message of an earlier exchange");
+                    continue;
+                }
+                interrupted |= frame.has(NLM_F_DUMP_INTR);
+                match frame.control()? {
+                    Control::Data => reply(frame)?,
+                    Control::Done if !wants_ack => return Ok(Completion { interrupted }),
+                    Control::Acknowledged if wants_ack => return Ok(Completion { interrupted }),
+                    Control::Done | Control::Acknowledged | Control::Noop => {}
+                    Control::Refused(refusal) => return Err(Failure::Refused(refusal)),
+                    Control::Overrun => return Err(self.overrun()),
+                }
+            }
+        }
+    }
+
+    /// Waits for the next datagram from the kernel and returns its length in the buffer.
+    fn receive_until(&mut self, deadline: Instant) -> Result<usize, Failure> {
+        loop {
+            match self.transport.receive(&mut self.buffer) {
+                Ok(Received { length, .. }) if length > self.buffer.len() => {
+                    self.buffer.resize(length.min(MAX_BUFFER_LEN), 0);
+                    return Err(self.overrun());
+                }
+                Ok(Received { length, sender: KERNEL }) => return Ok(length),
+                Ok(Received { sender, .. }) => {
+                    log::warn!("ignoring a datagram that port {sender} sent, not the kernel")
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() || !self.transport.wait(left)? && Instant::now() >= deadline {
+                        return Err(Failure::Timeout(self.timeout));
+                    }
+                }
+                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Err(self.overrun()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn overrun(&self) -> Failure {
+        Failure::Overrun { buffer: self.transport.receive_buffer().unwrap_or_default() }
+    }
+
+    /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is under way and
+    /// delivers again to a socket that had overrun.
+    fn abandon(&mut self) {
+        let deadline = Instant::now() + self.timeout;
+        while Instant::now() < deadline {
+            match self.transport.receive(&mut self.buffer) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

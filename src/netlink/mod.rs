@@ -1,0 +1,10 @@
+//! Everything that touches a socket or a byte.
+
+pub(crate) mod codec;
+pub(crate) mod connection;
+pub(crate) mod events;
+pub(crate) mod failure;
+pub(crate) mod readiness;
+#[cfg(test)]
+pub(crate) mod scripted;
+pub(crate) mod transport;

@@ -1,0 +1,123 @@
+//! A transport that plays a script: each receive takes the next step of it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::codec::frame::HEADER_LEN;
+use super::transport::{KERNEL, Received, Transport};
+
+/// What a receive finds.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// A datagram from a sender.
+    Datagram { bytes: Vec<u8>, sender: u32 },
+    /// A datagram whose messages carry the sequence number of the last request, plus `offset`.
+    Answer { bytes: Vec<u8>, offset: u32 },
+    /// The system call fails.
+    Fails(Errno),
+    /// Nothing there; a wait for more is over before anything comes.
+    Silence,
+}
+
+/// A script, shared between the test and the transport that plays it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Script(Rc<RefCell<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    steps: VecDeque<Step>,
+    sent: Vec<Vec<u8>>,
+    waits: usize,
+    receive_buffer: usize,
+}
+
+impl Script {
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        let script = Self::default();
+        script.0.borrow_mut().receive_buffer = 212_992;
+        script.then(steps);
+        script
+    }
+
+    /// Adds steps at the end.
+    pub(crate) fn then(&self, steps: impl IntoIterator<Item = Step>) {
+        self.0.borrow_mut().steps.extend(steps);
+    }
+
+    /// The requests sent so far.
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        self.0.borrow().sent.clone()
+    }
+
+    /// How often somebody waited.
+    pub(crate) fn waits(&self) -> usize {
+        self.0.borrow().waits
+    }
+
+    /// How many steps nobody took.
+    pub(crate) fn left(&self) -> usize {
+        self.0.borrow().steps.len()
+    }
+}
+
+impl State {
+    fn last_sequence(&self) -> u32 {
+        let request = self.sent.last().expect("an answer follows a request");
+        u32::from_ne_bytes(request[8..12].try_into().expect("four bytes"))
+    }
+}
+
+impl Transport for Script {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.0.borrow_mut().sent.push(datagram.to_vec());
+        Ok(())
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        let mut state = self.0.borrow_mut();
+        let (bytes, sender) = match state.steps.pop_front() {
+            Some(Step::Datagram { bytes, sender }) => (bytes, sender),
+            Some(Step::Answer { bytes, offset }) => (with_sequence(bytes, state.last_sequence() + offset), KERNEL),
+            Some(Step::Fails(errno)) => return Err(errno.into()),
+            Some(Step::Silence) | None => return Err(io::ErrorKind::WouldBlock.into()),
+        };
+        let fits = bytes.len().min(buffer.len());
+        buffer[..fits].copy_from_slice(&bytes[..fits]);
+        Ok(Received { length: bytes.len(), sender })
+    }
+
+    fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
+        let mut state = self.0.borrow_mut();
+        state.waits += 1;
+        let ready = !state.steps.is_empty();
+        if !ready {
+            std::thread::sleep(timeout);
+        }
+        Ok(ready)
+    }
+
+    fn receive_buffer(&self) -> io::Result<usize> {
+        Ok(self.0.borrow().receive_buffer)
+    }
+
+    fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
+        self.0.borrow_mut().receive_buffer = 2 * bytes;
+        Ok(())
+    }
+}
+
+/// Writes a sequence number into every message of a datagram.
+fn with_sequence(mut bytes: Vec<u8>, sequence: u32) -> Vec<u8> {
+    let mut start = 0;
+    while start + HEADER_LEN <= bytes.len() {
+        bytes[start + 8..start + 12].copy_from_slice(&sequence.to_ne_bytes());
+        let length = u32::from_ne_bytes(bytes[start..start + 4].try_into().expect("four bytes"));
+        start += (length as usize).next_multiple_of(4).max(HEADER_LEN);
+    }
+    bytes
+}

@@ -1,0 +1,113 @@
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use netlink_sys::{Socket, SocketAddr};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+
+/// The kernel's port id: the only sender that is believed.
+pub(crate) const KERNEL: u32 = 0;
+
+/// Makes a receive return the datagram's length, not the number of bytes that fitted: recv(2).
+const MSG_TRUNC: i32 = 0x20;
+
+/// One received datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    /// The datagram's own length: more than the buffer's when it was cut off.
+    pub(crate) length: usize,
+    /// The sender's port id as the kernel vouches for it (the one in the message can be forged).
+    pub(crate) sender: u32,
+}
+
+/// A datagram socket to the kernel: the real one, or a test's script.
+pub(crate) trait Transport {
+    /// Sends one datagram to the kernel.
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
+    /// Takes the next datagram; [`io::ErrorKind::WouldBlock`] where there is none.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received>;
+    /// Waits for a datagram; false when the time is over.
+    fn wait(&mut self, timeout: Duration) -> io::Result<bool>;
+    /// The receive buffer's size in bytes as the kernel counts it.
+    fn receive_buffer(&self) -> io::Result<usize>;
+    /// Asks for a receive buffer of `bytes`; the kernel doubles it and may cap it.
+    fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
+}
+
+/// A netlink socket: non-blocking, closed on exec, connected to the kernel so that no other process can fill it.
+#[derive(Debug)]
+pub(crate) struct NetlinkSocket {
+    socket: Socket,
+}
+
+impl NetlinkSocket {
+    /// Opens a socket of `protocol` (`NETLINK_ROUTE`, `NETLINK_GENERIC`) in the calling thread's network namespace.
+    pub(crate) fn open(protocol: isize, receive_buffer: usize) -> io::Result<Self> {
+        let socket = Socket::new(protocol)?;
+        socket.set_non_blocking(true)?;
+        let mut this = Self { socket };
+        this.set_receive_buffer(receive_buffer)?;
+        this.socket.bind_auto()?;
+        this.socket.connect(&SocketAddr::new(KERNEL, 0))?;
+        Ok(this)
+    }
+
+    /// Asks for the kernel's own words with an error, and for acknowledgements that do not echo the request.
+    pub(crate) fn with_extended_acks(self) -> io::Result<Self> {
+        self.socket.set_ext_ack(true)?;
+        self.socket.set_cap_ack(true)?;
+        Ok(self)
+    }
+
+    /// Joins a multicast group.
+    pub(crate) fn join(self, group: u32) -> io::Result<Self> {
+        self.socket.add_membership(group)?;
+        Ok(self)
+    }
+}
+
+impl AsFd for NetlinkSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Transport for NetlinkSocket {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send(datagram, 0) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result.map(drop),
+            }
+        }
+    }
+
+    fn receive(&mut self, mut buffer: &mut [u8]) -> io::Result<Received> {
+        let (length, sender) = self.socket.recv_from(&mut buffer, MSG_TRUNC)?;
+        Ok(Received { length, sender: sender.port_number() })
+    }
+
+    fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
+        let timeout = Timespec::try_from(timeout).ok();
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            // The caller looks again and knows its deadline.
+            Err(Errno::INTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn receive_buffer(&self) -> io::Result<usize> {
+        Ok(sockopt::socket_recv_buffer_size(&self.socket)?)
+    }
+
+    fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
+        // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max.
+        sockopt::set_socket_recv_buffer_size_force(&self.socket, bytes)
+            .or_else(|_| sockopt::set_socket_recv_buffer_size(&self.socket, bytes))?;
+        Ok(())
+    }
+}

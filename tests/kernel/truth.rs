@@ -1,0 +1,90 @@
+//! Whether a handle's cache is the truth: what a fresh handle and `ip` say.
+
+use std::collections::BTreeMap;
+
+use libteam::{HwAddr, IfIndex, LinkFlags, OperState, OptionId, OptionValue, Port, TeamHandle};
+use serde_json::Value;
+
+use crate::netns::ip_json;
+
+/// What two handles of the same team agree on. The original hardware address of a port is not in it: only a handle
+/// that saw the port before it was one knows that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) links: BTreeMap<u32, LinkState>,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) options: BTreeMap<OptionId, OptionValue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkState {
+    pub(crate) name: String,
+    pub(crate) hwaddr: Option<HwAddr>,
+    pub(crate) master: Option<IfIndex>,
+    pub(crate) flags: LinkFlags,
+    pub(crate) carrier: bool,
+    pub(crate) oper_state: OperState,
+    pub(crate) mtu: u32,
+    pub(crate) kind: Option<String>,
+    pub(crate) alternative_names: Vec<String>,
+}
+
+/// Reads a handle's cache.
+pub(crate) fn state(team: &TeamHandle) -> State {
+    let link = |link: &libteam::Link| LinkState {
+        name: link.name().to_owned(),
+        hwaddr: link.hwaddr(),
+        master: link.master(),
+        flags: link.flags(),
+        carrier: link.has_carrier(),
+        oper_state: link.oper_state(),
+        mtu: link.mtu(),
+        kind: link.kind().map(str::to_owned),
+        alternative_names: link.alternative_names().map(str::to_owned).collect(),
+    };
+    State {
+        links: team.links().map(|each| (each.ifindex().get(), link(each))).collect(),
+        ports: team.ports().cloned().collect(),
+        options: team.options().map(|option| (option.id().clone(), option.value().clone())).collect(),
+    }
+}
+
+/// Panics unless the cache is what a fresh handle and `ip -j -d link` say. Events must have been handled before.
+pub(crate) fn assert_true(team: &TeamHandle) {
+    let fresh = TeamHandle::open_index(team.team_ifindex()).expect("a fresh handle opens");
+    assert_eq!(state(team), state(&fresh), "the cache is not what a fresh handle sees");
+    assert_links_true(team);
+}
+
+/// Panics unless the cached links are those that `ip -j -d link` prints.
+pub(crate) fn assert_links_true(team: &TeamHandle) {
+    let by_index: BTreeMap<u32, Value> = ip_json("-d link")
+        .into_iter()
+        .map(|link| (u32::try_from(link["ifindex"].as_u64().unwrap()).unwrap(), link))
+        .collect();
+    let names = |ifindex: Option<IfIndex>| ifindex.map(|ifindex| by_index[&ifindex.get()]["ifname"].clone());
+    let cached: BTreeMap<u32, _> = team
+        .links()
+        .map(|link| {
+            let address = link.hwaddr().map(|address| Value::from(address.to_string()));
+            let kind = link.kind().map(Value::from);
+            let row = (Value::from(link.name()), address, names(link.master()), kind, Value::from(link.mtu()));
+            (link.ifindex().get(), row)
+        })
+        .collect();
+    let printed: BTreeMap<u32, _> = by_index
+        .iter()
+        .map(|(ifindex, link)| {
+            let kind = link.get("linkinfo").and_then(|info| info.get("info_kind")).cloned();
+            let row = (
+                link["ifname"].clone(),
+                link.get("address").cloned(),
+                link.get("master").cloned(),
+                kind,
+                link["mtu"].clone(),
+            );
+            (*ifindex, row)
+        })
+        .collect();
+    assert_eq!(cached, printed, "the cached links are not what ip prints");
+}
