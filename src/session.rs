@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::genl::Genl;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link;
-use crate::netlink::codec::team;
+use crate::netlink::codec::team::{self, Report};
 use crate::netlink::connection::Consistency;
 use crate::netlink::events::{EventSocket, Rest};
 use crate::netlink::failure::{During, Failure};
@@ -158,9 +158,8 @@ impl<T: Transport> Session<T> {
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
     fn resync(&mut self) -> Result<()> {
         self.resync_links()?;
-        if !self.cache.is_gone() {
-            self.resync_team()?;
-        }
+        self.resync_list(Genl::ports, "listing the ports")?;
+        self.resync_list(Genl::options, "listing the options")?;
         self.link_events.recovered();
         self.team_events.recovered();
         Ok(())
@@ -202,26 +201,25 @@ impl<T: Transport> Session<T> {
         Ok(())
     }
 
-    fn resync_team(&mut self) -> Result<()> {
+    /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the team may have gone
+    /// meanwhile: that is news, no error.
+    fn resync_list(&mut self, list: fn(&mut Genl<T>, IfIndex) -> Result<Report, Failure>, op: &str) -> Result<()> {
         let team = self.cache.team();
-        let ports = self.genl.ports(team);
-        let ports = self.list_or_gone(ports, "listing the ports")?;
-        let options = self.genl.options(team);
-        let options = self.list_or_gone(options, "listing the options")?;
-        for report in [ports, options].into_iter().flatten() {
-            self.cache.replace_team(report);
+        if self.cache.is_gone() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Where the driver refuses to list what a team has, the team may have gone meanwhile: that is news, no error.
-    fn list_or_gone(&mut self, list: Result<team::Report, Failure>, op: &str) -> Result<Option<team::Report>> {
-        if matches!(list, Err(Failure::Refused(_))) {
-            self.recheck_link(self.cache.team())?;
+        let answer = list(&mut self.genl, team);
+        if matches!(answer, Err(Failure::Refused(_))) {
+            self.recheck_link(team)?;
             if self.cache.is_gone() {
-                return Ok(None);
+                return Ok(());
             }
         }
-        list.map(Some).during(|| format!("{op} of {}", self.name()))
+        let report = answer.during(|| format!("{op} of {}", self.name()))?;
+        self.cache.replace_team(report);
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,12 +167,12 @@ impl<T: Transport> Connection<T> {
         loop {
             match self.transport.receive(&mut self.buffer) {
                 Ok(Received { length, .. }) if length > self.buffer.len() => {
-                    self.buffer.resize(length.min(MAX_BUFFER_LEN), 0);
+                    self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
                     return Err(self.overrun());
                 }
                 Ok(Received { length, sender: KERNEL }) => return Ok(length),
                 Ok(Received { sender, .. }) => {
-                    log::warn!("ignoring a datagram that port {sender} sent, not the kernel")
+                    log::warn!("ignoring a datagram that port {sender} sent, not the kernel");
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -205,3 +205,6 @@ impl<T: Transport> Connection<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ impl<T: Transport> EventSocket<T> {
                 }
                 Ok(Received { length, .. }) if length > self.buffer.len() => {
                     log::warn!("an event of {length} bytes was cut off");
-                    self.buffer.resize(length.min(MAX_BUFFER_LEN), 0);
+                    self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
                     self.lost = true;
                 }
                 Ok(_) if self.lost => {}
@@ -97,3 +97,6 @@ impl<T: AsFd> AsFd for EventSocket<T> {
         self.transport.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use netlink_packet_core::{NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
 use rustix::io::Errno;
 
 use super::codec::frame::HEADER_LEN;
@@ -22,6 +23,54 @@ pub(crate) enum Step {
     Fails(Errno),
     /// Nothing there; a wait for more is over before anything comes.
     Silence,
+}
+
+impl Step {
+    /// A datagram that answers the last request.
+    pub(crate) fn answer(messages: &[Vec<u8>]) -> Self {
+        Self::Answer { bytes: messages.concat(), offset: 0 }
+    }
+
+    /// An event from the kernel.
+    pub(crate) fn event(messages: &[Vec<u8>]) -> Self {
+        Self::Datagram { bytes: messages.concat(), sender: KERNEL }
+    }
+}
+
+/// One message with sequence number 0, padded.
+pub(crate) fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER_LEN + payload.len()).expect("short");
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes.extend(payload);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// The end of a multipart answer, with a code as rtnetlink sends it.
+pub(crate) fn done(code: i32) -> Vec<u8> {
+    message(NLMSG_DONE, NLM_F_MULTIPART, &code.to_ne_bytes())
+}
+
+/// The end of a multipart answer as generic netlink sends it: 16 bytes, without a code.
+pub(crate) fn bare_done() -> Vec<u8> {
+    message(NLMSG_DONE, NLM_F_MULTIPART, &[])
+}
+
+/// An acknowledgement, or with a negative code a refusal, capped.
+pub(crate) fn ack(code: i32) -> Vec<u8> {
+    message(NLMSG_ERROR, NLM_F_CAPPED, &[&code.to_ne_bytes()[..], &[0; HEADER_LEN]].concat())
+}
+
+/// One attribute, padded.
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).expect("short");
+    let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
 }
 
 /// A script, shared between the test and the transport that plays it.
@@ -82,7 +131,9 @@ impl Transport for Script {
         let mut state = self.0.borrow_mut();
         let (bytes, sender) = match state.steps.pop_front() {
             Some(Step::Datagram { bytes, sender }) => (bytes, sender),
-            Some(Step::Answer { bytes, offset }) => (with_sequence(bytes, state.last_sequence() + offset), KERNEL),
+            Some(Step::Answer { bytes, offset }) => {
+                (with_sequence(bytes, state.last_sequence().wrapping_add(offset)), KERNEL)
+            }
             Some(Step::Fails(errno)) => return Err(errno.into()),
             Some(Step::Silence) | None => return Err(io::ErrorKind::WouldBlock.into()),
         };

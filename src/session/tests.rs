@@ -1,0 +1,319 @@
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
+use rustix::io::Errno;
+
+use super::*;
+use crate::changes::Change;
+use crate::model::link::Link;
+use crate::netlink::connection::Connection;
+use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, message};
+
+const TEAM: u32 = 2;
+const FAMILY: u16 = 31;
+
+/// A session whose kernel is four scripts.
+struct Scene {
+    rtnl: Script,
+    genl: Script,
+    link_events: Script,
+    team_events: Script,
+    session: Session<Script>,
+}
+
+impl Scene {
+    /// A team with the links `lo`, `team0` and one port `eth1` (3), and the option `mode`.
+    fn new() -> Self {
+        let rtnl = Script::new([]);
+        let genl = Script::new([]);
+        let (link_events, team_events) = (Script::new([]), Script::new([]));
+        rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+        genl.then([family(), ports(&[3]), options(&["roundrobin"])]);
+        let timeout = Duration::from_millis(5);
+        let session = Session::start(
+            Rtnl::new(Connection::new(rtnl.clone(), timeout), 3),
+            Genl::resolve(Connection::new(genl.clone(), timeout)).unwrap(),
+            link_events.clone(),
+            team_events.clone(),
+            IfIndex::new(TEAM).unwrap(),
+            "team0".to_owned(),
+        )
+        .unwrap();
+        Self { rtnl, genl, link_events, team_events, session }
+    }
+
+    /// Reads what is there and tells it.
+    fn changes(&mut self) -> Changes {
+        self.session.update().unwrap();
+        self.session.take_changes()
+    }
+
+    fn link_names(&self) -> Vec<&str> {
+        self.session.cache().links().iter().map(Link::name).collect()
+    }
+
+    fn port_indices(&self) -> Vec<u32> {
+        self.session.cache().ports().iter().map(|port| port.ifindex().get()).collect()
+    }
+
+    /// Nothing that the kernel was to say is left, so nothing was asked too little.
+    fn assert_played(&self) {
+        for script in [&self.rtnl, &self.genl, &self.link_events, &self.team_events] {
+            assert_eq!(script.left(), 0);
+        }
+    }
+}
+
+fn link(ifindex: u32, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
+    link_message(link::RTM_NEWLINK, NLM_F_MULTIPART, ifindex, name, more)
+}
+
+fn link_message(kind: u16, flags: u16, ifindex: u32, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
+    let mut payload = vec![0; 16];
+    payload[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    payload.extend(attribute(3, format!("{name}\0").as_bytes()));
+    payload.extend(attribute(4, &1500_u32.to_ne_bytes()));
+    payload.extend(more.concat());
+    message(kind, flags, &payload)
+}
+
+fn lo() -> Vec<u8> {
+    link(1, "lo", &[])
+}
+
+fn team0() -> Vec<u8> {
+    link(TEAM, "team0", &[attribute(18, &attribute(1, b"team\0"))])
+}
+
+fn port(ifindex: u32, name: &str) -> Vec<u8> {
+    link(ifindex, name, &[attribute(10, &TEAM.to_ne_bytes())])
+}
+
+fn links(messages: &[Vec<u8>]) -> Step {
+    Step::answer(&[messages.concat(), done(0)])
+}
+
+fn interrupted_links(messages: &[Vec<u8>]) -> Step {
+    let mark = message(link::RTM_NEWLINK, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &lo()[16..]);
+    Step::answer(&[mark, messages.concat(), done(0)])
+}
+
+fn genl_message(command: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
+    message(FAMILY, NLM_F_MULTIPART, &[&[command, 1, 0, 0][..], &attributes.concat()].concat())
+}
+
+fn family() -> Step {
+    let group = [attribute(1, b"change_event\0"), attribute(2, &8_u32.to_ne_bytes())].concat();
+    let attributes = [attribute(1, &FAMILY.to_ne_bytes()), attribute(7, &attribute(1, &group))].concat();
+    Step::answer(&[message(16, 0, &[&[1, 2, 0, 0][..], &attributes].concat()), ack(0)])
+}
+
+fn port_list(indices: &[u32], marks: &[u16]) -> Vec<u8> {
+    let item = |index: &u32| {
+        let marks = marks.iter().map(|mark| attribute(*mark, &[]));
+        attribute(1, &[attribute(1, &index.to_ne_bytes()), marks.flatten().collect()].concat())
+    };
+    let list = indices.iter().flat_map(item).collect::<Vec<u8>>();
+    genl_message(3, &[attribute(1, &TEAM.to_ne_bytes()), attribute(3, &list)])
+}
+
+fn option_list(modes: &[&str]) -> Vec<u8> {
+    let item = |mode: &&str| {
+        let data = attribute(4, format!("{mode}\0").as_bytes());
+        attribute(1, &[attribute(1, b"mode\0"), attribute(3, &[5]), data].concat())
+    };
+    let list = modes.iter().flat_map(item).collect::<Vec<u8>>();
+    genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), attribute(2, &list)])
+}
+
+fn ports(indices: &[u32]) -> Step {
+    Step::answer(&[port_list(indices, &[]), bare_done()])
+}
+
+fn options(modes: &[&str]) -> Step {
+    Step::answer(&[option_list(modes), bare_done()])
+}
+
+fn overrun() -> [Step; 2] {
+    [Step::Fails(Errno::NOBUFS), Step::Silence]
+}
+
+fn removed_names(changes: &Changes) -> Vec<&str> {
+    changes.links().filter(|change| change.is_removed()).map(|change| change.latest().name()).collect()
+}
+
+#[test]
+fn what_is_there_from_the_start_is_no_change() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.link_names(), ["lo", "team0", "eth1"]);
+    assert_eq!(scene.session.cache().ports().iter().next().unwrap().name(), Some("eth1"));
+    assert_eq!(scene.changes(), Changes::default());
+    scene.assert_played();
+}
+
+#[test]
+fn events_are_told_without_asking_the_kernel() {
+    let mut scene = Scene::new();
+    scene.link_events.then([Step::event(&[link(4, "eth2", &[])]), Step::event(&[port(3, "renamed")])]);
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    let changes = scene.changes();
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["eth2", "renamed"]);
+    // The port's name comes from its link, and changes with it.
+    let names = changes.ports().map(|change| change.latest().name()).collect::<Vec<_>>();
+    assert_eq!(names, [Some("eth2"), Some("renamed")]);
+    assert!(!changes.resynced());
+    scene.assert_played();
+}
+
+#[test]
+fn either_socket_that_overran_makes_everything_be_asked_again() {
+    for team_overran in [false, true] {
+        let mut scene = Scene::new();
+        let script = if team_overran { &scene.team_events } else { &scene.link_events };
+        script.then([Step::Fails(Errno::NOBUFS), Step::event(&[link(66, "stale", &[])]), Step::Silence]);
+        scene.rtnl.then([links(&[team0(), port(4, "eth2"), link(1, "lo2", &[])])]);
+        scene.genl.then([ports(&[4]), options(&["random"])]);
+        let changes = scene.changes();
+        assert!(changes.resynced() && !changes.is_inconsistent());
+        assert_eq!(scene.link_names(), ["lo2", "team0", "eth2"]);
+        assert_eq!(scene.port_indices(), [4]);
+        assert_eq!(removed_names(&changes), ["eth1"]);
+        assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (3, 2, 1));
+        assert_eq!(scene.changes(), Changes::default());
+        scene.assert_played();
+    }
+}
+
+#[test]
+fn what_comes_while_resyncing_is_in_the_same_batch() {
+    let mut scene = Scene::new();
+    scene.link_events.then(overrun());
+    // The dump is newer than the first of these events.
+    let gone = link_message(link::RTM_DELLINK, 0, 3, "eth1", &[]);
+    scene.link_events.then([Step::event(&[gone]), Step::event(&[port(3, "eth1")])]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert_eq!(changes.links().len(), 0, "a link that exists was never told to be gone");
+    scene.assert_played();
+}
+
+#[test]
+fn events_that_are_lost_again_and_again_do_not_hold_the_caller() {
+    let mut scene = Scene::new();
+    for round in 0..9 {
+        scene.link_events.then(overrun());
+        scene.rtnl.then([links(&[lo(), team0(), port(3, &format!("round{round}"))])]);
+        scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    }
+    assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round3");
+    assert!(scene.link_events.left() > 0, "the rest is left to the next call, and keeps the descriptor readable");
+    assert!(!scene.session.has_work());
+    assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round7");
+}
+
+#[test]
+fn an_interrupted_dump_is_repeated_and_then_believed() {
+    let mut scene = Scene::new();
+    scene.link_events.then(overrun());
+    scene.rtnl.then([interrupted_links(&[port(3, "eth1")]), links(&[lo(), team0()])]);
+    scene.genl.then([ports(&[]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert_eq!(removed_names(&changes), ["eth1"]);
+    assert!(!changes.is_inconsistent());
+    scene.assert_played();
+}
+
+#[test]
+fn what_only_an_interrupted_dump_lacks_is_asked_for_before_it_is_gone() {
+    let mut scene = Scene::new();
+    scene.link_events.then([Step::event(&[link(4, "eth2", &[])]), Step::Silence]);
+    scene.changes();
+    scene.link_events.then(overrun());
+    scene.rtnl.then((0..3).map(|_| interrupted_links(&[team0()])));
+    // In the order of their index: eth1 is there by another name, eth2 is gone.
+    scene.rtnl.then([Step::answer(&[port(3, "eth9"), ack(0)]), Step::answer(&[ack(-19)])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert!(changes.is_inconsistent() && changes.resynced());
+    assert_eq!(removed_names(&changes), ["eth2"]);
+    assert_eq!(scene.link_names(), ["lo", "team0", "eth9"]);
+    scene.assert_played();
+}
+
+#[test]
+fn a_resync_that_fails_is_an_error_and_tried_again() {
+    let mut scene = Scene::new();
+    scene.link_events.then(overrun());
+    scene.rtnl.then([Step::answer(&[done(-12)])]);
+    let error = scene.session.update().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(12), "{error}");
+    assert!(scene.session.has_work(), "the loss is not forgotten");
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert!(changes.resynced());
+    assert_eq!(changes.links().len(), 1);
+    assert!(!scene.session.has_work());
+    scene.assert_played();
+}
+
+#[test]
+fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[ack(-19)])]);
+    scene.genl.then([Step::answer(&[ack(-22)])]);
+    let changes = scene.changes();
+    assert_eq!(removed_names(&changes), ["team0"]);
+    assert_eq!(changes.ports().filter(|change| change.is_removed()).count(), 1);
+    assert_eq!(changes.options().filter(|change| change.is_removed()).count(), 1);
+    assert!(matches!(scene.session.check_alive(), Err(Error::DeviceGone { device, .. }) if device == "team0"));
+    scene.assert_played();
+}
+
+#[test]
+fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[team0(), ack(0)])]);
+    scene.genl.then([Step::answer(&[ack(-1)])]);
+    let error = scene.session.update().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(1));
+    assert_eq!(error.to_string(), "the kernel refused listing the ports of team0");
+}
+
+#[test]
+fn another_device_with_the_index_of_the_team_is_not_the_team() {
+    let mut scene = Scene::new();
+    let gone = link_message(link::RTM_DELLINK, 0, TEAM, "team0", &[]);
+    scene.link_events.then([Step::event(&[gone]), Step::event(&[team0()])]);
+    scene.team_events.then([Step::Silence, Step::event(&[port_list(&[3], &[2, 3]), bare_done()])]);
+    let changes = scene.changes();
+    assert_eq!(changes.ports().map(Change::is_removed).collect::<Vec<_>>(), [true]);
+    scene.session.check_alive().unwrap_err();
+    assert_eq!(scene.changes().ports().len(), 0, "its ports are not ours");
+}
+
+#[test]
+fn an_event_of_the_driver_that_cannot_be_read_makes_everything_be_asked_again() {
+    let mut scene = Scene::new();
+    let nameless = attribute(2, &attribute(1, &attribute(3, &[5])));
+    scene.team_events.then([Step::event(&[genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), nameless])])]);
+    scene.team_events.then([Step::Silence]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), options(&["broadcast"])]);
+    let changes = scene.changes();
+    assert!(changes.resynced());
+    assert_eq!(changes.options().next().unwrap().latest().to_string(), "mode = broadcast");
+    scene.assert_played();
+}
+
+#[test]
+fn events_of_another_family_or_team_change_nothing() {
+    let mut scene = Scene::new();
+    let other_family = message(FAMILY + 1, 0, &port_list(&[7], &[2])[16..]);
+    let other_team = genl_message(2, &[attribute(1, &77_u32.to_ne_bytes())]);
+    scene.team_events.then([Step::event(&[other_family]), Step::event(&[other_team, bare_done()])]);
+    assert_eq!(scene.changes(), Changes::default());
+}
