@@ -10,7 +10,7 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::port::Port;
-use crate::netlink::failure::During;
+use crate::netlink::failure::{During, Failure};
 use crate::netlink::readiness::Readiness;
 use crate::session::Session;
 
@@ -117,9 +117,8 @@ impl TeamHandle {
     /// [`Error::DeviceGone`] if somebody else deleted it first, or [`Error::Kernel`].
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
-        let deleting = |ifindex| move |session: &mut Session| session.rtnl.delete(ifindex);
-        let name = self.name().to_owned();
-        self.command(deleting(self.team_ifindex()))?.during(|| format!("deleting team device {name}"))
+        let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());
+        self.command(|session| session.rtnl.delete(ifindex))?.during(|| format!("deleting team device {name}"))
     }
 
     /// The interface index of the team device itself.
@@ -223,7 +222,8 @@ impl TeamHandle {
     #[doc(alias = "team_check_events")]
     #[doc(alias = "team_call_eventfd_handler")]
     pub fn handle_events(&mut self) -> Result<Changes> {
-        self.session.update().and_then(|()| self.deliver())
+        let updated = self.session.update();
+        self.tell(updated)
     }
 
     /// Asks the kernel for everything, and reports what is different from what was known.
@@ -240,7 +240,8 @@ impl TeamHandle {
     /// As [`handle_events`](Self::handle_events).
     #[doc(alias = "team_refresh")]
     pub fn refresh(&mut self) -> Result<Changes> {
-        self.session.refresh().and_then(|()| self.deliver())
+        let refreshed = self.session.refresh();
+        self.tell(refreshed)
     }
 
     /// Waits until there is something to handle; without a limit if there is no timeout. False if the time is over or
@@ -313,12 +314,19 @@ impl TeamHandle {
         self.handlers.remove(id)
     }
 
+    /// Brings the cache up to date, and makes sure that there still is a device to command.
+    pub(crate) fn catch_up(&mut self) -> Result<()> {
+        self.session.update().and_then(|()| self.session.check_alive())
+    }
+
     /// Runs one command against the kernel and brings the cache up to date with its effect.
     ///
-    /// The outer error says that the command could not be tried, or that the device is gone.
-    pub(crate) fn command<R>(&mut self, run: impl FnOnce(&mut Session) -> R) -> Result<R> {
-        self.session.update()?;
-        self.session.check_alive()?;
+    /// The outer error says that the command could not be tried, or failed because the device is gone.
+    pub(crate) fn command<R>(
+        &mut self,
+        run: impl FnOnce(&mut Session) -> Result<R, Failure>,
+    ) -> Result<Result<R, Failure>> {
+        self.catch_up()?;
         let result = run(&mut self.session);
         // The kernel queues a command's events before it acknowledges the command. If they cannot be read now, that
         // is no error of the command: the handle stays readable, and handle_events reports it.
@@ -326,31 +334,47 @@ impl TeamHandle {
             log::warn!("{}: the cache is behind until events can be handled: {error}", self.name());
         }
         self.settle_readiness()?;
+        if result.is_err() {
+            self.session.check_alive()?;
+        }
         Ok(result)
     }
 
-    /// Queues what the session has to tell, and delivers what waits unless a delivery is under way.
-    fn deliver(&mut self) -> Result<Changes> {
-        let mut told = self.session.take_changes();
-        self.settle_readiness()?;
-        self.handlers.queue(told.clone());
-        if !self.handlers.begin() {
-            return Ok(told);
-        }
-        let mut outcome = Outcome::default();
-        let mut is_first = true;
-        while let Some(batch) = self.handlers.next_batch() {
-            self.call_handlers(&batch, &mut outcome);
-            if !std::mem::take(&mut is_first) {
-                told.append(batch);
+    /// Tells what an update of the cache found, unless it failed.
+    fn tell(&mut self, updated: Result<()>) -> Result<Changes> {
+        let (told, outcome) = match updated {
+            Ok(()) => self.deliver(),
+            Err(error) => {
+                self.settle_readiness()?;
+                return Err(error);
             }
-        }
-        self.handlers.end();
+        };
+        self.settle_readiness()?;
         match outcome {
             Outcome { first_panic: Some(panic), .. } => resume_unwind(panic),
             Outcome { first_error: Some(error), .. } => Err(Error::Handler(error)),
             Outcome { first_panic: None, first_error: None } => Ok(told),
         }
+    }
+
+    /// Calls the handlers, for what the session has to tell and for what handlers find out meanwhile. Inside a handler
+    /// it leaves that to the outer call.
+    fn deliver(&mut self) -> (Changes, Outcome) {
+        let mut outcome = Outcome::default();
+        let news = self.session.take_changes();
+        if !self.handlers.begin() {
+            self.handlers.queue(news.clone());
+            return (news, outcome);
+        }
+        let mut told = Changes::default();
+        let mut next = Some(news);
+        while let Some(batch) = next {
+            self.call_handlers(&batch, &mut outcome);
+            told.append(batch);
+            next = self.handlers.next_batch();
+        }
+        self.handlers.end();
+        (told, outcome)
     }
 
     fn call_handlers(&mut self, batch: &Changes, outcome: &mut Outcome) {
@@ -371,7 +395,7 @@ impl TeamHandle {
     }
 
     /// Makes the descriptor readable while there is work that no socket announces.
-    fn settle_readiness(&mut self) -> Result<()> {
+    pub(crate) fn settle_readiness(&mut self) -> Result<()> {
         let has_work = self.session.has_work();
         self.readiness.set_pending(has_work).during(|| "setting the handle's readiness".to_owned())
     }

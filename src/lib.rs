@@ -50,3 +50,8 @@ pub use model::link::{Link, LinkFlags, OperState};
 pub use model::mode::Mode;
 pub use model::option::{OptionId, OptionValue, TeamOption};
 pub use model::port::{Duplex, Port};
+
+/// The README's first program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,7 +8,7 @@ use crate::handle::TeamHandle;
 use crate::model::ifindex::IfIndex;
 use crate::model::mode::Mode;
 use crate::model::option::{OptionId, OptionValue, names};
-use crate::netlink::failure::During;
+use crate::netlink::failure::{During, Failure};
 
 impl TeamHandle {
     /// Asks the kernel for the index of the link that has this name or alternative name.
@@ -50,22 +50,15 @@ impl TeamHandle {
     /// [`Error::DeviceGone`].
     #[doc(alias = "team_port_remove")]
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
-        let result = self.command(|session| {
-            let is_port = session.cache().ports().get(ifindex).is_some();
-            is_port.then(|| session.rtnl.set_master(ifindex, None))
-        })?;
-        let Some(result) = result else {
+        self.catch_up()?;
+        if !self.is_port(ifindex) {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
-        };
+        }
+        let result = self.command(|session| session.rtnl.set_master(ifindex, None))?;
         self.check_port_command(result, ifindex, "removing")
     }
 
-    fn check_port_command(
-        &self,
-        result: Result<(), crate::netlink::failure::Failure>,
-        ifindex: IfIndex,
-        doing: &str,
-    ) -> Result<()> {
+    fn check_port_command(&self, result: Result<(), Failure>, ifindex: IfIndex, doing: &str) -> Result<()> {
         if let Err(failure) = &result {
             if failure.refusal() == Some(Errno::NODEV) {
                 return Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
@@ -201,14 +194,10 @@ impl TeamHandle {
     pub fn set_option(&mut self, id: &OptionId, value: impl Into<OptionValue>) -> Result<()> {
         let value = value.into();
         let request = genl::set_request(self.team_ifindex(), id, &value)?;
-        let answer = self.command(|session| {
-            let wanted = session.cache().options().value(id).map(OptionValue::type_name);
-            match wanted.filter(|wanted| *wanted != value.type_name()) {
-                Some(wanted) => Err(Error::OptionType { id: id.clone(), wanted, found: value.type_name() }),
-                None => Ok(session.genl.set_option(request)),
-            }
-        })??;
-        match answer.as_ref().err().and_then(crate::netlink::failure::Failure::refusal) {
+        self.catch_up()?;
+        self.check_type(id, &value)?;
+        let answer = self.command(|session| session.genl.set_option(request))?;
+        match answer.as_ref().err().and_then(Failure::refusal) {
             Some(Errno::NOENT) if self.option(id).is_none() => {
                 Err(Error::UnknownOption { team: self.name().to_owned(), id: id.clone() })
             }
@@ -217,9 +206,19 @@ impl TeamHandle {
         }
     }
 
+    /// Of an option with another type the driver only says that it does not exist.
+    fn check_type(&self, id: &OptionId, value: &OptionValue) -> Result<()> {
+        let (Some(wanted), found) = (self.value(id).map(OptionValue::type_name), value.type_name()) else {
+            return Ok(());
+        };
+        if wanted == found { Ok(()) } else { Err(Error::OptionType { id: id.clone(), wanted, found }) }
+    }
+
     /// Whether the kernel holds this value, whatever it answered when it was set.
     fn reads_back(&mut self, id: &OptionId, value: &OptionValue) -> Result<bool> {
-        self.command(crate::session::Session::refresh)??;
+        let refreshed = self.session.refresh();
+        self.settle_readiness()?;
+        refreshed?;
         Ok(self.value(id) == Some(value))
     }
 
