@@ -4,29 +4,27 @@ use std::fmt;
 
 use crate::changes::{ChangeKind, Changes};
 use crate::error::BoxError;
-use crate::handle::TeamHandle;
 
 /// Names a registered change handler; never used twice by one handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 
-/// A change handler as it is stored.
-pub(crate) type Handler = Box<dyn FnMut(&mut TeamHandle, &Changes) -> Result<(), BoxError> + Send>;
+/// A change handler as it is stored; it gets the whole handle, of type `H`.
+pub(crate) type Handler<H> = Box<dyn FnMut(&mut H, &Changes) -> Result<(), BoxError> + Send>;
 
 /// The change handlers in their order, and the batches that wait for them.
-#[derive(Default)]
-pub(crate) struct Handlers {
-    slots: VecDeque<Slot>,
+pub(crate) struct Handlers<H> {
+    slots: VecDeque<Slot<H>>,
     last_id: u64,
     waiting: VecDeque<Changes>,
     delivering: bool,
 }
 
-struct Slot {
+struct Slot<H> {
     id: HandlerId,
     kinds: ChangeKind,
     /// Taken out while it runs, so that it can have the whole handle.
-    handler: Option<Handler>,
+    handler: Option<Handler<H>>,
 }
 
 /// How the handlers took what was delivered to them.
@@ -36,15 +34,21 @@ pub(crate) struct Outcome {
     pub(crate) first_panic: Option<Box<dyn Any + Send>>,
 }
 
-impl Handlers {
-    pub(crate) fn add_last(&mut self, kinds: ChangeKind, handler: Handler) -> HandlerId {
+impl<H> Default for Handlers<H> {
+    fn default() -> Self {
+        Self { slots: VecDeque::new(), last_id: 0, waiting: VecDeque::new(), delivering: false }
+    }
+}
+
+impl<H> Handlers<H> {
+    pub(crate) fn add_last(&mut self, kinds: ChangeKind, handler: Handler<H>) -> HandlerId {
         let slot = self.slot(kinds, handler);
         let id = slot.id;
         self.slots.push_back(slot);
         id
     }
 
-    pub(crate) fn add_first(&mut self, kinds: ChangeKind, handler: Handler) -> HandlerId {
+    pub(crate) fn add_first(&mut self, kinds: ChangeKind, handler: Handler<H>) -> HandlerId {
         let slot = self.slot(kinds, handler);
         let id = slot.id;
         self.slots.push_front(slot);
@@ -82,24 +86,24 @@ impl Handlers {
     }
 
     /// Takes a handler out to run it; `None` if it was removed meanwhile.
-    pub(crate) fn take(&mut self, id: HandlerId) -> Option<Handler> {
+    pub(crate) fn take(&mut self, id: HandlerId) -> Option<Handler<H>> {
         self.slots.iter_mut().find(|slot| slot.id == id)?.handler.take()
     }
 
     /// Puts a handler back after it ran, unless it was removed meanwhile.
-    pub(crate) fn put_back(&mut self, id: HandlerId, handler: Handler) {
+    pub(crate) fn put_back(&mut self, id: HandlerId, handler: Handler<H>) {
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
             slot.handler = Some(handler);
         }
     }
 
-    fn slot(&mut self, kinds: ChangeKind, handler: Handler) -> Slot {
+    fn slot(&mut self, kinds: ChangeKind, handler: Handler<H>) -> Slot<H> {
         self.last_id += 1;
         Slot { id: HandlerId(self.last_id), kinds, handler: Some(handler) }
     }
 }
 
-impl fmt::Debug for Handlers {
+impl<H> fmt::Debug for Handlers<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.slots.iter().map(|slot| (slot.id, slot.kinds))).finish()
     }

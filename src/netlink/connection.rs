@@ -139,7 +139,7 @@ impl<T: Transport> Connection<T> {
     ) -> Result<Completion, Failure> {
         let wants_ack =
             frames(request).map_while(Result::ok).any(|frame| frame.has(NLM_F_ACK) && !frame.has(NLM_F_DUMP));
-        let deadline = Instant::now() + self.timeout;
+        let deadline = self.deadline();
         let mut interrupted = false;
         loop {
             let length = self.receive_until(deadline)?;
@@ -163,7 +163,7 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Waits for the next datagram from the kernel and returns its length in the buffer.
-    fn receive_until(&mut self, deadline: Instant) -> Result<usize, Failure> {
+    fn receive_until(&mut self, deadline: Option<Instant>) -> Result<usize, Failure> {
         loop {
             match self.transport.receive(&mut self.buffer) {
                 Ok(Received { length, .. }) if length > self.buffer.len() => {
@@ -176,8 +176,8 @@ impl<T: Transport> Connection<T> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() || !self.transport.wait(left)? && Instant::now() >= deadline {
+                    let left = time_until(deadline);
+                    if left.is_zero() || !self.transport.wait(left)? && time_until(deadline).is_zero() {
                         return Err(Failure::Timeout(self.timeout));
                     }
                 }
@@ -187,6 +187,11 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// When the time for an answer is over; `None` for a time that no clock can tell.
+    fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.timeout)
+    }
+
     fn overrun(&self) -> Failure {
         Failure::Overrun { buffer: self.transport.receive_buffer().unwrap_or_default() }
     }
@@ -194,8 +199,8 @@ impl<T: Transport> Connection<T> {
     /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is under way and
     /// delivers again to a socket that had overrun.
     fn abandon(&mut self) {
-        let deadline = Instant::now() + self.timeout;
-        while Instant::now() < deadline {
+        let deadline = self.deadline();
+        while !time_until(deadline).is_zero() {
             match self.transport.receive(&mut self.buffer) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -204,6 +209,10 @@ impl<T: Transport> Connection<T> {
             }
         }
     }
+}
+
+fn time_until(deadline: Option<Instant>) -> Duration {
+    deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 #[cfg(test)]
