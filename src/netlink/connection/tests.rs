@@ -271,3 +271,53 @@ fn what_follows_a_failure_is_read_away() {
     request(&script).0.unwrap_err();
     assert_eq!(script.left(), 0);
 }
+
+#[test]
+fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
+    let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[done(0)]), Step::answer(&[bare_done()])]);
+    let mut connection = connection(&script);
+    connection.request(link::dump_request(), 0x400, |_| Ok(())).unwrap();
+    connection.dump(link::dump_request(), 1, |_| Ok(())).unwrap();
+    connection.collect(link::dump_request(), |_| Ok(())).unwrap();
+    let flags = script.sent().iter().map(|sent| u16::from_ne_bytes([sent[6], sent[7]])).collect::<Vec<_>>();
+    assert_eq!(flags, [1 | 4 | 0x400, 1 | 0x300, 1]);
+}
+
+#[test]
+fn only_what_was_asked_for_ends_an_exchange() {
+    // A command may answer in many parts and acknowledge after that; a dump has no acknowledgement.
+    let script = Script::new([Step::answer(&[data(1), done(0)]), Step::answer(&[data(2), ack(0)])]);
+    let (result, numbers) = request(&script);
+    result.unwrap();
+    assert_eq!(numbers, [1, 2]);
+    let script = Script::new([Step::answer(&[data(1), ack(0)]), Step::answer(&[data(2), done(0)])]);
+    let (result, numbers) = dump(&script, 1);
+    result.unwrap();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn a_message_that_means_nothing_is_skipped_and_one_that_means_loss_is_not() {
+    let noop = message(1, 0, &[]);
+    let script = Script::new([Step::answer(&[noop, data(1), ack(0)])]);
+    assert_eq!(request(&script).1, [1]);
+    let lost = message(4, 0, &[]);
+    let script = Script::new([Step::answer(&[data(1), lost])]);
+    assert!(matches!(request(&script).0, Err(Failure::Overrun { .. })));
+}
+
+#[test]
+fn any_other_error_of_the_system_is_told_as_it_is() {
+    let script = Script::new([Step::Fails(Errno::BADF)]);
+    let Err(Failure::Io(error)) = request(&script).0 else { panic!("an error of the system") };
+    assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+}
+
+#[test]
+fn a_datagram_that_just_fits_is_whole() {
+    let header = 16;
+    let rest = message(DATA, NLM_F_MULTIPART, &vec![7; BUFFER_LEN - 2 * header]);
+    let script = Script::new([Step::answer(&[rest, bare_done()])]);
+    assert_eq!(dump(&script, 1).1, [7]);
+    assert_eq!(script.sent().len(), 1);
+}

@@ -81,3 +81,17 @@ fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
     assert_eq!(numbers.len(), 212_992 / 512);
     assert_eq!(script.left(), 10_000 - numbers.len());
 }
+
+#[test]
+fn an_event_that_just_fits_is_whole() {
+    let event = Step::event(&[message(16, 0, &vec![7; BUFFER_LEN - 16])]);
+    assert_eq!(play([event]), (Rest::Nothing, false, vec![7]));
+}
+
+#[test]
+fn any_other_error_of_the_system_is_told_as_it_is() {
+    let mut socket = EventSocket::new(Script::new([Step::Fails(Errno::BADF)])).unwrap();
+    let error = socket.drain(|_| Ok(())).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+    assert!(!socket.is_lost());
+}
