@@ -1,0 +1,224 @@
+//! A team that survives a pulled plug, followed by a handle that survives lost notifications.
+//!
+//! ```console
+//! $ cargo run --example failover
+//! ```
+//!
+//! A team in the mode `activebackup` gets two ports, each a veth pair, and sends a numbered packet every millisecond to
+//! a peer behind them. Twice the far end of the active port is set down, and a change handler moves the traffic to the
+//! other port. Then thousands of link notifications come while nobody reads them, until the kernel drops some: the next
+//! [`TeamHandle::handle_events`] notices, asks for everything again, and knows exactly what `ip -j link` knows.
+//!
+//! Everything happens in network namespaces that are gone when the program ends. It ends with status 0 only if all of
+//! this was really seen.
+//!
+//! This file is the part that uses libteam. `network` and `ip` make namespaces and links, `traffic` sends and counts,
+//! `flood` makes the kernel drop notifications, `truth` compares the cache with `ip -j link`, `report` prints.
+
+mod flood;
+mod ip;
+mod network;
+mod report;
+mod traffic;
+mod truth;
+
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use libteam::{BoxError, ChangeKind, IfIndex, Link, Mode, Port, TeamHandle};
+
+use network::FarEnd;
+use report::{Report, Summary};
+use traffic::Traffic;
+
+/// Any error, with a sentence that says what was being done.
+type Result<T, E = BoxError> = std::result::Result<T, E>;
+
+/// How long each part of the traffic is watched.
+const WATCH: Duration = Duration::from_secs(1);
+/// The kernel and the handler need milliseconds; this is a machine that does not work.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let report = Report::start();
+    match run(report) {
+        Ok(summary) => {
+            report::summary(&summary);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            report::failure(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(report: Report) -> Result<Summary> {
+    network::enter_new_namespace()?;
+
+    report::title("a team over two veth pairs");
+    let mut team = TeamHandle::create("team0")?;
+    team.set_mode(Mode::ActiveBackup)?;
+    team.add_handler(ChangeKind::all(), move |team, changes| {
+        report.changes(team, changes);
+        Ok(())
+    });
+    let switches = keep_a_live_port_active(&mut team);
+    let mut far_ends = connect(&mut team)?;
+    // The one behind the active port comes first.
+    far_ends.sort_by_key(|far_end| Some(far_end.port()) != team.active_port());
+
+    report::title("steady traffic");
+    let mut traffic = Traffic::start(&far_ends)?;
+    watch(&mut team, &mut traffic, report)?;
+    for far_end in &mut far_ends {
+        report::title(&format!("the far end of {} is set down", far_end.port_name()));
+        fail_over(&mut team, far_end, &mut traffic, &switches, report)?;
+        report::title(&format!("the far end of {} is set up again", far_end.port_name()));
+        restore(&mut team, far_end)?;
+    }
+    let delivery = traffic.stop()?;
+    report.line("traffic", &delivery.to_string());
+    delivery.check(far_ends.len())?;
+
+    report::title("a flood of notifications that nobody reads");
+    let flood = flood::survive(&mut team, report)?;
+
+    team.destroy()?;
+    far_ends.into_iter().try_for_each(FarEnd::close)?;
+    Ok(Summary { delivery, flood })
+}
+
+/// What the handler did when the active port was dead.
+struct Switch {
+    to: IfIndex,
+    /// When the handler learnt of it.
+    noticed: Instant,
+    /// When the kernel had taken the other port.
+    done: Instant,
+}
+
+/// The heart of the example: whenever a port changes, makes sure that the active one has a link.
+///
+/// It comes before the handler that prints, because it is in a hurry.
+fn keep_a_live_port_active(team: &mut TeamHandle) -> Receiver<Switch> {
+    let (switches, receiver) = mpsc::channel();
+    team.add_handler_first(ChangeKind::PORT, move |team, _changes| activate_live_port(team, &switches));
+    receiver
+}
+
+fn activate_live_port(team: &mut TeamHandle, switches: &Sender<Switch>) -> Result<()> {
+    let noticed = Instant::now();
+    let active = team.active_port().and_then(|active| team.port(active));
+    if active.is_some_and(Port::is_link_up) {
+        return Ok(());
+    }
+    let live = team.ports().find(|port| port.is_link_up()).map(Port::ifindex);
+    if let Some(to) = live {
+        team.set_active_port(to)?;
+        switches.send(Switch { to, noticed, done: Instant::now() })?;
+    }
+    Ok(())
+}
+
+/// Gives the team two ports and an address, and waits until it can send.
+fn connect(team: &mut TeamHandle) -> Result<Vec<FarEnd>> {
+    let mut far_ends = Vec::new();
+    for port_name in ["port1", "port2"] {
+        let far_end = FarEnd::create(team, port_name)?;
+        team.add_port(far_end.port())?;
+        far_ends.push(far_end);
+    }
+    network::configure(team.name())?;
+    follow_until(team, "the team and its ports to be up", |team| {
+        let has_carrier = team.team_link().is_some_and(Link::has_carrier);
+        has_carrier && team.active_port().is_some() && team.ports().all(Port::is_link_up)
+    })?;
+    Ok(far_ends)
+}
+
+/// Takes the carrier from the active port, and watches the handler and the traffic move to the other one.
+fn fail_over(
+    team: &mut TeamHandle,
+    far_end: &mut FarEnd,
+    traffic: &mut Traffic,
+    switches: &Receiver<Switch>,
+    report: Report,
+) -> Result<()> {
+    let cut = far_end.port();
+    ensure(team.active_port() == Some(cut), || format!("{} is not the active port", far_end.port_name()))?;
+    // What happened before is none of this failover.
+    switches.try_iter().for_each(drop);
+
+    far_end.set("down")?;
+    follow_until(team, "the port to lose its carrier and the team to leave it", |team| {
+        let has_carrier = team.link(cut).is_none_or(Link::has_carrier);
+        let is_up = team.port(cut).is_none_or(Port::is_link_up);
+        !has_carrier && !is_up && team.active_port() != Some(cut)
+    })?;
+    let switch = switches.try_recv().map_err(|_| "the active port changed, but not by the change handler")?;
+    watch(team, traffic, report)?;
+
+    let failover = traffic.last_failover()?;
+    report.failover(team, &failover, switch.done - switch.noticed);
+    let seen = (failover.from, failover.to);
+    ensure(seen == (cut, switch.to), || format!("the traffic moved from {} to {}", seen.0, seen.1))
+}
+
+/// Gives a port its carrier back. That alone moves no traffic.
+fn restore(team: &mut TeamHandle, far_end: &mut FarEnd) -> Result<()> {
+    let active = team.active_port();
+    far_end.set("up")?;
+    follow_until(team, "the port to be up again", |team| {
+        let has_carrier = team.link(far_end.port()).is_some_and(Link::has_carrier);
+        has_carrier && team.port(far_end.port()).is_some_and(Port::is_link_up)
+    })?;
+    ensure(team.active_port() == active, || "the active port changed without need".to_owned())
+}
+
+/// Handles events for a while, and checks that the traffic arrives over the active port.
+fn watch(team: &mut TeamHandle, traffic: &mut Traffic, report: Report) -> Result<()> {
+    follow(team, WATCH)?;
+    let active = team.active_port().ok_or("there is no active port")?;
+    let packets = traffic.flow_over(active)?;
+    report.flow(team, active, packets);
+    Ok(())
+}
+
+/// Handles events for as long as this.
+fn follow(team: &mut TeamHandle, duration: Duration) -> Result<()> {
+    let end = Instant::now() + duration;
+    while let Some(left) = time_until(end) {
+        handle_events_within(team, left)?;
+    }
+    Ok(())
+}
+
+/// Handles events until the condition holds.
+fn follow_until(team: &mut TeamHandle, what: &str, holds: impl Fn(&TeamHandle) -> bool) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while !holds(team) {
+        let left = time_until(end).ok_or_else(|| format!("waited {PATIENCE:?} for {what}, in vain"))?;
+        handle_events_within(team, left)?;
+    }
+    // What a handler commanded is told by the next call.
+    handle_events_within(team, Duration::ZERO)
+}
+
+fn handle_events_within(team: &mut TeamHandle, limit: Duration) -> Result<()> {
+    if team.wait(Some(limit))? {
+        let changes = team.handle_events()?;
+        ensure(!changes.resynced(), || "notifications were lost before the flood".to_owned())?;
+    }
+    Ok(())
+}
+
+fn time_until(end: Instant) -> Option<Duration> {
+    end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+}
+
+/// An error unless the condition holds.
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(otherwise().into()) }
+}

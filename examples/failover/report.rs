@@ -1,0 +1,177 @@
+//! What the program prints: a line for each change, with the time since the start.
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use libteam::{Change, Changes, IfIndex, Link, LinkFlags, Port, TeamHandle, TeamOption};
+
+use crate::flood::Flood;
+use crate::traffic::{Delivery, Failover};
+
+/// After a resync only so many changes get a line each.
+const MAX_LINES: usize = 6;
+
+/// Prints, and knows when the program started.
+#[derive(Clone, Copy)]
+pub(crate) struct Report {
+    started: Instant,
+}
+
+/// What the program has seen, all of it.
+pub(crate) struct Summary {
+    pub(crate) delivery: Delivery,
+    pub(crate) flood: Flood,
+}
+
+/// One thing that changed: what, from, to.
+struct Line {
+    what: String,
+    from: String,
+    to: String,
+}
+
+/// Says what comes next.
+pub(crate) fn title(text: &str) {
+    println!("\n{text}");
+}
+
+/// The last line.
+pub(crate) fn summary(summary: &Summary) {
+    println!("\n{summary}");
+}
+
+/// Says why the program ends with status 1.
+pub(crate) fn failure(error: &dyn Error) {
+    eprint!("failover: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprint!(": {error}");
+        cause = error.source();
+    }
+    eprintln!();
+}
+
+impl Report {
+    pub(crate) fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// Something that is not a change.
+    pub(crate) fn line(self, what: &str, text: &str) {
+        println!("{:>8.3}  {what:<36}  {text}", self.started.elapsed().as_secs_f64());
+    }
+
+    /// Each change of a batch.
+    pub(crate) fn changes(self, team: &TeamHandle, changes: &Changes) {
+        let ports = changes.ports().map(port_line);
+        let options = changes.options().map(|option| option_line(team, option));
+        let links = changes.links().flat_map(|link| link_lines(team, link));
+        let all: Vec<Line> = ports.chain(options).chain(links).collect();
+        if changes.resynced() {
+            self.line("resync", &format!("the handle asked for everything again, and found {} changes", all.len()));
+        }
+        let shown = if changes.resynced() { MAX_LINES } else { all.len() };
+        for Line { what, from, to } in all.iter().take(shown) {
+            self.line(what, &format!("{from} -> {to}"));
+        }
+        if all.len() > shown {
+            self.line("", &format!("and {} more", all.len() - shown));
+        }
+    }
+
+    /// One failover.
+    pub(crate) fn failover(self, team: &TeamHandle, failover: &Failover, set: Duration) {
+        let route = format!("{} -> {}", name(team, failover.from), name(team, failover.to));
+        self.line("failover", &format!("{route}, set {} after the event came", milliseconds(set)));
+        let Failover { time, lost, .. } = failover;
+        self.line("failover", &format!("the peer heard again after {}, packets lost: {lost}", milliseconds(*time)));
+    }
+
+    /// Traffic over one port.
+    pub(crate) fn flow(self, team: &TeamHandle, port: IfIndex, packets: usize) {
+        self.line("traffic", &format!("{packets} packets over {}", name(team, port)));
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { delivery, flood } = self;
+        let times: Vec<String> = delivery.failovers.iter().map(|failover| milliseconds(failover.time)).collect();
+        write!(
+            f,
+            "failover in {}, {} of {} packets lost, {} notifications lost and resynced, links {} -> {}: cache equals ip -j link",
+            times.join(" and "),
+            delivery.lost,
+            delivery.sent,
+            flood.lost,
+            flood.links_before,
+            flood.links_after
+        )
+    }
+}
+
+fn port_line(change: &Change<Port>) -> Line {
+    let port = change.latest();
+    let what = format!("port {}", port.name().map_or_else(|| port.ifindex().to_string(), str::to_owned));
+    let text = |port: &Port| if port.is_link_up() { "up" } else { "down" }.to_owned();
+    line(what, change, text)
+}
+
+fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Line {
+    let id = change.latest().id();
+    let what = match id.port {
+        Some(port) => format!("option {} of {}", id.name, name(team, port)),
+        None => format!("option {id}"),
+    };
+    line(what, change, |option| option.value().to_string())
+}
+
+/// A line for each field that changed, or one for a link that is new or gone.
+fn link_lines(team: &TeamHandle, change: &Change<Link>) -> Vec<Line> {
+    let what = format!("link {}", change.before().unwrap_or(change.latest()).name());
+    let (Some(before), Some(after)) = (change.before(), change.after()) else {
+        return vec![line(what, change, Link::to_string)];
+    };
+    let fields = link_fields(team, before).into_iter().zip(link_fields(team, after));
+    fields
+        .filter(|((_, from), (_, to))| from != to)
+        .map(|((field, from), (_, to))| Line { what: format!("{what} {field}"), from, to })
+        .collect()
+}
+
+fn link_fields(team: &TeamHandle, link: &Link) -> [(&'static str, String); 8] {
+    let on = |on: bool| if on { "on" } else { "off" }.to_owned();
+    // These have a field of their own.
+    let flags = link.flags() - (LinkFlags::UP | LinkFlags::RUNNING | LinkFlags::LOWER_UP);
+    [
+        ("name", link.name().to_owned()),
+        ("address", link.hwaddr().map_or_else(none, |address| address.to_string())),
+        ("master", link.master().map_or_else(none, |master| name(team, master))),
+        ("mtu", link.mtu().to_string()),
+        ("set up", on(link.is_admin_up())),
+        ("carrier", on(link.has_carrier())),
+        ("state", link.oper_state().to_string()),
+        ("flags", flags.iter_names().map(|(name, _)| name).collect::<Vec<_>>().join(" ")),
+    ]
+}
+
+/// A change of something that is shown as a whole.
+fn line<T>(what: String, change: &Change<T>, text: impl Fn(&T) -> String) -> Line {
+    let side = |side: Option<&T>| side.map_or_else(none, &text);
+    Line { what, from: side(change.before()), to: side(change.after()) }
+}
+
+/// What stands for nothing.
+fn none() -> String {
+    "none".to_owned()
+}
+
+fn name(team: &TeamHandle, ifindex: IfIndex) -> String {
+    team.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned())
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
