@@ -260,7 +260,9 @@ impl TeamHandle {
 
     /// Brings the cache up to date, and makes sure that there still is a device to command.
     pub(crate) fn catch_up(&mut self) -> Result<()> {
-        self.session.update().and_then(|()| self.session.check_alive())
+        let updated = self.session.update();
+        self.settle_readiness()?;
+        updated.and_then(|()| self.session.check_alive())
     }
 
     /// Runs one command against the kernel and brings the cache up to date with its effect.

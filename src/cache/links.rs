@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use super::journal::Journal;
 use super::original_hwaddr::Replaced;
 use crate::changes::Change;
+use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::netlink::codec::link::LinkReport;
@@ -26,17 +27,17 @@ impl Links {
         self.by_index.get(&ifindex)
     }
 
-    /// Takes over what a message says of a link.
-    pub(crate) fn apply(&mut self, report: &LinkReport<'_>) {
+    /// Takes over what a message says of a link. `given` is the address that the link's master, if it has one, gives
+    /// its new ports.
+    pub(crate) fn apply(&mut self, report: &LinkReport<'_>, given: Option<HwAddr>) {
         let ifindex = report.ifindex;
-        let master_hwaddr = report.master.and_then(|master| self.get(master)?.hwaddr);
         let Some(link) = self.by_index.get_mut(&ifindex) else {
             self.by_index.insert(ifindex, Link::from_report(report));
             return self.journal.note(ifindex, || None, false);
         };
         let before = link.clone();
         link.update(report);
-        link.original_hwaddr = self.replaced.original_hwaddr(&before, report, master_hwaddr);
+        link.original_hwaddr = self.replaced.original_hwaddr(&before, report, given);
         if *link != before {
             self.journal.note(ifindex, || Some(before), false);
         }

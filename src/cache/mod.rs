@@ -12,10 +12,16 @@ use options::Options;
 use ports::Ports;
 
 use crate::changes::Changes;
+use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
+use crate::model::mode::Mode;
+use crate::model::option::{OptionId, OptionValue, names};
 use crate::netlink::codec::link::{LinkNews, LinkReport};
 use crate::netlink::codec::team::Report;
+
+/// The modes that leave a port's hardware address alone.
+const KEEP_ADDRESSES: [&str; 3] = [Mode::UNSET, Mode::ACTIVE_BACKUP, Mode::LOAD_BALANCE];
 
 /// All that is known of one team and its namespace.
 #[derive(Debug)]
@@ -82,7 +88,8 @@ impl Cache {
     }
 
     pub(crate) fn link_present(&mut self, report: &LinkReport<'_>) {
-        self.links.apply(report);
+        let given = report.master.and_then(|master| self.address_given_by(master));
+        self.links.apply(report, given);
         if report.ifindex == self.team && !self.gone {
             if report.kind.as_deref() == Some(Link::TEAM_KIND) {
                 report.name.as_ref().clone_into(&mut self.team_name);
@@ -90,6 +97,14 @@ impl Cache {
                 self.team_gone();
             }
         }
+    }
+
+    /// The address that a master gives its new ports. Of our team's mode that is known; others may do it.
+    fn address_given_by(&self, master: IfIndex) -> Option<HwAddr> {
+        let mode = self.options.value(&OptionId::global(names::MODE));
+        let keeps_addresses = matches!(mode, Some(OptionValue::String(mode)) if KEEP_ADDRESSES.contains(&&**mode));
+        let link = self.links.get(master)?;
+        link.hwaddr.filter(|_| master != self.team || !keeps_addresses)
     }
 
     pub(crate) fn link_removed(&mut self, ifindex: IfIndex) {

@@ -7,8 +7,8 @@ use crate::netlink::codec::link::LinkReport;
 
 /// Finds the address that a link had before its master gave it another one.
 ///
-/// The team driver changes a new port's address first and announces the master last: in between there is a message
-/// with the team's address and no master, which looks as if the link's own address had been changed by hand.
+/// In some modes the team driver changes a new port's address first and announces the master last: in between there is
+/// a message with the team's address and no master, which looks as if the link's own address had been changed by hand.
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     /// The address before the last change, of links that had no master and were down then, as a new port is.
@@ -16,12 +16,13 @@ pub(super) struct Replaced {
 }
 
 impl Replaced {
-    /// The original address of a link that was `before` and is now as reported.
+    /// The original address of a link that was `before` and is now as reported, by a master that gives its new ports
+    /// the address `given`, if any.
     pub(super) fn original_hwaddr(
         &mut self,
         before: &Link,
         report: &LinkReport<'_>,
-        master_hwaddr: Option<HwAddr>,
+        given: Option<HwAddr>,
     ) -> Option<HwAddr> {
         let ifindex = report.ifindex;
         match (before.master, report.master) {
@@ -31,7 +32,7 @@ impl Replaced {
             }
             (Some(_), Some(_)) => before.original_hwaddr,
             (None, Some(_)) => match self.recently.remove(&ifindex) {
-                Some(replaced) if before.hwaddr == master_hwaddr => replaced,
+                Some(replaced) if given.is_some() && before.hwaddr == given => replaced,
                 _ => before.hwaddr,
             },
         }

@@ -37,12 +37,12 @@ pub enum Mode {
 }
 
 impl Mode {
-    const UNSET: &'static str = "*NOMODE*";
+    pub(crate) const UNSET: &'static str = "*NOMODE*";
     const ROUND_ROBIN: &'static str = "roundrobin";
     const RANDOM: &'static str = "random";
     const BROADCAST: &'static str = "broadcast";
-    const ACTIVE_BACKUP: &'static str = "activebackup";
-    const LOAD_BALANCE: &'static str = "loadbalance";
+    pub(crate) const ACTIVE_BACKUP: &'static str = "activebackup";
+    pub(crate) const LOAD_BALANCE: &'static str = "loadbalance";
 
     /// The kernel's name of the mode.
     #[must_use]
