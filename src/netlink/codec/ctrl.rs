@@ -63,3 +63,6 @@ fn decode_group(entry: &[u8], wanted: &str) -> Result<Option<u32>, DecodeError> 
     }
     Ok(id.filter(|_| is_wanted))
 }
+
+#[cfg(test)]
+mod tests;

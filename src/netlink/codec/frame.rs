@@ -146,3 +146,6 @@ pub(crate) fn stamp(request: &mut [u8], sequence: u32) {
         field.copy_from_slice(&sequence.to_ne_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -212,3 +212,6 @@ fn about(ifindex: IfIndex) -> LinkMessage {
     message.header.index = ifindex.get();
     message
 }
+
+#[cfg(test)]
+mod tests;

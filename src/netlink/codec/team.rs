@@ -325,3 +325,6 @@ fn port_duplex(duplex: u8) -> Duplex {
         _ => Duplex::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests;

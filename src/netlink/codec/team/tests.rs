@@ -1,0 +1,271 @@
+use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST};
+
+use super::*;
+use crate::netlink::codec::frame::{frames, serialize};
+use crate::netlink::codec::golden::{self, TEAM_FAMILY, bytes, first};
+
+const CHANGED: Fate = Fate { changed: true, removed: false };
+const CHANGED_AND_REMOVED: Fate = Fate { changed: true, removed: true };
+const PLAIN: Fate = Fate { changed: false, removed: false };
+
+fn ifindex(number: u32) -> IfIndex {
+    IfIndex::new(number).unwrap()
+}
+
+/// The team of the golden files, and its port that is a veth.
+fn team() -> IfIndex {
+    ifindex(10)
+}
+
+fn veth() -> IfIndex {
+    ifindex(21)
+}
+
+fn option(id: OptionId, value: impl Into<OptionValue>, fate: Fate) -> OptionReport {
+    OptionReport { option: TeamOption { id, value: value.into() }, fate }
+}
+
+fn read(file: &str) -> Report {
+    let datagram = bytes(file);
+    decode(first(&datagram).payload, team()).unwrap().expect("it is about the team")
+}
+
+fn options(file: &str) -> Vec<OptionReport> {
+    match read(file) {
+        Report::Options(options) => options,
+        Report::Ports(ports) => panic!("want options, found {ports:?}"),
+    }
+}
+
+/// A dummy has neither speed nor duplex; a veth says 10 Gbit/s while it is up.
+fn port(number: u32, link_up: bool, speed_mbps: Option<u32>, fate: Fate) -> PortReport {
+    let duplex = if speed_mbps.is_some() { Duplex::Full } else { Duplex::Unknown };
+    PortReport { port: Port { ifindex: ifindex(number), name: None, link_up, speed_mbps, duplex }, fate }
+}
+
+/// The options that each port has in the mode loadbalance, as they are at first.
+fn port_options(port: IfIndex, priority: i32, enabled: bool, fate: Fate) -> Vec<OptionReport> {
+    let id = |name: &'static str| OptionId::port(name, port);
+    vec![
+        option(id("enabled"), enabled, fate),
+        option(id("rx_enabled"), enabled, fate),
+        option(id("tx_enabled"), enabled, fate),
+        option(id("user_linkup"), false, fate),
+        option(id("user_linkup_enabled"), false, fate),
+        option(id("priority"), priority, fate),
+        option(id("queue_id"), 0_u32, fate),
+        option(id("lb_port_stats"), vec![0; 8], fate),
+    ]
+}
+
+#[test]
+fn an_event_of_one_option_is_read_in_each_type() {
+    let program = [40, 0, 0, 0, 12, 0, 0, 0, 6, 0, 0, 0, 0xff, 0xff, 0, 0];
+    for (file, expected) in [
+        (golden::EVENT_OPTION_U32, option(OptionId::global("notify_peers_count"), 7_u32, CHANGED)),
+        (golden::EVENT_OPTION_MODE, option(OptionId::global("mode"), "loadbalance", CHANGED)),
+        (golden::EVENT_OPTION_S32, option(OptionId::port("priority", veth()), -5, CHANGED)),
+        (golden::EVENT_OPTION_FALSE, option(OptionId::port("enabled", veth()), false, CHANGED)),
+        (
+            golden::EVENT_OPTION_ELEMENT,
+            option(OptionId::element("lb_tx_hash_to_port_mapping", 200), veth().get(), CHANGED),
+        ),
+        (golden::EVENT_OPTION_BINARY, option(OptionId::global("bpf_hash_func"), &program[..], CHANGED)),
+    ] {
+        assert_eq!(options(file), [expected]);
+    }
+}
+
+#[test]
+fn the_options_of_a_port_that_comes_and_goes_are_read() {
+    assert_eq!(options(golden::EVENT_PORT_OPTIONS), port_options(veth(), 0, true, CHANGED));
+    assert_eq!(options(golden::EVENT_OPTIONS_REMOVED), port_options(veth(), -5, false, CHANGED_AND_REMOVED));
+}
+
+#[test]
+fn a_list_of_options_is_read_to_its_end() {
+    let hashes = |name: &'static str, range: std::ops::Range<u32>, value: OptionValue| {
+        range.map(move |index| option(OptionId::element(name, index), value.clone(), PLAIN))
+    };
+    let list = options(golden::OPTIONS_FIRST);
+    let (start, elements) = list.split_at(7);
+    let expected = [
+        option(OptionId::global("mode"), "loadbalance", PLAIN),
+        option(OptionId::global("notify_peers_count"), 7_u32, PLAIN),
+        option(OptionId::global("notify_peers_interval"), 0_u32, PLAIN),
+        option(OptionId::global("mcast_rejoin_count"), 0_u32, PLAIN),
+        option(OptionId::global("mcast_rejoin_interval"), 0_u32, PLAIN),
+    ];
+    assert_eq!(start[..5], expected);
+    assert_eq!(start[5].option.id, OptionId::global("bpf_hash_func"));
+    assert_eq!(start[6], option(OptionId::global("lb_tx_method"), "hash", PLAIN));
+    let count = u32::try_from(elements.len()).unwrap();
+    let expected: Vec<_> = hashes("lb_tx_hash_to_port_mapping", 0..count, OptionValue::U32(0)).collect();
+    assert_eq!(elements, expected);
+
+    let list = options(golden::OPTIONS_LAST);
+    let (elements, end) = list.split_at(list.len() - 17);
+    let first_index = 256 - u32::try_from(elements.len()).unwrap();
+    let expected: Vec<_> = hashes("lb_hash_stats", first_index..256, vec![0; 8].into()).collect();
+    assert_eq!(elements, expected);
+    assert_eq!(end[0], option(OptionId::global("lb_stats_refresh_interval"), 0_u32, PLAIN));
+    assert_eq!(end[1..9], port_options(veth(), -5, true, PLAIN));
+    assert_eq!(end[9..], port_options(ifindex(22), 0, true, PLAIN));
+}
+
+#[test]
+fn the_ports_are_read() {
+    let expected = vec![port(21, true, Some(10_000), PLAIN), port(22, true, None, PLAIN)];
+    assert_eq!(read(golden::PORTS), Report::Ports(expected));
+}
+
+#[test]
+fn an_event_of_a_port_is_read_with_its_marks() {
+    let event = |file| match read(file) {
+        Report::Ports(mut ports) if ports.len() == 1 => ports.remove(0),
+        other => panic!("want one port, found {other:?}"),
+    };
+    assert_eq!(event(golden::EVENT_PORT_ADDED), port(21, false, None, CHANGED));
+    assert_eq!(event(golden::EVENT_PORT_UP), port(21, true, Some(10_000), CHANGED));
+    assert_eq!(event(golden::EVENT_PORT_REMOVED), port(21, false, None, CHANGED_AND_REMOVED));
+}
+
+#[test]
+fn an_unknown_speed_is_none_and_takes_the_duplex_with_it() {
+    let with_speed = |speed: u32, duplex: u8| {
+        let mut datagram = bytes(golden::EVENT_PORT_UP);
+        // The values of PORT_SPEED and PORT_DUPLEX, the last attributes but for NLMSG_DONE.
+        assert_eq!(datagram[52..60], [8, 0, 4, 0, 0x10, 0x27, 0, 0]);
+        datagram[56..60].copy_from_slice(&speed.to_ne_bytes());
+        datagram[64] = duplex;
+        match decode(first(&datagram).payload, team()).unwrap() {
+            Some(Report::Ports(ports)) => (ports[0].port.speed_mbps, ports[0].port.duplex),
+            other => panic!("want ports, found {other:?}"),
+        }
+    };
+    assert_eq!(with_speed(100, 0), (Some(100), Duplex::Half));
+    assert_eq!(with_speed(100, 1), (Some(100), Duplex::Full));
+    assert_eq!(with_speed(100, 0xff), (Some(100), Duplex::Unknown));
+    assert_eq!(with_speed(0, 1), (None, Duplex::Unknown));
+    assert_eq!(with_speed(u32::MAX, 1), (None, Duplex::Unknown));
+}
+
+#[test]
+fn what_is_about_another_team_or_command_is_none() {
+    for file in [golden::EVENT_OPTION_U32, golden::EVENT_PORT_UP] {
+        let mut datagram = bytes(file);
+        assert_eq!(decode(first(&datagram).payload, ifindex(11)), Ok(None));
+        // As in the events of a team that is being created: it has no index yet.
+        assert_eq!(datagram[20..24], [8, 0, 1, 0]);
+        datagram[24] = 0;
+        assert_eq!(decode(first(&datagram).payload, team()), Ok(None));
+        datagram[24] = 10;
+        datagram[16] = 0;
+        assert_eq!(decode(first(&datagram).payload, team()), Ok(None), "TEAM_CMD_NOOP");
+    }
+}
+
+#[test]
+fn requests_are_what_the_kernel_takes() {
+    let get = |request: Request| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST);
+    assert_eq!(get(Request::options_get(team())), bytes(golden::REQUEST_OPTIONS));
+    assert_eq!(get(Request::port_list_get(team())), bytes(golden::REQUEST_PORTS));
+
+    let program = [40, 0, 0, 0, 12, 0, 0, 0, 6, 0, 0, 0, 0xff, 0xff, 0, 0];
+    let enabled = OptionId::port("enabled", veth());
+    let values: [(OptionId, OptionValue, &str); 7] = [
+        (OptionId::global("notify_peers_count"), 7_u32.into(), golden::REQUEST_SET_U32),
+        (OptionId::port("priority", veth()), (-5).into(), golden::REQUEST_SET_S32),
+        (enabled.clone(), true.into(), golden::REQUEST_SET_TRUE),
+        (enabled, false.into(), golden::REQUEST_SET_FALSE),
+        (OptionId::global("lb_tx_method"), "hash_to_port_mapping".into(), golden::REQUEST_SET_STRING),
+        (OptionId::global("bpf_hash_func"), program[..].into(), golden::REQUEST_SET_BINARY),
+        (OptionId::element("lb_tx_hash_to_port_mapping", 200), veth().get().into(), golden::REQUEST_SET_ELEMENT),
+    ];
+    for (id, value, file) in values {
+        let request = Request::options_set(team(), &id, &value).unwrap().for_family(TEAM_FAMILY);
+        assert_eq!(serialize(request, NLM_F_REQUEST | NLM_F_ACK), bytes(file), "{id} = {value}");
+    }
+}
+
+#[test]
+fn an_encoded_option_decodes_to_itself() {
+    let ids = [
+        OptionId::global("x"),
+        OptionId::port("a name of thirty-two bytes .....", veth()),
+        OptionId::element("lb_hash_stats", u32::MAX),
+        OptionId { array_index: Some(0), ..OptionId::port("both", ifindex(u32::MAX)) },
+    ];
+    let values: [OptionValue; 11] = [
+        0_u32.into(),
+        u32::MAX.into(),
+        i32::MIN.into(),
+        (-1).into(),
+        true.into(),
+        false.into(),
+        "".into(),
+        "31 bytes of text, the most so .".into(),
+        vec![].into(),
+        vec![0].into(),
+        vec![0xa5; 40_000].into(),
+    ];
+    for id in &ids {
+        for value in &values {
+            let request = Request::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
+            let mut datagram = serialize(request, NLM_F_REQUEST);
+            // A request to set options has the shape of an answer that lists them, but for the command.
+            assert_eq!(datagram[16], CMD_OPTIONS_SET);
+            datagram[16] = CMD_OPTIONS_GET;
+            let decoded = decode(first(&datagram).payload, team()).unwrap();
+            assert_eq!(
+                decoded,
+                Some(Report::Options(vec![option(id.clone(), value.clone(), PLAIN)])),
+                "{id} = {value}"
+            );
+            assert_eq!(frames(&datagram).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_why() {
+    let id = OptionId::global("mode");
+    let set = |id: &OptionId, value: OptionValue| Request::options_set(team(), id, &value).map(drop);
+    assert_eq!(set(&id, "a\0b".into()), Err("the text has a NUL"));
+    assert_eq!(set(&id, "x".repeat(32).into()), Err("the text is longer than 31 bytes"));
+    assert_eq!(set(&id, vec![0; 0xff00].into()), Err("it does not fit an attribute"));
+    assert_eq!(set(&id, vec![0; 0xfeff].into()), Ok(()));
+    assert_eq!(set(&id, OptionValue::Other { type_code: 9, data: vec![] }), Err("its type is unknown"));
+    for name in [String::new(), "x".repeat(33)] {
+        assert_eq!(set(&OptionId::global(name), 1_u32.into()), Err("its name is empty or longer than 32 bytes"));
+    }
+}
+
+#[test]
+fn an_option_of_an_unknown_type_or_name_is_kept() {
+    let mut datagram = bytes(golden::EVENT_OPTION_U32);
+    let kind = datagram.windows(5).position(|bytes| bytes == [5, 0, 3, 0, TYPE_U32]).unwrap() + 4;
+    datagram[kind] = 99;
+    datagram[40] = b'N';
+    let value = OptionValue::Other { type_code: 99, data: vec![7, 0, 0, 0] };
+    let decoded = decode(first(&datagram).payload, team()).unwrap();
+    let expected = option(OptionId::global("Notify_peers_count"), value, CHANGED);
+    assert_eq!(decoded, Some(Report::Options(vec![expected])));
+}
+
+#[test]
+fn items_that_lack_something_are_refused() {
+    // Makes each attribute of the item in turn one that nobody knows.
+    let blank = |file: &str, kind: u16, length: u16| {
+        let mut datagram = bytes(file);
+        let header = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        let position = datagram.windows(4).rposition(|bytes| bytes == header).unwrap();
+        datagram[position + 2] = 99;
+        decode(first(&datagram).payload, team())
+    };
+    blank(golden::EVENT_OPTION_U32, OPTION_NAME, 4 + 19).unwrap_err();
+    blank(golden::EVENT_OPTION_U32, OPTION_TYPE, 5).unwrap_err();
+    blank(golden::EVENT_OPTION_U32, OPTION_DATA, 8).unwrap_err();
+    blank(golden::EVENT_PORT_UP, PORT_IFINDEX, 8).unwrap_err();
+    decode(&[2, 1, 0], team()).unwrap_err();
+}
