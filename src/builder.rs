@@ -234,7 +234,8 @@ impl TeamHandle {
         TeamBuilder::new().recreate(name)
     }
 
-    /// Opens the team device that has this name or alternative name.
+    /// Opens the team device that has this name, or this alternative name if it is no longer than a name can be. For a
+    /// longer one there is [`ifindex`](Self::ifindex) on any handle, and [`open_index`](Self::open_index).
     ///
     /// # Errors
     ///

@@ -2,7 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod difference;
 mod netns;
+mod raw;
 mod truth;
+mod watch;
 
+mod bridge;
+mod environment;
+mod gone;
+mod handlers;
 mod life;
+mod link_events;
+mod neighbours;
+mod option_errors;
+mod options;
+mod original_hwaddr;
+mod overrun;
+mod ports;
+mod readiness;
+mod reborn;
+mod unheard;
+mod vlans;
+mod writers;

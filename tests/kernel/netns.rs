@@ -1,8 +1,15 @@
 //! A network namespace for each test, and `ip` inside it.
 
-use std::process::{Command, Output};
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 
+use libteam::IfIndex;
 use nix::sched::{CloneFlags, unshare};
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketType, socket};
 use serde_json::Value;
 
 /// Moves the calling thread, which is one test's own, into a new network namespace. It lasts as long as the thread and
@@ -36,4 +43,64 @@ pub(crate) fn ip_json(words: &str) -> Vec<Value> {
 pub(crate) fn veth(name: &str, peer: &str) {
     ip(&format!("link add {name} type veth peer name {peer}"));
     ip(&format!("link set {peer} up"));
+}
+
+/// Creates dummy devices.
+pub(crate) fn dummies(names: &[&str]) {
+    let commands: Vec<String> = names.iter().map(|name| format!("link add {name} type dummy")).collect();
+    ip_batch(&commands);
+}
+
+/// Runs `ip` once for many commands; panics at the first that fails.
+pub(crate) fn ip_batch<S: AsRef<str>>(commands: &[S]) {
+    let lines: String = commands.iter().flat_map(|command| [command.as_ref(), "\n"]).collect();
+    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect("iproute2 is installed");
+    ip.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(ip.wait().unwrap().success(), "ip -batch:\n{lines}");
+}
+
+/// The index of a link.
+pub(crate) fn index(name: &str) -> IfIndex {
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
+    IfIndex::new(name_to_index(socket, name).expect("there is such a link")).expect("no link has index 0")
+}
+
+/// A second network namespace: that of a thread which lasts until this is dropped.
+pub(crate) struct OtherNamespace {
+    thread: String,
+    work: Sender<Box<dyn FnOnce() + Send>>,
+}
+
+impl OtherNamespace {
+    pub(crate) fn new() -> Self {
+        let (work, to_do) = channel::<Box<dyn FnOnce() + Send>>();
+        let (tell, told) = channel();
+        thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace wants CAP_SYS_ADMIN");
+            tell.send(own_thread()).unwrap();
+            for work in to_do {
+                work();
+            }
+        });
+        Self { thread: told.recv().expect("the thread has a namespace"), work }
+    }
+
+    /// Moves a link there.
+    pub(crate) fn take(&self, link: &str) {
+        ip(&format!("link set {link} netns {}", self.thread));
+    }
+
+    /// Moves a link from there to here.
+    pub(crate) fn give_back(&self, link: &str) {
+        let (done, until_done) = channel();
+        let command = format!("link set {link} netns {}", own_thread());
+        self.work.send(Box::new(move || done.send(ip(&command)).unwrap())).unwrap();
+        until_done.recv().expect("the link is there");
+    }
+}
+
+/// The number of the calling thread, by which the kernel finds its namespace.
+fn own_thread() -> String {
+    let path = fs::read_link("/proc/thread-self").expect("/proc is mounted");
+    path.file_name().unwrap().to_str().unwrap().to_owned()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use libteam::{HwAddr, IfIndex, LinkFlags, OperState, OptionId, OptionValue, Port, TeamHandle};
+use libteam::{HwAddr, IfIndex, Link, LinkFlags, OperState, OptionId, OptionValue, Port, TeamHandle};
 use serde_json::Value;
 
 use crate::netns::ip_json;
@@ -14,6 +14,8 @@ pub(crate) struct State {
     pub(crate) links: BTreeMap<u32, LinkState>,
     pub(crate) ports: Vec<Port>,
     pub(crate) options: BTreeMap<OptionId, OptionValue>,
+    /// The options again, in the order in which the handle has them.
+    pub(crate) option_order: Vec<OptionId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,29 +25,37 @@ pub(crate) struct LinkState {
     pub(crate) master: Option<IfIndex>,
     pub(crate) flags: LinkFlags,
     pub(crate) carrier: bool,
+    pub(crate) carrier_changes: u32,
     pub(crate) oper_state: OperState,
     pub(crate) mtu: u32,
     pub(crate) kind: Option<String>,
     pub(crate) alternative_names: Vec<String>,
 }
 
+impl From<&Link> for LinkState {
+    fn from(link: &Link) -> Self {
+        Self {
+            name: link.name().to_owned(),
+            hwaddr: link.hwaddr(),
+            master: link.master(),
+            flags: link.flags(),
+            carrier: link.has_carrier(),
+            carrier_changes: link.carrier_changes(),
+            oper_state: link.oper_state(),
+            mtu: link.mtu(),
+            kind: link.kind().map(str::to_owned),
+            alternative_names: link.alternative_names().map(str::to_owned).collect(),
+        }
+    }
+}
+
 /// Reads a handle's cache.
 pub(crate) fn state(team: &TeamHandle) -> State {
-    let link = |link: &libteam::Link| LinkState {
-        name: link.name().to_owned(),
-        hwaddr: link.hwaddr(),
-        master: link.master(),
-        flags: link.flags(),
-        carrier: link.has_carrier(),
-        oper_state: link.oper_state(),
-        mtu: link.mtu(),
-        kind: link.kind().map(str::to_owned),
-        alternative_names: link.alternative_names().map(str::to_owned).collect(),
-    };
     State {
-        links: team.links().map(|each| (each.ifindex().get(), link(each))).collect(),
+        links: team.links().map(|each| (each.ifindex().get(), LinkState::from(each))).collect(),
         ports: team.ports().cloned().collect(),
         options: team.options().map(|option| (option.id().clone(), option.value().clone())).collect(),
+        option_order: team.options().map(|option| option.id().clone()).collect(),
     }
 }
 

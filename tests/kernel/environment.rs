@@ -1,0 +1,131 @@
+//! What concerns a whole process: its environment and its descriptors. Such a test runs alone in another one.
+
+use std::env;
+use std::fs::{self, File};
+use std::process::Command;
+
+use libteam::{Error, IfIndex, TeamHandle};
+use rustix::io::Errno;
+
+use crate::netns::{dummies, enter, ip_json};
+
+/// The tests' own variable: set in the process that runs one test alone.
+const ALONE: &str = "LIBTEAM_TEST_ALONE";
+const BUFFER: &str = "TEAM_EVENT_BUFSIZE";
+
+fn is_alone() -> bool {
+    env::var_os(ALONE).is_some()
+}
+
+/// Runs one test of this binary in a process of its own that may have 256 descriptors.
+fn run_alone(test: &str, variables: &[(&str, &str)]) {
+    let output = Command::new("sh")
+        .args(["-c", r#"ulimit -n 256 && exec "$@""#, "sh"])
+        .arg(env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && printed.contains("1 passed"), "{test} alone, with {variables:?}:\n{printed}");
+}
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn a_buffer_size_in_the_environment_that_is_no_number_is_an_error() {
+    if !is_alone() {
+        for value in ["lots", "", "-1", "1 MiB", "99999999999999999999"] {
+            run_alone(
+                "environment::a_buffer_size_in_the_environment_that_is_no_number_is_an_error",
+                &[(BUFFER, value)],
+            );
+        }
+        return;
+    }
+    enter();
+    let error = TeamHandle::create("team0").unwrap_err();
+    let found = env::var(BUFFER).unwrap();
+    assert_eq!(error.to_string(), format!("TEAM_EVENT_BUFSIZE is {found:?}: want a number of bytes"));
+    assert!(matches!(error, Error::InvalidSetting { setting: BUFFER, value, .. } if value == found));
+    assert_eq!(ip_json("link").len(), 1, "a device that cannot be opened is not left behind");
+}
+
+#[test]
+fn a_buffer_size_in_the_environment_comes_before_the_builders() {
+    if !is_alone() {
+        return run_alone(
+            "environment::a_buffer_size_in_the_environment_comes_before_the_builders",
+            &[(BUFFER, "300000")],
+        );
+    }
+    enter();
+    let team = TeamHandle::builder().receive_buffer(1000).create("team0").unwrap();
+    let buffers = team.receive_buffers().unwrap();
+    assert_eq!((buffers.link, buffers.team), (600_000, 600_000));
+}
+
+#[test]
+fn opening_and_dropping_leaks_no_descriptor() {
+    if !is_alone() {
+        return run_alone("environment::opening_and_dropping_leaks_no_descriptor", &[]);
+    }
+    enter();
+    let before = open_descriptors();
+    let first = TeamHandle::create("team0").unwrap();
+    let each = open_descriptors() - before;
+    drop(first);
+    for _ in 0..200 {
+        let team = TeamHandle::open("team0").unwrap();
+        assert_eq!(open_descriptors(), before + each);
+        drop(team);
+    }
+    assert_eq!(open_descriptors(), before);
+}
+
+#[test]
+fn failing_to_open_leaks_no_descriptor() {
+    if !is_alone() {
+        return run_alone("environment::failing_to_open_leaks_no_descriptor", &[]);
+    }
+    enter();
+    dummies(&["d0"]);
+    let before = open_descriptors();
+    for _ in 0..200 {
+        TeamHandle::open("d0").unwrap_err();
+        TeamHandle::open("absent").unwrap_err();
+        TeamHandle::open_index(IfIndex::new(4711).unwrap()).unwrap_err();
+        TeamHandle::create("d0").unwrap_err();
+        TeamHandle::recreate("d0").unwrap_err();
+    }
+    assert_eq!(open_descriptors(), before);
+}
+
+#[test]
+fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
+    if !is_alone() {
+        return run_alone("environment::an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind", &[]);
+    }
+    enter();
+    let before = open_descriptors();
+    let team = TeamHandle::create("team0").unwrap();
+    let wanted = open_descriptors() - before;
+    let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    for free in 0..wanted {
+        for result in [TeamHandle::open("team0"), TeamHandle::create("team1")] {
+            let Err(Error::Io { source, .. }) = result else { panic!("{free} free descriptors: {result:?}") };
+            assert_eq!(source.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
+        }
+        let still_free: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        assert_eq!(still_free.len(), free);
+        drop(still_free);
+        taken.pop();
+    }
+    TeamHandle::open("team0").unwrap();
+    drop((team, taken));
+    assert_eq!(open_descriptors(), before);
+    assert_eq!(ip_json("link").len(), 2, "a device that cannot be opened is not left behind");
+}

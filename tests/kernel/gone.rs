@@ -1,0 +1,223 @@
+//! A device that somebody else deletes while a handle is open.
+
+use libteam::{Change, Error, IfIndex, Link, Mode, OptionId, Result, TeamHandle};
+
+use crate::netns::{dummies, enter, index, ip};
+use crate::truth::{assert_links_true, assert_true};
+use crate::watch::{Replica, assert_silent, hear_until_true, link_change, listen, port_marks, team_with, told};
+
+fn option_ids(team: &TeamHandle) -> Vec<OptionId> {
+    team.options().map(|option| option.id().clone()).collect()
+}
+
+fn assert_gone(error: &Error, name: &str, ifindex: IfIndex) {
+    let Error::DeviceGone { device, ifindex: told } = error else { panic!("not DeviceGone: {error:?}") };
+    assert_eq!((&**device, *told), (name, ifindex));
+    assert_eq!(error.to_string(), format!("team device {name} (index {ifindex}) is gone"));
+}
+
+#[test]
+fn it_is_told_once_with_everything_that_was_its() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
+    let heard = listen(&mut team);
+    let (link, mut options) = (team.team_link().unwrap().clone(), option_ids(&team));
+    ip("link del team0");
+
+    let changes = told(&mut team);
+    let removed: Vec<&Link> = changes.links().filter(|each| each.is_removed()).map(Change::latest).collect();
+    assert_eq!(removed, [&link]);
+    assert_eq!(port_marks(&changes), ["-d0", "-d1"]);
+    let mut removed: Vec<OptionId> = changes.options().map(|each| each.latest().id().clone()).collect();
+    assert!(changes.options().all(Change::is_removed));
+    removed.sort();
+    options.sort();
+    assert_eq!(removed, options);
+
+    assert_eq!((team.ports().len(), team.options().len(), team.team_link()), (0, 0, None));
+    assert_eq!((team.mode(), team.active_port()), (None, None));
+    assert_eq!(team.name(), "team0");
+    assert_links_true(&team);
+    assert_silent(&mut team);
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
+}
+
+#[test]
+fn every_command_says_so_and_events_are_handled_on() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0"]);
+    let (team0, d0) = (team.team_ifindex(), index("d0"));
+    ip("link del team0");
+    told(&mut team);
+    let commands: [fn(&mut TeamHandle, IfIndex) -> Result<()>; 8] = [
+        TeamHandle::add_port,
+        TeamHandle::remove_port,
+        TeamHandle::set_active_port,
+        |team, _| team.set_mode(Mode::RoundRobin),
+        |team, port| team.set_port_enabled(port, true),
+        |team, port| team.set_port_priority(port, 1),
+        |team, _| team.set_option(&OptionId::global("no_such_option"), 1_u32),
+        |team, _| team.refresh().map(drop),
+    ];
+    for command in commands {
+        assert_gone(&command(&mut team, d0).unwrap_err(), "team0", team0);
+    }
+    assert_silent(&mut team);
+
+    ip("link set d0 mtu 1400");
+    let changes = told(&mut team);
+    assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().mtu(), 1400);
+    assert_eq!(team.ifindex("d0").unwrap(), d0);
+    assert_gone(&team.destroy().unwrap_err(), "team0", team0);
+}
+
+#[test]
+fn a_command_that_notices_first_leaves_the_telling_to_handle_events() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0"]);
+    let heard = listen(&mut team);
+    let mut replica = Replica::of(&team);
+    ip("link del team0");
+    assert_gone(&team.set_mode(Mode::RoundRobin).unwrap_err(), "team0", team.team_ifindex());
+    let changes = told(&mut team);
+    assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+    replica.hear(&changes);
+    assert_eq!(replica, Replica::of(&team));
+    assert_silent(&mut team);
+    assert_eq!(heard.try_iter().count(), 1);
+}
+
+#[test]
+fn a_refresh_that_notices_first_tells_it_once() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0"]);
+    let mut replica = Replica::of(&team);
+    ip("link del team0");
+    let changes = team.refresh().unwrap();
+    assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+    assert_eq!(port_marks(&changes), ["-d0"]);
+    replica.hear(&changes);
+    assert_eq!(replica, Replica::of(&team));
+    assert_silent(&mut team);
+    assert_gone(&team.refresh().unwrap_err(), "team0", team.team_ifindex());
+}
+
+#[test]
+fn destroying_it_says_so() {
+    enter();
+    let team = team_with(Mode::RoundRobin, &[]);
+    let team0 = team.team_ifindex();
+    ip("link del team0");
+    assert_gone(&team.destroy().unwrap_err(), "team0", team0);
+}
+
+#[test]
+fn its_last_name_stays_known() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    ip("link set team0 name uplink");
+    let changes = told(&mut team);
+    let change = link_change(&changes, team.team_ifindex()).unwrap();
+    assert_eq!((change.before().unwrap().name(), change.after().unwrap().name()), ("team0", "uplink"));
+    assert_eq!(team.name(), "uplink");
+    ip("link del uplink");
+    told(&mut team);
+    assert_eq!(team.name(), "uplink");
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
+}
+
+#[test]
+fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    ip("link set team0 name uplink");
+    ip("link del uplink");
+    let changes = told(&mut team);
+    assert_eq!(changes.links().len(), 1);
+    assert!(changes.links().all(|change| change.is_removed() && change.before().unwrap().name() == "team0"));
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
+}
+
+#[test]
+fn a_new_device_of_the_same_name_is_another_one() {
+    enter();
+    let mut old = team_with(Mode::RoundRobin, &[]);
+    ip("link del team0");
+    ip("link add team0 type team");
+    let changes = told(&mut old);
+    let new = TeamHandle::open("team0").unwrap();
+    assert!(link_change(&changes, old.team_ifindex()).unwrap().is_removed());
+    assert!(link_change(&changes, new.team_ifindex()).unwrap().is_added());
+    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.team_ifindex());
+    assert_eq!(new.mode(), Some(Mode::Unset));
+    assert_true(&new);
+    assert_silent(&mut old);
+}
+
+#[test]
+fn a_new_team_of_the_same_name_and_index_is_another_one() {
+    enter();
+    let mut old = team_with(Mode::RoundRobin, &["d0"]);
+    let ifindex = old.team_ifindex();
+    let mut replica = Replica::of(&old);
+    ip("link del team0");
+    ip(&format!("link add index {ifindex} name team0 type team"));
+    replica.hear(&told(&mut old));
+    assert_eq!(replica, Replica::of(&old));
+    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", ifindex);
+    assert_eq!((old.team_link(), old.options().len(), old.ports().len()), (None, 0, 0));
+
+    let mut new = TeamHandle::open("team0").unwrap();
+    assert_eq!(new.team_ifindex(), ifindex);
+    new.set_mode(Mode::Random).unwrap();
+    new.add_port(index("d0")).unwrap();
+    let changes = told(&mut old);
+    assert_eq!((changes.options().len(), changes.ports().len()), (0, 0));
+    assert_eq!(old.options().len(), 0);
+    // The kernel does not announce the carrier of a device that is down.
+    ip("link set team0 up");
+    hear_until_true(&mut new);
+}
+
+#[test]
+fn a_device_of_another_kind_with_the_same_index_is_another_one() {
+    enter();
+    let mut old = team_with(Mode::RoundRobin, &[]);
+    let ifindex = old.team_ifindex();
+    let mut replica = Replica::of(&old);
+    ip("link del team0");
+    ip(&format!("link add index {ifindex} name team0 type dummy"));
+    replica.hear(&told(&mut old));
+    assert_eq!(replica, Replica::of(&old));
+    assert_eq!(old.link(ifindex).unwrap().kind(), Some("dummy"));
+    assert_eq!((old.team_link(), old.options().len()), (None, 0));
+    assert_gone(&old.refresh().unwrap_err(), "team0", ifindex);
+}
+
+#[test]
+fn refreshing_does_not_take_a_device_of_another_kind_for_the_old_one() {
+    enter();
+    let mut old = team_with(Mode::RoundRobin, &[]);
+    let ifindex = old.team_ifindex();
+    let mut replica = Replica::of(&old);
+    ip("link del team0");
+    ip(&format!("link add index {ifindex} name team0 type dummy"));
+    replica.hear(&old.refresh().unwrap());
+    assert_eq!(replica, Replica::of(&old));
+    assert_eq!((old.team_link(), old.options().len()), (None, 0));
+    assert_gone(&old.refresh().unwrap_err(), "team0", ifindex);
+}
+
+#[test]
+fn another_team_that_is_deleted_is_none_of_our_business() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &[]);
+    dummies(&["d0"]);
+    ip("link add team1 type team");
+    ip("link set d0 master team1");
+    told(&mut team);
+    ip("link del team1");
+    let changes = told(&mut team);
+    assert_eq!((changes.ports().len(), changes.options().len()), (0, 0));
+    assert_true(&team);
+}

@@ -1,0 +1,331 @@
+//! Change handlers: when and in which order they are called, what they may do, and how they fail.
+
+use std::error::Error as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use libteam::{
+    BoxError, Change, ChangeKind, Changes, Error, HandlerId, Mode, OptionId, OptionValue, Result, TeamHandle,
+    TeamOption,
+};
+
+use crate::netns::{dummies, enter, index, ip};
+use crate::watch::{assert_silent, listen, team_with, told};
+
+/// Where handlers write their names when they are called.
+struct Calls {
+    write: Sender<&'static str>,
+    read: Receiver<&'static str>,
+}
+
+impl Calls {
+    fn new() -> Self {
+        let (write, read) = channel();
+        Self { write, read }
+    }
+
+    /// A handler that writes its name.
+    fn note(&self, name: &'static str) -> impl FnMut(&mut TeamHandle, &Changes) -> Result<(), BoxError> + use<> {
+        let calls = self.write.clone();
+        move |_, _| Ok(calls.send(name)?)
+    }
+
+    /// The names written since this was last called.
+    fn take(&self) -> Vec<&'static str> {
+        self.read.try_iter().collect()
+    }
+}
+
+fn count() -> OptionId {
+    OptionId::global("notify_peers_count")
+}
+
+/// Sets the option [`count`], which is one change.
+fn set_count(team: &mut TeamHandle, number: u32) {
+    team.set_option(&count(), number).unwrap();
+}
+
+/// The values that changes tell the option [`count`] has now.
+fn counts(changes: &Changes) -> Vec<u32> {
+    let count_of = |option: &TeamOption| match option.value() {
+        OptionValue::U32(number) => (option.id() == &count()).then_some(*number),
+        _ => None,
+    };
+    changes.options().filter_map(Change::after).filter_map(count_of).collect()
+}
+
+/// As [`counts`], of each of the batches that a handler heard.
+fn heard_counts(heard: &Receiver<Changes>) -> Vec<Vec<u32>> {
+    heard.try_iter().map(|changes| counts(&changes)).collect()
+}
+
+const ALL: ChangeKind = ChangeKind::all();
+
+#[test]
+fn they_are_called_in_order_first_ones_first() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    team.add_handler(ALL, calls.note("second"));
+    team.add_handler(ALL, calls.note("third"));
+    team.add_handler_first(ALL, calls.note("first"));
+    team.add_handler(ALL, calls.note("fourth"));
+    set_count(&mut team, 1);
+    assert_eq!(calls.take(), [""; 0], "not before events are handled");
+    told(&mut team);
+    assert_eq!(calls.take(), ["first", "second", "third", "fourth"]);
+}
+
+#[test]
+fn each_hears_a_batch_once_and_none_hears_an_empty_one() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let heard = listen(&mut team);
+    assert_silent(&mut team);
+    team.refresh().unwrap();
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), []);
+    set_count(&mut team, 1);
+    let changes = told(&mut team);
+    assert_silent(&mut team);
+    team.refresh().unwrap();
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
+}
+
+#[test]
+fn each_hears_only_batches_with_a_change_of_its_kinds() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &["d0"]), Calls::new());
+    team.add_handler(ChangeKind::PORT, calls.note("port"));
+    team.add_handler(ChangeKind::OPTION, calls.note("option"));
+    team.add_handler(ChangeKind::LINK, calls.note("link"));
+    team.add_handler(ChangeKind::PORT | ChangeKind::OPTION, calls.note("port or option"));
+    team.add_handler(ChangeKind::empty(), calls.note("never"));
+    set_count(&mut team, 1);
+    assert_eq!(told(&mut team).kinds(), ChangeKind::OPTION);
+    assert_eq!(calls.take(), ["option", "port or option"]);
+    ip("link set lo mtu 1400");
+    assert_eq!(told(&mut team).kinds(), ChangeKind::LINK);
+    assert_eq!(calls.take(), ["link"]);
+    ip("link set d0 name uplink");
+    assert_eq!(told(&mut team).kinds(), ChangeKind::LINK | ChangeKind::PORT);
+    assert_eq!(calls.take(), ["port", "link", "port or option"]);
+}
+
+#[test]
+fn one_can_be_removed_once() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    let first = team.add_handler(ALL, calls.note("first"));
+    let second = team.add_handler(ALL, calls.note("second"));
+    assert!(team.remove_handler(first));
+    assert!(!team.remove_handler(first));
+    set_count(&mut team, 1);
+    told(&mut team);
+    assert_eq!(calls.take(), ["second"]);
+    let third = team.add_handler(ALL, calls.note("third"));
+    assert!(third != first && third != second, "an id is not used again");
+}
+
+#[test]
+fn one_may_remove_itself() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    let (tell, own_id) = channel::<HandlerId>();
+    let mut note = calls.note("once");
+    let id = team.add_handler(ALL, move |team, changes| {
+        assert!(team.remove_handler(own_id.recv()?));
+        note(team, changes)
+    });
+    tell.send(id).unwrap();
+    team.add_handler(ALL, calls.note("always"));
+    for number in [1, 2] {
+        set_count(&mut team, number);
+        told(&mut team);
+    }
+    assert_eq!(calls.take(), ["once", "always", "always"]);
+    assert!(!team.remove_handler(id));
+}
+
+#[test]
+fn one_that_another_removes_before_its_turn_is_not_called() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    let before = team.add_handler(ALL, calls.note("before"));
+    let after = team.add_handler(ALL, calls.note("after"));
+    team.add_handler(ALL, calls.note("last"));
+    let mut note = calls.note("remover");
+    team.add_handler_first(ALL, move |team, changes| {
+        team.remove_handler(after);
+        note(team, changes)
+    });
+    set_count(&mut team, 1);
+    told(&mut team);
+    assert_eq!(calls.take(), ["remover", "before", "last"]);
+    assert!(!team.remove_handler(after) && team.remove_handler(before));
+}
+
+#[test]
+fn one_that_is_added_inside_another_is_called_from_the_next_batch_on() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    let mut new = Some((calls.note("new first"), calls.note("new last")));
+    let mut note = calls.note("adder");
+    team.add_handler(ALL, move |team, changes| {
+        if let Some((first, last)) = new.take() {
+            team.add_handler_first(ALL, first);
+            team.add_handler(ALL, last);
+        }
+        note(team, changes)
+    });
+    set_count(&mut team, 1);
+    told(&mut team);
+    assert_eq!(calls.take(), ["adder"]);
+    set_count(&mut team, 2);
+    told(&mut team);
+    assert_eq!(calls.take(), ["new first", "adder", "new last"]);
+}
+
+#[test]
+fn one_may_command_and_its_effect_is_told_next() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    dummies(&["d0"]);
+    told(&mut team);
+    let d0 = index("d0");
+    let heard = listen(&mut team);
+    team.add_handler(ChangeKind::OPTION, move |team, changes| {
+        if counts(changes) == [1] {
+            team.set_option(&count(), 2_u32)?;
+            team.add_port(d0)?;
+            assert!(team.is_port(d0));
+        }
+        Ok(())
+    });
+    set_count(&mut team, 1);
+    let changes = told(&mut team);
+    assert_eq!((counts(&changes), changes.ports().len()), (vec![1], 0));
+    assert!(team.wait(Some(std::time::Duration::ZERO)).unwrap());
+    let changes = told(&mut team);
+    assert_eq!((counts(&changes), changes.ports().len()), (vec![2], 1));
+    assert_silent(&mut team);
+    assert_eq!(heard_counts(&heard), [[1], [2]]);
+}
+
+#[test]
+fn one_may_delete_the_device_itself() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ChangeKind::OPTION, |_, changes| {
+        if counts(changes) == [1] {
+            TeamHandle::open("team0")?.destroy()?;
+        }
+        Ok(())
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert_eq!(told(&mut team).options().len(), 1);
+    assert_eq!(told(&mut team).options().len(), 5);
+    assert_eq!((heard.try_iter().count(), team.team_link()), (2, None));
+}
+
+/// Has a handler call `nested` when it hears count 1, after setting count 2; then the others hear of it.
+fn assert_nested_call_is_delivered_by_the_outer(nested: fn(&mut TeamHandle) -> Result<Changes>) {
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let before = listen(&mut team);
+    let (tell, inner) = channel();
+    team.add_handler(ALL, move |team, changes| {
+        if counts(changes) == [1] {
+            set_count(team, 2);
+            tell.send(nested(team)?)?;
+        }
+        Ok(())
+    });
+    let after = listen(&mut team);
+    set_count(&mut team, 1);
+    let outer = told(&mut team);
+    assert_eq!(counts(&inner.try_recv().unwrap()), [2], "the nested call returns what is new");
+    assert_eq!(counts(&outer), [1, 2], "the outer call returns all");
+    assert_eq!(heard_counts(&before), [[1], [2]], "whole batches, one after the other");
+    assert_eq!(heard_counts(&after), [[1], [2]], "whole batches, one after the other");
+    assert_silent(&mut team);
+    assert!(!team.wait(Some(std::time::Duration::ZERO)).unwrap());
+}
+
+#[test]
+fn a_nested_handle_events_is_delivered_by_the_outer_call() {
+    enter();
+    assert_nested_call_is_delivered_by_the_outer(TeamHandle::handle_events);
+}
+
+#[test]
+fn a_nested_refresh_is_delivered_by_the_outer_call() {
+    enter();
+    assert_nested_call_is_delivered_by_the_outer(TeamHandle::refresh);
+}
+
+#[test]
+fn a_handler_that_fails_keeps_no_other_from_running() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    team.add_handler(ALL, calls.note("before"));
+    team.add_handler(ALL, |_, _| Err("the first failure".into()));
+    team.add_handler(ALL, |team, _| Ok(team.set_option(&OptionId::global("none"), 1_u32)?));
+    team.add_handler(ALL, calls.note("after"));
+    for number in [1, 2] {
+        set_count(&mut team, number);
+        let error = team.handle_events().unwrap_err();
+        assert!(matches!(error, Error::Handler(_)));
+        assert_eq!(error.to_string(), "a change handler failed");
+        assert_eq!(error.source().unwrap().to_string(), "the first failure");
+        assert_eq!(calls.take(), ["before", "after"]);
+        assert_silent(&mut team);
+    }
+}
+
+#[test]
+fn the_error_of_a_command_inside_a_handler_comes_out_whole() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ALL, |team, _| Ok(team.set_mode(Mode::Unset)?));
+    set_count(&mut team, 1);
+    let error = team.handle_events().unwrap_err();
+    let inner = error.source().unwrap().downcast_ref::<Error>().unwrap();
+    assert!(matches!(inner, Error::Kernel { .. }), "{inner:?}");
+    assert_eq!(inner.source().unwrap().to_string(), "Invalid argument (os error 22)");
+}
+
+#[test]
+fn a_failure_in_a_later_batch_comes_out_too() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ALL, |team, changes| {
+        if counts(changes) == [2] {
+            return Err("the second batch fails".into());
+        }
+        set_count(team, 2);
+        team.handle_events()?;
+        Ok(())
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert_eq!(team.handle_events().unwrap_err().source().unwrap().to_string(), "the second batch fails");
+    assert_eq!(heard_counts(&heard), [[1], [2]]);
+}
+
+#[test]
+fn a_handler_that_panics_is_gone_and_keeps_no_other_from_running() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    team.add_handler(ALL, calls.note("before"));
+    let panicking = team.add_handler(ALL, |_, _| panic!("on purpose"));
+    team.add_handler(ALL, calls.note("after"));
+    set_count(&mut team, 1);
+    let panic = catch_unwind(AssertUnwindSafe(|| team.handle_events())).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
+    assert_eq!(calls.take(), ["before", "after"]);
+    assert!(!team.remove_handler(panicking));
+
+    assert_silent(&mut team);
+    set_count(&mut team, 2);
+    assert_eq!(counts(&told(&mut team)), [2]);
+    assert_eq!(calls.take(), ["before", "after"]);
+}

@@ -1,0 +1,276 @@
+//! The links of the namespace: every change is told once, with what was before and what is after.
+
+use libteam::{Change, Changes, HwAddr, IfIndex, Link, LinkFlags, Mode, OperState, TeamHandle};
+
+use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, veth};
+use crate::truth::{assert_links_true, assert_true};
+use crate::watch::{Replica, assert_silent, hear_until, link_change, only_link, team_with, told};
+
+/// A team and the dummy `d0`, which is up and no port of it.
+fn team_and_link() -> (TeamHandle, IfIndex) {
+    ip_batch(&["link add d0 type dummy", "link set d0 up"]);
+    (team_with(Mode::RoundRobin, &[]), index("d0"))
+}
+
+/// Runs `ip`, and returns the one change that it made, which is one of `d0`, before and after.
+fn change_by_ip(team: &mut TeamHandle, d0: IfIndex, words: &str) -> (Link, Link) {
+    let mut replica = Replica::of(team);
+    ip(words);
+    let changes = told(team);
+    let change = only_link(&changes);
+    assert!(!change.is_added() && !change.is_removed());
+    replica.hear(&changes);
+    assert_eq!(replica, Replica::of(team));
+    assert_silent(team);
+    assert_true(team);
+    assert_eq!(team.link(d0), change.after());
+    (change.before().unwrap().clone(), change.after().unwrap().clone())
+}
+
+/// Panics if two states of a link differ in more than what `same` makes equal.
+fn assert_else_equal(before: &Link, after: &Link, parts: &[&str]) {
+    let differs = [
+        ("name", before.name() != after.name()),
+        ("hwaddr", before.hwaddr() != after.hwaddr()),
+        ("original_hwaddr", before.original_hwaddr() != after.original_hwaddr()),
+        ("master", before.master() != after.master()),
+        ("flags", before.flags() != after.flags()),
+        ("carrier", before.has_carrier() != after.has_carrier()),
+        ("carrier_changes", before.carrier_changes() != after.carrier_changes()),
+        ("oper_state", before.oper_state() != after.oper_state()),
+        ("mtu", before.mtu() != after.mtu()),
+        ("kind", before.kind() != after.kind()),
+        ("alternative_names", !before.alternative_names().eq(after.alternative_names())),
+    ];
+    let differing: Vec<&str> = differs.into_iter().filter_map(|(part, differs)| differs.then_some(part)).collect();
+    assert_eq!(differing, parts);
+}
+
+#[test]
+fn flags() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    let table = [
+        ("promisc on", LinkFlags::PROMISCUOUS, true),
+        ("allmulticast on", LinkFlags::ALL_MULTICAST, true),
+        ("promisc off", LinkFlags::PROMISCUOUS, false),
+        ("multicast on", LinkFlags::MULTICAST, true),
+        ("arp on", LinkFlags::NO_ARP, false),
+    ];
+    for (words, flag, on) in table {
+        let (before, after) = change_by_ip(&mut team, d0, &format!("link set d0 {words}"));
+        assert_eq!(before.flags() ^ after.flags(), flag, "{words}");
+        assert_eq!(after.flags().contains(flag), on, "{words}");
+        assert_else_equal(&before, &after, &["flags"]);
+    }
+}
+
+#[test]
+fn down_and_up() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    let (before, after) = change_by_ip(&mut team, d0, "link set d0 down");
+    assert!(before.is_admin_up() && !after.is_admin_up());
+    let (before, after) = change_by_ip(&mut team, d0, "link set d0 up");
+    assert!(!before.is_admin_up() && after.is_admin_up());
+    assert_eq!(after.oper_state(), OperState::Unknown);
+}
+
+#[test]
+fn mtu() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    let (before, after) = change_by_ip(&mut team, d0, "link set d0 mtu 1280");
+    assert_eq!((before.mtu(), after.mtu()), (1500, 1280));
+    assert_else_equal(&before, &after, &["mtu"]);
+}
+
+#[test]
+fn hardware_address() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    let old = team.link(d0).unwrap().hwaddr();
+    let (before, after) = change_by_ip(&mut team, d0, "link set d0 address 02:00:00:00:00:2a");
+    let new: HwAddr = "02:00:00:00:00:2a".parse().unwrap();
+    assert_eq!((before.hwaddr(), after.hwaddr()), (old, Some(new)));
+    assert_else_equal(&before, &after, &["hwaddr", "original_hwaddr"]);
+}
+
+#[test]
+fn name() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    let (before, after) = change_by_ip(&mut team, d0, "link set d0 name uplink");
+    assert_eq!((before.name(), after.name()), ("d0", "uplink"));
+    assert_else_equal(&before, &after, &["name"]);
+}
+
+#[test]
+fn alternative_names() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    let names = |link: &Link| link.alternative_names().map(str::to_owned).collect::<Vec<_>>();
+    let long = "an-alternative-name-of-more-than-fifteen-bytes";
+    let (before, after) = change_by_ip(&mut team, d0, "link property add dev d0 altname spare");
+    assert_eq!((names(&before), names(&after)), (vec![], vec!["spare".to_owned()]));
+    assert_else_equal(&before, &after, &["alternative_names"]);
+    let (_, after) = change_by_ip(&mut team, d0, &format!("link property add dev d0 altname {long}"));
+    assert_eq!(names(&after), ["spare", long]);
+    let (_, after) = change_by_ip(&mut team, d0, "link property del dev d0 altname spare");
+    assert_eq!(names(&after), [long]);
+}
+
+#[test]
+fn a_new_link_and_a_deleted_one() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    dummies(&["d0"]);
+    let d0 = index("d0");
+    let changes = told(&mut team);
+    let change = only_link(&changes);
+    assert!(change.is_added() && !change.is_removed());
+    assert_eq!((change.before(), change.after()), (None, team.link(d0)));
+    assert_eq!((change.latest().name(), change.latest().kind()), ("d0", Some("dummy")));
+    assert_silent(&mut team);
+    assert_true(&team);
+
+    let last = team.link(d0).unwrap().clone();
+    ip("link del d0");
+    let change = only_link(&told(&mut team));
+    assert!(change.is_removed() && !change.is_added());
+    assert_eq!((change.before(), change.after(), change.latest()), (Some(&last), None, &last));
+    assert_eq!(team.link(d0), None);
+    assert_silent(&mut team);
+    assert_true(&team);
+}
+
+#[test]
+fn the_teams_own_link() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let team0 = team.team_ifindex();
+    let (before, after) = change_by_ip(&mut team, team0, "link set team0 mtu 1400");
+    assert_eq!((before.mtu(), after.mtu(), team.team_link().unwrap().mtu()), (1500, 1400, 1400));
+    let (before, after) = change_by_ip(&mut team, team0, "link set team0 up");
+    assert_eq!((before.is_admin_up(), after.is_admin_up()), (false, true));
+    let (before, after) = change_by_ip(&mut team, team0, "link set team0 name uplink");
+    assert_eq!((before.name(), after.name(), team.name()), ("team0", "uplink", "uplink"));
+}
+
+#[test]
+fn a_link_that_moves_to_another_namespace_is_gone() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    let other = OtherNamespace::new();
+    other.take("d0");
+    assert!(link_change(&told(&mut team), d0).unwrap().is_removed());
+    assert_eq!(team.link(d0), None);
+    assert_true(&team);
+    other.give_back("d0");
+    let changes = told(&mut team);
+    assert!(only_link(&changes).is_added());
+    assert_true(&team);
+}
+
+#[test]
+fn what_was_undone_meanwhile_is_not_told() {
+    enter();
+    let (mut team, _) = team_and_link();
+    ip_batch(&["link set d0 mtu 1280", "link set d0 mtu 1500", "link add d1 type dummy", "link del d1"]);
+    assert_silent(&mut team);
+}
+
+#[test]
+fn many_changes_of_one_link_are_told_as_one() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    ip_batch(&["link set d0 mtu 1280", "link set d0 name d9", "link set d9 mtu 1290", "link set d9 promisc on"]);
+    let change = only_link(&told(&mut team));
+    let (before, after) = (change.before().unwrap(), change.after().unwrap());
+    assert_eq!((before.name(), before.mtu()), ("d0", 1500));
+    assert_eq!((after.name(), after.mtu()), ("d9", 1290));
+    assert_eq!(team.link(d0), Some(after));
+}
+
+/// The states that changes tell of one link, one after the other.
+fn story(heard: &[Changes], link: IfIndex) -> Vec<&Change<Link>> {
+    heard.iter().filter_map(|changes| link_change(changes, link)).collect()
+}
+
+#[test]
+fn the_carrier_goes_and_comes_with_the_peer() {
+    enter();
+    veth("v0", "peer0");
+    ip("link set v0 up");
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let (v0, peer0) = (index("v0"), index("peer0"));
+    let state = |team: &TeamHandle, link| {
+        let link = team.link(link).unwrap();
+        (link.has_carrier(), link.oper_state())
+    };
+    let up = (true, OperState::Up);
+    hear_until(&mut team, "both ends come up", |team| state(team, v0) == up && state(team, peer0) == up);
+    let mut replica = Replica::of(&team);
+    let flaps = team.link(v0).unwrap().carrier_changes();
+
+    for (command, after) in
+        [("link set peer0 down", (false, OperState::LowerLayerDown)), ("link set peer0 up", (true, OperState::Up))]
+    {
+        let before = state(&team, v0);
+        ip(command);
+        let heard = hear_until(&mut team, command, |team| state(team, v0) == after);
+        for changes in &heard {
+            replica.hear(changes);
+        }
+        assert_eq!(replica, Replica::of(&team));
+        assert!(heard.iter().flat_map(Changes::links).all(|change| [v0, peer0].contains(&change.latest().ifindex())));
+        let story = story(&heard, v0);
+        let first = story.first().unwrap().before().unwrap();
+        assert_eq!((first.has_carrier(), first.oper_state()), before);
+        assert_eq!(heard.iter().map(|changes| changes.ports().len() + changes.options().len()).sum::<usize>(), 0);
+    }
+    assert_eq!(team.link(v0).unwrap().carrier_changes(), flaps + 2);
+}
+
+#[test]
+fn a_master_comes_and_goes_and_a_bridge_that_releases_a_port_does_not_delete_it() {
+    enter();
+    let (mut team, d0) = team_and_link();
+    ip("link add br0 type bridge");
+    let br0 = index("br0");
+    told(&mut team);
+    let mut replica = Replica::of(&team);
+    for (command, before, after) in
+        [("link set d0 master br0", None, Some(br0)), ("link set d0 nomaster", Some(br0), None)]
+    {
+        ip(command);
+        let changes = told(&mut team);
+        let change = link_change(&changes, d0).unwrap();
+        assert_eq!(change.before().unwrap().master(), before, "{command}");
+        assert_eq!(change.after().unwrap().master(), after, "{command}");
+        assert!(changes.links().all(|change| [d0, br0].contains(&change.latest().ifindex())));
+        assert_eq!((changes.ports().len(), changes.options().len()), (0, 0));
+        replica.hear(&changes);
+        assert_eq!(replica, Replica::of(&team));
+        assert_silent(&mut team);
+        assert_true(&team);
+    }
+}
+
+#[test]
+fn a_team_that_leaves_its_bridge_is_still_there() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0"]);
+    ip("link add br0 type bridge");
+    told(&mut team);
+    for command in ["link set team0 master br0", "link set team0 nomaster"] {
+        ip(command);
+        let changes = told(&mut team);
+        assert!(changes.links().all(|change| !change.is_removed()));
+        assert_eq!((changes.ports().len(), changes.options().len()), (0, 0));
+        assert!(team.team_link().is_some());
+    }
+    assert_eq!(team.team_link().unwrap().master(), None);
+    team.set_active_port(index("d0")).unwrap();
+    assert_links_true(&team);
+}

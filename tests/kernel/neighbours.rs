@@ -1,0 +1,98 @@
+//! Two teams in one namespace: a handle knows the links of both, and the ports and options of its own.
+
+use std::sync::mpsc::Receiver;
+
+use libteam::{Changes, Mode, OptionId, TeamBuilder, TeamHandle};
+
+use crate::difference::{overhear, until_quiet};
+use crate::netns::{dummies, enter, index, ip};
+use crate::truth::{assert_true, state};
+
+/// Two teams with a port each, `eth1` and `eth2`, both heard of.
+fn neighbours(builder: &TeamBuilder) -> (TeamHandle, TeamHandle) {
+    enter();
+    dummies(&["eth1", "eth2", "eth3"]);
+    let mut teams = ["one", "two"].map(|name| builder.create(name).unwrap());
+    for (team, port) in teams.iter_mut().zip(["eth1", "eth2"]) {
+        team.set_mode(Mode::ActiveBackup).unwrap();
+        team.add_port(index(port)).unwrap();
+        // Of a link that is down the kernel does not tell when its carrier comes.
+        ip(&format!("link set {} up", team.name()));
+    }
+    teams.each_mut().into_iter().for_each(until_quiet);
+    let [one, two] = teams;
+    (one, two)
+}
+
+/// What the handler of a team was told of ports and options, by its latest.
+fn ports_and_options(handler: &Receiver<Changes>) -> (Vec<u32>, Vec<String>) {
+    let (mut ports, mut options) = (vec![], vec![]);
+    for changes in handler.try_iter() {
+        ports.extend(changes.ports().map(|port| port.latest().ifindex().get()));
+        options.extend(changes.options().map(|option| option.latest().to_string()));
+    }
+    (ports, options)
+}
+
+#[test]
+fn a_handle_hears_nothing_of_the_ports_and_options_of_another_team() {
+    let (mut one, mut two) = neighbours(&TeamHandle::builder());
+    let (before, handler) = (state(&one), overhear(&mut one));
+    two.set_option(&OptionId::global("notify_peers_count"), 9_u32).unwrap();
+    two.add_port(index("eth3")).unwrap();
+    two.set_port_priority(index("eth2"), 12).unwrap();
+    two.remove_port(index("eth2")).unwrap();
+    until_quiet(&mut one);
+    assert_eq!(ports_and_options(&handler), (vec![], vec![]));
+    assert_eq!((&state(&one).ports, &state(&one).options), (&before.ports, &before.options));
+    assert_true(&one);
+    until_quiet(&mut two);
+    assert_true(&two);
+}
+
+#[test]
+fn another_team_overruns_the_buffer_and_nothing_of_this_one_is_told() {
+    let (mut one, mut two) = neighbours(&TeamHandle::builder().receive_buffer(1));
+    let handler = overhear(&mut one);
+    for count in 0..20_u32 {
+        two.set_option(&OptionId::global("notify_peers_count"), count).unwrap();
+    }
+    let changes = one.handle_events().unwrap();
+    assert!(changes.resynced());
+    assert!(changes.is_empty());
+    assert_eq!(handler.try_iter().count(), 0);
+    assert_true(&one);
+}
+
+#[test]
+fn a_port_that_changes_its_team_leaves_one_and_joins_the_other() {
+    for buffer in [1, 1 << 20] {
+        let (mut one, mut two) = neighbours(&TeamHandle::builder().receive_buffer(buffer));
+        let (of_one, of_two) = (overhear(&mut one), overhear(&mut two));
+        let a = index("eth1");
+        ip("link set eth1 down");
+        ip("link set eth1 master two");
+        until_quiet(&mut one);
+        until_quiet(&mut two);
+        assert!(!one.is_port(a) && two.is_port(a), "buffer {buffer}");
+        assert_true(&one);
+        assert_true(&two);
+        assert_eq!((one.ports().len(), two.ports().len()), (0, 2));
+        for told in [of_one, of_two] {
+            let removed = told.try_iter().any(|changes| changes.links().any(libteam::Change::is_removed));
+            assert!(!removed, "the link lives on");
+        }
+    }
+}
+
+#[test]
+fn the_death_of_one_team_is_a_lost_link_to_the_other() {
+    let (mut one, two) = neighbours(&TeamHandle::builder());
+    let handler = overhear(&mut one);
+    let gone = two.team_ifindex();
+    two.destroy().unwrap();
+    until_quiet(&mut one);
+    assert!(one.link(gone).is_none() && one.team_link().is_some());
+    assert_eq!(ports_and_options(&handler), (vec![], vec![]));
+    assert_true(&one);
+}

@@ -1,0 +1,266 @@
+//! Options: every type set and read back, here and by another handle, and what follows from a set.
+
+use libteam::{IfIndex, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
+
+use crate::netns::{enter, index};
+use crate::truth::{assert_true, state};
+use crate::watch::{Replica, assert_silent, listen, only_option, team_with, told};
+
+/// A classic BPF program that hashes everything to 0: one instruction, `ret #0`.
+const RETURN_ZERO: [u8; 8] = [6, 0, 0, 0, 0, 0, 0, 0];
+
+fn value(team: &TeamHandle, id: &OptionId) -> Option<OptionValue> {
+    team.option(id).map(|option| option.value().clone())
+}
+
+/// One value for each kind of option that a team in mode loadbalance with one port has.
+fn settable(port: IfIndex) -> Vec<(OptionId, OptionValue)> {
+    let pair = |id, value: OptionValue| (id, value);
+    vec![
+        pair(OptionId::global("notify_peers_count"), 3_u32.into()),
+        pair(OptionId::global("notify_peers_interval"), u32::MAX.into()),
+        pair(OptionId::global("mcast_rejoin_count"), 2_u32.into()),
+        pair(OptionId::global("mcast_rejoin_interval"), 100_u32.into()),
+        pair(OptionId::global("lb_stats_refresh_interval"), 600_u32.into()),
+        pair(OptionId::port("priority", port), i32::MIN.into()),
+        pair(OptionId::port("priority", port), i32::MAX.into()),
+        pair(OptionId::port("queue_id", port), 15_u32.into()),
+        pair(OptionId::port("user_linkup", port), true.into()),
+        pair(OptionId::port("user_linkup", port), false.into()),
+        pair(OptionId::port("user_linkup_enabled", port), true.into()),
+        pair(OptionId::global("lb_tx_method"), "hash_to_port_mapping".into()),
+        pair(OptionId::element("lb_tx_hash_to_port_mapping", 0), port.get().into()),
+        pair(OptionId::element("lb_tx_hash_to_port_mapping", 255), port.get().into()),
+        pair(OptionId::global("bpf_hash_func"), RETURN_ZERO.to_vec().into()),
+        pair(OptionId::global("bpf_hash_func"), vec![].into()),
+    ]
+}
+
+/// Panics unless the handle tells that exactly this option was set.
+fn assert_tells_set(team: &mut TeamHandle, id: &OptionId, before: Option<&OptionValue>, after: &OptionValue) {
+    let change = only_option(&told(team));
+    assert_eq!(change.after().map(|option| (option.id(), option.value())), Some((id, after)));
+    assert_eq!(change.before().map(TeamOption::value), before, "{id}");
+    assert_eq!(value(team, id).as_ref(), Some(after));
+}
+
+#[test]
+fn a_value_of_every_type_is_set_and_told_to_oneself_and_to_others() {
+    enter();
+    let mut ours = team_with(Mode::LoadBalance, &["d0"]);
+    let mut theirs = TeamHandle::open("team0").unwrap();
+    for (id, wanted) in settable(index("d0")) {
+        let before = value(&ours, &id);
+        assert_ne!(before.as_ref(), Some(&wanted), "{id}");
+        ours.set_option(&id, wanted.clone()).unwrap();
+        assert_eq!(value(&ours, &id).as_ref(), Some(&wanted), "{id} is read back at once");
+        assert_tells_set(&mut ours, &id, before.as_ref(), &wanted);
+        assert_eq!(value(&theirs, &id), before, "{id} is as it was until events are handled");
+        assert_tells_set(&mut theirs, &id, before.as_ref(), &wanted);
+        // Setting the same again is told too: it was set.
+        theirs.set_option(&id, wanted.clone()).unwrap();
+        assert_tells_set(&mut theirs, &id, Some(&wanted), &wanted);
+        assert_tells_set(&mut ours, &id, Some(&wanted), &wanted);
+    }
+    let fresh = TeamHandle::open("team0").unwrap();
+    assert_eq!(state(&ours).options, state(&fresh).options);
+    assert_eq!(state(&theirs).options, state(&fresh).options);
+}
+
+#[test]
+fn the_typed_commands_set_what_they_name() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
+    let (d0, d1) = (index("d0"), index("d1"));
+    team.set_port_priority(d0, -7).unwrap();
+    team.set_port_enabled(d1, false).unwrap();
+    team.set_active_port(d0).unwrap();
+    let fresh = TeamHandle::open("team0").unwrap();
+    for handle in [&team, &fresh] {
+        assert_eq!((handle.port_priority(d0), handle.port_priority(d1)), (Some(-7), Some(0)));
+        assert_eq!((handle.port_enabled(d0), handle.port_enabled(d1)), (Some(true), Some(false)));
+        assert_eq!(handle.active_port(), Some(d0));
+    }
+    let lo = IfIndex::new(1).unwrap();
+    assert_eq!((team.port_priority(lo), team.port_enabled(lo)), (None, None));
+}
+
+#[test]
+fn the_options_of_every_mode_come_and_go_with_it() {
+    enter();
+    let mut team = TeamHandle::create("team0").unwrap();
+    let mut theirs = TeamHandle::open("team0").unwrap();
+    let mut replica = Replica::of(&team);
+    let modes = [
+        (Mode::RoundRobin, 0),
+        (Mode::ActiveBackup, 1),
+        (Mode::Broadcast, 0),
+        (Mode::LoadBalance, 1 + 1 + 1 + 256 + 256),
+        (Mode::Random, 0),
+    ];
+    for (mode, own_options) in modes {
+        team.set_mode(mode.clone()).unwrap();
+        assert_eq!(team.mode(), Some(mode.clone()));
+        assert_eq!(team.options().len(), 5 + own_options, "{mode}");
+        let changes = told(&mut team);
+        let set = changes.options().find(|change| change.latest().id() == &OptionId::global("mode")).unwrap();
+        assert_eq!(set.after().unwrap().value(), &OptionValue::from(mode.as_str()));
+        assert_eq!(changes.options().filter(|change| change.is_added()).count(), own_options, "{mode}");
+        assert_eq!(told(&mut theirs), changes);
+        replica.hear(&changes);
+        assert_eq!(replica, Replica::of(&team));
+        assert_true(&team);
+        assert_silent(&mut team);
+    }
+}
+
+#[test]
+fn modes_that_pass_unseen_leave_nothing_behind() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let mut theirs = TeamHandle::open("team0").unwrap();
+    for mode in [Mode::LoadBalance, Mode::ActiveBackup, Mode::RoundRobin] {
+        team.set_mode(mode).unwrap();
+    }
+    assert_tells_set(&mut theirs, &OptionId::global("mode"), Some(&"roundrobin".into()), &"roundrobin".into());
+    assert_true(&theirs);
+}
+
+#[test]
+fn the_active_port_is_none_until_one_is_set_and_after_it_left() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
+    let d0 = index("d0");
+    assert_eq!(team.active_port(), None);
+    team.set_active_port(d0).unwrap();
+    assert_eq!(team.active_port(), Some(d0));
+    assert_tells_set(&mut team, &OptionId::global("activeport"), Some(&0_u32.into()), &d0.get().into());
+    team.remove_port(d0).unwrap();
+    assert_eq!(team.active_port(), None);
+    let changes = told(&mut team);
+    let change = changes.options().find(|change| change.latest().id() == &OptionId::global("activeport")).unwrap();
+    assert_eq!(change.after().unwrap().value(), &OptionValue::U32(0));
+}
+
+#[test]
+fn there_is_no_active_port_in_a_mode_that_has_none() {
+    enter();
+    let team = team_with(Mode::RoundRobin, &["d0"]);
+    assert_eq!(team.active_port(), None);
+}
+
+/// The three switches of a port: `enabled` is set for both halves and reads as both together.
+const SWITCHES: [&str; 3] = ["enabled", "rx_enabled", "tx_enabled"];
+
+#[test]
+fn the_switches_of_a_port_stay_true_whichever_is_set() {
+    enter();
+    let mut ours = team_with(Mode::RoundRobin, &["d0"]);
+    let mut theirs = TeamHandle::open("team0").unwrap();
+    let d0 = index("d0");
+    for start in [(true, true), (true, false), (false, true), (false, false)] {
+        for switch in SWITCHES {
+            for on in [true, false] {
+                ours.set_option(&OptionId::port("rx_enabled", d0), start.0).unwrap();
+                ours.set_option(&OptionId::port("tx_enabled", d0), start.1).unwrap();
+                told(&mut ours);
+                told(&mut theirs);
+                let mut replica = Replica::of(&theirs);
+                let id = OptionId::port(switch, d0);
+                ours.set_option(&id, on).unwrap();
+                let changes = told(&mut theirs);
+                assert_eq!(told(&mut ours), changes);
+                let what = format!("{switch} set to {on} from rx, tx = {start:?}");
+                assert!(changes.options().any(|change| change.latest().id() == &id), "{what}");
+                replica.hear(&changes);
+                assert_eq!(replica, Replica::of(&theirs), "{what}");
+                let fresh = TeamHandle::open("team0").unwrap();
+                assert_eq!(state(&theirs).options, state(&fresh).options, "{what}");
+                assert_eq!(state(&ours).options, state(&fresh).options, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_switches_of_a_port_stay_true_over_many_sets_that_are_heard_at_once() {
+    enter();
+    let mut ours = team_with(Mode::RoundRobin, &["d0"]);
+    let mut theirs = TeamHandle::open("team0").unwrap();
+    let d0 = index("d0");
+    // All sequences of three sets, from wherever the one before has ended.
+    for sequence in 0..216_usize {
+        for place in [1, 6, 36] {
+            let choice = sequence / place % 6;
+            ours.set_option(&OptionId::port(SWITCHES[choice % 3], d0), choice >= 3).unwrap();
+        }
+        told(&mut theirs);
+        let fresh = TeamHandle::open("team0").unwrap();
+        assert_eq!(state(&theirs).options, state(&fresh).options, "sequence {sequence}");
+        assert_eq!(state(&ours).options, state(&fresh).options, "sequence {sequence}");
+    }
+}
+
+#[test]
+fn what_follows_from_a_switch_is_told_only_where_it_changed() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    let d0 = index("d0");
+    let ids = |team: &mut TeamHandle| -> Vec<String> {
+        let mut ids: Vec<_> =
+            told(team).options().map(|change| change.latest().id().name.clone().into_owned()).collect();
+        ids.sort();
+        ids
+    };
+    team.set_port_enabled(d0, false).unwrap();
+    assert_eq!(ids(&mut team), ["enabled", "rx_enabled", "tx_enabled"]);
+    team.set_port_enabled(d0, false).unwrap();
+    assert_eq!(ids(&mut team), ["enabled"]);
+    team.set_option(&OptionId::port("rx_enabled", d0), true).unwrap();
+    assert_eq!(ids(&mut team), ["rx_enabled"]);
+    team.set_option(&OptionId::port("tx_enabled", d0), true).unwrap();
+    assert_eq!(ids(&mut team), ["enabled", "tx_enabled"]);
+}
+
+#[test]
+fn a_disabled_port_loses_its_hash_mappings() {
+    enter();
+    let mut team = team_with(Mode::LoadBalance, &["d0"]);
+    let (d0, mapping) = (index("d0"), OptionId::element("lb_tx_hash_to_port_mapping", 9));
+    team.set_option(&mapping, d0.get()).unwrap();
+    told(&mut team);
+    team.set_port_enabled(d0, false).unwrap();
+    assert_eq!(value(&team, &mapping), Some(OptionValue::U32(0)));
+    let changes = told(&mut team);
+    let cleared = changes.options().find(|change| change.latest().id() == &mapping).unwrap();
+    assert_eq!(cleared.before().unwrap().value(), &OptionValue::U32(d0.get()));
+    let fresh = TeamHandle::open("team0").unwrap();
+    assert_eq!(state(&team).options, state(&fresh).options);
+}
+
+#[test]
+fn what_is_set_on_another_team_is_not_told_here() {
+    enter();
+    let mut team = team_with(Mode::ActiveBackup, &["d0"]);
+    let mut other = TeamHandle::create("team1").unwrap();
+    told(&mut team);
+    let heard = listen(&mut team);
+    other.set_mode(Mode::LoadBalance).unwrap();
+    other.set_option(&OptionId::global("notify_peers_count"), 9_u32).unwrap();
+    assert_silent(&mut team);
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), []);
+    assert_eq!(value(&team, &OptionId::global("notify_peers_count")), Some(OptionValue::U32(0)));
+}
+
+#[test]
+fn options_are_listed_in_the_drivers_order() {
+    enter();
+    let team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
+    let (d0, d1) = (Some(index("d0")), Some(index("d1")));
+    let ports: Vec<_> = team.options().map(|option| option.id().port).collect();
+    assert_eq!(&ports[..6], &[None; 6]);
+    let mut blocks = ports[6..].chunk_by(|one, next| one == next).map(|block| block[0]);
+    assert_eq!(blocks.next(), Some(d0));
+    assert_eq!(blocks.next(), Some(d1));
+    assert_eq!(blocks.next(), None);
+}

@@ -1,0 +1,195 @@
+//! The address that a port had before it was one, which some modes overwrite.
+
+use libteam::{HwAddr, IfIndex, Link, Mode, TeamHandle};
+
+use crate::netns::{dummies, enter, index, ip, ip_batch};
+use crate::watch::{Replica, team_with, told};
+
+const OWN: &str = "02:00:00:00:00:11";
+const OTHER: &str = "02:00:00:00:00:22";
+
+/// The modes, and whether the driver gives ports the team's address in them.
+fn modes() -> [(Mode, bool); 5] {
+    [
+        (Mode::RoundRobin, true),
+        (Mode::Random, true),
+        (Mode::Broadcast, true),
+        (Mode::ActiveBackup, false),
+        (Mode::LoadBalance, false),
+    ]
+}
+
+fn address(text: &str) -> HwAddr {
+    text.parse().unwrap()
+}
+
+/// The present and the original address.
+fn addresses(team: &TeamHandle, link: IfIndex) -> (Option<HwAddr>, Option<HwAddr>) {
+    let link = team.link(link).unwrap();
+    (link.hwaddr(), link.original_hwaddr())
+}
+
+fn team_address(team: &TeamHandle) -> Option<HwAddr> {
+    team.team_link().and_then(Link::hwaddr)
+}
+
+/// A team in this mode and a link `d0` with the address [`OWN`], which is no port yet.
+fn team_and_link(mode: Mode) -> (TeamHandle, IfIndex) {
+    ip(&format!("link add d0 address {OWN} type dummy"));
+    (team_with(mode, &[]), index("d0"))
+}
+
+#[test]
+fn it_outlives_being_a_port_in_every_mode_whoever_adds_and_removes() {
+    enter();
+    for (mode, overwrites) in modes() {
+        for by_us in [true, false] {
+            let (mut team, d0) = team_and_link(mode.clone());
+            let mut replica = Replica::of(&team);
+            let own = Some(address(OWN));
+            assert_ne!(team_address(&team), own);
+            if by_us {
+                team.add_port(d0).unwrap();
+            } else {
+                ip("link set d0 master team0");
+            }
+            replica.hear(&told(&mut team));
+            let current = if overwrites { team_address(&team) } else { own };
+            assert_eq!(addresses(&team, d0), (current, own), "{mode}, added by us: {by_us}");
+
+            replica.hear(&team.refresh().unwrap());
+            assert_eq!(addresses(&team, d0), (current, own), "{mode}, refreshed");
+
+            if by_us {
+                team.remove_port(d0).unwrap();
+            } else {
+                ip("link set d0 nomaster");
+            }
+            replica.hear(&told(&mut team));
+            assert_eq!(addresses(&team, d0), (own, own), "{mode}, removed by us: {by_us}");
+            assert_eq!(replica, Replica::of(&team));
+            team.destroy().unwrap();
+            ip("link del d0");
+        }
+    }
+}
+
+#[test]
+fn it_is_right_when_everything_is_heard_at_once() {
+    enter();
+    for (mode, overwrites) in modes() {
+        let (mut team, d0) = team_and_link(mode.clone());
+        ip_batch(&["link set d0 master team0", "link set d0 nomaster", "link set d0 master team0"]);
+        told(&mut team);
+        let current = if overwrites { team_address(&team) } else { Some(address(OWN)) };
+        assert_eq!(addresses(&team, d0), (current, Some(address(OWN))), "{mode}");
+        team.destroy().unwrap();
+        ip("link del d0");
+    }
+}
+
+#[test]
+fn an_address_that_is_set_by_hand_just_before_is_the_original_one() {
+    enter();
+    for (mode, _) in modes() {
+        for is_up_meanwhile in [false, true] {
+            let (mut team, d0) = team_and_link(mode.clone());
+            let set = format!("link set d0 address {OTHER}");
+            let flap = ["link set d0 up", "link set d0 down"];
+            let flap = if is_up_meanwhile { &flap[..] } else { &[] };
+            ip_batch(&[&[&*set], flap, &["link set d0 master team0"]].concat());
+            told(&mut team);
+            assert_eq!(addresses(&team, d0).1, Some(address(OTHER)), "{mode}, up meanwhile: {is_up_meanwhile}");
+            team.destroy().unwrap();
+            ip("link del d0");
+        }
+    }
+}
+
+#[test]
+fn the_teams_address_set_by_hand_just_before_is_the_original_one() {
+    enter();
+    for (mode, _) in modes() {
+        let (mut team, d0) = team_and_link(mode.clone());
+        let of_team = team_address(&team);
+        ip_batch(&[&*format!("link set d0 address {}", of_team.unwrap()), "link set d0 master team0"]);
+        told(&mut team);
+        assert_eq!(addresses(&team, d0), (of_team, of_team), "{mode}");
+        team.destroy().unwrap();
+        ip("link del d0");
+    }
+}
+
+#[test]
+fn it_outlives_a_new_address_of_the_team_and_of_the_port() {
+    enter();
+    for (mode, overwrites) in modes() {
+        let (mut team, d0) = team_and_link(mode.clone());
+        team.add_port(d0).unwrap();
+        ip(&format!("link set team0 address {OTHER}"));
+        told(&mut team);
+        let (own, other) = (Some(address(OWN)), Some(address(OTHER)));
+        assert_eq!(addresses(&team, d0), (if overwrites { other } else { own }, own), "{mode}");
+        ip("link set d0 address 02:00:00:00:00:33");
+        told(&mut team);
+        assert_eq!(addresses(&team, d0), (Some(address("02:00:00:00:00:33")), own), "{mode}");
+        ip("link set d0 nomaster");
+        told(&mut team);
+        assert_eq!(addresses(&team, d0), (own, own), "{mode}");
+        team.destroy().unwrap();
+        ip("link del d0");
+    }
+}
+
+#[test]
+fn it_goes_along_from_one_team_to_another() {
+    enter();
+    let (mut first, d0) = team_and_link(Mode::RoundRobin);
+    let mut second = TeamHandle::create("team1").unwrap();
+    second.set_mode(Mode::Broadcast).unwrap();
+    first.add_port(d0).unwrap();
+    ip("link set d0 master team1");
+    told(&mut first);
+    told(&mut second);
+    let expected = (team_address(&second), Some(address(OWN)));
+    assert_eq!((addresses(&first, d0), addresses(&second, d0)), (expected, expected));
+}
+
+#[test]
+fn a_handle_that_comes_later_learns_it_when_the_port_leaves() {
+    enter();
+    let (mut team, d0) = team_and_link(Mode::RoundRobin);
+    team.add_port(d0).unwrap();
+    let mut late = TeamHandle::open("team0").unwrap();
+    // A dummy has no permanent address that the kernel would tell.
+    assert_eq!(addresses(&late, d0), (team_address(&team), None));
+    team.remove_port(d0).unwrap();
+    told(&mut late);
+    assert_eq!(addresses(&late, d0), (Some(address(OWN)), Some(address(OWN))));
+}
+
+#[test]
+fn a_link_that_is_no_port_has_its_own_address() {
+    enter();
+    let (mut team, d0) = team_and_link(Mode::RoundRobin);
+    dummies(&["d1"]);
+    ip(&format!("link set d0 address {OTHER}"));
+    told(&mut team);
+    assert_eq!(addresses(&team, d0), (Some(address(OTHER)), Some(address(OTHER))));
+    let (current, original) = addresses(&team, index("d1"));
+    assert_eq!(current, original);
+}
+
+#[test]
+fn a_link_that_is_created_as_a_port_has_its_own_address_too() {
+    enter();
+    for (mode, overwrites) in modes() {
+        let mut team = team_with(mode.clone(), &[]);
+        ip(&format!("link add d0 address {OWN} master team0 type dummy"));
+        told(&mut team);
+        let current = if overwrites { team_address(&team) } else { Some(address(OWN)) };
+        assert_eq!(addresses(&team, index("d0")), (current, Some(address(OWN))), "{mode}");
+        team.destroy().unwrap();
+        ip("link del d0");
+    }
+}

@@ -1,0 +1,251 @@
+//! Events are lost: what changed meanwhile is told, exactly that, and the cache is the truth again.
+
+use libteam::{ChangeKind, Changes, Mode, OptionId, TeamBuilder, TeamHandle};
+
+use crate::difference::{assert_made_good, overhear, until_quiet};
+use crate::netns::{dummies, enter, index, ip, ip_batch};
+use crate::raw::{Raw, drops};
+use crate::truth::state;
+
+/// Which sockets lose events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lost {
+    links: bool,
+    team: bool,
+}
+
+const LINKS: Lost = Lost { links: true, team: false };
+const TEAM: Lost = Lost { links: false, team: true };
+const BOTH: Lost = Lost { links: true, team: true };
+
+/// The smallest buffer that the kernel gives: one or two messages.
+const SMALLEST: usize = 1;
+
+fn small() -> TeamBuilder {
+    TeamHandle::builder().receive_buffer(SMALLEST)
+}
+
+/// More messages than the default buffer holds, and more than the smallest one.
+const FLOOD: u32 = 2600;
+const SPLASH: u32 = 10;
+
+/// Creates a team with ports and other links, does `changes` to it while its handle, made by `builder`, does not
+/// read, and checks what that handle makes of it.
+fn lose(builder: &TeamBuilder, lost: Lost, changes: impl FnOnce(&mut TeamHandle)) -> Changes {
+    enter();
+    ip("link add team0 type team");
+    let mut other = TeamHandle::open("team0").unwrap();
+    other.set_mode(Mode::RoundRobin).unwrap();
+    dummies(&[
+        "noise",
+        "stays",
+        "renamed",
+        "deleted",
+        "port-stays",
+        "port-changed",
+        "port-released",
+        "port-deleted",
+        "port-new",
+    ]);
+    for port in ["port-stays", "port-changed", "port-released", "port-deleted"] {
+        other.add_port(index(port)).unwrap();
+    }
+    until_quiet(&mut other);
+    let mut team = builder.open("team0").unwrap();
+    let handler = overhear(&mut team);
+    let before = state(&team);
+    assert_eq!(before.ports.len(), 4);
+
+    changes(&mut other);
+
+    until_quiet(&mut other);
+    let (links, driver) = drops();
+    assert_eq!(Lost { links: links > 0, team: driver > 0 }, lost, "{links} and {driver} messages were dropped");
+    assert_made_good(&mut team, &handler, &before)
+}
+
+/// Links are added, changed and removed: none of them a port.
+fn change_links() {
+    ip_batch(&[
+        "link add added type dummy",
+        "link set renamed name other-name",
+        "link set other-name mtu 1400",
+        "link set other-name up",
+        "link property add dev other-name altname a-second-name",
+        "link del deleted",
+    ]);
+}
+
+/// Options are changed; no port or link changes with them.
+fn change_options(other: &mut TeamHandle) {
+    let stays = index("port-stays");
+    other.set_option(&OptionId::global("notify_peers_count"), 3_u32).unwrap();
+    other.set_option(&OptionId::global("mcast_rejoin_interval"), 70_u32).unwrap();
+    other.set_port_priority(stays, -7).unwrap();
+    other.set_option(&OptionId::port("queue_id", stays), 2_u32).unwrap();
+}
+
+/// The driver tells of the option that is set, and changes others with it. The ports' links change their state.
+fn change_enabled(other: &mut TeamHandle) {
+    other.set_port_enabled(index("port-stays"), false).unwrap();
+    other.set_option(&OptionId::port("tx_enabled", index("port-changed")), false).unwrap();
+}
+
+/// Ports are added, changed and removed, and their options with them.
+fn change_ports() {
+    ip_batch(&[
+        "link set port-new master team0",
+        "link set port-changed down",
+        "link set port-stays name port-renamed",
+        "link set port-released nomaster",
+        "link del port-deleted",
+    ]);
+}
+
+fn change_everything(other: &mut TeamHandle) {
+    change_links();
+    change_options(other);
+    change_enabled(other);
+    change_ports();
+}
+
+/// Makes many link messages, and leaves everything as it was.
+fn flood_links(messages: u32) {
+    let (mut raw, noise) = (Raw::new(), index("noise"));
+    for round in 0..messages {
+        raw.set_mtu(noise, 1400 + round % 2).unwrap();
+    }
+    raw.set_mtu(noise, 1500).unwrap();
+}
+
+/// Makes many messages of the driver, and leaves everything as it was.
+fn flood_options(other: &mut TeamHandle, messages: u32) {
+    let interval = OptionId::global("notify_peers_interval");
+    for round in 0..messages {
+        other.set_option(&interval, round).unwrap();
+    }
+    other.set_option(&interval, 0_u32).unwrap();
+}
+
+#[test]
+fn links_that_changed_during_a_loss_are_told() {
+    let changes = lose(&small(), LINKS, |_| change_links());
+    assert_eq!((changes.kinds(), changes.links().len()), (ChangeKind::LINK, 3));
+}
+
+#[test]
+fn options_that_changed_during_a_loss_are_told() {
+    let changes = lose(&small(), TEAM, change_options);
+    assert_eq!((changes.kinds(), changes.options().len()), (ChangeKind::OPTION, 4));
+}
+
+#[test]
+fn everything_that_changed_during_a_loss_on_both_sockets_is_told() {
+    let changes = lose(&small(), BOTH, change_everything);
+    assert_eq!(changes.ports().filter(|port| port.is_removed()).count(), 2);
+    assert_eq!(changes.ports().filter(|port| port.is_added()).count(), 1);
+    assert_eq!(changes.ports().len(), 5, "the renamed and the changed one too");
+}
+
+#[test]
+fn a_flood_of_link_messages_hides_nothing_that_the_driver_tells() {
+    lose(&TeamHandle::builder(), LINKS, |other| {
+        flood_links(FLOOD);
+        change_everything(other);
+    });
+}
+
+#[test]
+fn a_flood_of_driver_messages_hides_no_link() {
+    lose(&TeamHandle::builder(), TEAM, |other| {
+        flood_options(other, FLOOD);
+        change_everything(other);
+    });
+}
+
+#[test]
+fn floods_on_both_sockets_hide_nothing() {
+    lose(&TeamHandle::builder(), BOTH, |other| {
+        flood_links(FLOOD);
+        flood_options(other, FLOOD);
+        change_everything(other);
+    });
+}
+
+#[test]
+fn changes_before_a_flood_are_told_as_well_as_those_after_it() {
+    // What was queued before the overrun is old news then: applied after the resync it would undo it.
+    lose(&small(), BOTH, |other| {
+        other.set_port_priority(index("port-stays"), 1).unwrap();
+        ip("link set stays mtu 1300");
+        flood_links(SPLASH);
+        flood_options(other, SPLASH);
+        other.set_port_priority(index("port-stays"), 2).unwrap();
+        ip("link set stays mtu 1310");
+    });
+}
+
+#[test]
+fn a_loss_after_which_nothing_differs_calls_no_handler() {
+    for (lost, flood) in [
+        (LINKS, (|_: &mut TeamHandle| flood_links(SPLASH)) as fn(&mut TeamHandle)),
+        (TEAM, |other| flood_options(other, SPLASH)),
+        (BOTH, |other| {
+            flood_links(SPLASH);
+            flood_options(other, SPLASH);
+        }),
+    ] {
+        let changes = lose(&small(), lost, flood);
+        assert!(changes.is_empty() && changes.resynced(), "{changes:?}");
+    }
+}
+
+#[test]
+fn a_port_that_left_and_came_back_during_a_loss_was_not_removed() {
+    let changes = lose(&small(), BOTH, |_| {
+        ip("link set port-stays nomaster");
+        ip("link set port-stays down");
+        ip("link set port-stays master team0");
+    });
+    assert_eq!(changes.ports().len(), 0, "{changes:?}");
+    assert_eq!(changes.options().len(), 0, "{changes:?}");
+}
+
+#[test]
+fn a_mode_that_changed_during_a_loss_is_told_with_its_options() {
+    let changes = lose(&small(), BOTH, |other| {
+        let ports = ["port-stays", "port-changed", "port-released", "port-deleted"];
+        for port in ports {
+            other.remove_port(index(port)).unwrap();
+        }
+        other.set_mode(Mode::ActiveBackup).unwrap();
+        other.add_port(index("port-changed")).unwrap();
+        other.add_port(index("port-stays")).unwrap();
+        other.set_active_port(index("port-stays")).unwrap();
+    });
+    let added: Vec<_> =
+        changes.options().filter(|option| option.is_added()).map(|option| option.latest().id()).collect();
+    assert_eq!(added, [&OptionId::global("activeport")]);
+    assert_eq!(changes.ports().filter(|port| port.is_removed()).count(), 2);
+}
+
+#[test]
+fn a_handle_that_loses_again_and_again_tells_each_difference() {
+    enter();
+    let mut team = small().create("team0").unwrap();
+    let handler = overhear(&mut team);
+    dummies(&["eth1", "eth2"]);
+    for round in 0..6 {
+        team.handle_events().unwrap();
+        handler.try_iter().for_each(drop);
+        let before = state(&team);
+        ip_batch(&[
+            format!("link set eth1 mtu {}", 1300 + round),
+            format!("link set eth2 mtu {}", 1400 + round),
+            format!("link add x{round} type dummy"),
+            format!("link set x{round} master team0"),
+        ]);
+        let changes = assert_made_good(&mut team, &handler, &before);
+        assert_eq!((changes.links().filter(|link| link.is_added()).count(), changes.ports().len()), (1, 1));
+    }
+}

@@ -1,0 +1,332 @@
+//! Ports: added and removed by the handle and behind its back, renamed, refused.
+
+use std::error::Error as _;
+
+use libteam::{Change, Changes, Error, IfIndex, Link, Mode, OptionId, Port, TeamHandle};
+use rustix::io::Errno;
+
+use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
+use crate::truth::assert_true;
+use crate::watch::{
+    Replica, assert_silent, hear_until, hear_until_true, link_change, listen, options_of, port_marks, refusal,
+    team_with, told,
+};
+
+fn names(team: &TeamHandle) -> Vec<&str> {
+    team.ports().map(|port| port.name().unwrap_or("?")).collect()
+}
+
+fn option_ids(changes: &Changes) -> Vec<OptionId> {
+    changes.options().map(|change| change.latest().id().clone()).collect()
+}
+
+/// Panics unless the changes tell that `d0` became a port, with all that belongs to it.
+fn assert_tells_added(team: &TeamHandle, changes: &Changes, d0: IfIndex) {
+    assert_eq!(port_marks(changes), ["+d0"]);
+    let link = link_change(changes, d0).unwrap();
+    assert_eq!(link.before().and_then(Link::master), None);
+    assert_eq!(link.after().unwrap().master(), Some(team.team_ifindex()));
+    assert!(link.after().unwrap().is_admin_up());
+    assert!(changes.options().all(Change::is_added));
+    assert_eq!(option_ids(changes), options_of(team, d0));
+    assert_eq!((names(team), team.port_enabled(d0)), (vec!["d0"], Some(true)));
+}
+
+/// Panics unless the changes tell that `d0`, which had these options, is no port any more.
+fn assert_tells_removed(team: &TeamHandle, changes: &Changes, d0: IfIndex, options: &[OptionId]) {
+    assert_eq!(port_marks(changes), ["-d0"]);
+    assert!(changes.options().all(Change::is_removed));
+    assert_eq!(option_ids(changes), options);
+    assert!(!team.is_port(d0) && team.port(d0).is_none());
+    assert_eq!((team.ports().len(), options_of(team, d0), team.port_enabled(d0)), (0, vec![], None));
+}
+
+#[test]
+fn a_port_that_is_added_here_is_known_at_once_and_told_once() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    dummies(&["d0"]);
+    told(&mut team);
+    let heard = listen(&mut team);
+    let d0 = index("d0");
+    team.add_port(d0).unwrap();
+    assert!(team.is_port(d0) && heard.try_recv().is_err());
+    assert_eq!((names(&team), team.port_priority(d0)), (vec!["d0"], Some(0)));
+    let changes = told(&mut team);
+    assert_tells_added(&team, &changes, d0);
+    assert_silent(&mut team);
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
+    ip("link set team0 up");
+    hear_until_true(&mut team);
+}
+
+#[test]
+fn a_port_that_somebody_else_adds_is_told_once() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    dummies(&["d0"]);
+    told(&mut team);
+    ip("link set d0 master team0");
+    let changes = told(&mut team);
+    assert_tells_added(&team, &changes, index("d0"));
+    assert_silent(&mut team);
+    ip("link set team0 up");
+    hear_until_true(&mut team);
+}
+
+#[test]
+fn a_port_is_told_with_its_name_even_if_its_link_is_as_new() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    ip_batch(&["link add d0 type dummy", "link set d0 master team0"]);
+    let changes = told(&mut team);
+    assert_tells_added(&team, &changes, index("d0"));
+    assert!(link_change(&changes, index("d0")).unwrap().is_added());
+    ip_batch(&["link add d1 type dummy", "link set d1 master team0"]);
+    team.set_port_priority(index("d0"), 1).unwrap();
+    assert_eq!(names(&team), ["d0", "d1"]);
+}
+
+#[test]
+fn a_port_that_is_removed_here_is_gone_at_once_and_told_once() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    let d0 = index("d0");
+    let options = options_of(&team, d0);
+    team.remove_port(d0).unwrap();
+    assert!(!team.is_port(d0));
+    let changes = told(&mut team);
+    assert_tells_removed(&team, &changes, d0, &options);
+    let link = link_change(&changes, d0).unwrap();
+    assert_eq!(link.before().unwrap().master(), Some(team.team_ifindex()));
+    assert_eq!(link.after().unwrap().master(), None);
+    assert!(!link.after().unwrap().is_admin_up());
+    assert_silent(&mut team);
+    ip("link set team0 up");
+    hear_until_true(&mut team);
+}
+
+#[test]
+fn a_port_that_somebody_else_removes_is_told_once() {
+    enter();
+    for (how, cleanup) in [("link set d0 nomaster", "link del d0"), ("link del d0", "link set lo up")] {
+        let mut team = team_with(Mode::RoundRobin, &["d0"]);
+        let d0 = index("d0");
+        let options = options_of(&team, d0);
+        ip(how);
+        let changes = told(&mut team);
+        assert_tells_removed(&team, &changes, d0, &options);
+        assert_eq!(link_change(&changes, d0).unwrap().is_removed(), how == "link del d0");
+        assert_silent(&mut team);
+        team.destroy().unwrap();
+        ip(cleanup);
+    }
+}
+
+#[test]
+fn a_port_that_moves_to_another_namespace_is_removed_and_new_when_it_comes_back() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    let (d0, other) = (index("d0"), OtherNamespace::new());
+    let options = options_of(&team, d0);
+    other.take("d0");
+    let changes = told(&mut team);
+    assert_tells_removed(&team, &changes, d0, &options);
+    assert!(link_change(&changes, d0).unwrap().is_removed());
+    assert_eq!(team.link(d0), None);
+    assert_silent(&mut team);
+
+    other.give_back("d0");
+    ip("link set d0 master team0");
+    let changes = told(&mut team);
+    assert_tells_added(&team, &changes, index("d0"));
+    assert!(link_change(&changes, index("d0")).unwrap().is_added());
+}
+
+#[test]
+fn a_port_that_came_and_went_meanwhile_is_not_told() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    let mut replica = Replica::of(&team);
+    ip_batch(&["link add d1 type dummy", "link set d1 master team0", "link del d1"]);
+    let changes = told(&mut team);
+    assert_eq!(port_marks(&changes), [""; 0]);
+    assert_eq!(option_ids(&changes), []);
+    replica.hear(&changes);
+    assert_eq!(replica, Replica::of(&team));
+}
+
+#[test]
+fn a_port_that_went_and_came_meanwhile_is_told_as_changed() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0", "d1"]);
+    let mut replica = Replica::of(&team);
+    team.set_port_priority(index("d0"), 7).unwrap();
+    replica.hear(&told(&mut team));
+    ip_batch(&["link set d0 nomaster", "link set d0 master team0"]);
+    let changes = told(&mut team);
+    assert_eq!(port_marks(&changes), ["*d0"]);
+    assert_eq!(team.port_priority(index("d0")), Some(0));
+    assert_eq!(names(&team), ["d1", "d0"]);
+    replica.hear(&changes);
+    assert_eq!(replica, Replica::of(&team));
+}
+
+#[test]
+fn ports_are_listed_in_the_order_of_their_adding() {
+    enter();
+    dummies(&["d0", "d1", "d2"]);
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    for name in ["d2", "d0", "d1"] {
+        team.add_port(index(name)).unwrap();
+    }
+    assert_eq!(names(&team), ["d2", "d0", "d1"]);
+    team.remove_port(index("d2")).unwrap();
+    assert_eq!(names(&team), ["d0", "d1"]);
+    team.add_port(index("d2")).unwrap();
+    assert_eq!(names(&team), ["d0", "d1", "d2"]);
+    assert_eq!(names(&TeamHandle::open("team0").unwrap()), ["d0", "d1", "d2"]);
+}
+
+#[test]
+fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
+    enter();
+    let mut team = team_with(Mode::LoadBalance, &["d0", "d1", "d2"]);
+    let mut late = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();
+    for name in ["d1", "d0"] {
+        team.remove_port(index(name)).unwrap();
+        team.add_port(index(name)).unwrap();
+    }
+    assert!(told(&mut late).resynced());
+    assert_eq!(names(&late), ["d2", "d1", "d0"]);
+    let ids = |team: &TeamHandle| team.options().map(|option| option.id().clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&late), ids(&TeamHandle::open("team0").unwrap()));
+    assert_eq!(ids(&team), ids(&late));
+}
+
+#[test]
+fn a_renamed_port_is_told_as_port_and_as_link() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    ip("link set d0 name uplink");
+    let changes = told(&mut team);
+    let port = changes.ports().next().unwrap();
+    assert_eq!((port.before().unwrap().name(), port.after().unwrap().name()), (Some("d0"), Some("uplink")));
+    let link = changes.links().next().unwrap();
+    assert_eq!((link.before().unwrap().name(), link.after().unwrap().name()), ("d0", "uplink"));
+    assert_eq!((changes.ports().len(), changes.links().len(), changes.options().len()), (1, 1, 0));
+    assert_eq!(names(&team), ["uplink"]);
+    assert_silent(&mut team);
+}
+
+#[test]
+fn a_ports_link_is_seen_going_down_and_up_with_its_peer() {
+    enter();
+    veth("v0", "peer0");
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let v0 = index("v0");
+    team.add_port(v0).unwrap();
+    // The kernel does not announce the carrier of a team that is down.
+    ip("link set team0 up");
+    let is_up = move |team: &TeamHandle| team.port(v0).unwrap().is_link_up();
+    hear_until(&mut team, "the port comes up", is_up);
+    hear_until_true(&mut team);
+    for (command, up) in [("link set peer0 down", false), ("link set peer0 up", true)] {
+        ip(command);
+        let heard = hear_until(&mut team, command, |team| is_up(team) == up);
+        let told: Vec<_> = heard.iter().flat_map(Changes::ports).collect();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0].before().map(Port::is_link_up), Some(!up));
+        assert_eq!(told[0].after().map(Port::is_link_up), Some(up));
+        hear_until_true(&mut team);
+        assert_true(&team);
+    }
+    // A veth tells its speed while its link is up.
+    assert_eq!(team.port(v0).unwrap().speed_mbps(), Some(10_000));
+}
+
+#[test]
+fn what_the_driver_refuses_is_told_in_its_own_words() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    dummies(&["d0"]);
+    ip_batch(&["link set d0 up", "link add link team0 name team0.5 type vlan id 5"]);
+    told(&mut team);
+    let table = [
+        ("d0", Errno::BUSY, "Device is up. Set it down before adding it as a team port"),
+        ("lo", Errno::INVAL, "Loopback device can't be added as a team port"),
+        ("team0", Errno::INVAL, "Cannot enslave team device to itself"),
+        ("team0.5", Errno::BUSY, "Device is already an upper device of the team interface"),
+    ];
+    for (name, errno, words) in table {
+        let error = team.add_port(index(name)).unwrap_err();
+        assert_eq!(refusal(&error), errno, "{name}");
+        assert_eq!(error.to_string(), format!("the kernel refused adding port {name}, team team0: {words}"));
+        assert!(matches!(&error, Error::Kernel { message: Some(message), .. } if message == words));
+        assert!(error.source().is_some());
+    }
+    assert_eq!(told(&mut team).ports().len(), 0);
+    assert_eq!(team.ports().len(), 0);
+}
+
+#[test]
+fn a_link_that_does_not_exist_is_neither_added_nor_removed() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let absent = IfIndex::new(4711).unwrap();
+    let error = team.add_port(absent).unwrap_err();
+    assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "no such device: index 4711");
+    let error = team.remove_port(absent).unwrap_err();
+    assert_eq!(error.to_string(), "link 4711 is not a port of team0");
+    assert!(matches!(error, Error::NotPort { ifindex, .. } if ifindex == absent));
+}
+
+#[test]
+fn adding_a_port_again_changes_nothing() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    team.add_port(index("d0")).unwrap();
+    assert_silent(&mut team);
+}
+
+#[test]
+fn the_port_of_another_master_is_not_ours_to_remove() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    dummies(&["d1"]);
+    ip_batch(&["link add br0 type bridge", "link add team1 type team", "link set d1 master br0"]);
+    for (name, master, command) in [
+        ("d1", "br0", "link show d1"),
+        // Nobody has told the handle yet.
+        ("d0", "team1", "link set d0 master team1"),
+        ("d0", "br0", "link set d0 master br0"),
+    ] {
+        ip(command);
+        let error = team.remove_port(index(name)).unwrap_err();
+        assert!(matches!(&error, Error::NotPort { team, .. } if team == "team0"), "{error:?}");
+        assert_eq!(ip_json(&format!("link show {name}"))[0]["master"], master);
+    }
+}
+
+#[test]
+fn a_port_that_another_team_takes_leaves_this_one() {
+    enter();
+    let mut old = team_with(Mode::RoundRobin, &["d0"]);
+    let mut new = TeamHandle::create("team1").unwrap();
+    let d0 = index("d0");
+    let options = options_of(&old, d0);
+    new.add_port(d0).unwrap();
+    let changes = told(&mut new);
+    assert_tells_added_to_second(&new, &changes, d0, old.team_ifindex());
+    let changes = told(&mut old);
+    assert_tells_removed(&old, &changes, d0, &options);
+    assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().master(), Some(new.team_ifindex()));
+}
+
+fn assert_tells_added_to_second(team: &TeamHandle, changes: &Changes, d0: IfIndex, first: IfIndex) {
+    assert_eq!(port_marks(changes), ["+d0"]);
+    let link = link_change(changes, d0).unwrap();
+    assert_eq!(link.before().unwrap().master(), Some(first));
+    assert_eq!(link.after().unwrap().master(), Some(team.team_ifindex()));
+}

@@ -1,0 +1,143 @@
+//! rtnetlink by hand, without the library: for changes made faster than `ip` can, and for what the kernel really sends.
+
+use std::io;
+
+use libteam::IfIndex;
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_SETLINK: u16 = 19;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_CREATE: u16 = 0x400;
+const IFF_UP: u32 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+
+/// A connection that changes links, each by one request whose answer is awaited.
+pub(crate) struct Raw {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Raw {
+    pub(crate) fn new() -> Self {
+        let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
+        socket.bind_auto().unwrap();
+        socket.connect(&SocketAddr::new(0, 0)).unwrap();
+        socket.set_cap_ack(true).unwrap();
+        Self { socket, buffer: vec![0; 1 << 16] }
+    }
+
+    /// Creates a dummy with the index that the caller chose.
+    pub(crate) fn add_dummy(&mut self, name: &str, ifindex: IfIndex) -> io::Result<()> {
+        let kind = attribute(IFLA_INFO_KIND, b"dummy\0");
+        let attributes = [text(IFLA_IFNAME, name), attribute(IFLA_LINKINFO, &kind)].concat();
+        self.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header(ifindex, 0, 0), &attributes)
+    }
+
+    pub(crate) fn delete(&mut self, ifindex: IfIndex) -> io::Result<()> {
+        self.request(RTM_DELLINK, 0, header(ifindex, 0, 0), &[])
+    }
+
+    pub(crate) fn rename(&mut self, ifindex: IfIndex, name: &str) -> io::Result<()> {
+        self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &text(IFLA_IFNAME, name))
+    }
+
+    pub(crate) fn set_mtu(&mut self, ifindex: IfIndex, mtu: u32) -> io::Result<()> {
+        self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_MTU, &mtu.to_ne_bytes()))
+    }
+
+    pub(crate) fn set_up(&mut self, ifindex: IfIndex, up: bool) -> io::Result<()> {
+        self.request(RTM_SETLINK, 0, header(ifindex, if up { IFF_UP } else { 0 }, IFF_UP), &[])
+    }
+
+    /// Gives a link a master, setting it down in the same request, or releases it.
+    pub(crate) fn set_master(&mut self, ifindex: IfIndex, master: Option<IfIndex>) -> io::Result<()> {
+        let master = master.map_or(0, IfIndex::get).to_ne_bytes();
+        self.request(RTM_SETLINK, 0, header(ifindex, 0, IFF_UP), &attribute(IFLA_MASTER, &master))
+    }
+
+    fn request(&mut self, kind: u16, flags: u16, header: [u8; 16], attributes: &[u8]) -> io::Result<()> {
+        let mut message = u32::try_from(32 + attributes.len()).unwrap().to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.extend((NLM_F_REQUEST | NLM_F_ACK | flags).to_ne_bytes());
+        message.extend([0; 8]);
+        message.extend(header);
+        message.extend(attributes);
+        self.socket.send(&message, 0)?;
+        self.socket.recv(&mut &mut self.buffer[..], 0)?;
+        match i32::from_ne_bytes(self.buffer[16..20].try_into().unwrap()) {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(-code)),
+        }
+    }
+}
+
+/// `struct ifinfomsg`.
+fn header(ifindex: IfIndex, flags: u32, change: u32) -> [u8; 16] {
+    let words = [0, ifindex.get(), flags, change].map(u32::to_ne_bytes);
+    words.concat().try_into().unwrap()
+}
+
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = u16::try_from(value.len() + 4).unwrap().to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+fn text(kind: u16, text: &str) -> Vec<u8> {
+    attribute(kind, &[text.as_bytes(), &[0]].concat())
+}
+
+/// A socket that hears every link message of the namespace.
+pub(crate) struct Listener(Socket);
+
+impl Listener {
+    pub(crate) fn new() -> Self {
+        let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
+        socket.bind_auto().unwrap();
+        socket.add_membership(1).unwrap();
+        socket.set_non_blocking(true).unwrap();
+        Self(socket)
+    }
+
+    /// How many `RTM_DELLINK` messages of this address family about this link came since this was last asked.
+    pub(crate) fn deletions(&self, family: u8, ifindex: IfIndex) -> usize {
+        let mut count = 0;
+        while let Ok((message, _)) = self.0.recv_from_full() {
+            let is_it = message[4..6] == RTM_DELLINK.to_ne_bytes()
+                && message[16] == family
+                && message[20..24] == ifindex.get().to_ne_bytes();
+            count += usize::from(is_it);
+        }
+        count
+    }
+}
+
+/// How many messages the kernel could not deliver: to the sockets of this namespace that hear link messages, and to
+/// those that hear the team driver.
+pub(crate) fn drops() -> (u64, u64) {
+    // The columns: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
+    let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    let mut sums = (0, 0);
+    for line in table.lines().skip(1) {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let drops: u64 = columns[8].parse().unwrap();
+        match (columns[1], columns[3]) {
+            (_, "00000000") => {}
+            ("0", _) => sums.0 += drops,
+            ("16", _) => sums.1 += drops,
+            _ => {}
+        }
+    }
+    sums
+}

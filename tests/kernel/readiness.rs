@@ -1,0 +1,168 @@
+//! The descriptor of a handle, and waiting.
+
+use std::time::{Duration, Instant};
+
+use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::netns::{enter, ip};
+use crate::watch::{assert_silent, team_with, told};
+
+fn is_readable(team: &TeamHandle) -> bool {
+    let descriptor = team.as_fd();
+    let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
+    poll(&mut descriptors, Some(&Timespec::default())).unwrap() == 1
+}
+
+/// Panics unless poll(2) and `wait` agree on this.
+fn assert_readable(team: &mut TeamHandle, readable: bool) {
+    assert_eq!(is_readable(team), readable);
+    assert_eq!(team.wait(Some(Duration::ZERO)).unwrap(), readable);
+    assert_eq!(is_readable(team), readable);
+}
+
+fn count() -> OptionId {
+    OptionId::global("notify_peers_count")
+}
+
+#[test]
+fn a_new_handle_has_nothing_to_tell() {
+    enter();
+    let mut team = TeamHandle::create("team0").unwrap();
+    assert_readable(&mut team, false);
+    assert_silent(&mut team);
+}
+
+#[test]
+fn it_is_readable_after_an_own_command_until_events_are_handled() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    assert_readable(&mut team, false);
+    team.set_option(&count(), 1_u32).unwrap();
+    assert_readable(&mut team, true);
+    // The command after it has read the sockets empty.
+    team.set_option(&count(), 1_u32).unwrap();
+    assert_readable(&mut team, true);
+    told(&mut team);
+    assert_readable(&mut team, false);
+}
+
+#[test]
+fn it_is_readable_after_a_change_by_somebody_else_until_events_are_handled() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let mut theirs = TeamHandle::open("team0").unwrap();
+    theirs.set_option(&count(), 1_u32).unwrap();
+    assert_readable(&mut team, true);
+    told(&mut team);
+    assert_readable(&mut team, false);
+    ip("link set lo mtu 1400");
+    assert_readable(&mut team, true);
+    told(&mut team);
+    assert_readable(&mut team, false);
+}
+
+#[test]
+fn it_is_not_readable_after_a_refresh() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.set_option(&count(), 1_u32).unwrap();
+    assert_eq!(team.refresh().unwrap().options().len(), 1);
+    assert_readable(&mut team, false);
+}
+
+#[test]
+fn it_is_readable_after_a_handler_gave_a_command() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ChangeKind::LINK, |team, _| Ok(team.set_option(&count(), 5_u32)?));
+    ip("link set lo mtu 1400");
+    told(&mut team);
+    assert_readable(&mut team, true);
+    told(&mut team);
+    assert_readable(&mut team, false);
+}
+
+#[test]
+fn it_is_readable_after_a_command_that_fails_but_has_read_events() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let commands: [(&str, fn(&mut TeamHandle) -> Result<()>); 5] = [
+        ("remove_port", |team| team.remove_port(team.team_ifindex())),
+        ("add_port", |team| team.add_port(team.team_ifindex())),
+        ("set_option with another type", |team| team.set_option(&count(), "one")),
+        ("set_option of no option", |team| team.set_option(&OptionId::global("none"), 1_u32)),
+        ("set_mode", |team| team.set_mode(Mode::Unset)),
+    ];
+    for ((what, command), mtu) in commands.into_iter().zip(1400..) {
+        ip(&format!("link set lo mtu {mtu}"));
+        command(&mut team).unwrap_err();
+        assert!(is_readable(&team), "after {what}");
+        assert_eq!(told(&mut team).links().len(), 1);
+        assert!(!is_readable(&team), "after {what}");
+    }
+}
+
+#[test]
+fn it_is_readable_after_a_command_that_finds_the_device_gone() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    ip("link del team0");
+    assert!(matches!(team.set_mode(Mode::Random), Err(Error::DeviceGone { .. })));
+    assert!(is_readable(&team));
+    assert_eq!(told(&mut team).options().len(), 5);
+    assert_readable(&mut team, false);
+    assert!(matches!(team.refresh(), Err(Error::DeviceGone { .. })));
+    assert_readable(&mut team, false);
+}
+
+#[test]
+fn it_is_readable_while_lost_events_are_not_made_good() {
+    enter();
+    let mut theirs = team_with(Mode::RoundRobin, &[]);
+    let mut team = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();
+    for number in 1..=50_u32 {
+        theirs.set_option(&count(), number).unwrap();
+    }
+    assert_readable(&mut team, true);
+    told(&mut team);
+    assert_readable(&mut team, false);
+}
+
+#[test]
+fn the_descriptor_stays_the_same() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let number = |team: &TeamHandle| std::os::fd::AsRawFd::as_raw_fd(&team.as_fd());
+    let before = number(&team);
+    team.set_option(&count(), 1_u32).unwrap();
+    team.refresh().unwrap();
+    told(&mut team);
+    assert_eq!(number(&team), before);
+}
+
+#[test]
+fn waiting_ends_with_the_timeout_when_nothing_happens() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let (start, timeout) = (Instant::now(), Duration::from_millis(50));
+    assert!(!team.wait(Some(timeout)).unwrap());
+    assert!(start.elapsed() >= timeout);
+}
+
+#[test]
+fn waiting_ends_when_another_handle_changes_something() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let mut theirs = TeamHandle::open("team0").unwrap();
+    let (tell, told_to_go) = std::sync::mpsc::channel();
+    let setter = std::thread::spawn(move || {
+        told_to_go.recv().unwrap();
+        theirs.set_option(&count(), 1_u32).unwrap();
+    });
+    tell.send(()).unwrap();
+    assert!(team.wait(None).unwrap());
+    assert_eq!(told(&mut team).options().len(), 1);
+    setter.join().unwrap();
+    assert_readable(&mut team, false);
+}

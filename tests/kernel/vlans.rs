@@ -1,0 +1,59 @@
+//! Many VLANs on a team come up at once while ports are added.
+
+use libteam::{Changes, Mode, OptionId, TeamBuilder, TeamHandle};
+
+use crate::difference::{overhear, until_quiet};
+use crate::netns::{enter, index, ip_batch, veth};
+use crate::truth::assert_true;
+
+const VLANS: std::ops::RangeInclusive<u32> = 1..=51;
+
+/// Brings the VLANs up while ports are added and the handle does not read, and returns what it tells then.
+fn storm(builder: &TeamBuilder) -> Vec<Changes> {
+    enter();
+    let mut team = builder.create("team0").unwrap();
+    team.set_mode(Mode::ActiveBackup).unwrap();
+    veth("port1", "far1");
+    veth("port2", "far2");
+    let add = |id| format!("link add link team0 name team0.{id} type vlan id {id}");
+    ip_batch(&VLANS.map(add).collect::<Vec<_>>());
+    until_quiet(&mut team);
+    let handler = overhear(&mut team);
+
+    let mut commands: Vec<String> = vec!["link set team0 up".into(), "link set port1 master team0".into()];
+    for id in VLANS {
+        commands.push(format!("link set team0.{id} up"));
+        if id == 25 {
+            commands.push("link set port2 master team0".into());
+        }
+    }
+    ip_batch(&commands);
+    until_quiet(&mut team);
+
+    assert_true(&team);
+    assert_eq!(team.links().filter(|link| link.kind() == Some("vlan") && link.has_carrier()).count(), 51);
+    for port in ["port1", "port2"].map(index) {
+        assert!(team.port(port).unwrap().is_link_up());
+        assert_eq!(team.port_enabled(port), Some(true));
+        assert!(team.option(&OptionId::port("queue_id", port)).is_some());
+    }
+    let told: Vec<Changes> = handler.try_iter().collect();
+    for changes in &told {
+        assert!(!changes.links().any(libteam::Change::is_removed), "no link was removed");
+        assert!(!changes.ports().any(libteam::Change::is_removed), "no port was removed");
+        assert!(!changes.options().any(libteam::Change::is_removed), "no option was removed");
+    }
+    told
+}
+
+#[test]
+fn many_vlans_that_come_up_at_once_fit_the_default_buffer() {
+    let told = storm(&TeamHandle::builder());
+    assert!(!told.iter().any(Changes::resynced), "51 VLANs overran the default buffer");
+}
+
+#[test]
+fn many_vlans_that_come_up_at_once_overrun_the_smallest_buffer_and_nothing_is_missed() {
+    let told = storm(&TeamHandle::builder().receive_buffer(1));
+    assert!(told.iter().any(Changes::resynced));
+}
