@@ -83,11 +83,14 @@ fn it_is_readable_after_a_handler_gave_a_command() {
     assert_readable(&mut team, false);
 }
 
+/// A command that a handle is given.
+type Command = fn(&mut TeamHandle) -> Result<()>;
+
 #[test]
 fn it_is_readable_after_a_command_that_fails_but_has_read_events() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let commands: [(&str, fn(&mut TeamHandle) -> Result<()>); 5] = [
+    let commands: [(&str, Command); 5] = [
         ("remove_port", |team| team.remove_port(team.team_ifindex())),
         ("add_port", |team| team.add_port(team.team_ifindex())),
         ("set_option with another type", |team| team.set_option(&count(), "one")),
