@@ -132,7 +132,7 @@ fn one_may_remove_itself() {
     let (tell, own_id) = channel::<HandlerId>();
     let mut note = calls.note("once");
     let id = team.add_handler(ALL, move |team, changes| {
-        assert!(team.remove_handler(own_id.recv()?));
+        assert!(team.remove_handler(own_id.try_recv()?));
         note(team, changes)
     });
     tell.send(id).unwrap();

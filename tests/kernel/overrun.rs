@@ -249,3 +249,21 @@ fn a_handle_that_loses_again_and_again_tells_each_difference() {
         assert_eq!((changes.links().filter(|link| link.is_added()).count(), changes.ports().len()), (1, 1));
     }
 }
+
+#[test]
+fn the_address_that_a_port_had_before_it_was_one_outlives_a_loss() {
+    enter();
+    let mut team = small().create("team0").unwrap();
+    team.set_mode(Mode::RoundRobin).unwrap();
+    dummies(&["eth1", "noise"]);
+    let port = index("eth1");
+    team.handle_events().unwrap();
+    let own = team.link(port).unwrap().hwaddr();
+    team.add_port(port).unwrap();
+    team.handle_events().unwrap();
+    flood_links(SPLASH);
+    assert!(team.handle_events().unwrap().resynced());
+    let link = team.link(port).unwrap();
+    assert_eq!(link.original_hwaddr(), own);
+    assert_ne!(link.hwaddr(), own, "the mode gives its ports the address of the team");
+}

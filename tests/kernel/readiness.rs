@@ -164,6 +164,8 @@ fn waiting_ends_when_another_handle_changes_something() {
         theirs.set_option(&count(), 1_u32).unwrap();
     });
     tell.send(()).unwrap();
+    assert!(team.wait(Some(Duration::from_secs(5))).unwrap());
+    // Without a limit too, now that it does not have to wait.
     assert!(team.wait(None).unwrap());
     assert_eq!(told(&mut team).options().len(), 1);
     setter.join().unwrap();
