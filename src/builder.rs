@@ -3,11 +3,13 @@ use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use log::warn;
 use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 
 use crate::error::{Error, Result};
 use crate::genl::Genl;
 use crate::handle::TeamHandle;
+use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::name;
@@ -123,6 +125,8 @@ impl TeamBuilder {
         name::check(name)?;
         let mut rtnl = self.rtnl()?;
         match rtnl.device_by_name(name) {
+            // What only has this name beside its own is left alone; that the name is taken the kernel says below.
+            Ok(device) if device.name != name => {}
             Ok(device) => {
                 let ifindex = check_team(device)?.ifindex;
                 rtnl.delete(ifindex).during(|| format!("deleting team device {name}"))?;
@@ -142,7 +146,8 @@ impl TeamBuilder {
         name::check(name)?;
         let mut rtnl = self.rtnl()?;
         let device = rtnl.device_by_name(name)?;
-        self.attach(rtnl, check_team(device)?)
+        let Device { ifindex, name, .. } = check_team(device)?;
+        self.attach(rtnl, ifindex, name)
     }
 
     /// As [`TeamHandle::open_index`].
@@ -153,24 +158,24 @@ impl TeamBuilder {
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
         let mut rtnl = self.rtnl()?;
         let device = rtnl.device(ifindex)?;
-        self.attach(rtnl, check_team(device)?)
+        let Device { ifindex, name, .. } = check_team(device)?;
+        self.attach(rtnl, ifindex, name)
     }
 
     fn create_with(&self, mut rtnl: Rtnl, name: &str) -> Result<TeamHandle> {
         let ifindex = rtnl.create_team(name)?;
-        let device = Device { ifindex, name: name.to_owned(), kind: Some(Link::TEAM_KIND.to_owned()) };
-        self.attach(rtnl, device).inspect_err(|_| {
+        self.attach(rtnl, ifindex, name.to_owned()).inspect_err(|_| {
             // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
             if let Err(failure) =
                 self.rtnl().and_then(|mut rtnl| rtnl.delete(ifindex).during(|| format!("deleting {name}")))
             {
-                log::warn!("{name} was created, cannot be opened, and stays: {failure}");
+                warn!(target: COMMAND, "{name} was created, cannot be opened, and stays: {failure}");
             }
         })
     }
 
     /// Opens the other sockets and fills the cache.
-    fn attach(&self, rtnl: Rtnl, device: Device) -> Result<TeamHandle> {
+    fn attach(&self, rtnl: Rtnl, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
         let buffer = self.event_buffer()?;
         let opening = || "opening a netlink socket".to_owned();
         let genl = Genl::resolve(self.connect(NETLINK_GENERIC)?)?;
@@ -178,7 +183,7 @@ impl TeamBuilder {
         let link_events = join(NETLINK_ROUTE, RTNLGRP_LINK).during(opening)?;
         let team_events = join(NETLINK_GENERIC, genl.event_group()).during(opening)?;
         let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(opening)?;
-        let session = Session::start(rtnl, genl, link_events, team_events, device.ifindex, device.name)?;
+        let session = Session::start(rtnl, genl, link_events, team_events, ifindex, name)?;
         Ok(TeamHandle::new(session, readiness))
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
+use crate::model::option_type::{OptionType, ParseOptionError};
 
 /// What a function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -126,9 +127,9 @@ pub enum Error {
         /// The option.
         id: OptionId,
         /// The option's type.
-        wanted: &'static str,
+        wanted: OptionType,
         /// The value's type.
-        found: &'static str,
+        found: OptionType,
     },
     /// The value cannot be sent as a value of this option; nothing was sent.
     #[error("option {id} cannot be set to {value}: {reason}")]
@@ -139,6 +140,14 @@ pub enum Error {
         value: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// A text is no value of the option's type; nothing was sent.
+    #[error("option {id} cannot be set")]
+    OptionText {
+        /// The option.
+        id: OptionId,
+        /// What is wrong with the text.
+        source: ParseOptionError,
     },
     /// A change handler failed. All other handlers ran.
     #[error("a change handler failed")]

@@ -4,11 +4,12 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::model::ifindex::IfIndex;
-use crate::model::option::{OptionId, OptionValue};
+use crate::model::option::OptionId;
+use crate::model::option_value::OptionValue;
 use crate::netlink::codec::ctrl::{self, Family};
 use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, Request};
 use crate::netlink::connection::{Connection, Part};
-use crate::netlink::failure::{During, Failure};
+use crate::netlink::failure::{During, Failure, Refusal};
 use crate::netlink::transport::{NetlinkSocket, Transport};
 
 /// The handle's connection for commands to the driver.
@@ -56,9 +57,14 @@ impl<T: Transport> Genl<T> {
         self.list(Request::options_get(team), team, Report::Options(Vec::new()))
     }
 
-    /// Sets one option.
-    pub(crate) fn set_option(&mut self, request: Request) -> Result<(), Failure> {
-        self.connection.request(request.for_family(self.family.id), 0, |_| Ok(()))
+    /// Sets many options, one by one in order; `answer` gets the position of each and what the driver answered.
+    pub(crate) fn set_options(
+        &mut self,
+        requests: Vec<Request>,
+        answer: impl FnMut(usize, Result<(), Refusal>),
+    ) -> Result<(), Failure> {
+        let family = self.family.id;
+        self.connection.request_many(requests.into_iter().map(|request| request.for_family(family)), answer)
     }
 
     fn list(&mut self, request: Request, team: IfIndex, empty: Report) -> Result<Report, Failure> {
@@ -82,7 +88,7 @@ impl<T: Transport> Genl<T> {
 pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<Request> {
     Request::options_set(team, id, value).map_err(|reason| Error::OptionValue {
         id: id.clone(),
-        value: value.to_string(),
+        value: value.brief(),
         reason,
     })
 }

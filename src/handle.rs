@@ -2,9 +2,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
+use log::warn;
+
 use crate::changes::{ChangeKind, Changes};
 use crate::error::{BoxError, Error, Result};
 use crate::handlers::{HandlerId, Handlers, Outcome};
+use crate::iter::{Links, Options, Ports};
+use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::option::{OptionId, TeamOption};
@@ -80,11 +84,12 @@ impl TeamHandle {
     /// The team's ports in the order in which they were added.
     #[doc(alias = "team_get_next_port")]
     #[must_use]
-    pub fn ports(&self) -> impl ExactSizeIterator<Item = &Port> {
+    pub fn ports(&self) -> Ports<'_> {
         self.session.cache().ports().iter()
     }
 
     /// One port of the team.
+    #[doc(alias = "team_get_ifinfo_port")]
     #[must_use]
     pub fn port(&self, ifindex: IfIndex) -> Option<&Port> {
         self.session.cache().ports().get(ifindex)
@@ -101,7 +106,7 @@ impl TeamHandle {
     /// The links of the namespace in the order of their index.
     #[doc(alias = "team_get_next_ifinfo")]
     #[must_use]
-    pub fn links(&self) -> impl ExactSizeIterator<Item = &Link> {
+    pub fn links(&self) -> Links<'_> {
         self.session.cache().links().iter()
     }
 
@@ -122,12 +127,13 @@ impl TeamHandle {
     /// The team's options in the driver's order: its own, those of the mode, then port by port.
     #[doc(alias = "team_get_next_option")]
     #[must_use]
-    pub fn options(&self) -> impl ExactSizeIterator<Item = &TeamOption> {
+    pub fn options(&self) -> Options<'_> {
         self.session.cache().options().iter()
     }
 
     /// One option, or `None` if the team does not have it now: options come and go with the mode and the ports.
     #[doc(alias = "team_get_option")]
+    #[doc(alias = "team_is_option_initialized")]
     #[must_use]
     pub fn option(&self, id: &OptionId) -> Option<&TeamOption> {
         self.session.cache().options().get(id)
@@ -277,7 +283,7 @@ impl TeamHandle {
         // The kernel queues a command's events before it acknowledges the command. If they cannot be read now, that
         // is no error of the command: the handle stays readable, and handle_events reports it.
         if let Err(error) = self.session.update() {
-            log::warn!("{}: the cache is behind until events can be handled: {error}", self.name());
+            warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
         }
         self.settle_readiness()?;
         if result.is_err() {

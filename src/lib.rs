@@ -33,6 +33,11 @@ mod error;
 mod genl;
 mod handle;
 mod handlers;
+mod iter;
+#[doc(alias = "team_set_log_fn")]
+#[doc(alias = "team_get_log_priority")]
+#[doc(alias = "team_set_log_priority")]
+pub mod log_target;
 mod model;
 mod netlink;
 mod rtnl;
@@ -40,15 +45,18 @@ mod session;
 mod settings;
 
 pub use builder::TeamBuilder;
-pub use changes::{Change, ChangeKind, Changes};
+pub use changes::{Change, ChangeKind, Changes, LinkChange};
 pub use error::{BoxError, DecodeError, Error, Result};
 pub use handle::{ReceiveBuffers, TeamHandle};
 pub use handlers::HandlerId;
+pub use iter::{Links, Options, Ports};
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
 pub use model::ifindex::IfIndex;
 pub use model::link::{Link, LinkFlags, OperState};
 pub use model::mode::Mode;
-pub use model::option::{OptionId, OptionValue, TeamOption};
+pub use model::option::{OptionId, TeamOption};
+pub use model::option_type::{OptionType, ParseOptionError};
+pub use model::option_value::OptionValue;
 pub use model::port::{Duplex, Port};
 
 /// The README's first program compiles.

@@ -1,10 +1,13 @@
 //! rtnetlink commands: links are created, deleted, asked for and given a master here.
 
+use std::borrow::Cow;
+
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use rustix::io::Errno;
 
 use crate::error::{DecodeError, Error, Result};
+use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, LinkNews, LinkReport};
 use crate::netlink::connection::{Connection, Consistency, Part};
@@ -33,6 +36,7 @@ pub(crate) struct Device {
     pub(crate) ifindex: IfIndex,
     pub(crate) name: String,
     pub(crate) kind: Option<String>,
+    pub(crate) hwaddr: Option<HwAddr>,
 }
 
 impl<T: Transport> Rtnl<T> {
@@ -107,6 +111,16 @@ impl<T: Transport> Rtnl<T> {
         self.connection.request(link::set_master_request(ifindex, master), 0, |_| Ok(()))
     }
 
+    /// Gives a link a carrier, or takes it.
+    pub(crate) fn set_carrier(&mut self, ifindex: IfIndex, up: bool) -> Result<(), Failure> {
+        self.connection.request(link::set_carrier_request(ifindex, up), 0, |_| Ok(()))
+    }
+
+    /// Gives a link a hardware address.
+    pub(crate) fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<(), Failure> {
+        self.connection.request(link::set_hwaddr_request(ifindex, hwaddr), 0, |_| Ok(()))
+    }
+
     fn get(&mut self, request: RouteNetlinkMessage, found: &mut dyn FnMut(&LinkReport<'_>)) -> Result<bool, Failure> {
         let answer = self.connection.request(request, 0, |frame| match link::decode(frame.kind, frame.payload)? {
             LinkNews::Present(report) => {
@@ -128,7 +142,8 @@ impl From<&LinkReport<'_>> for Device {
         Self {
             ifindex: report.ifindex,
             name: report.name.clone().into_owned(),
-            kind: report.kind.clone().map(std::borrow::Cow::into_owned),
+            kind: report.kind.clone().map(Cow::into_owned),
+            hwaddr: report.hwaddr,
         }
     }
 }

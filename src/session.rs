@@ -9,7 +9,9 @@ use crate::cache::Cache;
 use crate::changes::Changes;
 use crate::error::{Error, Result};
 use crate::genl::Genl;
+use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
+use crate::model::option::OptionId;
 use crate::netlink::codec::link;
 use crate::netlink::codec::team::{self, Report};
 use crate::netlink::connection::Consistency;
@@ -64,6 +66,11 @@ impl<T: Transport> Session<T> {
         Ok(session)
     }
 
+    /// Notes that this handle set an option.
+    pub(crate) fn set_by_us(&mut self, id: &OptionId) {
+        self.cache.set_by_us(id);
+    }
+
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache
     }
@@ -84,7 +91,7 @@ impl<T: Transport> Session<T> {
         let mut rest = self.drain()?;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
         while self.is_lost() && rest == Rest::Nothing {
-            warn!(target: "libteam::resync", "{}: notifications were lost, asking for everything again", self.name());
+            warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
             self.resync()?;
             self.resynced = true;
             resyncs += 1;
@@ -182,7 +189,7 @@ impl<T: Transport> Session<T> {
             .filter(|link| !seen.contains(link))
             .collect();
         if consistency == Consistency::Interrupted {
-            warn!(target: "libteam::resync", "{}: every dump of the links was interrupted", self.name());
+            warn!(target: RESYNC, "{}: every dump of the links was interrupted", self.name());
             self.inconsistent = true;
             return missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex));
         }

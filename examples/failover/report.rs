@@ -132,7 +132,7 @@ fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Line {
 fn link_lines(team: &TeamHandle, change: &Change<Link>) -> Vec<Line> {
     let what = format!("link {}", change.before().unwrap_or(change.latest()).name());
     let (Some(before), Some(after)) = (change.before(), change.after()) else {
-        return vec![line(what, change, Link::to_string)];
+        return vec![line(what, change, |link| link.to_string().trim_start().to_owned())];
     };
     let fields = link_fields(team, before).into_iter().zip(link_fields(team, after));
     fields

@@ -13,8 +13,12 @@ pub(super) struct Journal<K, V> {
 #[derive(Debug)]
 struct Entry<V> {
     before: Option<V>,
+    /// What the kernel said of it when it went.
+    last_words: Option<V>,
     /// The kernel itself says that it changed.
     marked: bool,
+    /// This handle itself changed it.
+    by_us: bool,
 }
 
 impl<K, V> Default for Journal<K, V> {
@@ -26,8 +30,32 @@ impl<K, V> Default for Journal<K, V> {
 impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
     /// Notes the state before a touch; only the first touch counts.
     pub(super) fn note(&mut self, key: K, before: impl FnOnce() -> Option<V>, marked: bool) {
-        let entry = self.entries.entry(key).or_insert_with(|| Entry { before: before(), marked: false });
+        let entry = self.entry(key, before);
         entry.marked |= marked;
+        entry.last_words = None;
+    }
+
+    /// Notes that something went, and what the kernel said of it then.
+    pub(super) fn note_removed(&mut self, key: K, before: impl FnOnce() -> Option<V>, last_words: V, marked: bool) {
+        let entry = self.entry(key, before);
+        entry.marked |= marked;
+        entry.last_words = Some(last_words);
+    }
+
+    /// Notes a change that this handle made.
+    pub(super) fn note_by_us(&mut self, key: K, before: impl FnOnce() -> Option<V>) {
+        let entry = self.entry(key, before);
+        entry.marked = true;
+        entry.by_us = true;
+    }
+
+    fn entry(&mut self, key: K, before: impl FnOnce() -> Option<V>) -> &mut Entry<V> {
+        self.entries.entry(key).or_insert_with(|| Entry {
+            before: before(),
+            last_words: None,
+            marked: false,
+            by_us: false,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -46,10 +74,11 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
     {
         std::mem::take(&mut self.entries)
             .into_iter()
-            .filter_map(|(key, Entry { before, marked })| {
+            .filter_map(|(key, Entry { before, last_words, marked, by_us })| {
                 let after = now(&key);
                 let differs = marked || before.as_ref() != after;
-                differs.then(|| Change::between(before, after.cloned())).flatten()
+                let change = differs.then(|| Change::between(before, after.cloned())).flatten();
+                change.map(|change| change.made_by_us(by_us).with_last_words(last_words))
             })
             .collect()
     }
@@ -82,6 +111,26 @@ mod tests {
     fn what_the_kernel_marks_is_told_even_if_it_is_the_same_again() {
         assert_eq!(told(&[Some(1), Some(1)], true), [Change::between(Some(1), Some(1)).unwrap()]);
         assert_eq!(told(&[None, Some(2), None], true), []);
+    }
+
+    #[test]
+    fn what_went_is_told_with_what_the_kernel_said_of_it_last() {
+        let mut journal = Journal::default();
+        journal.note_removed("key", || Some(1), 2, false);
+        let changes = journal.take(|_| None);
+        assert_eq!((changes[0].before(), changes[0].after(), changes[0].latest()), (Some(&1), None, &2));
+    }
+
+    #[test]
+    fn last_words_are_forgotten_when_it_is_there_again() {
+        let mut journal = Journal::default();
+        journal.note_removed("key", || Some(1), 2, false);
+        journal.note("key", || None, false);
+        assert_eq!(journal.take(|_| None), [Change::between(Some(1), None).unwrap()]);
+        journal.note_removed("key", || Some(1), 2, false);
+        assert_eq!(journal.take(|_| Some(&3)), [Change::between(Some(1), Some(3)).unwrap()]);
+        journal.note_removed("key", || None, 2, true);
+        assert_eq!(journal.take(|_| None), []);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use super::journal::Journal;
 use super::original_hwaddr::Replaced;
 use crate::changes::Change;
+use crate::iter;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
@@ -19,8 +20,8 @@ pub(crate) struct Links {
 
 impl Links {
     /// All links in the order of their index.
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Link> {
-        self.by_index.values()
+    pub(crate) fn iter(&self) -> iter::Links<'_> {
+        iter::Links(self.by_index.values())
     }
 
     pub(crate) fn get(&self, ifindex: IfIndex) -> Option<&Link> {

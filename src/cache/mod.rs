@@ -16,9 +16,10 @@ use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::mode::Mode;
-use crate::model::option::{OptionId, OptionValue, names};
+use crate::model::option::{OptionId, TeamOption, names};
+use crate::model::option_value::OptionValue;
 use crate::netlink::codec::link::{LinkNews, LinkReport};
-use crate::netlink::codec::team::Report;
+use crate::netlink::codec::team::{OptionReport, Report};
 
 /// The modes that leave a port's hardware address alone.
 const KEEP_ADDRESSES: [&str; 3] = [Mode::UNSET, Mode::ACTIVE_BACKUP, Mode::LOAD_BALANCE];
@@ -120,7 +121,13 @@ impl Cache {
             return;
         }
         match report {
-            Report::Options(options) => options.into_iter().for_each(|option| self.options.apply(option)),
+            Report::Options(options) => {
+                for report in options {
+                    let port = report.option.id.port.and_then(|port| self.ports.get(port));
+                    let port_name = port.and_then(|port| port.name.clone());
+                    self.options.apply(OptionReport { option: TeamOption { port_name, ..report.option }, ..report });
+                }
+            }
             Report::Ports(ports) => ports.iter().for_each(|port| self.ports.apply(port)),
         }
     }
@@ -141,6 +148,11 @@ impl Cache {
         self.gone = true;
         self.ports.clear();
         self.options.clear();
+    }
+
+    /// Notes that this handle set an option.
+    pub(crate) fn set_by_us(&mut self, id: &OptionId) {
+        self.options.set_by_us(id);
     }
 
     /// Whether there is something to tell.
@@ -164,8 +176,9 @@ impl Cache {
     pub(crate) fn name_ports(&mut self) {
         let touched: Vec<IfIndex> = self.links.touched().chain(self.ports.touched()).collect();
         for ifindex in touched {
-            if let Some(link) = self.links.get(ifindex) {
-                self.ports.rename(ifindex, link.name());
+            let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, link.name()));
+            if let Some(name) = name {
+                self.options.name_port(ifindex, &name);
             }
         }
     }

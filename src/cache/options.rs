@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use super::journal::Journal;
 use crate::changes::Change;
+use crate::iter;
 use crate::model::ifindex::IfIndex;
-use crate::model::option::{OptionId, OptionValue, TeamOption, names};
+use crate::model::option::{OptionId, TeamOption, names};
+use crate::model::option_value::OptionValue;
 use crate::netlink::codec::team::OptionReport;
 
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
@@ -14,8 +18,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &TeamOption> {
-        self.options.values()
+    pub(crate) fn iter(&self) -> iter::Options<'_> {
+        iter::Options(self.options.values())
     }
 
     pub(crate) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
@@ -54,15 +58,28 @@ impl Options {
         self.replace(Vec::new());
     }
 
+    /// Takes over the name of the link under a port. That changes no option.
+    pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<str>) {
+        for option in self.options.values_mut().filter(|option| option.id.port == Some(port)) {
+            option.port_name = Some(Arc::clone(name));
+        }
+    }
+
+    /// Notes that this handle set an option.
+    pub(super) fn set_by_us(&mut self, id: &OptionId) {
+        self.journal.note_by_us(id.clone(), || self.options.get(id).cloned());
+    }
+
     fn store(&mut self, report: OptionReport) {
         let id = report.option.id.clone();
         let before = self.options.get(&id).cloned();
         if report.fate.removed {
             self.options.shift_remove(&id);
+            self.journal.note_removed(id, || before, report.option, report.fate.changed);
         } else {
             self.options.insert(id.clone(), report.option);
+            self.journal.note(id, || before, report.fate.changed);
         }
-        self.journal.note(id, || before, report.fate.changed);
     }
 
     /// The driver keeps two switches a port, for receiving and for sending, and tells only of the option that was

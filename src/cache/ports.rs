@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use super::journal::Journal;
 use crate::changes::Change;
+use crate::iter;
 use crate::model::ifindex::IfIndex;
 use crate::model::port::Port;
 use crate::netlink::codec::team::PortReport;
@@ -14,8 +17,8 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Port> {
-        self.ports.values()
+    pub(crate) fn iter(&self) -> iter::Ports<'_> {
+        iter::Ports(self.ports.values())
     }
 
     pub(crate) fn get(&self, ifindex: IfIndex) -> Option<&Port> {
@@ -26,13 +29,15 @@ impl Ports {
     pub(crate) fn apply(&mut self, report: &PortReport) {
         let ifindex = report.port.ifindex;
         let before = self.ports.get(&ifindex).cloned();
+        let name = before.as_ref().and_then(|port| port.name.clone());
+        let port = Port { name, ..report.port.clone() };
         if report.fate.removed {
             self.ports.shift_remove(&ifindex);
+            self.journal.note_removed(ifindex, || before, port, report.fate.changed);
         } else {
-            let name = before.as_ref().and_then(|port| port.name.clone());
-            self.ports.insert(ifindex, Port { name, ..report.port.clone() });
+            self.ports.insert(ifindex, port);
+            self.journal.note(ifindex, || before, report.fate.changed);
         }
-        self.journal.note(ifindex, || before, report.fate.changed);
     }
 
     /// Takes over a whole list: what is not in it is gone.
@@ -55,14 +60,12 @@ impl Ports {
         self.replace(&[]);
     }
 
-    /// Takes over the name of the link under a port.
-    pub(super) fn rename(&mut self, ifindex: IfIndex, name: &str) {
-        if let Some(port) = self.ports.get_mut(&ifindex) {
-            if port.name() != Some(name) {
-                self.journal.note(ifindex, || Some(port.clone()), false);
-                port.name = Some(name.into());
-            }
-        }
+    /// Takes over the name of the link under a port, and returns it if it is a new one.
+    pub(super) fn rename(&mut self, ifindex: IfIndex, name: &str) -> Option<Arc<str>> {
+        let port = self.ports.get_mut(&ifindex).filter(|port| port.name() != Some(name))?;
+        self.journal.note(ifindex, || Some(port.clone()), false);
+        port.name = Some(name.into());
+        port.name.clone()
     }
 
     pub(super) fn has_changes(&self) -> bool {

@@ -33,6 +33,15 @@ impl HwAddr {
         Some(Self { length: u8::try_from(address.len()).ok()?, bytes })
     }
 
+    /// The address's length in bytes.
+    #[doc(alias = "team_get_ifinfo_hwaddr_len")]
+    #[doc(alias = "team_get_ifinfo_orig_hwaddr_len")]
+    #[expect(clippy::len_without_is_empty, reason = "the length of an address is no number of elements")]
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.length.into()
+    }
+
     /// The address's bytes, most significant first, as on the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -11,6 +11,7 @@ use super::ifindex::IfIndex;
 ///
 /// `RTM_NEWLINK`, rtnetlink(7).
 #[doc(alias = "team_ifinfo")]
+#[doc(alias = "team_ifinfo_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub(crate) ifindex: IfIndex,
@@ -118,6 +119,7 @@ impl Link {
 
     /// The driver's identification of the physical port, where it has one: at most 32 bytes.
     #[doc(alias = "team_get_ifinfo_phys_port_id")]
+    #[doc(alias = "team_get_ifinfo_phys_port_id_len")]
     #[must_use]
     pub fn phys_port_id(&self) -> Option<&[u8]> {
         self.phys_port_id.as_deref()
@@ -131,16 +133,13 @@ impl Link {
     pub(crate) const TEAM_KIND: &'static str = "team";
 }
 
+/// As the C library's `team_ifinfo_str` prints a link that did not change: index, name, hardware address, and the
+/// index of the master or 0. [`Change`](crate::Change) prints the marks.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: ", self.ifindex, self.name)?;
-        if let Some(address) = self.hwaddr {
-            write!(f, "{address}: ")?;
-        }
-        match self.master {
-            Some(master) => write!(f, "{master}"),
-            None => f.write_str("no master"),
-        }
+        let hwaddr = self.hwaddr.map(|hwaddr| hwaddr.to_string()).unwrap_or_default();
+        let master = self.master.map_or(0, IfIndex::get);
+        write!(f, " {}: {}: {hwaddr}: {master}", self.ifindex, self.name)
     }
 }
 
@@ -182,10 +181,11 @@ bitflags! {
 }
 
 /// The operational state of a link (RFC 2863).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OperState {
     /// The driver does not tell; taken for up.
+    #[default]
     Unknown,
     /// Some part of the hardware is missing.
     NotPresent,

@@ -6,4 +6,6 @@ pub(crate) mod link;
 pub(crate) mod mode;
 pub(crate) mod name;
 pub(crate) mod option;
+pub(crate) mod option_type;
+pub(crate) mod option_value;
 pub(crate) mod port;

@@ -1,38 +1,53 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::ifindex::IfIndex;
+use super::option_value::OptionValue;
 
 /// The names of the driver's options, as the kernel spells them.
 pub(crate) mod names {
     pub(crate) const MODE: &str = "mode";
+    pub(crate) const NOTIFY_PEERS_COUNT: &str = "notify_peers_count";
+    pub(crate) const NOTIFY_PEERS_INTERVAL: &str = "notify_peers_interval";
+    pub(crate) const MCAST_REJOIN_COUNT: &str = "mcast_rejoin_count";
+    pub(crate) const MCAST_REJOIN_INTERVAL: &str = "mcast_rejoin_interval";
     pub(crate) const ACTIVE_PORT: &str = "activeport";
     pub(crate) const ENABLED: &str = "enabled";
     pub(crate) const RX_ENABLED: &str = "rx_enabled";
     pub(crate) const TX_ENABLED: &str = "tx_enabled";
+    pub(crate) const USER_LINKUP: &str = "user_linkup";
+    pub(crate) const USER_LINKUP_ENABLED: &str = "user_linkup_enabled";
     pub(crate) const PRIORITY: &str = "priority";
+    pub(crate) const QUEUE_ID: &str = "queue_id";
+    pub(crate) const BPF_HASH_FUNC: &str = "bpf_hash_func";
+    pub(crate) const LB_TX_METHOD: &str = "lb_tx_method";
+    pub(crate) const LB_TX_HASH_TO_PORT_MAPPING: &str = "lb_tx_hash_to_port_mapping";
+    pub(crate) const LB_HASH_STATS: &str = "lb_hash_stats";
+    pub(crate) const LB_PORT_STATS: &str = "lb_port_stats";
+    pub(crate) const LB_STATS_REFRESH_INTERVAL: &str = "lb_stats_refresh_interval";
 
     /// Every name that a known kernel uses; a decoded name that is here costs no allocation.
     pub(crate) const KNOWN: [&str; 19] = [
         MODE,
-        "notify_peers_count",
-        "notify_peers_interval",
-        "mcast_rejoin_count",
-        "mcast_rejoin_interval",
+        NOTIFY_PEERS_COUNT,
+        NOTIFY_PEERS_INTERVAL,
+        MCAST_REJOIN_COUNT,
+        MCAST_REJOIN_INTERVAL,
         ENABLED,
         RX_ENABLED,
         TX_ENABLED,
-        "user_linkup",
-        "user_linkup_enabled",
+        USER_LINKUP,
+        USER_LINKUP_ENABLED,
         PRIORITY,
-        "queue_id",
+        QUEUE_ID,
         ACTIVE_PORT,
-        "bpf_hash_func",
-        "lb_tx_method",
-        "lb_tx_hash_to_port_mapping",
-        "lb_hash_stats",
-        "lb_port_stats",
-        "lb_stats_refresh_interval",
+        BPF_HASH_FUNC,
+        LB_TX_METHOD,
+        LB_TX_HASH_TO_PORT_MAPPING,
+        LB_HASH_STATS,
+        LB_PORT_STATS,
+        LB_STATS_REFRESH_INTERVAL,
     ];
 }
 
@@ -96,82 +111,15 @@ impl fmt::Display for OptionId {
     }
 }
 
-/// An option's value in the type that the driver gives the option.
-#[doc(alias = "team_option_type")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OptionValue {
-    /// An unsigned number.
-    #[doc(alias = "team_get_option_value_u32")]
-    U32(u32),
-    /// A signed number.
-    #[doc(alias = "team_get_option_value_s32")]
-    I32(i32),
-    /// On or off.
-    #[doc(alias = "team_get_option_value_bool")]
-    Bool(bool),
-    /// Text, at most 31 bytes: the kernel wants the NUL among its 32.
-    #[doc(alias = "team_get_option_value_string")]
-    String(String),
-    /// Raw bytes.
-    #[doc(alias = "team_get_option_value_binary")]
-    Binary(Vec<u8>),
-    /// A type that this version of the crate does not know; it can be read, not set.
-    Other {
-        /// The kernel's number of the type.
-        type_code: u8,
-        /// The value's bytes.
-        data: Vec<u8>,
-    },
-}
-
-impl OptionValue {
-    /// The type as an error message names it.
-    #[must_use]
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::U32(_) => "u32",
-            Self::I32(_) => "i32",
-            Self::Bool(_) => "bool",
-            Self::String(_) => "string",
-            Self::Binary(_) => "binary",
-            Self::Other { .. } => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for OptionValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::U32(value) => value.fmt(f),
-            Self::I32(value) => value.fmt(f),
-            Self::Bool(value) => value.fmt(f),
-            Self::String(value) => value.fmt(f),
-            Self::Binary(bytes) | Self::Other { data: bytes, .. } => {
-                bytes.iter().try_for_each(|byte| write!(f, "\\{byte:02x}"))
-            }
-        }
-    }
-}
-
-macro_rules! from_value {
-    ($($native:ty => $variant:ident),+) => {
-        $(impl From<$native> for OptionValue {
-            fn from(value: $native) -> Self {
-                Self::$variant(value.into())
-            }
-        })+
-    };
-}
-
-from_value!(u32 => U32, i32 => I32, bool => Bool, &str => String, String => String, &[u8] => Binary, Vec<u8> => Binary);
-
 /// One option of the team with its value.
 #[doc(alias = "team_option")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "team_option_str")]
+#[derive(Clone, Debug)]
 pub struct TeamOption {
     pub(crate) id: OptionId,
     pub(crate) value: OptionValue,
+    /// The name of the link that is the option's port, for people: no part of what the option is.
+    pub(crate) port_name: Option<Arc<str>>,
 }
 
 impl TeamOption {
@@ -182,15 +130,35 @@ impl TeamOption {
     }
 
     /// The value when the kernel last told it.
-    #[doc(alias = "team_get_option_type")]
     #[must_use]
     pub fn value(&self) -> &OptionValue {
         &self.value
     }
+
+    pub(crate) fn fmt_marked(&self, mark: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{mark}{} ", self.id.name)?;
+        if self.id.port.is_some() {
+            write!(f, "(port:{}) ", self.port_name.as_deref().unwrap_or_default())?;
+        }
+        if let Some(index) = self.id.array_index {
+            write!(f, "(arridx:{index}) ")?;
+        }
+        fmt::Display::fmt(&self.value, f)
+    }
 }
 
+impl PartialEq for TeamOption {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.value == other.value
+    }
+}
+
+impl Eq for TeamOption {}
+
+/// As the C library's `team_option_str` prints an option that did not change: a blank where
+/// [`Change`](crate::Change) has its mark, name, port and array index where it has them, and value.
 impl fmt::Display for TeamOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}", self.id, self.value)
+        self.fmt_marked(' ', f)
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use super::ifindex::IfIndex;
 
@@ -7,10 +8,11 @@ use super::ifindex::IfIndex;
 /// The link under the port has its own state (name, carrier, address): see
 /// [`TeamHandle::link`](crate::TeamHandle::link).
 #[doc(alias = "team_port")]
+#[doc(alias = "team_port_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     pub(crate) ifindex: IfIndex,
-    pub(crate) name: Option<Box<str>>,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) link_up: bool,
     pub(crate) speed_mbps: Option<u32>,
     pub(crate) duplex: Duplex,
@@ -56,15 +58,20 @@ impl Port {
     }
 }
 
+impl Port {
+    pub(crate) fn fmt_marked(&self, mark: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name().unwrap_or("(removed)");
+        let state = if self.link_up { "up" } else { "down" };
+        let speed = self.speed_mbps.unwrap_or(0);
+        write!(f, "{mark}{}: {name}: {state} {speed}Mbit {}", self.ifindex, self.duplex)
+    }
+}
+
+/// As the C library's `team_port_str` prints a port that did not change: a blank where [`Change`](crate::Change) has
+/// its mark, index, name, link state, speed (0 where it is unknown) and duplex.
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name().unwrap_or("?");
-        let state = if self.link_up { "up" } else { "down" };
-        write!(f, "{}: {name}: {state}", self.ifindex)?;
-        match self.speed_mbps {
-            Some(speed) => write!(f, " {speed}Mbit {}", self.duplex),
-            None => Ok(()),
-        }
+        self.fmt_marked(' ', f)
     }
 }
 
@@ -80,12 +87,12 @@ pub enum Duplex {
     Unknown,
 }
 
+/// `FD` for full, `HD` for everything else, as the C library has it.
 impl fmt::Display for Duplex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Half => "HD",
             Self::Full => "FD",
-            Self::Unknown => "unknown duplex",
+            Self::Half | Self::Unknown => "HD",
         })
     }
 }

@@ -1,13 +1,15 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use log::{debug, trace, warn};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable};
 use rustix::io::Errno;
 
 use super::codec::frame::{Control, Frame, frames, serialize, stamp};
-use super::failure::Failure;
+use super::failure::{Failure, Refusal};
 use super::transport::{KERNEL, NetlinkSocket, Received, Transport};
 use crate::error::DecodeError;
+use crate::log_target::COMMAND;
 
 /// The kernel's largest dump datagram; a larger one is found out by its length and asked for again.
 const BUFFER_LEN: usize = 32 * 1024;
@@ -15,6 +17,14 @@ const BUFFER_LEN: usize = 32 * 1024;
 const MAX_BUFFER_LEN: usize = 16 << 20;
 /// How often an answer that does not fit is asked for again, into twice the receive buffer each time.
 const MAX_GROWTHS: u32 = 8;
+
+/// How many requests go into one datagram at most, and how many bytes. The kernel takes what its send buffer can hold,
+/// 208 KiB by default.
+const MAX_BATCH: usize = 512;
+const MAX_BATCH_LEN: usize = 64 * 1024;
+/// What one acknowledgement takes of the receive buffer, the kernel's bookkeeping included: 896 bytes were seen, and an
+/// error may bring words.
+const ACK_COST: usize = 2048;
 
 /// A socket for commands: sends a request, matches its answer, keeps the deadline.
 #[derive(Debug)]
@@ -62,6 +72,72 @@ impl<T: Transport> Connection<T> {
     ) -> Result<(), Failure> {
         let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags);
         self.exchange(request, &mut reply).map(drop)
+    }
+
+    /// Sends many requests, as many in one datagram as the buffers can do with. The kernel carries them out one by one,
+    /// in order, whatever becomes of each: `answer` gets the position of each request and what it was answered. After
+    /// an error the requests without an answer may have been carried out or not.
+    pub(crate) fn request_many<M: NetlinkSerializable>(
+        &mut self,
+        messages: impl IntoIterator<Item = M>,
+        mut answer: impl FnMut(usize, Result<(), Refusal>),
+    ) -> Result<(), Failure> {
+        let limit = (self.transport.receive_buffer()? / ACK_COST).clamp(1, MAX_BATCH);
+        let mut requests = messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK)).peekable();
+        let mut done = 0;
+        while requests.peek().is_some() {
+            let (mut datagram, mut count) = (Vec::new(), 0);
+            let first = self.sequence.wrapping_add(1);
+            while let Some(mut request) = requests
+                .next_if(|request| count == 0 || count < limit && datagram.len() + request.len() <= MAX_BATCH_LEN)
+            {
+                self.sequence = self.sequence.wrapping_add(1);
+                stamp(&mut request, self.sequence);
+                datagram.extend(request);
+                count += 1;
+            }
+            self.transport.send(&datagram)?;
+            let result = self.read_acknowledgements(first, count, &mut |position, one| answer(done + position, one));
+            if result.is_err() {
+                self.abandon();
+            }
+            result?;
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Waits until each of `count` requests, numbered from `first` on, is answered.
+    fn read_acknowledgements(
+        &mut self,
+        first: u32,
+        count: usize,
+        answer: &mut dyn FnMut(usize, Result<(), Refusal>),
+    ) -> Result<(), Failure> {
+        let deadline = self.deadline();
+        let mut answered = vec![false; count];
+        let mut left = count;
+        while left > 0 {
+            let length = self.receive_until(deadline)?;
+            for frame in frames(self.buffer.get(..length).unwrap_or_default()) {
+                let frame = frame?;
+                let position = usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                let Some(answered) = answered.get_mut(position).filter(|answered| !**answered) else {
+                    log::trace!("skipping a message of an earlier exchange");
+                    continue;
+                };
+                let one = match frame.control()? {
+                    Control::Acknowledged => Ok(()),
+                    Control::Refused(refusal) => Err(refusal),
+                    Control::Overrun => return Err(self.overrun()),
+                    Control::Data | Control::Done | Control::Noop => continue,
+                };
+                *answered = true;
+                left -= 1;
+                answer(position, one);
+            }
+        }
+        Ok(())
     }
 
     /// Sends one request that a multipart answer follows. An answer that was interrupted is asked for again, up to
@@ -113,7 +189,7 @@ impl<T: Transport> Connection<T> {
     /// Doubles the receive buffer. The kernel doubles what it is asked for by itself.
     fn grow(&mut self) -> io::Result<()> {
         let size = self.transport.receive_buffer()?;
-        log::debug!("an answer did not fit a receive buffer of {size} bytes; asking for twice that");
+        debug!(target: COMMAND, "an answer did not fit a receive buffer of {size} bytes; asking for twice that");
         self.transport.set_receive_buffer(size)
     }
 
@@ -146,7 +222,7 @@ impl<T: Transport> Connection<T> {
             for frame in frames(self.buffer.get(..length).unwrap_or_default()) {
                 let frame = frame?;
                 if frame.sequence != self.sequence {
-                    log::trace!("skipping a message of an earlier exchange");
+                    trace!(target: COMMAND, "skipping a message of an earlier exchange");
                     continue;
                 }
                 interrupted |= frame.has(NLM_F_DUMP_INTR);
@@ -172,7 +248,7 @@ impl<T: Transport> Connection<T> {
                 }
                 Ok(Received { length, sender: KERNEL }) => return Ok(length),
                 Ok(Received { sender, .. }) => {
-                    log::warn!("ignoring a datagram that port {sender} sent, not the kernel");
+                    warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

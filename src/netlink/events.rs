@@ -1,11 +1,13 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use log::warn;
 use rustix::io::Errno;
 
 use super::codec::frame::{Frame, frames};
 use super::transport::{KERNEL, NetlinkSocket, Received, Transport};
 use crate::error::DecodeError;
+use crate::log_target::EVENTS;
 
 /// Larger than any usual notification; a longer one is found out by its length and counts as lost.
 const BUFFER_LEN: usize = 32 * 1024;
@@ -67,10 +69,10 @@ impl<T: Transport> EventSocket<T> {
         for _ in 0..self.budget {
             match self.transport.receive(&mut self.buffer) {
                 Ok(Received { sender, .. }) if sender != KERNEL => {
-                    log::warn!("ignoring an event that port {sender} sent, not the kernel");
+                    warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
                 }
                 Ok(Received { length, .. }) if length > self.buffer.len() => {
-                    log::warn!("an event of {length} bytes was cut off");
+                    warn!(target: EVENTS, "an event of {length} bytes was cut off");
                     self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
                     self.lost = true;
                 }
@@ -78,7 +80,7 @@ impl<T: Transport> EventSocket<T> {
                 Ok(Received { length, .. }) => {
                     let datagram = self.buffer.get(..length).unwrap_or_default();
                     if let Err(error) = frames(datagram).try_for_each(|frame| apply(frame?)) {
-                        log::warn!("an event cannot be read: {error}");
+                        warn!(target: EVENTS, "an event cannot be read: {error}");
                         self.lost = true;
                     }
                 }

@@ -305,7 +305,7 @@ fn an_event_of_the_driver_that_cannot_be_read_makes_everything_be_asked_again() 
     scene.genl.then([ports(&[3]), options(&["broadcast"])]);
     let changes = scene.changes();
     assert!(changes.resynced());
-    assert_eq!(changes.options().next().unwrap().latest().to_string(), "mode = broadcast");
+    assert_eq!(changes.options().next().unwrap().latest().to_string(), " mode broadcast");
     scene.assert_played();
 }
 

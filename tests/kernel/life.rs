@@ -106,6 +106,16 @@ fn a_device_is_opened_by_name_by_index_and_by_alternative_name() {
 }
 
 #[test]
+fn recreating_leaves_a_team_alone_that_has_the_name_beside_its_own() {
+    enter();
+    let team = TeamHandle::create("team0").unwrap();
+    ip("link property add dev team0 altname uplink");
+    let error = TeamHandle::recreate("uplink").unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::EXIST.raw_os_error()), "{error}");
+    assert_eq!(TeamHandle::open("team0").unwrap().team_ifindex(), team.team_ifindex());
+}
+
+#[test]
 fn a_longer_alternative_name_is_looked_up_first_and_opened_by_its_index() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();

@@ -14,6 +14,7 @@ mod gone;
 mod handlers;
 mod life;
 mod link_events;
+mod many_options;
 mod neighbours;
 mod option_errors;
 mod options;

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use libteam::{Mode, OptionId, OptionValue, TeamHandle};
+use libteam::{Error, Mode, OptionId, OptionValue, TeamHandle};
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_generic::GenlMessage;
 use netlink_packet_generic::ctrl::nlas::{GenlCtrlAttrs, McastGrpAttrs};
@@ -14,7 +14,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 use crate::netns::{enter, index};
 use crate::truth::state;
-use crate::watch::{hear_until_true, refusal, team_with, told};
+use crate::watch::{assert_silent, hear_until_true, refusal, team_with, told};
 
 /// A listener to the driver's events that never reads them, and wants senders to fail for it: what the C library is
 /// while its program is busy.
@@ -153,17 +153,15 @@ fn a_mode_is_set_though_its_many_options_fit_no_listeners_buffer() {
 }
 
 #[test]
-fn a_program_that_is_too_long_to_be_told_is_an_error_and_can_be_replaced() {
+fn a_program_that_is_too_long_to_be_told_is_refused_before_it_is_sent() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &[]);
-    let program = OptionId::global("bpf_hash_func");
     // `ld #0` 499 times, then `ret #0`: valid, but larger than an event of the driver can be.
     let mut long = [0; 8].repeat(499);
     long.extend([6, 0, 0, 0, 0, 0, 0, 0]);
-    let error = team.set_option(&program, long).unwrap_err();
-    assert_eq!(refusal(&error), Errno::MSGSIZE);
-    assert!(error.to_string().starts_with("the kernel refused setting option bpf_hash_func of team0"), "{error}");
-    team.set_option(&program, vec![]).unwrap();
-    told(&mut team);
+    let error = team.set_option(&OptionId::global("bpf_hash_func"), long).unwrap_err();
+    assert!(matches!(error, Error::OptionValue { .. }), "{error:?}");
+    assert!(error.to_string().starts_with("option bpf_hash_func cannot be set to 4000 bytes: "), "{error}");
+    assert_silent(&mut team);
     hear_until_true(&mut team);
 }

@@ -32,6 +32,11 @@ pub(crate) fn told(team: &mut TeamHandle) -> Changes {
     team.handle_events().expect("events can be handled")
 }
 
+/// The options told, before and after: what two handles tell alike, whichever of them did it.
+pub(crate) fn options_told(changes: &Changes) -> Vec<(Option<TeamOption>, Option<TeamOption>)> {
+    changes.options().map(|change| (change.before().cloned(), change.after().cloned())).collect()
+}
+
 /// Panics if the handle has anything to tell.
 pub(crate) fn assert_silent(team: &mut TeamHandle) {
     assert_eq!(told(team), Changes::default());

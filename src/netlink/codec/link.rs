@@ -200,10 +200,25 @@ pub(crate) fn delete_request(ifindex: IfIndex) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelLink(about(ifindex))
 }
 
-/// Gives a link a master, or none. The header's change mask stays 0: that is harmless while its flags are 0 too.
+/// Gives a link a master, or none.
 pub(crate) fn set_master_request(ifindex: IfIndex, master: Option<IfIndex>) -> RouteNetlinkMessage {
+    set_request(ifindex, LinkAttribute::Controller(master.map_or(0, IfIndex::get)))
+}
+
+/// Gives a link a carrier, or takes it.
+pub(crate) fn set_carrier_request(ifindex: IfIndex, up: bool) -> RouteNetlinkMessage {
+    set_request(ifindex, LinkAttribute::Carrier(up.into()))
+}
+
+/// Gives a link a hardware address.
+pub(crate) fn set_hwaddr_request(ifindex: IfIndex, hwaddr: HwAddr) -> RouteNetlinkMessage {
+    set_request(ifindex, LinkAttribute::Address(hwaddr.as_bytes().to_vec()))
+}
+
+/// Changes one attribute. The header's change mask stays 0: that is harmless while its flags are 0 too.
+fn set_request(ifindex: IfIndex, attribute: LinkAttribute) -> RouteNetlinkMessage {
     let mut message = about(ifindex);
-    message.attributes.push(LinkAttribute::Controller(master.map_or(0, IfIndex::get)));
+    message.attributes.push(attribute);
     RouteNetlinkMessage::SetLink(message)
 }
 

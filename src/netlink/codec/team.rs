@@ -10,7 +10,8 @@ use netlink_packet_generic::{GenlFamily, GenlMessage};
 use super::attribute::{Attribute, attributes};
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
-use crate::model::option::{OptionId, OptionValue, TeamOption, names};
+use crate::model::option::{OptionId, TeamOption, names};
+use crate::model::option_value::OptionValue;
 use crate::model::port::{Duplex, Port};
 
 pub(crate) const FAMILY: &str = "team";
@@ -53,6 +54,8 @@ const TYPE_S32: u8 = 14;
 
 /// The longest value that fits an attribute, in bytes.
 const MAX_VALUE_LEN: usize = 0xffff - 0x100;
+/// The longest program, in bytes, that leaves the team's options readable.
+const MAX_PROGRAM_LEN: usize = 8 * 462;
 /// The longest text that the kernel takes as a value, in bytes without the NUL.
 const MAX_TEXT_LEN: usize = 31;
 /// The longest name that the kernel takes, in bytes.
@@ -129,12 +132,17 @@ fn encode_option(id: &OptionId, value: &OptionValue) -> Result<Vec<u8>, &'static
         return Err("its name is empty or longer than 32 bytes");
     }
     let (kind, data): (u8, Cow<'_, [u8]>) = match value {
+        // The driver would take the lower 16 bits and say nothing.
+        OptionValue::U32(0x1_0000..) if id.name == names::QUEUE_ID => return Err("it does not fit 16 bits"),
         OptionValue::U32(number) => (TYPE_U32, number.to_ne_bytes().to_vec().into()),
         OptionValue::I32(number) => (TYPE_S32, number.to_ne_bytes().to_vec().into()),
         OptionValue::Bool(_) => (TYPE_FLAG, Cow::Borrowed(&[])),
         OptionValue::String(text) if text.contains('\0') => return Err("the text has a NUL"),
         OptionValue::String(text) if text.len() > MAX_TEXT_LEN => return Err("the text is longer than 31 bytes"),
         OptionValue::String(text) => (TYPE_STRING, with_nul(text).into()),
+        OptionValue::Binary(bytes) if id.name == names::BPF_HASH_FUNC && bytes.len() > MAX_PROGRAM_LEN => {
+            return Err("the team driver could not tell its options any more: a program has at most 462 instructions");
+        }
         OptionValue::Binary(bytes) if bytes.len() > MAX_VALUE_LEN => return Err("it does not fit an attribute"),
         OptionValue::Binary(bytes) => (TYPE_BINARY, bytes.into()),
         OptionValue::Other { .. } => return Err("its type is unknown"),
@@ -269,7 +277,8 @@ fn decode_option(item: Attribute<'_>) -> Result<OptionReport, DecodeError> {
     }
     let name = name.ok_or(DecodeError::new("an option has no name"))?;
     let kind = kind.ok_or(DecodeError::new("an option has no type"))?;
-    let option = TeamOption { id: OptionId { name, port, array_index }, value: option_value(kind, data)? };
+    let option =
+        TeamOption { id: OptionId { name, port, array_index }, value: option_value(kind, data)?, port_name: None };
     Ok(OptionReport { option, fate })
 }
 

@@ -22,7 +22,7 @@ fn veth() -> IfIndex {
 }
 
 fn option(id: OptionId, value: impl Into<OptionValue>, fate: Fate) -> OptionReport {
-    OptionReport { option: TeamOption { id, value: value.into() }, fate }
+    OptionReport { option: TeamOption { id, value: value.into(), port_name: None }, fate }
 }
 
 fn read(file: &str) -> Report {

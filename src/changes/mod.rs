@@ -1,6 +1,12 @@
-use std::fmt;
+//! What one batch of events altered.
+
+mod change;
+mod link_change;
 
 use bitflags::bitflags;
+
+pub use change::Change;
+pub use link_change::LinkChange;
 
 use crate::model::link::Link;
 use crate::model::option::TeamOption;
@@ -20,72 +26,6 @@ bitflags! {
         /// A link was created, deleted, or changed.
         #[doc(alias = "TEAM_IFINFO_CHANGE")]
         const LINK = 1 << 2;
-    }
-}
-
-/// One thing before and after a batch of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change<T> {
-    before: Option<T>,
-    after: T,
-    removed: bool,
-}
-
-impl<T> Change<T> {
-    /// `None` where there was nothing before and is nothing after.
-    pub(crate) fn between(before: Option<T>, after: Option<T>) -> Option<Self>
-    where
-        T: Clone,
-    {
-        match (before, after) {
-            (before, Some(after)) => Some(Self { before, after, removed: false }),
-            (Some(last), None) => Some(Self { before: Some(last.clone()), after: last, removed: true }),
-            (None, None) => None,
-        }
-    }
-
-    /// The state that was told last, or `None` for something new.
-    #[must_use]
-    pub fn before(&self) -> Option<&T> {
-        self.before.as_ref()
-    }
-
-    /// The state now, or `None` for something that was removed.
-    #[must_use]
-    pub fn after(&self) -> Option<&T> {
-        (!self.removed).then_some(&self.after)
-    }
-
-    /// The newest state there is: the one now, or the last one of what was removed.
-    #[must_use]
-    pub fn latest(&self) -> &T {
-        &self.after
-    }
-
-    /// Whether it is new.
-    #[must_use]
-    pub fn is_added(&self) -> bool {
-        self.before.is_none()
-    }
-
-    /// Whether it is gone.
-    #[doc(alias = "team_is_port_removed")]
-    #[doc(alias = "team_is_ifinfo_removed")]
-    #[must_use]
-    pub fn is_removed(&self) -> bool {
-        self.removed
-    }
-}
-
-/// The newest state behind a mark: `+` for new, `-` for removed, `*` for changed.
-impl<T: fmt::Display> fmt::Display for Change<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match (self.is_removed(), self.is_added()) {
-            (true, _) => '-',
-            (false, true) => '+',
-            (false, false) => '*',
-        };
-        write!(f, "{mark}{}", self.after)
     }
 }
 
@@ -110,12 +50,14 @@ impl Changes {
     }
 
     /// The ports that changed, in the order of their first event.
+    #[doc(alias = "team_is_port_changed")]
     #[must_use]
     pub fn ports(&self) -> impl ExactSizeIterator<Item = &Change<Port>> {
         self.ports.iter()
     }
 
     /// The options that changed, in the order of their first event.
+    #[doc(alias = "team_is_option_changed")]
     #[must_use]
     pub fn options(&self) -> impl ExactSizeIterator<Item = &Change<TeamOption>> {
         self.options.iter()

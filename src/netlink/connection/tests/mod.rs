@@ -1,3 +1,5 @@
+mod many;
+
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
 
 use super::*;

@@ -1,0 +1,93 @@
+use std::fmt;
+
+use crate::model::option::TeamOption;
+use crate::model::port::Port;
+
+/// One thing before and after a batch of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change<T> {
+    before: Option<T>,
+    after: T,
+    removed: bool,
+    by_us: bool,
+}
+
+impl<T> Change<T> {
+    /// `None` where there was nothing before and is nothing after.
+    pub(crate) fn between(before: Option<T>, after: Option<T>) -> Option<Self>
+    where
+        T: Clone,
+    {
+        let (removed, by_us) = (after.is_none(), false);
+        let after = after.or_else(|| before.clone())?;
+        Some(Self { before, after, removed, by_us })
+    }
+
+    /// The same change, made by this handle or not.
+    pub(crate) fn made_by_us(self, by_us: bool) -> Self {
+        Self { by_us, ..self }
+    }
+
+    /// The same change; if it is a removal, with what the kernel said of the thing when it went.
+    pub(crate) fn with_last_words(self, last_words: Option<T>) -> Self {
+        match last_words {
+            Some(last_words) if self.removed => Self { after: last_words, ..self },
+            _ => self,
+        }
+    }
+
+    /// The state that was told last, or `None` for something new.
+    #[must_use]
+    pub fn before(&self) -> Option<&T> {
+        self.before.as_ref()
+    }
+
+    /// The state now, or `None` for something that was removed.
+    #[must_use]
+    pub fn after(&self) -> Option<&T> {
+        (!self.removed).then_some(&self.after)
+    }
+
+    /// The newest state there is: the one now, or the last one of what was removed, as the kernel told it on removal.
+    #[must_use]
+    pub fn latest(&self) -> &T {
+        &self.after
+    }
+
+    /// Whether it is new.
+    #[must_use]
+    pub fn is_added(&self) -> bool {
+        self.before.is_none()
+    }
+
+    /// Whether it is gone.
+    #[doc(alias = "team_is_port_removed")]
+    #[doc(alias = "team_is_ifinfo_removed")]
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.removed
+    }
+}
+
+impl Change<TeamOption> {
+    /// Whether this handle itself set the option. Somebody else may have set it too, before or after.
+    #[doc(alias = "team_is_option_changed_locally")]
+    #[must_use]
+    pub fn is_by_us(&self) -> bool {
+        self.by_us
+    }
+}
+
+/// As the port itself, marked: `*` for changed or new, `-` for removed.
+impl fmt::Display for Change<Port> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.after.fmt_marked(if self.removed { '-' } else { '*' }, f)
+    }
+}
+
+/// As the option itself, marked: `*` for changed or new, `-` for removed.
+impl fmt::Display for Change<TeamOption> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.after.fmt_marked(if self.removed { '-' } else { '*' }, f)
+    }
+}

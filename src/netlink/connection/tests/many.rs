@@ -1,0 +1,120 @@
+use super::*;
+
+/// What each of many requests was answered, as far as it was: its position, and 0 or the error number.
+type Answers = Vec<(usize, i32)>;
+
+fn request_many(connection: &mut Connection<Script>, count: usize) -> (Result<(), Failure>, Answers) {
+    let mut answers = vec![];
+    let result = connection.request_many((0..count).map(|_| link::dump_request()), |position, answer| {
+        answers.push((position, answer.err().map_or(0, |refusal| refusal.errno.raw_os_error())));
+    });
+    (result, answers)
+}
+
+/// The answers to requests that are numbered from `first` on.
+fn acks(first: u32, codes: &[i32]) -> Step {
+    let mut bytes = codes.iter().map(|code| ack(*code)).collect::<Vec<_>>();
+    for (position, ack) in bytes.iter_mut().enumerate() {
+        let sequence = first.wrapping_add(u32::try_from(position).unwrap());
+        ack[8..12].copy_from_slice(&sequence.to_ne_bytes());
+    }
+    Step::Datagram { bytes: bytes.concat(), sender: KERNEL }
+}
+
+fn sequences(datagram: &[u8]) -> Vec<u32> {
+    frames(datagram).map(|frame| frame.unwrap().sequence).collect()
+}
+
+#[test]
+fn many_requests_are_sent_at_once_and_each_is_answered() {
+    let script = Script::new([acks(1, &[0; 200]), Step::Silence, acks(201, &[0; 56])]);
+    let mut connection = connection(&script);
+    connection.transport.set_receive_buffer(1 << 20).unwrap();
+    let (result, answers) = request_many(&mut connection, 256);
+    result.unwrap();
+    assert_eq!(answers, (0..256).map(|position| (position, 0)).collect::<Answers>());
+    assert_eq!((script.sent().len(), script.left()), (1, 0));
+    assert_eq!(sequences(&script.sent()[0]), (1..=256).collect::<Vec<u32>>());
+    assert!(frames(&script.sent()[0]).all(|frame| frame.unwrap().has(NLM_F_REQUEST | NLM_F_ACK)));
+}
+
+#[test]
+fn one_of_many_that_is_refused_keeps_no_other_back() {
+    let script = Script::new([acks(1, &[0, -2, 0, -19])]);
+    let (result, answers) = request_many(&mut connection(&script), 4);
+    result.unwrap();
+    assert_eq!(answers, [(0, 0), (1, 2), (2, 0), (3, 19)]);
+}
+
+#[test]
+fn what_answers_none_of_many_is_skipped() {
+    // Neither an earlier answer, nor a second one to the same request, nor one to a request yet to come.
+    let script = Script::new([acks(4, &[-1]), acks(5, &[0, 0, 0]), acks(7, &[-5]), acks(9, &[0])]);
+    let mut connection = connection(&script);
+    connection.sequence = 4;
+    let (result, answers) = request_many(&mut connection, 4);
+    assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
+    assert_eq!(answers, [(0, 0), (1, 0), (2, 0)]);
+}
+
+#[test]
+fn many_requests_go_on_past_the_largest_sequence_number() {
+    let script = Script::new([acks(u32::MAX, &[0]), acks(0, &[-2, 0])]);
+    let mut connection = connection(&script);
+    connection.sequence = u32::MAX - 1;
+    let (result, answers) = request_many(&mut connection, 3);
+    result.unwrap();
+    assert_eq!(answers, [(0, 0), (1, 2), (2, 0)]);
+    assert_eq!(sequences(&script.sent()[0]), [u32::MAX, 0, 1]);
+}
+
+#[test]
+fn more_requests_than_the_receive_buffer_has_room_for_answers_go_in_parts() {
+    // 212,992 bytes have room for 104 answers.
+    let script = Script::new([acks(1, &[0; 104]), acks(105, &[0; 104]), acks(209, &[0; 41]), acks(250, &[-2])]);
+    let (result, answers) = request_many(&mut connection(&script), 250);
+    result.unwrap();
+    assert_eq!((answers.len(), answers[249]), (250, (249, 2)));
+    assert_eq!(script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(), [104, 104, 42]);
+}
+
+#[test]
+fn no_datagram_of_many_requests_is_longer_than_the_kernel_takes() {
+    let script = Script::new([acks(1, &[0; 512]), acks(513, &[0; 88])]);
+    let mut connection = connection(&script);
+    connection.transport.set_receive_buffer(4 << 20).unwrap();
+    request_many(&mut connection, 600).0.unwrap();
+    assert_eq!(script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(), [512, 88]);
+
+    let long = link::create_team_request(&"n".repeat(40_000));
+    let script = Script::new([acks(1, &[0]), acks(2, &[0]), acks(3, &[0])]);
+    connection.transport = script.clone();
+    connection.sequence = 0;
+    connection.request_many([long.clone(), long.clone(), long], |_, _| {}).unwrap();
+    assert_eq!(script.sent().len(), 3);
+}
+
+#[test]
+fn answers_to_many_requests_that_do_not_come_or_are_lost_end_the_exchange() {
+    let silent = Script::new([acks(1, &[0, -2])]);
+    let (result, answers) = request_many(&mut connection(&silent), 300);
+    assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
+    assert_eq!((answers, silent.sent().len()), (vec![(0, 0), (1, 2)], 1));
+
+    let lost = Script::new([acks(1, &[0]), Step::Fails(Errno::NOBUFS), acks(2, &[0]), Step::Silence]);
+    let (result, answers) = request_many(&mut connection(&lost), 3);
+    assert!(matches!(result, Err(Failure::Overrun { .. })), "{result:?}");
+    assert_eq!((answers, lost.left()), (vec![(0, 0)], 0));
+
+    let malformed = Script::new([Step::Datagram { bytes: vec![0; 15], sender: KERNEL }]);
+    let (result, answers) = request_many(&mut connection(&malformed), 3);
+    assert!(matches!(result, Err(Failure::Malformed(_))), "{result:?}");
+    assert_eq!(answers, []);
+}
+
+#[test]
+fn no_requests_at_all_send_nothing() {
+    let script = Script::new([]);
+    request_many(&mut connection(&script), 0).0.unwrap();
+    assert_eq!(script.sent().len(), 0);
+}

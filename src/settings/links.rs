@@ -1,0 +1,62 @@
+//! The links of the namespace: their names and hardware addresses.
+
+use crate::error::{Error, Result};
+use crate::handle::TeamHandle;
+use crate::model::hwaddr::HwAddr;
+use crate::model::ifindex::IfIndex;
+use crate::netlink::failure::During;
+
+impl TeamHandle {
+    /// Asks the kernel for the index of the link that has this name or alternative name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`], or those of the request.
+    #[doc(alias = "team_ifname2ifindex")]
+    pub fn ifindex(&mut self, name: &str) -> Result<IfIndex> {
+        if name.is_empty() || name.contains('\0') {
+            return Err(Error::NoSuchDevice { device: format!("{name:?}") });
+        }
+        Ok(self.session.rtnl.device_by_name(name)?.ifindex)
+    }
+
+    /// Asks the kernel for the name of the link that has this index.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`], or those of the request.
+    #[doc(alias = "team_ifindex2ifname")]
+    pub fn ifname(&mut self, ifindex: IfIndex) -> Result<String> {
+        Ok(self.session.rtnl.device(ifindex)?.name)
+    }
+
+    /// Asks the kernel for the hardware address of a link; `None` for a link that has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`], or those of the request.
+    #[doc(alias = "team_hwaddr_get")]
+    #[doc(alias = "team_hwaddr_len_get")]
+    pub fn hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
+        Ok(self.session.rtnl.device(ifindex)?.hwaddr)
+    }
+
+    /// Gives a link a hardware address, unless it has that one: setting it again would disturb the link's neighbours.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchDevice`].
+    /// - [`Error::Kernel`]: `EINVAL` for an address of another length than the link's, `EADDRNOTAVAIL` for a multicast
+    ///   address or all zeros, `EBUSY` or `EOPNOTSUPP` where the link's driver says so.
+    /// - [`Error::DeviceGone`].
+    #[doc(alias = "team_hwaddr_set")]
+    pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
+        self.catch_up()?;
+        let device = self.session.rtnl.device(ifindex)?;
+        if device.hwaddr == Some(hwaddr) {
+            return Ok(());
+        }
+        let result = self.command(|session| session.rtnl.set_hwaddr(ifindex, hwaddr))?;
+        result.during(|| format!("setting the hardware address of {} to {hwaddr}", device.name))
+    }
+}

@@ -1,0 +1,166 @@
+//! What the team as a whole can be told.
+
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::handle::TeamHandle;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::model::mode::Mode;
+use crate::model::option::{OptionId, names};
+use crate::model::option_value::OptionValue;
+use crate::netlink::failure::During;
+
+impl TeamHandle {
+    /// How the team spreads traffic.
+    #[doc(alias = "team_get_mode_name")]
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        match self.value(&OptionId::global(names::MODE))? {
+            OptionValue::String(name) => Some(Mode::from(name.as_str())),
+            _ => None,
+        }
+    }
+
+    /// Chooses how the team spreads traffic. The kernel loads the mode's module if it has to.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Kernel`]: `EBUSY` while the team has ports; `EINVAL` for a mode that the kernel does not have, and
+    ///   for the one that is set already.
+    /// - Those of [`set_option`](Self::set_option).
+    #[doc(alias = "team_set_mode_name")]
+    #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
+    pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
+        self.set_option(&OptionId::global(names::MODE), mode.as_str())
+    }
+
+    /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is none, and in other
+    /// modes.
+    #[doc(alias = "team_get_active_port")]
+    #[must_use]
+    pub fn active_port(&self) -> Option<IfIndex> {
+        IfIndex::new(self.u32_value(&OptionId::global(names::ACTIVE_PORT))?)
+    }
+
+    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPort`] if the link is no port of the team, and those of [`set_option`](Self::set_option).
+    #[doc(alias = "team_set_active_port")]
+    pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
+        self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| match error {
+            Error::Kernel { source, .. } if source.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {
+                Error::NotPort { team: self.name().to_owned(), ifindex: port }
+            }
+            error => error,
+        })
+    }
+
+    /// How often the team announces its addresses after a port was enabled; 0 for never.
+    #[doc(alias = "team_get_notify_peers_count")]
+    #[must_use]
+    pub fn notify_peers_count(&self) -> Option<u32> {
+        self.u32_value(&OptionId::global(names::NOTIFY_PEERS_COUNT))
+    }
+
+    /// Sets how often the team announces its addresses (gratuitous ARP, unsolicited neighbour advertisements) after a port
+    /// was enabled; 0 for never.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_option`](Self::set_option).
+    #[doc(alias = "team_set_notify_peers_count")]
+    pub fn set_notify_peers_count(&mut self, count: u32) -> Result<()> {
+        self.set_option(&OptionId::global(names::NOTIFY_PEERS_COUNT), count)
+    }
+
+    /// The time between these announcements.
+    #[doc(alias = "team_get_notify_peers_interval")]
+    #[must_use]
+    pub fn notify_peers_interval(&self) -> Option<Duration> {
+        self.u32_value(&OptionId::global(names::NOTIFY_PEERS_INTERVAL)).map(|ms| Duration::from_millis(ms.into()))
+    }
+
+    /// Sets the time between these announcements.
+    ///
+    /// The kernel counts in milliseconds; what is left of one is rounded up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds, some 49 days; those of
+    /// [`set_option`](Self::set_option).
+    #[doc(alias = "team_set_notify_peers_interval")]
+    pub fn set_notify_peers_interval(&mut self, interval: Duration) -> Result<()> {
+        self.set_millis(OptionId::global(names::NOTIFY_PEERS_INTERVAL), interval)
+    }
+
+    /// How often the team joins its multicast groups again after a port was enabled; 0 for never.
+    #[doc(alias = "team_get_mcast_rejoin_count")]
+    #[must_use]
+    pub fn mcast_rejoin_count(&self) -> Option<u32> {
+        self.u32_value(&OptionId::global(names::MCAST_REJOIN_COUNT))
+    }
+
+    /// Sets how often the team joins its multicast groups again after a port was enabled; 0 for never.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_option`](Self::set_option).
+    #[doc(alias = "team_set_mcast_rejoin_count")]
+    pub fn set_mcast_rejoin_count(&mut self, count: u32) -> Result<()> {
+        self.set_option(&OptionId::global(names::MCAST_REJOIN_COUNT), count)
+    }
+
+    /// The time between these joins.
+    #[doc(alias = "team_get_mcast_rejoin_interval")]
+    #[must_use]
+    pub fn mcast_rejoin_interval(&self) -> Option<Duration> {
+        self.u32_value(&OptionId::global(names::MCAST_REJOIN_INTERVAL)).map(|ms| Duration::from_millis(ms.into()))
+    }
+
+    /// Sets the time between these joins.
+    ///
+    /// The kernel counts in milliseconds; what is left of one is rounded up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds, some 49 days; those of
+    /// [`set_option`](Self::set_option).
+    #[doc(alias = "team_set_mcast_rejoin_interval")]
+    pub fn set_mcast_rejoin_interval(&mut self, interval: Duration) -> Result<()> {
+        self.set_millis(OptionId::global(names::MCAST_REJOIN_INTERVAL), interval)
+    }
+
+    /// Whether the team device has a carrier; `None` when it is gone.
+    #[doc(alias = "team_carrier_get")]
+    #[must_use]
+    pub fn carrier(&self) -> Option<bool> {
+        self.team_link().map(Link::has_carrier)
+    }
+
+    /// Gives the team device a carrier, or takes it.
+    ///
+    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer follows the ports.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`], [`Error::DeviceGone`].
+    #[doc(alias = "team_carrier_set")]
+    pub fn set_carrier(&mut self, up: bool) -> Result<()> {
+        let team = self.team_ifindex();
+        let state = if up { "up" } else { "down" };
+        let result = self.command(|session| session.rtnl.set_carrier(team, up))?;
+        result.during(|| format!("setting the carrier of {} {state}", self.name()))
+    }
+
+    fn set_millis(&mut self, id: OptionId, time: Duration) -> Result<()> {
+        match u32::try_from(time.as_nanos().div_ceil(1_000_000)) {
+            Ok(millis) => self.set_option(&id, millis),
+            Err(_) => Err(Error::OptionValue { id, value: format!("{time:?}"), reason: "it is longer than 49 days" }),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Many options set at once.
+
+use libteam::{Error, Mode, OptionId, OptionValue, TeamHandle};
+
+use crate::netns::{enter, ip};
+use crate::truth::assert_true;
+
+fn count() -> OptionId {
+    OptionId::global("notify_peers_count")
+}
+
+fn number(team: &TeamHandle, id: &OptionId) -> Option<u32> {
+    match team.option(id)?.value() {
+        OptionValue::U32(number) => Some(*number),
+        _ => None,
+    }
+}
+
+#[test]
+fn they_are_set_in_their_order_however_many_they_are() {
+    enter();
+    // The second handle's buffer overruns again and again meanwhile.
+    for receive_buffer in [1 << 20, 1] {
+        let mut team = TeamHandle::builder().receive_buffer(receive_buffer).create("team0").unwrap();
+        // Three system calls, the last one for a few.
+        team.set_options((1..=1030_u32).map(|number| (count(), number.into()))).unwrap();
+        assert_eq!(number(&team, &count()), Some(1030));
+        team.handle_events().unwrap();
+        assert_true(&team);
+        team.destroy().unwrap();
+    }
+}
+
+#[test]
+fn what_can_be_seen_to_be_wrong_is_told_before_anything_is_sent() {
+    enter();
+    let mut team = TeamHandle::create("team0").unwrap();
+    let wrong: [(OptionId, OptionValue); 3] = [
+        (OptionId::global("notify_peers_interval"), "text".into()),
+        (OptionId::global("mode"), "a text of more than thirty-one bytes".into()),
+        (OptionId::global("bpf_hash_func"), vec![0_u8; 8 * 463].into()),
+    ];
+    for wrong in wrong {
+        let error = team.set_options([(count(), 9_u32.into()), wrong]).unwrap_err();
+        assert!(matches!(error, Error::OptionType { .. } | Error::OptionValue { .. }), "{error}");
+    }
+    assert_eq!(team.handle_events().unwrap().options().len(), 0);
+    assert_eq!(number(&team, &count()), Some(0));
+}
+
+#[test]
+fn the_first_that_is_refused_is_told_and_the_others_are_set() {
+    enter();
+    let mut team = TeamHandle::create("team0").unwrap();
+    let (interval, rejoin) = (OptionId::global("notify_peers_interval"), OptionId::global("mcast_rejoin_count"));
+    let error = team
+        .set_options([
+            (count(), 4_u32.into()),
+            (OptionId::global("mode"), "weighted".into()),
+            (interval.clone(), 5_u32.into()),
+            (OptionId::global("nosuchoption"), 1_u32.into()),
+            (rejoin.clone(), 6_u32.into()),
+        ])
+        .unwrap_err();
+    assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to weighted");
+    assert_eq!([count(), interval, rejoin].map(|id| number(&team, &id)), [Some(4), Some(5), Some(6)]);
+
+    let nothing: [(OptionId, OptionValue); 0] = [];
+    team.set_options(nothing).unwrap();
+    assert_true(&team);
+}
+
+#[test]
+fn of_a_team_that_is_gone_none_is_set() {
+    enter();
+    let mut team = TeamHandle::create("team0").unwrap();
+    team.set_mode(Mode::Random).unwrap();
+    ip("link del team0");
+    let error = team.set_options([(count(), 1_u32.into())]).unwrap_err();
+    assert!(matches!(error, Error::DeviceGone { .. }), "{error}");
+}
