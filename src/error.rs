@@ -2,6 +2,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
+use crate::model::bpf::BpfError;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_type::{OptionType, ParseOptionError};
@@ -149,6 +150,9 @@ pub enum Error {
         /// What is wrong with the text.
         source: ParseOptionError,
     },
+    /// A BPF program is not one that the kernel and the driver do with.
+    #[error(transparent)]
+    InvalidProgram(#[from] BpfError),
     /// A change handler failed. All other handlers ran.
     #[error("a change handler failed")]
     Handler(#[source] BoxError),

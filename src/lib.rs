@@ -50,6 +50,7 @@ pub use error::{BoxError, DecodeError, Error, Result};
 pub use handle::{ReceiveBuffers, TeamHandle};
 pub use handlers::HandlerId;
 pub use iter::{Links, Options, Ports};
+pub use model::bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHashFieldsError};
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
 pub use model::ifindex::IfIndex;
 pub use model::link::{Link, LinkFlags, OperState};
@@ -58,6 +59,7 @@ pub use model::option::{OptionId, TeamOption};
 pub use model::option_type::{OptionType, ParseOptionError};
 pub use model::option_value::OptionValue;
 pub use model::port::{Duplex, Port};
+pub use model::tx_method::TxMethod;
 
 /// The README's first program compiles.
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! The public value types: what a link, a port and an option are, without a byte or a socket.
 
+pub(crate) mod bpf;
 pub(crate) mod hwaddr;
 pub(crate) mod ifindex;
 pub(crate) mod link;
@@ -9,3 +10,4 @@ pub(crate) mod option;
 pub(crate) mod option_type;
 pub(crate) mod option_value;
 pub(crate) mod port;
+pub(crate) mod tx_method;

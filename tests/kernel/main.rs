@@ -4,10 +4,15 @@
 
 mod difference;
 mod netns;
+#[path = "../packets/mod.rs"]
+mod packets;
 mod raw;
 mod truth;
 mod watch;
+mod wire;
 
+mod balance;
+mod bpf_check;
 mod bridge;
 mod environment;
 mod gone;

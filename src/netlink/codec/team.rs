@@ -9,6 +9,7 @@ use netlink_packet_generic::{GenlFamily, GenlMessage};
 
 use super::attribute::{Attribute, attributes};
 use crate::error::DecodeError;
+use crate::model::bpf::BpfProgram;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
@@ -55,7 +56,7 @@ const TYPE_S32: u8 = 14;
 /// The longest value that fits an attribute, in bytes.
 const MAX_VALUE_LEN: usize = 0xffff - 0x100;
 /// The longest program, in bytes, that leaves the team's options readable.
-const MAX_PROGRAM_LEN: usize = 8 * 462;
+const MAX_PROGRAM_LEN: usize = 8 * BpfProgram::MAX_INSTRUCTIONS;
 /// The longest text that the kernel takes as a value, in bytes without the NUL.
 const MAX_TEXT_LEN: usize = 31;
 /// The longest name that the kernel takes, in bytes.

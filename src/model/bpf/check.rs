@@ -1,0 +1,106 @@
+//! The kernel's rules for a classic BPF program (`bpf_check_classic`), and the driver's limit.
+
+use super::operation::{Operand, code, operation};
+use super::{BpfError, BpfInstruction, BpfProgram};
+
+/// Words of scratch memory (`BPF_MEMWORDS`).
+const SCRATCH_WORDS: u32 = 16;
+/// From here on an offset into the packet means something that the kernel keeps beside it (`SKF_AD_OFF`).
+const ANCILLARY: u32 = 0xffff_f000;
+/// The last such thing, `SKF_AD_VLAN_TPID`; they are 4 apart.
+const LAST_ANCILLARY: u32 = 60;
+
+pub(super) fn check(instructions: &[BpfInstruction]) -> Result<(), BpfError> {
+    let count = instructions.len();
+    if count > BpfProgram::KERNEL_MAX_INSTRUCTIONS {
+        return Err(BpfError::TooLargeForKernel { count });
+    }
+    if count > BpfProgram::MAX_INSTRUCTIONS {
+        return Err(BpfError::TooLargeForDriver { count });
+    }
+    let last = instructions.last().ok_or(BpfError::Empty)?;
+    let mut scratch = Scratch::new(count);
+    for (position, &instruction) in instructions.iter().enumerate() {
+        let wrong = |reason| BpfError::Instruction { position, reason };
+        let operand = check_alone(instruction).map_err(wrong)?;
+        let targets = targets(position, instruction, operand);
+        if targets.into_iter().flatten().any(|target| target >= count) {
+            return Err(wrong("it jumps to outside the program"));
+        }
+        scratch.follow(position, instruction, targets).map_err(wrong)?;
+    }
+    if matches!(last.code, code::RETURN_CONSTANT | code::RETURN_A) {
+        return Ok(());
+    }
+    Err(BpfError::Instruction { position: count - 1, reason: "the last instruction is no return" })
+}
+
+/// Checks what can be seen from an instruction without the others.
+fn check_alone(instruction: BpfInstruction) -> Result<Operand, &'static str> {
+    let BpfInstruction { code, k, .. } = instruction;
+    let (_, operand) = operation(code).ok_or("there is no such opcode")?;
+    match (operand, code) {
+        (Operand::Scratch, _) if k >= SCRATCH_WORDS => Err("scratch memory has 16 words"),
+        (Operand::Constant, code::DIVIDE | code::MODULO) if k == 0 => Err("it divides by 0"),
+        (Operand::Constant, code::SHIFT_LEFT | code::SHIFT_RIGHT) if k >= u32::BITS => Err("it shifts by over 31 bits"),
+        (Operand::Packet, _) if k >= ANCILLARY && !is_ancillary(k - ANCILLARY) => {
+            Err("the kernel keeps no such thing beside a packet")
+        }
+        _ => Ok(operand),
+    }
+}
+
+fn is_ancillary(offset: u32) -> bool {
+    offset % 4 == 0 && offset <= LAST_ANCILLARY
+}
+
+/// Where a jump can go on.
+fn targets(position: usize, instruction: BpfInstruction, operand: Operand) -> [Option<usize>; 2] {
+    let after = |skipped: usize| Some((position + 1).saturating_add(skipped));
+    match operand {
+        Operand::Target => [after(usize::try_from(instruction.k).unwrap_or(usize::MAX)), None],
+        Operand::BranchConstant | Operand::BranchX => {
+            [after(usize::from(instruction.jump_true)), after(usize::from(instruction.jump_false))]
+        }
+        _ => [None, None],
+    }
+}
+
+/// Which words of scratch memory were written on every way to an instruction, a bit each.
+struct Scratch {
+    written_at: Vec<u16>,
+    written: u16,
+}
+
+impl Scratch {
+    fn new(count: usize) -> Self {
+        Self { written_at: vec![u16::MAX; count], written: 0 }
+    }
+
+    /// Goes over one instruction; all jumps lead forward, so that every way to it is known by now.
+    fn follow(
+        &mut self,
+        position: usize,
+        instruction: BpfInstruction,
+        targets: [Option<usize>; 2],
+    ) -> Result<(), &'static str> {
+        self.written &= self.written_at.get(position).copied().unwrap_or_default();
+        let word = 1_u16.checked_shl(instruction.k).unwrap_or_default();
+        match instruction.code {
+            code::STORE | code::STORE_X => self.written |= word,
+            code::LOAD_SCRATCH | code::LOAD_X_SCRATCH if self.written & word == 0 => {
+                return Err("it reads scratch memory that may not have been written");
+            }
+            _ => {}
+        }
+        for target in targets.into_iter().flatten() {
+            if let Some(written) = self.written_at.get_mut(target) {
+                *written &= self.written;
+            }
+        }
+        if targets != [None, None] {
+            self.written = u16::MAX;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! Composes a hash from header fields.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bitflags::bitflags;
+
+use super::BpfInstruction;
+use super::assembler::{Assembler, Label, Target};
+use super::operation::code;
+
+bitflags! {
+    /// The header fields that a hash is composed of, with the names that teamd's `tx_hash` gives them.
+    ///
+    /// A field that a packet does not have adds nothing to its hash.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::HashFields;
+    ///
+    /// let fields: HashFields = ["eth", "ip", "udp"].into_iter().map(str::parse).collect::<Result<_, _>>()?;
+    /// assert_eq!(fields, HashFields::ETH | HashFields::IP | HashFields::UDP);
+    /// assert_eq!(fields.to_string(), "eth,ip,udp");
+    /// # Ok::<(), libteam::ParseHashFieldsError>(())
+    /// ```
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct HashFields: u32 {
+        /// `eth`: the source and destination addresses of the Ethernet header.
+        const ETH = 1;
+        /// `vlan`: the numbers of the VLANs; not the priorities.
+        const VLAN = 1 << 1;
+        /// `ipv4`: the source and destination addresses of IPv4.
+        const IPV4 = 1 << 2;
+        /// `ipv6`: the source and destination addresses of IPv6.
+        const IPV6 = 1 << 3;
+        /// `tcp`: the source and destination ports of TCP.
+        const TCP = 1 << 4;
+        /// `udp`: the source and destination ports of UDP.
+        const UDP = 1 << 5;
+        /// `sctp`: the source and destination ports of SCTP.
+        const SCTP = 1 << 6;
+        /// `ip`: the addresses of IPv4 and IPv6.
+        const IP = Self::IPV4.bits() | Self::IPV6.bits();
+        /// `l3`: the same as `ip`.
+        const L3 = Self::IP.bits();
+        /// `l4`: the ports of TCP, UDP and SCTP.
+        const L4 = Self::TCP.bits() | Self::UDP.bits() | Self::SCTP.bits();
+    }
+}
+
+/// The names: what has two is printed with the first, and what has a name of its own is printed as a whole.
+const NAMES: [(&str, HashFields); 10] = [
+    ("eth", HashFields::ETH),
+    ("vlan", HashFields::VLAN),
+    ("ip", HashFields::IP),
+    ("l3", HashFields::L3),
+    ("ipv4", HashFields::IPV4),
+    ("ipv6", HashFields::IPV6),
+    ("l4", HashFields::L4),
+    ("tcp", HashFields::TCP),
+    ("udp", HashFields::UDP),
+    ("sctp", HashFields::SCTP),
+];
+
+/// Reads one name, or several between commas.
+impl FromStr for HashFields {
+    type Err = ParseHashFieldsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let field = |name: &str| NAMES.iter().find(|(known, _)| *known == name).map(|(_, fields)| *fields);
+        text.split(',')
+            .map(|name| field(name.trim()).ok_or_else(|| ParseHashFieldsError { name: name.to_owned() }))
+            .collect()
+    }
+}
+
+/// Prints the names between commas.
+impl fmt::Display for HashFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = *self;
+        let mut separator = "";
+        for (name, fields) in NAMES {
+            if rest.contains(fields) {
+                write!(f, "{separator}{name}")?;
+                separator = ",";
+                rest -= fields;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text names no header field that a hash can be composed of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{name}\" is no field to hash: want eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4")]
+pub struct ParseHashFieldsError {
+    name: String,
+}
+
+// The program's words of scratch memory.
+/// The hash so far.
+const HASH: u32 = 0;
+/// How many bytes of VLAN tags stand in the frame.
+const TAGS: u32 = 1;
+
+// What the kernel keeps beside a packet (SKF_AD_OFF plus SKF_AD_VLAN_TAG and SKF_AD_VLAN_TAG_PRESENT).
+const VLAN_TAG: u32 = 0xffff_f000 + 44;
+const VLAN_TAG_PRESENT: u32 = 0xffff_f000 + 48;
+
+const ETHER_TYPE: u32 = 12;
+const VLAN_TAG_LEN: u32 = 4;
+/// VLAN tags in the frame that are looked behind.
+const MAX_TAGS: u32 = 2;
+const TYPE_VLAN: u32 = 0x8100;
+const TYPE_SERVICE_VLAN: u32 = 0x88a8;
+const TYPE_IPV4: u32 = 0x0800;
+const TYPE_IPV6: u32 = 0x86dd;
+const VLAN_NUMBER: u32 = 0xfff;
+
+// Where the fields are in a frame without tags.
+const IPV4: u32 = 14;
+const IPV4_FRAGMENT: u32 = IPV4 + 6;
+const IPV4_PROTOCOL: u32 = IPV4 + 9;
+const IPV4_ADDRESSES: [u32; 2] = [IPV4 + 12, IPV4 + 16];
+const IPV6: u32 = 14;
+const IPV6_NEXT_HEADER: u32 = IPV6 + 6;
+const IPV6_ADDRESSES: [u32; 8] =
+    [IPV6 + 8, IPV6 + 12, IPV6 + 16, IPV6 + 20, IPV6 + 24, IPV6 + 28, IPV6 + 32, IPV6 + 36];
+const IPV6_PAYLOAD: u32 = IPV6 + 40;
+
+/// "More fragments" and the offset of a fragment: 0 in a packet that is whole.
+const IS_FRAGMENT: u32 = 0x3fff;
+
+/// The protocols whose headers start with the two ports, with their numbers.
+const PROTOCOLS: [(HashFields, u32); 3] = [(HashFields::TCP, 6), (HashFields::UDP, 17), (HashFields::SCTP, 132)];
+
+/// An odd number without structure (2^32 divided by the golden ratio), and a shift by about half a word: multiplying
+/// carries a difference upwards, shifting brings it down again. The driver adds up the hash's four bytes without
+/// carry, so that every bit counts.
+const MULTIPLIER: u32 = 0x9e37_79b1;
+const SHIFT: u32 = 15;
+
+pub(super) fn instructions(fields: HashFields) -> Vec<BpfInstruction> {
+    let mut program = Assembler::default();
+    let end = program.label();
+    program.emit(code::LOAD_CONSTANT, 0);
+    program.emit(code::STORE, HASH);
+    if fields.contains(HashFields::ETH) {
+        for part in [0, 4, 8] {
+            program.emit(code::LOAD_WORD, part);
+            program.mix();
+        }
+    }
+    if fields.contains(HashFields::VLAN) {
+        program.accelerated_tag();
+    }
+    if fields.intersects(HashFields::VLAN | HashFields::L3 | HashFields::L4) {
+        program.tags(fields.contains(HashFields::VLAN));
+    }
+    if fields.intersects(HashFields::L3 | HashFields::L4) {
+        program.network(fields, end);
+    }
+    program.place(end);
+    // Once more, so that the last field is spread as well as the first.
+    program.emit(code::LOAD_CONSTANT, 0);
+    program.mix();
+    program.emit(code::RETURN_A, 0);
+    program.finish()
+}
+
+/// The parts of the program. Each takes the hash from scratch memory and leaves it there.
+impl Assembler {
+    /// Mixes A into the hash, and leaves the hash in A.
+    fn mix(&mut self) {
+        self.emit(code::LOAD_X_SCRATCH, HASH);
+        self.emit(code::XOR_X, 0);
+        self.emit(code::MULTIPLY, MULTIPLIER);
+        self.emit(code::COPY_TO_X, 0);
+        self.emit(code::SHIFT_RIGHT, SHIFT);
+        self.emit(code::XOR_X, 0);
+        self.emit(code::STORE, HASH);
+    }
+
+    /// Hashes the VLAN that the network card is to write into the frame: that is the outermost one.
+    fn accelerated_tag(&mut self) {
+        let none = self.label();
+        self.emit(code::LOAD_BYTE, VLAN_TAG_PRESENT);
+        self.branch(code::JUMP_IF_EQUAL, 0, Target::To(none), Target::Next);
+        self.emit(code::LOAD_HALF, VLAN_TAG);
+        self.emit(code::AND, VLAN_NUMBER);
+        self.mix();
+        self.place(none);
+    }
+
+    /// Steps over the tags in the frame: their length is in scratch memory afterwards, and in A what comes after them.
+    fn tags(&mut self, hashed: bool) {
+        let network = self.label();
+        self.tags_until_here(0);
+        for number in 1..=MAX_TAGS {
+            let tag = self.label();
+            self.branch(code::JUMP_IF_EQUAL, TYPE_VLAN, Target::To(tag), Target::Next);
+            self.branch(code::JUMP_IF_EQUAL, TYPE_SERVICE_VLAN, Target::Next, Target::To(network));
+            self.place(tag);
+            if hashed {
+                self.emit(code::LOAD_HALF, ETHER_TYPE + VLAN_TAG_LEN * number - 2);
+                self.emit(code::AND, VLAN_NUMBER);
+                self.mix();
+            }
+            self.tags_until_here(VLAN_TAG_LEN * number);
+        }
+        self.place(network);
+    }
+
+    fn tags_until_here(&mut self, length: u32) {
+        self.emit(code::LOAD_X_CONSTANT, length);
+        self.emit(code::STORE_X, TAGS);
+        self.emit(code::LOAD_HALF, ETHER_TYPE + length);
+    }
+
+    /// Hashes the fields of IPv4 and IPv6 and of what is in them.
+    fn network(&mut self, fields: HashFields, end: Label) {
+        let (ipv4, ipv6) = (self.label(), self.label());
+        self.branch(code::JUMP_IF_EQUAL, TYPE_IPV4, Target::To(ipv4), Target::Next);
+        self.branch(code::JUMP_IF_EQUAL, TYPE_IPV6, Target::To(ipv6), Target::To(end));
+        self.place(ipv4);
+        if fields.contains(HashFields::IPV4) {
+            self.addresses(&IPV4_ADDRESSES);
+        }
+        if fields.intersects(HashFields::L4) {
+            self.ipv4_ports(fields, end);
+        }
+        self.jump(end);
+        self.place(ipv6);
+        if fields.contains(HashFields::IPV6) {
+            self.addresses(&IPV6_ADDRESSES);
+        }
+        if fields.intersects(HashFields::L4) {
+            self.emit(code::LOAD_X_SCRATCH, TAGS);
+            self.emit(code::LOAD_BYTE_AT_X, IPV6_NEXT_HEADER);
+            self.unless_hashed(fields, end);
+            self.emit(code::LOAD_WORD_AT_X, IPV6_PAYLOAD);
+            self.mix();
+        }
+    }
+
+    fn addresses(&mut self, offsets: &[u32]) {
+        for offset in offsets {
+            self.emit(code::LOAD_X_SCRATCH, TAGS);
+            self.emit(code::LOAD_WORD_AT_X, *offset);
+            self.mix();
+        }
+    }
+
+    fn ipv4_ports(&mut self, fields: HashFields, end: Label) {
+        self.emit(code::LOAD_X_SCRATCH, TAGS);
+        self.emit(code::LOAD_HALF_AT_X, IPV4_FRAGMENT);
+        self.branch(code::JUMP_IF_BITS, IS_FRAGMENT, Target::To(end), Target::Next);
+        self.emit(code::LOAD_BYTE_AT_X, IPV4_PROTOCOL);
+        self.unless_hashed(fields, end);
+        // The header's length in words is the lower half of its first byte.
+        self.emit(code::LOAD_BYTE_AT_X, IPV4);
+        self.emit(code::AND, 0xf);
+        self.emit(code::SHIFT_LEFT, 2);
+        self.emit(code::ADD_X, 0);
+        self.emit(code::COPY_TO_X, 0);
+        self.emit(code::LOAD_WORD_AT_X, IPV4);
+        self.mix();
+    }
+
+    /// Goes to the end if A is the number of no protocol whose ports are hashed.
+    fn unless_hashed(&mut self, fields: HashFields, end: Label) {
+        let ports = self.label();
+        for (field, number) in PROTOCOLS {
+            if fields.contains(field) {
+                self.branch(code::JUMP_IF_EQUAL, number, Target::To(ports), Target::Next);
+            }
+        }
+        self.jump(end);
+        self.place(ports);
+    }
+}

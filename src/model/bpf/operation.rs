@@ -1,0 +1,147 @@
+//! What each opcode of classic BPF is called and what it is given.
+
+use std::fmt;
+
+use super::BpfInstruction;
+
+/// The opcodes that the hash builder uses; [`OPERATIONS`] has them all.
+pub(super) mod code {
+    pub(crate) const LOAD_CONSTANT: u16 = 0x00;
+    pub(crate) const LOAD_WORD: u16 = 0x20;
+    pub(crate) const LOAD_HALF: u16 = 0x28;
+    pub(crate) const LOAD_BYTE: u16 = 0x30;
+    pub(crate) const LOAD_WORD_AT_X: u16 = 0x40;
+    pub(crate) const LOAD_HALF_AT_X: u16 = 0x48;
+    pub(crate) const LOAD_BYTE_AT_X: u16 = 0x50;
+    pub(crate) const LOAD_SCRATCH: u16 = 0x60;
+    pub(crate) const LOAD_X_CONSTANT: u16 = 0x01;
+    pub(crate) const LOAD_X_SCRATCH: u16 = 0x61;
+    pub(crate) const STORE: u16 = 0x02;
+    pub(crate) const STORE_X: u16 = 0x03;
+    pub(crate) const ADD_X: u16 = 0x0c;
+    pub(crate) const MULTIPLY: u16 = 0x24;
+    pub(crate) const DIVIDE: u16 = 0x34;
+    pub(crate) const AND: u16 = 0x54;
+    pub(crate) const SHIFT_LEFT: u16 = 0x64;
+    pub(crate) const SHIFT_RIGHT: u16 = 0x74;
+    pub(crate) const MODULO: u16 = 0x94;
+    pub(crate) const XOR_X: u16 = 0xac;
+    pub(crate) const JUMP: u16 = 0x05;
+    pub(crate) const JUMP_IF_EQUAL: u16 = 0x15;
+    pub(crate) const JUMP_IF_BITS: u16 = 0x45;
+    pub(crate) const RETURN_CONSTANT: u16 = 0x06;
+    pub(crate) const RETURN_A: u16 = 0x16;
+    pub(crate) const COPY_TO_X: u16 = 0x07;
+}
+
+/// What an instruction works on besides its registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operand {
+    None,
+    A,
+    X,
+    /// `k` itself.
+    Constant,
+    /// The packet's length.
+    Length,
+    /// The packet from byte `k` on, or with a `k` near 2^32 what the kernel keeps beside the packet.
+    Packet,
+    /// The packet from byte X + `k` on.
+    PacketAtX,
+    /// Four times the lower half of the packet's byte `k`.
+    HeaderLength,
+    /// Scratch memory's word `k`.
+    Scratch,
+    /// Where to go on: `k` instructions further.
+    Target,
+    /// What to compare with, and where to go on in either case.
+    BranchConstant,
+    BranchX,
+}
+
+/// All opcodes that the kernel takes, with what assemblers call them.
+const OPERATIONS: [(u16, &str, Operand); 49] = [
+    (code::LOAD_CONSTANT, "ld", Operand::Constant),
+    (code::LOAD_WORD, "ld", Operand::Packet),
+    (code::LOAD_HALF, "ldh", Operand::Packet),
+    (code::LOAD_BYTE, "ldb", Operand::Packet),
+    (code::LOAD_WORD_AT_X, "ld", Operand::PacketAtX),
+    (code::LOAD_HALF_AT_X, "ldh", Operand::PacketAtX),
+    (code::LOAD_BYTE_AT_X, "ldb", Operand::PacketAtX),
+    (code::LOAD_SCRATCH, "ld", Operand::Scratch),
+    (0x80, "ld", Operand::Length),
+    (code::LOAD_X_CONSTANT, "ldx", Operand::Constant),
+    (code::LOAD_X_SCRATCH, "ldx", Operand::Scratch),
+    (0x81, "ldx", Operand::Length),
+    (0xb1, "ldxb", Operand::HeaderLength),
+    (code::STORE, "st", Operand::Scratch),
+    (code::STORE_X, "stx", Operand::Scratch),
+    (0x04, "add", Operand::Constant),
+    (code::ADD_X, "add", Operand::X),
+    (0x14, "sub", Operand::Constant),
+    (0x1c, "sub", Operand::X),
+    (code::MULTIPLY, "mul", Operand::Constant),
+    (0x2c, "mul", Operand::X),
+    (code::DIVIDE, "div", Operand::Constant),
+    (0x3c, "div", Operand::X),
+    (0x44, "or", Operand::Constant),
+    (0x4c, "or", Operand::X),
+    (code::AND, "and", Operand::Constant),
+    (0x5c, "and", Operand::X),
+    (code::SHIFT_LEFT, "lsh", Operand::Constant),
+    (0x6c, "lsh", Operand::X),
+    (code::SHIFT_RIGHT, "rsh", Operand::Constant),
+    (0x7c, "rsh", Operand::X),
+    (0x84, "neg", Operand::None),
+    (code::MODULO, "mod", Operand::Constant),
+    (0x9c, "mod", Operand::X),
+    (0xa4, "xor", Operand::Constant),
+    (code::XOR_X, "xor", Operand::X),
+    (code::JUMP, "ja", Operand::Target),
+    (code::JUMP_IF_EQUAL, "jeq", Operand::BranchConstant),
+    (0x1d, "jeq", Operand::BranchX),
+    (0x25, "jgt", Operand::BranchConstant),
+    (0x2d, "jgt", Operand::BranchX),
+    (0x35, "jge", Operand::BranchConstant),
+    (0x3d, "jge", Operand::BranchX),
+    (code::JUMP_IF_BITS, "jset", Operand::BranchConstant),
+    (0x4d, "jset", Operand::BranchX),
+    (code::RETURN_CONSTANT, "ret", Operand::Constant),
+    (code::RETURN_A, "ret", Operand::A),
+    (code::COPY_TO_X, "tax", Operand::None),
+    (0x87, "txa", Operand::None),
+];
+
+/// What an opcode is called and given; `None` for one that the kernel does not take.
+pub(super) fn operation(code: u16) -> Option<(&'static str, Operand)> {
+    OPERATIONS.iter().copied().find(|(known, ..)| *known == code).map(|(_, name, operand)| (name, operand))
+}
+
+/// Writes one instruction as `tcpdump -d` does.
+pub(super) fn list(f: &mut fmt::Formatter<'_>, position: usize, instruction: BpfInstruction) -> fmt::Result {
+    let BpfInstruction { code, jump_true, jump_false, k } = instruction;
+    let Some((name, operand)) = operation(code) else {
+        return write!(f, "unimp {code:#x}");
+    };
+    let (yes, no) = (position + 1 + usize::from(jump_true), position + 1 + usize::from(jump_false));
+    f.write_str(name)?;
+    match operand {
+        Operand::None => Ok(()),
+        Operand::A => write!(f, " a"),
+        Operand::X => write!(f, " x"),
+        Operand::Constant => write!(f, " #{k:#x}"),
+        Operand::Length => write!(f, " #pktlen"),
+        Operand::Packet => write!(f, " [{}]", signed(k)),
+        Operand::PacketAtX => write!(f, " [x + {}]", signed(k)),
+        Operand::HeaderLength => write!(f, " 4*([{}]&0xf)", signed(k)),
+        Operand::Scratch => write!(f, " M[{k}]"),
+        Operand::Target => write!(f, " {}", (position as u64) + 1 + u64::from(k)),
+        Operand::BranchConstant => write!(f, " #{k:#x} jt {yes} jf {no}"),
+        Operand::BranchX => write!(f, " x jt {yes} jf {no}"),
+    }
+}
+
+/// An offset: what the kernel keeps beside a packet is at negative ones.
+fn signed(k: u32) -> i32 {
+    i32::from_ne_bytes(k.to_ne_bytes())
+}

@@ -1,0 +1,68 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+/// How a team in the mode [`LoadBalance`](crate::Mode::LoadBalance) gets from a packet's hash to a port: the value of
+/// the option `lb_tx_method`.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::TxMethod;
+///
+/// assert_eq!(TxMethod::Hash.to_string(), "hash");
+/// assert_eq!("hash_to_port_mapping".parse(), Ok(TxMethod::HashToPortMapping));
+/// ```
+///
+/// # Source
+///
+/// The kernel's `drivers/net/team/team_mode_loadbalance.c`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TxMethod {
+    /// The hash modulo the number of enabled ports. The kernel's default.
+    Hash,
+    /// A table from hash to port; a hash without a port in it goes as with [`TxMethod::Hash`].
+    HashToPortMapping,
+    /// A method that this version of the crate does not know.
+    Other(String),
+}
+
+impl TxMethod {
+    const HASH: &'static str = "hash";
+    const HASH_TO_PORT_MAPPING: &'static str = "hash_to_port_mapping";
+
+    /// The kernel's name of the method.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Hash => Self::HASH,
+            Self::HashToPortMapping => Self::HASH_TO_PORT_MAPPING,
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<&str> for TxMethod {
+    fn from(name: &str) -> Self {
+        match name {
+            Self::HASH => Self::Hash,
+            Self::HASH_TO_PORT_MAPPING => Self::HashToPortMapping,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl FromStr for TxMethod {
+    type Err = Infallible;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(name.into())
+    }
+}
+
+impl fmt::Display for TxMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

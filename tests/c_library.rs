@@ -1,0 +1,111 @@
+//! The README's table of the C library's functions is whole, and each of them is found in the docs by its C name.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// How many functions `team.h` of libteam 1.31 declares.
+const C_FUNCTIONS: usize = 109;
+
+/// The rows of the README's tables whose first cell is a C function: its name and the other cell.
+fn table() -> Vec<(String, String)> {
+    let readme = fs::read_to_string(repository("README.md")).expect("the README");
+    let cells = |line: &str| {
+        let (function, item) = line.strip_prefix("| `team_")?.strip_suffix(" |")?.split_once("` | ")?;
+        Some((format!("team_{function}"), item.trim().to_owned()))
+    };
+    readme.lines().filter_map(cells).collect()
+}
+
+fn repository(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Which items carry which alias: `Type::item`, or a name alone for a type or module.
+fn aliases() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::new();
+    for file in sources(&repository("src")) {
+        collect_aliases(&fs::read_to_string(&file).expect("a source file"), &mut found);
+    }
+    found
+}
+
+fn sources(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.into_iter().chain(directories.iter().flat_map(|directory| sources(directory))).collect()
+}
+
+fn collect_aliases(source: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
+    let (mut container, mut waiting) = (String::new(), Vec::new());
+    for line in source.lines() {
+        let code = line.trim_start();
+        if let Some(alias) = code.strip_prefix("#[doc(alias = \"").and_then(|rest| rest.strip_suffix("\")]")) {
+            waiting.push(alias.to_owned());
+        } else if let Some(item) = item_name(code) {
+            let is_container = ["struct ", "enum ", "mod ", "impl"]
+                .iter()
+                .any(|keyword| code.trim_start_matches("pub(crate) ").trim_start_matches("pub ").starts_with(keyword));
+            if is_container {
+                container.clone_from(&item);
+            }
+            let path = if is_container { item } else { format!("{container}::{item}") };
+            for alias in waiting.drain(..) {
+                found.entry(alias).or_default().insert(path.clone());
+            }
+        }
+    }
+}
+
+/// The name of the item that a line begins to define.
+fn item_name(code: &str) -> Option<String> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    if code.starts_with(['/', '#']) {
+        return None;
+    }
+    if let Some(implementation) = code.strip_prefix("impl") {
+        let target = implementation.strip_suffix(" {")?;
+        let target = target.rsplit(" for ").next()?;
+        // `impl<T> Change<T>` is about every `Change`, `impl Change<Link>` about one.
+        return Some(match target.strip_prefix('<') {
+            Some(generic) => generic.split_once("> ")?.1.split('<').next()?.to_owned(),
+            None => target.trim().to_owned(),
+        });
+    }
+    let words = ["pub(crate) ", "pub ", "const ", "fn ", "struct ", "enum ", "mod "];
+    let name = words.iter().fold(code, |code, word| code.strip_prefix(word).unwrap_or(code));
+    let name: String = name.chars().take_while(|c| is_name(*c)).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+#[test]
+fn the_table_holds_every_function_once_and_no_cell_is_empty() {
+    let table = table();
+    let names: BTreeSet<_> = table.iter().map(|(function, _)| function).collect();
+    assert_eq!((table.len(), names.len()), (C_FUNCTIONS, C_FUNCTIONS));
+    for (function, item) in &table {
+        assert!(item.contains('`'), "{function} has no counterpart: {item:?}");
+    }
+}
+
+#[test]
+fn every_function_is_an_alias_of_the_item_that_the_table_names() {
+    let aliases = aliases();
+    for (function, cell) in table() {
+        let items = aliases.get(&function).unwrap_or_else(|| panic!("{function} is no alias in src"));
+        let named: BTreeSet<_> = cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        assert!(!items.is_disjoint(&named), "the table names {named:?} for {function}, the alias is on {items:?}");
+    }
+}
+
+#[test]
+fn no_alias_is_there_that_the_table_lacks() {
+    let known: BTreeSet<_> = table().into_iter().map(|(function, _)| function).collect();
+    let types =
+        ["team_handle", "team_port", "team_ifinfo", "team_option", "team_option_type", "team_change_type_mask_t"];
+    for alias in aliases().into_keys().filter(|alias| alias.starts_with("team_")) {
+        assert!(known.contains(&alias) || types.contains(&&*alias), "{alias} is in no row of the table");
+    }
+}

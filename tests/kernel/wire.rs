@@ -1,0 +1,90 @@
+//! Real packets: sent as they are on one link, and read at the far end of another.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use libteam::{IfIndex, Mode, TeamHandle};
+use nix::errno::Errno;
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
+};
+
+use crate::netns::{ip, veth};
+
+/// A packet socket on one link.
+pub(crate) struct Wire(OwnedFd);
+
+impl Wire {
+    pub(crate) fn open(link: &str) -> Self {
+        let fd = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll).unwrap();
+        setsockopt(&fd, sockopt::RcvBuf, &(4 << 20)).unwrap();
+        bind(fd.as_raw_fd(), &address(link)).unwrap();
+        Self(fd)
+    }
+
+    pub(crate) fn send(&self, frame: &[u8]) {
+        assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
+    }
+
+    /// The frames that came since this was last called and are for the destinations of [`Flow`](crate::packets::Flow).
+    /// One that came with a VLAN tag has lost it.
+    pub(crate) fn received(&self) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+                Ok(length) if buffer.starts_with(&[2, 0x1b]) => frames.push(buffer[..length].to_vec()),
+                Ok(_) => {}
+                Err(Errno::EAGAIN) => return frames,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn address(link: &str) -> LinkAddr {
+    let mut links = getifaddrs().unwrap().filter(|entry| entry.interface_name == link);
+    let address = links.find_map(|entry| entry.address.as_ref().and_then(|address| address.as_link_addr().copied()));
+    address.expect("the link is there")
+}
+
+/// A team that balances load over veth ports, up, and the far ends of the ports.
+pub(crate) struct Balanced {
+    pub(crate) team: TeamHandle,
+    pub(crate) ports: Vec<IfIndex>,
+    pub(crate) wire: Wire,
+    pub(crate) far_ends: Vec<Wire>,
+}
+
+impl Balanced {
+    /// Nothing but what a test sends goes over its ports.
+    pub(crate) fn over(ports: usize) -> Self {
+        for scope in ["all", "default"] {
+            std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1").unwrap();
+        }
+        let mut team = TeamHandle::create("team0").unwrap();
+        team.set_mode(Mode::LoadBalance).unwrap();
+        let numbers: Vec<usize> = (1..=ports).collect();
+        let mut indices = Vec::new();
+        for number in &numbers {
+            veth(&format!("eth{number}"), &format!("far{number}"));
+            let port = team.ifindex(&format!("eth{number}")).unwrap();
+            team.add_port(port).unwrap();
+            indices.push(port);
+        }
+        ip("link set team0 up");
+        let far_ends = numbers.iter().map(|number| Wire::open(&format!("far{number}"))).collect();
+        Self { team, ports: indices, wire: Wire::open("team0"), far_ends }
+    }
+
+    /// What came at each far end since this was last called.
+    pub(crate) fn received(&self) -> Vec<Vec<Vec<u8>>> {
+        self.far_ends.iter().map(Wire::received).collect()
+    }
+
+    /// At which of the far ends frames came since this was last called.
+    pub(crate) fn reached(&self) -> Vec<usize> {
+        let received = self.received();
+        (0..received.len()).filter(|end| !received[*end].is_empty()).collect()
+    }
+}
