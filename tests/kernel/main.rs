@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod difference;
+mod monitor;
 mod netns;
 #[path = "../packets/mod.rs"]
 mod packets;
 mod raw;
+mod tool;
 mod truth;
 mod watch;
 mod wire;
@@ -15,6 +17,7 @@ mod balance;
 mod bpf_check;
 mod bridge;
 mod environment;
+mod examples;
 mod gone;
 mod handlers;
 mod life;
@@ -28,6 +31,10 @@ mod overrun;
 mod ports;
 mod readiness;
 mod reborn;
+mod teamnl;
+mod teamnl_monitor;
+mod teamnl_usage;
+mod two_libraries;
 mod unheard;
 mod vlans;
 mod writers;

@@ -28,6 +28,7 @@ has_team_driver() {
 
 run_on_host() {
     say "on the running kernel, $(uname -r)"
-    PATH=$command_path
+    provide_c_tools "$1"
+    PATH=${c_tools:+$c_tools:}$command_path
     exec -- "$@"
 }

@@ -1,0 +1,123 @@
+//! Shows and sets what a team device has, and follows its changes: the C library's tool of this name.
+//!
+//! ```sh
+//! cargo run --example teamnl -- team0 options
+//! ```
+//!
+//! The command line, the output and the exit status are those of the C tool; the errors say more.
+
+#[path = "../common/interrupt.rs"]
+mod interrupt;
+#[path = "../common/report.rs"]
+mod report;
+
+mod arguments;
+mod line;
+mod monitor;
+
+use std::env;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::process::ExitCode;
+
+use libteam::{Error, IfIndex, OptionId, TeamHandle};
+
+use arguments::{Arguments, Command, Misuse, Request, Usage};
+use line::{End, Line};
+use monitor::Style;
+use report::Report;
+
+/// What a shell says of a program that wrote where nobody read: 128 and the number of the signal SIGPIPE.
+const NOBODY_READS: u8 = 141;
+
+/// The C tool puts a blank behind every line.
+const END: End = End { whole: " ", cut: " <trunc>" };
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Team(#[from] Error),
+    /// Told already, with the usage.
+    #[error("misuse")]
+    Misuse,
+    #[error("{0}")]
+    Request(String),
+    #[error("writing failed")]
+    Write(#[source] io::Error),
+    #[error("waiting failed")]
+    Wait(#[source] io::Error),
+}
+
+fn main() -> ExitCode {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let called_as = env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
+    let done = match arguments::parse(lexopt::Parser::from_env()) {
+        Ok(Request::Run(arguments)) => run(&arguments, &mut out),
+        Ok(Request::Help) => write!(out, "{}", Usage(&called_as)).map_err(Failure::Write),
+        Err(misuse) => {
+            eprintln!("{misuse}");
+            let gap = if matches!(misuse, Misuse::Option(_)) { "" } else { "\n" };
+            let written = write!(out, "{gap}{}", Usage(&called_as)).map_err(Failure::Write);
+            written.and(Err(Failure::Misuse))
+        }
+    };
+    match done.and_then(|()| out.flush().map_err(Failure::Write)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Err(Failure::Misuse) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("Command failed: {}", Report(&failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
+    let mut team = TeamHandle::open(&arguments.team)?;
+    let port = arguments.port.as_deref().map(|name| port_index(&mut team, name)).transpose()?;
+    let array_index = arguments.array_index.as_deref().map(number).transpose()?;
+    let mut words = arguments.words.iter();
+    let mut word = |what: &str| words.next().ok_or_else(|| Failure::Request(format!("Option {what} expected.")));
+    match arguments.command {
+        Command::Ports => write_lines(team.ports(), out),
+        Command::Options => write_lines(team.options(), out),
+        Command::GetOption => {
+            let id = OptionId { port, array_index, ..OptionId::global(word("name")?.clone()) };
+            match team.option(&id) {
+                Some(option) => writeln!(out, "{}", option.value()).map_err(Failure::Write),
+                None => Err(Error::UnknownOption { team: team.name().to_owned(), id }.into()),
+            }
+        }
+        Command::SetOption => {
+            let id = OptionId { port, array_index, ..OptionId::global(word("name")?.clone()) };
+            Ok(team.set_option_str(&id, word("value")?)?)
+        }
+        Command::Monitor => {
+            let style = arguments.words.first().map_or(Ok(Style::Changed), |word| word.parse())?;
+            monitor::run(&mut team, style, out)
+        }
+    }
+}
+
+fn port_index(team: &mut TeamHandle, name: &str) -> Result<IfIndex, Failure> {
+    let ifindex = team.ifindex(name)?;
+    if team.is_port(ifindex) {
+        Ok(ifindex)
+    } else {
+        Err(Failure::Request(format!("{name} is not a port of {}", team.name())))
+    }
+}
+
+fn number(text: &str) -> Result<u32, Failure> {
+    text.trim_ascii_start()
+        .parse()
+        .map_err(|_| Failure::Request(format!("{text:?} is no array index: want a decimal number up to {}", u32::MAX)))
+}
+
+/// Writes a list as the C tool does: the newest first.
+fn write_lines<'a, T: ToString + 'a>(
+    list: impl DoubleEndedIterator<Item = &'a T>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    list.rev().try_for_each(|thing| Line::of(thing).write("", END, out)).map_err(Failure::Write)
+}

@@ -1,0 +1,138 @@
+//! Follows a team: prints what changes, or everything whenever something does.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::hash::Hash;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use libteam::{Change, ChangeKind, Changes, IfIndex, Link, LinkChange, Port, TeamHandle};
+use nix::sys::signal::Signal;
+
+use crate::Failure;
+use crate::interrupt::Interrupt;
+use crate::line::{End, Line};
+
+/// How the C tool ends the lines of ports and links, changed or not.
+const PLAIN_ENDS: Ends = [End { whole: " ", cut: " ..." }; 2];
+/// How it ends those of options.
+const OPTION_ENDS: Ends = [End { whole: "", cut: "..." }, End { whole: " changed", cut: "... changed" }];
+
+/// What is printed when something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Changed,
+    All,
+}
+
+impl FromStr for Style {
+    type Err = Failure;
+
+    /// Reads the style's name or the beginning of it.
+    fn from_str(word: &str) -> Result<Self, Failure> {
+        let styles = [("all", Self::All), ("changed", Self::Changed)];
+        let style = styles.into_iter().find(|(name, _)| name.starts_with(word));
+        style.map(|(_, style)| style).ok_or_else(|| Failure::Request(format!("Unknown monitor style \"{word}\"")))
+    }
+}
+
+/// Follows the team until the user interrupts.
+pub(crate) fn run(team: &mut TeamHandle, style: Style, out: &mut impl Write) -> Result<(), Failure> {
+    let interrupt = Interrupt::on(&[Signal::SIGINT, Signal::SIGQUIT]).map_err(Failure::Wait)?;
+    let mut left = HashSet::new();
+    while interrupt.wait(team).map_err(Failure::Wait)? {
+        let batch = team.handle_events()?;
+        if batch.kinds().contains(ChangeKind::PORT) {
+            let removed = batch.ports().filter(|change| change.is_removed());
+            left = removed.map(|change| change.latest().ifindex()).collect();
+        }
+        print(team, &batch, &left, style, out).map_err(Failure::Write)?;
+        if team.team_link().is_none() {
+            return Err(Failure::Request(format!("team device {} is gone", team.name())));
+        }
+    }
+    Ok(())
+}
+
+/// Prints a section for each kind of thing of which something changed. The links are the team's own, its ports', and
+/// those of the ports that left last, which have news for a while yet.
+fn print(
+    team: &TeamHandle,
+    batch: &Changes,
+    left: &HashSet<IfIndex>,
+    style: Style,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let kinds = batch.kinds();
+    if kinds.contains(ChangeKind::PORT) {
+        let ports = items(team.ports(), batch.ports(), Port::ifindex, style);
+        print_section("ports:", &ports, PLAIN_ENDS, out)?;
+    }
+    if kinds.contains(ChangeKind::OPTION) {
+        // The C library forgets an option that goes before anyone can print it.
+        let changed = batch.options().filter(|change| !change.is_removed());
+        let options = items(team.options(), changed, |option| option.id().clone(), style);
+        print_section("options:", &options, OPTION_ENDS, out)?;
+    }
+    if batch.links().any(is_news) {
+        let is_ours = |ifindex| ifindex == team.team_ifindex() || team.is_port(ifindex) || left.contains(&ifindex);
+        let now = team.links().filter(|link| is_ours(link.ifindex()));
+        let changed = batch.links().filter(|change| is_news(change) && is_ours(change.latest().ifindex()));
+        print_section("ifinfos:", &items(now, changed, Link::ifindex, style), PLAIN_ENDS, out)?;
+    }
+    out.flush()
+}
+
+/// Whether something of a link changed that the C library looks at.
+fn is_news(change: &Change<Link>) -> bool {
+    change.what().intersects(
+        LinkChange::REMOVED
+            | LinkChange::NAME
+            | LinkChange::HWADDR
+            | LinkChange::HWADDR_LEN
+            | LinkChange::MASTER
+            | LinkChange::ADMIN_STATE
+            | LinkChange::PHYS_PORT_ID
+            | LinkChange::PHYS_PORT_ID_LEN,
+    )
+}
+
+/// One line of a section, and whether what it shows changed.
+struct Item {
+    line: Line,
+    is_changed: bool,
+}
+
+/// What a section shows: what was removed, then what there is, the newest first.
+fn items<'a, T, K>(
+    now: impl DoubleEndedIterator<Item = &'a T>,
+    changed: impl Iterator<Item = &'a Change<T>>,
+    key: impl Fn(&T) -> K,
+    style: Style,
+) -> Vec<Item>
+where
+    T: Display + 'a,
+    Change<T>: Display,
+    K: Hash + Eq,
+{
+    let (removed, changed): (Vec<_>, Vec<_>) = changed.partition(|change| change.is_removed());
+    let changed: HashMap<K, &Change<T>> = changed.into_iter().map(|change| (key(change.latest()), change)).collect();
+    let removed = removed.into_iter().rev().map(|change| Item { line: Line::of(change), is_changed: true });
+    let now = now.rev().filter_map(|thing| match changed.get(&key(thing)) {
+        Some(change) => Some(Item { line: Line::of(change), is_changed: true }),
+        None => (style == Style::All).then(|| Item { line: Line::of(thing), is_changed: false }),
+    });
+    removed.chain(now).collect()
+}
+
+/// Ends of a line for what did not change, and for what did.
+type Ends = [End; 2];
+
+fn print_section(title: &str, items: &[Item], ends: Ends, out: &mut impl Write) -> io::Result<()> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{title}")?;
+    let [unchanged, changed] = ends;
+    items.iter().try_for_each(|item| item.line.write("  ", if item.is_changed { changed } else { unchanged }, out))
+}

@@ -1,0 +1,122 @@
+//! The small examples: what they print, and how they end.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use libteam::{Mode, TeamHandle};
+use nix::sys::signal::Signal;
+
+use crate::monitor::{Line, Monitor, set_mark};
+use crate::netns::ip;
+use crate::tool::{Outcome, example, hear_until, run, team_with_ports_in_all_states};
+
+fn control(words: &str) -> Outcome {
+    let mut command = Command::new(example("team_manual_control"));
+    command.args(words.split_whitespace());
+    run(command)
+}
+
+#[track_caller]
+fn assert_prints(words: &str, stdout: &str) {
+    let outcome = control(words);
+    assert_eq!((&*outcome.stdout, outcome.status.code()), (stdout, Some(0)), "{words}: {}", outcome.stderr);
+}
+
+#[test]
+fn manual_control_shows_and_sets_the_mode_and_the_active_port() {
+    let team = team_with_ports_in_all_states(Some(Mode::ActiveBackup));
+    assert_prints("team0 get mode", "activebackup\n");
+    assert_prints("team0 get activeport", "NONE\n");
+    assert_prints("team0 set activeport v0", "");
+    assert_prints("team0 get activeport", "v0\n");
+    assert_prints("team0 get activeport and more", "v0\n");
+    assert_prints(
+        "team0 dumplist ports",
+        "ifname v1, linkup 0, changed 0, speed 0, duplex 0\n\
+         ifname d1, linkup 0, changed 0, speed 0, duplex 0\n\
+         ifname v0, linkup 1, changed 0, speed 10000, duplex 1\n\
+         ifname d0, linkup 1, changed 0, speed 0, duplex 0\n",
+    );
+    team.destroy().unwrap();
+    ip("link add team0 type team");
+    assert_prints("team0 get mode", "*NOMODE*\n");
+    assert_prints("team0 set mode broadcast", "");
+    assert_prints("team0 get mode", "broadcast\n");
+}
+
+#[test]
+fn manual_control_says_why_it_cannot() {
+    let _team = team_with_ports_in_all_states(Some(Mode::Broadcast));
+    let said = [
+        ("nosuch get mode", "no such device: nosuch".to_owned()),
+        ("team0 get activeport", "team0 has no option activeport".to_owned()),
+        ("team0 set activeport nosuch", "no such device: nosuch".to_owned()),
+        ("team0 set activeport d0", "team0 has no option activeport".to_owned()),
+        (
+            "team0 set mode random",
+            "the kernel refused setting option mode of team0 to random: Device or resource busy (os error 16)"
+                .to_owned(),
+        ),
+    ];
+    for (words, error) in said {
+        let outcome = control(words);
+        assert_eq!((&*outcome.stdout, &*outcome.stderr), ("", &*(error + "\n")), "{words}");
+        assert_eq!(outcome.status.code(), Some(1), "{words}");
+    }
+    for words in
+        ["", "help", "team0", "team0 get", "team0 get nosuch", "team0 set mode", "team0 dumplist", "team0 x mode"]
+    {
+        let outcome = control(words);
+        assert!(outcome.stderr.starts_with("Usage: team_manual_control help\n"), "{words}: {}", outcome.stderr);
+        assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(1), ""), "{words}");
+    }
+}
+
+/// Starts the example and returns when it hears what happens to `team0`.
+fn start_monitor(team: &mut TeamHandle) -> Monitor {
+    let mut command = Command::new(example("team_monitor"));
+    command.arg("team0");
+    Monitor::watch(&command, team)
+}
+
+#[test]
+fn the_monitor_lists_ports_and_options_when_one_changes() {
+    let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
+    let mut monitor = start_monitor(&mut team);
+    let (v0, d0) = (team.ifindex("v0").unwrap(), team.ifindex("d0").unwrap());
+    let has = |told: &BTreeSet<Line>, line: &str| told.iter().any(|(_, told)| told == line);
+
+    set_mark(&mut team);
+    let told = monitor.read_until("opt_name: mode, changed 0");
+    assert!(has(&told, "\topt_name: notify_peers_interval, changed 1"), "{told:#?}");
+    assert!(has(&told, "\topt_name: mcast_rejoin_count, changed 0"));
+    assert!(has(&told, "\topt_name: priority, changed 0"));
+
+    ip("link set peer0 down");
+    let told = monitor.read_until("ifname d0, linkup 1, changed 0, speed 0, duplex 0");
+    assert!(has(&told, "port change"), "{told:#?}");
+    assert!(has(&told, "\tifname v0, linkup 0, changed 1, speed 0, duplex 0"));
+    assert!(has(&told, "\tifname v1, linkup 0, changed 0, speed 0, duplex 0"));
+
+    team.remove_port(d0).unwrap();
+    let told = monitor.read_until("ifname v0, linkup 0, changed 0");
+    assert!(has(&told, "\tifname d0, linkup 0, changed 1, speed 0, duplex 0"), "{told:#?}");
+
+    hear_until(&mut team, |team| !team.port(v0).unwrap().is_link_up());
+    monitor.signal(Signal::SIGINT);
+    assert_eq!(monitor.wait().code(), Some(0));
+}
+
+#[test]
+fn the_monitor_ends_when_it_cannot_go_on() {
+    let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
+    let monitor = start_monitor(&mut team);
+    team.destroy().unwrap();
+    assert_eq!(monitor.wait().code(), Some(1));
+    for (words, error) in [("", "Usage: team_monitor TEAMDEV\n"), ("team0", "no such device: team0\n")] {
+        let mut command = Command::new(example("team_monitor"));
+        command.args(words.split_whitespace());
+        let outcome = run(command);
+        assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(1), error));
+    }
+}

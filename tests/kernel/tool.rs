@@ -1,0 +1,122 @@
+//! The C library's teamnl and ours, with the same arguments on the same devices.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use libteam::{IfIndex, Mode, TeamHandle};
+
+use crate::netns::{enter, ip, veth};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    C,
+    Ours,
+}
+
+impl Tool {
+    pub(crate) fn command(self, words: &str) -> Command {
+        let program = match self {
+            Self::C => on_path("teamnl"),
+            Self::Ours => example("teamnl"),
+        };
+        let mut command = Command::new(program);
+        command.arg0("teamnl").args(arguments(words));
+        command
+    }
+
+    pub(crate) fn run(self, words: &str) -> Outcome {
+        run(self.command(words))
+    }
+}
+
+/// What a program did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) fn run(mut command: Command) -> Outcome {
+    let output = command.output().expect("the program starts");
+    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    Outcome { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Runs both tools. Panics unless they print the same, end with the same status, and ours says why where it fails.
+pub(crate) fn assert_same(words: &str) -> Outcome {
+    let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
+    assert_eq!(ours.stdout, c.stdout, "teamnl {words}: {} {}", ours.stderr, c.stderr);
+    assert_eq!(ours.status, c.status, "teamnl {words}: {} {}", ours.stderr, c.stderr);
+    assert_eq!(ours.stderr.is_empty(), ours.status.success(), "teamnl {words}: {}", ours.stderr);
+    ours
+}
+
+/// Splits a command line at blanks; '' is an empty word.
+fn arguments(words: &str) -> impl Iterator<Item = &str> {
+    words.split_whitespace().map(|word| if word == "''" { "" } else { word })
+}
+
+fn on_path(program: &str) -> PathBuf {
+    let directories = env::var_os("PATH").expect("there is a PATH");
+    env::split_paths(&directories).map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap_or_else(
+        || {
+            panic!(
+                "the C library's {program} is not on the PATH: tests/kernel/run gets it where there is a network, else \
+                 install Debian's libteam-utils"
+            )
+        },
+    )
+}
+
+/// An example of this crate.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let own = env::current_exe().expect("this test is a file");
+    let built = own.parent().and_then(|deps| deps.parent()).expect("cargo built it").join("examples").join(name);
+    assert!(
+        built.is_file(),
+        "the example {name} is not built: cargo test --test does not, cargo build --examples does"
+    );
+    built
+}
+
+pub(crate) const MODES: [Mode; 5] =
+    [Mode::RoundRobin, Mode::Random, Mode::Broadcast, Mode::ActiveBackup, Mode::LoadBalance];
+
+/// A new namespace in which `team0` is up with a port in each state: the dummies `d0`, up, and `d1`, set down, the
+/// virtual cables `v0`, with carrier, and `v1`, without.
+pub(crate) fn team_with_ports_in_all_states(mode: Option<Mode>) -> TeamHandle {
+    enter();
+    ip("link add d0 type dummy");
+    ip("link add d1 type dummy");
+    veth("v0", "peer0");
+    ip("link add v1 type veth peer name peer1");
+    let mut team = TeamHandle::create("team0").unwrap();
+    if let Some(mode) = mode {
+        team.set_mode(mode).unwrap();
+    }
+    for port in ["d0", "v0", "d1", "v1"] {
+        let port = team.ifindex(port).unwrap();
+        team.add_port(port).unwrap();
+    }
+    ip("link set team0 up");
+    ip("link set d1 down");
+    let v0 = team.ifindex("v0").unwrap();
+    hear_until(&mut team, |team| is_up(team, v0));
+    team
+}
+
+fn is_up(team: &TeamHandle, port: IfIndex) -> bool {
+    team.port(port).is_some_and(libteam::Port::is_link_up)
+}
+
+/// Handles events until something holds.
+pub(crate) fn hear_until(team: &mut TeamHandle, holds: impl Fn(&TeamHandle) -> bool) {
+    team.handle_events().unwrap();
+    while !holds(team) {
+        assert!(team.wait(Some(std::time::Duration::from_secs(10))).unwrap(), "it does not happen");
+        team.handle_events().unwrap();
+    }
+}

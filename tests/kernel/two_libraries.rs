@@ -1,0 +1,119 @@
+//! A client of the C library and our handle at the same team: each sees what the other does, and neither, though it
+//! does not read its sockets, makes the other fail.
+
+use std::time::{Duration, Instant};
+
+use libteam::{Change, Changes, Mode, OptionId, OptionValue, TeamHandle};
+use nix::sys::signal::Signal;
+
+use crate::monitor::Monitor;
+use crate::netns::{enter, ip};
+use crate::tool::Tool;
+
+fn team() -> TeamHandle {
+    enter();
+    ip("link add d0 type dummy");
+    let mut team = TeamHandle::create("team0").unwrap();
+    team.set_mode(Mode::ActiveBackup).unwrap();
+    let d0 = team.ifindex("d0").unwrap();
+    team.add_port(d0).unwrap();
+    team.handle_events().unwrap();
+    team
+}
+
+/// Whether our handle hears that somebody else set an option to this.
+fn hears(team: &mut TeamHandle, name: &str, value: &str) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        let changes: Changes = team.handle_events().unwrap();
+        let told = changes.options().find(|change| change.latest().id().name == name);
+        if let Some(change) = told {
+            return !change.is_by_us() && change.latest().value().to_string() == value;
+        }
+        team.wait(Some(Duration::from_millis(100))).unwrap();
+    }
+    false
+}
+
+#[test]
+fn each_sees_what_the_other_does() {
+    let mut team = team();
+    let d0 = team.ifindex("d0").unwrap();
+    let mut monitor = Monitor::start(Tool::C, "", &mut team);
+    for round in 1..=10_i32 {
+        team.handle_events().unwrap();
+        let set = Tool::C.run(&format!("team0 setoption mcast_rejoin_count {round}"));
+        assert!(set.status.success(), "{}", set.stderr);
+        assert!(hears(&mut team, "mcast_rejoin_count", &round.to_string()), "round {round}");
+        let set = Tool::C.run(&format!("-p d0 team0 setoption priority {round}"));
+        assert!(set.status.success(), "{}", set.stderr);
+        assert!(hears(&mut team, "priority", &round.to_string()), "round {round}");
+        team.set_port_priority(d0, -round).unwrap();
+        monitor.read_until(&format!("*priority (port:d0) -{round} changed"));
+        assert_eq!(Tool::C.run("-p d0 team0 getoption priority").stdout, format!("-{round}\n"));
+        team.set_port_enabled(d0, round % 2 == 0).unwrap();
+        monitor.read_until(&format!("*enabled (port:d0) {} changed", round % 2 == 0));
+    }
+    team.remove_port(d0).unwrap();
+    monitor.read_until("d0: down 0Mbit HD");
+    team.set_mode(Mode::RoundRobin).unwrap();
+    monitor.read_until("*mode roundrobin changed");
+    team.add_port(d0).unwrap();
+    monitor.read_until("*enabled (port:d0) true changed");
+    assert!(Tool::C.run("team0 setoption notify_peers_count 3").status.success());
+    assert!(hears(&mut team, "notify_peers_count", "3"));
+    team.destroy().unwrap();
+    monitor.read_until("team0: ");
+}
+
+#[test]
+fn a_c_client_that_does_not_read_makes_none_of_our_settings_fail() {
+    const ROUNDS: u32 = 600;
+    let mut team = team();
+    let count = OptionId::global("mcast_rejoin_count");
+    let monitor = Monitor::start(Tool::C, "", &mut team);
+    monitor.signal(Signal::SIGSTOP);
+    for round in 1..=ROUNDS {
+        team.set_option(&count, round).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(team.option(&count).unwrap().value(), &OptionValue::U32(round));
+    }
+    team.handle_events().unwrap();
+    // Its buffer is full long since: the C library takes a setting for failed then, though it was made.
+    let set = Tool::C.run("team0 setoption mcast_rejoin_count 7");
+    assert_eq!(set.status.code(), Some(1), "the monitor's buffer is not full");
+    assert!(hears(&mut team, "mcast_rejoin_count", "7"));
+    // Ours does not, in another process either.
+    let set = Tool::Ours.run("team0 setoption mcast_rejoin_count 8");
+    assert_eq!(set.status.code(), Some(0), "{}", set.stderr);
+    assert_eq!(Tool::C.run("team0 getoption mcast_rejoin_count").stdout, "8\n");
+    let d0 = team.ifindex("d0").unwrap();
+    team.remove_port(d0).unwrap();
+    team.set_mode(Mode::LoadBalance).unwrap();
+    team.add_port(d0).unwrap();
+    assert!(team.is_port(d0));
+    monitor.signal(Signal::SIGCONT);
+    // It cannot make good what it lost.
+    assert_eq!(monitor.wait().code(), Some(1));
+    team.set_option(&count, 9_u32).unwrap();
+}
+
+#[test]
+fn our_handle_that_does_not_read_makes_no_setting_of_a_c_client_fail() {
+    const ROUNDS: u32 = 30;
+    let mut team = team();
+    let mut unread = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();
+    let mut monitor = Monitor::start(Tool::C, "", &mut team);
+    for round in 1..=ROUNDS {
+        let set = Tool::C.run(&format!("team0 setoption mcast_rejoin_count {round}"));
+        assert_eq!(set.status.code(), Some(0), "round {round}: {}", set.stderr);
+        monitor.read_until(&format!("*mcast_rejoin_count {round} changed"));
+        team.set_notify_peers_count(round).unwrap();
+        monitor.read_until(&format!("*notify_peers_count {round} changed"));
+    }
+    let changes = unread.handle_events().unwrap();
+    assert!(changes.resynced(), "its buffer did not overrun");
+    let told: Vec<_> = changes.options().map(Change::to_string).collect();
+    for name in ["mcast_rejoin_count", "notify_peers_count"] {
+        assert!(told.contains(&format!("*{name} {ROUNDS}")), "{told:?}");
+    }
+}
