@@ -100,6 +100,10 @@ impl<T: Transport> Session<T> {
             }
             rest = self.drain()?;
         }
+        if self.cache.is_team_link_doubtful() {
+            self.recheck_link(self.cache.team())?;
+        }
+        self.cache.trust_team_link();
         self.cache.name_ports();
         Ok(())
     }
@@ -113,7 +117,7 @@ impl<T: Transport> Session<T> {
 
     /// Whether there is work that no socket announces: changes to tell, or a resync that failed.
     pub(crate) fn has_work(&self) -> bool {
-        self.cache.has_changes() || self.resynced || self.is_lost()
+        self.cache.has_changes() || self.resynced || self.is_lost() || self.cache.is_team_link_doubtful()
     }
 
     /// Tells what changed since this was last called.
@@ -199,7 +203,7 @@ impl<T: Transport> Session<T> {
         Ok(())
     }
 
-    /// Asks for one link that an interrupted dump did not hold: that alone does not mean that it is gone.
+    /// Asks for one link by itself: that an interrupted dump did not hold it, say, does not mean that it is gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
         let cache = &mut self.cache;
         if !self.rtnl.get_link(ifindex, |report| cache.link_present(report))? {

@@ -31,6 +31,8 @@ pub(crate) struct Cache {
     team_name: String,
     /// The device was deleted. What has its index later is another one.
     gone: bool,
+    /// The driver told of the team since its own link was last looked at.
+    stirred: bool,
     links: Links,
     ports: Ports,
     options: Options,
@@ -42,6 +44,7 @@ impl Cache {
             team,
             team_name,
             gone: false,
+            stirred: false,
             links: Links::default(),
             ports: Ports::default(),
             options: Options::default(),
@@ -120,6 +123,7 @@ impl Cache {
         if self.gone {
             return;
         }
+        self.stirred = true;
         match report {
             Report::Options(options) => {
                 for report in options {
@@ -153,6 +157,17 @@ impl Cache {
     /// Notes that this handle set an option.
     pub(crate) fn set_by_us(&mut self, id: &OptionId) {
         self.options.set_by_us(id);
+    }
+
+    /// Whether the team's own link may be another than is known: its carrier follows the ports, and while the team is
+    /// down the kernel sends no message of that.
+    pub(crate) fn is_team_link_doubtful(&self) -> bool {
+        self.stirred && self.team_link().is_some_and(|link| !link.is_admin_up())
+    }
+
+    /// The team's own link was looked at, or is up and speaks for itself.
+    pub(crate) fn trust_team_link(&mut self) {
+        self.stirred = false;
     }
 
     /// Whether there is something to tell.

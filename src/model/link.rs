@@ -54,7 +54,8 @@ impl Link {
     /// The hardware address that the link has when it belongs to no master: what it goes back to on release.
     ///
     /// For a link that already had a master when the handle first saw it this is its permanent address, or `None`
-    /// where it has no such address (veth and dummy have none).
+    /// where it has no such address (veth and dummy have none). What happened while notifications were lost nobody
+    /// tells: a port that was released, given another address, and added again meanwhile still has the old one here.
     #[doc(alias = "team_get_ifinfo_orig_hwaddr")]
     #[must_use]
     pub fn original_hwaddr(&self) -> Option<HwAddr> {

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::changes::Change;
-use crate::model::link::Link;
+use crate::model::link::{Link, LinkFlags};
 use crate::netlink::connection::Connection;
 use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, message};
 
@@ -69,8 +69,13 @@ fn link(ifindex: u32, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn link_message(kind: u16, flags: u16, ifindex: u32, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
+    link_with_flags(kind, flags, ifindex, LinkFlags::UP, name, more)
+}
+
+fn link_with_flags(kind: u16, flags: u16, ifindex: u32, state: LinkFlags, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
     let mut payload = vec![0; 16];
     payload[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    payload[8..12].copy_from_slice(&state.bits().to_ne_bytes());
     payload.extend(attribute(3, format!("{name}\0").as_bytes()));
     payload.extend(attribute(4, &1500_u32.to_ne_bytes()));
     payload.extend(more.concat());
@@ -270,6 +275,24 @@ fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
     assert_eq!(changes.options().filter(|change| change.is_removed()).count(), 1);
     assert!(matches!(scene.session.check_alive(), Err(Error::DeviceGone { device, .. }) if device == "team0"));
     scene.assert_played();
+}
+
+#[test]
+fn the_link_of_a_team_that_is_down_is_asked_for_when_the_driver_told_of_it() {
+    let mut scene = Scene::new();
+    let team = |carrier: u8| {
+        let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
+        link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
+    };
+    scene.link_events.then([Step::event(&[team(0)]), Step::Silence]);
+    scene.changes();
+    // The kernel sends no message of the carrier that the team got.
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    scene.rtnl.then([Step::answer(&[team(1), ack(0)])]);
+    let changes = scene.changes();
+    assert!(changes.links().next().unwrap().latest().has_carrier());
+    scene.assert_played();
+    assert_eq!(scene.changes(), Changes::default());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The links of the namespace: every change is told once, with what was before and what is after.
 
-use libteam::{Change, Changes, HwAddr, IfIndex, Link, LinkFlags, Mode, OperState, TeamHandle};
+use libteam::{Change, Changes, HwAddr, IfIndex, Link, LinkChange, LinkFlags, Mode, OperState, TeamHandle};
 
 use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, veth};
 use crate::truth::{assert_links_true, assert_true};
@@ -273,4 +273,22 @@ fn a_team_that_leaves_its_bridge_is_still_there() {
     assert_eq!(team.team_link().unwrap().master(), None);
     team.set_active_port(index("d0")).unwrap();
     assert_links_true(&team);
+}
+
+#[test]
+fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message_of_it() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    assert_eq!(team.carrier(), Some(false));
+    dummies(&["d0"]);
+    team.add_port(index("d0")).unwrap();
+    assert_eq!(team.carrier(), Some(true));
+    assert_true(&team);
+    let changes = told(&mut team);
+    let told_of_team = changes.links().find(|link| link.latest().ifindex() == team.team_ifindex()).unwrap();
+    assert!(told_of_team.what().contains(LinkChange::CARRIER));
+    ip("link set d0 nomaster");
+    told(&mut team);
+    assert_eq!(team.carrier(), Some(false));
+    assert_true(&team);
 }
