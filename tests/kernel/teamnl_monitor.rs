@@ -89,7 +89,7 @@ fn comparable(style: &str, (section, line): &Line) -> Line {
 #[test]
 fn changes_are_printed_as_the_c_library_prints_them() {
     // The link of a port that comes or goes is shown while the port is one: a matter of which socket is read first.
-    let new_port = &["n0: 02:00:00:00:00:07: "];
+    let new_port = &["n0: 02:00:00:00:00:07: ", "n0: *02:00:00:00:00:07: "];
     assert_told_alike(
         "",
         &[
