@@ -15,6 +15,7 @@ use crate::model::link::Link;
 use crate::model::name;
 use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::connection::Connection;
+use crate::netlink::events::EventSocket;
 use crate::netlink::failure::During;
 use crate::netlink::readiness::Readiness;
 use crate::netlink::transport::NetlinkSocket;
@@ -183,6 +184,8 @@ impl TeamBuilder {
         let link_events = join(NETLINK_ROUTE, RTNLGRP_LINK).during(opening)?;
         let team_events = join(NETLINK_GENERIC, genl.event_group()).during(opening)?;
         let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(opening)?;
+        let link_events = EventSocket::new(link_events).during(opening)?;
+        let team_events = EventSocket::new(team_events).during(opening)?;
         let session = Session::start(rtnl, genl, link_events, team_events, ifindex, name)?;
         Ok(TeamHandle::new(session, readiness))
     }

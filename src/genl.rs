@@ -10,18 +10,17 @@ use crate::netlink::codec::ctrl::{self, Family};
 use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, Request};
 use crate::netlink::connection::{Connection, Part};
 use crate::netlink::failure::{During, Failure, Refusal};
-use crate::netlink::transport::{NetlinkSocket, Transport};
 
 /// The handle's connection for commands to the driver.
 #[derive(Debug)]
-pub(crate) struct Genl<T = NetlinkSocket> {
-    connection: Connection<T>,
+pub(crate) struct Genl {
+    connection: Connection,
     family: Family,
 }
 
-impl<T: Transport> Genl<T> {
+impl Genl {
     /// Asks the kernel for the driver's numbers, which last until the module is loaded again.
-    pub(crate) fn resolve(mut connection: Connection<T>) -> Result<Self> {
+    pub(crate) fn resolve(mut connection: Connection) -> Result<Self> {
         let mut family = None;
         let answer = connection.request(ctrl::family_request(FAMILY), 0, |frame| {
             family = Some(ctrl::decode_family(frame.payload, EVENT_GROUP)?);

@@ -12,12 +12,11 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, LinkNews, LinkReport};
 use crate::netlink::connection::{Connection, Consistency, Part};
 use crate::netlink::failure::{During, Failure};
-use crate::netlink::transport::{NetlinkSocket, Transport};
 
 /// The handle's connection for rtnetlink commands.
 #[derive(Debug)]
-pub(crate) struct Rtnl<T = NetlinkSocket> {
-    connection: Connection<T>,
+pub(crate) struct Rtnl {
+    connection: Connection,
     dump_attempts: u32,
 }
 
@@ -39,8 +38,8 @@ pub(crate) struct Device {
     pub(crate) hwaddr: Option<HwAddr>,
 }
 
-impl<T: Transport> Rtnl<T> {
-    pub(crate) fn new(connection: Connection<T>, dump_attempts: u32) -> Self {
+impl Rtnl {
+    pub(crate) fn new(connection: Connection, dump_attempts: u32) -> Self {
         Self { connection, dump_attempts }
     }
 

@@ -17,7 +17,6 @@ use crate::netlink::codec::team::{self, Report};
 use crate::netlink::connection::Consistency;
 use crate::netlink::events::{EventSocket, Rest};
 use crate::netlink::failure::{During, Failure};
-use crate::netlink::transport::{NetlinkSocket, Transport};
 use crate::rtnl::{LinkPart, Rtnl};
 
 /// How often one call makes a loss good and finds that events were lost again meanwhile. After that it returns: the
@@ -26,38 +25,30 @@ const MAX_RESYNCS: u32 = 4;
 
 /// The sockets of a handle with the cache that they feed.
 #[derive(Debug)]
-pub(crate) struct Session<T = NetlinkSocket> {
-    pub(crate) rtnl: Rtnl<T>,
-    pub(crate) genl: Genl<T>,
-    link_events: EventSocket<T>,
-    team_events: EventSocket<T>,
+pub(crate) struct Session {
+    pub(crate) rtnl: Rtnl,
+    pub(crate) genl: Genl,
+    link_events: EventSocket,
+    team_events: EventSocket,
     cache: Cache,
     /// Told with the next changes.
     resynced: bool,
     inconsistent: bool,
 }
 
-impl<T: Transport> Session<T> {
+impl Session {
     /// Fills the cache. The event sockets have joined their groups before: what happens from then on is in the dump,
     /// in the events, or in both.
     pub(crate) fn start(
-        rtnl: Rtnl<T>,
-        genl: Genl<T>,
-        link_events: T,
-        team_events: T,
+        rtnl: Rtnl,
+        genl: Genl,
+        link_events: EventSocket,
+        team_events: EventSocket,
         team: IfIndex,
         name: String,
     ) -> Result<Self> {
-        let opening = || "preparing an event socket".to_owned();
-        let mut session = Self {
-            rtnl,
-            genl,
-            link_events: EventSocket::new(link_events).during(opening)?,
-            team_events: EventSocket::new(team_events).during(opening)?,
-            cache: Cache::new(team, name),
-            resynced: false,
-            inconsistent: false,
-        };
+        let cache = Cache::new(team, name);
+        let mut session = Self { rtnl, genl, link_events, team_events, cache, resynced: false, inconsistent: false };
         session.resync()?;
         session.update()?;
         session.check_alive()?;
@@ -214,7 +205,7 @@ impl<T: Transport> Session<T> {
 
     /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the team may have gone
     /// meanwhile: that is news, no error.
-    fn resync_list(&mut self, list: fn(&mut Genl<T>, IfIndex) -> Result<Report, Failure>, op: &str) -> Result<()> {
+    fn resync_list(&mut self, list: fn(&mut Genl, IfIndex) -> Result<Report, Failure>, op: &str) -> Result<()> {
         let team = self.cache.team();
         if self.cache.is_gone() {
             return Ok(());

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::codec::frame::{Control, Frame, frames, serialize, stamp};
 use super::failure::{Failure, Refusal};
-use super::transport::{KERNEL, NetlinkSocket, Received, Transport};
+use super::transport::{KERNEL, Received, Transport};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
@@ -28,8 +28,8 @@ const ACK_COST: usize = 2048;
 
 /// A socket for commands: sends a request, matches its answer, keeps the deadline.
 #[derive(Debug)]
-pub(crate) struct Connection<T = NetlinkSocket> {
-    transport: T,
+pub(crate) struct Connection {
+    transport: Box<dyn Transport>,
     sequence: u32,
     buffer: Vec<u8>,
     timeout: Duration,
@@ -58,9 +58,9 @@ struct Completion {
     interrupted: bool,
 }
 
-impl<T: Transport> Connection<T> {
-    pub(crate) fn new(transport: T, timeout: Duration) -> Self {
-        Self { transport, sequence: 0, buffer: vec![0; BUFFER_LEN], timeout }
+impl Connection {
+    pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration) -> Self {
+        Self { transport: Box::new(transport), sequence: 0, buffer: vec![0; BUFFER_LEN], timeout }
     }
 
     /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it.

@@ -5,7 +5,7 @@ use log::warn;
 use rustix::io::Errno;
 
 use super::codec::frame::{Frame, frames};
-use super::transport::{KERNEL, NetlinkSocket, Received, Transport};
+use super::transport::{KERNEL, Received, Transport};
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 
@@ -20,8 +20,8 @@ const MIN_BUDGET: usize = 256;
 
 /// A socket that is joined to a multicast group. Nothing is ever sent on it: an overrun would swallow the answer.
 #[derive(Debug)]
-pub(crate) struct EventSocket<T = NetlinkSocket> {
-    transport: T,
+pub(crate) struct EventSocket {
+    transport: Box<dyn Transport>,
     buffer: Vec<u8>,
     /// Events were lost since the last [`recovered`](Self::recovered).
     lost: bool,
@@ -37,13 +37,13 @@ pub(crate) enum Rest {
     Unread,
 }
 
-impl<T: Transport> EventSocket<T> {
+impl EventSocket {
     /// Wraps a socket that has joined its group.
-    pub(crate) fn new(transport: T) -> io::Result<Self> {
+    pub(crate) fn new(transport: impl Transport + 'static) -> io::Result<Self> {
         // One budget covers whatever the receive buffer can hold. So a drain that follows a dump has read all that
         // is older than the dump before its changes are told, and no old news is ever told as the last word.
         let budget = MIN_BUDGET.max(transport.receive_buffer()? / MIN_CHARGE);
-        Ok(Self { transport, buffer: vec![0; BUFFER_LEN], lost: false, budget })
+        Ok(Self { transport: Box::new(transport), buffer: vec![0; BUFFER_LEN], lost: false, budget })
     }
 
     /// Whether events were lost: what they would have told must be asked for.
@@ -94,7 +94,7 @@ impl<T: Transport> EventSocket<T> {
     }
 }
 
-impl<T: AsFd> AsFd for EventSocket<T> {
+impl AsFd for EventSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.transport.as_fd()
     }

@@ -1,9 +1,9 @@
 //! A transport that plays a script: each receive takes the next step of it.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::rc::Rc;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
@@ -75,7 +75,7 @@ pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
 
 /// A script, shared between the test and the transport that plays it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Script(Rc<RefCell<State>>);
+pub(crate) struct Script(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -88,29 +88,33 @@ struct State {
 impl Script {
     pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
         let script = Self::default();
-        script.0.borrow_mut().receive_buffer = 212_992;
+        script.state().receive_buffer = 212_992;
         script.then(steps);
         script
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds steps at the end.
     pub(crate) fn then(&self, steps: impl IntoIterator<Item = Step>) {
-        self.0.borrow_mut().steps.extend(steps);
+        self.state().steps.extend(steps);
     }
 
     /// The requests sent so far.
     pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
-        self.0.borrow().sent.clone()
+        self.state().sent.clone()
     }
 
     /// How often somebody waited.
     pub(crate) fn waits(&self) -> usize {
-        self.0.borrow().waits
+        self.state().waits
     }
 
     /// How many steps nobody took.
     pub(crate) fn left(&self) -> usize {
-        self.0.borrow().steps.len()
+        self.state().steps.len()
     }
 }
 
@@ -123,12 +127,12 @@ impl State {
 
 impl Transport for Script {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        self.0.borrow_mut().sent.push(datagram.to_vec());
+        self.state().sent.push(datagram.to_vec());
         Ok(())
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let (bytes, sender) = match state.steps.pop_front() {
             Some(Step::Datagram { bytes, sender }) => (bytes, sender),
             Some(Step::Answer { bytes, offset }) => {
@@ -143,7 +147,7 @@ impl Transport for Script {
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.waits += 1;
         let ready = !state.steps.is_empty();
         if !ready {
@@ -153,12 +157,19 @@ impl Transport for Script {
     }
 
     fn receive_buffer(&self) -> io::Result<usize> {
-        Ok(self.0.borrow().receive_buffer)
+        Ok(self.state().receive_buffer)
     }
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
-        self.0.borrow_mut().receive_buffer = 2 * bytes;
+        self.state().receive_buffer = 2 * bytes;
         Ok(())
+    }
+}
+
+/// A script has no descriptor to wait on.
+impl AsFd for Script {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        unimplemented!("a script is waited for with `wait`")
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub(crate) struct Received {
 }
 
 /// A datagram socket to the kernel: the real one, or a test's script.
-pub(crate) trait Transport {
+pub(crate) trait Transport: AsFd + Debug + Send {
     /// Sends one datagram to the kernel.
     fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
     /// Takes the next datagram; [`io::ErrorKind::WouldBlock`] where there is none.

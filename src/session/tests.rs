@@ -18,7 +18,7 @@ struct Scene {
     genl: Script,
     link_events: Script,
     team_events: Script,
-    session: Session<Script>,
+    session: Session,
 }
 
 impl Scene {
@@ -33,8 +33,8 @@ impl Scene {
         let session = Session::start(
             Rtnl::new(Connection::new(rtnl.clone(), timeout), 3),
             Genl::resolve(Connection::new(genl.clone(), timeout)).unwrap(),
-            link_events.clone(),
-            team_events.clone(),
+            EventSocket::new(link_events.clone()).unwrap(),
+            EventSocket::new(team_events.clone()).unwrap(),
             IfIndex::new(TEAM).unwrap(),
             "team0".to_owned(),
         )

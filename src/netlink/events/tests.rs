@@ -7,7 +7,7 @@ fn event(number: u8) -> Step {
 }
 
 /// Drains a socket, and returns what is left on it, whether something was lost, and the numbers that were applied.
-fn drain(socket: &mut EventSocket<Script>) -> (Rest, bool, Vec<u8>) {
+fn drain(socket: &mut EventSocket) -> (Rest, bool, Vec<u8>) {
     let mut numbers = vec![];
     let rest = socket
         .drain(|frame| match frame.payload.first() {

@@ -9,7 +9,7 @@ use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, me
 
 const DATA: u16 = 16;
 
-fn connection(script: &Script) -> Connection<Script> {
+fn connection(script: &Script) -> Connection {
     Connection::new(script.clone(), Duration::from_millis(20))
 }
 
