@@ -14,13 +14,12 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::name;
 use crate::netlink::codec::link::RTNLGRP_LINK;
-use crate::netlink::connection::Connection;
 use crate::netlink::events::EventSocket;
 use crate::netlink::failure::During;
 use crate::netlink::readiness::Readiness;
-use crate::netlink::transport::NetlinkSocket;
-use crate::rtnl::{Device, Rtnl};
+use crate::rtnl::{Device, RtnlSocket};
 use crate::session::Session;
+use crate::socket_builder::SocketBuilder;
 
 /// The environment variable that sets the size of the event sockets' receive buffers, as for the C library.
 const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
@@ -28,10 +27,6 @@ const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 /// The largest size that the kernel's doubling leaves whole.
 const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
-/// Large enough for the acknowledgements of a few hundred requests sent at once.
-const COMMAND_RECEIVE_BUFFER: usize = 1 << 20;
-const DEFAULT_DUMP_ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
-const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens or creates a team with other settings than the default ones.
 ///
@@ -55,9 +50,8 @@ const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TeamBuilder {
+    sockets: SocketBuilder,
     receive_buffer: usize,
-    dump_attempts: NonZeroU32,
-    command_timeout: Duration,
 }
 
 impl Default for TeamBuilder {
@@ -69,11 +63,7 @@ impl Default for TeamBuilder {
 impl TeamBuilder {
     /// The default settings.
     pub fn new() -> Self {
-        Self {
-            receive_buffer: DEFAULT_RECEIVE_BUFFER,
-            dump_attempts: DEFAULT_DUMP_ATTEMPTS,
-            command_timeout: DEFAULT_COMMAND_TIMEOUT,
-        }
+        Self { sockets: SocketBuilder::new(), receive_buffer: DEFAULT_RECEIVE_BUFFER }
     }
 
     /// The size in bytes to ask for as the receive buffer of each event socket; 1 MiB by default.
@@ -97,14 +87,25 @@ impl TeamBuilder {
     ///
     /// `NLM_F_DUMP_INTR`, netlink(7).
     pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
-        self.dump_attempts = attempts;
+        self.sockets = self.sockets.dump_attempts(attempts);
         self
     }
 
     /// How long to wait for the kernel's answer to one request; 5 seconds by default.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
-        self.command_timeout = timeout;
+        self.sockets = self.sockets.command_timeout(timeout);
         self
+    }
+
+    /// The network namespace where the team is; the calling thread's own by default. The calling thread stays where it
+    /// is, and the handle works from any thread: see [`SocketBuilder::in_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::in_namespace`].
+    pub fn in_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
+        self.sockets = self.sockets.in_namespace(namespace)?;
+        Ok(self)
     }
 
     /// As [`TeamHandle::create`].
@@ -114,7 +115,7 @@ impl TeamBuilder {
     /// As [`TeamHandle::create`].
     pub fn create(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
-        self.create_with(self.rtnl()?, name)
+        self.create_with(self.sockets.rtnl()?, name)
     }
 
     /// As [`TeamHandle::recreate`].
@@ -124,7 +125,7 @@ impl TeamBuilder {
     /// As [`TeamHandle::recreate`].
     pub fn recreate(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
-        let mut rtnl = self.rtnl()?;
+        let mut rtnl = self.sockets.rtnl()?;
         match rtnl.device_by_name(name) {
             // What only has this name beside its own is left alone; that the name is taken the kernel says below.
             Ok(device) if device.name != name => {}
@@ -145,7 +146,7 @@ impl TeamBuilder {
     /// As [`TeamHandle::open`].
     pub fn open(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
-        let mut rtnl = self.rtnl()?;
+        let mut rtnl = self.sockets.rtnl()?;
         let device = rtnl.device_by_name(name)?;
         let Device { ifindex, name, .. } = check_team(device)?;
         self.attach(rtnl, ifindex, name)
@@ -157,48 +158,36 @@ impl TeamBuilder {
     ///
     /// As [`TeamHandle::open_index`].
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
-        let mut rtnl = self.rtnl()?;
+        let mut rtnl = self.sockets.rtnl()?;
         let device = rtnl.device(ifindex)?;
         let Device { ifindex, name, .. } = check_team(device)?;
         self.attach(rtnl, ifindex, name)
     }
 
-    fn create_with(&self, mut rtnl: Rtnl, name: &str) -> Result<TeamHandle> {
+    fn create_with(&self, mut rtnl: RtnlSocket, name: &str) -> Result<TeamHandle> {
         let ifindex = rtnl.create_team(name)?;
         self.attach(rtnl, ifindex, name.to_owned()).inspect_err(|_| {
             // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
-            if let Err(failure) =
-                self.rtnl().and_then(|mut rtnl| rtnl.delete(ifindex).during(|| format!("deleting {name}")))
-            {
-                warn!(target: COMMAND, "{name} was created, cannot be opened, and stays: {failure}");
+            let rtnl = self.sockets.rtnl();
+            let deleted = rtnl.and_then(|mut rtnl| rtnl.delete(ifindex).during(|| format!("deleting {name}")));
+            if let Err(error) = deleted {
+                warn!(target: COMMAND, "{name} was created, cannot be opened, and stays: {error}");
             }
         })
     }
 
     /// Opens the other sockets and fills the cache.
-    fn attach(&self, rtnl: Rtnl, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
-        let buffer = self.event_buffer()?;
-        let opening = || "opening a netlink socket".to_owned();
-        let genl = Genl::resolve(self.connect(NETLINK_GENERIC)?)?;
-        let join = |protocol, group| NetlinkSocket::open(protocol, buffer)?.join(group);
-        let link_events = join(NETLINK_ROUTE, RTNLGRP_LINK).during(opening)?;
-        let team_events = join(NETLINK_GENERIC, genl.event_group()).during(opening)?;
+    fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
+        let genl = Genl::resolve(self.sockets.connection(NETLINK_GENERIC)?)?;
+        let events = self.sockets.clone().receive_buffer(self.event_buffer()?);
+        let link_events = events.events(NETLINK_ROUTE, RTNLGRP_LINK)?;
+        let team_events = events.events(NETLINK_GENERIC, genl.event_group())?;
+        let opening = || "preparing an event socket".to_owned();
         let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(opening)?;
         let link_events = EventSocket::new(link_events).during(opening)?;
         let team_events = EventSocket::new(team_events).during(opening)?;
         let session = Session::start(rtnl, genl, link_events, team_events, ifindex, name)?;
         Ok(TeamHandle::new(session, readiness))
-    }
-
-    fn rtnl(&self) -> Result<Rtnl> {
-        Ok(Rtnl::new(self.connect(NETLINK_ROUTE)?, self.dump_attempts.get()))
-    }
-
-    fn connect(&self, protocol: isize) -> Result<Connection> {
-        let socket = NetlinkSocket::open(protocol, COMMAND_RECEIVE_BUFFER)
-            .and_then(NetlinkSocket::with_extended_acks)
-            .during(|| "opening a netlink socket".to_owned())?;
-        Ok(Connection::new(socket, self.command_timeout))
     }
 
     fn event_buffer(&self) -> Result<usize> {

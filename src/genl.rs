@@ -2,27 +2,28 @@
 
 use rustix::io::Errno;
 
+use crate::connection::NetlinkConnection;
 use crate::error::{Error, Result};
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::ctrl::{self, Family};
 use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, Request};
-use crate::netlink::connection::{Connection, Part};
+use crate::netlink::connection::Part;
 use crate::netlink::failure::{During, Failure, Refusal};
 
 /// The handle's connection for commands to the driver.
 #[derive(Debug)]
 pub(crate) struct Genl {
-    connection: Connection,
+    connection: NetlinkConnection,
     family: Family,
 }
 
 impl Genl {
     /// Asks the kernel for the driver's numbers, which last until the module is loaded again.
-    pub(crate) fn resolve(mut connection: Connection) -> Result<Self> {
+    pub(crate) fn resolve(mut connection: NetlinkConnection) -> Result<Self> {
         let mut family = None;
-        let answer = connection.request(ctrl::family_request(FAMILY), 0, |frame| {
+        let answer = connection.inner().request(ctrl::family_request(FAMILY), 0, |frame| {
             family = Some(ctrl::decode_family(frame.payload, EVENT_GROUP)?);
             Ok(())
         });
@@ -63,12 +64,12 @@ impl Genl {
         answer: impl FnMut(usize, Result<(), Refusal>),
     ) -> Result<(), Failure> {
         let family = self.family.id;
-        self.connection.request_many(requests.into_iter().map(|request| request.for_family(family)), answer)
+        self.connection.inner().request_many(requests.into_iter().map(|request| request.for_family(family)), answer)
     }
 
     fn list(&mut self, request: Request, team: IfIndex, empty: Report) -> Result<Report, Failure> {
         let mut whole = empty;
-        self.connection.collect(request.for_family(self.family.id), |part| {
+        self.connection.inner().collect(request.for_family(self.family.id), |part| {
             match part {
                 Part::Start => whole.clear(),
                 Part::Message(frame) => {

@@ -29,6 +29,7 @@
 mod builder;
 mod cache;
 mod changes;
+mod connection;
 mod error;
 mod genl;
 mod handle;
@@ -43,10 +44,12 @@ mod netlink;
 mod rtnl;
 mod session;
 mod settings;
+mod socket_builder;
 
 pub use builder::TeamBuilder;
 pub use changes::{Change, ChangeKind, Changes, LinkChange};
-pub use error::{BoxError, DecodeError, Error, Result};
+pub use connection::{Dump, InterruptedDump, NetlinkConnection};
+pub use error::{BoxError, DecodeError, Error, ErrorKind, Result};
 pub use handle::{ReceiveBuffers, TeamHandle};
 pub use handlers::HandlerId;
 pub use iter::{Links, Options, Ports};
@@ -60,6 +63,10 @@ pub use model::option_type::{OptionType, ParseOptionError};
 pub use model::option_value::OptionValue;
 pub use model::port::{Duplex, Port};
 pub use model::tx_method::TxMethod;
+pub use netlink_packet_core;
+pub use netlink_packet_route;
+pub use rtnl::RtnlSocket;
+pub use socket_builder::SocketBuilder;
 
 /// The README's first program compiles.
 #[cfg(doctest)]

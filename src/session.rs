@@ -17,7 +17,7 @@ use crate::netlink::codec::team::{self, Report};
 use crate::netlink::connection::Consistency;
 use crate::netlink::events::{EventSocket, Rest};
 use crate::netlink::failure::{During, Failure};
-use crate::rtnl::{LinkPart, Rtnl};
+use crate::rtnl::{LinkPart, RtnlSocket};
 
 /// How often one call makes a loss good and finds that events were lost again meanwhile. After that it returns: the
 /// sockets are still readable, so the next call goes on.
@@ -26,7 +26,7 @@ const MAX_RESYNCS: u32 = 4;
 /// The sockets of a handle with the cache that they feed.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) rtnl: Rtnl,
+    pub(crate) rtnl: RtnlSocket,
     pub(crate) genl: Genl,
     link_events: EventSocket,
     team_events: EventSocket,
@@ -40,7 +40,7 @@ impl Session {
     /// Fills the cache. The event sockets have joined their groups before: what happens from then on is in the dump,
     /// in the events, or in both.
     pub(crate) fn start(
-        rtnl: Rtnl,
+        rtnl: RtnlSocket,
         genl: Genl,
         link_events: EventSocket,
         team_events: EventSocket,
@@ -169,7 +169,7 @@ impl Session {
 
     fn resync_links(&mut self) -> Result<()> {
         let (cache, mut seen) = (&mut self.cache, HashSet::new());
-        let consistency = self.rtnl.dump_links(|part| match part {
+        let consistency = self.rtnl.each_link(|part| match part {
             LinkPart::Start => seen.clear(),
             LinkPart::Link(report) => {
                 seen.insert(report.ifindex);
@@ -184,7 +184,6 @@ impl Session {
             .filter(|link| !seen.contains(link))
             .collect();
         if consistency == Consistency::Interrupted {
-            warn!(target: RESYNC, "{}: every dump of the links was interrupted", self.name());
             self.inconsistent = true;
             return missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex));
         }

@@ -213,8 +213,9 @@ impl Connection {
         request: &[u8],
         reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> Result<Completion, Failure> {
-        let wants_ack =
-            frames(request).map_while(Result::ok).any(|frame| frame.has(NLM_F_ACK) && !frame.has(NLM_F_DUMP));
+        // The kernel acknowledges no dump; but for a request that changes something the same two flags mean otherwise.
+        let asks_for = |flags| frames(request).map_while(Result::ok).any(|frame| frame.has(flags));
+        let (acknowledged, done) = (asks_for(NLM_F_ACK), !asks_for(NLM_F_ACK) || asks_for(NLM_F_DUMP));
         let deadline = self.deadline();
         let mut interrupted = false;
         loop {
@@ -228,8 +229,8 @@ impl Connection {
                 interrupted |= frame.has(NLM_F_DUMP_INTR);
                 match frame.control()? {
                     Control::Data => reply(frame)?,
-                    Control::Done if !wants_ack => return Ok(Completion { interrupted }),
-                    Control::Acknowledged if wants_ack => return Ok(Completion { interrupted }),
+                    Control::Done if done => return Ok(Completion { interrupted }),
+                    Control::Acknowledged if acknowledged => return Ok(Completion { interrupted }),
                     Control::Done | Control::Acknowledged | Control::Noop => {}
                     Control::Refused(refusal) => return Err(Failure::Refused(refusal)),
                     Control::Overrun => return Err(self.overrun()),

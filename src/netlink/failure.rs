@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::error::{DecodeError, Error, Result};
+use crate::error::{DecodeError, Error, ErrorKind, Result};
 
 /// Why an exchange with the kernel failed; what was being done is added above, see [`During`].
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub(crate) enum Failure {
     Malformed(DecodeError),
     Timeout(Duration),
     Overrun { buffer: usize },
+    Interrupted { attempts: u32 },
 }
 
 /// The kernel's error answer.
@@ -57,11 +58,13 @@ impl<T> During<T> for Result<T, Failure> {
             match failure {
                 Failure::Io(source) => Error::Io { op, source },
                 Failure::Refused(Refusal { errno, message, offset }) => {
-                    Error::Kernel { op, message, offset, source: errno.into() }
+                    let kind = ErrorKind::of(Some(errno.raw_os_error()));
+                    Error::Kernel { op, kind, message, offset, source: errno.into() }
                 }
                 Failure::Malformed(source) => Error::Decode { op, source },
                 Failure::Timeout(after) => Error::Timeout { op, after },
                 Failure::Overrun { buffer } => Error::Overrun { op, buffer },
+                Failure::Interrupted { attempts } => Error::Interrupted { op, attempts },
             }
         })
     }

@@ -3,10 +3,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use log::debug;
 use netlink_sys::{Socket, SocketAddr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
+
+use crate::log_target::COMMAND;
 
 /// The kernel's port id: the only sender that is believed.
 pub(crate) const KERNEL: u32 = 0;
@@ -60,6 +63,15 @@ impl NetlinkSocket {
         self.socket.set_ext_ack(true)?;
         self.socket.set_cap_ack(true)?;
         Ok(self)
+    }
+
+    /// Asks the kernel to check the requests for dumps strictly, and to filter by what they name. A kernel older than
+    /// 4.20 does not, which does no harm: what it sends is checked again.
+    pub(crate) fn with_strict_checks(self) -> Self {
+        if let Err(error) = self.socket.set_netlink_get_strict_chk(true) {
+            debug!(target: COMMAND, "requests for dumps are not checked strictly: {error}");
+        }
+        self
     }
 
     /// Joins a multicast group.

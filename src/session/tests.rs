@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
@@ -5,6 +6,7 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::changes::Change;
+use crate::connection::{InterruptedDump, NetlinkConnection};
 use crate::model::link::{Link, LinkFlags};
 use crate::netlink::connection::Connection;
 use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, message};
@@ -29,10 +31,13 @@ impl Scene {
         let (link_events, team_events) = (Script::new([]), Script::new([]));
         rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
         genl.then([family(), ports(&[3]), options(&["roundrobin"])]);
-        let timeout = Duration::from_millis(5);
+        let connect = |script: &Script| {
+            let connection = Connection::new(script.clone(), Duration::from_millis(5));
+            NetlinkConnection::new(connection, NonZeroU32::new(3).unwrap(), InterruptedDump::Keep)
+        };
         let session = Session::start(
-            Rtnl::new(Connection::new(rtnl.clone(), timeout), 3),
-            Genl::resolve(Connection::new(genl.clone(), timeout)).unwrap(),
+            RtnlSocket::over(connect(&rtnl)),
+            Genl::resolve(connect(&genl)).unwrap(),
             EventSocket::new(link_events.clone()).unwrap(),
             EventSocket::new(team_events.clone()).unwrap(),
             IfIndex::new(TEAM).unwrap(),

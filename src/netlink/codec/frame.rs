@@ -1,8 +1,8 @@
 //! Netlink messages: splitting a datagram into them, and the control messages that every protocol shares.
 
 use netlink_packet_core::{
-    NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer,
+    NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use rustix::io::Errno;
 
@@ -72,6 +72,16 @@ impl Frame<'_> {
     /// Whether all of `flags` are set.
     pub(crate) fn has(&self, flags: u16) -> bool {
         self.flags & flags == flags
+    }
+
+    /// Reads the message as a type of a `netlink-packet-*` crate.
+    pub(crate) fn parse<R: NetlinkDeserializable>(&self) -> Result<R, DecodeError> {
+        let mut header = NetlinkHeader::default();
+        header.length = u32::try_from(HEADER_LEN + self.payload.len()).unwrap_or(u32::MAX);
+        header.message_type = self.kind;
+        header.flags = self.flags;
+        header.sequence_number = self.sequence;
+        R::deserialize(&header, self.payload).map_err(|error| DecodeError::by_decoder(&error))
     }
 
     /// Reads the messages that the protocols share; all others are data.

@@ -1,7 +1,11 @@
+mod kind;
+
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
+pub use self::kind::ErrorKind;
 use crate::model::bpf::BpfError;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
@@ -32,6 +36,8 @@ pub enum Error {
     Kernel {
         /// What was being done.
         op: String,
+        /// What the error number means here.
+        kind: ErrorKind,
         /// The kernel's own words (the extended acknowledgement), where it gave some.
         message: Option<String>,
         /// Where in the request the offending attribute starts, in bytes, where the kernel said so.
@@ -54,6 +60,20 @@ pub enum Error {
         op: String,
         /// The time that was waited: the handle's command timeout.
         after: Duration,
+    },
+    /// The kernel says that it did what was asked, but did not tell what it was asked for.
+    #[error("the kernel acknowledged {op}, but gave no answer")]
+    NoReply {
+        /// What was being done.
+        op: String,
+    },
+    /// Every attempt at a dump was interrupted by changes, and the caller wanted none that was.
+    #[error("{op} was interrupted by changes in each of {attempts} attempts")]
+    Interrupted {
+        /// What was being done.
+        op: String,
+        /// How often it was tried.
+        attempts: u32,
     },
     /// The answer did not fit the command socket's receive buffer, not even the largest one tried.
     #[error("the answer to {op} does not fit a receive buffer of {buffer} bytes")]
@@ -180,11 +200,23 @@ impl Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct DecodeError {
-    what: &'static str,
+    what: Cow<'static, str>,
 }
 
 impl DecodeError {
     pub(crate) const fn new(what: &'static str) -> Self {
-        Self { what }
+        Self { what: Cow::Borrowed(what) }
+    }
+
+    /// What a decoder of a message type says itself.
+    pub(crate) fn by_decoder(error: &dyn StdError) -> Self {
+        let mut what = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            what.push_str(": ");
+            what.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self { what: Cow::Owned(what) }
     }
 }

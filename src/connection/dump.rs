@@ -1,0 +1,57 @@
+/// What to do with a dump of which every attempt was interrupted.
+///
+/// The kernel marks a dump (`NLM_F_DUMP_INTR`) when what it lists changed meanwhile: it may lack something that was
+/// there all along, or hold it twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InterruptedDump {
+    /// Use the last attempt, and mark it: see [`Dump::is_consistent`].
+    #[default]
+    Keep,
+    /// Fail with [`Error::Interrupted`](crate::Error::Interrupted).
+    Fail,
+}
+
+/// What a dump brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dump<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) consistent: bool,
+    pub(crate) attempts: u32,
+}
+
+impl<T> Dump<T> {
+    /// The items in the kernel's order.
+    #[must_use]
+    pub fn items(&self) -> &[T] {
+        &self.items
+    }
+
+    /// The items in the kernel's order, as their own.
+    #[must_use]
+    pub fn into_items(self) -> Vec<T> {
+        self.items
+    }
+
+    /// Whether this is a snapshot, as far as the kernel saw. If not, every attempt was interrupted, and the items of the
+    /// last one may lack something or hold it twice.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        self.consistent
+    }
+
+    /// How often it was asked for.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
+impl<T> IntoIterator for Dump<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.into_iter()
+    }
+}

@@ -1,0 +1,149 @@
+//! The public connection for commands, whatever the protocol.
+
+mod dump;
+
+use std::num::NonZeroU32;
+
+use log::warn;
+use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
+
+pub use self::dump::{Dump, InterruptedDump};
+use crate::error::{DecodeError, Result};
+use crate::log_target::COMMAND;
+use crate::netlink::connection::{Connection, Consistency, Part};
+use crate::netlink::failure::{During, Failure};
+
+/// A synchronous connection to the kernel for the requests of any netlink protocol.
+///
+/// It takes the message types of the `netlink-packet-*` crates: whatever implements the traits of
+/// netlink-packet-core. Each request has a deadline, each answer is matched to its request, and what the kernel says
+/// of an error is in the [`Error`](crate::Error), its own words and the offending attribute's place included. A dump
+/// that was interrupted is asked for again.
+///
+/// It is for requests only: no multicast group is joined. Any thread can use it, one at a time.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::NetlinkConnection;
+/// use libteam::netlink_packet_route::RouteNetlinkMessage;
+/// use libteam::netlink_packet_route::link::LinkMessage;
+///
+/// const NETLINK_ROUTE: isize = 0;
+///
+/// # enter_namespace();
+/// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+/// let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+/// let links = connection.dump::<_, RouteNetlinkMessage>(request)?;
+/// assert_eq!(links.items().len(), 1, "a new namespace has its loopback");
+/// assert!(links.is_consistent());
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct NetlinkConnection {
+    inner: Connection,
+    dump_attempts: NonZeroU32,
+    interrupted: InterruptedDump,
+}
+
+impl NetlinkConnection {
+    pub(crate) fn new(inner: Connection, dump_attempts: NonZeroU32, interrupted: InterruptedDump) -> Self {
+        Self { inner, dump_attempts, interrupted }
+    }
+
+    /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
+    ///
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`: `NLM_F_CREATE`, `NLM_F_EXCL`, `NLM_F_ECHO` and so on.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Kernel`](crate::Error::Kernel) if the kernel refuses.
+    /// - [`Error::Timeout`](crate::Error::Timeout) if it does not answer: whether it did what was asked is not known.
+    /// - [`Error::Decode`](crate::Error::Decode) if its answer is no `R`.
+    /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit the receive buffer.
+    /// - [`Error::Io`](crate::Error::Io) if a system call fails.
+    pub fn request<M, R>(&mut self, message: M, flags: u16) -> Result<Vec<R>>
+    where
+        M: NetlinkSerializable,
+        R: NetlinkDeserializable,
+    {
+        let op = describe(&message);
+        let mut answers = Vec::new();
+        self.inner
+            .request(message, flags, |frame| {
+                answers.push(frame.parse()?);
+                Ok(())
+            })
+            .during(|| op)?;
+        Ok(answers)
+    }
+
+    /// Sends one request and waits for its acknowledgement; what may come before it is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    pub fn execute<M: NetlinkSerializable>(&mut self, message: M, flags: u16) -> Result<()> {
+        let op = describe(&message);
+        self.inner.request(message, flags, |_| Ok(())).during(|| op)
+    }
+
+    /// Asks for a dump: many messages that the kernel lists one after the other while things may change.
+    ///
+    /// A dump that was interrupted by changes is asked for again, up to the configured number of attempts; nothing of
+    /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`] setting says. `NLM_F_REQUEST`
+    /// and `NLM_F_DUMP` are set here.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request), and [`Error::Interrupted`](crate::Error::Interrupted).
+    pub fn dump<M, R>(&mut self, message: M) -> Result<Dump<R>>
+    where
+        M: NetlinkSerializable,
+        R: NetlinkDeserializable,
+    {
+        let op = describe(&message);
+        let mut items = Vec::new();
+        let mut attempts = 0;
+        let consistency = self.stream(message, |part| {
+            match part {
+                Part::Start => {
+                    items.clear();
+                    attempts += 1;
+                }
+                Part::Message(frame) => items.push(frame.parse()?),
+            }
+            Ok(())
+        });
+        let consistent = consistency.during(|| op)? == Consistency::Consistent;
+        Ok(Dump { items, consistent, attempts })
+    }
+
+    /// As [`dump`](Self::dump), message by message as they come.
+    pub(crate) fn stream<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Consistency, Failure> {
+        let (op, attempts) = (describe(&message), self.dump_attempts.get());
+        let consistency = self.inner.dump(message, attempts, part)?;
+        if consistency == Consistency::Interrupted {
+            warn!(target: COMMAND, "{op} was interrupted by changes in each of {attempts} attempts");
+            if self.interrupted == InterruptedDump::Fail {
+                return Err(Failure::Interrupted { attempts });
+            }
+        }
+        Ok(consistency)
+    }
+
+    /// The connection without the policy for dumps.
+    pub(crate) fn inner(&mut self) -> &mut Connection {
+        &mut self.inner
+    }
+}
+
+/// Names a request of which nothing but its type is known.
+fn describe(message: &impl NetlinkSerializable) -> String {
+    format!("netlink request {}", message.message_type())
+}

@@ -1,0 +1,86 @@
+use rustix::io::Errno;
+
+use super::Error;
+
+/// What sort of failure an [`Error`] is, for code that wants to act on it.
+///
+/// The kernel's error numbers are put together by what they mean to a caller; [`Error::raw_os_error`] still tells the
+/// number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is such a thing already: `EEXIST`.
+    Exists,
+    /// There is no such thing: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`, or what was asked for is not in the answer.
+    NotFound,
+    /// The kernel, the driver or the device cannot do it: `EOPNOTSUPP`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `ENOSYS`,
+    /// or the team driver is not loaded.
+    NotSupported,
+    /// Something is in the way at present: `EBUSY`.
+    Busy,
+    /// The caller may not: `EPERM`, `EACCES`. The kernel answers so too where nobody may.
+    NotPermitted,
+    /// What was asked for makes no sense: `EINVAL`, `ERANGE`, `EADDRNOTAVAIL`, or it was not even sent.
+    Invalid,
+    /// No answer came in time.
+    TimedOut,
+    /// Every attempt at a dump was interrupted.
+    Interrupted,
+    /// An answer was lost, was malformed, or did not hold what it should.
+    BadAnswer,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    /// What an error number means to a caller.
+    pub(crate) fn of(number: Option<i32>) -> Self {
+        match number.map(Errno::from_raw_os_error) {
+            Some(Errno::EXIST) => Self::Exists,
+            Some(Errno::NODEV | Errno::NOENT | Errno::SRCH | Errno::NXIO) => Self::NotFound,
+            Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT | Errno::NOSYS) => Self::NotSupported,
+            Some(Errno::BUSY) => Self::Busy,
+            Some(Errno::PERM | Errno::ACCESS) => Self::NotPermitted,
+            Some(Errno::INVAL | Errno::RANGE | Errno::ADDRNOTAVAIL) => Self::Invalid,
+            Some(Errno::TIMEDOUT) => Self::TimedOut,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Error {
+    /// What sort of failure this is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let error = TeamHandle::open("team7").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Kernel { kind, .. } => *kind,
+            Self::Io { source, .. } => ErrorKind::of(source.raw_os_error()),
+            Self::NoSuchDevice { .. } | Self::DeviceGone { .. } | Self::NotPort { .. } | Self::UnknownOption { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::FamilyNotFound => ErrorKind::NotSupported,
+            Self::NotTeam { .. }
+            | Self::InvalidName { .. }
+            | Self::InvalidSetting { .. }
+            | Self::OptionType { .. }
+            | Self::OptionValue { .. }
+            | Self::OptionText { .. }
+            | Self::InvalidProgram(_) => ErrorKind::Invalid,
+            Self::Timeout { .. } => ErrorKind::TimedOut,
+            Self::Interrupted { .. } => ErrorKind::Interrupted,
+            Self::Decode { .. } | Self::NoReply { .. } | Self::Overrun { .. } => ErrorKind::BadAnswer,
+            Self::Handler(_) => ErrorKind::Other,
+        }
+    }
+}
