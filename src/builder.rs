@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::env;
 use std::num::NonZeroU32;
 use std::os::fd::AsFd;
@@ -11,13 +12,12 @@ use crate::genl::Genl;
 use crate::handle::TeamHandle;
 use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
-use crate::model::link::Link;
 use crate::model::name;
 use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::events::EventSocket;
 use crate::netlink::failure::During;
 use crate::netlink::readiness::Readiness;
-use crate::rtnl::{Device, RtnlSocket};
+use crate::rtnl::{LinkRecord, RtnlSocket};
 use crate::session::Session;
 use crate::socket_builder::SocketBuilder;
 
@@ -126,11 +126,11 @@ impl TeamBuilder {
     pub fn recreate(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
         let mut rtnl = self.sockets.rtnl()?;
-        match rtnl.device_by_name(name) {
+        match rtnl.link_by_name(name) {
             // What only has this name beside its own is left alone; that the name is taken the kernel says below.
-            Ok(device) if device.name != name => {}
-            Ok(device) => {
-                let ifindex = check_team(device)?.ifindex;
+            Ok(link) if link.name() != name => {}
+            Ok(link) => {
+                let (ifindex, _) = check_team(&link)?;
                 rtnl.delete(ifindex).during(|| format!("deleting team device {name}"))?;
             }
             Err(Error::NoSuchDevice { .. }) => {}
@@ -147,8 +147,7 @@ impl TeamBuilder {
     pub fn open(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
         let mut rtnl = self.sockets.rtnl()?;
-        let device = rtnl.device_by_name(name)?;
-        let Device { ifindex, name, .. } = check_team(device)?;
+        let (ifindex, name) = check_team(&rtnl.link_by_name(name)?)?;
         self.attach(rtnl, ifindex, name)
     }
 
@@ -159,8 +158,7 @@ impl TeamBuilder {
     /// As [`TeamHandle::open_index`].
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
         let mut rtnl = self.sockets.rtnl()?;
-        let device = rtnl.device(ifindex)?;
-        let Device { ifindex, name, .. } = check_team(device)?;
+        let (ifindex, name) = check_team(&rtnl.link_by_index(ifindex)?)?;
         self.attach(rtnl, ifindex, name)
     }
 
@@ -262,10 +260,12 @@ impl TeamHandle {
     }
 }
 
-fn check_team(device: Device) -> Result<Device> {
-    if device.kind.as_deref() == Some(Link::TEAM_KIND) {
-        Ok(device)
+/// The index and the name of a link that is a team.
+fn check_team(link: &LinkRecord) -> Result<(IfIndex, String)> {
+    let name = link.name().into_owned();
+    if link.is_team() {
+        Ok((link.ifindex(), name))
     } else {
-        Err(Error::NotTeam { device: device.name, kind: device.kind })
+        Err(Error::NotTeam { device: name, kind: link.kind().map(Cow::into_owned) })
     }
 }

@@ -195,9 +195,10 @@ impl Session {
 
     /// Asks for one link by itself: that an interrupted dump did not hold it, say, does not mean that it is gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
-        let cache = &mut self.cache;
-        if !self.rtnl.get_link(ifindex, |report| cache.link_present(report))? {
-            self.cache.link_removed(ifindex);
+        match self.rtnl.link_by_index(ifindex) {
+            Ok(link) => self.cache.link_present(&link.report()?),
+            Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),
+            Err(error) => return Err(error),
         }
         Ok(())
     }

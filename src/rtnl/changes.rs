@@ -26,7 +26,7 @@ impl RtnlSocket {
             .during(|| format!("creating team device {name}"))?;
         match ifindex {
             Some(ifindex) => Ok(ifindex),
-            None => Ok(self.device_by_name(name)?.ifindex),
+            None => Ok(self.link_by_name(name)?.ifindex()),
         }
     }
 

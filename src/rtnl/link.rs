@@ -1,15 +1,13 @@
 //! Links: all of them, and one by its index or name.
 
-use std::borrow::Cow;
-
 use netlink_packet_route::RouteNetlinkMessage;
 use rustix::io::Errno;
 
 use super::RtnlSocket;
+use super::record::LinkRecord;
 use crate::error::{DecodeError, Error, Result};
-use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
-use crate::netlink::codec::link::{self, LinkNews, LinkReport};
+use crate::netlink::codec::link::{self, LinkNews, LinkReport, RTM_NEWLINK};
 use crate::netlink::connection::{Consistency, Part};
 use crate::netlink::failure::{During, Failure};
 
@@ -22,16 +20,63 @@ pub(crate) enum LinkPart<'a> {
     Link(LinkReport<'a>),
 }
 
-/// What is asked about a device of which only the name or the index is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Device {
-    pub(crate) ifindex: IfIndex,
-    pub(crate) name: String,
-    pub(crate) kind: Option<String>,
-    pub(crate) hwaddr: Option<HwAddr>,
-}
-
 impl RtnlSocket {
+    /// Asks for the link that has this index.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchDevice`] if there is none.
+    /// - [`Error::Timeout`] if the kernel does not answer, and [`Error::NoReply`] if it acknowledges the request without
+    ///   telling of the link.
+    /// - [`Error::Kernel`] if it refuses, and the others of [`NetlinkConnection::request`].
+    ///
+    /// [`NetlinkConnection::request`]: crate::NetlinkConnection::request
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, IfIndex, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let first = IfIndex::new(1).expect("1 is not 0");
+    /// assert_eq!(rtnl.link_by_index(first)?.name(), "lo");
+    ///
+    /// let none = IfIndex::new(4711).expect("4711 is not 0");
+    /// assert!(matches!(rtnl.link_by_index(none), Err(Error::NoSuchDevice { .. })));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn link_by_index(&mut self, ifindex: IfIndex) -> Result<LinkRecord> {
+        self.one(link::get_request(ifindex), &format!("index {ifindex}"))
+    }
+
+    /// Asks for the link that has this name or alternative name; of these one may have up to 127 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`link_by_index`](Self::link_by_index). What cannot be a name (nothing at all, or a NUL in it) is the name of
+    /// no device; nothing is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// assert_eq!(rtnl.link_by_name("lo")?.ifindex().get(), 1);
+    /// assert!(matches!(rtnl.link_by_name("eth7"), Err(Error::NoSuchDevice { .. })));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn link_by_name(&mut self, name: &str) -> Result<LinkRecord> {
+        if name.is_empty() || name.contains('\0') || name.len() > MAX_ALTERNATIVE_NAME {
+            return Err(Error::NoSuchDevice { device: format!("{name:?}") });
+        }
+        self.one(link::get_by_name_request(name), name)
+    }
+
     /// Asks for all links, one by one as they come.
     pub(crate) fn each_link(&mut self, mut part: impl FnMut(LinkPart<'_>)) -> Result<Consistency> {
         self.connection
@@ -49,58 +94,28 @@ impl RtnlSocket {
             .during(|| "listing the links".to_owned())
     }
 
-    /// Asks for one link; false if there is none with this index.
-    pub(crate) fn get_link(&mut self, ifindex: IfIndex, mut found: impl FnMut(&LinkReport<'_>)) -> Result<bool> {
-        self.get(link::get_request(ifindex), &format!("looking up link {ifindex}"), &mut found)
-    }
-
-    /// Which device has this index.
-    pub(crate) fn device(&mut self, ifindex: IfIndex) -> Result<Device> {
-        let mut device = None;
-        self.get_link(ifindex, |report| device = Some(Device::from(report)))?;
-        device.ok_or_else(|| Error::NoSuchDevice { device: format!("index {ifindex}") })
-    }
-
-    /// Which device has this name or alternative name.
-    pub(crate) fn device_by_name(&mut self, name: &str) -> Result<Device> {
-        let mut device = None;
-        self.get(link::get_by_name_request(name), &format!("looking up {name}"), &mut |report| {
-            device = Some(Device::from(report));
-        })?;
-        device.ok_or_else(|| Error::NoSuchDevice { device: name.to_owned() })
-    }
-
-    /// Asks for one link; false if there is none.
-    fn get(&mut self, request: RouteNetlinkMessage, op: &str, found: &mut dyn FnMut(&LinkReport<'_>)) -> Result<bool> {
-        let mut answered = false;
+    /// Asks for one link.
+    fn one(&mut self, request: RouteNetlinkMessage, device: &str) -> Result<LinkRecord> {
+        let op = || format!("looking up link {device}");
+        let mut found = None;
         let answer = self.connection.inner().request(request, 0, |frame| {
-            match link::decode(frame.kind, frame.payload)? {
-                LinkNews::Present(report) => found(&report),
-                _ => return Err(DecodeError::new("the answer is no link")),
+            if frame.kind != RTM_NEWLINK {
+                return Err(DecodeError::new("the answer is no link"));
             }
-            answered = true;
+            found = Some(LinkRecord::new(frame.payload)?);
             Ok(())
         });
         match answer {
-            Ok(()) if !answered => Err(Error::NoReply { op: op.to_owned() }),
-            Err(failure) if is_no_device(&failure) => Ok(false),
-            answer => answer.during(|| op.to_owned()).map(|()| true),
+            Err(failure) if is_no_device(&failure) => Err(Error::NoSuchDevice { device: device.to_owned() }),
+            answer => answer.during(op).and_then(|()| found.ok_or_else(|| Error::NoReply { op: op() })),
         }
     }
 }
+
+/// The kernel's longest alternative name in bytes: its `ALTIFNAMSIZ` without the NUL.
+const MAX_ALTERNATIVE_NAME: usize = 127;
 
 /// Whether the kernel says that there is no such link.
 fn is_no_device(failure: &Failure) -> bool {
     failure.refusal() == Some(Errno::NODEV)
-}
-
-impl From<&LinkReport<'_>> for Device {
-    fn from(report: &LinkReport<'_>) -> Self {
-        Self {
-            ifindex: report.ifindex,
-            name: report.name.clone().into_owned(),
-            kind: report.kind.clone().map(Cow::into_owned),
-            hwaddr: report.hwaddr,
-        }
-    }
 }

@@ -2,10 +2,12 @@
 
 mod changes;
 mod link;
+mod record;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
-pub(crate) use self::link::{Device, LinkPart};
+pub(crate) use self::link::LinkPart;
+pub use self::record::LinkRecord;
 use crate::connection::{Dump, NetlinkConnection};
 use crate::error::Result;
 

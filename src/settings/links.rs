@@ -1,6 +1,6 @@
 //! The links of the namespace: their names and hardware addresses.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handle::TeamHandle;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
@@ -14,10 +14,7 @@ impl TeamHandle {
     /// [`Error::NoSuchDevice`], or those of the request.
     #[doc(alias = "team_ifname2ifindex")]
     pub fn ifindex(&mut self, name: &str) -> Result<IfIndex> {
-        if name.is_empty() || name.contains('\0') {
-            return Err(Error::NoSuchDevice { device: format!("{name:?}") });
-        }
-        Ok(self.session.rtnl.device_by_name(name)?.ifindex)
+        Ok(self.session.rtnl.link_by_name(name)?.ifindex())
     }
 
     /// Asks the kernel for the name of the link that has this index.
@@ -27,7 +24,7 @@ impl TeamHandle {
     /// [`Error::NoSuchDevice`], or those of the request.
     #[doc(alias = "team_ifindex2ifname")]
     pub fn ifname(&mut self, ifindex: IfIndex) -> Result<String> {
-        Ok(self.session.rtnl.device(ifindex)?.name)
+        Ok(self.session.rtnl.link_by_index(ifindex)?.name().into_owned())
     }
 
     /// Asks the kernel for the hardware address of a link; `None` for a link that has none.
@@ -38,7 +35,7 @@ impl TeamHandle {
     #[doc(alias = "team_hwaddr_get")]
     #[doc(alias = "team_hwaddr_len_get")]
     pub fn hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
-        Ok(self.session.rtnl.device(ifindex)?.hwaddr)
+        Ok(self.session.rtnl.link_by_index(ifindex)?.hwaddr())
     }
 
     /// Gives a link a hardware address, unless it has that one: setting it again would disturb the link's neighbours.
@@ -52,11 +49,11 @@ impl TeamHandle {
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
         self.catch_up()?;
-        let device = self.session.rtnl.device(ifindex)?;
-        if device.hwaddr == Some(hwaddr) {
+        let link = self.session.rtnl.link_by_index(ifindex)?;
+        if link.hwaddr() == Some(hwaddr) {
             return Ok(());
         }
         let result = self.command(|session| session.rtnl.set_hwaddr(ifindex, hwaddr))?;
-        result.during(|| format!("setting the hardware address of {} to {hwaddr}", device.name))
+        result.during(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
     }
 }

@@ -18,19 +18,24 @@ pub(crate) const RTM_DELLINK: u16 = 17;
 /// The multicast group of link notifications.
 pub(crate) const RTNLGRP_LINK: u32 = 1;
 
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFLA_MASTER: u16 = 10;
-const IFLA_OPERSTATE: u16 = 16;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_CARRIER: u16 = 33;
-const IFLA_PHYS_PORT_ID: u16 = 34;
-const IFLA_CARRIER_CHANGES: u16 = 35;
-const IFLA_PROP_LIST: u16 = 52;
-const IFLA_ALT_IFNAME: u16 = 53;
-const IFLA_PERM_ADDRESS: u16 = 54;
-const IFLA_INFO_KIND: u16 = 1;
+pub(crate) const IFLA_ADDRESS: u16 = 1;
+pub(crate) const IFLA_IFNAME: u16 = 3;
+pub(crate) const IFLA_MTU: u16 = 4;
+pub(crate) const IFLA_LINK: u16 = 5;
+pub(crate) const IFLA_MASTER: u16 = 10;
+pub(crate) const IFLA_OPERSTATE: u16 = 16;
+pub(crate) const IFLA_LINKINFO: u16 = 18;
+pub(crate) const IFLA_IFALIAS: u16 = 20;
+pub(crate) const IFLA_CARRIER: u16 = 33;
+pub(crate) const IFLA_PHYS_PORT_ID: u16 = 34;
+pub(crate) const IFLA_CARRIER_CHANGES: u16 = 35;
+pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
+pub(crate) const IFLA_PROP_LIST: u16 = 52;
+pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
+pub(crate) const IFLA_PERM_ADDRESS: u16 = 54;
+pub(crate) const IFLA_INFO_KIND: u16 = 1;
+pub(crate) const IFLA_INFO_DATA: u16 = 2;
+pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
 
 /// One link as a message tells it, borrowed from the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,21 +82,22 @@ pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<LinkNews<'_>, DecodeEr
 }
 
 /// `struct ifinfomsg`.
-struct Header {
-    family: u8,
-    ifindex: IfIndex,
-    flags: LinkFlags,
+pub(crate) struct Header {
+    pub(crate) family: u8,
+    pub(crate) layer: u16,
+    pub(crate) ifindex: IfIndex,
+    pub(crate) flags: LinkFlags,
 }
 
 impl Header {
-    fn split(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+    pub(crate) fn split(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (header, body) =
             payload.split_first_chunk::<16>().ok_or(DecodeError::new("a link message is too short"))?;
-        let [family, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] = *header;
+        let [family, _, l0, l1, i0, i1, i2, i3, f0, f1, f2, f3, ..] = *header;
         let ifindex = IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]))
             .ok_or(DecodeError::new("a link message has interface index 0"))?;
         let flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([f0, f1, f2, f3]));
-        Ok((Self { family, ifindex, flags }, body))
+        Ok((Self { family, layer: u16::from_ne_bytes([l0, l1]), ifindex, flags }, body))
     }
 }
 

@@ -7,6 +7,6 @@ pub(crate) mod attribute;
 pub(crate) mod ctrl;
 pub(crate) mod frame;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 pub(crate) mod link;
 pub(crate) mod team;
