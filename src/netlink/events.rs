@@ -37,6 +37,21 @@ pub(crate) enum Rest {
     Unread,
 }
 
+/// What one receive finds.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// What the kernel sent.
+    Datagram(&'a [u8]),
+    /// What somebody else sent, or a signal: nothing that means anything here.
+    Ignored,
+    /// An event that was longer than the buffer and is lost; the next one of its length will fit.
+    CutOff,
+    /// The kernel had to drop events. Those that it had queued before are still to be read.
+    Overrun,
+    /// The socket is empty.
+    Nothing,
+}
+
 impl EventSocket {
     /// Wraps a socket that has joined its group.
     pub(crate) fn new(transport: impl Transport + 'static) -> io::Result<Self> {
@@ -61,36 +76,51 @@ impl EventSocket {
         self.transport.receive_buffer()
     }
 
+    /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
+    pub(crate) fn budget(&self) -> usize {
+        self.budget
+    }
+
     /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
     ///
     /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new before the socket is
     /// empty.
     pub(crate) fn drain(&mut self, mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>) -> io::Result<Rest> {
         for _ in 0..self.budget {
-            match self.transport.receive(&mut self.buffer) {
-                Ok(Received { sender, .. }) if sender != KERNEL => {
-                    warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
+            let skips = self.lost;
+            let lost = match self.receive()? {
+                Found::Nothing => return Ok(Rest::Nothing),
+                Found::Ignored => false,
+                Found::CutOff | Found::Overrun => true,
+                Found::Datagram(_) if skips => false,
+                Found::Datagram(datagram) => {
+                    let applied = frames(datagram).try_for_each(|frame| apply(frame?));
+                    applied.inspect_err(|error| warn!(target: EVENTS, "an event cannot be read: {error}")).is_err()
                 }
-                Ok(Received { length, .. }) if length > self.buffer.len() => {
-                    warn!(target: EVENTS, "an event of {length} bytes was cut off");
-                    self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
-                    self.lost = true;
-                }
-                Ok(_) if self.lost => {}
-                Ok(Received { length, .. }) => {
-                    let datagram = self.buffer.get(..length).unwrap_or_default();
-                    if let Err(error) = frames(datagram).try_for_each(|frame| apply(frame?)) {
-                        warn!(target: EVENTS, "an event cannot be read: {error}");
-                        self.lost = true;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Rest::Nothing),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => self.lost = true,
-                Err(error) => return Err(error),
-            }
+            };
+            self.lost |= lost;
         }
         Ok(Rest::Unread)
+    }
+
+    /// Takes one datagram.
+    pub(crate) fn receive(&mut self) -> io::Result<Found<'_>> {
+        match self.transport.receive(&mut self.buffer) {
+            Ok(Received { sender, .. }) if sender != KERNEL => {
+                warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
+                Ok(Found::Ignored)
+            }
+            Ok(Received { length, .. }) if length > self.buffer.len() => {
+                warn!(target: EVENTS, "an event of {length} bytes was cut off");
+                self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
+                Ok(Found::CutOff)
+            }
+            Ok(Received { length, .. }) => Ok(Found::Datagram(self.buffer.get(..length).unwrap_or_default())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Found::Ignored),
+            Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => Ok(Found::Overrun),
+            Err(error) => Err(error),
+        }
     }
 }
 
