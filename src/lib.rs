@@ -35,6 +35,7 @@ mod genl;
 mod handle;
 mod handlers;
 mod iter;
+mod link_events;
 #[doc(alias = "team_set_log_fn")]
 #[doc(alias = "team_get_log_priority")]
 #[doc(alias = "team_set_log_priority")]
@@ -53,6 +54,7 @@ pub use error::{BoxError, DecodeError, Error, ErrorKind, Result};
 pub use handle::{ReceiveBuffers, TeamHandle};
 pub use handlers::HandlerId;
 pub use iter::{Links, Options, Ports};
+pub use link_events::{LinkEvent, LinkEventCause, LinkEvents};
 pub use model::bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHashFieldsError};
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
 pub use model::ifindex::IfIndex;

@@ -7,6 +7,8 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 
 use crate::connection::{InterruptedDump, NetlinkConnection};
 use crate::error::Result;
+use crate::link_events::LinkEvents;
+use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::connection::Connection;
 use crate::netlink::failure::During;
 use crate::netlink::namespace::within;
@@ -140,6 +142,15 @@ impl SocketBuilder {
         self.connect(NETLINK_ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::over)
     }
 
+    /// Opens a stream of what the kernel announces of links, from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Self::connection).
+    pub fn link_events(&self) -> Result<LinkEvents> {
+        LinkEvents::over(self.events(NETLINK_ROUTE, RTNLGRP_LINK)?)
+    }
+
     fn connect(
         &self,
         protocol: isize,
@@ -193,5 +204,26 @@ impl RtnlSocket {
     /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::rtnl`].
     pub fn in_namespace(namespace: impl AsFd) -> Result<Self> {
         SocketBuilder::new().in_namespace(namespace)?.rtnl()
+    }
+}
+
+impl LinkEvents {
+    /// Opens a stream of what the kernel announces of links, from now on, with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::link_events`].
+    pub fn new() -> Result<Self> {
+        SocketBuilder::new().link_events()
+    }
+
+    /// Opens a stream of what the kernel announces of the links of another network namespace: see
+    /// [`SocketBuilder::in_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
+    pub fn in_namespace(namespace: impl AsFd) -> Result<Self> {
+        SocketBuilder::new().in_namespace(namespace)?.link_events()
     }
 }

@@ -3,14 +3,15 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use libteam::{Changes, Error, TeamHandle};
+use libteam::{Changes, Error, LinkEvents, TeamHandle};
 
 #[test]
-fn a_handle_can_move_to_another_thread() {
+fn what_holds_sockets_can_move_to_another_thread() {
     fn assert_send<T: Send>() {}
     assert_send::<TeamHandle>();
     assert_send::<Changes>();
     assert_send::<Error>();
+    assert_send::<LinkEvents>();
 }
 
 #[test]

@@ -101,6 +101,14 @@ impl LinkRecord {
         self.header().map_or(LinkFlags::empty(), |header| header.flags)
     }
 
+    /// The flags that this message says have changed: all there could be for a link that is new or gone, none where
+    /// another thing changed, or where the message is the answer to a question.
+    #[doc(alias = "ifi_change")]
+    #[must_use]
+    pub fn changed_flags(&self) -> LinkFlags {
+        self.header().map_or(LinkFlags::empty(), |header| header.changed_flags)
+    }
+
     /// Whether the link was set up by its administrator (`IFF_UP`).
     #[must_use]
     pub fn is_admin_up(&self) -> bool {

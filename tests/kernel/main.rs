@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod difference;
+mod links_heard;
 mod monitor;
 mod netns;
 #[path = "../packets/mod.rs"]
@@ -31,6 +32,8 @@ mod overrun;
 mod ports;
 mod readiness;
 mod reborn;
+mod rtnl_link_events;
+mod rtnl_link_events_lost;
 mod teamnl;
 mod teamnl_monitor;
 mod teamnl_usage;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -96,6 +97,46 @@ impl OtherNamespace {
         let command = format!("link set {link} netns {}", own_thread());
         self.work.send(Box::new(move || done.send(ip(&command)).unwrap())).unwrap();
         until_done.recv().expect("the link is there");
+    }
+}
+
+/// A network namespace with a name, as `ip netns add` makes one; it is deleted when this is dropped.
+pub(crate) struct NamedNamespace {
+    name: &'static str,
+}
+
+impl NamedNamespace {
+    /// The name has to be one that no other test gives.
+    pub(crate) fn new(name: &'static str) -> Self {
+        ip(&format!("netns add {name}"));
+        Self { name }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The file that stands for the namespace.
+    pub(crate) fn path(&self) -> PathBuf {
+        Path::new("/run/netns").join(self.name)
+    }
+
+    /// The index of a link there.
+    pub(crate) fn index(&self, link: &str) -> IfIndex {
+        let printed = ip_json(&format!("-n {} link show dev {link}", self.name)).remove(0);
+        let number = printed["ifindex"].as_u64().and_then(|number| u32::try_from(number).ok());
+        number.and_then(IfIndex::new).expect("ip prints the index")
+    }
+
+    /// Moves a link from there to here.
+    pub(crate) fn give_back(&self, link: &str) {
+        ip(&format!("-n {} link set {link} netns {}", self.name, own_thread()));
+    }
+}
+
+impl Drop for NamedNamespace {
+    fn drop(&mut self) {
+        run_ip(&format!("netns del {}", self.name));
     }
 }
 

@@ -30,6 +30,9 @@ pub(crate) const IFLA_CARRIER: u16 = 33;
 pub(crate) const IFLA_PHYS_PORT_ID: u16 = 34;
 pub(crate) const IFLA_CARRIER_CHANGES: u16 = 35;
 pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
+pub(crate) const IFLA_EVENT: u16 = 44;
+pub(crate) const IFLA_NEW_NETNSID: u16 = 45;
+pub(crate) const IFLA_NEW_IFINDEX: u16 = 49;
 pub(crate) const IFLA_PROP_LIST: u16 = 52;
 pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
 pub(crate) const IFLA_PERM_ADDRESS: u16 = 54;
@@ -87,17 +90,21 @@ pub(crate) struct Header {
     pub(crate) layer: u16,
     pub(crate) ifindex: IfIndex,
     pub(crate) flags: LinkFlags,
+    /// Which flags changed; all ones for a link that is new or gone.
+    pub(crate) changed_flags: LinkFlags,
 }
 
 impl Header {
     pub(crate) fn split(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (header, body) =
             payload.split_first_chunk::<16>().ok_or(DecodeError::new("a link message is too short"))?;
-        let [family, _, l0, l1, i0, i1, i2, i3, f0, f1, f2, f3, ..] = *header;
+        let [family, _, l0, l1, i0, i1, i2, i3, f0, f1, f2, f3, c0, c1, c2, c3] = *header;
         let ifindex = IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]))
             .ok_or(DecodeError::new("a link message has interface index 0"))?;
+        let layer = u16::from_ne_bytes([l0, l1]);
         let flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([f0, f1, f2, f3]));
-        Ok((Self { family, layer: u16::from_ne_bytes([l0, l1]), ifindex, flags }, body))
+        let changed_flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([c0, c1, c2, c3]));
+        Ok((Self { family, layer, ifindex, flags, changed_flags }, body))
     }
 }
 

@@ -1,0 +1,157 @@
+use super::*;
+use crate::netlink::codec::golden::{self, bytes, first};
+use crate::netlink::scripted::attribute;
+
+const UNCHANGED: u32 = 0;
+const ALL: u32 = u32::MAX;
+
+/// `struct ifinfomsg` of link 9, then attributes.
+fn payload(family: u8, changed: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = vec![family, 0, 1, 0];
+    bytes.extend([9_u32, 0x1043, changed].map(u32::to_ne_bytes).concat());
+    bytes.extend(attributes.concat());
+    bytes
+}
+
+fn mtu() -> Vec<u8> {
+    attribute(IFLA_MTU, &1500_u32.to_ne_bytes())
+}
+
+fn decode(kind: u16, payload: &[u8]) -> Result<Option<LinkEvent>, DecodeError> {
+    LinkEvent::decode(&Frame { kind, flags: 0, sequence: 0, payload })
+}
+
+/// What an `RTM_NEWLINK` with an MTU means.
+fn announced(family: u8, changed: u32, attributes: &[Vec<u8>]) -> (LinkEvent, LinkRecord) {
+    let payload = payload(family, changed, &[&[mtu()], attributes].concat());
+    (decode(RTM_NEWLINK, &payload).unwrap().unwrap(), LinkRecord::new(&payload).unwrap())
+}
+
+/// What an `RTM_DELLINK` means.
+fn gone(family: u8, attributes: &[Vec<u8>]) -> (LinkEvent, LinkRecord) {
+    let payload = payload(family, ALL, attributes);
+    (decode(RTM_DELLINK, &payload).unwrap().unwrap(), LinkRecord::new(&payload).unwrap())
+}
+
+fn golden_event(text: &str) -> LinkEvent {
+    LinkEvent::decode(&first(&bytes(text))).unwrap().unwrap()
+}
+
+#[test]
+fn a_link_is_added_where_all_its_flags_are_new() {
+    let (event, link) = announced(AF_UNSPEC, ALL, &[]);
+    assert_eq!(event, LinkEvent::Added(link));
+    for changed in [UNCHANGED, 1, 0x41, ALL - 1, ALL >> 1] {
+        let (event, link) = announced(AF_UNSPEC, changed, &[]);
+        assert_eq!(link.changed_flags().bits(), changed);
+        assert_eq!(event, LinkEvent::Changed { link, cause: None });
+    }
+}
+
+#[test]
+fn a_change_has_the_cause_that_the_kernel_gives() {
+    use LinkEventCause::{BondingFailover, BondingOptions, Features, NotifyPeers, Other, Reboot, ResendIgmp};
+    for (number, cause) in [
+        (0, None),
+        (1, Some(Reboot)),
+        (2, Some(Features)),
+        (3, Some(BondingFailover)),
+        (4, Some(NotifyPeers)),
+        (5, Some(ResendIgmp)),
+        (6, Some(BondingOptions)),
+        (7, Some(Other(7))),
+        (u32::MAX, Some(Other(u32::MAX))),
+    ] {
+        let (event, link) = announced(AF_UNSPEC, UNCHANGED, &[attribute(IFLA_EVENT, &number.to_ne_bytes())]);
+        assert_eq!((event.link(), event.cause()), (Some(&link), cause));
+        assert_eq!(event, LinkEvent::Changed { link, cause });
+    }
+}
+
+#[test]
+fn a_link_that_goes_is_removed_or_moved() {
+    let namespace = |number: i32| attribute(IFLA_NEW_NETNSID, &number.to_ne_bytes());
+    let index = |number: u32| attribute(IFLA_NEW_IFINDEX, &number.to_ne_bytes());
+
+    let (event, link) = gone(AF_UNSPEC, &[]);
+    assert_eq!(event, LinkEvent::Removed(link));
+    for (attributes, to) in [
+        (vec![namespace(3), index(12)], (Some(3), IfIndex::new(12))),
+        (vec![namespace(0), index(9)], (Some(0), IfIndex::new(9))),
+        (vec![namespace(-1), index(12)], (None, IfIndex::new(12))),
+        (vec![namespace(3)], (Some(3), None)),
+        (vec![namespace(3), index(0)], (Some(3), None)),
+        (vec![index(12)], (None, IfIndex::new(12))),
+    ] {
+        let (event, link) = gone(AF_UNSPEC, &attributes);
+        assert_eq!(event, LinkEvent::Moved { link, namespace: to.0, ifindex: to.1 });
+    }
+}
+
+#[test]
+fn what_a_bridge_tells_of_its_port_is_no_addition_and_no_removal() {
+    for changed in [UNCHANGED, ALL] {
+        let (event, link) = announced(AF_BRIDGE, changed, &[]);
+        assert_eq!(event, LinkEvent::BridgePortChanged(link));
+    }
+    let (event, link) = gone(AF_BRIDGE, &[]);
+    assert_eq!(event, LinkEvent::BridgePortRemoved(link));
+}
+
+#[test]
+fn what_is_not_about_the_link_itself_is_kept_apart() {
+    // A wireless driver's event: a name and IFLA_WIRELESS, 11.
+    let wireless = payload(AF_UNSPEC, UNCHANGED, &[attribute(3, b"wlan0\0"), attribute(11, &[0; 24])]);
+    assert!(matches!(decode(RTM_NEWLINK, &wireless), Ok(Some(LinkEvent::Other(_)))));
+    for family in [1, 2, 10, 28, 255] {
+        let (event, link) = announced(family, ALL, &[]);
+        assert_eq!(event, LinkEvent::Other(link));
+        let (event, link) = gone(family, &[]);
+        assert_eq!(event, LinkEvent::Other(link));
+    }
+}
+
+#[test]
+fn messages_of_other_types_are_no_events() {
+    for kind in [0, 1, 2, 3, 4, 18, 19, 20, 24, 68] {
+        assert_eq!(decode(kind, &[]), Ok(None));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    let short = |kind| payload(AF_UNSPEC, UNCHANGED, &[mtu(), attribute(kind, &[1, 0])]);
+    decode(RTM_NEWLINK, &short(IFLA_EVENT)).unwrap_err();
+    decode(RTM_DELLINK, &short(IFLA_NEW_NETNSID)).unwrap_err();
+    decode(RTM_DELLINK, &short(IFLA_NEW_IFINDEX)).unwrap_err();
+    for kind in [RTM_NEWLINK, RTM_DELLINK] {
+        decode(kind, &[]).unwrap_err();
+        decode(kind, &payload(AF_UNSPEC, UNCHANGED, &[])[..15]).unwrap_err();
+        decode(kind, &[0; 16]).unwrap_err();
+        decode(kind, &payload(AF_UNSPEC, UNCHANGED, &[vec![9, 0, 4, 0]])).unwrap_err();
+    }
+}
+
+#[test]
+fn real_messages_are_what_they_were() {
+    let name = |event: &LinkEvent| event.link().unwrap().name().into_owned();
+    let event = golden_event(golden::NEWLINK_BRIDGE_PORT);
+    assert!(matches!(event, LinkEvent::BridgePortChanged(_)), "{event:?}");
+    let event = golden_event(golden::DELLINK_BRIDGE_PORT);
+    assert!(matches!(event, LinkEvent::BridgePortRemoved(_)), "{event:?}");
+    let event = golden_event(golden::DELLINK_PORT);
+    assert!(matches!(event, LinkEvent::Removed(_)), "{event:?}");
+    let event = golden_event(golden::NEWLINK_PORT);
+    assert!(matches!(event, LinkEvent::Changed { cause: None, .. }), "{event:?}");
+    assert_eq!(name(&event), "veth0");
+}
+
+#[test]
+fn no_cut_message_makes_the_decoder_panic() {
+    for text in [golden::NEWLINK_PORT, golden::NEWLINK_TEAM, golden::DELLINK_PORT, golden::DELLINK_BRIDGE_PORT] {
+        let datagram = bytes(text);
+        let Frame { kind, payload, .. } = first(&datagram);
+        let understood = (0..=payload.len()).filter(|end| decode(kind, &payload[..*end]).is_ok()).count();
+        assert!((1..payload.len()).contains(&understood), "some cuts fall between attributes, most do not");
+    }
+}

@@ -1,0 +1,197 @@
+//! The links of a network namespace, as the kernel announces them, one event after the other.
+
+mod cause;
+mod event;
+mod stream;
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+pub use self::cause::LinkEventCause;
+pub use self::event::LinkEvent;
+use self::stream::LinkEventStream;
+use crate::error::Result;
+use crate::netlink::events::EventSocket;
+use crate::netlink::failure::During;
+use crate::netlink::readiness::Readiness;
+use crate::netlink::transport::NetlinkSocket;
+
+/// What the kernel announces of the links of a network namespace: an iterator that waits for the next event and never
+/// ends.
+///
+/// There is no state behind it, and it never asks the kernel anything: an event is what the kernel said, in the order
+/// in which it said it. Events come from the moment on when this is opened. Only the kernel is believed: what another
+/// process sends to the multicast group is ignored. [`TeamHandle`](crate::TeamHandle) is what keeps the state of a team
+/// and its links by such events.
+///
+/// For an event loop, wait until the descriptor ([`AsFd`]) is readable, then call [`try_next`](Self::try_next) until
+/// it returns `None`.
+///
+/// # Lost events
+///
+/// A receive buffer that is full loses events. The kernel then keeps those that were queued before, loses all others
+/// until they are read, and says so once. So do the events here: all that came before the loss, then one
+/// [`LinkEvent::Lost`], then what is new. Under a constant stream of changes a few new ones may stand before `Lost`;
+/// no old one ever stands behind it.
+///
+/// Whoever keeps a state by these events has to ask for all links again at each `Lost`, by another socket, and to go
+/// on with the events that follow. Some of them are older than the answer, and tell what was the case for a short
+/// while; but whatever is wrong then, a later event mends, or a later `Lost` does. The same holds for the beginning: open
+/// this first, then ask.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use libteam::{LinkEvent, LinkEvents, TeamHandle};
+///
+/// # enter_namespace();
+/// let mut events = LinkEvents::new()?;
+/// let team = TeamHandle::create("team0")?;
+/// let ifindex = team.team_ifindex();
+/// team.destroy()?;
+///
+/// match events.next().expect("it never ends")? {
+///     LinkEvent::Added(link) => assert_eq!((link.ifindex(), &*link.name()), (ifindex, "team0")),
+///     other => panic!("{other:?}"),
+/// }
+/// while let Some(event) = events.next_within(Duration::from_millis(100))? {
+///     if let LinkEvent::Removed(link) = event {
+///         assert_eq!(link.ifindex(), ifindex);
+///     }
+/// }
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+///
+/// The names of all links, kept true:
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use libteam::netlink_packet_route::RouteNetlinkMessage;
+/// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
+/// use libteam::{LinkEvent, LinkEvents, RtnlSocket};
+///
+/// type Names = BTreeMap<u32, String>;
+///
+/// fn ask(rtnl: &mut RtnlSocket) -> libteam::Result<Names> {
+///     let mut names = Names::new();
+///     for answer in rtnl.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))? {
+///         let RouteNetlinkMessage::NewLink(link) = answer else { continue };
+///         for attribute in link.attributes {
+///             if let LinkAttribute::IfName(name) = attribute {
+///                 names.insert(link.header.index, name);
+///             }
+///         }
+///     }
+///     Ok(names)
+/// }
+///
+/// fn hear(event: &LinkEvent, names: &mut Names, rtnl: &mut RtnlSocket) -> libteam::Result<()> {
+///     match event {
+///         LinkEvent::Lost => *names = ask(rtnl)?,
+///         LinkEvent::Added(link) => {
+///             names.insert(link.ifindex().get(), link.name().into_owned());
+///         }
+///         LinkEvent::Changed { link, .. } => {
+///             // A link that is not known yet is still being made.
+///             names.entry(link.ifindex().get()).and_modify(|name| *name = link.name().into_owned());
+///         }
+///         LinkEvent::Removed(link) | LinkEvent::Moved { link, .. } => {
+///             names.remove(&link.ifindex().get());
+///         }
+///         _ => {}
+///     }
+///     Ok(())
+/// }
+///
+/// # enter_namespace();
+/// let mut events = LinkEvents::new()?;
+/// let mut rtnl = RtnlSocket::new()?;
+/// let mut names = ask(&mut rtnl)?;
+/// # let team = libteam::TeamHandle::create("team0")?;
+/// while let Some(event) = events.try_next()? {
+///     hear(&event, &mut names, &mut rtnl)?;
+/// }
+/// # assert_eq!(names.into_values().collect::<Vec<_>>(), ["lo", "team0"]);
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+///
+/// # Source
+///
+/// `RTNLGRP_LINK`, rtnetlink(7); `ENOBUFS`, netlink(7).
+#[derive(Debug)]
+pub struct LinkEvents {
+    stream: LinkEventStream,
+    readiness: Readiness,
+}
+
+impl LinkEvents {
+    /// Takes over a socket that has joined the group.
+    pub(crate) fn over(socket: NetlinkSocket) -> Result<Self> {
+        let preparing = || "preparing to wait for link events".to_owned();
+        let stream = LinkEventStream::new(EventSocket::new(socket).during(preparing)?);
+        let readiness = Readiness::over(&[stream.as_fd()]).during(preparing)?;
+        Ok(Self { stream, readiness })
+    }
+
+    /// Takes the next event if there is one now. Does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if a system call fails. No event is lost by that.
+    pub fn try_next(&mut self) -> Result<Option<LinkEvent>> {
+        self.stream.fill();
+        self.readiness.set_pending(self.stream.has_more()).during(|| "keeping link events".to_owned())?;
+        self.stream.take().transpose().during(|| "reading link events".to_owned())
+    }
+
+    /// Takes the next event, and waits for it as long as this; `None` if none came. A signal does not end the wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_next`](Self::try_next).
+    pub fn next_within(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
+        // What is too long for the clock is longer than anybody waits: as good as no limit.
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            if let Some(event) = self.try_next()? {
+                return Ok(Some(event));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            self.readiness.wait(left).during(|| "waiting for link events".to_owned())?;
+        }
+    }
+
+    /// The receive buffer's size in bytes, as the kernel counts it. A link event takes 2304 bytes of it on common
+    /// kernels.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the system call fails.
+    pub fn receive_buffer(&self) -> Result<usize> {
+        self.stream.receive_buffer().during(|| "reading the receive buffer's size".to_owned())
+    }
+}
+
+impl Iterator for LinkEvents {
+    type Item = Result<LinkEvent>;
+
+    /// Waits for the next event. It is never `None`; an error does not end it either.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_within(Duration::MAX).transpose()
+    }
+}
+
+/// Readable while there is an event to take. Do not read from it; it stays the same as long as this lasts.
+impl AsFd for LinkEvents {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readiness.as_fd()
+    }
+}

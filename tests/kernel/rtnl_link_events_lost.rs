@@ -1,0 +1,169 @@
+//! The stream of link events when its receive buffer is too small, and its descriptor.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use libteam::{LinkEvents, SocketBuilder};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+
+use crate::links_heard::{Heard, marks};
+use crate::netns::{dummies, enter, ip};
+use crate::raw::drops;
+
+/// A stream whose receive buffer has room for this many link messages: each takes 2304 bytes of it.
+fn with_room_for(messages: usize) -> LinkEvents {
+    let events = SocketBuilder::new().receive_buffer(messages * 2304 / 2).link_events().unwrap();
+    assert_eq!(events.receive_buffer().unwrap(), messages * 2304);
+    events
+}
+
+#[test]
+fn a_loss_is_told_once_and_behind_what_came_before_it() {
+    enter();
+    let mut events = with_room_for(3);
+    dummies(&["d1", "d2", "d3", "d4", "d5"]);
+    ip("link del d4");
+    assert_eq!(marks(&mut events), ["+d1", "+d2", "+d3", "lost"]);
+    ip("link del d1");
+    ip("link set d5 mtu 1400");
+    assert_eq!(marks(&mut events), ["-d1", "*d5"]);
+}
+
+#[test]
+fn each_loss_is_told() {
+    enter();
+    let mut events = with_room_for(1);
+    for round in 0..5 {
+        dummies(&["d1", "d2"]);
+        assert_eq!(marks(&mut events), ["+d1", "lost"], "{round}");
+        ip("link del d1");
+        ip("link del d2");
+        assert_eq!(marks(&mut events), ["-d1", "lost"], "{round}");
+    }
+}
+
+#[test]
+fn what_comes_while_the_old_events_are_taken_is_not_lost() {
+    enter();
+    let mut events = with_room_for(3);
+    dummies(&["d1", "d2", "d3", "d4"]);
+    let first = events.try_next().unwrap().unwrap();
+    assert_eq!(first.link().unwrap().name(), "d1");
+    // The socket was read empty for the first event: these have room.
+    dummies(&["d5", "d6", "d7"]);
+    assert_eq!(marks(&mut events), ["+d2", "+d3", "lost", "+d5", "+d6", "+d7"]);
+}
+
+/// Links come, change and go. Those of the round before are still there at the start.
+fn churn(round: usize) -> Vec<String> {
+    let each = |command: &dyn Fn(usize) -> String| (0..16).map(command).collect::<Vec<_>>();
+    let mut commands = Vec::new();
+    commands.extend(each(&|link| format!("link add a{round}-{link} type dummy")));
+    if let Some(last) = round.checked_sub(1) {
+        commands.extend((0..16).filter(|link| link % 2 == 1).map(|link| format!("link del b{last}-{link}")));
+    }
+    commands.extend(each(&|link| format!("link set a{round}-{link} mtu {}", 1300 + link)));
+    commands.extend(each(&|link| format!("link set a{round}-{link} master br0")));
+    commands.extend(each(&|link| format!("link set a{round}-{link} name b{round}-{link}")));
+    commands.extend(each(&|link| format!("link set b{round}-{link} up")));
+    commands.extend((0..16).step_by(3).map(|link| format!("link set b{round}-{link} nomaster")));
+    commands.extend((0..16).step_by(2).map(|link| format!("link del b{round}-{link}")));
+    commands
+}
+
+fn start_ip(commands: &[String]) -> Child {
+    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    ip.stdin.take().unwrap().write_all(commands.join("\n").as_bytes()).unwrap();
+    ip
+}
+
+/// Hears events while another process changes links, pausing each time, and panics unless what was heard is true after
+/// each round. Returns how often events were lost.
+fn hear_churn(mut events: LinkEvents, rounds: usize, pause: Duration) -> usize {
+    ip("link add br0 type bridge");
+    let mut heard = Heard::new();
+    for round in 0..rounds {
+        let mut ip = start_ip(&churn(round));
+        while ip.try_wait().unwrap().is_none() {
+            sleep(pause);
+            heard.hear(&mut events);
+        }
+        assert!(ip.wait().unwrap().success());
+        heard.hear(&mut events);
+        heard.assert_true();
+    }
+    heard.losses
+}
+
+#[test]
+fn who_asks_at_each_loss_knows_the_truth_with_the_smallest_buffer() {
+    enter();
+    let events = SocketBuilder::new().receive_buffer(0).link_events().unwrap();
+    let losses = hear_churn(events, 20, Duration::ZERO);
+    assert!(losses >= 20, "{losses} losses");
+}
+
+#[test]
+fn who_asks_at_each_loss_knows_the_truth_though_old_events_were_queued() {
+    for (room, pause) in [(4, 1), (10, 3), (40, 10)] {
+        enter();
+        let losses = hear_churn(with_room_for(room), 8, Duration::from_millis(pause));
+        assert!(losses >= 8, "{losses} losses with room for {room}");
+    }
+}
+
+#[test]
+fn a_large_buffer_loses_nothing() {
+    enter();
+    let losses = hear_churn(LinkEvents::new().unwrap(), 8, Duration::from_millis(1));
+    assert_eq!((losses, drops()), (0, (0, 0)));
+}
+
+fn is_readable(events: &LinkEvents) -> bool {
+    let mut descriptors = [PollFd::new(events, PollFlags::IN)];
+    poll(&mut descriptors, Some(&Timespec::default())).unwrap() == 1
+}
+
+#[test]
+fn the_descriptor_is_readable_while_there_is_an_event_to_take() {
+    enter();
+    let mut events = with_room_for(2);
+    assert!(!is_readable(&events));
+    dummies(&["d1", "d2", "d3"]);
+    for left in ["+d1", "+d2", "lost"] {
+        assert!(is_readable(&events), "{left} is still there");
+        assert!(events.try_next().unwrap().is_some());
+    }
+    assert!(!is_readable(&events));
+    assert_eq!(events.try_next().unwrap(), None);
+    ip("link del d1");
+    assert!(is_readable(&events));
+    assert_eq!(marks(&mut events), ["-d1"]);
+    assert!(!is_readable(&events));
+}
+
+#[test]
+fn an_event_loop_hears_everything() {
+    enter();
+    let mut events = with_room_for(4);
+    let (epoll, mut ready) = (epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(), Vec::with_capacity(4));
+    epoll::add(&epoll, &events, epoll::EventData::new_u64(7), epoll::EventFlags::IN).unwrap();
+    ip("link add br0 type bridge");
+    marks(&mut events);
+    let mut heard = Heard::new();
+    let mut ip = start_ip(&churn(0));
+    let patience = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+    // One event each time: what is left has to wake the loop again.
+    while ip.try_wait().unwrap().is_none() || !ready.is_empty() {
+        ready.clear();
+        epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut ready), Some(&patience)).unwrap();
+        if !ready.is_empty() {
+            let event = events.try_next().unwrap().expect("the descriptor said so");
+            heard.take_in(&event);
+        }
+    }
+    heard.assert_true();
+    assert_eq!(events.try_next().unwrap(), None);
+}
