@@ -31,6 +31,9 @@ mod cache;
 mod changes;
 mod connection;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod genl;
 mod handle;
 mod handlers;

@@ -4,6 +4,8 @@ pub(crate) mod links;
 pub(crate) mod options;
 pub(crate) mod ports;
 
+#[cfg(any(test, fuzzing))]
+mod invariants;
 mod journal;
 mod original_hwaddr;
 
@@ -127,9 +129,8 @@ impl Cache {
         match report {
             Report::Options(options) => {
                 for report in options {
-                    let port = report.option.id.port.and_then(|port| self.ports.get(port));
-                    let port_name = port.and_then(|port| port.name.clone());
-                    self.options.apply(OptionReport { option: TeamOption { port_name, ..report.option }, ..report });
+                    let report = self.with_port_name(report);
+                    self.options.apply(report);
                 }
             }
             Report::Ports(ports) => ports.iter().for_each(|port| self.ports.apply(port)),
@@ -142,9 +143,19 @@ impl Cache {
             return;
         }
         match report {
-            Report::Options(options) => self.options.replace(options),
+            Report::Options(options) => {
+                let options = options.into_iter().map(|report| self.with_port_name(report)).collect();
+                self.options.replace(options);
+            }
             Report::Ports(ports) => self.ports.replace(&ports),
         }
+    }
+
+    /// An option of a port with the name of the port's link, where that is known.
+    fn with_port_name(&self, report: OptionReport) -> OptionReport {
+        let port = report.option.id.port.and_then(|port| self.ports.get(port));
+        let port_name = port.and_then(|port| port.name.clone());
+        OptionReport { option: TeamOption { port_name, ..report.option }, ..report }
     }
 
     /// The device is gone, and with it what the kernel does not announce one by one.

@@ -195,6 +195,21 @@ fn either_socket_that_overran_makes_everything_be_asked_again() {
 }
 
 #[test]
+fn an_option_keeps_the_name_of_its_port_when_everything_is_asked_again() {
+    let mut scene = Scene::new();
+    let id = [attribute(1, b"enabled\0"), attribute(6, &3_u32.to_ne_bytes())].concat();
+    let item = [id, attribute(3, &[6]), attribute(4, &[])].concat();
+    let list = genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), attribute(2, &attribute(1, &item))]);
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), Step::answer(&[list, bare_done()])]);
+    scene.changes();
+    let texts: Vec<_> = scene.session.cache().options().iter().map(ToString::to_string).collect();
+    assert_eq!(texts, [" enabled (port:eth1) true"]);
+    scene.assert_played();
+}
+
+#[test]
 fn what_comes_while_resyncing_is_in_the_same_batch() {
     let mut scene = Scene::new();
     scene.link_events.then(overrun());

@@ -82,6 +82,8 @@ fn a_value_that_no_message_can_carry_is_refused() {
     }
     let long_name = OptionId::global("an-option-name-of-more-than-32-byt");
     assert!(matches!(team.set_option(&long_name, 1_u32), Err(Error::OptionValue { .. })));
+    let two_names = OptionId::global("notify_peers_count\0x");
+    assert!(matches!(team.set_option(&two_names, 1_u32), Err(Error::OptionValue { .. })));
     // The longest text goes out, and the kernel itself refuses it.
     let longest = Mode::Other("a-mode-of-thirty-one-bytes-....".to_owned());
     assert_eq!(refusal(&team.set_mode(longest).unwrap_err()), Errno::INVAL);

@@ -1,4 +1,9 @@
 //! Datagrams of Linux 7.2.7 on x86-64, kept as they came. Each file says what made it; the remarks in it are for people.
+//!
+//! The files are read when a test asks for them: the packed crate, which has none, builds with its tests all the same.
+
+use std::fs;
+use std::path::Path;
 
 use super::frame::{Frame, frames};
 use super::{ctrl, link, team};
@@ -6,9 +11,9 @@ use crate::model::ifindex::IfIndex;
 
 macro_rules! golden {
     ($($name:ident $file:literal)+) => {
-        $(pub(crate) const $name: &str = include_str!(concat!("golden/", $file, ".hex"));)+
-        /// Every file with its name.
-        const ALL: &[(&str, &str)] = &[$(($file, $name)),+];
+        $(pub(crate) const $name: &str = $file;)+
+        /// Every file's name.
+        const ALL: &[&str] = &[$($name),+];
     };
 }
 
@@ -65,7 +70,10 @@ golden! {
 pub(crate) const TEAM_FAMILY: u16 = 30;
 
 /// Reads a file's bytes: hexadecimal numbers, remarks after `#`.
-pub(crate) fn bytes(text: &str) -> Vec<u8> {
+pub(crate) fn bytes(file: &str) -> Vec<u8> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/netlink/codec/golden");
+    let path = directory.join(file).with_extension("hex");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines()
         .flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace())
         .map(|byte| u8::from_str_radix(byte, 16).expect("a golden file holds hexadecimal bytes"))
@@ -97,8 +105,8 @@ fn decode_all(datagram: &[u8]) -> usize {
 
 #[test]
 fn every_golden_datagram_is_split_into_whole_messages() {
-    for (file, text) in ALL {
-        let datagram = bytes(text);
+    for file in ALL {
+        let datagram = bytes(file);
         let lengths: Vec<usize> = frames(&datagram).map(|frame| frame.expect(file).payload.len() + 16).collect();
         let covered: usize = lengths.iter().map(|length| length.next_multiple_of(4)).sum();
         assert_eq!(covered, datagram.len(), "{file}: {lengths:?}");
@@ -108,8 +116,8 @@ fn every_golden_datagram_is_split_into_whole_messages() {
 
 #[test]
 fn no_prefix_of_a_golden_datagram_makes_a_decoder_panic() {
-    for (_, text) in ALL {
-        let datagram = bytes(text);
+    for file in ALL {
+        let datagram = bytes(file);
         for end in 0..datagram.len() {
             decode_all(&datagram[..end]);
             // The same cut in a message whose length was corrected: the attributes are cut, not the message.
@@ -124,8 +132,8 @@ fn no_prefix_of_a_golden_datagram_makes_a_decoder_panic() {
 
 #[test]
 fn no_flipped_byte_of_a_golden_datagram_makes_a_decoder_panic() {
-    for (_, text) in ALL {
-        let mut datagram = bytes(text);
+    for file in ALL {
+        let mut datagram = bytes(file);
         for position in 0..datagram.len() {
             for flip in [0x01, 0xff] {
                 datagram[position] ^= flip;

@@ -132,6 +132,10 @@ fn encode_option(id: &OptionId, value: &OptionValue) -> Result<Vec<u8>, &'static
     if id.name.is_empty() || id.name.len() > MAX_NAME_LEN {
         return Err("its name is empty or longer than 32 bytes");
     }
+    // The driver would set the option whose name ends there.
+    if id.name.contains('\0') {
+        return Err("its name has a NUL");
+    }
     let (kind, data): (u8, Cow<'_, [u8]>) = match value {
         // The driver would take the lower 16 bits and say nothing.
         OptionValue::U32(0x1_0000..) if id.name == names::QUEUE_ID => return Err("it does not fit 16 bits"),

@@ -239,6 +239,7 @@ fn what_cannot_be_sent_is_told_why() {
     for name in [String::new(), "x".repeat(33)] {
         assert_eq!(set(&OptionId::global(name), 1_u32.into()), Err("its name is empty or longer than 32 bytes"));
     }
+    assert_eq!(set(&OptionId::global("mode\0x"), "random".into()), Err("its name has a NUL"));
 }
 
 #[test]
