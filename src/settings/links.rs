@@ -56,7 +56,7 @@ impl TeamHandle {
         if device.hwaddr == Some(hwaddr) {
             return Ok(());
         }
-        let result = self.command(|session| session.rtnl.set_hwaddr(ifindex, hwaddr))?;
+        let result = self.carry_out(|session| session.rtnl.set_hwaddr(ifindex, hwaddr))?;
         result.during(|| format!("setting the hardware address of {} to {hwaddr}", device.name))
     }
 }
