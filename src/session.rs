@@ -238,4 +238,6 @@ impl<T: Transport> Session<T> {
 }
 
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod tests;

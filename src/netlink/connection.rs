@@ -252,8 +252,8 @@ impl<T: Transport> Connection<T> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = time_until(deadline);
-                    if left.is_zero() || !self.transport.wait(left)? && time_until(deadline).is_zero() {
+                    let left = self.time_until(deadline);
+                    if left.is_zero() || !self.transport.wait(left)? && self.time_until(deadline).is_zero() {
                         return Err(Failure::Timeout(self.timeout));
                     }
                 }
@@ -265,7 +265,11 @@ impl<T: Transport> Connection<T> {
 
     /// When the time for an answer is over; `None` for a time that no clock can tell.
     fn deadline(&self) -> Option<Instant> {
-        Instant::now().checked_add(self.timeout)
+        self.transport.now().checked_add(self.timeout)
+    }
+
+    fn time_until(&self, deadline: Option<Instant>) -> Duration {
+        deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(self.transport.now()))
     }
 
     fn overrun(&self) -> Failure {
@@ -276,7 +280,7 @@ impl<T: Transport> Connection<T> {
     /// delivers again to a socket that had overrun.
     fn abandon(&mut self) {
         let deadline = self.deadline();
-        while !time_until(deadline).is_zero() {
+        while !self.time_until(deadline).is_zero() {
             match self.transport.receive(&mut self.buffer) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -285,10 +289,6 @@ impl<T: Transport> Connection<T> {
             }
         }
     }
-}
-
-fn time_until(deadline: Option<Instant>) -> Duration {
-    deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 #[cfg(test)]
