@@ -249,6 +249,10 @@ impl<T: Transport> Connection<T> {
                 Ok(Received { length, sender: KERNEL }) => return Ok(length),
                 Ok(Received { sender, .. }) => {
                     warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
+                    // One that sends without end must not hold the caller for ever.
+                    if self.time_until(deadline).is_zero() {
+                        return Err(Failure::Timeout(self.timeout));
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

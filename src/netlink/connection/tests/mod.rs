@@ -94,6 +94,16 @@ fn another_sender_than_the_kernel_is_not_believed() {
 }
 
 #[test]
+fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
+    let forged = || Step::Datagram { bytes: ack(0), sender: 4711 };
+    let script = Script::new([forged(), forged(), forged(), Step::answer(&[ack(0)])]);
+    let mut connection = Connection::new(script.clone(), Duration::ZERO);
+    let result = connection.request(link::dump_request(), 0, |_| Ok(()));
+    assert!(matches!(result, Err(Failure::Timeout(Duration::ZERO))), "{result:?}");
+    assert_eq!(script.left(), 3);
+}
+
+#[test]
 fn the_answer_to_an_earlier_request_is_skipped() {
     let stale = |messages: &[Vec<u8>]| Step::Answer { bytes: messages.concat(), offset: u32::MAX };
     let script = Script::new([stale(&[data(66), ack(-1)]), stale(&[done(0)]), Step::answer(&[data(1), ack(0)])]);
