@@ -169,7 +169,7 @@ impl<T: Transport> Connection<T> {
         attempts: u32,
         part: &mut dyn FnMut(Part<'_>) -> Result<(), DecodeError>,
     ) -> Result<Consistency, Failure> {
-        let mut growths = 0;
+        let (mut growths, mut was_busy) = (0, false);
         let mut attempt = 1;
         loop {
             part(Part::Start)?;
@@ -180,6 +180,11 @@ impl<T: Transport> Connection<T> {
                 Err(Failure::Overrun { .. }) if growths < MAX_GROWTHS => {
                     growths += 1;
                     self.grow()?;
+                }
+                // A dump that was given up is still under way: it ends when the rest of it is read.
+                Err(Failure::Refused(refusal)) if refusal.errno == Errno::BUSY && !was_busy => {
+                    was_busy = true;
+                    self.abandon();
                 }
                 Err(failure) => return Err(failure),
             }

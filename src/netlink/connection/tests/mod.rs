@@ -153,6 +153,25 @@ fn an_interruption_that_only_the_end_tells_counts_too() {
 }
 
 #[test]
+fn a_dump_that_an_earlier_one_is_in_the_way_of_is_asked_for_again_when_that_was_read() {
+    let stale = |message| Step::Answer { bytes: message, offset: u32::MAX };
+    let busy = || Step::answer(&[ack(-16)]);
+    let script = Script::new([
+        stale(data(66)),
+        busy(),
+        stale(data(67)),
+        stale(done(0)),
+        Step::Silence,
+        Step::answer(&[data(1), done(0)]),
+    ]);
+    let (result, numbers) = dump(&script, 1);
+    assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1]));
+    let script = Script::new([busy(), Step::Silence, busy(), Step::Silence]);
+    let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
+    assert_eq!((refusal.errno, script.sent().len()), (Errno::BUSY, 2));
+}
+
+#[test]
 fn a_dump_that_is_always_interrupted_ends_after_its_attempts() {
     let script = Script::new((1..=9).map(|number| Step::answer(&[interrupted(number), done(0)])));
     let (result, numbers) = dump(&script, 3);
