@@ -247,18 +247,18 @@ impl<T: Transport> Connection<T> {
     fn receive_until(&mut self, deadline: Option<Instant>) -> Result<usize, Failure> {
         loop {
             match self.transport.receive(&mut self.buffer) {
-                Ok(Received { length, .. }) if length > self.buffer.len() => {
-                    self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
-                    return Err(self.overrun());
-                }
-                Ok(Received { length, sender: KERNEL }) => return Ok(length),
-                Ok(Received { sender, .. }) => {
+                Ok(Received { sender, .. }) if sender != KERNEL => {
                     warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
                     // One that sends without end must not hold the caller for ever.
                     if self.time_until(deadline).is_zero() {
                         return Err(Failure::Timeout(self.timeout));
                     }
                 }
+                Ok(Received { length, .. }) if length > self.buffer.len() => {
+                    self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
+                    return Err(self.overrun());
+                }
+                Ok(Received { length, .. }) => return Ok(length),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let left = self.time_until(deadline);

@@ -87,7 +87,8 @@ fn an_interrupted_system_call_is_repeated() {
 #[test]
 fn another_sender_than_the_kernel_is_not_believed() {
     let forged = Step::Datagram { bytes: [data(66), ack(-1)].concat(), sender: 4711 };
-    let script = Script::new([forged, Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
+    let too_long = Step::Datagram { bytes: vec![0; 40_000], sender: 4711 };
+    let script = Script::new([forged, too_long, Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
     let (result, numbers) = request(&script);
     result.unwrap();
     assert_eq!(numbers, [1]);
