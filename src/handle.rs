@@ -264,14 +264,15 @@ impl TeamHandle {
         self.handlers.remove(id)
     }
 
-    /// Brings the cache up to date, and makes sure that there still is a device to command.
+    /// Brings the cache up to date, and makes sure that there still is a device to command: what a command needs to know
+    /// before it is carried out.
     pub(crate) fn catch_up(&mut self) -> Result<()> {
         let updated = self.session.update();
         self.settle_readiness()?;
         updated.and_then(|()| self.session.check_alive())
     }
 
-    /// Runs one command against the kernel and brings the cache up to date with its effect.
+    /// Carries out a command that depends on nothing in the cache.
     ///
     /// The outer error says that the command could not be tried, or failed because the device is gone.
     pub(crate) fn command<R>(
@@ -279,6 +280,17 @@ impl TeamHandle {
         run: impl FnOnce(&mut Session) -> Result<R, Failure>,
     ) -> Result<Result<R, Failure>> {
         self.catch_up()?;
+        self.carry_out(run)
+    }
+
+    /// Runs one command against the kernel, after [`catch_up`](Self::catch_up), and brings the cache up to date with its
+    /// effect.
+    ///
+    /// The outer error says that the command failed because the device is gone.
+    pub(crate) fn carry_out<R>(
+        &mut self,
+        run: impl FnOnce(&mut Session) -> Result<R, Failure>,
+    ) -> Result<Result<R, Failure>> {
         let result = run(&mut self.session);
         // The kernel queues a command's events before it acknowledges the command. If they cannot be read now, that
         // is no error of the command: the handle stays readable, and handle_events reports it.

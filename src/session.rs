@@ -78,6 +78,12 @@ impl Session {
 
     /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost. Does not wait.
     pub(crate) fn update(&mut self) -> Result<()> {
+        let followed = self.follow();
+        self.cache.name_ports();
+        followed
+    }
+
+    fn follow(&mut self) -> Result<()> {
         let mut resyncs = 0;
         let mut rest = self.drain()?;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
@@ -95,7 +101,6 @@ impl Session {
             self.recheck_link(self.cache.team())?;
         }
         self.cache.trust_team_link();
-        self.cache.name_ports();
         Ok(())
     }
 
@@ -223,5 +228,7 @@ impl Session {
     }
 }
 
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod tests;

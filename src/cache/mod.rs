@@ -188,7 +188,6 @@ impl Cache {
 
     /// Tells what changed since this was last called.
     pub(crate) fn take_changes(&mut self) -> Changes {
-        self.name_ports();
         Changes {
             links: self.links.take_changes(),
             ports: self.ports.take_changes(),

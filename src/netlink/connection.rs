@@ -169,7 +169,7 @@ impl Connection {
         attempts: u32,
         part: &mut dyn FnMut(Part<'_>) -> Result<(), DecodeError>,
     ) -> Result<Consistency, Failure> {
-        let mut growths = 0;
+        let (mut growths, mut was_busy) = (0, false);
         let mut attempt = 1;
         loop {
             part(Part::Start)?;
@@ -180,6 +180,11 @@ impl Connection {
                 Err(Failure::Overrun { .. }) if growths < MAX_GROWTHS => {
                     growths += 1;
                     self.grow()?;
+                }
+                // A dump that was given up is still under way: it ends when the rest of it is read.
+                Err(Failure::Refused(refusal)) if refusal.errno == Errno::BUSY && !was_busy => {
+                    was_busy = true;
+                    self.abandon();
                 }
                 Err(failure) => return Err(failure),
             }
@@ -243,18 +248,22 @@ impl Connection {
     fn receive_until(&mut self, deadline: Option<Instant>) -> Result<usize, Failure> {
         loop {
             match self.transport.receive(&mut self.buffer) {
+                Ok(Received { sender, .. }) if sender != KERNEL => {
+                    warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
+                    // One that sends without end must not hold the caller for ever.
+                    if self.time_until(deadline).is_zero() {
+                        return Err(Failure::Timeout(self.timeout));
+                    }
+                }
                 Ok(Received { length, .. }) if length > self.buffer.len() => {
                     self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
                     return Err(self.overrun());
                 }
-                Ok(Received { length, sender: KERNEL }) => return Ok(length),
-                Ok(Received { sender, .. }) => {
-                    warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
-                }
+                Ok(Received { length, .. }) => return Ok(length),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = time_until(deadline);
-                    if left.is_zero() || !self.transport.wait(left)? && time_until(deadline).is_zero() {
+                    let left = self.time_until(deadline);
+                    if left.is_zero() || !self.transport.wait(left)? && self.time_until(deadline).is_zero() {
                         return Err(Failure::Timeout(self.timeout));
                     }
                 }
@@ -266,7 +275,11 @@ impl Connection {
 
     /// When the time for an answer is over; `None` for a time that no clock can tell.
     fn deadline(&self) -> Option<Instant> {
-        Instant::now().checked_add(self.timeout)
+        self.transport.now().checked_add(self.timeout)
+    }
+
+    fn time_until(&self, deadline: Option<Instant>) -> Duration {
+        deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(self.transport.now()))
     }
 
     fn overrun(&self) -> Failure {
@@ -277,7 +290,7 @@ impl Connection {
     /// delivers again to a socket that had overrun.
     fn abandon(&mut self) {
         let deadline = self.deadline();
-        while !time_until(deadline).is_zero() {
+        while !self.time_until(deadline).is_zero() {
             match self.transport.receive(&mut self.buffer) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -286,10 +299,6 @@ impl Connection {
             }
         }
     }
-}
-
-fn time_until(deadline: Option<Instant>) -> Duration {
-    deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::debug;
 use netlink_sys::{Socket, SocketAddr};
@@ -38,6 +38,10 @@ pub(crate) trait Transport: AsFd + Debug + Send {
     fn receive_buffer(&self) -> io::Result<usize>;
     /// Asks for a receive buffer of `bytes`; the kernel doubles it and may cap it.
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
+    /// The time, of which a test may have its own.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// A netlink socket: non-blocking, closed on exec, connected to the kernel so that no other process can fill it.

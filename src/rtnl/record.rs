@@ -47,7 +47,7 @@ const HEADER_LEN: usize = 16;
 ///
 /// # Source
 ///
-/// `RTM_NEWLINK`, rtnetlink(7); the attributes' numbers are `IFLA_*` of linux/if_link.h.
+/// `RTM_NEWLINK`, rtnetlink(7); the attributes' numbers are `IFLA_*` of `linux/if_link.h`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkRecord {
     /// `struct ifinfomsg` and the attributes.
@@ -88,7 +88,7 @@ impl LinkRecord {
         self.header().map_or(0, |header| header.family)
     }
 
-    /// The type of the link layer: `ARPHRD_*` of linux/if_arp.h, 1 for Ethernet.
+    /// The type of the link layer: `ARPHRD_*` of `linux/if_arp.h`, 1 for Ethernet.
     #[doc(alias = "ifi_type")]
     #[must_use]
     pub fn link_layer_type(&self) -> u16 {
@@ -224,7 +224,7 @@ impl LinkRecord {
         self.attribute(IFLA_PHYS_PORT_ID)
     }
 
-    /// The value of any attribute, by its number (`IFLA_*` of linux/if_link.h), in the host's byte order.
+    /// The value of any attribute, by its number (`IFLA_*` of `linux/if_link.h`), in the host's byte order.
     #[must_use]
     pub fn attribute(&self, number: u16) -> Option<&[u8]> {
         self.find(number).map(|attribute| attribute.value)

@@ -4,6 +4,7 @@ use std::time::Duration;
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
 use rustix::io::Errno;
 
+use super::messages::{FAMILY, family, genl_message, link_with_flags};
 use super::*;
 use crate::changes::Change;
 use crate::connection::{InterruptedDump, NetlinkConnection};
@@ -12,7 +13,6 @@ use crate::netlink::connection::Connection;
 use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, message};
 
 const TEAM: u32 = 2;
-const FAMILY: u16 = 31;
 
 /// A session whose kernel is four scripts.
 struct Scene {
@@ -30,7 +30,7 @@ impl Scene {
         let genl = Script::new([]);
         let (link_events, team_events) = (Script::new([]), Script::new([]));
         rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
-        genl.then([family(), ports(&[3]), options(&["roundrobin"])]);
+        genl.then([Step::answer(&family()), ports(&[3]), options(&["roundrobin"])]);
         let connect = |script: &Script| {
             let connection = Connection::new(script.clone(), Duration::from_millis(5));
             NetlinkConnection::new(connection, NonZeroU32::new(3).unwrap(), InterruptedDump::Keep)
@@ -77,16 +77,6 @@ fn link_message(kind: u16, flags: u16, ifindex: u32, name: &str, more: &[Vec<u8>
     link_with_flags(kind, flags, ifindex, LinkFlags::UP, name, more)
 }
 
-fn link_with_flags(kind: u16, flags: u16, ifindex: u32, state: LinkFlags, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
-    let mut payload = vec![0; 16];
-    payload[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-    payload[8..12].copy_from_slice(&state.bits().to_ne_bytes());
-    payload.extend(attribute(3, format!("{name}\0").as_bytes()));
-    payload.extend(attribute(4, &1500_u32.to_ne_bytes()));
-    payload.extend(more.concat());
-    message(kind, flags, &payload)
-}
-
 fn lo() -> Vec<u8> {
     link(1, "lo", &[])
 }
@@ -106,16 +96,6 @@ fn links(messages: &[Vec<u8>]) -> Step {
 fn interrupted_links(messages: &[Vec<u8>]) -> Step {
     let mark = message(link::RTM_NEWLINK, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &lo()[16..]);
     Step::answer(&[mark, messages.concat(), done(0)])
-}
-
-fn genl_message(command: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
-    message(FAMILY, NLM_F_MULTIPART, &[&[command, 1, 0, 0][..], &attributes.concat()].concat())
-}
-
-fn family() -> Step {
-    let group = [attribute(1, b"change_event\0"), attribute(2, &8_u32.to_ne_bytes())].concat();
-    let attributes = [attribute(1, &FAMILY.to_ne_bytes()), attribute(7, &attribute(1, &group))].concat();
-    Step::answer(&[message(16, 0, &[&[1, 2, 0, 0][..], &attributes].concat()), ack(0)])
 }
 
 fn port_list(indices: &[u32], marks: &[u16]) -> Vec<u8> {

@@ -157,10 +157,10 @@ impl TeamHandle {
         if let Some((_, stranger)) = ports.iter().find(|(_, port)| !self.is_port(*port)) {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex: *stranger });
         }
-        self.set_options(ports.into_iter().map(|(hash, port)| {
-            let id = OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, hash.into());
-            (id, OptionValue::U32(port.get()))
-        }))
+        let option = |(hash, port): (u8, IfIndex)| {
+            (OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, hash.into()), OptionValue::U32(port.get()))
+        };
+        self.set_known_options(&ports.into_iter().map(option).collect::<Vec<_>>())
     }
 
     /// How many bytes were sent with each hash since the mode was set, as of the driver's last refresh: see

@@ -59,7 +59,7 @@ impl TeamHandle {
             return Err(self.unknown_option(id));
         };
         let value = wanted.parse(text).map_err(|source| Error::OptionText { id: id.clone(), source })?;
-        self.set_option(id, value)
+        self.set_known_options(&[(id.clone(), value)])
     }
 
     /// Sets many options, one after the other in this order, with one system call for some hundred of them.
@@ -100,13 +100,18 @@ impl TeamHandle {
         I: IntoIterator<Item = (OptionId, OptionValue)>,
     {
         let options: Vec<_> = options.into_iter().collect();
+        self.catch_up()?;
+        self.set_known_options(&options)
+    }
+
+    /// As [`set_options`](Self::set_options), after [`catch_up`](Self::catch_up).
+    pub(super) fn set_known_options(&mut self, options: &[(OptionId, OptionValue)]) -> Result<()> {
         let team = self.team_ifindex();
         let requests =
             options.iter().map(|(id, value)| genl::set_request(team, id, value)).collect::<Result<Vec<_>>>()?;
-        self.catch_up()?;
         options.iter().try_for_each(|(id, value)| self.check_type(id, value))?;
         let mut answers: Vec<_> = options.iter().map(|_| Answer::None).collect();
-        let exchange = self.command(|session| {
+        let exchange = self.carry_out(|session| {
             // What this returns is told below, option by option: only a missing answer is a failure of all.
             session.genl.set_options(requests, |position, answer| {
                 if let Some(slot) = answers.get_mut(position) {
@@ -114,7 +119,7 @@ impl TeamHandle {
                 }
             })
         })?;
-        let result = self.judge(&options, answers, exchange);
+        let result = self.judge(options, answers, exchange);
         self.settle_readiness()?;
         result
     }

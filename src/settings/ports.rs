@@ -39,7 +39,7 @@ impl TeamHandle {
         if !self.is_port(ifindex) {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
         }
-        let result = self.command(|session| session.rtnl.set_master(ifindex, None))?;
+        let result = self.carry_out(|session| session.rtnl.set_master(ifindex, None))?;
         self.check_port_command(result, ifindex, "removing")
     }
 

@@ -87,10 +87,21 @@ fn an_interrupted_system_call_is_repeated() {
 #[test]
 fn another_sender_than_the_kernel_is_not_believed() {
     let forged = Step::Datagram { bytes: [data(66), ack(-1)].concat(), sender: 4711 };
-    let script = Script::new([forged, Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
+    let too_long = Step::Datagram { bytes: vec![0; 40_000], sender: 4711 };
+    let script = Script::new([forged, too_long, Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
     let (result, numbers) = request(&script);
     result.unwrap();
     assert_eq!(numbers, [1]);
+}
+
+#[test]
+fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
+    let forged = || Step::Datagram { bytes: ack(0), sender: 4711 };
+    let script = Script::new([forged(), forged(), forged(), Step::answer(&[ack(0)])]);
+    let mut connection = Connection::new(script.clone(), Duration::ZERO);
+    let result = connection.request(link::dump_request(), 0, |_| Ok(()));
+    assert!(matches!(result, Err(Failure::Timeout(Duration::ZERO))), "{result:?}");
+    assert_eq!(script.left(), 3);
 }
 
 #[test]
@@ -140,6 +151,25 @@ fn an_interruption_that_only_the_end_tells_counts_too() {
     let end = message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &[0; 4]);
     let script = Script::new([Step::answer(&[data(1), end])]);
     assert_eq!(dump(&script, 1).0.unwrap(), Consistency::Interrupted);
+}
+
+#[test]
+fn a_dump_that_an_earlier_one_is_in_the_way_of_is_asked_for_again_when_that_was_read() {
+    let stale = |message| Step::Answer { bytes: message, offset: u32::MAX };
+    let busy = || Step::answer(&[ack(-16)]);
+    let script = Script::new([
+        stale(data(66)),
+        busy(),
+        stale(data(67)),
+        stale(done(0)),
+        Step::Silence,
+        Step::answer(&[data(1), done(0)]),
+    ]);
+    let (result, numbers) = dump(&script, 1);
+    assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1]));
+    let script = Script::new([busy(), Step::Silence, busy(), Step::Silence]);
+    let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
+    assert_eq!((refusal.errno, script.sent().len()), (Errno::BUSY, 2));
 }
 
 #[test]
