@@ -1,7 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use netlink_packet_core::Parseable;
 use netlink_packet_route::link::LinkMessage;
 
 use crate::error::{DecodeError, Result};
@@ -14,6 +13,7 @@ use crate::netlink::codec::link::{
     IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER,
     IFLA_MTU, IFLA_OPERSTATE, IFLA_PERM_ADDRESS, IFLA_PHYS_PORT_ID, IFLA_PROP_LIST, LinkNews, LinkReport, RTM_NEWLINK,
 };
+use crate::netlink::codec::packet;
 use crate::netlink::failure::{During, Failure};
 
 /// The size of `struct ifinfomsg`, which the attributes follow.
@@ -47,7 +47,7 @@ const HEADER_LEN: usize = 16;
 ///
 /// # Source
 ///
-/// `RTM_NEWLINK`, rtnetlink(7); the attributes' numbers are `IFLA_*` of linux/if_link.h.
+/// `RTM_NEWLINK`, rtnetlink(7); the attributes' numbers are `IFLA_*` of `linux/if_link.h`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkRecord {
     /// `struct ifinfomsg` and the attributes.
@@ -88,7 +88,7 @@ impl LinkRecord {
         self.header().map_or(0, |header| header.family)
     }
 
-    /// The type of the link layer: `ARPHRD_*` of linux/if_arp.h, 1 for Ethernet.
+    /// The type of the link layer: `ARPHRD_*` of `linux/if_arp.h`, 1 for Ethernet.
     #[doc(alias = "ifi_type")]
     #[must_use]
     pub fn link_layer_type(&self) -> u16 {
@@ -216,7 +216,7 @@ impl LinkRecord {
         self.attribute(IFLA_PHYS_PORT_ID)
     }
 
-    /// The value of any attribute, by its number (`IFLA_*` of linux/if_link.h), in the host's byte order.
+    /// The value of any attribute, by its number (`IFLA_*` of `linux/if_link.h`), in the host's byte order.
     #[must_use]
     pub fn attribute(&self, number: u16) -> Option<&[u8]> {
         self.find(number).map(|attribute| attribute.value)
@@ -226,8 +226,8 @@ impl LinkRecord {
     ///
     /// # Errors
     ///
-    /// [`Error::Decode`](crate::Error::Decode) if netlink-packet-route cannot read an attribute: one that it does not
-    /// know it keeps as bytes, but one that a newer kernel gave another shape it refuses.
+    /// [`Error::Decode`](crate::Error::Decode) if netlink-packet-route cannot read the header. An attribute that it does
+    /// not know, or that has another shape than it expects, is kept as bytes.
     ///
     /// # Examples
     ///
@@ -242,9 +242,7 @@ impl LinkRecord {
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn message(&self) -> Result<LinkMessage> {
-        LinkMessage::parse(&self.payload)
-            .map_err(|error| Failure::from(DecodeError::by_decoder(&error)))
-            .during(|| self.reading())
+        packet::read(&self.payload).map_err(Failure::from).during(|| self.reading())
     }
 
     fn reading(&self) -> String {

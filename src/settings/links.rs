@@ -11,7 +11,7 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`], or those of the request.
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
     #[doc(alias = "team_ifname2ifindex")]
     pub fn ifindex(&mut self, name: &str) -> Result<IfIndex> {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
@@ -21,7 +21,7 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`], or those of the request.
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
     #[doc(alias = "team_ifindex2ifname")]
     pub fn ifname(&mut self, ifindex: IfIndex) -> Result<String> {
         Ok(self.session.rtnl.link_by_index(ifindex)?.name().into_owned())
@@ -31,7 +31,7 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`], or those of the request.
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
     #[doc(alias = "team_hwaddr_get")]
     #[doc(alias = "team_hwaddr_len_get")]
     pub fn hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
@@ -42,10 +42,10 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`].
-    /// - [`Error::Kernel`]: `EINVAL` for an address of another length than the link's, `EADDRNOTAVAIL` for a multicast
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice).
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address of another length than the link's, `EADDRNOTAVAIL` for a multicast
     ///   address or all zeros, `EBUSY` or `EOPNOTSUPP` where the link's driver says so.
-    /// - [`Error::DeviceGone`].
+    /// - [`Error::DeviceGone`](crate::Error::DeviceGone).
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
         self.catch_up()?;
