@@ -71,7 +71,7 @@ impl Genl {
         let mut whole = empty;
         self.connection.inner().collect(request.for_family(self.family.id), |part| {
             match part {
-                Part::Start => whole.clear(),
+                Part::Start { .. } => whole.clear(),
                 Part::Message(frame) => {
                     if let Some(report) = team::decode(frame.payload, team)? {
                         whole.extend(report);

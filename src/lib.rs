@@ -39,6 +39,8 @@ mod handle;
 mod handlers;
 mod iter;
 mod link_events;
+#[cfg(test)]
+mod log_record;
 #[doc(alias = "team_set_log_fn")]
 #[doc(alias = "team_get_log_priority")]
 #[doc(alias = "team_set_log_priority")]
@@ -70,7 +72,9 @@ pub use model::port::{Duplex, Port};
 pub use model::tx_method::TxMethod;
 pub use netlink_packet_core;
 pub use netlink_packet_route;
-pub use rtnl::{LinkRecord, RtnlSocket};
+pub use rtnl::{
+    AddressFilter, LinkFilter, LinkRecord, NeighbourFilter, RouteFilter, RtnlSocket, RuleFilter, TrafficFilter,
+};
 pub use socket_builder::SocketBuilder;
 
 /// The README's first program compiles.

@@ -36,5 +36,5 @@ pub const RESYNC: &str = "libteam::resync";
 /// Events that are not believed or cannot be read.
 pub const EVENTS: &str = "libteam::events";
 
-/// Commands and their answers.
+/// Commands, dumps, and their answers.
 pub const COMMAND: &str = "libteam::command";

@@ -40,10 +40,29 @@ impl<T> Dump<T> {
         self.consistent
     }
 
-    /// How often it was asked for.
+    /// How often it was asked for: never more than [`SocketBuilder::dump_attempts`](crate::SocketBuilder::dump_attempts).
+    /// Where several dumps make up one, the most that one of them took.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// What was asked for once and is not there.
+    pub(crate) fn empty() -> Self {
+        Self { items: Vec::new(), consistent: true, attempts: 1 }
+    }
+
+    /// Puts the items of another dump after one's own.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.join(&other);
+        self.items.extend(other.items);
+        self
+    }
+
+    /// Takes on that this is no more consistent than another dump which it rests on.
+    pub(crate) fn join<U>(&mut self, other: &Dump<U>) {
+        self.consistent &= other.consistent;
+        self.attempts = self.attempts.max(other.attempts);
     }
 }
 

@@ -10,6 +10,7 @@ use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 pub use self::dump::{Dump, InterruptedDump};
 use crate::error::{DecodeError, Result};
 use crate::log_target::COMMAND;
+use crate::netlink::codec::frame::Frame;
 use crate::netlink::connection::{Connection, Consistency, Part};
 use crate::netlink::failure::{During, Failure};
 
@@ -68,11 +69,21 @@ impl NetlinkConnection {
         M: NetlinkSerializable,
         R: NetlinkDeserializable,
     {
+        self.request_with(message, flags, |frame| frame.parse())
+    }
+
+    /// As [`request`](Self::request), with a decoder of one's own.
+    pub(crate) fn request_with<M: NetlinkSerializable, T>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut read: impl FnMut(Frame<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>> {
         let op = describe(&message);
         let mut answers = Vec::new();
         self.inner
             .request(message, flags, |frame| {
-                answers.push(frame.parse()?);
+                answers.push(read(frame)?);
                 Ok(())
             })
             .during(|| op)?;
@@ -104,29 +115,39 @@ impl NetlinkConnection {
         R: NetlinkDeserializable,
     {
         let op = describe(&message);
+        self.dump_with(&op, message, |frame| frame.parse().map(Some)).during(|| op)
+    }
+
+    /// As [`dump`](Self::dump), with a decoder of one's own: it returns nothing for what is not asked for.
+    pub(crate) fn dump_with<M: NetlinkSerializable, T>(
+        &mut self,
+        op: &str,
+        message: M,
+        mut read: impl FnMut(Frame<'_>) -> Result<Option<T>, DecodeError>,
+    ) -> Result<Dump<T>, Failure> {
         let mut items = Vec::new();
         let mut attempts = 0;
-        let consistency = self.stream(message, |part| {
+        let consistency = self.stream(op, message, |part| {
             match part {
-                Part::Start => {
+                Part::Start { attempt } => {
                     items.clear();
-                    attempts += 1;
+                    attempts = attempt;
                 }
-                Part::Message(frame) => items.push(frame.parse()?),
+                Part::Message(frame) => items.extend(read(frame)?),
             }
             Ok(())
-        });
-        let consistent = consistency.during(|| op)? == Consistency::Consistent;
-        Ok(Dump { items, consistent, attempts })
+        })?;
+        Ok(Dump { items, consistent: consistency == Consistency::Consistent, attempts })
     }
 
     /// As [`dump`](Self::dump), message by message as they come.
     pub(crate) fn stream<M: NetlinkSerializable>(
         &mut self,
+        op: &str,
         message: M,
         part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
     ) -> Result<Consistency, Failure> {
-        let (op, attempts) = (describe(&message), self.dump_attempts.get());
+        let attempts = self.dump_attempts.get();
         let consistency = self.inner.dump(message, attempts, part)?;
         if consistency == Consistency::Interrupted {
             warn!(target: COMMAND, "{op} was interrupted by changes in each of {attempts} attempts");

@@ -38,8 +38,9 @@ pub(crate) struct Connection {
 /// A multipart answer as its reader sees it.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
-    /// An attempt begins: what came before was abandoned.
-    Start,
+    /// An attempt begins: what came before was abandoned. The first is number 1; the number does not change when only
+    /// the receive buffer was too small for it.
+    Start { attempt: u32 },
     /// One message of it.
     Message(Frame<'a>),
 }
@@ -172,7 +173,7 @@ impl Connection {
         let (mut growths, mut was_busy) = (0, false);
         let mut attempt = 1;
         loop {
-            part(Part::Start)?;
+            part(Part::Start { attempt })?;
             match self.exchange(request.to_vec(), &mut |frame| part(Part::Message(frame))) {
                 Ok(Completion { interrupted: false }) => return Ok(Consistency::Consistent),
                 Ok(Completion { interrupted: true }) if attempt >= attempts => return Ok(Consistency::Interrupted),

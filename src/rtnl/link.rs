@@ -5,6 +5,7 @@ use rustix::io::Errno;
 
 use super::RtnlSocket;
 use super::record::LinkRecord;
+use crate::connection::Dump;
 use crate::error::{DecodeError, Error, Result};
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, LinkNews, LinkReport, RTM_NEWLINK};
@@ -20,7 +21,81 @@ pub(crate) enum LinkPart<'a> {
     Link(LinkReport<'a>),
 }
 
+/// Which links to list; by default all.
+///
+/// # Examples
+///
+/// See [`RtnlSocket::links`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct LinkFilter {
+    master: Option<IfIndex>,
+    kind: Option<String>,
+}
+
+impl LinkFilter {
+    /// All links.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only the ports of this master.
+    pub fn master(mut self, master: IfIndex) -> Self {
+        self.master = Some(master);
+        self
+    }
+
+    /// Only links of this kind: `team`, `veth`, `vlan` and so on.
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = Some(kind.into());
+        self
+    }
+
+    fn matches(&self, link: &LinkRecord) -> bool {
+        self.master.is_none_or(|master| link.master() == Some(master))
+            && self.kind.as_ref().is_none_or(|kind| link.kind().as_ref().is_some_and(|found| found == kind))
+    }
+}
+
 impl RtnlSocket {
+    /// Lists the links of the namespace, without their statistics. The kernel filters where it can; what it sends is
+    /// checked again.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchDevice`] if the filter's master does not exist.
+    /// - [`Error::Interrupted`] and the others of [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkFilter, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::create("team0")?;
+    /// let mut rtnl = RtnlSocket::new()?;
+    ///
+    /// let teams = rtnl.links(&LinkFilter::new().kind("team"))?;
+    /// assert!(teams.is_consistent());
+    /// let names: Vec<_> = teams.items().iter().map(|link| link.name()).collect();
+    /// assert_eq!(names, ["team0"]);
+    ///
+    /// let ports = rtnl.links(&LinkFilter::new().master(team.team_ifindex()))?;
+    /// assert!(ports.items().is_empty());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "rtnl_link_alloc_cache")]
+    pub fn links(&mut self, filter: &LinkFilter) -> Result<Dump<LinkRecord>> {
+        let op = "listing the links";
+        let request = link::filtered_dump_request(filter.master, filter.kind.as_deref());
+        let answer = self.connection.dump_with(op, request, |frame| {
+            let link = if frame.kind == RTM_NEWLINK { Some(LinkRecord::new(frame.payload)?) } else { None };
+            Ok(link.filter(|link| filter.matches(link)))
+        });
+        self.name_missing(answer, op, filter.master)
+    }
+
     /// Asks for the link that has this index.
     ///
     /// # Errors
@@ -79,10 +154,11 @@ impl RtnlSocket {
 
     /// Asks for all links, one by one as they come.
     pub(crate) fn each_link(&mut self, mut part: impl FnMut(LinkPart<'_>)) -> Result<Consistency> {
+        let op = "listing the links";
         self.connection
-            .stream(link::dump_request(), |raw| {
+            .stream(op, link::dump_request(), |raw| {
                 match raw {
-                    Part::Start => part(LinkPart::Start),
+                    Part::Start { .. } => part(LinkPart::Start),
                     Part::Message(frame) => {
                         if let LinkNews::Present(report) = link::decode(frame.kind, frame.payload)? {
                             part(LinkPart::Link(report));
@@ -91,7 +167,7 @@ impl RtnlSocket {
                 }
                 Ok(())
             })
-            .during(|| "listing the links".to_owned())
+            .during(|| op.to_owned())
     }
 
     /// Asks for one link.

@@ -1,15 +1,29 @@
 //! The synchronous rtnetlink connection: what a handle uses for its own links, and what a daemon needs beside a team.
 
+mod address;
 mod changes;
 mod link;
+mod list;
+mod neighbour;
 mod record;
+mod route;
+mod rule;
+mod traffic_control;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
+pub use self::address::AddressFilter;
+pub use self::link::LinkFilter;
 pub(crate) use self::link::LinkPart;
+pub use self::neighbour::NeighbourFilter;
 pub use self::record::LinkRecord;
+pub use self::route::RouteFilter;
+pub use self::rule::RuleFilter;
+pub use self::traffic_control::TrafficFilter;
 use crate::connection::{Dump, NetlinkConnection};
 use crate::error::Result;
+use crate::netlink::codec::packet;
+use crate::netlink::failure::During;
 
 /// A synchronous connection for links, addresses, routes, neighbours and whatever else rtnetlink knows.
 ///
@@ -43,22 +57,73 @@ impl RtnlSocket {
 
     /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
     ///
-    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. Nothing of the request is changed.
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. Nothing of the request is changed. An attribute of an answer
+    /// that netlink-packet-route cannot read is in it as bytes (`Other`).
     ///
     /// # Errors
     ///
     /// As [`NetlinkConnection::request`].
+    ///
+    /// # Examples
+    ///
+    /// Which way a packet would go:
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    ///
+    /// use libteam::RtnlSocket;
+    /// use libteam::netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+    /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let mut question = RouteMessage::default();
+    /// question.header.address_family = AddressFamily::Inet;
+    /// question.header.destination_prefix_length = 32;
+    /// let destination = RouteAddress::Inet(Ipv4Addr::LOCALHOST);
+    /// question.attributes.push(RouteAttribute::Destination(destination));
+    /// let answer = rtnl.request(RouteNetlinkMessage::GetRoute(question), 0)?;
+    /// let [RouteNetlinkMessage::NewRoute(route)] = &answer[..] else { panic!("one route: {answer:?}") };
+    /// assert!(route.attributes.contains(&RouteAttribute::Oif(1)), "by lo");
+    /// # fn enter_namespace() {
+    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
+    /// #     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
+    /// #     assert!(up.expect("iproute2").success());
+    /// # }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn request(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>> {
-        self.connection.request(request, flags)
+        self.connection.request_with(request, flags, packet::read_any)
     }
 
     /// Asks for any dump. The kernel checks the request strictly where it can (`NETLINK_GET_STRICT_CHK`): what it would
-    /// not filter by, it refuses.
+    /// not filter by, it refuses. What it sends is returned whole, whatever the request names.
     ///
     /// # Errors
     ///
     /// As [`NetlinkConnection::dump`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::RtnlSocket;
+    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::netlink_packet_route::neighbour_table::NeighbourTableMessage;
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let request = RouteNetlinkMessage::GetNeighbourTable(NeighbourTableMessage::default());
+    /// let tables = rtnl.dump(request)?;
+    /// assert!(tables.items().iter().all(|table| matches!(table, RouteNetlinkMessage::NewNeighbourTable(_))));
+    /// assert!(!tables.items().is_empty());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
-        self.connection.dump(request)
+        let op = format!("dump {}", request.message_type());
+        self.connection.dump_with(&op, request, |frame| packet::read_any(frame).map(Some)).during(|| op)
     }
 }
+
+#[cfg(test)]
+mod tests;

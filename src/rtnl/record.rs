@@ -1,7 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use netlink_packet_core::Parseable;
 use netlink_packet_route::link::LinkMessage;
 
 use crate::error::{DecodeError, Result};
@@ -14,6 +13,7 @@ use crate::netlink::codec::link::{
     IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER,
     IFLA_MTU, IFLA_OPERSTATE, IFLA_PERM_ADDRESS, IFLA_PHYS_PORT_ID, IFLA_PROP_LIST, LinkNews, LinkReport, RTM_NEWLINK,
 };
+use crate::netlink::codec::packet;
 use crate::netlink::failure::{During, Failure};
 
 /// The size of `struct ifinfomsg`, which the attributes follow.
@@ -234,8 +234,8 @@ impl LinkRecord {
     ///
     /// # Errors
     ///
-    /// [`Error::Decode`](crate::Error::Decode) if netlink-packet-route cannot read an attribute: one that it does not
-    /// know it keeps as bytes, but one that a newer kernel gave another shape it refuses.
+    /// [`Error::Decode`](crate::Error::Decode) if netlink-packet-route cannot read the header. An attribute that it does
+    /// not know, or that has another shape than it expects, is kept as bytes.
     ///
     /// # Examples
     ///
@@ -250,9 +250,7 @@ impl LinkRecord {
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn message(&self) -> Result<LinkMessage> {
-        LinkMessage::parse(&self.payload)
-            .map_err(|error| Failure::from(DecodeError::by_decoder(&error)))
-            .during(|| self.reading())
+        packet::read(&self.payload).map_err(Failure::from).during(|| self.reading())
     }
 
     fn reading(&self) -> String {

@@ -176,9 +176,18 @@ impl LinkReport<'_> {
     }
 }
 
-/// Asks for every link of the namespace, without the statistics that make most of a message.
+/// Asks for every link of the namespace.
 pub(crate) fn dump_request() -> RouteNetlinkMessage {
+    filtered_dump_request(None, None)
+}
+
+/// Asks for every link of the namespace, or the ports of one master, or those of one kind, without the statistics that
+/// make most of a message. The kernel does not promise to heed the filters.
+pub(crate) fn filtered_dump_request(master: Option<IfIndex>, kind: Option<&str>) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
+    message.attributes.extend(master.map(|master| LinkAttribute::Controller(master.get())));
+    let kind = kind.map(|kind| LinkInfo::Kind(InfoKind::Other(kind.to_owned())));
+    message.attributes.extend(kind.map(|kind| LinkAttribute::LinkInfo(vec![kind])));
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     RouteNetlinkMessage::GetLink(message)
 }

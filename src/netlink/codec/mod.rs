@@ -9,4 +9,5 @@ pub(crate) mod frame;
 #[cfg(test)]
 pub(crate) mod golden;
 pub(crate) mod link;
+pub(crate) mod packet;
 pub(crate) mod team;

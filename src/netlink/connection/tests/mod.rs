@@ -27,7 +27,7 @@ fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8
     let mut numbers = vec![];
     let result = connection(script).dump(link::dump_request(), attempts, |part| {
         match part {
-            Part::Start => numbers.clear(),
+            Part::Start { .. } => numbers.clear(),
             Part::Message(frame) => numbers.push(frame.payload[0]),
         }
         Ok(())
@@ -243,7 +243,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
     connection
         .collect(link::dump_request(), |part| {
             match part {
-                Part::Start => numbers.clear(),
+                Part::Start { .. } => numbers.clear(),
                 Part::Message(frame) => numbers.push(frame.payload[0]),
             }
             Ok(())

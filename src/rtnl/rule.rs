@@ -1,0 +1,95 @@
+use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::RtnlSocket;
+use super::list::Question;
+use crate::connection::Dump;
+use crate::error::Result;
+use crate::netlink::codec::packet::RTM_NEWRULE;
+use crate::netlink::failure::During;
+
+/// Which routing rules to list; by default all.
+///
+/// # Examples
+///
+/// See [`RtnlSocket::rules`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct RuleFilter {
+    family: Option<AddressFamily>,
+    table: Option<u32>,
+}
+
+impl RuleFilter {
+    /// All rules.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only those of this family: [`AddressFamily::Inet`] or [`AddressFamily::Inet6`].
+    pub fn family(mut self, family: AddressFamily) -> Self {
+        self.family = Some(family);
+        self
+    }
+
+    /// Only those that look into this table: 254 is the main one, 255 the local one.
+    pub fn table(mut self, table: u32) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    fn request(&self) -> RouteNetlinkMessage {
+        let mut message = RuleMessage::default();
+        message.header.family = self.family.unwrap_or_default();
+        RouteNetlinkMessage::GetRule(message)
+    }
+
+    fn matches(&self, rule: &RuleMessage) -> bool {
+        self.family.is_none_or(|family| rule.header.family == family)
+            && self.table.is_none_or(|table| table_of(rule) == table)
+    }
+}
+
+/// The rule's table: the header has room for the first 255 only.
+fn table_of(rule: &RuleMessage) -> u32 {
+    let long = rule.attributes.iter().find_map(|attribute| match attribute {
+        RuleAttribute::Table(table) => Some(*table),
+        _ => None,
+    });
+    long.unwrap_or(rule.header.table.into())
+}
+
+impl RtnlSocket {
+    /// Lists the rules by which the kernel chooses a routing table, by family and in their order.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EAFNOSUPPORT` for a family that has no rules.
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the others of
+    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::netlink_packet_route::AddressFamily;
+    /// use libteam::{RtnlSocket, RuleFilter};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let rules = rtnl.rules(&RuleFilter::new().family(AddressFamily::Inet))?;
+    /// let tables: Vec<u8> = rules.items().iter().map(|rule| rule.header.table).collect();
+    /// assert_eq!(tables, [255, 254, 253], "local, main, default");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETRULE`, rtnetlink(7).
+    #[doc(alias = "RTM_GETRULE")]
+    pub fn rules(&mut self, filter: &RuleFilter) -> Result<Dump<RuleMessage>> {
+        let op = "listing the routing rules";
+        let question = Question { op, request: filter.request(), answer: RTM_NEWRULE };
+        self.list(question, |rule, _| filter.matches(rule)).during(|| op.to_owned())
+    }
+}

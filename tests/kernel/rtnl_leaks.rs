@@ -1,0 +1,69 @@
+//! Requests by the thousands leave nothing behind.
+
+use std::env;
+use std::fs;
+use std::process::Command;
+
+use libteam::{AddressFilter, Error, IfIndex, LinkFilter, RtnlSocket};
+
+use crate::netns::enter;
+
+const REQUESTS: u32 = 10_000;
+/// One byte that each request left would be more.
+const FEW_KIBIBYTES: u64 = 8;
+
+/// How many descriptors this process has, and how much memory, in KiB: without that of its program's file, of which
+/// ever more may have been read.
+fn held() -> (usize, u64) {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().count();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    (descriptors, memory.trim().trim_end_matches(" kB").parse().unwrap())
+}
+
+/// Requests of every sort: that are answered, that are refused, and dumps.
+fn requests(rtnl: &mut RtnlSocket, count: u32) {
+    for number in 0..count {
+        match number % 5 {
+            0 => assert_eq!(rtnl.link_by_name("lo").unwrap().ifindex().get(), 1),
+            1 => assert_eq!(rtnl.link_by_index(IfIndex::new(1).unwrap()).unwrap().name(), "lo"),
+            2 => assert!(matches!(rtnl.link_by_name("nobody"), Err(Error::NoSuchDevice { .. }))),
+            3 => assert_eq!(rtnl.links(&LinkFilter::new()).unwrap().items().len(), 1),
+            _ => assert!(!rtnl.addresses(&AddressFilter::new()).unwrap().items().is_empty()),
+        }
+    }
+}
+
+/// Other tests beside this one hold memory and descriptors too, so that it runs in a process of its own.
+#[test]
+#[ignore = "the test below runs it in a process of its own"]
+fn requests_by_themselves() {
+    enter();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    requests(&mut rtnl, REQUESTS / 10);
+    let before = held();
+    requests(&mut rtnl, REQUESTS);
+    let after = held();
+    eprintln!("descriptors and KiB before: {before:?}, after: {after:?}");
+    assert_eq!(after.0, before.0, "descriptors");
+    assert!(after.1 <= before.1 + FEW_KIBIBYTES, "KiB: {} grew to {}", before.1, after.1);
+    // Sockets that are opened and closed, and handed to a thread of another namespace meanwhile.
+    let namespace = fs::File::open("/proc/thread-self/ns/net").unwrap();
+    let before = held().0;
+    for _ in 0..200 {
+        drop(RtnlSocket::in_namespace(&namespace).unwrap());
+        drop(RtnlSocket::new().unwrap());
+    }
+    assert_eq!(held().0, before, "descriptors");
+}
+
+#[test]
+fn ten_thousand_requests_leave_neither_descriptors_nor_memory_behind() {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "rtnl_leaks::requests_by_themselves", "--test-threads=1", "--nocapture"]);
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    eprint!("{stderr}");
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
+}

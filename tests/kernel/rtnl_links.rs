@@ -1,0 +1,219 @@
+//! Links as `ip -j` prints them, all and filtered, and one by one.
+
+use std::ffi::OsStr;
+use std::num::NonZeroU32;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+
+use libteam::netlink_packet_core::DefaultNla;
+use libteam::netlink_packet_route::RouteNetlinkMessage;
+use libteam::netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use libteam::{AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkRecord, RtnlSocket, RuleFilter};
+use serde_json::Value;
+
+use crate::netns::{OtherNamespace, enter, index, ip, ip_json};
+use crate::rtnl_scene::{Names, assert_same_lines, build, names, text};
+
+/// The flags that both have a name for; `ip` has one more, NO-CARRIER, of its own making.
+const FLAGS: [(&str, LinkFlags); 10] = [
+    ("UP", LinkFlags::UP),
+    ("BROADCAST", LinkFlags::BROADCAST),
+    ("LOOPBACK", LinkFlags::LOOPBACK),
+    ("POINTOPOINT", LinkFlags::POINT_TO_POINT),
+    ("NOARP", LinkFlags::NO_ARP),
+    ("PROMISC", LinkFlags::PROMISCUOUS),
+    ("MASTER", LinkFlags::MASTER),
+    ("SLAVE", LinkFlags::SLAVE),
+    ("MULTICAST", LinkFlags::MULTICAST),
+    ("LOWER_UP", LinkFlags::LOWER_UP),
+];
+
+/// A link as we tell it.
+fn ours(link: &LinkRecord, names: &Names) -> String {
+    let name_of = |ifindex: Option<IfIndex>| ifindex.map(|it| names[&it.get()].clone()).unwrap_or_default();
+    let flags: Vec<&str> =
+        FLAGS.iter().filter(|(_, flag)| link.flags().contains(*flag)).map(|(name, _)| *name).collect();
+    let altnames: Vec<_> = link.alternative_names().collect();
+    // The other end of a link that has it in another namespace is a number there.
+    let peer = match link.peer_namespace() {
+        Some(_) => format!("#{} in {}", link.peer().unwrap(), link.peer_namespace().unwrap()),
+        None => name_of(link.peer()),
+    };
+    format!(
+        "{} {} {flags:?} mtu {} {} {} master {:?} kind {:?} port of {:?} {altnames:?} alias {:?} peer {peer:?}",
+        link.ifindex(),
+        link.name(),
+        link.mtu(),
+        link.oper_state(),
+        link.hwaddr().map(|hwaddr| hwaddr.to_string()).unwrap_or_default(),
+        name_of(link.master()),
+        link.kind().unwrap_or_default(),
+        link.port_kind().unwrap_or_default(),
+        link.alias().unwrap_or_default(),
+    )
+}
+
+/// A link as `ip -j -d` tells it.
+fn theirs(link: &Value) -> String {
+    let told: Vec<String> = link["flags"].as_array().unwrap().iter().map(text).collect();
+    let flags: Vec<&str> =
+        FLAGS.iter().map(|(name, _)| *name).filter(|name| told.iter().any(|told| told == name)).collect();
+    let altnames: Vec<String> = link["altnames"].as_array().into_iter().flatten().map(text).collect();
+    let peer = match &link["link_netnsid"] {
+        Value::Null => text(&link["link"]),
+        namespace => format!("#{} in {namespace}", link["link_index"]),
+    };
+    format!(
+        "{} {} {flags:?} mtu {} {} {} master {:?} kind {:?} port of {:?} {altnames:?} alias {:?} peer {peer:?}",
+        link["ifindex"],
+        text(&link["ifname"]),
+        link["mtu"],
+        text(&link["operstate"]),
+        text(&link["address"]),
+        text(&link["master"]),
+        text(&link["linkinfo"]["info_kind"]),
+        text(&link["linkinfo"]["info_slave_kind"]),
+        text(&link["ifalias"]),
+    )
+}
+
+#[test]
+fn all_links_and_those_of_a_master_or_a_kind_are_those_of_ip() {
+    build();
+    let other = OtherNamespace::new();
+    ip("link add far0 type veth peer name far1");
+    other.take("far1");
+    let names = names();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let (br0, team0) = (index("br0"), index("team0"));
+    for (filter, words) in [
+        (LinkFilter::new(), ""),
+        (LinkFilter::new().master(br0), "master br0"),
+        (LinkFilter::new().master(team0), "master team0"),
+        (LinkFilter::new().kind("team"), "type team"),
+        (LinkFilter::new().kind("veth"), "type veth"),
+        (LinkFilter::new().kind("veth").master(team0), "type veth master team0"),
+    ] {
+        let links = rtnl.links(&filter).unwrap();
+        assert!(links.is_consistent());
+        let told = ip_json(&format!("-d link show {words}"));
+        assert_same_lines(words, links.items().iter().map(|it| ours(it, &names)), told.iter().map(theirs));
+        for link in links.items() {
+            // The whole message can be read too, and has no statistics.
+            let message = link.message().unwrap();
+            assert_eq!(message.header.index, link.ifindex().get());
+            assert!(message.attributes.contains(&LinkAttribute::IfName(link.name().into_owned())));
+            assert!(
+                !message.attributes.iter().any(|it| matches!(it, LinkAttribute::Stats64(_) | LinkAttribute::Stats(_)))
+            );
+        }
+    }
+    assert_eq!(rtnl.links(&LinkFilter::new().master(index("team1"))).unwrap().items(), []);
+}
+
+#[test]
+fn a_kind_that_the_kernel_does_not_know_has_no_links() {
+    build();
+    // The kernel drops such a filter and sends all links.
+    let links = RtnlSocket::new().unwrap().links(&LinkFilter::new().kind("no-such-kind")).unwrap();
+    assert_eq!(links.items(), []);
+}
+
+#[test]
+fn one_link_is_found_by_its_index_and_by_each_of_its_names() {
+    build();
+    let d2 = index("d2");
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let by_index = rtnl.link_by_index(d2).unwrap();
+    for name in ["d2", "short", "another-name-of-more-than-15-bytes"] {
+        let link = rtnl.link_by_name(name).unwrap();
+        assert_eq!((link.ifindex(), &*link.name()), (d2, "d2"), "{name}");
+    }
+    let names = names();
+    assert_eq!(ours(&by_index, &names), theirs(&ip_json("-d link show dev d2")[0]));
+    let longest = "x".repeat(127);
+    ip(&format!("link property add dev d2 altname {longest}"));
+    assert_eq!(rtnl.link_by_name(&longest).unwrap().ifindex(), d2);
+}
+
+#[test]
+fn no_such_link_and_a_refusal_are_different_errors() {
+    enter();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    for name in
+        ["nobody", "nobody-who-has-a-long-name", "fifteen-bytes-x", &"y".repeat(127), &"z".repeat(128), "", "a/b", "%d"]
+    {
+        let error = rtnl.link_by_name(name).unwrap_err();
+        assert!(matches!(error, Error::NoSuchDevice { .. }), "{name:?}: {error:?}");
+    }
+    let none = IfIndex::from(NonZeroU32::new(0x7fff_ffff).unwrap());
+    assert!(matches!(rtnl.link_by_index(none), Err(Error::NoSuchDevice { .. })));
+    // An index that the kernel cannot have is refused.
+    let error = rtnl.link_by_index(IfIndex::from(NonZeroU32::MAX)).unwrap_err();
+    assert!(matches!(error, Error::Kernel { kind: ErrorKind::Invalid, .. }), "{error:?}");
+    // The socket goes on working.
+    assert_eq!(rtnl.link_by_name("lo").unwrap().ifindex().get(), 1);
+}
+
+#[test]
+fn a_link_of_another_name_than_text_costs_no_dump() {
+    enter();
+    let name = OsStr::from_bytes(b"e\xff");
+    for (before, after) in [("link add", "type dummy"), ("addr add 192.0.2.1/24 dev", ""), ("rule add iif", "table 7")]
+    {
+        let mut command = Command::new("ip");
+        command.args(before.split(' ')).arg(name).args(after.split_whitespace());
+        assert!(command.status().unwrap().success(), "{before}");
+    }
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let links = rtnl.links(&LinkFilter::new().kind("dummy")).unwrap();
+    let [link] = links.items() else { panic!("one: {links:?}") };
+    assert_eq!((&*link.name(), link.attribute(3)), ("e\u{fffd}", Some(&b"e\xff\0"[..])));
+    // netlink-packet-route's types hold names as text; they have the bytes of those that are none.
+    assert!(link.message().unwrap().attributes.contains(&LinkAttribute::Mtu(1500)));
+    let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex())).unwrap();
+    let [address] = addresses.items() else { panic!("one: {addresses:?}") };
+    let label = AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec()));
+    assert!(address.attributes.contains(&label), "{address:?}");
+    assert_eq!(rtnl.rules(&RuleFilter::new().table(7)).unwrap().items().len(), 1);
+    let any = rtnl.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default())).unwrap();
+    assert_eq!(any.items().len(), rtnl.addresses(&AddressFilter::new()).unwrap().items().len());
+}
+
+#[test]
+fn any_request_has_its_answer_its_acknowledgement_or_the_words_of_the_kernel() {
+    build();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let about = |name: &str| {
+        let mut message = LinkMessage::default();
+        message.header.index = index(name).get();
+        message
+    };
+    let answer = rtnl.request(RouteNetlinkMessage::GetLink(about("d2")), 0).unwrap();
+    let [RouteNetlinkMessage::NewLink(link)] = &answer[..] else { panic!("one link: {answer:?}") };
+    assert!(link.attributes.contains(&LinkAttribute::IfName("d2".to_owned())));
+
+    let mut change = about("d2");
+    change.attributes.push(LinkAttribute::Mtu(1300));
+    assert_eq!(rtnl.request(RouteNetlinkMessage::SetLink(change.clone()), 0).unwrap(), []);
+    assert_eq!(rtnl.link_by_name("d2").unwrap().mtu(), 1300);
+
+    change.attributes.push(LinkAttribute::Controller(index("lo").get()));
+    let error = rtnl.request(RouteNetlinkMessage::SetLink(change.clone()), 0).unwrap_err();
+    assert_eq!((error.kind(), error.raw_os_error().is_some()), (ErrorKind::NotSupported, true), "{error:?}");
+
+    let mut loopback = about("lo");
+    loopback.attributes.push(LinkAttribute::Controller(index("team1").get()));
+    let error = rtnl.request(RouteNetlinkMessage::SetLink(loopback), 0).unwrap_err();
+    let Error::Kernel { kind: ErrorKind::Invalid, message: Some(words), .. } = error else { panic!("{error:?}") };
+    assert_eq!(words, "Loopback device can't be added as a team port");
+
+    // The kernel tells where in the request the attribute is that it cannot do with: after 16 and 16 bytes.
+    let mut bad = about("d2");
+    bad.attributes.push(LinkAttribute::IfName("sixteen-bytes-xx".to_owned()));
+    let error = rtnl.request(RouteNetlinkMessage::SetLink(bad), 0).unwrap_err();
+    let Error::Kernel { kind: ErrorKind::Invalid, message: Some(_), offset: Some(32), .. } = error else {
+        panic!("{error:?}")
+    };
+}

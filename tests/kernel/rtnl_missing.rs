@@ -1,0 +1,31 @@
+//! A link that a filter names and that does not exist.
+
+use libteam::netlink_packet_route::AddressFamily::{self, Inet6};
+use libteam::{AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TrafficFilter};
+
+use crate::rtnl_scene::build;
+
+#[test]
+fn a_link_that_does_not_exist_is_the_same_error_in_each_family() {
+    build();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let none = IfIndex::new(4711).unwrap();
+    let errors = [
+        rtnl.links(&LinkFilter::new().master(none)).map(drop),
+        rtnl.addresses(&AddressFilter::new().link(none)).map(drop),
+        rtnl.addresses(&AddressFilter::new().link(none).family(Inet6)).map(drop),
+        rtnl.routes(&RouteFilter::new().out_link(none)).map(drop),
+        rtnl.routes(&RouteFilter::new().out_link(none).family(Inet6)).map(drop),
+        rtnl.routes(&RouteFilter::new().out_link(none).table(4711)).map(drop),
+        rtnl.neighbours(&NeighbourFilter::new().link(none)).map(drop),
+        rtnl.neighbours(&NeighbourFilter::new().master(none)).map(drop),
+        rtnl.neighbours(&NeighbourFilter::new().master(none).family(AddressFamily::Bridge)).map(drop),
+        rtnl.qdiscs(&TrafficFilter::new().link(none)).map(drop),
+        rtnl.classes(&TrafficFilter::new().link(none)).map(drop),
+        rtnl.filters(&TrafficFilter::new().link(none)).map(drop),
+    ];
+    for (number, error) in errors.into_iter().enumerate() {
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::NoSuchDevice { .. }), "{number}: {error:?}");
+    }
+}

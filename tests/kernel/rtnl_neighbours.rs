@@ -1,0 +1,138 @@
+//! Neighbours as `ip -j` prints them, and the tables of bridges as `bridge -j` does, all and filtered.
+
+use std::process::Command;
+
+use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
+use libteam::netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage,
+};
+use libteam::{NeighbourFilter, RtnlSocket};
+use serde_json::Value;
+
+use crate::netns::{index, ip_json};
+use crate::rtnl_scene::{Names, assert_same_lines, build, ip_each, names, said, text};
+
+fn our_neighbour(neighbour: &NeighbourMessage, names: &Names) -> String {
+    let (header, attributes) = (&neighbour.header, &neighbour.attributes);
+    let colons = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
+    let destination = said(attributes, |it| match it {
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(address.to_string()),
+        NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => Some(address.to_string()),
+        _ => None,
+    });
+    let hwaddr =
+        said(attributes, |it| if let NeighbourAttribute::LinkLayerAddress(it) = it { Some(colons(it)) } else { None });
+    let proxy = header.flags.contains(NeighbourFlags::Proxy);
+    // Of the state of a proxy entry there is nothing to tell.
+    let state = if proxy { String::new() } else { header.state.to_string().to_uppercase() };
+    let flag = |flag, word| if header.flags.contains(flag) { word } else { "" };
+    format!(
+        "{destination} dev {} lladdr {hwaddr:?} {state} {} {}",
+        names[&header.ifindex],
+        flag(NeighbourFlags::Proxy, "proxy"),
+        flag(NeighbourFlags::Router, "router"),
+    )
+}
+
+fn their_neighbour(neighbour: &Value, dev: &str) -> String {
+    let states: Vec<String> = neighbour["state"].as_array().into_iter().flatten().map(text).collect();
+    let has = |word: &'static str| if neighbour.get(word).is_some() { word } else { "" };
+    let dev = if dev.is_empty() { text(&neighbour["dev"]) } else { dev.to_owned() };
+    format!(
+        "{} dev {dev} lladdr {:?} {} {} {}",
+        text(&neighbour["dst"]),
+        text(&neighbour["lladdr"]),
+        states.join(","),
+        has("proxy"),
+        has("router"),
+    )
+}
+
+#[test]
+fn neighbours_are_those_of_ip() {
+    build();
+    ip_each(&[
+        "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent",
+        "neigh add 192.0.2.11 lladdr 02:00:00:00:00:0b dev v1 nud permanent",
+        "neigh add 192.0.2.12 lladdr 02:00:00:00:00:0c dev v2 nud permanent",
+        "neigh add proxy 192.0.2.10 dev d0",
+        "neigh add proxy 192.0.2.10 dev v1",
+        "-6 neigh add 2001:db8::9 lladdr 02:00:00:00:00:09 dev d0 nud permanent router",
+        "-6 neigh add 2001:db8::a lladdr 02:00:00:00:00:0a dev v1 nud noarp",
+        "-6 neigh add proxy 2001:db8::b dev d0",
+    ]);
+    let names = names();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let d0 = index("d0");
+    let all = NeighbourFilter::new;
+    for (filter, words, dev) in [
+        (all(), "neigh show nud all", ""),
+        (all().family(Inet), "-4 neigh show nud all", ""),
+        (all().family(Inet6), "-6 neigh show nud all", ""),
+        (all().link(d0), "neigh show nud all dev d0", "d0"),
+        (all().link(d0).family(Inet), "-4 neigh show nud all dev d0", "d0"),
+        (all().master(index("br0")), "neigh show nud all master br0", ""),
+        (all().master(index("team0")), "neigh show nud all master team0", ""),
+        (all().proxies(), "neigh show proxy", ""),
+        (all().proxies().link(d0), "neigh show proxy dev d0", "d0"),
+        (all().proxies().family(Inet6), "-6 neigh show proxy", ""),
+    ] {
+        let told = || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
+        // What the kernel adds of its own accord (multicast groups that are joined late) may come in between.
+        let (ours, theirs) = loop {
+            let before = told();
+            let neighbours = rtnl.neighbours(&filter).unwrap();
+            if told() == before {
+                break (neighbours, before);
+            }
+        };
+        assert!(ours.is_consistent());
+        assert_same_lines(words, ours.items().iter().map(|it| our_neighbour(it, &names)), theirs);
+    }
+}
+
+/// A line of a bridge's table: hardware address, link, VLAN and master.
+fn our_entry(entry: &NeighbourMessage, names: &Names) -> String {
+    let attributes = &entry.attributes;
+    let colons = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
+    format!(
+        "{} dev {} vlan {:?} master {:?}",
+        said(attributes, |it| if let NeighbourAttribute::LinkLayerAddress(it) = it { Some(colons(it)) } else { None }),
+        names[&entry.header.ifindex],
+        said(attributes, |it| if let NeighbourAttribute::Vlan(it) = it { Some(it.to_string()) } else { None }),
+        said(attributes, |it| if let NeighbourAttribute::Controller(it) = it { Some(names[it].clone()) } else { None }),
+    )
+}
+
+fn their_entries(words: &str, dev: &str) -> Vec<String> {
+    let mut command = Command::new("bridge");
+    let output = command.args(["-j", "fdb", "show"]).args(words.split_whitespace()).output().unwrap();
+    let entries: Vec<Value> = serde_json::from_slice(&output.stdout).expect("bridge prints a list");
+    let entry = |entry: &Value| {
+        let dev = if dev.is_empty() { text(&entry["ifname"]) } else { dev.to_owned() };
+        format!("{} dev {dev} vlan {:?} master {:?}", text(&entry["mac"]), text(&entry["vlan"]), text(&entry["master"]))
+    };
+    entries.iter().map(entry).collect()
+}
+
+#[test]
+fn the_tables_of_bridges_are_those_of_bridge() {
+    build();
+    let names = names();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let of_bridges = NeighbourFilter::new().family(AddressFamily::Bridge);
+    for (filter, words, dev) in [
+        (of_bridges.clone(), "", ""),
+        (of_bridges.clone().master(index("br0")), "br br0", ""),
+        (of_bridges.link(index("v1")), "brport v1", "v1"),
+    ] {
+        let (ours, theirs) = loop {
+            let before = their_entries(words, dev);
+            let entries = rtnl.neighbours(&filter).unwrap();
+            if their_entries(words, dev) == before {
+                break (entries, before);
+            }
+        };
+        assert_same_lines(words, ours.items().iter().map(|it| our_entry(it, &names)), theirs);
+    }
+}

@@ -1,0 +1,202 @@
+//! Routes as `ip -j` prints them, all and filtered.
+
+use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
+use libteam::netlink_packet_route::RouteNetlinkMessage;
+use libteam::netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteNextHop, RouteProtocol, RouteVia,
+};
+use libteam::{ErrorKind, RouteFilter, RtnlSocket};
+use serde_json::Value;
+
+use crate::netns::{index, ip_json};
+use crate::rtnl_scene::{Names, assert_same_lines, build, family, ip_each, names, said, text};
+
+/// The scene, and routes of many sorts in many tables.
+fn build_routes() {
+    build();
+    ip_each(&[
+        "route add 198.51.100.0/24 nexthop via 192.0.2.2 dev d0 weight 2 nexthop via 198.18.0.3 dev br0",
+        "nexthop add id 5 via 192.0.2.2 dev d0",
+        "route add 198.51.101.0/24 nhid 5",
+        "route add 203.0.113.0/24 via inet6 2001:db8::9 dev d0",
+        "route add 203.0.114.0/24 encap ip id 3 dst 10.0.0.1 dev d0",
+        "route add blackhole 203.0.116.0/24 table 1000 metric 7",
+        "route add unreachable 203.0.117.0/24 tos 4",
+        "route add default via 192.0.2.2 table 100 proto static mtu 1400 src 192.0.2.1",
+        "route add 203.0.118.0/24 via 192.0.2.2 proto bird metric 20",
+        "route add default dev vrf0 table 77",
+        "-6 route add 2001:db8:1::/64 via 2001:db8::2 dev d0 metric 5 proto static",
+        "-6 route add 2001:db8:2::/64 nexthop via 2001:db8::2 dev d0 nexthop via 2001:db8:9::3 dev team0",
+        "-6 route add prohibit 2001:db8:3::/64 table 1001",
+        "-6 route add 2001:db8:5::/64 encap ip6 id 3 dst 2001:db8::7 dev d0",
+        "-6 route add default via 2001:db8::2 table 1000 pref high",
+    ]);
+}
+
+fn address_of(address: &RouteAddress) -> String {
+    match address {
+        RouteAddress::Inet(address) => address.to_string(),
+        RouteAddress::Inet6(address) => address.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn via(attribute: &RouteAttribute) -> Option<String> {
+    match attribute {
+        RouteAttribute::Gateway(gateway) => Some(address_of(gateway)),
+        RouteAttribute::Via(RouteVia::Inet(gateway)) => Some(gateway.to_string()),
+        RouteAttribute::Via(RouteVia::Inet6(gateway)) => Some(gateway.to_string()),
+        _ => None,
+    }
+}
+
+fn our_hop(hop: &RouteNextHop, names: &Names) -> String {
+    format!("{} dev {} weight {}", said(&hop.attributes, via), names[&hop.interface_index], u32::from(hop.hops) + 1)
+}
+
+fn our_route(route: &RouteMessage, names: &Names) -> String {
+    let (header, attributes) = (&route.header, &route.attributes);
+    let destination =
+        said(attributes, |it| if let RouteAttribute::Destination(it) = it { Some(address_of(it)) } else { None });
+    let whole = if header.address_family == Inet { 32 } else { 128 };
+    let destination = match header.destination_prefix_length {
+        0 => "default".to_owned(),
+        length if length == whole => destination,
+        length => format!("{destination}/{length}"),
+    };
+    let hops = attributes.iter().find_map(|it| match it {
+        RouteAttribute::MultiPath(hops) => Some(hops.iter().map(|hop| our_hop(hop, names)).collect::<Vec<_>>()),
+        _ => None,
+    });
+    format!(
+        "{} type {} {destination} tos {} via {:?} dev {:?} table {} proto {} scope {} metric {:?} src {:?} nhid {:?} {:?}",
+        family(header.address_family),
+        u8::from(header.kind),
+        header.tos,
+        said(attributes, via),
+        said(attributes, |it| if let RouteAttribute::Oif(it) = it { Some(names[it].clone()) } else { None }),
+        said(attributes, |it| if let RouteAttribute::Table(it) = it { Some(it.to_string()) } else { None }),
+        u8::from(header.protocol),
+        u8::from(header.scope),
+        said(attributes, |it| if let RouteAttribute::Priority(it) = it { Some(it.to_string()) } else { None }),
+        said(attributes, |it| if let RouteAttribute::PrefSource(it) = it { Some(address_of(it)) } else { None }),
+        said(attributes, |it| if let RouteAttribute::NhId(it) = it { Some(it.to_string()) } else { None }),
+        hops.unwrap_or_default(),
+    )
+}
+
+fn their_hop(hop: &Value) -> String {
+    format!("{} dev {} weight {}", their_via(hop), text(&hop["dev"]), hop["weight"])
+}
+
+fn their_via(route: &Value) -> String {
+    match &route["via"] {
+        Value::Null => text(&route["gateway"]),
+        via => text(&via["host"]),
+    }
+}
+
+fn their_route(route: &Value, family: AddressFamily) -> String {
+    let hops: Vec<String> = route["nexthops"].as_array().into_iter().flatten().map(their_hop).collect();
+    // Of a tunnel's own destination ip tells by the same name, after that of the route.
+    let destination = match text(&route["dst"]).as_str() {
+        "10.0.0.1" => "203.0.114.0/24".to_owned(),
+        "2001:db8::7" => "2001:db8:5::/64".to_owned(),
+        destination => destination.to_owned(),
+    };
+    let tos = text(&route["tos"]);
+    let tos = u8::from_str_radix(tos.trim_start_matches("0x"), 16).unwrap_or(0);
+    format!(
+        "{} type {} {} tos {tos} via {:?} dev {:?} table {} proto {} scope {} metric {:?} src {:?} nhid {:?} {hops:?}",
+        self::family(family),
+        text(&route["type"]),
+        destination,
+        their_via(route),
+        text(&route["dev"]),
+        text(&route["table"]),
+        text(&route["protocol"]),
+        text(&route["scope"]),
+        text(&route["metric"]),
+        text(&route["prefsrc"]),
+        text(&route["nhid"]),
+    )
+}
+
+fn their_routes(family: AddressFamily, words: &str) -> Vec<String> {
+    let option = if family == Inet { "-4" } else { "-6" };
+    let routes = ip_json(&format!("-d -N {option} route show {words}"));
+    routes.iter().map(|route| their_route(route, family)).collect()
+}
+
+/// Whether a filter is meant to let a line pass.
+type Holds<'a> = &'a dyn Fn(&String) -> bool;
+
+#[test]
+fn routes_are_those_of_ip() {
+    build_routes();
+    let names = names();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let (d0, br0, team0) = (index("d0"), index("br0"), index("team0"));
+    // What ip is told to filter by it does not print, so that its whole list is filtered here.
+    let all = [their_routes(Inet, "table all"), their_routes(Inet6, "table all")].concat();
+    let out =
+        |line: &String, dev: &str| line.contains(&format!("dev \"{dev}\"")) || line.contains(&format!("dev {dev} "));
+    let (table, proto) = (
+        |line: &String, it: u32| line.contains(&format!(" table {it} ")),
+        |line: &String, it: u8| line.contains(&format!(" proto {it} ")),
+    );
+    let cases: [(RouteFilter, Holds<'_>); 10] = [
+        (RouteFilter::new(), &|_| true),
+        (RouteFilter::new().table(254), &|it| table(it, 254)),
+        (RouteFilter::new().table(255), &|it| table(it, 255)),
+        (RouteFilter::new().table(1000), &|it| table(it, 1000)),
+        (RouteFilter::new().out_link(d0), &|it| out(it, "d0")),
+        (RouteFilter::new().out_link(br0), &|it| out(it, "br0")),
+        (RouteFilter::new().out_link(team0).table(254), &|it| out(it, "team0") && table(it, 254)),
+        (RouteFilter::new().protocol(RouteProtocol::Kernel), &|it| proto(it, 2)),
+        (RouteFilter::new().protocol(RouteProtocol::Bird), &|it| proto(it, 12)),
+        (RouteFilter::new().protocol(RouteProtocol::Static).out_link(d0), &|it| proto(it, 4) && out(it, "d0")),
+    ];
+    for (filter, holds) in cases {
+        let routes = rtnl.routes(&filter).unwrap();
+        assert!(routes.is_consistent());
+        let ours = routes.items().iter().map(|it| our_route(it, &names));
+        assert_same_lines(&format!("{filter:?}"), ours, all.iter().filter(|it| holds(it)).cloned());
+    }
+    for family in [Inet, Inet6] {
+        let routes = rtnl.routes(&RouteFilter::new().family(family)).unwrap();
+        let ours = routes.items().iter().map(|it| our_route(it, &names));
+        assert_same_lines(&format!("{family:?}"), ours, their_routes(family, "table all"));
+    }
+}
+
+#[test]
+fn a_table_without_routes_or_of_one_family_only_is_no_error() {
+    build_routes();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let count = |rtnl: &mut RtnlSocket, filter: RouteFilter| rtnl.routes(&filter).unwrap().items().len();
+    for family in [None, Some(Inet), Some(Inet6)] {
+        let filter = |table| family.map_or(RouteFilter::new(), |it| RouteFilter::new().family(it)).table(table);
+        assert_eq!(count(&mut rtnl, filter(4711)), 0, "{family:?}");
+        assert_eq!(count(&mut rtnl, filter(1001)), usize::from(family != Some(Inet)), "{family:?}");
+    }
+    // What the kernel itself says of such a table is seen where nothing is made of it.
+    let mut request = RouteMessage::default();
+    request.header.address_family = Inet;
+    request.attributes.push(RouteAttribute::Table(4711));
+    let error = rtnl.dump(RouteNetlinkMessage::GetRoute(request)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+}
+
+#[test]
+fn routes_by_next_hops_that_only_have_a_number_are_found_by_their_link() {
+    build_routes();
+    std::fs::write("/proc/sys/net/ipv4/nexthop_compat_mode", "0").unwrap();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let routes = |rtnl: &mut RtnlSocket, link| rtnl.routes(&RouteFilter::new().family(Inet).out_link(link)).unwrap();
+    let by_number = |route: &&RouteMessage| route.attributes.contains(&RouteAttribute::NhId(5));
+    let d0 = routes(&mut rtnl, index("d0"));
+    let route = d0.items().iter().find(by_number).expect("the kernel finds it");
+    assert!(!route.attributes.iter().any(|it| matches!(it, RouteAttribute::Oif(_))), "it names no link: {route:?}");
+    assert_eq!(routes(&mut rtnl, index("br0")).items().iter().filter(by_number).count(), 0);
+}

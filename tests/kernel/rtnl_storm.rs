@@ -1,0 +1,112 @@
+//! Dumps of thousands of links while another process creates and deletes links all the time.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::process::{Child, Command, Stdio};
+
+use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkRecord, RtnlSocket, SocketBuilder};
+
+use crate::netns::{enter, ip_batch};
+
+const LINKS: usize = 3000;
+
+/// A shell that creates and deletes links, with pauses of so many seconds, until this is dropped.
+struct Churn(Child);
+
+impl Churn {
+    fn start(pause: &str) -> Self {
+        let batch = "for i in 1 2 3 4 5; do echo link add churn$i type dummy; done; \
+                     for i in 1 2 3 4 5; do echo link del churn$i; done";
+        let script = format!("while read -t {pause} line; [ $? -gt 128 ]; do {{ {batch}; }} | ip -batch -; done");
+        // It ends by itself when this process does: nothing holds its input open then.
+        let mut command = Command::new("bash");
+        let child = command.args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("there is a shell");
+        Self(child)
+    }
+}
+
+impl Drop for Churn {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().expect("the shell was started");
+    }
+}
+
+fn rtnl(attempts: u32, policy: InterruptedDump) -> RtnlSocket {
+    let attempts = NonZeroU32::new(attempts).unwrap();
+    SocketBuilder::new().dump_attempts(attempts).interrupted_dump(policy).rtnl().unwrap()
+}
+
+/// Panics unless a dump that is said to be consistent has every link that was there all along, once.
+fn assert_complete(links: &Dump<LinkRecord>) {
+    let names: Vec<_> = links.items().iter().map(LinkRecord::name).collect();
+    let stable: HashSet<_> = names.iter().filter(|name| name.starts_with("stable")).collect();
+    assert_eq!(stable.len(), LINKS, "of {} links", names.len());
+    let distinct: HashSet<_> = links.items().iter().map(LinkRecord::ifindex).collect();
+    assert_eq!(distinct.len(), links.items().len(), "each once");
+}
+
+/// What a number of dumps came to.
+#[derive(Debug, Default)]
+struct Tally {
+    at_once: u32,
+    repeated: u32,
+    inconsistent: u32,
+    failed: u32,
+}
+
+impl Tally {
+    /// Asks until both what is wanted was seen, and no longer than is sensible.
+    fn until(mut rtnl: RtnlSocket, attempts: u32, seen: impl Fn(&Self) -> bool) -> Self {
+        let mut tally = Self::default();
+        for _ in 0..400 {
+            match rtnl.links(&LinkFilter::new()) {
+                Ok(links) => {
+                    assert!((1..=attempts).contains(&links.attempts()), "{} attempts", links.attempts());
+                    match (links.is_consistent(), links.attempts()) {
+                        (true, 1) => tally.at_once += 1,
+                        (true, _) => tally.repeated += 1,
+                        (false, made) => {
+                            assert_eq!(made, attempts, "only after the last attempt");
+                            tally.inconsistent += 1;
+                        }
+                    }
+                    if links.is_consistent() {
+                        assert_complete(&links);
+                    }
+                }
+                Err(Error::Interrupted { attempts: made, .. }) => {
+                    assert_eq!(made, attempts);
+                    tally.failed += 1;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+            if seen(&tally) {
+                return tally;
+            }
+        }
+        panic!("not seen: {tally:?}");
+    }
+}
+
+#[test]
+fn a_dump_that_is_said_to_be_consistent_lacks_nothing_that_was_there_all_along() {
+    enter();
+    let commands: Vec<_> = (0..LINKS).map(|number| format!("link add stable{number} type dummy")).collect();
+    ip_batch(&commands);
+    {
+        let _churn = Churn::start("0.2");
+        let tally = Tally::until(rtnl(5, InterruptedDump::Keep), 5, |tally| tally.at_once >= 10 && tally.repeated >= 3);
+        assert_eq!(tally.failed, 0, "{tally:?}");
+        eprintln!("with pauses: {tally:?}");
+    }
+    let _churn = Churn::start("0.001");
+    let tally = Tally::until(rtnl(1, InterruptedDump::Keep), 1, |tally| tally.inconsistent >= 10);
+    assert_eq!((tally.repeated, tally.failed), (0, 0), "{tally:?}");
+    eprintln!("one attempt, kept: {tally:?}");
+    let tally = Tally::until(rtnl(2, InterruptedDump::Keep), 2, |tally| tally.inconsistent >= 3);
+    eprintln!("two attempts, kept: {tally:?}");
+    let tally = Tally::until(rtnl(2, InterruptedDump::Fail), 2, |tally| tally.failed >= 3);
+    assert_eq!(tally.inconsistent, 0, "{tally:?}");
+    eprintln!("two attempts, or fail: {tally:?}");
+}
