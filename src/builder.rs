@@ -17,7 +17,7 @@ use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::events::EventSocket;
 use crate::netlink::failure::During;
 use crate::netlink::readiness::Readiness;
-use crate::rtnl::{LinkRecord, RtnlSocket};
+use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
 use crate::session::Session;
 use crate::socket_builder::SocketBuilder;
 
@@ -163,7 +163,7 @@ impl TeamBuilder {
     }
 
     fn create_with(&self, mut rtnl: RtnlSocket, name: &str) -> Result<TeamHandle> {
-        let ifindex = rtnl.create_team(name)?;
+        let ifindex = rtnl.create_link(&NewLink::team(name))?;
         self.attach(rtnl, ifindex, name.to_owned()).inspect_err(|_| {
             // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
             let rtnl = self.sockets.rtnl();

@@ -70,7 +70,7 @@ pub use model::port::{Duplex, Port};
 pub use model::tx_method::TxMethod;
 pub use netlink_packet_core;
 pub use netlink_packet_route;
-pub use rtnl::{LinkRecord, RtnlSocket};
+pub use rtnl::{LinkRecord, LinkSettings, NewLink, RtnlSocket};
 pub use socket_builder::SocketBuilder;
 
 /// The README's first program compiles.

@@ -6,6 +6,8 @@ mod record;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
+pub(crate) use self::changes::Step;
+pub use self::changes::{LinkSettings, NewLink};
 pub(crate) use self::link::LinkPart;
 pub use self::record::LinkRecord;
 use crate::connection::{Dump, NetlinkConnection};

@@ -32,6 +32,8 @@ mod overrun;
 mod ports;
 mod readiness;
 mod reborn;
+mod rtnl_changes;
+mod rtnl_errors;
 mod rtnl_link_events;
 mod rtnl_link_events_lost;
 mod teamnl;
