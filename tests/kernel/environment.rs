@@ -13,12 +13,12 @@ use crate::netns::{dummies, enter, ip_json};
 const ALONE: &str = "LIBTEAM_TEST_ALONE";
 const BUFFER: &str = "TEAM_EVENT_BUFSIZE";
 
-fn is_alone() -> bool {
+pub(crate) fn is_alone() -> bool {
     env::var_os(ALONE).is_some()
 }
 
 /// Runs one test of this binary in a process of its own that may have 256 descriptors.
-fn run_alone(test: &str, variables: &[(&str, &str)]) {
+pub(crate) fn run_alone(test: &str, variables: &[(&str, &str)]) {
     let output = Command::new("sh")
         .args(["-c", r#"ulimit -n 256 && exec "$@""#, "sh"])
         .arg(env::current_exe().unwrap())
@@ -31,7 +31,7 @@ fn run_alone(test: &str, variables: &[(&str, &str)]) {
     assert!(output.status.success() && printed.contains("1 passed"), "{test} alone, with {variables:?}:\n{printed}");
 }
 
-fn open_descriptors() -> usize {
+pub(crate) fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 

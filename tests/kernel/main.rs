@@ -24,6 +24,7 @@ mod handlers;
 mod life;
 mod link_events;
 mod many_options;
+mod namespaces;
 mod neighbours;
 mod option_errors;
 mod options;
