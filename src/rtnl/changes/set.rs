@@ -38,7 +38,8 @@ impl RtnlSocket {
     ///   does not exist; [`NotSupported`](crate::ErrorKind::NotSupported) if the master takes no ports, or the driver
     ///   leaves no carrier to its user; [`Exists`](crate::ErrorKind::Exists) if another link has the name; and whatever
     ///   the driver and the master answer.
-    /// - Those of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
+    /// - Those of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After an [`Error::Timeout`] it is
+    ///   not known whether the kernel still takes the step that it names.
     ///
     /// # Examples
     ///
