@@ -17,7 +17,7 @@ use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::events::EventSocket;
 use crate::netlink::failure::During;
 use crate::netlink::readiness::Readiness;
-use crate::rtnl::{LinkRecord, RtnlSocket};
+use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
 use crate::session::Session;
 use crate::socket_builder::SocketBuilder;
 
@@ -102,7 +102,28 @@ impl TeamBuilder {
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::in_namespace`].
+    /// As [`SocketBuilder::in_namespace`]. That the descriptor is no network namespace, or may not be entered, the ways
+    /// to a handle say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::{ErrorKind, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// let there = File::open("/proc/thread-self/ns/net")?;
+    /// # enter_namespace();
+    /// let team = TeamHandle::builder().in_namespace(&there)?.create("team0")?;
+    ///
+    /// let here = TeamHandle::open("team0");
+    /// assert_eq!(here.unwrap_err().kind(), ErrorKind::NotFound);
+    /// team.destroy()?;
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn in_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
         self.sockets = self.sockets.in_namespace(namespace)?;
         Ok(self)
@@ -163,7 +184,7 @@ impl TeamBuilder {
     }
 
     fn create_with(&self, mut rtnl: RtnlSocket, name: &str) -> Result<TeamHandle> {
-        let ifindex = rtnl.create_team(name)?;
+        let ifindex = rtnl.create_link(&NewLink::team(name))?;
         self.attach(rtnl, ifindex, name.to_owned()).inspect_err(|_| {
             // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
             let rtnl = self.sockets.rtnl();

@@ -73,7 +73,8 @@ pub use model::tx_method::TxMethod;
 pub use netlink_packet_core;
 pub use netlink_packet_route;
 pub use rtnl::{
-    AddressFilter, LinkFilter, LinkRecord, NeighbourFilter, RouteFilter, RtnlSocket, RuleFilter, TrafficFilter,
+    AddressFilter, LinkFilter, LinkRecord, LinkSettings, NeighbourFilter, NewLink, RouteFilter, RtnlSocket, RuleFilter,
+    TrafficFilter,
 };
 pub use socket_builder::SocketBuilder;
 

@@ -105,8 +105,9 @@ impl SocketBuilder {
     /// The network namespace to open sockets in; the calling thread's own by default.
     ///
     /// The descriptor is that of a file under `/run/netns`, of a process's `/proc/PID/ns/net`, or a pidfd; it is
-    /// duplicated. The calling thread stays where it is: sockets are opened by a thread of their own that ends with it.
-    /// Entering another namespace takes `CAP_SYS_ADMIN`.
+    /// duplicated. The calling thread stays where it is: each socket is opened by a thread that ends when it has done so.
+    /// A socket belongs to its namespace from then on, and keeps it alive. Entering another namespace takes
+    /// `CAP_SYS_ADMIN` in it and in the user namespace of the caller.
     ///
     /// # Errors
     ///
@@ -202,6 +203,26 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::rtnl`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// let there = File::open("/proc/thread-self/ns/net")?;
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::in_namespace(&there)?;
+    /// let team = rtnl.create_link(&NewLink::team("team0"))?;
+    ///
+    /// let here = RtnlSocket::new()?.delete_link(team);
+    /// assert_eq!(here.unwrap_err().kind(), ErrorKind::NotFound);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn in_namespace(namespace: impl AsFd) -> Result<Self> {
         SocketBuilder::new().in_namespace(namespace)?.rtnl()
     }

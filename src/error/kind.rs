@@ -11,7 +11,8 @@ use super::Error;
 pub enum ErrorKind {
     /// There is such a thing already: `EEXIST`.
     Exists,
-    /// There is no such thing: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`, or what was asked for is not in the answer.
+    /// There is no such thing: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`, what was asked for is not in the answer, or
+    /// `EADDRNOTAVAIL` where an address was to be deleted.
     NotFound,
     /// The kernel, the driver or the device cannot do it: `EOPNOTSUPP`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `ENOSYS`,
     /// or the team driver is not loaded.

@@ -124,7 +124,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A setting of the handle itself makes no sense.
+    /// A setting makes no sense, though the kernel might take it.
     #[error("{setting} is {value:?}: {reason}")]
     InvalidSetting {
         /// The setting's name.

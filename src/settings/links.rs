@@ -5,6 +5,7 @@ use crate::handle::TeamHandle;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::failure::During;
+use crate::rtnl::Step;
 
 impl TeamHandle {
     /// Asks the kernel for the index of the link that has this name or alternative name.
@@ -43,17 +44,20 @@ impl TeamHandle {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice).
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address of another length than the link's, `EADDRNOTAVAIL` for a multicast
-    ///   address or all zeros, `EBUSY` or `EOPNOTSUPP` where the link's driver says so.
+    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an address that is longer than the link's, which the
+    ///   kernel would cut.
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address that is shorter than the link's,
+    ///   `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP` where the link's driver says so.
     /// - [`Error::DeviceGone`](crate::Error::DeviceGone).
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
         self.catch_up()?;
-        let link = self.session.rtnl.link_by_index(ifindex)?;
-        if link.hwaddr() == Some(hwaddr) {
+        let link = self.session.rtnl.snapshot_of(ifindex)?;
+        if link.hwaddr == Some(hwaddr) {
             return Ok(());
         }
-        let result = self.carry_out(|session| session.rtnl.set_hwaddr(ifindex, hwaddr))?;
-        result.during(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
+        link.check_hwaddr(hwaddr)?;
+        let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::HwAddr(hwaddr)))?;
+        result.during(|| format!("setting the hardware address of {} to {hwaddr}", link.name))
     }
 }

@@ -7,12 +7,14 @@ use crate::handle::TeamHandle;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, names};
 use crate::netlink::failure::{During, Failure};
+use crate::rtnl::Step;
 
 impl TeamHandle {
     /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and, in some modes, the
     /// team's hardware address.
     ///
-    /// A link that has another master leaves it. The link has to be down.
+    /// A link that has another master leaves it; if this team then does not take it, it is given back, though without
+    /// what the other master knew of it. The link has to be down.
     ///
     /// # Errors
     ///
@@ -23,7 +25,9 @@ impl TeamHandle {
     #[doc(alias = "team_port_add")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();
-        let result = self.command(|session| session.rtnl.set_master(ifindex, Some(team)))?;
+        self.catch_up()?;
+        let link = self.session.rtnl.snapshot_of(ifindex)?;
+        let result = self.carry_out(|session| session.rtnl.enslave(&link, team))?;
         self.check_port_command(result, ifindex, "adding")
     }
 
@@ -39,7 +43,7 @@ impl TeamHandle {
         if !self.is_port(ifindex) {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
         }
-        let result = self.carry_out(|session| session.rtnl.set_master(ifindex, None))?;
+        let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::Release))?;
         self.check_port_command(result, ifindex, "removing")
     }
 

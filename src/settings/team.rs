@@ -12,6 +12,7 @@ use crate::model::mode::Mode;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::failure::During;
+use crate::rtnl::Step;
 
 impl TeamHandle {
     /// How the team spreads traffic.
@@ -153,7 +154,7 @@ impl TeamHandle {
     pub fn set_carrier(&mut self, up: bool) -> Result<()> {
         let team = self.team_ifindex();
         let state = if up { "up" } else { "down" };
-        let result = self.command(|session| session.rtnl.set_carrier(team, up))?;
+        let result = self.command(|session| session.rtnl.step(team, &Step::Carrier(up)))?;
         result.during(|| format!("setting the carrier of {} {state}", self.name()))
     }
 

@@ -1,24 +1,24 @@
-//! What concerns a whole process: its environment and its descriptors. Such a test runs alone in another one.
+//! What concerns a whole process: its environment, its descriptors and its memory. Such a test runs alone in another one.
 
 use std::env;
 use std::fs::{self, File};
 use std::process::Command;
 
-use libteam::{Error, IfIndex, TeamHandle};
+use libteam::{Error, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
 use rustix::io::Errno;
 
-use crate::netns::{dummies, enter, ip_json};
+use crate::netns::{dummies, enter, index, ip_json};
 
 /// The tests' own variable: set in the process that runs one test alone.
 const ALONE: &str = "LIBTEAM_TEST_ALONE";
 const BUFFER: &str = "TEAM_EVENT_BUFSIZE";
 
-fn is_alone() -> bool {
+pub(crate) fn is_alone() -> bool {
     env::var_os(ALONE).is_some()
 }
 
 /// Runs one test of this binary in a process of its own that may have 256 descriptors.
-fn run_alone(test: &str, variables: &[(&str, &str)]) {
+pub(crate) fn run_alone(test: &str, variables: &[(&str, &str)]) {
     let output = Command::new("sh")
         .args(["-c", r#"ulimit -n 256 && exec "$@""#, "sh"])
         .arg(env::current_exe().unwrap())
@@ -31,7 +31,7 @@ fn run_alone(test: &str, variables: &[(&str, &str)]) {
     assert!(output.status.success() && printed.contains("1 passed"), "{test} alone, with {variables:?}:\n{printed}");
 }
 
-fn open_descriptors() -> usize {
+pub(crate) fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
@@ -128,4 +128,36 @@ fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
     drop((team, taken));
     assert_eq!(open_descriptors(), before);
     assert_eq!(ip_json("link").len(), 2, "a device that cannot be opened is not left behind");
+}
+
+fn resident_pages() -> usize {
+    fs::read_to_string("/proc/self/statm").unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn ten_thousand_requests_leak_no_descriptor_and_no_memory() {
+    if !is_alone() {
+        return run_alone("environment::ten_thousand_requests_leak_no_descriptor_and_no_memory", &[]);
+    }
+    enter();
+    dummies(&["d0"]);
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let (d0, address) = (index("d0"), "192.0.2.1".parse().unwrap());
+    // Ten requests, of which four fail.
+    let mut ten = || {
+        rtnl.set_link(d0, &LinkSettings::new().mtu(1400)).unwrap();
+        rtnl.set_link(d0, &LinkSettings::new().hwaddr(HwAddr::new(&[1; 6]).unwrap())).unwrap_err();
+        rtnl.add_address(d0, address, 24).unwrap();
+        rtnl.del_address(d0, address, 24).unwrap();
+        rtnl.del_address(d0, address, 24).unwrap_err();
+        rtnl.create_link(&NewLink::dummy("d0")).unwrap_err();
+        rtnl.delete_link(IfIndex::new(4711).unwrap()).unwrap_err();
+    };
+    (0..100).for_each(|_| ten());
+    let before = (open_descriptors(), resident_pages());
+    (0..1000).for_each(|_| ten());
+    let after = (open_descriptors(), resident_pages());
+    assert_eq!(after.0, before.0);
+    // A leak of but 16 bytes a request would be 40 pages.
+    assert!(after.1 < before.1 + 40, "{} pages, then {}", before.1, after.1);
 }

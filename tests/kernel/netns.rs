@@ -11,6 +11,7 @@ use libteam::IfIndex;
 use nix::sched::{CloneFlags, unshare};
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketType, socket};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use serde_json::Value;
 
 /// Moves the calling thread, which is one test's own, into a new network namespace. It lasts as long as the thread and
@@ -64,6 +65,16 @@ pub(crate) fn ip_batch<S: AsRef<str>>(commands: &[S]) {
 pub(crate) fn index(name: &str) -> IfIndex {
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
     IfIndex::new(name_to_index(socket, name).expect("there is such a link")).expect("no link has index 0")
+}
+
+/// Runs something on the calling thread without one of its capabilities.
+pub(crate) fn without(capability: CapabilitySet, run: impl FnOnce()) {
+    let all = capabilities(None).unwrap();
+    let mut fewer = all;
+    fewer.effective.remove(capability);
+    set_capabilities(None, fewer).unwrap();
+    run();
+    set_capabilities(None, all).unwrap();
 }
 
 /// A second network namespace: that of a thread which lasts until this is dropped.

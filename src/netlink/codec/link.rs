@@ -1,4 +1,4 @@
-//! rtnetlink's link messages: the requests that a team needs, and the few attributes of a link that are kept.
+//! rtnetlink's link messages: the requests that look for links, and the few attributes of a link that are kept.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::attribute::attributes;
 use crate::error::DecodeError;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
-use crate::model::link::{Link, LinkFlags, OperState};
+use crate::model::link::{LinkFlags, OperState};
 use crate::model::name;
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
@@ -208,43 +208,13 @@ pub(crate) fn get_by_name_request(link_name: &str) -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetLink(message)
 }
 
-/// Creates a team device.
-pub(crate) fn create_team_request(team_name: &str) -> RouteNetlinkMessage {
-    let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::IfName(team_name.to_owned()));
-    let kind = InfoKind::Other(Link::TEAM_KIND.to_owned());
-    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
-    RouteNetlinkMessage::NewLink(message)
-}
-
 /// Deletes a link.
 pub(crate) fn delete_request(ifindex: IfIndex) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelLink(about(ifindex))
 }
 
-/// Gives a link a master, or none.
-pub(crate) fn set_master_request(ifindex: IfIndex, master: Option<IfIndex>) -> RouteNetlinkMessage {
-    set_request(ifindex, LinkAttribute::Controller(master.map_or(0, IfIndex::get)))
-}
-
-/// Gives a link a carrier, or takes it.
-pub(crate) fn set_carrier_request(ifindex: IfIndex, up: bool) -> RouteNetlinkMessage {
-    set_request(ifindex, LinkAttribute::Carrier(up.into()))
-}
-
-/// Gives a link a hardware address.
-pub(crate) fn set_hwaddr_request(ifindex: IfIndex, hwaddr: HwAddr) -> RouteNetlinkMessage {
-    set_request(ifindex, LinkAttribute::Address(hwaddr.as_bytes().to_vec()))
-}
-
-/// Changes one attribute. The header's change mask stays 0: that is harmless while its flags are 0 too.
-fn set_request(ifindex: IfIndex, attribute: LinkAttribute) -> RouteNetlinkMessage {
-    let mut message = about(ifindex);
-    message.attributes.push(attribute);
-    RouteNetlinkMessage::SetLink(message)
-}
-
-fn about(ifindex: IfIndex) -> LinkMessage {
+/// The start of a request about one link.
+pub(crate) fn about(ifindex: IfIndex) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = ifindex.get();
     message

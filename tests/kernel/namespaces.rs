@@ -1,0 +1,364 @@
+//! Sockets and handles in another network namespace than that of the thread that opens and uses them.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libteam::netlink_packet_route::RouteNetlinkMessage;
+use libteam::netlink_packet_route::link::LinkMessage;
+use libteam::{
+    ErrorKind, IfIndex, LinkSettings, Mode, NetlinkConnection, NewLink, RtnlSocket, SocketBuilder, TeamHandle,
+};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::thread::CapabilitySet;
+
+use crate::environment::{is_alone, open_descriptors, run_alone};
+use crate::netns::{enter, index, ip, ip_json, run_ip, without};
+use crate::truth::state;
+use crate::watch::{hear_until, refusal, told};
+
+/// A namespace with a name under `/run/netns`, for as long as this lasts.
+struct Named(String);
+
+impl Named {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("libteam-test-{}-{number}", std::process::id());
+        ip(&format!("netns add {name}"));
+        Self(name)
+    }
+
+    fn open(&self) -> File {
+        File::open(PathBuf::from("/run/netns").join(&self.0)).unwrap()
+    }
+
+    /// Runs `ip` inside.
+    fn ip(&self, words: &str) -> String {
+        ip(&format!("-n {} {words}", self.0))
+    }
+
+    /// The names of the links inside.
+    fn links(&self) -> Vec<String> {
+        names(&self.ip("-j link"))
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        run_ip(&format!("netns del {}", self.0));
+    }
+}
+
+fn names(json: &str) -> Vec<String> {
+    let links: Vec<serde_json::Value> = serde_json::from_str(json).unwrap();
+    links.iter().map(|link| link["ifname"].as_str().unwrap().to_owned()).collect()
+}
+
+fn links_here() -> Vec<String> {
+    names(&ip("-j link"))
+}
+
+/// A process in a namespace of its own, until this is dropped.
+struct Elsewhere(Child);
+
+impl Elsewhere {
+    fn new() -> Self {
+        let child = Command::new("unshare").args(["--net", "sleep", "1000"]).spawn().expect("util-linux is installed");
+        let elsewhere = Self(child);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while fs::read_link(elsewhere.path()).unwrap() == where_am_i() {
+            assert!(Instant::now() < deadline, "unshare does not unshare");
+            thread::sleep(Duration::from_millis(5));
+        }
+        elsewhere
+    }
+
+    fn path(&self) -> PathBuf {
+        format!("/proc/{}/ns/net", self.0.id()).into()
+    }
+
+    fn pidfd(&self) -> OwnedFd {
+        let pid = Pid::from_raw(self.0.id().try_into().unwrap()).unwrap();
+        pidfd_open(pid, PidfdFlags::empty()).unwrap()
+    }
+
+    fn links(&self) -> Vec<String> {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.path().display())).args(["ip", "-j", "link"]);
+        names(&String::from_utf8(command.output().expect("util-linux is installed").stdout).unwrap())
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// The calling thread's network namespace.
+fn where_am_i() -> PathBuf {
+    fs::read_link("/proc/thread-self/ns/net").unwrap()
+}
+
+fn tasks() -> usize {
+    fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// Waits until there are so many threads: one that was joined is still listed for a moment.
+fn assert_tasks(expected: usize) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while tasks() != expected {
+        assert!(Instant::now() < deadline, "{} threads, not {expected}", tasks());
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Creates a link in a namespace, and panics if that moved the calling thread or put the link here.
+fn create_in(namespace: impl AsFd) -> IfIndex {
+    let here = where_am_i();
+    let mut rtnl = RtnlSocket::in_namespace(namespace).unwrap();
+    let ifindex = rtnl.create_link(&NewLink::dummy("there").index(IfIndex::new(500).unwrap())).unwrap();
+    rtnl.set_link(ifindex, &LinkSettings::new().mtu(1300).up()).unwrap();
+    rtnl.add_address(ifindex, "192.0.2.1".parse().unwrap(), 24).unwrap();
+    assert_eq!(where_am_i(), here);
+    assert_eq!(links_here(), ["lo"]);
+    ifindex
+}
+
+#[test]
+fn a_socket_works_in_a_named_namespace() {
+    enter();
+    let there = Named::new();
+    create_in(there.open());
+    assert_eq!(there.links(), ["lo", "there"]);
+    assert!(there.ip("address show dev there").contains("192.0.2.1/24"));
+    assert!(there.ip("link show dev there").contains("mtu 1300"));
+}
+
+#[test]
+fn a_socket_works_in_the_namespace_of_a_process() {
+    enter();
+    for by_pidfd in [false, true] {
+        let there = Elsewhere::new();
+        let descriptor = if by_pidfd { there.pidfd() } else { File::open(there.path()).unwrap().into() };
+        create_in(descriptor);
+        assert_eq!(there.links(), ["lo", "there"]);
+    }
+}
+
+#[test]
+fn a_socket_stays_where_it_was_opened_whoever_uses_it() {
+    enter();
+    let there = Named::new();
+    let mut rtnl = RtnlSocket::in_namespace(there.open()).unwrap();
+    let mut rtnl = thread::spawn(move || {
+        enter();
+        rtnl.create_link(&NewLink::dummy("d0")).unwrap();
+        assert_eq!(links_here(), ["lo"]);
+        rtnl
+    })
+    .join()
+    .unwrap();
+    rtnl.create_link(&NewLink::dummy("d1")).unwrap();
+    assert_eq!(there.links(), ["lo", "d0", "d1"]);
+}
+
+#[test]
+fn every_connection_of_a_builder_is_there() {
+    enter();
+    let there = Named::new();
+    there.ip("link add d0 type dummy");
+    let builder = SocketBuilder::new().in_namespace(there.open()).unwrap();
+    let mut connection: NetlinkConnection = builder.connection(0).unwrap();
+    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request).unwrap().items().len(), 2);
+    // The descriptor is the builder's own, and a namespace without a name lasts as long.
+    drop(there);
+    assert!(builder.rtnl().unwrap().create_link(&NewLink::team("d0")).is_err());
+    builder.rtnl().unwrap().create_link(&NewLink::team("team0")).unwrap();
+    assert_eq!(links_here(), ["lo"]);
+}
+
+#[test]
+fn what_is_no_namespace_is_refused_and_nobody_moves() {
+    enter();
+    let here = where_am_i();
+    let mut dead = Elsewhere::new();
+    let pidfd = dead.pidfd();
+    dead.0.kill().unwrap();
+    dead.0.wait().unwrap();
+    let file = |path| OwnedFd::from(File::open(path).unwrap());
+    for (descriptor, errno) in [
+        (file("/dev/null"), Errno::INVAL),
+        (file("/proc/thread-self/ns/mnt"), Errno::INVAL),
+        (file("/proc/thread-self/ns/user"), Errno::INVAL),
+        (pidfd, Errno::SRCH),
+    ] {
+        let error = RtnlSocket::in_namespace(&descriptor).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()), "{error:?}");
+        assert_eq!(error.to_string(), "opening a netlink socket in another network namespace failed");
+        let builder = TeamHandle::builder().in_namespace(&descriptor).unwrap();
+        assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
+        assert_eq!(builder.open("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
+        assert_eq!(where_am_i(), here);
+    }
+    assert_eq!(links_here(), ["lo"]);
+}
+
+#[test]
+fn a_thread_that_may_not_enter_is_told_so_and_does_not_move() {
+    enter();
+    let here = where_am_i();
+    let there = Named::new();
+    without(CapabilitySet::SYS_ADMIN, || {
+        let error = RtnlSocket::in_namespace(there.open()).unwrap_err();
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::NotPermitted, Some(Errno::PERM.raw_os_error())));
+        let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
+        assert_eq!(builder.create("team0").unwrap_err().kind(), ErrorKind::NotPermitted);
+        assert_eq!(where_am_i(), here);
+    });
+    assert_eq!((there.links(), links_here()), (vec!["lo".to_owned()], vec!["lo".to_owned()]));
+}
+
+#[test]
+fn a_handle_works_in_another_namespace() {
+    enter();
+    let here = where_am_i();
+    let there = Named::new();
+    let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
+    let mut team = builder.create("team0").unwrap();
+    there.ip("link add d0 type dummy");
+    team.set_mode(Mode::ActiveBackup).unwrap();
+    let d0 = team.ifindex("d0").unwrap();
+    team.add_port(d0).unwrap();
+    team.set_active_port(d0).unwrap();
+    assert_eq!((team.is_port(d0), team.active_port()), (true, Some(d0)));
+    assert!(there.ip("-d link show d0").contains("master team0"));
+    told(&mut team);
+
+    // Events come from there.
+    there.ip("link set d0 name uplink");
+    hear_until(&mut team, "the port is renamed", |team| team.port(d0).unwrap().name() == Some("uplink"));
+    // And none from here, where a link has the same index.
+    ip(&format!("link add other index {d0} type dummy"));
+    assert_eq!(told(&mut team).kinds(), libteam::ChangeKind::empty());
+
+    assert_eq!(state(&builder.open("team0").unwrap()), state(&team));
+    let recreated = builder.recreate("team0").unwrap();
+    assert_eq!(recreated.ports().len(), 0);
+    recreated.destroy().unwrap();
+    assert_eq!(there.links(), ["lo", "uplink"]);
+    assert_eq!((links_here(), where_am_i()), (vec!["lo".to_owned(), "other".to_owned()], here));
+}
+
+#[test]
+fn a_handle_in_another_namespace_resyncs_there() {
+    enter();
+    let there = Named::new();
+    let builder = TeamHandle::builder().in_namespace(there.open()).unwrap().receive_buffer(0);
+    let mut team = builder.create("team0").unwrap();
+    // More than the smallest buffer can hold.
+    for number in 0..20 {
+        there.ip(&format!("link add d{number} master team0 type dummy"));
+    }
+    let changes = told(&mut team);
+    assert!(changes.resynced());
+    assert_eq!((changes.ports().len(), team.ports().len(), team.links().len()), (20, 20, 22));
+    assert_eq!(state(&builder.open("team0").unwrap()), state(&team));
+}
+
+#[test]
+fn a_handle_goes_from_thread_to_thread_and_stays_where_its_team_is() {
+    enter();
+    let there = Named::new();
+    let mut team = TeamHandle::builder().in_namespace(there.open()).unwrap().create("team0").unwrap();
+    for number in 0..3 {
+        team = thread::spawn(move || {
+            // Each thread is somewhere else, with a link of the same name.
+            enter();
+            ip(&format!("link add d{number} index {} type dummy", 900 + number));
+            let error = team.add_port(index(&format!("d{number}"))).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            team
+        })
+        .join()
+        .unwrap();
+        there.ip(&format!("link add d{number} type dummy"));
+        let port = team.ifindex(&format!("d{number}")).unwrap();
+        team.add_port(port).unwrap();
+        assert_eq!(told(&mut team).ports().len(), 1);
+    }
+    assert_eq!(team.ports().len(), 3);
+    assert_eq!(ip_json("link").len(), 1);
+}
+
+#[test]
+fn many_threads_do_it_at_once() {
+    enter();
+    let here = where_am_i();
+    let theirs: Vec<Named> = (0..4).map(|_| Named::new()).collect();
+    thread::scope(|scope| {
+        for (number, there) in theirs.iter().enumerate() {
+            for turn in 0..4 {
+                scope.spawn(move || {
+                    // A new thread is where its creator is.
+                    let here = where_am_i();
+                    let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
+                    for round in 0..5 {
+                        let mut team = builder.create(&format!("n{number}t{turn}r{round}")).unwrap();
+                        team.set_mode(Mode::Random).unwrap();
+                        assert_eq!(where_am_i(), here);
+                    }
+                });
+            }
+        }
+    });
+    for (number, there) in theirs.iter().enumerate() {
+        let links = there.links();
+        assert_eq!(links.len(), 21);
+        assert!(links.iter().all(|name| name == "lo" || name.starts_with(&format!("n{number}"))), "{links:?}");
+    }
+    assert_eq!((links_here(), where_am_i()), (vec!["lo".to_owned()], here));
+}
+
+#[test]
+fn no_thread_and_no_descriptor_is_left_behind() {
+    if !is_alone() {
+        return run_alone("namespaces::no_thread_and_no_descriptor_is_left_behind", &[]);
+    }
+    enter();
+    let there = Named::new();
+    let (namespace, null) = (there.open(), File::open("/dev/null").unwrap());
+    let (threads, descriptors) = (tasks(), open_descriptors());
+    let builder = TeamHandle::builder().in_namespace(&namespace).unwrap();
+    builder.create("team0").unwrap();
+    for _ in 0..300 {
+        RtnlSocket::in_namespace(&namespace).unwrap();
+        RtnlSocket::in_namespace(&null).unwrap_err();
+    }
+    for _ in 0..50 {
+        assert_eq!(builder.open("team0").unwrap().name(), "team0");
+        assert_eq!(refusal(&builder.create("team0").unwrap_err()), Errno::EXIST);
+        builder.open("absent").unwrap_err();
+    }
+    drop(builder);
+    assert_tasks(threads);
+    assert_eq!(open_descriptors(), descriptors);
+}
+
+#[test]
+fn a_namespace_lasts_as_long_as_a_socket_in_it() {
+    enter();
+    let there = Named::new();
+    let mut rtnl = RtnlSocket::in_namespace(there.open()).unwrap();
+    drop(there);
+    let ifindex = rtnl.create_link(&NewLink::dummy("d0")).unwrap();
+    rtnl.delete_link(ifindex).unwrap();
+}

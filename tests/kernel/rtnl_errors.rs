@@ -1,0 +1,305 @@
+//! What rtnetlink refuses: each kind of answer with the kernel's own words, and nothing changed.
+
+use std::fmt::Debug;
+use std::net::IpAddr;
+
+use libteam::netlink_packet_core::DefaultNla;
+use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, Result, RtnlSocket};
+use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
+
+use crate::netns::{enter, index, ip, ip_batch, without};
+
+/// Panics unless the kernel refused this with this number and these words, `""` for none.
+fn assert_refused<T: Debug>(result: Result<T>, kind: ErrorKind, errno: Errno, op: &str, words: &str) {
+    let error = result.unwrap_err();
+    let Error::Kernel { message, offset, .. } = &error else { panic!("{op}: not the kernel's: {error:?}") };
+    assert_eq!((error.kind(), error.raw_os_error()), (kind, Some(errno.raw_os_error())), "{op}: {error:?}");
+    assert_eq!((message.as_deref().unwrap_or(""), *offset), (words, None), "{op}");
+    let colon = if words.is_empty() { "" } else { ": " };
+    assert_eq!(error.to_string(), format!("the kernel refused {op}{colon}{words}"));
+}
+
+/// A namespace with the dummies `d0` and, up, `d1`, the cable `v0`, and the masters `team0` and `br0`.
+fn scene() -> RtnlSocket {
+    enter();
+    ip_batch(&[
+        "link add d0 type dummy",
+        "link add d1 up type dummy",
+        "link add v0 type veth peer name v1",
+        "link add team0 type team",
+        "link add br0 type bridge",
+        "link property add dev d0 altname spare",
+        "address add 192.0.2.1/24 dev d0",
+        "address add 2001:db8::1/64 dev d0",
+    ]);
+    RtnlSocket::new().unwrap()
+}
+
+/// Everything that these tests could change.
+fn everything() -> [String; 2] {
+    ["-d -j link", "-j address"].map(ip)
+}
+
+fn absent() -> IfIndex {
+    IfIndex::new(4711).unwrap()
+}
+
+fn lo() -> IfIndex {
+    index("lo")
+}
+
+fn hwaddr(text: &str) -> HwAddr {
+    text.parse().unwrap()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_exists_already() {
+    let mut rtnl = scene();
+    ip("link add link d0 name d0.5 type vlan id 5");
+    let before = everything();
+    let mut refused = |link: NewLink, op: &str, words: &str| {
+        assert_refused(rtnl.create_link(&link), ErrorKind::Exists, Errno::EXIST, op, words);
+    };
+    for name in ["d0", "team0", "lo", "spare"] {
+        refused(NewLink::dummy(name), &format!("creating dummy device {name}"), "");
+        refused(NewLink::team(name), &format!("creating team device {name}"), "");
+    }
+    refused(NewLink::dummy("x").index(index("v0")), "creating dummy device x", "");
+    refused(NewLink::veth("x", "d0"), "creating veth device x", "");
+    refused(NewLink::vlan("x", index("d0"), 5), "creating vlan device x", "8021q: VLAN device already exists");
+
+    let renamed = rtnl.set_link(index("v0"), &LinkSettings::new().name("d0"));
+    assert_refused(renamed, ErrorKind::Exists, Errno::EXIST, "renaming v0 to d0", "");
+    for (address, prefix_len, words) in
+        [("192.0.2.1", 24, "ipv4: Address already assigned"), ("2001:db8::1", 64, "ipv6: address already assigned")]
+    {
+        let result = rtnl.add_address(index("d0"), address.parse().unwrap(), prefix_len);
+        let op = format!("adding address {address}/{prefix_len} to d0");
+        assert_refused(result, ErrorKind::Exists, Errno::EXIST, &op, words);
+    }
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn what_does_not_exist() {
+    let mut rtnl = scene();
+    let before = everything();
+    for result in [rtnl.delete_link(absent()), rtnl.set_link(absent(), &LinkSettings::new().up())] {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotFound, "no such device: index 4711"));
+    }
+    let vlan = rtnl.create_link(&NewLink::vlan("x", absent(), 5));
+    let words = "8021q: link does not exist";
+    assert_refused(vlan, ErrorKind::NotFound, Errno::NODEV, "creating vlan device x", words);
+
+    let (v4, v6) = (address("192.0.2.9"), address("2001:db8::9"));
+    for (address, words) in [(v4, "ipv4: Device not found"), (v6, "ipv6: Unable to find the interface")] {
+        let op = format!("adding address {address}/24 to link 4711");
+        assert_refused(rtnl.add_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
+        let op = format!("deleting address {address}/24 of link 4711");
+        assert_refused(rtnl.del_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
+    }
+    // Another address, another prefix, another link.
+    for (address, prefix_len, link, words) in [
+        ("192.0.2.9", 24, "d0", "ipv4: Address not found"),
+        ("192.0.2.1", 25, "d0", "ipv4: Address not found"),
+        ("192.0.2.1", 24, "d1", "ipv4: Address not found"),
+        ("2001:db8::9", 64, "d0", "ipv6: address not found"),
+        ("2001:db8::1", 65, "d0", "ipv6: address not found"),
+        ("2001:db8::1", 64, "d1", "ipv6: address not found"),
+    ] {
+        let result = rtnl.del_address(index(link), address.parse().unwrap(), prefix_len);
+        let op = format!("deleting address {address}/{prefix_len} of {link}");
+        assert_refused(result, ErrorKind::NotFound, Errno::ADDRNOTAVAIL, &op, words);
+    }
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn what_is_not_supported() {
+    let mut rtnl = scene();
+    let before = everything();
+    let refused = |result, op: &str, words: &str| {
+        assert_refused(result, ErrorKind::NotSupported, Errno::OPNOTSUPP, op, words);
+    };
+    let nosuch = NewLink::new(InfoKind::Other("nosuch".to_owned()), "x");
+    refused(rtnl.create_link(&nosuch).map(drop), "creating nosuch device x", "Unknown device type");
+    let no_master = NewLink::dummy("x").master(index("d0"));
+    refused(rtnl.create_link(&no_master).map(drop), "creating dummy device x", "");
+    refused(rtnl.delete_link(lo()), "deleting lo", "");
+    let (d0, v0) = (index("d0"), index("v0"));
+    let op = format!("making v0 a port of link {d0}");
+    refused(rtnl.set_link(v0, &LinkSettings::new().master(d0)), &op, "");
+    refused(rtnl.set_link(lo(), &LinkSettings::new().carrier(false)), "setting the carrier of lo down", "");
+    refused(rtnl.set_link(v0, &LinkSettings::new().carrier(true)), "setting the carrier of v0 up", "");
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn what_is_busy() {
+    let mut rtnl = scene();
+    ip("link add link team0 name team0.5 type vlan id 5");
+    let before = everything();
+    let team = index("team0");
+    for (port, words) in [
+        ("d1", "Device is up. Set it down before adding it as a team port"),
+        ("team0.5", "Device is already an upper device of the team interface"),
+    ] {
+        let result = rtnl.set_link(index(port), &LinkSettings::new().master(team).up());
+        let op = format!("making {port} a port of link {team}");
+        assert_refused(result, ErrorKind::Busy, Errno::BUSY, &op, words);
+    }
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn what_nobody_may() {
+    let mut rtnl = scene();
+    ip("link set v0 master team0");
+    let result = rtnl.set_link(index("v0"), &LinkSettings::new().mtu(1400));
+    assert_refused(result, ErrorKind::NotPermitted, Errno::PERM, "setting the MTU of v0 to 1400", "");
+    std::fs::write("/proc/sys/net/ipv6/conf/d1/disable_ipv6", "1").unwrap();
+    let result = rtnl.add_address(index("d1"), address("2001:db8::2"), 64);
+    let words = "ipv6: IPv6 is disabled on this device";
+    let op = "adding address 2001:db8::2/64 to d1";
+    assert_refused(result, ErrorKind::NotPermitted, Errno::ACCESS, op, words);
+}
+
+#[test]
+fn what_takes_a_capability() {
+    let with_it = scene();
+    let before = everything();
+    let (d0, there, new) = (index("d0"), address("192.0.2.1"), address("192.0.2.2"));
+    without(CapabilitySet::NET_ADMIN, || {
+        // It counts who asks, not only who opened the socket.
+        for mut rtnl in [with_it, RtnlSocket::new().unwrap()] {
+            let refused = |result, op: &str| assert_refused(result, ErrorKind::NotPermitted, Errno::PERM, op, "");
+            refused(rtnl.create_link(&NewLink::dummy("x")).map(drop), "creating dummy device x");
+            refused(rtnl.delete_link(d0), "deleting d0");
+            refused(rtnl.set_link(d0, &LinkSettings::new().up()), "setting d0 up");
+            refused(rtnl.set_link(d0, &LinkSettings::new().no_master()), "releasing d0 from its master");
+            refused(rtnl.add_address(d0, new, 24), "adding address 192.0.2.2/24 to d0");
+            refused(rtnl.del_address(d0, there, 24), "deleting address 192.0.2.1/24 of d0");
+        }
+    });
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn what_is_invalid_for_a_link() {
+    let mut rtnl = scene();
+    let before = everything();
+    let mut refused = |link: NewLink, errno: Errno, op: &str, words: &str| {
+        assert_refused(rtnl.create_link(&link), ErrorKind::Invalid, errno, op, words);
+    };
+    let (small, large) = ("mtu less than device minimum", "mtu greater than device maximum");
+    let team = "creating team device x";
+    refused(NewLink::team("x").mtu(67), Errno::INVAL, team, small);
+    refused(NewLink::team("x").mtu(65536), Errno::INVAL, team, large);
+    let negative = IfIndex::new(u32::MAX).unwrap();
+    refused(NewLink::team("x").index(negative), Errno::INVAL, team, "ifindex can't be negative");
+    refused(NewLink::team("x").hwaddr(hwaddr("01:00:00:00:00:00")), Errno::ADDRNOTAVAIL, team, "");
+    refused(NewLink::team("x").hwaddr(hwaddr("02:00:00:00:00")), Errno::INVAL, team, "");
+    refused(NewLink::team("x").hwaddr(hwaddr("02:00:00:00:00:01:02")), Errno::INVAL, team, "");
+    refused(NewLink::team("x").master(absent()), Errno::INVAL, team, "");
+    let vlan = NewLink::vlan("x", index("d0"), 4095);
+    refused(vlan, Errno::RANGE, "creating vlan device x", "8021q: Invalid VLAN id");
+
+    let (d0, team0) = (index("d0"), index("team0"));
+    let mut refused = |link: IfIndex, settings: LinkSettings, errno: Errno, op: &str, words: &str| {
+        assert_refused(rtnl.set_link(link, &settings), ErrorKind::Invalid, errno, op, words);
+    };
+    let set = LinkSettings::new;
+    refused(team0, set().mtu(67), Errno::INVAL, "setting the MTU of team0 to 67", small);
+    refused(team0, set().mtu(65536), Errno::INVAL, "setting the MTU of team0 to 65536", large);
+    refused(d0, set().mtu(u32::MAX), Errno::INVAL, "setting the MTU of d0 to 4294967295", small);
+    for (address, errno) in [
+        ("01:00:00:00:00:00", Errno::ADDRNOTAVAIL),
+        ("00:00:00:00:00:00", Errno::ADDRNOTAVAIL),
+        ("02:00:00:00:00", Errno::INVAL),
+    ] {
+        let op = format!("setting the hardware address of d0 to {address}");
+        refused(d0, set().hwaddr(hwaddr(address)), errno, &op, "");
+    }
+    refused(d0, set().master(absent()), Errno::INVAL, "making d0 a port of link 4711", "");
+    for (port, words) in
+        [("lo", "Loopback device can't be added as a team port"), ("team0", "Cannot enslave team device to itself")]
+    {
+        let op = format!("making {port} a port of link {team0}");
+        refused(index(port), set().master(team0), Errno::INVAL, &op, words);
+    }
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn what_is_invalid_for_an_address() {
+    let mut rtnl = scene();
+    let before = everything();
+    for (address, prefix_len, errno, words) in [
+        ("192.0.2.2", 33, Errno::INVAL, "ipv4: Invalid prefix length"),
+        ("2001:db8::2", 129, Errno::INVAL, "ipv6: Invalid prefix length"),
+        ("::", 64, Errno::ADDRNOTAVAIL, "ipv6: Invalid address"),
+        ("::1", 128, Errno::ADDRNOTAVAIL, "ipv6: Cannot assign loopback address on this device"),
+        ("ff02::9", 64, Errno::ADDRNOTAVAIL, "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag"),
+    ] {
+        let result = rtnl.add_address(index("d0"), address.parse().unwrap(), prefix_len);
+        let op = format!("adding address {address}/{prefix_len} to d0");
+        assert_refused(result, ErrorKind::Invalid, errno, &op, words);
+    }
+    let error = rtnl.add_address(index("d0"), address("0.0.0.0"), 8).unwrap_err();
+    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, None));
+    assert_eq!(error.to_string(), "an address is \"0.0.0.0/8\": no link can have it");
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn the_offset_of_the_attribute_that_offends_is_told() {
+    let mut rtnl = scene();
+    // Behind the header (32), the name (8) and the kind (4 + 12), an MTU of one byte.
+    let short = LinkAttribute::Other(DefaultNla::new(4, vec![1]));
+    let error = rtnl.create_link(&NewLink::dummy("x").attribute(short)).unwrap_err();
+    let Error::Kernel { message, offset, .. } = &error else { panic!("not the kernel's: {error:?}") };
+    assert_eq!((message.as_deref(), *offset), (Some("Attribute failed policy validation"), Some(56)));
+    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, Some(Errno::RANGE.raw_os_error())));
+}
+
+#[test]
+fn a_hardware_address_that_the_kernel_would_cut_is_refused() {
+    let mut rtnl = scene();
+    let before = everything();
+    let long = hwaddr("02:00:00:00:00:01:02");
+    let words = "a hardware address is \"02:00:00:00:00:01:02\": it is longer than the link's";
+    let set = rtnl.set_link(index("d0"), &LinkSettings::new().mtu(1400).hwaddr(long));
+    let by_handle = libteam::TeamHandle::open("team0").unwrap().set_hwaddr(index("d0"), long);
+    for result in [set, by_handle] {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Invalid, words));
+    }
+    assert_eq!(everything(), before);
+}
+
+#[test]
+fn a_name_that_no_link_can_have_is_not_sent() {
+    let mut rtnl = scene();
+    let before = everything();
+    for name in ["", ".", "..", "a/b", "a:b", "a b", "x%d", "a\0b", "sixteen-bytes-xx"] {
+        for result in [
+            rtnl.create_link(&NewLink::dummy(name)),
+            rtnl.create_link(&NewLink::veth("x", name)),
+            rtnl.create_link(&NewLink::dummy("x").attribute(LinkAttribute::IfName(name.to_owned()))),
+            rtnl.set_link(index("d0"), &LinkSettings::new().down().name(name)).map(|()| lo()),
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(matches!(error, Error::InvalidName { name: told, .. } if told == name), "{name:?}");
+        }
+    }
+    assert_eq!(everything(), before);
+}
