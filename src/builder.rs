@@ -91,7 +91,8 @@ impl TeamBuilder {
         self
     }
 
-    /// How long to wait for the kernel's answer to one request; 5 seconds by default.
+    /// How long to wait for the kernel's answer to one request; 5 seconds by default. See
+    /// [`SocketBuilder::command_timeout`].
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.sockets = self.sockets.command_timeout(timeout);
         self

@@ -97,6 +97,10 @@ impl SocketBuilder {
     }
 
     /// How long to wait for the kernel's answer to one request; 5 seconds by default.
+    ///
+    /// That is the time for the whole answer, and for a dump the time for one attempt, from the request to the end: a
+    /// kernel that sends a little of it now and then gets no more. What has come by then is still read. After a failure,
+    /// reading away the rest of an answer may take as long again.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
         self

@@ -8,6 +8,8 @@
 
 #[path = "../common/interrupt.rs"]
 mod interrupt;
+#[path = "../common/nobody_reads.rs"]
+mod nobody_reads;
 #[path = "../common/report.rs"]
 mod report;
 
@@ -24,10 +26,8 @@ use libteam::{Error, IfIndex, OptionId, TeamHandle};
 use arguments::{Arguments, Command, Misuse, Request, Usage};
 use line::{End, Line};
 use monitor::Style;
+use nobody_reads::NOBODY_READS;
 use report::Report;
-
-/// What a shell says of a program that wrote where nobody read: 128 and the number of the signal SIGPIPE.
-const NOBODY_READS: u8 = 141;
 
 /// The C tool puts a blank behind every line.
 const END: End = End { whole: " ", cut: " <trunc>" };

@@ -19,7 +19,11 @@ use crate::netlink::failure::{During, Failure};
 /// It takes the message types of the `netlink-packet-*` crates: whatever implements the traits of
 /// netlink-packet-core. Each request has a deadline, each answer is matched to its request, and what the kernel says
 /// of an error is in the [`Error`](crate::Error), its own words and the offending attribute's place included. A dump
-/// that was interrupted is asked for again.
+/// that was interrupted is asked for again, where the kernel says so: rtnetlink and most of generic netlink mark such a
+/// dump, XFRM and connection tracking do not.
+///
+/// After an error, even after a panic of the message type's decoder, what is left of the answer is read away, and the
+/// next request is answered as if nothing had been.
 ///
 /// It is for requests only: no multicast group is joined. Any thread can use it, one at a time.
 ///
@@ -55,15 +59,21 @@ impl NetlinkConnection {
 
     /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
     ///
-    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`: `NLM_F_CREATE`, `NLM_F_EXCL`, `NLM_F_ECHO` and so on.
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`: `NLM_F_CREATE`, `NLM_F_EXCL`, `NLM_F_ECHO` and so on. The
+    /// kernel has the same numbers for `NLM_F_REPLACE` and `NLM_F_EXCL` as for the two flags of `NLM_F_DUMP`: with a
+    /// message that asks for something they make a dump of it, which [`dump`](Self::dump) does better, as it tries
+    /// again.
     ///
     /// # Errors
     ///
     /// - [`Error::Kernel`](crate::Error::Kernel) if the kernel refuses.
-    /// - [`Error::Timeout`](crate::Error::Timeout) if it does not answer: whether it did what was asked is not known.
+    /// - [`Error::Timeout`](crate::Error::Timeout) if it does not answer.
     /// - [`Error::Decode`](crate::Error::Decode) if its answer is no `R`.
     /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit the receive buffer.
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags made a dump of it, and that was interrupted.
     /// - [`Error::Io`](crate::Error::Io) if a system call fails.
+    ///
+    /// After `Timeout`, `Decode` and `Overrun` it is not known whether the kernel did what was asked.
     pub fn request<M, R>(&mut self, message: M, flags: u16) -> Result<Vec<R>>
     where
         M: NetlinkSerializable,
@@ -104,7 +114,7 @@ impl NetlinkConnection {
     ///
     /// A dump that was interrupted by changes is asked for again, up to the configured number of attempts; nothing of
     /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`] setting says. `NLM_F_REQUEST`
-    /// and `NLM_F_DUMP` are set here.
+    /// and `NLM_F_DUMP` are set here. Each attempt has the whole command timeout.
     ///
     /// # Errors
     ///
@@ -168,3 +178,6 @@ impl NetlinkConnection {
 fn describe(message: &impl NetlinkSerializable) -> String {
     format!("netlink request {}", message.message_type())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ const MAX_BATCH_LEN: usize = 64 * 1024;
 /// What one acknowledgement takes of the receive buffer, the kernel's bookkeeping included: 896 bytes were seen, and an
 /// error may bring words.
 const ACK_COST: usize = 2048;
+/// How many datagrams are read after the deadline: as many as may answer one of requests.
+const MAX_LATE_READS: usize = MAX_BATCH;
 
 /// A socket for commands: sends a request, matches its answer, keeps the deadline.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(crate) struct Connection {
     sequence: u32,
     buffer: Vec<u8>,
     timeout: Duration,
+    /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it.
+    unread: bool,
 }
 
 /// A multipart answer as its reader sees it.
@@ -61,10 +65,11 @@ struct Completion {
 
 impl Connection {
     pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration) -> Self {
-        Self { transport: Box::new(transport), sequence: 0, buffer: vec![0; BUFFER_LEN], timeout }
+        Self { transport: Box::new(transport), sequence: 0, buffer: vec![0; BUFFER_LEN], timeout, unread: false }
     }
 
-    /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it.
+    /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it. If the flags
+    /// make a dump of it, it is asked for once.
     pub(crate) fn request<M: NetlinkSerializable>(
         &mut self,
         message: M,
@@ -72,7 +77,10 @@ impl Connection {
         mut reply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), Failure> {
         let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags);
-        self.exchange(request, &mut reply).map(drop)
+        match self.exchange(request, &mut reply)? {
+            Completion { interrupted: false } => Ok(()),
+            Completion { interrupted: true } => Err(Failure::Interrupted { attempts: 1 }),
+        }
     }
 
     /// Sends many requests, as many in one datagram as the buffers can do with. The kernel carries them out one by one,
@@ -97,12 +105,9 @@ impl Connection {
                 datagram.extend(request);
                 count += 1;
             }
-            self.transport.send(&datagram)?;
-            let result = self.read_acknowledgements(first, count, &mut |position, one| answer(done + position, one));
-            if result.is_err() {
-                self.abandon();
-            }
-            result?;
+            self.converse(&datagram, |this| {
+                this.read_acknowledgements(first, count, &mut |position, one| answer(done + position, one))
+            })?;
             done += count;
         }
         Ok(())
@@ -115,11 +120,11 @@ impl Connection {
         count: usize,
         answer: &mut dyn FnMut(usize, Result<(), Refusal>),
     ) -> Result<(), Failure> {
-        let deadline = self.deadline();
+        let mut deadline = self.deadline();
         let mut answered = vec![false; count];
         let mut left = count;
         while left > 0 {
-            let length = self.receive_until(deadline)?;
+            let length = self.receive_until(&mut deadline)?;
             for frame in frames(self.buffer.get(..length).unwrap_or_default()) {
                 let frame = frame?;
                 let position = usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
@@ -206,10 +211,24 @@ impl Connection {
     ) -> Result<Completion, Failure> {
         self.sequence = self.sequence.wrapping_add(1);
         stamp(&mut request, self.sequence);
-        self.transport.send(&request)?;
-        let result = self.read_answer(&request, reply);
-        if !matches!(result, Ok(_) | Err(Failure::Refused(_))) {
+        self.converse(&request, |this| this.read_answer(&request, reply))
+    }
+
+    /// Sends a datagram and reads what it is answered; nothing of that is left to get in the way of the next.
+    fn converse<T>(
+        &mut self,
+        datagram: &[u8],
+        read: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.unread {
             self.abandon();
+        }
+        self.transport.send(datagram)?;
+        self.unread = true;
+        let result = read(self);
+        match result {
+            Ok(_) | Err(Failure::Refused(_)) => self.unread = false,
+            Err(_) => self.abandon(),
         }
         result
     }
@@ -219,13 +238,14 @@ impl Connection {
         request: &[u8],
         reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> Result<Completion, Failure> {
-        // The kernel acknowledges no dump; but for a request that changes something the same two flags mean otherwise.
-        let asks_for = |flags| frames(request).map_while(Result::ok).any(|frame| frame.has(flags));
+        // The kernel acknowledges no dump, which to most protocols each of the two flags asks for; but for a request that
+        // changes something the same flags mean otherwise.
+        let asks_for = |flag| frames(request).map_while(Result::ok).any(|frame| frame.flags & flag != 0);
         let (acknowledged, done) = (asks_for(NLM_F_ACK), !asks_for(NLM_F_ACK) || asks_for(NLM_F_DUMP));
-        let deadline = self.deadline();
+        let mut deadline = self.deadline();
         let mut interrupted = false;
         loop {
-            let length = self.receive_until(deadline)?;
+            let length = self.receive_until(&mut deadline)?;
             for frame in frames(self.buffer.get(..length).unwrap_or_default()) {
                 let frame = frame?;
                 if frame.sequence != self.sequence {
@@ -246,14 +266,14 @@ impl Connection {
     }
 
     /// Waits for the next datagram from the kernel and returns its length in the buffer.
-    fn receive_until(&mut self, deadline: Option<Instant>) -> Result<usize, Failure> {
-        loop {
+    fn receive_until(&mut self, deadline: &mut Deadline) -> Result<usize, Failure> {
+        while deadline.allows_read(self.transport.now()) {
             match self.transport.receive(&mut self.buffer) {
                 Ok(Received { sender, .. }) if sender != KERNEL => {
                     warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
                     // One that sends without end must not hold the caller for ever.
-                    if self.time_until(deadline).is_zero() {
-                        return Err(Failure::Timeout(self.timeout));
+                    if deadline.left(self.transport.now()).is_zero() {
+                        break;
                     }
                 }
                 Ok(Received { length, .. }) if length > self.buffer.len() => {
@@ -263,24 +283,21 @@ impl Connection {
                 Ok(Received { length, .. }) => return Ok(length),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = self.time_until(deadline);
-                    if left.is_zero() || !self.transport.wait(left)? && self.time_until(deadline).is_zero() {
-                        return Err(Failure::Timeout(self.timeout));
+                    let left = deadline.left(self.transport.now());
+                    if left.is_zero() || !self.transport.wait(left)? && deadline.left(self.transport.now()).is_zero() {
+                        break;
                     }
                 }
                 Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Err(self.overrun()),
                 Err(error) => return Err(error.into()),
             }
         }
+        Err(Failure::Timeout(self.timeout))
     }
 
-    /// When the time for an answer is over; `None` for a time that no clock can tell.
-    fn deadline(&self) -> Option<Instant> {
-        self.transport.now().checked_add(self.timeout)
-    }
-
-    fn time_until(&self, deadline: Option<Instant>) -> Duration {
-        deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(self.transport.now()))
+    /// The time that an answer has from now on.
+    fn deadline(&self) -> Deadline {
+        Deadline { end: self.transport.now().checked_add(self.timeout), late_reads: MAX_LATE_READS }
     }
 
     fn overrun(&self) -> Failure {
@@ -290,15 +307,43 @@ impl Connection {
     /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is under way and
     /// delivers again to a socket that had overrun.
     fn abandon(&mut self) {
-        let deadline = self.deadline();
-        while !self.time_until(deadline).is_zero() {
+        let mut deadline = self.deadline();
+        while deadline.allows_read(self.transport.now()) {
             match self.transport.receive(&mut self.buffer) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {}
-                Err(_) => return,
+                Err(_) => {
+                    self.unread = false;
+                    return;
+                }
             }
         }
+    }
+}
+
+/// The time that an answer has. What came in time is still read after it, which is more than nothing where the process
+/// had been stopped; but only so much, as a dump may never end.
+#[derive(Debug)]
+struct Deadline {
+    /// `None` for a time that no clock can tell.
+    end: Option<Instant>,
+    late_reads: usize,
+}
+
+impl Deadline {
+    fn left(&self, now: Instant) -> Duration {
+        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now))
+    }
+
+    /// Whether to look for one more datagram.
+    fn allows_read(&mut self, now: Instant) -> bool {
+        if !self.left(now).is_zero() {
+            return true;
+        }
+        let reads = self.late_reads.checked_sub(1);
+        self.late_reads = reads.unwrap_or_default();
+        reads.is_some()
     }
 }
 

@@ -104,10 +104,15 @@ impl OtherNamespace {
 
     /// Moves a link from there to here.
     pub(crate) fn give_back(&self, link: &str) {
-        let (done, until_done) = channel();
         let command = format!("link set {link} netns {}", own_thread());
-        self.work.send(Box::new(move || done.send(ip(&command)).unwrap())).unwrap();
-        until_done.recv().expect("the link is there");
+        self.run(move || ip(&command));
+    }
+
+    /// Does something there.
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, until_done) = channel();
+        self.work.send(Box::new(move || done.send(work()).unwrap())).unwrap();
+        until_done.recv().expect("what is done there panicked")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The C library's teamnl and ours, with the same arguments on the same devices.
+//! Programs: the examples of this crate and those that they are compared with, the C library's teamnl above all.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -18,7 +18,7 @@ pub(crate) enum Tool {
 impl Tool {
     pub(crate) fn command(self, words: &str) -> Command {
         let program = match self {
-            Self::C => on_path("teamnl"),
+            Self::C => on_path("teamnl", "libteam-utils"),
             Self::Ours => example("teamnl"),
         };
         let mut command = Command::new(program);
@@ -59,16 +59,17 @@ fn arguments(words: &str) -> impl Iterator<Item = &str> {
     words.split_whitespace().map(|word| if word == "''" { "" } else { word })
 }
 
-fn on_path(program: &str) -> PathBuf {
-    let directories = env::var_os("PATH").expect("there is a PATH");
-    env::split_paths(&directories).map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap_or_else(
-        || {
-            panic!(
-                "the C library's {program} is not on the PATH: tests/kernel/run gets it where there is a network, else \
-                 install Debian's libteam-utils"
-            )
-        },
-    )
+/// A program of a Debian package.
+pub(crate) fn on_path(program: &str, package: &str) -> PathBuf {
+    let path = env::var_os("PATH").expect("there is a PATH");
+    // An ordinary user's PATH lacks the last.
+    let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    directories.map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap_or_else(|| {
+        panic!(
+            "{program} is not on the PATH: tests/kernel/run gets it where there is a network, else install Debian's \
+                 {package}"
+        )
+    })
 }
 
 /// An example of this crate.

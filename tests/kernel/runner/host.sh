@@ -28,7 +28,7 @@ has_team_driver() {
 
 run_on_host() {
     say "on the running kernel, $(uname -r)"
-    provide_c_tools "$1"
-    PATH=${c_tools:+$c_tools:}$command_path
+    provide_originals "$1"
+    PATH=${originals:+$originals:}$command_path
     exec -- "$@"
 }

@@ -11,7 +11,7 @@ run_on_uml() {
     mask=$(umask)
     umask 077
     provide_uml
-    provide_c_tools "$1"
+    provide_originals "$1"
     local place
     for place in "$uml" "$PWD"; do
         ! guest_hides "$place" || die "the guest has a /run, /dev, /proc and /sys of its own, so $place cannot be seen there"
@@ -60,7 +60,7 @@ write_fstab() {
     else
         path_prefix=$run/bin:
     fi
-    path_prefix+=${c_tools:+$c_tools:}
+    path_prefix+=${originals:+$originals:}
 }
 
 describe_command() {

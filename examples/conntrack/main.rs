@@ -1,0 +1,81 @@
+//! Lists the entries of the kernel's connection tracking, and deletes those that a filter chooses.
+//!
+//! ```sh
+//! cargo run --example conntrack -- list --protocol tcp --state ESTABLISHED
+//! cargo run --example conntrack -- delete --src 192.0.2.0/24 --dport 53
+//! ```
+//!
+//! It shows a [`libteam::NetlinkConnection`] with the message types of netlink-packet-netfilter.
+
+#[path = "../common/nobody_reads.rs"]
+mod nobody_reads;
+#[path = "../common/print.rs"]
+mod print;
+#[path = "../common/protocol.rs"]
+mod protocol;
+#[path = "../common/report.rs"]
+mod report;
+
+mod arguments;
+mod filter;
+mod flow;
+mod table;
+mod tcp;
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::process::ExitCode;
+
+use arguments::{Request, USAGE};
+use nobody_reads::NOBODY_READS;
+use print::print;
+use report::Report;
+use table::Table;
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("cannot list the connections")]
+    List(#[source] table::Failure),
+    #[error("cannot delete all of them, only {0}")]
+    Delete(usize, #[source] table::Failure),
+    #[error("writing failed")]
+    Write(#[from] io::Error),
+}
+
+fn main() -> ExitCode {
+    let request = match arguments::parse(lexopt::Parser::from_env()) {
+        Ok(request) => request,
+        Err(misuse) => {
+            eprintln!("conntrack: {}\n\n{USAGE}", Report(&misuse));
+            return ExitCode::from(2);
+        }
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    match run(&request, &mut out).and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Err(failure) => {
+            eprintln!("conntrack: {}", Report(&failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(request: &Request, out: &mut impl Write) -> Result<(), Failure> {
+    match request {
+        Request::Help => write!(out, "{USAGE}")?,
+        Request::List { filter, as_json } => {
+            let mut table = Table::open().map_err(Failure::List)?;
+            print(&table.list(filter).map_err(Failure::List)?, *as_json, out)?;
+        }
+        Request::Delete { filter } => {
+            let mut table = Table::open().map_err(Failure::List)?;
+            let mut deleted = 0;
+            for flow in table.list(filter).map_err(Failure::List)? {
+                let is_deleted = table.delete(&flow).map_err(|failure| Failure::Delete(deleted, failure))?;
+                deleted += usize::from(is_deleted);
+            }
+            writeln!(out, "{deleted} deleted")?;
+        }
+    }
+    Ok(())
+}

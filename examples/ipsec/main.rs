@@ -1,0 +1,136 @@
+//! Lists the kernel's IPsec states and policies. Keys are not shown.
+//!
+//! ```sh
+//! cargo run --example ipsec -- states
+//! cargo run --example ipsec -- policies --json
+//! ```
+//!
+//! It shows a [`NetlinkConnection`] with the message types of netlink-packet-xfrm.
+
+#[path = "../common/nobody_reads.rs"]
+mod nobody_reads;
+#[path = "../common/print.rs"]
+mod print;
+#[path = "../common/protocol.rs"]
+mod protocol;
+#[path = "../common/report.rs"]
+mod report;
+
+mod policy;
+mod selector;
+mod state;
+mod words;
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::process::ExitCode;
+
+use lexopt::prelude::{Long, Short, Value};
+use libteam::NetlinkConnection;
+use libteam::netlink_packet_core::DecodeError;
+use netlink_packet_xfrm::XfrmMessage;
+use netlink_packet_xfrm::policy::DelGetMessage;
+use netlink_packet_xfrm::state::GetDumpMessage;
+
+use nobody_reads::NOBODY_READS;
+use policy::Policy;
+use print::print;
+use report::Report;
+use state::State;
+
+const NETLINK_XFRM: isize = 6;
+
+const USAGE: &str = "\
+Usage: ipsec [--json] states|policies
+
+Lists the IPsec states (security associations), or the policies, of this network namespace.
+
+  -j, --json  as JSON
+  -h, --help  this help
+";
+
+#[derive(Clone, Copy, Debug)]
+enum Request {
+    Help,
+    States { as_json: bool },
+    Policies { as_json: bool },
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Kernel(#[from] libteam::Error),
+    #[error("the kernel sent something that is no {0}")]
+    Alien(&'static str),
+    #[error("the kernel sent a {0} that makes no sense")]
+    Malformed(&'static str, #[source] DecodeError),
+    #[error("cannot list the {0}")]
+    List(&'static str, #[source] Box<Failure>),
+    #[error("writing failed")]
+    Write(#[from] io::Error),
+}
+
+fn main() -> ExitCode {
+    let request = match parse(lexopt::Parser::from_env()) {
+        Ok(request) => request,
+        Err(misuse) => {
+            eprintln!("ipsec: {misuse}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    match run(request, &mut out).and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Err(failure) => {
+            eprintln!("ipsec: {}", Report(&failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let (mut what, mut as_json) = (None, false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Request::Help),
+            Short('j') | Long("json") => as_json = true,
+            Value(word) if what.is_none() => what = Some(word),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    match what.as_deref().and_then(std::ffi::OsStr::to_str) {
+        Some("states") => Ok(Request::States { as_json }),
+        Some("policies") => Ok(Request::Policies { as_json }),
+        _ => Err("want one of the words states and policies".into()),
+    }
+}
+
+fn run(request: Request, out: &mut impl Write) -> Result<(), Failure> {
+    let listing = |what| move |failure| Failure::List(what, Box::new(failure));
+    match request {
+        Request::Help => write!(out, "{USAGE}")?,
+        Request::States { as_json } => print(&states().map_err(listing("states"))?, as_json, out)?,
+        Request::Policies { as_json } => print(&policies().map_err(listing("policies"))?, as_json, out)?,
+    }
+    Ok(())
+}
+
+fn states() -> Result<Vec<State>, Failure> {
+    let mut connection = NetlinkConnection::open(NETLINK_XFRM)?;
+    let dump = connection.dump(XfrmMessage::GetDumpSa(GetDumpMessage::default()))?;
+    let read = |message| match message {
+        XfrmMessage::AddSa(message) => State::read(&message).map_err(|error| Failure::Malformed("state", error)),
+        _ => Err(Failure::Alien("state")),
+    };
+    dump.into_iter().map(read).collect()
+}
+
+fn policies() -> Result<Vec<Policy>, Failure> {
+    let mut connection = NetlinkConnection::open(NETLINK_XFRM)?;
+    let dump = connection.dump(XfrmMessage::GetPolicy(DelGetMessage::default()))?;
+    let read = |message| match message {
+        XfrmMessage::AddPolicy(message) => Policy::read(&message).map_err(|error| Failure::Malformed("policy", error)),
+        _ => Err(Failure::Alien("policy")),
+    };
+    dump.into_iter().map(read).collect()
+}

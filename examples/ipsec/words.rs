@@ -1,0 +1,98 @@
+//! The words for IPsec's numbers, those of `ip xfrm`, and what states and policies have in common.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use libteam::netlink_packet_core::DecodeError;
+use netlink_packet_xfrm::constants::{AF_INET, AF_INET6};
+use netlink_packet_xfrm::{Address, Mark};
+use serde_json::{Value, json};
+
+/// An address of a family.
+pub(crate) fn address(address: &Address, family: u16) -> Result<IpAddr, DecodeError> {
+    match family {
+        AF_INET => Ok(address.to_ipv4().into()),
+        AF_INET6 => Ok(address.to_ipv6().into()),
+        family => Err(DecodeError::from(format!("address family {family} is neither IPv4 nor IPv6"))),
+    }
+}
+
+/// A number that has a word, or may have one in a later kernel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    number: u8,
+    words: &'static [&'static str],
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.words.get(usize::from(self.number)) {
+            Some(word) => f.write_str(word),
+            None => write!(f, "{}", self.number),
+        }
+    }
+}
+
+pub(crate) fn mode(number: u8) -> Word {
+    Word { number, words: &["transport", "tunnel", "ro", "in_trigger", "beet", "iptfs"] }
+}
+
+/// The direction of a policy. Those of a socket's own policies come after the others.
+pub(crate) fn policy_direction(number: u8) -> Word {
+    Word { number, words: &["in", "out", "fwd", "socket in", "socket out", "socket fwd"] }
+}
+
+/// The direction of a state.
+pub(crate) fn state_direction(number: u8) -> Word {
+    Word { number, words: &["0", "in", "out"] }
+}
+
+pub(crate) fn action(number: u8) -> Word {
+    Word { number, words: &["allow", "block"] }
+}
+
+pub(crate) fn policy_type(number: u8) -> Word {
+    Word { number, words: &["main", "sub"] }
+}
+
+/// The words of the bits that are set; one that has no word stays a number.
+pub(crate) fn flags(bits: u32, words: &[&str]) -> Vec<String> {
+    let set = (0..u32::BITS).filter(|bit| bits >> bit & 1 == 1);
+    set.map(|bit| match words.get(usize::try_from(bit).unwrap_or(usize::MAX)) {
+        Some(word) => (*word).to_owned(),
+        None => format!("{:#x}", 1_u32 << bit),
+    })
+    .collect()
+}
+
+/// A mark and which of its bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Masked {
+    pub(crate) value: u32,
+    pub(crate) mask: u32,
+}
+
+impl Masked {
+    pub(crate) fn json(self) -> Value {
+        json!({ "value": self.value, "mask": self.mask })
+    }
+}
+
+impl From<&Mark> for Masked {
+    fn from(mark: &Mark) -> Self {
+        Self { value: mark.value, mask: mark.mask }
+    }
+}
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}/{:#x}", self.value, self.mask)
+    }
+}
+
+/// Adds what there is.
+pub(crate) fn add(object: &mut Value, key: &str, value: Option<impl Into<Value>>) {
+    if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
+        object.insert(key.to_owned(), value.into());
+    }
+}

@@ -1,0 +1,85 @@
+//! The example conntrack: what it refuses, and what the kernel refuses it.
+
+use std::process::Command;
+
+use crate::netns::enter;
+use crate::tool::{example, run};
+use crate::tracked::{original, ours, printed, truth};
+
+/// Command lines that are not understood, and why.
+const MISUSES: [(&str, &str); 30] = [
+    ("", "want the word list or delete"),
+    ("lists", "want the word list or delete"),
+    ("--protocol tcp", "want the word list or delete"),
+    ("list delete", "unexpected argument \"delete\""),
+    ("list --zone 3", "invalid option '--zone'"),
+    ("delete", "delete wants a filter; without one it would delete everything"),
+    ("delete --json --protocol tcp", "--json goes with list only"),
+    ("list --protocol", "missing argument for option '--protocol'"),
+    ("list -p tpc", "--protocol tpc: want a protocol's name, or its number up to 255"),
+    ("list -p 256", "--protocol 256: want a protocol's name, or its number up to 255"),
+    ("list -p -1", "--protocol -1: want a protocol's name, or its number up to 255"),
+    ("list -s 10.0.0.256", "--src 10.0.0.256: want an address, or an address/length"),
+    ("list -s localhost", "--src localhost: want an address, or an address/length"),
+    ("list -s 10.0.0/24", "--src 10.0.0/24: want an address, or an address/length"),
+    ("list --src 10.0.0.0/33", "--src 10.0.0.0/33: want a length up to 32"),
+    ("list --src 10.0.0.0/", "--src 10.0.0.0/: want a length up to 32"),
+    ("list --dst ::/129", "--dst ::/129: want a length up to 128"),
+    ("list --dst ::/0/0", "--dst ::/0/0: want a length up to 128"),
+    ("list --sport 65536", "--sport 65536: want a port, a number up to 65535"),
+    ("list --dport http", "--dport http: want a port, a number up to 65535"),
+    ("list --mark 4294967296", "--mark 4294967296: want a number of 32 bits, or value/mask"),
+    ("list --mark 0xg", "--mark 0xg: want a number of 32 bits, or value/mask"),
+    ("list --mark 0x+1", "--mark 0x+1: want a number of 32 bits, or value/mask"),
+    ("list --mark 1/", "--mark 1/: want a mask of 32 bits"),
+    ("list --mark 0x17/0xf", "--mark 0x17/0xf: no mark has bits that the mask takes away"),
+    (
+        "list --state LISTEN",
+        "--state LISTEN: want one of NONE, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT, \
+         CLOSE, SYN_SENT2",
+    ),
+    ("delete --src 10.0.0.1 --src 10.0.0.2", "--src is given twice"),
+    ("delete -p tcp -p udp", "--protocol is given twice"),
+    ("list --src 10.0.0.1 --dst fc00::1", "no connection goes from IPv4 to IPv6 or back"),
+    ("list --state ESTABLISHED --protocol udp", "only TCP has states"),
+];
+
+#[test]
+fn what_cannot_be_understood_is_said_and_deletes_nothing() {
+    enter();
+    original("-I -p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 100");
+    for (words, error) in MISUSES {
+        let outcome = ours(words);
+        assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
+        assert!(outcome.stderr.starts_with(&format!("conntrack: {error}\n\nUsage: ")), "{words}: {}", outcome.stderr);
+    }
+    assert_eq!(truth("").len(), 1);
+    assert!(printed("--help").starts_with("Usage: conntrack list"));
+}
+
+#[test]
+fn where_nobody_reads_it_ends_as_by_a_signal_and_says_nothing() {
+    enter();
+    for program in ["conntrack", "ipsec"] {
+        let mut command = Command::new("sh");
+        let words = r#"{ sleep 0.2; "$0" --help; echo "$?" >&2; } | true"#;
+        command.args(["-c", words]).arg(example(program));
+        assert_eq!(run(command).stderr, "141\n", "{program}");
+    }
+}
+
+#[test]
+fn without_the_right_the_kernels_words_are_shown() {
+    enter();
+    original("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 100");
+    for words in ["list", "delete --protocol udp"] {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]).arg(example("conntrack"));
+        command.args(words.split_whitespace());
+        let outcome = run(command);
+        let said = "conntrack: cannot list the connections: the kernel refused netlink request 257: \
+                    Operation not permitted (os error 1)\n";
+        assert_eq!((outcome.status.code(), &*outcome.stderr, &*outcome.stdout), (Some(1), said, ""), "{words}");
+    }
+    assert_eq!(truth("").len(), 1);
+}
