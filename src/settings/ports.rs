@@ -23,7 +23,10 @@ impl TeamHandle {
     #[doc(alias = "team_port_add")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();
-        let result = self.command(|session| session.rtnl.set_master(ifindex, Some(team)))?;
+        self.session.expect_port(ifindex)?;
+        let result = self.command(|session| session.rtnl.set_master(ifindex, Some(team)));
+        self.session.expect_no_port();
+        let result = result?;
         self.check_port_command(result, ifindex, "adding")
     }
 

@@ -23,6 +23,7 @@ mod gone;
 mod handlers;
 mod life;
 mod link_events;
+mod link_scope;
 mod many_options;
 mod neighbours;
 mod option_errors;

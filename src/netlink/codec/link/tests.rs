@@ -44,6 +44,7 @@ fn every_field_of_a_new_team_is_read() {
     let datagram = bytes(golden::NEWLINK_TEAM);
     let expected = LinkReport {
         ifindex: ifindex(10),
+        is_announced: true,
         name: "team0".into(),
         hwaddr: address(10),
         permanent_hwaddr: None,
@@ -65,6 +66,7 @@ fn every_field_of_a_port_that_is_up_is_read() {
     let datagram = bytes(golden::NEWLINK_PORT);
     let expected = LinkReport {
         ifindex: ifindex(20),
+        is_announced: false,
         name: "veth0".into(),
         hwaddr: address(20),
         permanent_hwaddr: None,
@@ -147,7 +149,7 @@ fn requests_are_what_the_kernel_takes() {
     let create = command | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
     let (team, port) = (ifindex(10), ifindex(20));
     for (request, flags, file) in [
-        (dump_request(), NLM_F_REQUEST | NLM_F_DUMP, golden::REQUEST_LINKS),
+        (dump_request(None), NLM_F_REQUEST | NLM_F_DUMP, golden::REQUEST_LINKS),
         (get_request(port), command, golden::REQUEST_LINK),
         (get_by_name_request("fifteen-bytes-x"), command, golden::REQUEST_LINK_BY_NAME),
         (get_by_name_request("sixteen-bytes-xx"), command, golden::REQUEST_LINK_BY_ALTNAME),

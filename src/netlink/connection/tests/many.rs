@@ -5,7 +5,7 @@ type Answers = Vec<(usize, i32)>;
 
 fn request_many(connection: &mut Connection, count: usize) -> (Result<(), Failure>, Answers) {
     let mut answers = vec![];
-    let result = connection.request_many((0..count).map(|_| link::dump_request()), |position, answer| {
+    let result = connection.request_many((0..count).map(|_| link::dump_request(None)), |position, answer| {
         answers.push((position, answer.err().map_or(0, |refusal| refusal.errno.raw_os_error())));
     });
     (result, answers)

@@ -25,7 +25,7 @@ fn interrupted(number: u8) -> Vec<u8> {
 /// Plays a dump and returns its result with the numbers of its last attempt.
 fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8>) {
     let mut numbers = vec![];
-    let result = connection(script).dump(link::dump_request(), attempts, |part| {
+    let result = connection(script).dump(link::dump_request(None), attempts, |part| {
         match part {
             Part::Start => numbers.clear(),
             Part::Message(frame) => numbers.push(frame.payload[0]),
@@ -37,7 +37,7 @@ fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8
 
 fn request(script: &Script) -> (Result<(), Failure>, Vec<u8>) {
     let mut numbers = vec![];
-    let result = connection(script).request(link::dump_request(), 0, |frame| {
+    let result = connection(script).request(link::dump_request(None), 0, |frame| {
         numbers.push(frame.payload[0]);
         Ok(())
     });
@@ -99,7 +99,7 @@ fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
     let forged = || Step::Datagram { bytes: ack(0), sender: 4711 };
     let script = Script::new([forged(), forged(), forged(), Step::answer(&[ack(0)])]);
     let mut connection = Connection::new(script.clone(), Duration::ZERO);
-    let result = connection.request(link::dump_request(), 0, |_| Ok(()));
+    let result = connection.request(link::dump_request(None), 0, |_| Ok(()));
     assert!(matches!(result, Err(Failure::Timeout(Duration::ZERO))), "{result:?}");
     assert_eq!(script.left(), 3);
 }
@@ -112,7 +112,7 @@ fn the_answer_to_an_earlier_request_is_skipped() {
     connection.sequence = 7;
     let mut numbers = vec![];
     connection
-        .request(link::dump_request(), 0, |frame| {
+        .request(link::dump_request(None), 0, |frame| {
             numbers.push(frame.payload[0]);
             Ok(())
         })
@@ -126,7 +126,7 @@ fn the_sequence_number_goes_on_past_its_largest_value() {
     let mut connection = connection(&script);
     connection.sequence = u32::MAX - 1;
     for _ in 0..2 {
-        connection.request(link::dump_request(), 0, |_| Ok(())).unwrap();
+        connection.request(link::dump_request(None), 0, |_| Ok(())).unwrap();
     }
     assert_eq!(script.sent()[1][8..12], 0_u32.to_ne_bytes());
 }
@@ -195,7 +195,7 @@ fn an_end_without_a_code_is_success() {
     let script = Script::new([Step::answer(&[data(1), bare_done()])]);
     let mut numbers = 0;
     connection(&script)
-        .collect(link::dump_request(), |part| {
+        .collect(link::dump_request(None), |part| {
             numbers += u32::from(matches!(part, Part::Message(_)));
             Ok(())
         })
@@ -241,7 +241,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
     let mut connection = connection(&script);
     let before = connection.transport.receive_buffer().unwrap();
     connection
-        .collect(link::dump_request(), |part| {
+        .collect(link::dump_request(None), |part| {
             match part {
                 Part::Start => numbers.clear(),
                 Part::Message(frame) => numbers.push(frame.payload[0]),
@@ -308,9 +308,9 @@ fn what_follows_a_failure_is_read_away() {
 fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
     let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[done(0)]), Step::answer(&[bare_done()])]);
     let mut connection = connection(&script);
-    connection.request(link::dump_request(), 0x400, |_| Ok(())).unwrap();
-    connection.dump(link::dump_request(), 1, |_| Ok(())).unwrap();
-    connection.collect(link::dump_request(), |_| Ok(())).unwrap();
+    connection.request(link::dump_request(None), 0x400, |_| Ok(())).unwrap();
+    connection.dump(link::dump_request(None), 1, |_| Ok(())).unwrap();
+    connection.collect(link::dump_request(None), |_| Ok(())).unwrap();
     let flags = script.sent().iter().map(|sent| u16::from_ne_bytes([sent[6], sent[7]])).collect::<Vec<_>>();
     assert_eq!(flags, [1 | 4 | 0x400, 1 | 0x300, 1]);
 }
