@@ -4,27 +4,34 @@ use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use log::warn;
+use log::{debug, warn};
 use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::genl::Genl;
 use crate::handle::TeamHandle;
-use crate::log_target::COMMAND;
+use crate::log_target::{COMMAND, EVENTS};
+use crate::model::bpf::BpfInstruction;
 use crate::model::ifindex::IfIndex;
+use crate::model::link_scope::LinkScope;
 use crate::model::name;
 use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::events::EventSocket;
 use crate::netlink::failure::During;
+use crate::netlink::filter;
 use crate::netlink::readiness::Readiness;
+use crate::netlink::transport::{NetlinkSocket, Transport};
 use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
-use crate::session::Session;
+use crate::session::{Follow, Session};
 use crate::socket_builder::SocketBuilder;
 
 /// The environment variable that sets the size of the event sockets' receive buffers, as for the C library.
 const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
 /// Asked for by default, in bytes: holds some 900 link notifications after the kernel has doubled it.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
+/// What that grows to by default.
+const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
 /// The largest size that the kernel's doubling leaves whole.
 const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
 
@@ -51,7 +58,9 @@ const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
 #[must_use]
 pub struct TeamBuilder {
     sockets: SocketBuilder,
-    receive_buffer: usize,
+    receive_buffer: Option<usize>,
+    receive_buffer_limit: Option<usize>,
+    link_scope: LinkScope,
 }
 
 impl Default for TeamBuilder {
@@ -63,7 +72,12 @@ impl Default for TeamBuilder {
 impl TeamBuilder {
     /// The default settings.
     pub fn new() -> Self {
-        Self { sockets: SocketBuilder::new(), receive_buffer: DEFAULT_RECEIVE_BUFFER }
+        Self {
+            sockets: SocketBuilder::new(),
+            receive_buffer: None,
+            receive_buffer_limit: None,
+            link_scope: LinkScope::default(),
+        }
     }
 
     /// The size in bytes to ask for as the receive buffer of each event socket; 1 MiB by default.
@@ -76,7 +90,14 @@ impl TeamBuilder {
     ///
     /// `SO_RCVBUF` and `SO_RCVBUFFORCE`, socket(7).
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = bytes;
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// The size in bytes up to which an event socket's receive buffer grows: twice the last size after each overrun. By
+    /// default that is 16 MiB, or the size that [`receive_buffer`](Self::receive_buffer) or `TEAM_EVENT_BUFSIZE` set.
+    pub fn receive_buffer_limit(mut self, bytes: usize) -> Self {
+        self.receive_buffer_limit = Some(bytes);
         self
     }
 
@@ -88,6 +109,12 @@ impl TeamBuilder {
     /// `NLM_F_DUMP_INTR`, netlink(7).
     pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
         self.sockets = self.sockets.dump_attempts(attempts);
+        self
+    }
+
+    /// Which links the handle keeps and follows; those of the team by default.
+    pub fn link_scope(mut self, scope: LinkScope) -> Self {
+        self.link_scope = scope;
         self
     }
 
@@ -198,28 +225,48 @@ impl TeamBuilder {
 
     /// Opens the other sockets and fills the cache.
     fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
-        let genl = Genl::resolve(self.sockets.connection(NETLINK_GENERIC)?)?;
-        let events = self.sockets.clone().receive_buffer(self.event_buffer()?);
-        let link_events = events.events(NETLINK_ROUTE, RTNLGRP_LINK)?;
-        let team_events = events.events(NETLINK_GENERIC, genl.event_group())?;
-        let opening = || "preparing an event socket".to_owned();
-        let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(opening)?;
-        let link_events = EventSocket::new(link_events).during(opening)?;
-        let team_events = EventSocket::new(team_events).during(opening)?;
-        let session = Session::start(rtnl, genl, link_events, team_events, ifindex, name)?;
+        let preparing = || "preparing an event socket".to_owned();
+        let mut genl = Genl::resolve(self.sockets.connection(NETLINK_GENERIC)?)?;
+        let wanted = self.event_buffer()?;
+        let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
+        let limit = self.receive_buffer_limit.or(wanted).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);
+        let limit = 2 * limit.min(MAX_RECEIVE_BUFFER);
+        let mut link_events = sockets.listener(NETLINK_ROUTE)?;
+        let mut team_events = sockets.listener(NETLINK_GENERIC)?;
+        // A socket that joins its group first would have to take what nobody filtered.
+        filter_by(&mut team_events, Some(filter::team(ifindex, genl.family_id())));
+        let follow = match self.link_scope {
+            LinkScope::All => None,
+            LinkScope::Team => {
+                // That the team has these ports now is a guess that spares looking at them again.
+                let named = genl.port_indices(ifindex).chain([ifindex]).collect();
+                let is_filtered = filter_by(&mut link_events, filter::links(ifindex, &named));
+                Some(Follow::new(ifindex, is_filtered.then_some(named)))
+            }
+        };
+        let link_events = link_events.join(RTNLGRP_LINK).during(preparing)?;
+        let team_events = team_events.join(genl.event_group()).during(preparing)?;
+        let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(preparing)?;
+        let link_events = EventSocket::new(link_events).during(preparing)?.growing_to(limit);
+        let team_events = EventSocket::new(team_events).during(preparing)?.growing_to(limit);
+        let cache = Cache::new(ifindex, name, self.link_scope);
+        let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
         Ok(TeamHandle::new(session, readiness))
     }
 
-    fn event_buffer(&self) -> Result<usize> {
+    /// The size that the environment or the caller wants.
+    fn event_buffer(&self) -> Result<Option<usize>> {
         let wanted = match env::var_os(BUFFER_VARIABLE) {
-            Some(value) => value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| Error::InvalidSetting {
-                setting: BUFFER_VARIABLE,
-                value: value.to_string_lossy().into_owned(),
-                reason: "want a number of bytes",
-            })?,
+            Some(value) => {
+                Some(value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| Error::InvalidSetting {
+                    setting: BUFFER_VARIABLE,
+                    value: value.to_string_lossy().into_owned(),
+                    reason: "want a number of bytes",
+                })?)
+            }
             None => self.receive_buffer,
         };
-        Ok(wanted.min(MAX_RECEIVE_BUFFER))
+        Ok(wanted.map(|wanted: usize| wanted.min(MAX_RECEIVE_BUFFER)))
     }
 }
 
@@ -290,4 +337,12 @@ fn check_team(link: &LinkRecord) -> Result<(IfIndex, String)> {
     } else {
         Err(Error::NotTeam { device: name, kind: link.kind().map(Cow::into_owned) })
     }
+}
+
+/// Puts a filter on a new socket, if there is one and the kernel takes it. Without one all messages pass, which costs
+/// more and does no harm: what is not the team's is left out when it is read, too.
+fn filter_by(socket: &mut NetlinkSocket, program: Option<Vec<BpfInstruction>>) -> bool {
+    let Some(program) = program else { return false };
+    let attached = socket.set_filter(Some(&program));
+    attached.inspect_err(|error| debug!(target: EVENTS, "a filter is refused: {error}")).is_ok()
 }

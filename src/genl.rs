@@ -52,6 +52,15 @@ impl Genl {
         self.list(Request::port_list_get(team), team, Report::Ports(Vec::new()))
     }
 
+    /// Which ports a team has; none if the driver does not tell.
+    pub(crate) fn port_indices(&mut self, team: IfIndex) -> impl Iterator<Item = IfIndex> {
+        let ports = match self.ports(team) {
+            Ok(Report::Ports(ports)) => ports,
+            _ => Vec::new(),
+        };
+        ports.into_iter().map(|report| report.port.ifindex())
+    }
+
     /// Asks for all options of a team.
     pub(crate) fn options(&mut self, team: IfIndex) -> Result<Report, Failure> {
         self.list(Request::options_get(team), team, Report::Options(Vec::new()))

@@ -11,6 +11,7 @@ use crate::iter::{Links, Options, Ports};
 use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
+use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::port::Port;
 use crate::netlink::failure::{During, Failure};
@@ -103,14 +104,21 @@ impl TeamHandle {
         self.port(ifindex).is_some()
     }
 
-    /// The links of the namespace in the order of their index.
+    /// Which links the handle keeps.
+    #[must_use]
+    pub fn link_scope(&self) -> LinkScope {
+        self.session.cache().scope()
+    }
+
+    /// The links in the order of their index: those of the team and its ports, or all of the namespace. See
+    /// [`LinkScope`].
     #[doc(alias = "team_get_next_ifinfo")]
     #[must_use]
     pub fn links(&self) -> Links<'_> {
         self.session.cache().links().iter()
     }
 
-    /// One link of the namespace.
+    /// One of these links.
     #[doc(alias = "team_get_port_ifinfo")]
     #[must_use]
     pub fn link(&self, ifindex: IfIndex) -> Option<&Link> {

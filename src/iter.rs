@@ -18,7 +18,8 @@ macro_rules! iterator {
             type Item = &'a $item;
 
             fn next(&mut self) -> Option<Self::Item> {
-                self.0.next()
+                let item: &$item = self.0.next()?;
+                Some(item)
             }
 
             fn size_hint(&self) -> (usize, Option<usize>) {
@@ -28,7 +29,8 @@ macro_rules! iterator {
 
         impl DoubleEndedIterator for $name<'_> {
             fn next_back(&mut self) -> Option<Self::Item> {
-                self.0.next_back()
+                let item: &$item = self.0.next_back()?;
+                Some(item)
             }
         }
 
@@ -40,7 +42,7 @@ macro_rules! iterator {
 
 iterator! {
     /// The links that a handle knows, see [`TeamHandle::links`](crate::TeamHandle::links).
-    Links over std::collections::btree_map::Values<'a, IfIndex, Link> => Link
+    Links over std::collections::btree_map::Values<'a, IfIndex, Box<Link>> => Link
 }
 
 iterator! {

@@ -64,6 +64,7 @@ pub use model::bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHash
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
 pub use model::ifindex::IfIndex;
 pub use model::link::{Link, LinkFlags, OperState};
+pub use model::link_scope::LinkScope;
 pub use model::mode::Mode;
 pub use model::option::{OptionId, TeamOption};
 pub use model::option_type::{OptionType, ParseOptionError};

@@ -1,10 +1,13 @@
 //! The four sockets and the cache, kept in step: events are applied, and what was lost is asked for again.
 
-use std::collections::HashSet;
+mod follow;
+
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use log::warn;
 
+pub(crate) use self::follow::Follow;
 use crate::cache::Cache;
 use crate::changes::Changes;
 use crate::error::{Error, Result};
@@ -17,11 +20,11 @@ use crate::netlink::codec::team::{self, Report};
 use crate::netlink::connection::Consistency;
 use crate::netlink::events::{EventSocket, Rest};
 use crate::netlink::failure::{During, Failure};
-use crate::rtnl::{LinkPart, RtnlSocket};
+use crate::rtnl::{LinkPart, RtnlSocket, Snapshot};
 
-/// How often one call makes a loss good and finds that events were lost again meanwhile. After that it returns: the
-/// sockets are still readable, so the next call goes on.
-const MAX_RESYNCS: u32 = 4;
+/// How often one call makes a loss good, or looks after new ports, and finds that there is more to do meanwhile. After
+/// that it returns: the handle is still readable, so the next call goes on.
+const MAX_ROUNDS: u32 = 4;
 
 /// The sockets of a handle with the cache that they feed.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct Session {
     link_events: EventSocket,
     team_events: EventSocket,
     cache: Cache,
+    /// Unless all links are kept.
+    follow: Option<Follow>,
     /// Told with the next changes.
     resynced: bool,
     inconsistent: bool,
@@ -44,11 +49,11 @@ impl Session {
         genl: Genl,
         link_events: EventSocket,
         team_events: EventSocket,
-        team: IfIndex,
-        name: String,
+        cache: Cache,
+        follow: Option<Follow>,
     ) -> Result<Self> {
-        let cache = Cache::new(team, name);
-        let mut session = Self { rtnl, genl, link_events, team_events, cache, resynced: false, inconsistent: false };
+        let (resynced, inconsistent) = (false, false);
+        let mut session = Self { rtnl, genl, link_events, team_events, cache, follow, resynced, inconsistent };
         session.resync()?;
         session.update()?;
         session.check_alive()?;
@@ -60,6 +65,19 @@ impl Session {
     /// Notes that this handle set an option.
     pub(crate) fn set_by_us(&mut self, id: &OptionId) {
         self.cache.set_by_us(id);
+    }
+
+    /// Notes the address of a link that is about to become a port: in some modes the driver gives it another one, and
+    /// of a link that is not followed yet nobody tells the old one.
+    pub(crate) fn expect_port(&mut self, link: &Snapshot) {
+        if link.master.is_none() {
+            self.cache.expect_port(link.ifindex, link.hwaddr);
+        }
+    }
+
+    /// It became one, or did not.
+    pub(crate) fn expect_no_port(&mut self) {
+        self.cache.expect_no_port();
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -78,24 +96,30 @@ impl Session {
 
     /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost. Does not wait.
     pub(crate) fn update(&mut self) -> Result<()> {
-        let followed = self.follow();
+        let followed = self.follow_events();
         self.cache.name_ports();
         followed
     }
 
-    fn follow(&mut self) -> Result<()> {
-        let mut resyncs = 0;
-        let mut rest = self.drain()?;
+    fn follow_events(&mut self) -> Result<()> {
+        let mut rounds = 0;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
-        while self.is_lost() && rest == Rest::Nothing {
-            warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
-            self.resync()?;
-            self.resynced = true;
-            resyncs += 1;
-            if resyncs == MAX_RESYNCS {
+        while self.drain()? == Rest::Nothing {
+            if self.is_lost() {
+                warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
+                self.grow_buffers()?;
+                self.resync()?;
+                self.resynced = true;
+            } else {
+                let looked = self.check_doubtful_links()?;
+                if !self.follow_ports()? && !looked {
+                    break;
+                }
+            }
+            rounds += 1;
+            if rounds == MAX_ROUNDS {
                 break;
             }
-            rest = self.drain()?;
         }
         if self.cache.is_team_link_doubtful() {
             self.recheck_link(self.cache.team())?;
@@ -113,7 +137,11 @@ impl Session {
 
     /// Whether there is work that no socket announces: changes to tell, or a resync that failed.
     pub(crate) fn has_work(&self) -> bool {
-        self.cache.has_changes() || self.resynced || self.is_lost() || self.cache.is_team_link_doubtful()
+        self.cache.has_changes()
+            || self.resynced
+            || self.is_lost()
+            || self.cache.is_team_link_doubtful()
+            || self.doubtful_links().next().is_some()
     }
 
     /// Tells what changed since this was last called.
@@ -128,6 +156,16 @@ impl Session {
     pub(crate) fn check_alive(&self) -> Result<()> {
         if self.cache.is_gone() {
             return Err(Error::DeviceGone { device: self.name().to_owned(), ifindex: self.cache.team() });
+        }
+        Ok(())
+    }
+
+    /// What overran has more room from now on.
+    fn grow_buffers(&mut self) -> Result<()> {
+        for socket in [&mut self.link_events, &mut self.team_events] {
+            if socket.is_lost() {
+                socket.grow().during(|| "enlarging a receive buffer".to_owned())?;
+            }
         }
         Ok(())
     }
@@ -173,29 +211,56 @@ impl Session {
     }
 
     fn resync_links(&mut self) -> Result<()> {
+        let only_ports_of = self.follow.as_ref().map(|_| self.cache.team());
         let (cache, mut seen) = (&mut self.cache, HashSet::new());
-        let consistency = self.rtnl.each_link(|part| match part {
+        let consistency = self.rtnl.each_link(only_ports_of, |part| match part {
             LinkPart::Start => seen.clear(),
             LinkPart::Link(report) => {
                 seen.insert(report.ifindex);
                 cache.link_present(&report);
             }
         })?;
-        let missing: Vec<IfIndex> = self
+        let mut missing: BTreeSet<IfIndex> = self
             .cache
             .links()
             .iter()
             .map(crate::model::link::Link::ifindex)
             .filter(|link| !seen.contains(link))
             .collect();
-        if consistency == Consistency::Interrupted {
-            self.inconsistent = true;
+        self.inconsistent |= consistency == Consistency::Interrupted;
+        // The team is no port of itself, and what is no port any more may still be there.
+        missing.extend(only_ports_of);
+        if consistency == Consistency::Interrupted || only_ports_of.is_some() {
             return missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex));
         }
         for ifindex in missing {
             self.cache.link_removed(ifindex);
         }
         Ok(())
+    }
+
+    /// The links of which events alone do not tell whether they exist.
+    fn doubtful_links(&self) -> impl Iterator<Item = IfIndex> {
+        self.follow.iter().flat_map(Follow::unchecked).chain(self.cache.unannounced())
+    }
+
+    /// Asks for the doubtful links by themselves. The sockets were read empty just now. True if there were any.
+    fn check_doubtful_links(&mut self) -> Result<bool> {
+        let doubtful: Vec<IfIndex> = self.doubtful_links().collect();
+        for &ifindex in &doubtful {
+            self.recheck_link(ifindex)?;
+        }
+        self.follow.iter_mut().for_each(Follow::all_checked);
+        self.cache.all_announced();
+        Ok(!doubtful.is_empty())
+    }
+
+    /// Has the link events' filter follow the ports. True if some came into it late.
+    fn follow_ports(&mut self) -> Result<bool> {
+        let Some(follow) = &mut self.follow else { return Ok(false) };
+        let adopted = follow.adopt(self.cache.followed(), &mut self.link_events);
+        adopted.during(|| "filtering link events".to_owned())?;
+        Ok(follow.unchecked().next().is_some())
     }
 
     /// Asks for one link by itself: that an interrupted dump did not hold it, say, does not mean that it is gone.

@@ -153,7 +153,8 @@ impl SocketBuilder {
     ///
     /// As [`connection`](Self::connection).
     pub fn link_events(&self) -> Result<LinkEvents> {
-        LinkEvents::over(self.events(NETLINK_ROUTE, RTNLGRP_LINK)?)
+        let socket = self.listener(NETLINK_ROUTE)?.join(RTNLGRP_LINK);
+        LinkEvents::over(socket.during(|| "joining the group of link events".to_owned())?)
     }
 
     fn connect(
@@ -167,9 +168,9 @@ impl SocketBuilder {
         Ok(NetlinkConnection::new(connection, self.dump_attempts, self.interrupted))
     }
 
-    /// Joins a multicast group with a socket of its own.
-    pub(crate) fn events(&self, protocol: isize, group: u32) -> Result<NetlinkSocket> {
-        self.open(|| NetlinkSocket::open(protocol, self.receive_buffer)?.join(group))
+    /// Opens a socket for multicast; it is to [join](NetlinkSocket::join) a group.
+    pub(crate) fn listener(&self, protocol: isize) -> Result<NetlinkSocket> {
+        self.open(|| NetlinkSocket::open(protocol, self.receive_buffer))
     }
 
     fn open(&self, open: impl FnOnce() -> std::io::Result<NetlinkSocket> + Send) -> Result<NetlinkSocket> {

@@ -21,7 +21,7 @@ use std::env;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
-use libteam::{Error, IfIndex, OptionId, TeamHandle};
+use libteam::{Error, IfIndex, LinkScope, OptionId, TeamHandle};
 
 use arguments::{Arguments, Command, Misuse, Request, Usage};
 use line::{End, Line};
@@ -73,7 +73,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
-    let mut team = TeamHandle::open(&arguments.team)?;
+    // The monitor prints every link of the namespace, as the C library's does.
+    let scope = if matches!(arguments.command, Command::Monitor) { LinkScope::All } else { LinkScope::Team };
+    let mut team = TeamHandle::builder().link_scope(scope).open(&arguments.team)?;
     let port = arguments.port.as_deref().map(|name| port_index(&mut team, name)).transpose()?;
     let array_index = arguments.array_index.as_deref().map(number).transpose()?;
     let mut words = arguments.words.iter();

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::journal::Journal;
 use super::original_hwaddr::Replaced;
@@ -7,14 +8,20 @@ use crate::changes::Change;
 use crate::iter;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
-use crate::model::link::Link;
+use crate::model::link::{Link, Rarities};
 use crate::netlink::codec::link::LinkReport;
 
 /// The links of the namespace, by index.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    by_index: BTreeMap<IfIndex, Link>,
+    /// Boxed, for the nodes of the map are half empty.
+    by_index: BTreeMap<IfIndex, Box<Link>>,
+    kinds: Kinds,
     replaced: Replaced,
+    /// A link that is about to become a port, and its address.
+    expected: Option<(IfIndex, Option<HwAddr>)>,
+    /// Links that are followed no more since changes were last told, as they left.
+    left: HashMap<IfIndex, Link>,
     journal: Journal<IfIndex, Link>,
 }
 
@@ -25,29 +32,63 @@ impl Links {
     }
 
     pub(crate) fn get(&self, ifindex: IfIndex) -> Option<&Link> {
-        self.by_index.get(&ifindex)
+        self.by_index.get(&ifindex).map(Box::as_ref)
     }
 
     /// Takes over what a message says of a link. `given` is the address that the link's master, if it has one, gives
     /// its new ports.
-    pub(crate) fn apply(&mut self, report: &LinkReport<'_>, given: Option<HwAddr>) {
+    /// `is_enslaved_now` says that it became a port of that master by this very message.
+    pub(crate) fn apply(&mut self, report: &LinkReport<'_>, given: Option<HwAddr>, is_enslaved_now: bool) {
         let ifindex = report.ifindex;
+        if let Some(back) = self.left.remove(&ifindex) {
+            self.by_index.insert(ifindex, Box::new(back));
+        }
         let Some(link) = self.by_index.get_mut(&ifindex) else {
-            self.by_index.insert(ifindex, Link::from_report(report));
+            let mut link = Link::from_report(report, &mut self.kinds);
+            if let Some((_, own)) = self.expected.take_if(|expected| expected.0 == ifindex) {
+                link.original_hwaddr = own;
+            } else if is_enslaved_now && report.hwaddr != given {
+                link.original_hwaddr = report.hwaddr;
+            }
+            self.by_index.insert(ifindex, Box::new(link));
             return self.journal.note(ifindex, || None, false);
         };
-        let before = link.clone();
-        link.update(report);
+        let before = Link::clone(link);
+        link.update(report, &mut self.kinds);
         link.original_hwaddr = self.replaced.original_hwaddr(&before, report, given);
-        if *link != before {
+        if **link != before {
             self.journal.note(ifindex, || Some(before), false);
         }
     }
 
+    /// Notes the address of a link that is about to become a port.
+    pub(super) fn expect(&mut self, ifindex: IfIndex, hwaddr: Option<HwAddr>) {
+        self.expected = Some((ifindex, hwaddr));
+    }
+
+    /// It became one, or did not.
+    pub(super) fn expect_none(&mut self) {
+        self.expected = None;
+    }
+
+    /// Follows a link no more; a message says what it was last.
+    pub(super) fn leave(&mut self, report: &LinkReport<'_>) {
+        if let Some(before) = self.by_index.remove(&report.ifindex) {
+            let mut link = Link::clone(&before);
+            link.update(report, &mut self.kinds);
+            self.replaced.forget(report.ifindex);
+            self.left.insert(report.ifindex, link);
+            self.journal.note(report.ifindex, || Some(*before), false);
+        } else if let Some(link) = self.left.get_mut(&report.ifindex) {
+            link.update(report, &mut self.kinds);
+        }
+    }
+
     pub(crate) fn remove(&mut self, ifindex: IfIndex) {
+        self.left.remove(&ifindex);
         if let Some(link) = self.by_index.remove(&ifindex) {
             self.replaced.forget(ifindex);
-            self.journal.note(ifindex, || Some(link), false);
+            self.journal.note(ifindex, || Some(*link), false);
         }
     }
 
@@ -61,12 +102,38 @@ impl Links {
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Link>> {
-        self.journal.take(|ifindex| self.by_index.get(ifindex))
+        let left = std::mem::take(&mut self.left);
+        let mut changes =
+            self.journal.take(|ifindex| self.by_index.get(ifindex).map(Box::as_ref).or_else(|| left.get(ifindex)));
+        // What came and left meanwhile is nobody's business.
+        changes.retain(|change| change.before().is_some() || !left.contains_key(&change.latest().ifindex));
+        changes
+            .into_iter()
+            .map(|change| {
+                let has_left = left.contains_key(&change.latest().ifindex);
+                change.left(has_left)
+            })
+            .collect()
+    }
+}
+
+/// The kinds of links that there are: many links share one.
+#[derive(Debug, Default)]
+struct Kinds(Vec<Arc<str>>);
+
+impl Kinds {
+    fn shared(&mut self, kind: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| &***known == kind) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = kind.into();
+        self.0.push(Arc::clone(&new));
+        new
     }
 }
 
 impl Link {
-    fn from_report(report: &LinkReport<'_>) -> Self {
+    fn from_report(report: &LinkReport<'_>, kinds: &mut Kinds) -> Self {
         let mut link = Self {
             ifindex: report.ifindex,
             name: Box::default(),
@@ -79,14 +146,13 @@ impl Link {
             oper_state: report.oper_state,
             mtu: report.mtu,
             kind: None,
-            phys_port_id: None,
-            alternative_names: Vec::new(),
+            rarities: None,
         };
-        link.update(report);
+        link.update(report, kinds);
         link
     }
 
-    fn update(&mut self, report: &LinkReport<'_>) {
+    fn update(&mut self, report: &LinkReport<'_>, kinds: &mut Kinds) {
         self.hwaddr = report.hwaddr;
         self.master = report.master;
         self.flags = report.flags;
@@ -96,14 +162,15 @@ impl Link {
         self.mtu = report.mtu;
         replace_text(&mut self.name, &report.name);
         if self.kind.as_deref() != report.kind.as_deref() {
-            self.kind = report.kind.as_deref().map(Box::from);
+            self.kind = report.kind.as_deref().map(|kind| kinds.shared(kind));
         }
-        if self.phys_port_id.as_deref() != report.phys_port_id {
-            self.phys_port_id = report.phys_port_id.map(Box::from);
-        }
-        let known = self.alternative_names.iter().map(|name| &**name);
-        if !known.eq(report.alternative_names()) {
-            self.alternative_names = report.alternative_names().map(Cow::into_owned).map(Box::from).collect();
+        let has_the_same_names = self.alternative_names().eq(report.alternative_names());
+        if self.phys_port_id() != report.phys_port_id || !has_the_same_names {
+            let rarities = Rarities {
+                phys_port_id: report.phys_port_id.map(Box::from),
+                alternative_names: report.alternative_names().map(Cow::into_owned).map(Box::from).collect(),
+            };
+            self.rarities = (rarities != Rarities::default()).then(|| Box::new(rarities));
         }
     }
 }

@@ -9,6 +9,8 @@ mod invariants;
 mod journal;
 mod original_hwaddr;
 
+use std::collections::BTreeSet;
+
 use links::Links;
 use options::Options;
 use ports::Ports;
@@ -17,9 +19,11 @@ use crate::changes::Changes;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
+use crate::model::link_scope::LinkScope;
 use crate::model::mode::Mode;
 use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
+use crate::model::port::Port;
 use crate::netlink::codec::link::{LinkNews, LinkReport};
 use crate::netlink::codec::team::{OptionReport, Report};
 
@@ -31,6 +35,10 @@ const KEEP_ADDRESSES: [&str; 3] = [Mode::UNSET, Mode::ACTIVE_BACKUP, Mode::LOAD_
 pub(crate) struct Cache {
     team: IfIndex,
     team_name: String,
+    scope: LinkScope,
+    /// Links that showed up without being announced as new. The kernel announces a new link once it is finished; what it
+    /// gives up before that goes without a word.
+    unannounced: BTreeSet<IfIndex>,
     /// The device was deleted. What has its index later is another one.
     gone: bool,
     /// The driver told of the team since its own link was last looked at.
@@ -41,10 +49,12 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(team: IfIndex, team_name: String) -> Self {
+    pub(crate) fn new(team: IfIndex, team_name: String, scope: LinkScope) -> Self {
         Self {
             team,
             team_name,
+            scope,
+            unannounced: BTreeSet::new(),
             gone: false,
             stirred: false,
             links: Links::default(),
@@ -55,6 +65,11 @@ impl Cache {
 
     pub(crate) fn team(&self) -> IfIndex {
         self.team
+    }
+
+    /// Which links are kept.
+    pub(crate) fn scope(&self) -> LinkScope {
+        self.scope
     }
 
     /// The name of the team device, or its last one.
@@ -87,15 +102,34 @@ impl Cache {
     /// Takes over a link message.
     pub(crate) fn apply_link(&mut self, news: &LinkNews<'_>) {
         match news {
-            LinkNews::Present(report) => self.link_present(report),
+            LinkNews::Present(report) => self.link_told(report, true),
             LinkNews::Removed(ifindex) => self.link_removed(*ifindex),
             LinkNews::Irrelevant => {}
         }
     }
 
+    /// Takes over the answer to a question about a link.
     pub(crate) fn link_present(&mut self, report: &LinkReport<'_>) {
+        self.link_told(report, false);
+    }
+
+    fn link_told(&mut self, report: &LinkReport<'_>, is_event: bool) {
+        let is_followed = match self.scope {
+            LinkScope::All => true,
+            LinkScope::Team => !self.gone && (report.ifindex == self.team || report.master == Some(self.team)),
+        };
+        if !is_followed {
+            return self.links.leave(report);
+        }
         let given = report.master.and_then(|master| self.address_given_by(master));
-        self.links.apply(report, given);
+        if report.is_announced {
+            self.unannounced.remove(&report.ifindex);
+        } else if is_event && self.scope == LinkScope::All && self.links.get(report.ifindex).is_none() {
+            self.unannounced.insert(report.ifindex);
+        }
+        // Before it is a port, a link is not followed: the first event about it is that it became one.
+        let is_enslaved_now = is_event && self.scope == LinkScope::Team;
+        self.links.apply(report, given, is_enslaved_now);
         if report.ifindex == self.team && !self.gone {
             if report.kind.as_deref() == Some(Link::TEAM_KIND) {
                 report.name.as_ref().clone_into(&mut self.team_name);
@@ -113,7 +147,34 @@ impl Cache {
         link.hwaddr.filter(|_| master != self.team || !keeps_addresses)
     }
 
+    /// Notes the address of a link that is about to become a port.
+    pub(crate) fn expect_port(&mut self, ifindex: IfIndex, hwaddr: Option<HwAddr>) {
+        self.links.expect(ifindex, hwaddr);
+    }
+
+    /// It became one, or did not.
+    pub(crate) fn expect_no_port(&mut self) {
+        self.links.expect_none();
+    }
+
+    /// The links that showed up unannounced, to be asked for.
+    pub(crate) fn unannounced(&self) -> impl Iterator<Item = IfIndex> {
+        self.unannounced.iter().copied()
+    }
+
+    /// They were asked for.
+    pub(crate) fn all_announced(&mut self) {
+        self.unannounced.clear();
+    }
+
+    /// The links to follow: the team's, and those of its ports, whether the driver told of them or rtnetlink.
+    pub(crate) fn followed(&self) -> BTreeSet<IfIndex> {
+        let links = self.links.iter().map(Link::ifindex);
+        links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
+    }
+
     pub(crate) fn link_removed(&mut self, ifindex: IfIndex) {
+        self.unannounced.remove(&ifindex);
         self.links.remove(ifindex);
         if ifindex == self.team {
             self.team_gone();

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::model::link::Link;
 use crate::model::option::TeamOption;
 use crate::model::port::Port;
 
@@ -10,6 +11,7 @@ pub struct Change<T> {
     after: T,
     removed: bool,
     by_us: bool,
+    left: bool,
 }
 
 impl<T> Change<T> {
@@ -18,14 +20,19 @@ impl<T> Change<T> {
     where
         T: Clone,
     {
-        let (removed, by_us) = (after.is_none(), false);
+        let (removed, by_us, left) = (after.is_none(), false, false);
         let after = after.or_else(|| before.clone())?;
-        Some(Self { before, after, removed, by_us })
+        Some(Self { before, after, removed, by_us, left })
     }
 
     /// The same change, made by this handle or not.
     pub(crate) fn made_by_us(self, by_us: bool) -> Self {
         Self { by_us, ..self }
+    }
+
+    /// The same change, of something that is followed no more or still is.
+    pub(crate) fn left(self, left: bool) -> Self {
+        Self { left, ..self }
     }
 
     /// The same change; if it is a removal, with what the kernel said of the thing when it went.
@@ -42,10 +49,10 @@ impl<T> Change<T> {
         self.before.as_ref()
     }
 
-    /// The state now, or `None` for something that was removed.
+    /// The state now, or `None` for something that was removed, or that [left](Change::is_left).
     #[must_use]
     pub fn after(&self) -> Option<&T> {
-        (!self.removed).then_some(&self.after)
+        (!self.removed && !self.left).then_some(&self.after)
     }
 
     /// The newest state there is: the one now, or the last one of what was removed, as the kernel told it on removal.
@@ -66,6 +73,15 @@ impl<T> Change<T> {
     #[must_use]
     pub fn is_removed(&self) -> bool {
         self.removed
+    }
+}
+
+impl Change<Link> {
+    /// Whether the link is no port of the team any more, and so is not kept and followed from now on. It still exists:
+    /// [`latest`](Self::latest) is how it left. Only with [`LinkScope::Team`](crate::LinkScope::Team).
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        self.left
     }
 }
 

@@ -49,6 +49,8 @@ bitflags! {
         const ALTERNATIVE_NAMES = 1 << 13;
         /// Its kind: another link got its index.
         const KIND = 1 << 14;
+        /// It is no port of the team any more, and not followed from now on: see [`Change::is_left`].
+        const LEFT = 1 << 15;
     }
 }
 
@@ -71,9 +73,13 @@ impl Change<Link> {
         what.set(LinkChange::CARRIER, self.differs(|link| (link.carrier, link.carrier_changes)));
         what.set(LinkChange::OPER_STATE, self.differs(|link| link.oper_state));
         what.set(LinkChange::MTU, self.differs(|link| link.mtu));
-        what.set(LinkChange::PHYS_PORT_ID, self.differs(|link| link.phys_port_id.clone()));
+        what.set(LinkChange::PHYS_PORT_ID, self.differs(|link| link.phys_port_id().map(Vec::from)));
         what.set(LinkChange::PHYS_PORT_ID_LEN, self.differs(|link| link.phys_port_id().map(<[u8]>::len)));
-        what.set(LinkChange::ALTERNATIVE_NAMES, self.differs(|link| link.alternative_names.clone()));
+        what.set(
+            LinkChange::ALTERNATIVE_NAMES,
+            self.differs(|link| link.alternative_names().map(String::from).collect::<Vec<_>>()),
+        );
+        what.set(LinkChange::LEFT, self.is_left());
         what.set(LinkChange::KIND, self.differs(|link| link.kind.clone()));
         what
     }

@@ -11,6 +11,7 @@ use crate::changes::Change;
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
+use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::port::Port;
 use crate::netlink::codec::frame::{Frame, frames};
@@ -23,8 +24,15 @@ const FAMILY: u16 = 30;
 /// Messages, one after the other. Those with the sequence number 0 are events, the others parts of an answer, which
 /// `NLMSG_DONE` ends. `NLMSG_NOOP` has the cache tell its changes.
 pub(super) fn cache(messages: &[u8]) {
+    for scope in [LinkScope::Team, LinkScope::All] {
+        play(messages, scope);
+    }
+}
+
+fn play(messages: &[u8], scope: LinkScope) {
     let Some(team) = TEAM else { return };
-    let mut player = Player { cache: Cache::new(team, "team0".to_owned()), told: Told::default(), answer: None };
+    let cache = Cache::new(team, "team0".to_owned(), scope);
+    let mut player = Player { cache, told: Told::default(), answer: None };
     // An event that cannot be read counts as lost: what is left of its datagram is not applied.
     if frames(messages).try_for_each(|frame| player.play(team, frame?)).is_err() {
         player.answer = None;

@@ -2,6 +2,7 @@
 
 use crate::cache::Cache;
 use crate::model::ifindex::IfIndex;
+use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::option_value::OptionValue;
 use crate::model::port::Duplex;
@@ -72,7 +73,7 @@ pub(super) fn link(payload: &[u8]) {
     let names = [&report.name].into_iter().chain(&report.kind);
     assert!(names.chain(&report.alternative_names().collect::<Vec<_>>()).all(|name| !name.contains('\0')));
 
-    let mut cache = Cache::new(team, String::new());
+    let mut cache = Cache::new(team, String::new(), LinkScope::All);
     cache.apply_link(&news);
     let link = cache.links().get(report.ifindex).map(ToString::to_string).unwrap_or_default();
     assert!(link.starts_with(&format!(" {}: {}: ", report.ifindex, report.name)), "{link}");

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use bitflags::bitflags;
 
@@ -24,7 +25,13 @@ pub struct Link {
     pub(crate) carrier_changes: u32,
     pub(crate) oper_state: OperState,
     pub(crate) mtu: u32,
-    pub(crate) kind: Option<Box<str>>,
+    pub(crate) kind: Option<Arc<str>>,
+    pub(crate) rarities: Option<Box<Rarities>>,
+}
+
+/// What few links have: kept apart, for there may be very many links. Never empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rarities {
     pub(crate) phys_port_id: Option<Box<[u8]>>,
     pub(crate) alternative_names: Vec<Box<str>>,
 }
@@ -123,12 +130,12 @@ impl Link {
     #[doc(alias = "team_get_ifinfo_phys_port_id_len")]
     #[must_use]
     pub fn phys_port_id(&self) -> Option<&[u8]> {
-        self.phys_port_id.as_deref()
+        self.rarities.as_ref()?.phys_port_id.as_deref()
     }
 
     /// Further names by which the kernel finds the link, each up to 127 bytes.
     pub fn alternative_names(&self) -> impl Iterator<Item = &str> {
-        self.alternative_names.iter().map(|name| &**name)
+        self.rarities.iter().flat_map(|rarities| &rarities.alternative_names).map(|name| &**name)
     }
 
     pub(crate) const TEAM_KIND: &'static str = "team";

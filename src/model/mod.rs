@@ -4,6 +4,7 @@ pub(crate) mod bpf;
 pub(crate) mod hwaddr;
 pub(crate) mod ifindex;
 pub(crate) mod link;
+pub(crate) mod link_scope;
 pub(crate) mod mode;
 pub(crate) mod name;
 pub(crate) mod option;

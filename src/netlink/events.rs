@@ -1,13 +1,14 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use log::warn;
+use log::{info, warn};
 use rustix::io::Errno;
 
 use super::codec::frame::{Frame, frames};
 use super::transport::{KERNEL, Received, Transport};
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
+use crate::model::bpf::BpfInstruction;
 
 /// Larger than any usual notification; a longer one is found out by its length and counts as lost.
 const BUFFER_LEN: usize = 32 * 1024;
@@ -26,6 +27,8 @@ pub(crate) struct EventSocket {
     /// Events were lost since the last [`recovered`](Self::recovered).
     lost: bool,
     budget: usize,
+    /// What the receive buffer may grow to, in bytes as the kernel counts them.
+    limit: usize,
 }
 
 /// What is left on the socket after a [`drain`](EventSocket::drain).
@@ -55,10 +58,29 @@ pub(crate) enum Found<'a> {
 impl EventSocket {
     /// Wraps a socket that has joined its group.
     pub(crate) fn new(transport: impl Transport + 'static) -> io::Result<Self> {
-        // One budget covers whatever the receive buffer can hold. So a drain that follows a dump has read all that
-        // is older than the dump before its changes are told, and no old news is ever told as the last word.
-        let budget = MIN_BUDGET.max(transport.receive_buffer()? / MIN_CHARGE);
-        Ok(Self { transport: Box::new(transport), buffer: vec![0; BUFFER_LEN], lost: false, budget })
+        let budget = budget(transport.receive_buffer()?);
+        Ok(Self { transport: Box::new(transport), buffer: vec![0; BUFFER_LEN], lost: false, budget, limit: 0 })
+    }
+
+    /// Lets the receive buffer [grow](Self::grow) to this many bytes.
+    pub(crate) fn growing_to(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Doubles the receive buffer after an overrun, up to the limit; true if it is larger now.
+    pub(crate) fn grow(&mut self) -> io::Result<bool> {
+        let before = self.transport.receive_buffer()?;
+        if before >= self.limit {
+            return Ok(false);
+        }
+        // The kernel doubles what it is asked for.
+        self.transport.set_receive_buffer(before.min(self.limit / 2))?;
+        let after = self.transport.receive_buffer()?;
+        self.budget = budget(after);
+        if after > before {
+            info!(target: EVENTS, "the receive buffer of an event socket grew from {before} to {after} bytes");
+        }
+        Ok(after > before)
     }
 
     /// Whether events were lost: what they would have told must be asked for.
@@ -74,6 +96,11 @@ impl EventSocket {
     /// The receive buffer's size in bytes as the kernel counts it.
     pub(crate) fn receive_buffer(&self) -> io::Result<usize> {
         self.transport.receive_buffer()
+    }
+
+    /// Has the kernel keep back what the program returns 0 for, see [`Transport::set_filter`].
+    pub(crate) fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
+        self.transport.set_filter(program)
     }
 
     /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
@@ -122,6 +149,12 @@ impl EventSocket {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What is read in one go, in datagrams: all that a receive buffer of this size can hold. So a drain that follows a dump
+/// has read all that is older than the dump before its changes are told, and no old news is ever told as the last word.
+fn budget(receive_buffer: usize) -> usize {
+    MIN_BUDGET.max(receive_buffer / MIN_CHARGE)
 }
 
 impl AsFd for EventSocket {

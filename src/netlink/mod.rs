@@ -4,6 +4,7 @@ pub(crate) mod codec;
 pub(crate) mod connection;
 pub(crate) mod events;
 pub(crate) mod failure;
+pub(crate) mod filter;
 pub(crate) mod namespace;
 pub(crate) mod readiness;
 #[cfg(test)]

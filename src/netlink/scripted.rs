@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::codec::frame::HEADER_LEN;
 use super::transport::{KERNEL, Received, Transport};
+use crate::model::bpf::BpfInstruction;
 
 /// What a receive finds.
 #[derive(Debug)]
@@ -83,6 +84,7 @@ struct State {
     sent: Vec<Vec<u8>>,
     waits: usize,
     receive_buffer: usize,
+    filters: Vec<Option<Vec<BpfInstruction>>>,
 }
 
 impl Script {
@@ -105,6 +107,11 @@ impl Script {
     /// The requests sent so far.
     pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
         self.state().sent.clone()
+    }
+
+    /// The filters set so far.
+    pub(crate) fn filters(&self) -> Vec<Option<Vec<BpfInstruction>>> {
+        self.state().filters.clone()
     }
 
     /// How often somebody waited.
@@ -158,6 +165,11 @@ impl Transport for Script {
 
     fn receive_buffer(&self) -> io::Result<usize> {
         Ok(self.state().receive_buffer)
+    }
+
+    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
+        self.state().filters.push(program.map(<[_]>::to_vec));
+        Ok(())
     }
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {

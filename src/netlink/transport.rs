@@ -8,8 +8,10 @@ use netlink_sys::{Socket, SocketAddr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
+use socket2::{SockFilter, SockRef};
 
 use crate::log_target::COMMAND;
+use crate::model::bpf::BpfInstruction;
 
 /// The kernel's port id: the only sender that is believed.
 pub(crate) const KERNEL: u32 = 0;
@@ -36,6 +38,9 @@ pub(crate) trait Transport: AsFd + Debug + Send {
     fn wait(&mut self, timeout: Duration) -> io::Result<bool>;
     /// The receive buffer's size in bytes as the kernel counts it.
     fn receive_buffer(&self) -> io::Result<usize>;
+    /// Has the kernel run a classic BPF program over each datagram and drop what it returns 0 for; in place of the one
+    /// before it, without a gap. None lets everything pass.
+    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()>;
     /// Asks for a receive buffer of `bytes`; the kernel doubles it and may cap it.
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
     /// The time, of which a test may have its own.
@@ -119,6 +124,19 @@ impl Transport for NetlinkSocket {
 
     fn receive_buffer(&self) -> io::Result<usize> {
         Ok(sockopt::socket_recv_buffer_size(&self.socket)?)
+    }
+
+    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        let Some(program) = program else { return socket.detach_filter() };
+        let program: Vec<SockFilter> = program
+            .iter()
+            .map(|instruction| {
+                let BpfInstruction { code, jump_true, jump_false, k } = *instruction;
+                SockFilter::new(code, jump_true, jump_false, k)
+            })
+            .collect();
+        socket.attach_filter(&program)
     }
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {

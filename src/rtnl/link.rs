@@ -152,11 +152,15 @@ impl RtnlSocket {
         self.one(link::get_by_name_request(name), name)
     }
 
-    /// Asks for all links, one by one as they come.
-    pub(crate) fn each_link(&mut self, mut part: impl FnMut(LinkPart<'_>)) -> Result<Consistency> {
+    /// Asks for all links, or for the ports of one master, one by one as they come. An old kernel sends all even so.
+    pub(crate) fn each_link(
+        &mut self,
+        master: Option<IfIndex>,
+        mut part: impl FnMut(LinkPart<'_>),
+    ) -> Result<Consistency> {
         let op = "listing the links";
         self.connection
-            .stream(op, link::dump_request(), |raw| {
+            .stream(op, link::filtered_dump_request(master, None), |raw| {
                 match raw {
                     Part::Start { .. } => part(LinkPart::Start),
                     Part::Message(frame) => {

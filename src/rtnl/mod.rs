@@ -13,8 +13,8 @@ mod traffic_control;
 use netlink_packet_route::RouteNetlinkMessage;
 
 pub use self::address::AddressFilter;
-pub(crate) use self::changes::Step;
 pub use self::changes::{LinkSettings, NewLink};
+pub(crate) use self::changes::{Snapshot, Step};
 pub use self::link::LinkFilter;
 pub(crate) use self::link::LinkPart;
 pub use self::neighbour::NeighbourFilter;

@@ -20,6 +20,8 @@ pub(super) fn link_with_flags(
     let mut payload = vec![0; 16];
     payload[4..8].copy_from_slice(&ifindex.to_ne_bytes());
     payload[8..12].copy_from_slice(&state.bits().to_ne_bytes());
+    // As of a link that is new: a link that is known already is none the newer for it.
+    payload[12..16].fill(0xff);
     payload.extend(attribute(3, format!("{name}\0").as_bytes()));
     payload.extend(attribute(4, &1500_u32.to_ne_bytes()));
     payload.extend(more.concat());

@@ -27,7 +27,10 @@ impl TeamHandle {
         let team = self.team_ifindex();
         self.catch_up()?;
         let link = self.session.rtnl.snapshot_of(ifindex)?;
-        let result = self.carry_out(|session| session.rtnl.enslave(&link, team))?;
+        self.session.expect_port(&link);
+        let result = self.carry_out(|session| session.rtnl.enslave(&link, team));
+        self.session.expect_no_port();
+        let result = result?;
         self.check_port_command(result, ifindex, "adding")
     }
 

@@ -6,6 +6,7 @@ use crate::difference::{overhear, until_quiet};
 use crate::netns::{dummies, enter, index, ip};
 use crate::raw::Listener;
 use crate::truth::assert_true;
+use crate::watch::all_links;
 
 const AF_BRIDGE: u8 = 7;
 
@@ -31,7 +32,7 @@ fn join_and_leave(team: &mut TeamHandle, member: &str) {
 #[test]
 fn a_link_that_leaves_a_bridge_lives_on() {
     enter();
-    let mut team = TeamHandle::create("team0").unwrap();
+    let mut team = all_links().create("team0").unwrap();
     ip("link add br0 type bridge");
     dummies(&["eth1"]);
     join_and_leave(&mut team, "eth1");
@@ -40,7 +41,7 @@ fn a_link_that_leaves_a_bridge_lives_on() {
 #[test]
 fn a_team_that_leaves_a_bridge_is_not_gone() {
     enter();
-    let mut team = TeamHandle::create("team0").unwrap();
+    let mut team = all_links().create("team0").unwrap();
     ip("link add br0 type bridge");
     dummies(&["eth1"]);
     team.add_port(index("eth1")).unwrap();
@@ -53,7 +54,7 @@ fn a_team_that_leaves_a_bridge_is_not_gone() {
 #[test]
 fn a_port_that_moves_to_a_bridge_is_removed_and_lives_on_as_a_link() {
     enter();
-    let mut team = TeamHandle::create("team0").unwrap();
+    let mut team = all_links().create("team0").unwrap();
     ip("link add br0 type bridge");
     dummies(&["eth1"]);
     let a = index("eth1");

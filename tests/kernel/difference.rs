@@ -93,7 +93,8 @@ pub(crate) fn until_quiet(team: &mut TeamHandle) {
 /// Reads what was lost, by one call, and panics unless it tells exactly the difference to the state before, to the
 /// handlers too, and the cache is the truth afterwards.
 pub(crate) fn assert_made_good(team: &mut TeamHandle, handler: &Receiver<Changes>, before: &State) -> Changes {
-    let mut fresh = TeamHandle::open_index(team.team_ifindex()).expect("the team is there");
+    let mut fresh =
+        TeamHandle::builder().link_scope(team.link_scope()).open_index(team.team_ifindex()).expect("the team is there");
     until_quiet(&mut fresh);
     let changes = team.handle_events().unwrap();
     assert!(changes.resynced(), "nothing was lost");

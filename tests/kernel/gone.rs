@@ -4,7 +4,9 @@ use libteam::{Change, Error, IfIndex, Link, Mode, OptionId, Result, TeamHandle};
 
 use crate::netns::{dummies, enter, index, ip};
 use crate::truth::{assert_links_true, assert_true};
-use crate::watch::{Replica, assert_silent, hear_until_true, link_change, listen, port_marks, team_with, told};
+use crate::watch::{
+    Replica, all_links, assert_silent, hear_until_true, link_change, listen, port_marks, team_with, told,
+};
 
 fn option_ids(team: &TeamHandle) -> Vec<OptionId> {
     team.options().map(|option| option.id().clone()).collect()
@@ -145,7 +147,7 @@ fn a_new_device_of_the_same_name_is_another_one() {
     ip("link del team0");
     ip("link add team0 type team");
     let changes = told(&mut old);
-    let new = TeamHandle::open("team0").unwrap();
+    let new = all_links().open("team0").unwrap();
     assert!(link_change(&changes, old.team_ifindex()).unwrap().is_removed());
     assert!(link_change(&changes, new.team_ifindex()).unwrap().is_added());
     assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.team_ifindex());
@@ -167,7 +169,7 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
     assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", ifindex);
     assert_eq!((old.team_link(), old.options().len(), old.ports().len()), (None, 0, 0));
 
-    let mut new = TeamHandle::open("team0").unwrap();
+    let mut new = all_links().open("team0").unwrap();
     assert_eq!(new.team_ifindex(), ifindex);
     new.set_mode(Mode::Random).unwrap();
     new.add_port(index("d0")).unwrap();

@@ -10,7 +10,7 @@ use libteam::{
 };
 
 use crate::netns::{dummies, enter, index, ip};
-use crate::watch::{assert_silent, listen, team_with, told};
+use crate::watch::{all_links, assert_silent, listen, team_with, told};
 
 /// Where handlers write their names when they are called.
 struct Calls {
@@ -216,7 +216,7 @@ fn one_may_delete_the_device_itself() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ChangeKind::OPTION, |_, changes| {
         if counts(changes) == [1] {
-            TeamHandle::open("team0")?.destroy()?;
+            all_links().open("team0")?.destroy()?;
         }
         Ok(())
     });

@@ -2,9 +2,10 @@
 
 use libteam::{Change, Changes, HwAddr, IfIndex, Link, LinkChange, LinkFlags, Mode, OperState, TeamHandle};
 
-use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, veth};
+use crate::difference::until_quiet;
+use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, run_ip, veth};
 use crate::truth::{assert_links_true, assert_true};
-use crate::watch::{Replica, assert_silent, hear_until, link_change, only_link, team_with, told};
+use crate::watch::{Replica, all_links, assert_silent, hear_until, link_change, listen, only_link, team_with, told};
 
 /// A team and the dummy `d0`, which is up and no port of it.
 fn team_and_link() -> (TeamHandle, IfIndex) {
@@ -291,4 +292,24 @@ fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message
     told(&mut team);
     assert_eq!(team.carrier(), Some(false));
     assert_true(&team);
+}
+
+#[test]
+fn a_link_that_the_kernel_gives_up_before_it_is_finished_is_never_told() {
+    enter();
+    dummies(&["d0"]);
+    veth("v0", "v1");
+    ip("link add bond0 type bond");
+    ip("link set d0 master bond0");
+    let mut team = all_links().create("team0").unwrap();
+    told(&mut team);
+    let heard = listen(&mut team);
+    // A port of a bond cannot be one of an HSR device too: the device has shown up by then, and goes without a word.
+    assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
+    // This one shows up before it is finished, but is finished.
+    ip("link add bond1 type bond mode active-backup");
+    until_quiet(&mut team);
+    assert_links_true(&team);
+    let told: Vec<Changes> = heard.try_iter().collect();
+    assert!(told.iter().flat_map(Changes::links).all(|change| change.latest().name() != "hsr0"), "{told:#?}");
 }

@@ -29,6 +29,7 @@ mod handlers;
 mod ipsec;
 mod life;
 mod link_events;
+mod link_scope;
 mod many_options;
 mod namespaces;
 mod neighbours;

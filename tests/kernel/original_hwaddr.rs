@@ -3,7 +3,7 @@
 use libteam::{HwAddr, IfIndex, Link, Mode, TeamHandle};
 
 use crate::netns::{dummies, enter, index, ip, ip_batch};
-use crate::watch::{Replica, team_with, told};
+use crate::watch::{Replica, all_links, team_with, told};
 
 const OWN: &str = "02:00:00:00:00:11";
 const OTHER: &str = "02:00:00:00:00:22";
@@ -145,7 +145,7 @@ fn it_outlives_a_new_address_of_the_team_and_of_the_port() {
 fn it_goes_along_from_one_team_to_another() {
     enter();
     let (mut first, d0) = team_and_link(Mode::RoundRobin);
-    let mut second = TeamHandle::create("team1").unwrap();
+    let mut second = all_links().create("team1").unwrap();
     second.set_mode(Mode::Broadcast).unwrap();
     first.add_port(d0).unwrap();
     ip("link set d0 master team1");
@@ -160,7 +160,7 @@ fn a_handle_that_comes_later_learns_it_when_the_port_leaves() {
     enter();
     let (mut team, d0) = team_and_link(Mode::RoundRobin);
     team.add_port(d0).unwrap();
-    let mut late = TeamHandle::open("team0").unwrap();
+    let mut late = all_links().open("team0").unwrap();
     // A dummy has no permanent address that the kernel would tell.
     assert_eq!(addresses(&late, d0), (team_address(&team), None));
     team.remove_port(d0).unwrap();

@@ -6,6 +6,7 @@ use crate::difference::{assert_made_good, overhear, until_quiet};
 use crate::netns::{dummies, enter, index, ip, ip_batch};
 use crate::raw::{Raw, drops};
 use crate::truth::state;
+use crate::watch::all_links;
 
 /// Which sockets lose events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ const BOTH: Lost = Lost { links: true, team: true };
 const SMALLEST: usize = 1;
 
 fn small() -> TeamBuilder {
-    TeamHandle::builder().receive_buffer(SMALLEST)
+    all_links().receive_buffer(SMALLEST)
 }
 
 /// More messages than the default buffer holds, and more than the smallest one.
@@ -34,7 +35,7 @@ const SPLASH: u32 = 10;
 fn lose(builder: &TeamBuilder, lost: Lost, changes: impl FnOnce(&mut TeamHandle)) -> Changes {
     enter();
     ip("link add team0 type team");
-    let mut other = TeamHandle::open("team0").unwrap();
+    let mut other = all_links().open("team0").unwrap();
     other.set_mode(Mode::RoundRobin).unwrap();
     dummies(&[
         "noise",
@@ -149,7 +150,7 @@ fn everything_that_changed_during_a_loss_on_both_sockets_is_told() {
 
 #[test]
 fn a_flood_of_link_messages_hides_nothing_that_the_driver_tells() {
-    lose(&TeamHandle::builder(), LINKS, |other| {
+    lose(&all_links(), LINKS, |other| {
         flood_links(FLOOD);
         change_everything(other);
     });
@@ -157,7 +158,7 @@ fn a_flood_of_link_messages_hides_nothing_that_the_driver_tells() {
 
 #[test]
 fn a_flood_of_driver_messages_hides_no_link() {
-    lose(&TeamHandle::builder(), TEAM, |other| {
+    lose(&all_links(), TEAM, |other| {
         flood_options(other, FLOOD);
         change_everything(other);
     });
@@ -165,7 +166,7 @@ fn a_flood_of_driver_messages_hides_no_link() {
 
 #[test]
 fn floods_on_both_sockets_hide_nothing() {
-    lose(&TeamHandle::builder(), BOTH, |other| {
+    lose(&all_links(), BOTH, |other| {
         flood_links(FLOOD);
         flood_options(other, FLOOD);
         change_everything(other);
@@ -266,4 +267,31 @@ fn the_address_that_a_port_had_before_it_was_one_outlives_a_loss() {
     let link = team.link(port).unwrap();
     assert_eq!(link.original_hwaddr(), own);
     assert_ne!(link.hwaddr(), own, "the mode gives its ports the address of the team");
+}
+
+#[test]
+fn a_buffer_that_overran_grows_up_to_its_limit() {
+    enter();
+    dummies(&["noise"]);
+    let builder = small().receive_buffer_limit(500_000);
+    let mut team = builder.create("team0").unwrap();
+    let (mut raw, noise) = (Raw::new(), index("noise"));
+    let mut sizes = vec![team.receive_buffers().unwrap().link];
+    for round in 0..20 {
+        for number in 0..FLOOD / 2 {
+            raw.set_mtu(noise, 1000 + (round * FLOOD + number) % 500).unwrap();
+        }
+        assert!(team.handle_events().unwrap().resynced());
+        sizes.push(team.receive_buffers().unwrap().link);
+    }
+    assert!(sizes.is_sorted() && sizes[1] > sizes[0], "{sizes:?}");
+    // The kernel counts twice what it is asked for.
+    assert_eq!(sizes.last(), Some(&1_000_000), "{sizes:?}");
+    // What did not overrun stays as it was, and so does a size without a limit beyond it.
+    assert_eq!(team.receive_buffers().unwrap().team, sizes[0]);
+    let mut fixed = small().open("team0").unwrap();
+    raw.set_mtu(noise, 1400).unwrap();
+    (0..SPLASH).for_each(|number| raw.set_mtu(noise, 1000 + number).unwrap());
+    assert!(fixed.handle_events().unwrap().resynced());
+    assert_eq!(fixed.receive_buffers().unwrap().link, sizes[0]);
 }

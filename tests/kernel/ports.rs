@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
 use crate::truth::assert_true;
 use crate::watch::{
-    Replica, assert_silent, hear_until, hear_until_true, link_change, listen, options_of, port_marks, refusal,
-    team_with, told,
+    Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen, options_of, port_marks,
+    refusal, team_with, told,
 };
 
 fn names(team: &TeamHandle) -> Vec<&str> {
@@ -185,14 +185,14 @@ fn ports_are_listed_in_the_order_of_their_adding() {
     assert_eq!(names(&team), ["d0", "d1"]);
     team.add_port(index("d2")).unwrap();
     assert_eq!(names(&team), ["d0", "d1", "d2"]);
-    assert_eq!(names(&TeamHandle::open("team0").unwrap()), ["d0", "d1", "d2"]);
+    assert_eq!(names(&all_links().open("team0").unwrap()), ["d0", "d1", "d2"]);
 }
 
 #[test]
 fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0", "d1", "d2"]);
-    let mut late = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();
+    let mut late = all_links().receive_buffer(0).open("team0").unwrap();
     for name in ["d1", "d0"] {
         team.remove_port(index(name)).unwrap();
         team.add_port(index(name)).unwrap();
@@ -200,7 +200,7 @@ fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
     assert!(told(&mut late).resynced());
     assert_eq!(names(&late), ["d2", "d1", "d0"]);
     let ids = |team: &TeamHandle| team.options().map(|option| option.id().clone()).collect::<Vec<_>>();
-    assert_eq!(ids(&late), ids(&TeamHandle::open("team0").unwrap()));
+    assert_eq!(ids(&late), ids(&all_links().open("team0").unwrap()));
     assert_eq!(ids(&team), ids(&late));
 }
 
@@ -313,7 +313,7 @@ fn the_port_of_another_master_is_not_ours_to_remove() {
 fn a_port_that_another_team_takes_leaves_this_one() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &["d0"]);
-    let mut new = TeamHandle::create("team1").unwrap();
+    let mut new = all_links().create("team1").unwrap();
     let d0 = index("d0");
     let options = options_of(&old, d0);
     new.add_port(d0).unwrap();

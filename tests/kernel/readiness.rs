@@ -6,7 +6,7 @@ use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::netns::{enter, ip};
-use crate::watch::{assert_silent, team_with, told};
+use crate::watch::{all_links, assert_silent, team_with, told};
 
 fn is_readable(team: &TeamHandle) -> bool {
     let descriptor = team.as_fd();
@@ -28,7 +28,7 @@ fn count() -> OptionId {
 #[test]
 fn a_new_handle_has_nothing_to_tell() {
     enter();
-    let mut team = TeamHandle::create("team0").unwrap();
+    let mut team = all_links().create("team0").unwrap();
     assert_readable(&mut team, false);
     assert_silent(&mut team);
 }
@@ -51,7 +51,7 @@ fn it_is_readable_after_an_own_command_until_events_are_handled() {
 fn it_is_readable_after_a_change_by_somebody_else_until_events_are_handled() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let mut theirs = TeamHandle::open("team0").unwrap();
+    let mut theirs = all_links().open("team0").unwrap();
     theirs.set_option(&count(), 1_u32).unwrap();
     assert_readable(&mut team, true);
     told(&mut team);
@@ -123,7 +123,7 @@ fn it_is_readable_after_a_command_that_finds_the_device_gone() {
 fn it_is_readable_while_lost_events_are_not_made_good() {
     enter();
     let mut theirs = team_with(Mode::RoundRobin, &[]);
-    let mut team = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();
+    let mut team = all_links().receive_buffer(0).open("team0").unwrap();
     for number in 1..=50_u32 {
         theirs.set_option(&count(), number).unwrap();
     }
@@ -157,7 +157,7 @@ fn waiting_ends_with_the_timeout_when_nothing_happens() {
 fn waiting_ends_when_another_handle_changes_something() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let mut theirs = TeamHandle::open("team0").unwrap();
+    let mut theirs = all_links().open("team0").unwrap();
     let (tell, told_to_go) = std::sync::mpsc::channel();
     let setter = std::thread::spawn(move || {
         told_to_go.recv().unwrap();

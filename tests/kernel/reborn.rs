@@ -8,12 +8,13 @@ use crate::difference::{Difference, assert_made_good, overhear};
 use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
 use crate::raw::drops;
 use crate::truth::{State, assert_links_true, state};
+use crate::watch::all_links;
 
 /// A team with the ports `eth1` and `eth2`, whose handle has the smallest buffer and has told everything.
 fn team() -> (TeamHandle, Receiver<Changes>, State) {
     enter();
     ip("link add team0 index 10 type team");
-    let mut team = TeamHandle::builder().receive_buffer(1).open("team0").unwrap();
+    let mut team = all_links().receive_buffer(1).open("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();
     ip_batch(&["link add eth1 index 20 type dummy", "link add eth2 index 21 type dummy"]);
     dummies(&["noise", "eth3"]);
@@ -122,7 +123,7 @@ fn a_team_made_anew_under_the_same_name_is_another_one() {
         .filter(|(ifindex, ..)| [10, 11].contains(ifindex))
         .collect();
     assert!(told.contains(&(10, false, true)) && told.contains(&(11, true, false)) && told.len() == 2, "{told:?}");
-    assert_eq!(TeamHandle::open("team0").unwrap().ports().len(), 1);
+    assert_eq!(all_links().open("team0").unwrap().ports().len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use libteam::{HwAddr, IfIndex, Link, LinkFlags, OperState, OptionId, OptionValue, Port, TeamHandle};
+use libteam::{HwAddr, IfIndex, Link, LinkFlags, LinkScope, OperState, OptionId, OptionValue, Port, TeamHandle};
 use serde_json::Value;
 
 use crate::netns::ip_json;
@@ -61,7 +61,8 @@ pub(crate) fn state(team: &TeamHandle) -> State {
 
 /// Panics unless the cache is what a fresh handle and `ip -j -d link` say. Events must have been handled before.
 pub(crate) fn assert_true(team: &TeamHandle) {
-    let fresh = TeamHandle::open_index(team.team_ifindex()).expect("a fresh handle opens");
+    let builder = TeamHandle::builder().link_scope(team.link_scope());
+    let fresh = builder.open_index(team.team_ifindex()).expect("a fresh handle opens");
     assert_eq!(state(team), state(&fresh), "the cache is not what a fresh handle sees");
     assert_links_true(team);
 }
@@ -82,8 +83,14 @@ pub(crate) fn assert_links_true(team: &TeamHandle) {
             (link.ifindex().get(), row)
         })
         .collect();
+    let own = Value::from(team.name());
+    let is_kept = |link: &Value| match team.link_scope() {
+        LinkScope::All => true,
+        _ => link["ifname"] == own || link.get("master") == Some(&own),
+    };
     let printed: BTreeMap<u32, _> = by_index
         .iter()
+        .filter(|(_, link)| is_kept(link))
         .map(|(ifindex, link)| {
             let kind = link.get("linkinfo").and_then(|info| info.get("info_kind")).cloned();
             let row = (

@@ -1,10 +1,11 @@
 //! Many VLANs on a team come up at once while ports are added.
 
-use libteam::{Changes, Mode, OptionId, TeamBuilder, TeamHandle};
+use libteam::{Changes, Mode, OptionId, TeamBuilder};
 
 use crate::difference::{overhear, until_quiet};
 use crate::netns::{enter, index, ip_batch, veth};
 use crate::truth::assert_true;
+use crate::watch::all_links;
 
 const VLANS: std::ops::RangeInclusive<u32> = 1..=51;
 
@@ -48,12 +49,12 @@ fn storm(builder: &TeamBuilder) -> Vec<Changes> {
 
 #[test]
 fn many_vlans_that_come_up_at_once_fit_the_default_buffer() {
-    let told = storm(&TeamHandle::builder());
+    let told = storm(&all_links());
     assert!(!told.iter().any(Changes::resynced), "51 VLANs overran the default buffer");
 }
 
 #[test]
 fn many_vlans_that_come_up_at_once_overrun_the_smallest_buffer_and_nothing_is_missed() {
-    let told = storm(&TeamHandle::builder().receive_buffer(1));
+    let told = storm(&all_links().receive_buffer(1));
     assert!(told.iter().any(Changes::resynced));
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use libteam::{Change, ChangeKind, Changes, Error, IfIndex, Link, Mode, OptionId, Port, TeamHandle, TeamOption};
+use libteam::{
+    Change, ChangeKind, Changes, Error, IfIndex, Link, LinkScope, Mode, OptionId, Port, TeamBuilder, TeamHandle,
+    TeamOption,
+};
 use rustix::io::Errno;
 
 use crate::netns::{dummies, index};
@@ -18,7 +21,7 @@ pub(crate) fn team_with(mode: Mode, ports: &[&str]) -> TeamHandle {
     if !ports.is_empty() {
         dummies(ports);
     }
-    let mut team = TeamHandle::create("team0").unwrap();
+    let mut team = all_links().create("team0").unwrap();
     team.set_mode(mode).unwrap();
     for port in ports {
         team.add_port(index(port)).unwrap();
@@ -91,7 +94,12 @@ pub(crate) fn hear_until(team: &mut TeamHandle, what: &str, holds: impl Fn(&Team
 pub(crate) fn hear_until_true(team: &mut TeamHandle) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let fresh = state(&TeamHandle::open_index(team.team_ifindex()).expect("a fresh handle opens"));
+        let fresh = state(
+            &TeamHandle::builder()
+                .link_scope(team.link_scope())
+                .open_index(team.team_ifindex())
+                .expect("a fresh handle opens"),
+        );
         told(team);
         if state(team) == fresh {
             return;
@@ -150,4 +158,9 @@ where
         Some(after) => known.insert(id, after.clone()),
         None => known.remove(&id),
     };
+}
+
+/// Opens teams whose handle follows all links of the namespace.
+pub(crate) fn all_links() -> TeamBuilder {
+    TeamHandle::builder().link_scope(LinkScope::All)
 }

@@ -7,6 +7,8 @@ mod operation;
 
 use std::fmt;
 
+pub(crate) use operation::code;
+
 pub use hash::{HashFields, ParseHashFieldsError};
 
 use super::option_value::OptionValue;

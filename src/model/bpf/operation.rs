@@ -5,7 +5,7 @@ use std::fmt;
 use super::BpfInstruction;
 
 /// The opcodes that the hash builder uses; [`OPERATIONS`] has them all.
-pub(super) mod code {
+pub(crate) mod code {
     pub(crate) const LOAD_CONSTANT: u16 = 0x00;
     pub(crate) const LOAD_WORD: u16 = 0x20;
     pub(crate) const LOAD_HALF: u16 = 0x28;

@@ -15,6 +15,8 @@ use crate::model::name;
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
 pub(crate) const RTM_DELLINK: u16 = 17;
+/// The family of a bridge's view of its port.
+pub(crate) const AF_BRIDGE: u8 = 7;
 /// The multicast group of link notifications.
 pub(crate) const RTNLGRP_LINK: u32 = 1;
 
@@ -44,6 +46,8 @@ pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LinkReport<'a> {
     pub(crate) ifindex: IfIndex,
+    /// The message announces a link as new.
+    pub(crate) is_announced: bool,
     pub(crate) name: Cow<'a, str>,
     pub(crate) hwaddr: Option<HwAddr>,
     pub(crate) permanent_hwaddr: Option<HwAddr>,
@@ -111,6 +115,7 @@ impl Header {
 fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, DecodeError> {
     let mut report = LinkReport {
         ifindex: header.ifindex,
+        is_announced: header.changed_flags.bits() == u32::MAX,
         name: Cow::Borrowed(""),
         hwaddr: None,
         permanent_hwaddr: None,
@@ -177,6 +182,7 @@ impl LinkReport<'_> {
 }
 
 /// Asks for every link of the namespace.
+#[cfg(test)]
 pub(crate) fn dump_request() -> RouteNetlinkMessage {
     filtered_dump_request(None, None)
 }

@@ -26,7 +26,7 @@ const CMD_OPTIONS_SET: u8 = 1;
 const CMD_OPTIONS_GET: u8 = 2;
 const CMD_PORT_LIST_GET: u8 = 3;
 
-const ATTR_TEAM_IFINDEX: u16 = 1;
+pub(crate) const ATTR_TEAM_IFINDEX: u16 = 1;
 const ATTR_LIST_OPTION: u16 = 2;
 const ATTR_LIST_PORT: u16 = 3;
 const ATTR_ITEM: u16 = 1;

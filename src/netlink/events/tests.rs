@@ -95,3 +95,16 @@ fn any_other_error_of_the_system_is_told_as_it_is() {
     assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
     assert!(!socket.is_lost());
 }
+
+#[test]
+fn the_receive_buffer_doubles_up_to_its_limit() {
+    let script = Script::new([]);
+    let mut socket = EventSocket::new(script).unwrap().growing_to(500_000);
+    assert!(socket.grow().unwrap());
+    assert_eq!(socket.receive_buffer().unwrap(), 425_984);
+    assert_eq!(socket.budget, 425_984 / MIN_CHARGE);
+    assert!(socket.grow().unwrap());
+    assert_eq!(socket.receive_buffer().unwrap(), 500_000);
+    assert!(!socket.grow().unwrap());
+    assert_eq!(socket.receive_buffer().unwrap(), 500_000);
+}

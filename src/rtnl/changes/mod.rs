@@ -9,7 +9,7 @@ mod step;
 
 pub use self::new_link::NewLink;
 pub use self::settings::LinkSettings;
-pub(crate) use self::step::Step;
+pub(crate) use self::step::{Snapshot, Step};
 
 #[cfg(test)]
 mod tests;

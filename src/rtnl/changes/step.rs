@@ -29,7 +29,7 @@ pub(crate) struct Snapshot {
     pub(crate) ifindex: IfIndex,
     pub(crate) name: String,
     pub(super) up: bool,
-    pub(super) master: Option<IfIndex>,
+    pub(crate) master: Option<IfIndex>,
     pub(super) mtu: u32,
     pub(crate) hwaddr: Option<HwAddr>,
     pub(super) carrier: bool,

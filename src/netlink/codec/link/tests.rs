@@ -44,6 +44,7 @@ fn every_field_of_a_new_team_is_read() {
     let datagram = bytes(golden::NEWLINK_TEAM);
     let expected = LinkReport {
         ifindex: ifindex(10),
+        is_announced: true,
         name: "team0".into(),
         hwaddr: address(10),
         permanent_hwaddr: None,
@@ -65,6 +66,7 @@ fn every_field_of_a_port_that_is_up_is_read() {
     let datagram = bytes(golden::NEWLINK_PORT);
     let expected = LinkReport {
         ifindex: ifindex(20),
+        is_announced: false,
         name: "veth0".into(),
         hwaddr: address(20),
         permanent_hwaddr: None,

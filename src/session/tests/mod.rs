@@ -1,3 +1,5 @@
+mod follow;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use super::*;
 use crate::changes::Change;
 use crate::connection::{InterruptedDump, NetlinkConnection};
 use crate::model::link::{Link, LinkFlags};
+use crate::model::link_scope::LinkScope;
 use crate::netlink::connection::Connection;
 use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, message};
 
@@ -26,10 +29,14 @@ struct Scene {
 impl Scene {
     /// A team with the links `lo`, `team0` and one port `eth1` (3), and the option `mode`.
     fn new() -> Self {
+        Self::starting_with([links(&[lo(), team0(), port(3, "eth1")])], LinkScope::All, None)
+    }
+
+    fn starting_with(answers: impl IntoIterator<Item = Step>, scope: LinkScope, follow: Option<Follow>) -> Self {
         let rtnl = Script::new([]);
         let genl = Script::new([]);
         let (link_events, team_events) = (Script::new([]), Script::new([]));
-        rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+        rtnl.then(answers);
         genl.then([Step::answer(&family()), ports(&[3]), options(&["roundrobin"])]);
         let connect = |script: &Script| {
             let connection = Connection::new(script.clone(), Duration::from_millis(5));
@@ -40,8 +47,8 @@ impl Scene {
             Genl::resolve(connect(&genl)).unwrap(),
             EventSocket::new(link_events.clone()).unwrap(),
             EventSocket::new(team_events.clone()).unwrap(),
-            IfIndex::new(TEAM).unwrap(),
-            "team0".to_owned(),
+            Cache::new(IfIndex::new(TEAM).unwrap(), "team0".to_owned(), scope),
+            follow,
         )
         .unwrap();
         Self { rtnl, genl, link_events, team_events, session }
@@ -339,4 +346,22 @@ fn events_of_another_family_or_team_change_nothing() {
     let other_team = genl_message(2, &[attribute(1, &77_u32.to_ne_bytes())]);
     scene.team_events.then([Step::event(&[other_family]), Step::event(&[other_team, bare_done()])]);
     assert_eq!(scene.changes(), Changes::default());
+}
+
+#[test]
+fn a_link_that_shows_up_unannounced_is_asked_for_before_it_is_told() {
+    let unannounced = |ifindex, name| {
+        let mut message = link(ifindex, name, &[]);
+        message[28..32].fill(0);
+        Step::event(&[message])
+    };
+    let mut scene = Scene::new();
+    scene.link_events.then([unannounced(4, "given-up"), unannounced(5, "exists"), unannounced(6, "announced")]);
+    scene.link_events.then([unannounced(4, "given-up"), Step::event(&[link(6, "announced", &[])])]);
+    scene.rtnl.then([Step::answer(&[ack(-19)]), Step::answer(&[link(5, "exists", &[]), ack(0)])]);
+    let changes = scene.changes();
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["exists", "announced"]);
+    scene.link_events.then([unannounced(5, "renamed")]);
+    assert_eq!(scene.changes().links().len(), 1, "it is known now");
+    scene.assert_played();
 }

@@ -1,0 +1,138 @@
+use super::*;
+use crate::netlink::filter;
+
+fn index(ifindex: u32) -> IfIndex {
+    IfIndex::new(ifindex).unwrap()
+}
+
+fn indices(indices: &[u32]) -> BTreeSet<IfIndex> {
+    indices.iter().copied().map(index).collect()
+}
+
+fn one(message: Vec<u8>) -> Step {
+    Step::answer(&[message, ack(0)])
+}
+
+fn no_such_link() -> Step {
+    Step::answer(&[ack(-19)])
+}
+
+/// Follows `team0` and its port `eth1`.
+fn scene() -> Scene {
+    let follow = Follow::new(index(TEAM), Some(indices(&[TEAM, 3])));
+    let scene = Scene::starting_with([links(&[port(3, "eth1")]), one(team0())], LinkScope::Team, Some(follow));
+    assert_eq!(scene.link_events.filters(), [], "the filter fits already");
+    scene.assert_played();
+    scene
+}
+
+fn assert_filter_names(scene: &Scene, wanted: &[u32]) {
+    let program = filter::links(index(TEAM), &indices(wanted));
+    assert_eq!(scene.link_events.filters().last(), Some(&program), "not {wanted:?}");
+}
+
+#[test]
+fn a_link_that_became_a_port_is_looked_at_once_more_when_the_filter_names_it() {
+    let mut scene = scene();
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    scene.rtnl.then([one(port(4, "renamed"))]);
+    let changes = scene.changes();
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["renamed"]);
+    assert_filter_names(&scene, &[TEAM, 3, 4]);
+    assert_eq!(scene.link_names(), ["team0", "eth1", "renamed"]);
+    assert_eq!(scene.changes(), Changes::default());
+    scene.assert_played();
+}
+
+#[test]
+fn what_the_old_filter_let_through_is_read_before_a_new_port_is_looked_at() {
+    let mut scene = scene();
+    // Silence ends what was there when the filter was set; after it comes what that let through.
+    scene.link_events.then([Step::event(&[port(4, "eth2")]), Step::Silence, Step::event(&[port(4, "old")])]);
+    scene.rtnl.then([one(link(4, "released", &[]))]);
+    let changes = scene.changes();
+    assert_eq!(changes, Changes::default(), "it came and left: {changes:?}");
+    assert_filter_names(&scene, &[TEAM, 3]);
+    scene.assert_played();
+}
+
+#[test]
+fn a_new_port_that_was_deleted_before_the_filter_named_it_is_no_change() {
+    let mut scene = scene();
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    scene.rtnl.then([no_such_link()]);
+    assert_eq!(scene.changes(), Changes::default());
+    scene.assert_played();
+}
+
+#[test]
+fn a_question_that_fails_is_asked_again() {
+    let mut scene = scene();
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    scene.rtnl.then([Step::answer(&[ack(-12)])]);
+    scene.session.update().unwrap_err();
+    assert!(scene.session.has_work(), "nobody would come back to it");
+    scene.rtnl.then([one(port(4, "eth2"))]);
+    assert_eq!(scene.changes().links().len(), 1);
+    scene.assert_played();
+}
+
+#[test]
+fn a_port_that_is_released_leaves_and_one_that_is_deleted_is_removed() {
+    let mut scene = scene();
+    scene.link_events.then([Step::event(&[link(3, "eth1", &[])])]);
+    scene.team_events.then([Step::event(&[port_list(&[3], &[2, 6])])]);
+    let changes = scene.changes();
+    let left = changes.links().next().unwrap();
+    assert!(left.is_left() && !left.is_removed() && left.after().is_none() && left.latest().master().is_none());
+    assert_eq!(scene.link_names(), ["team0"]);
+    assert_filter_names(&scene, &[TEAM]);
+
+    scene.link_events.then([Step::event(&[port(3, "eth1")])]);
+    scene.rtnl.then([one(port(3, "eth1"))]);
+    assert!(scene.changes().links().next().unwrap().is_added());
+    let deletion = link_message(link::RTM_DELLINK, 0, 3, "eth1", &[]);
+    scene.link_events.then([Step::event(&[link(3, "eth1", &[])]), Step::event(&[deletion])]);
+    assert_eq!(removed_names(&scene.changes()), ["eth1"]);
+    scene.assert_played();
+}
+
+#[test]
+fn a_resync_asks_for_the_ports_and_for_what_is_missing_among_them() {
+    let mut scene = scene();
+    scene.link_events.then(overrun());
+    // As an old kernel would, it sends links of no concern too.
+    let rest = [one(team0()), one(link(3, "eth1", &[]))];
+    scene.rtnl.then([links(&[lo(), port(4, "eth2"), link(5, "other", &[])])]);
+    scene.rtnl.then(rest);
+    scene.genl.then([ports(&[4]), options(&["roundrobin"])]);
+    // The new port came into the filter late.
+    scene.rtnl.then([one(port(4, "eth2"))]);
+    let changes = scene.changes();
+    assert!(changes.resynced());
+    assert_eq!(removed_names(&changes), [""; 0], "a port that was released exists");
+    assert_eq!(scene.link_names(), ["team0", "eth2"]);
+    assert_filter_names(&scene, &[TEAM, 4]);
+    scene.assert_played();
+}
+
+#[test]
+fn more_ports_than_a_filter_can_name_let_everything_pass() {
+    let mut scene = scene();
+    let many: Vec<u32> = (4..3000).collect();
+    for part in many.chunks(200) {
+        scene.link_events.then([Step::event(&part.iter().map(|each| port(*each, "eth")).collect::<Vec<_>>())]);
+    }
+    scene.rtnl.then(many.iter().map(|each| one(port(*each, "eth"))));
+    assert_eq!(scene.changes().links().len(), many.len());
+    assert_eq!(scene.link_events.filters().last(), Some(&None));
+    // No gap while all passes, and a filter again when there are few.
+    scene.link_events.then([Step::event(&[port(3000, "eth")])]);
+    assert_eq!(scene.changes().links().len(), 1);
+    for part in many.chunks(200) {
+        scene.link_events.then([Step::event(&part.iter().map(|each| link(*each, "eth", &[])).collect::<Vec<_>>())]);
+    }
+    assert_eq!(scene.changes().links().len(), many.len());
+    assert_filter_names(&scene, &[TEAM, 3, 3000]);
+    scene.assert_played();
+}
