@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 
 use log::warn;
+use rustix::io::Errno;
 
 pub(crate) use self::follow::Follow;
 use crate::cache::Cache;
@@ -25,6 +26,9 @@ use crate::rtnl::{LinkPart, RtnlSocket, Snapshot};
 /// How often one call makes a loss good, or looks after new ports, and finds that there is more to do meanwhile. After
 /// that it returns: the handle is still readable, so the next call goes on.
 const MAX_ROUNDS: u32 = 4;
+
+/// How often the driver may say that there is no team while there is one: it was made after that.
+const MAX_REFUSALS: u32 = 4;
 
 /// The sockets of a handle with the cache that they feed.
 #[derive(Debug)]
@@ -274,21 +278,24 @@ impl Session {
     }
 
     /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the team may have gone
-    /// meanwhile: that is news, no error.
+    /// meanwhile: that is news, no error. Another one may have its index already: that one is asked.
     fn resync_list(&mut self, list: fn(&mut Genl, IfIndex) -> Result<Report, Failure>, op: &str) -> Result<()> {
         let team = self.cache.team();
-        if self.cache.is_gone() {
-            return Ok(());
-        }
-        let answer = list(&mut self.genl, team);
-        if matches!(answer, Err(Failure::Refused(_))) {
-            self.recheck_link(team)?;
-            if self.cache.is_gone() {
-                return Ok(());
+        let mut refusals = 0;
+        while !self.cache.is_gone() {
+            let answer = list(&mut self.genl, team);
+            if let Some(errno) = answer.as_ref().err().and_then(Failure::refusal) {
+                self.recheck_link(team)?;
+                refusals += 1;
+                // The driver's answer where there is no team.
+                if self.cache.is_gone() || errno == Errno::INVAL && refusals < MAX_REFUSALS {
+                    continue;
+                }
             }
+            let report = answer.during(|| format!("{op} of {}", self.name()))?;
+            self.cache.replace_team(report);
+            break;
         }
-        let report = answer.during(|| format!("{op} of {}", self.name()))?;
-        self.cache.replace_team(report);
         Ok(())
     }
 }

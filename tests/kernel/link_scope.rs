@@ -16,6 +16,8 @@ use crate::watch::{all_links, hear_until_true, link_change, told};
 /// Indexes of links that come and go; each is used again and again.
 const PASSING: std::ops::Range<u32> = 1000..1008;
 const ROUNDS: usize = 2000;
+/// `IFF_UP`.
+const UP: u32 = 1;
 const ACTIONS: usize = 12;
 
 fn names(team: &TeamHandle) -> Vec<&str> {
@@ -216,9 +218,9 @@ fn churn(random: &mut fastrand::Rng, master: IfIndex) -> usize {
             0 | 1 => raw.add_dummy(&format!("new{number}"), link),
             2 => raw.delete(link),
             3 => raw.rename(link, &format!("name{number}")),
-            4..=6 => raw.set_up(link, false).and_then(|()| raw.set_master(link, Some(master))),
+            4..=6 => raw.set_flags(link, 0, UP).and_then(|()| raw.set_master(link, Some(master))),
             7 | 8 => raw.set_master(link, None),
-            _ => raw.set_up(link, number % 2 == 0),
+            _ => raw.set_flags(link, (number % 2) * UP, UP),
         };
         done += usize::from(result.is_ok());
     }

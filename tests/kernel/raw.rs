@@ -1,6 +1,7 @@
 //! rtnetlink by hand, without the library: for changes made faster than `ip` can, and for what the kernel really sends.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libteam::IfIndex;
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -13,12 +14,24 @@ const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
+const RTM_NEWLINKPROP: u16 = 108;
+const RTM_DELLINKPROP: u16 = 109;
 const IFF_UP: u32 = 1;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_CARRIER: u16 = 33;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VLAN_ID: u16 = 1;
+const VETH_INFO_PEER: u16 = 1;
+const NLA_F_NESTED: u16 = 0x8000;
 
 /// A connection that changes links, each by one request whose answer is awaited.
 pub(crate) struct Raw {
@@ -37,8 +50,31 @@ impl Raw {
 
     /// Creates a dummy with the index that the caller chose.
     pub(crate) fn add_dummy(&mut self, name: &str, ifindex: IfIndex) -> io::Result<()> {
-        let kind = attribute(IFLA_INFO_KIND, b"dummy\0");
-        let attributes = [text(IFLA_IFNAME, name), attribute(IFLA_LINKINFO, &kind)].concat();
+        self.add("dummy", name, ifindex)
+    }
+
+    /// Creates a link of a kind that wants no more than a name.
+    pub(crate) fn add(&mut self, kind: &str, name: &str, ifindex: IfIndex) -> io::Result<()> {
+        self.add_with(name, ifindex, &text(IFLA_INFO_KIND, kind), &[])
+    }
+
+    /// Creates a virtual cable; each end is its name and its index.
+    pub(crate) fn add_veth(&mut self, near: (&str, IfIndex), far: (&str, IfIndex)) -> io::Result<()> {
+        let peer = [&header(far.1, 0, 0)[..], &text(IFLA_IFNAME, far.0)].concat();
+        let data = attribute(IFLA_INFO_DATA, &attribute(VETH_INFO_PEER, &peer));
+        self.add_with(near.0, near.1, &[text(IFLA_INFO_KIND, "veth"), data].concat(), &[])
+    }
+
+    /// Creates a VLAN whose number is its index.
+    pub(crate) fn add_vlan(&mut self, name: &str, ifindex: IfIndex, lower: IfIndex) -> io::Result<()> {
+        let id = u16::try_from(ifindex.get()).unwrap().to_ne_bytes();
+        let data = attribute(IFLA_INFO_DATA, &attribute(IFLA_VLAN_ID, &id));
+        let lower = attribute(IFLA_LINK, &lower.get().to_ne_bytes());
+        self.add_with(name, ifindex, &[text(IFLA_INFO_KIND, "vlan"), data].concat(), &lower)
+    }
+
+    fn add_with(&mut self, name: &str, ifindex: IfIndex, info: &[u8], more: &[u8]) -> io::Result<()> {
+        let attributes = [&text(IFLA_IFNAME, name), &attribute(IFLA_LINKINFO, info), more].concat();
         self.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header(ifindex, 0, 0), &attributes)
     }
 
@@ -54,8 +90,31 @@ impl Raw {
         self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_MTU, &mtu.to_ne_bytes()))
     }
 
-    pub(crate) fn set_up(&mut self, ifindex: IfIndex, up: bool) -> io::Result<()> {
-        self.request(RTM_SETLINK, 0, header(ifindex, if up { IFF_UP } else { 0 }, IFF_UP), &[])
+    pub(crate) fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: [u8; 6]) -> io::Result<()> {
+        self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_ADDRESS, &hwaddr))
+    }
+
+    /// Sets those of the flags that `mask` has.
+    pub(crate) fn set_flags(&mut self, ifindex: IfIndex, flags: u32, mask: u32) -> io::Result<()> {
+        self.request(RTM_SETLINK, 0, header(ifindex, flags, mask), &[])
+    }
+
+    pub(crate) fn set_carrier(&mut self, ifindex: IfIndex, carrier: bool) -> io::Result<()> {
+        self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_CARRIER, &[carrier.into()]))
+    }
+
+    pub(crate) fn add_alternative_name(&mut self, ifindex: IfIndex, name: &str) -> io::Result<()> {
+        self.request(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, header(ifindex, 0, 0), &alternative_name(name))
+    }
+
+    pub(crate) fn delete_alternative_name(&mut self, ifindex: IfIndex, name: &str) -> io::Result<()> {
+        self.request(RTM_DELLINKPROP, 0, header(ifindex, 0, 0), &alternative_name(name))
+    }
+
+    /// Moves a link to another network namespace.
+    pub(crate) fn send_away(&mut self, ifindex: IfIndex, namespace: BorrowedFd<'_>) -> io::Result<()> {
+        let namespace = namespace.as_raw_fd().to_ne_bytes();
+        self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_NET_NS_FD, &namespace))
     }
 
     /// Gives a link a master, setting it down in the same request, or releases it.
@@ -96,6 +155,10 @@ fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
 
 fn text(kind: u16, text: &str) -> Vec<u8> {
     attribute(kind, &[text.as_bytes(), &[0]].concat())
+}
+
+fn alternative_name(name: &str) -> Vec<u8> {
+    attribute(IFLA_PROP_LIST | NLA_F_NESTED, &text(IFLA_ALT_IFNAME, name))
 }
 
 /// A socket that hears every link message of the namespace.

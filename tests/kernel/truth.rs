@@ -79,7 +79,8 @@ pub(crate) fn assert_links_true(team: &TeamHandle) {
         .map(|link| {
             let address = link.hwaddr().map(|address| Value::from(address.to_string()));
             let kind = link.kind().map(Value::from);
-            let row = (Value::from(link.name()), address, names(link.master()), kind, Value::from(link.mtu()));
+            let more = (link.alternative_names().map(Value::from).collect(), link.is_admin_up());
+            let row = (Value::from(link.name()), address, names(link.master()), kind, Value::from(link.mtu()), more);
             (link.ifindex().get(), row)
         })
         .collect();
@@ -93,12 +94,14 @@ pub(crate) fn assert_links_true(team: &TeamHandle) {
         .filter(|(_, link)| is_kept(link))
         .map(|(ifindex, link)| {
             let kind = link.get("linkinfo").and_then(|info| info.get("info_kind")).cloned();
+            let list = |key| link.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
             let row = (
                 link["ifname"].clone(),
                 link.get("address").cloned(),
                 link.get("master").cloned(),
                 kind,
                 link["mtu"].clone(),
+                (list("altnames"), list("flags").contains(&Value::from("UP"))),
             );
             (*ifindex, row)
         })

@@ -285,6 +285,34 @@ fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
 }
 
 #[test]
+fn a_team_that_is_deleted_and_made_anew_while_it_is_listed_is_news_and_no_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.link_events.then([Step::Silence]);
+    let gone = link_message(link::RTM_DELLINK, 0, TEAM, "team0", &[]);
+    scene.link_events.then([Step::event(&[gone]), Step::event(&[team0()])]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[team0(), ack(0)])]);
+    scene.genl.then([Step::answer(&[ack(-22)]), ports(&[]), options(&["random"])]);
+    let changes = scene.changes();
+    assert!(changes.resynced() && changes.ports().all(Change::is_removed) && changes.options().all(Change::is_removed));
+    assert_eq!((changes.ports().len(), changes.options().len()), (1, 1));
+    scene.session.check_alive().unwrap_err();
+    scene.assert_played();
+}
+
+#[test]
+fn a_driver_that_says_again_and_again_that_there_is_no_team_though_there_is_one_is_an_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.rtnl.then((0..MAX_REFUSALS).map(|_| Step::answer(&[team0(), ack(0)])));
+    scene.genl.then((0..MAX_REFUSALS).map(|_| Step::answer(&[ack(-22)])));
+    assert_eq!(scene.session.update().unwrap_err().raw_os_error(), Some(22));
+    assert!(scene.session.has_work(), "the loss is not forgotten");
+    scene.assert_played();
+}
+
+#[test]
 fn the_link_of_a_team_that_is_down_is_asked_for_when_the_driver_told_of_it() {
     let mut scene = Scene::new();
     let team = |carrier: u8| {

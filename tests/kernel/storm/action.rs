@@ -1,0 +1,205 @@
+//! One thing that is done to the namespace, and what it may make true or untrue.
+
+use libteam::{IfIndex, OptionId, OptionValue};
+
+use super::world::{PASSING, TEAMS, twin};
+
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    Add {
+        kind: &'static str,
+        link: IfIndex,
+    },
+    AddVeth {
+        link: IfIndex,
+    },
+    AddVlan {
+        link: IfIndex,
+        lower: IfIndex,
+    },
+    Delete {
+        link: IfIndex,
+    },
+    Rename {
+        link: IfIndex,
+        name: String,
+    },
+    SetHwaddr {
+        link: IfIndex,
+        last_byte: u8,
+    },
+    SetMtu {
+        link: IfIndex,
+        mtu: u32,
+    },
+    SetFlags {
+        link: IfIndex,
+        flags: u32,
+        mask: u32,
+    },
+    SetCarrier {
+        link: IfIndex,
+        carrier: bool,
+    },
+    AddAlternativeName {
+        link: IfIndex,
+        name: String,
+    },
+    DeleteAlternativeName {
+        link: IfIndex,
+        name: String,
+    },
+    SetMaster {
+        link: IfIndex,
+        master: Option<IfIndex>,
+    },
+    SendAway {
+        link: IfIndex,
+    },
+    BringBack {
+        link: IfIndex,
+    },
+    DeleteAway {
+        link: IfIndex,
+    },
+    SetMode {
+        team: IfIndex,
+        mode: &'static str,
+    },
+    SetOption {
+        team: IfIndex,
+        id: OptionId,
+        value: OptionValue,
+    },
+    /// By the C library's tool, under names that never change.
+    Teamnl {
+        words: &'static str,
+        port: Option<(IfIndex, Option<IfIndex>)>,
+    },
+    Pause {
+        milliseconds: u64,
+    },
+}
+
+/// Something that a handle tells of, and that lasts for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Fact {
+    /// There is a link with this index, the same all the time.
+    Link(IfIndex),
+    /// A link is a port of a team.
+    Port { team: IfIndex, port: IfIndex },
+    /// A team keeps its mode.
+    Mode { team: IfIndex },
+}
+
+/// What an action does to a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing.
+    None,
+    /// It holds afterwards.
+    Makes,
+    /// It does not hold afterwards.
+    Ends,
+    /// Nobody knows.
+    Unsure,
+}
+
+impl Action {
+    /// A short name for the kind of action.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Add { kind, .. } => kind,
+            Self::AddVeth { .. } => "veth",
+            Self::AddVlan { .. } => "vlan",
+            Self::Delete { link } if TEAMS.contains(link) => "delete team",
+            Self::Delete { .. } => "delete",
+            Self::Rename { .. } => "rename",
+            Self::SetHwaddr { .. } => "address",
+            Self::SetMtu { .. } => "mtu",
+            Self::SetFlags { .. } => "flags",
+            Self::SetCarrier { .. } => "carrier",
+            Self::AddAlternativeName { .. } | Self::DeleteAlternativeName { .. } => "alternative name",
+            Self::SetMaster { master: Some(master), .. } if TEAMS.contains(master) => "enslave",
+            Self::SetMaster { master: Some(_), .. } => "other master",
+            Self::SetMaster { master: None, .. } => "release",
+            Self::SendAway { .. } => "move",
+            Self::BringBack { .. } => "move back",
+            Self::DeleteAway { .. } => "delete elsewhere",
+            Self::SetMode { .. } => "mode",
+            Self::SetOption { .. } => "option",
+            Self::Teamnl { .. } => "C teamnl",
+            Self::Pause { .. } => "pause",
+        }
+    }
+
+    /// Whether it can have an effect though it is reported to have failed.
+    pub(super) fn may_fail_halfway(&self) -> bool {
+        matches!(self, Self::AddVeth { .. } | Self::SetMaster { .. } | Self::Teamnl { .. } | Self::SetMode { .. })
+    }
+
+    pub(super) fn effect_on(&self, fact: Fact) -> Effect {
+        match fact {
+            Fact::Link(link) => self.effect_on_link(link),
+            Fact::Port { team, port } => self.effect_on_port(team, port),
+            Fact::Mode { team } => match self {
+                Self::SetMode { team: changed, .. } if *changed == team => Effect::Unsure,
+                Self::Delete { link } | Self::Add { link, .. } if *link == team => Effect::Unsure,
+                _ => Effect::None,
+            },
+        }
+    }
+
+    fn effect_on_link(&self, fact: IfIndex) -> Effect {
+        let is_twin = PASSING.contains(&fact) && self.subject().is_some_and(|link| twin(link) == fact);
+        match self {
+            Self::Add { link, .. } | Self::AddVlan { link, .. } | Self::AddVeth { link } if *link == fact => {
+                Effect::Makes
+            }
+            Self::AddVeth { .. } if is_twin => Effect::Makes,
+            // Where its index is taken it gets another one: then there is a link with this one too.
+            Self::BringBack { link } if *link == fact => Effect::Makes,
+            Self::Delete { link } | Self::SendAway { link } if *link == fact => Effect::Ends,
+            Self::Delete { .. } | Self::DeleteAway { .. } if is_twin => Effect::Unsure,
+            // It may have been under a VLAN.
+            Self::Delete { .. } if PASSING.contains(&fact) => match self.subject() {
+                Some(link) if TEAMS.contains(&link) => Effect::Unsure,
+                _ => Effect::None,
+            },
+            _ => Effect::None,
+        }
+    }
+
+    fn effect_on_port(&self, team: IfIndex, port: IfIndex) -> Effect {
+        match self {
+            Self::SetMaster { link, master } | Self::Teamnl { port: Some((link, master)), .. } if *link == port => {
+                if *master == Some(team) {
+                    Effect::Makes
+                } else {
+                    Effect::Ends
+                }
+            }
+            Self::Delete { link } | Self::Add { link, .. } if *link == team => Effect::Ends,
+            _ => match self.effect_on_link(port) {
+                Effect::None => Effect::None,
+                Effect::Unsure => Effect::Unsure,
+                // A link that is new or comes back has no master.
+                Effect::Makes | Effect::Ends => Effect::Ends,
+            },
+        }
+    }
+
+    /// The link that is changed itself.
+    fn subject(&self) -> Option<IfIndex> {
+        match self {
+            Self::Add { link, .. }
+            | Self::AddVeth { link }
+            | Self::AddVlan { link, .. }
+            | Self::Delete { link }
+            | Self::SendAway { link }
+            | Self::BringBack { link }
+            | Self::DeleteAway { link } => Some(*link),
+            _ => None,
+        }
+    }
+}

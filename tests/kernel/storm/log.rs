@@ -1,0 +1,200 @@
+//! Who did what and when, and what was certainly true meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::action::{Action, Effect, Fact};
+
+/// The log of one round.
+pub(super) struct Log(Mutex<Entries>);
+
+struct Entries {
+    start: Instant,
+    /// What was true when the round started.
+    facts: HashSet<Fact>,
+    list: Vec<Entry>,
+    /// How often each kind of action could be done, and how often it was tried, in all rounds.
+    counts: BTreeMap<&'static str, (usize, usize)>,
+}
+
+struct Entry {
+    who: &'static str,
+    action: Action,
+    began: Instant,
+    /// When it had ended, and whether it could be done.
+    ended: Option<(Instant, bool)>,
+}
+
+impl Entry {
+    fn effect_on(&self, fact: Fact) -> Effect {
+        let failed = self.ended.is_some_and(|(_, done)| !done);
+        if failed && !self.action.may_fail_halfway() { Effect::None } else { self.action.effect_on(fact) }
+    }
+
+    fn has_done(&self, wanted: Effect, fact: Fact, before: Instant) -> bool {
+        self.ended.is_some_and(|(ended, done)| done && ended <= before) && self.effect_on(fact) == wanted
+    }
+
+    fn may_do(&self, feared: Effect, fact: Fact, from: Instant, until: Instant) -> bool {
+        self.began <= until
+            && self.ended.is_none_or(|(ended, _)| ended >= from)
+            && [feared, Effect::Unsure].contains(&self.effect_on(fact))
+    }
+}
+
+/// Where an action that is under way stands in the log.
+#[derive(Clone, Copy)]
+pub(super) struct Ticket(usize);
+
+impl Log {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Entries {
+            start: Instant::now(),
+            facts: HashSet::new(),
+            list: Vec::new(),
+            counts: BTreeMap::new(),
+        }))
+    }
+
+    /// Starts a round in which these facts are true and, of those that actions have an effect on, no others.
+    pub(super) fn start_round(&self, facts: HashSet<Fact>) {
+        let mut entries = self.entries();
+        entries.start = Instant::now();
+        entries.facts = facts;
+        entries.list.clear();
+    }
+
+    pub(super) fn begin(&self, who: &'static str, action: Action) -> Ticket {
+        let mut entries = self.entries();
+        entries.list.push(Entry { who, action, began: Instant::now(), ended: None });
+        Ticket(entries.list.len() - 1)
+    }
+
+    pub(super) fn end(&self, Ticket(position): Ticket, done: bool) {
+        let mut entries = self.entries();
+        let entry = &mut entries.list[position];
+        entry.ended = Some((Instant::now(), done));
+        let kind = entry.action.kind();
+        let count = entries.counts.entry(kind).or_default();
+        count.0 += usize::from(done);
+        count.1 += 1;
+    }
+
+    /// Whether a fact was certainly true all the time between two moments.
+    pub(super) fn held(&self, fact: Fact, from: Instant, until: Instant) -> bool {
+        self.lasted(fact, (Effect::Makes, Effect::Ends), true, from, until)
+    }
+
+    /// Whether a fact was certainly untrue all the time between two moments.
+    pub(super) fn lacked(&self, fact: Fact, from: Instant, until: Instant) -> bool {
+        self.lasted(fact, (Effect::Ends, Effect::Makes), false, from, until)
+    }
+
+    /// Something has brought the state about before, and nothing can have ended it since.
+    fn lasted(
+        &self,
+        fact: Fact,
+        (wanted, feared): (Effect, Effect),
+        initially: bool,
+        from: Instant,
+        until: Instant,
+    ) -> bool {
+        let entries = self.entries();
+        let from = from.max(entries.start);
+        let initial = (entries.facts.contains(&fact) == initially).then_some(entries.start);
+        let causes = entries.list.iter().filter(|entry| entry.has_done(wanted, fact, from)).map(|entry| entry.began);
+        let lasts = |since| !entries.list.iter().any(|entry| entry.may_do(feared, fact, since, until));
+        causes.chain(initial).max().is_some_and(lasts)
+    }
+
+    /// How often each kind of action could be done, and how often it was tried.
+    pub(super) fn counts(&self) -> BTreeMap<&'static str, (usize, usize)> {
+        self.entries().counts.clone()
+    }
+
+    /// The last actions, for people.
+    pub(super) fn tail(&self) -> String {
+        const LINES: usize = 150;
+        let entries = self.entries();
+        let mut text = String::new();
+        for entry in entries.list.iter().skip(entries.list.len().saturating_sub(LINES)) {
+            let (Entry { who, action, .. }, since) = (entry, |at: Instant| (at - entries.start).as_micros());
+            let end = match entry.ended {
+                Some((at, true)) => format!("{:>8}    ", since(at)),
+                Some((at, false)) => format!("{:>8} not", since(at)),
+                None => "   ...      ".to_owned(),
+            };
+            writeln!(text, "{:>8}-{end} {who:<9} {action:?}", since(entry.began)).unwrap();
+        }
+        text
+    }
+
+    /// Whoever panicked while writing into it: it says why.
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use libteam::IfIndex;
+
+    use super::*;
+
+    const LINK: IfIndex = super::super::world::PASSING[0];
+    const THERE: Fact = Fact::Link(LINK);
+
+    fn moment() -> Instant {
+        std::thread::sleep(Duration::from_micros(2));
+        Instant::now()
+    }
+
+    fn done(log: &Log, action: Action) {
+        let ticket = log.begin("test", action);
+        moment();
+        log.end(ticket, true);
+    }
+
+    #[test]
+    fn a_link_is_certainly_there_between_its_making_and_its_deletion() {
+        let log = Log::new();
+        let before = moment();
+        done(&log, Action::Add { kind: "dummy", link: LINK });
+        let made = moment();
+        assert!(log.held(THERE, made, moment()));
+        assert!(!log.held(THERE, before, made) && !log.lacked(THERE, before, made));
+        assert!(log.lacked(THERE, before, before));
+        let ticket = log.begin("test", Action::Delete { link: LINK });
+        assert!(!log.held(THERE, made, moment()), "it may be gone");
+        log.end(ticket, false);
+        assert!(log.held(THERE, made, moment()), "it could not be deleted");
+        done(&log, Action::Delete { link: LINK });
+        let deleted = moment();
+        assert!(!log.held(THERE, made, deleted) && log.held(THERE, made, made));
+        assert!(log.lacked(THERE, deleted, moment()));
+    }
+
+    #[test]
+    fn what_another_does_meanwhile_leaves_a_fact_uncertain() {
+        let log = Log::new();
+        let slow = log.begin("slow", Action::Delete { link: LINK });
+        done(&log, Action::Add { kind: "dummy", link: LINK });
+        let made = moment();
+        log.end(slow, true);
+        assert!(!log.held(THERE, made, moment()) && !log.lacked(THERE, made, moment()));
+    }
+
+    #[test]
+    fn a_deleted_end_of_a_cable_may_take_the_other_along() {
+        let log = Log::new();
+        log.start_round(HashSet::from([THERE]));
+        let start = moment();
+        assert!(log.held(THERE, start, moment()));
+        done(&log, Action::Delete { link: super::super::world::twin(LINK) });
+        assert!(!log.held(THERE, start, moment()));
+    }
+}

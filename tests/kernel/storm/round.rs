@@ -1,0 +1,144 @@
+//! One namespace, some handles that follow it, and storm after storm.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use fastrand::Rng;
+use libteam::IfIndex;
+
+use super::log::Log;
+use super::numbers::Numbers;
+use super::plan::Plan;
+use super::rest::Truth;
+use super::seat::Seat;
+use super::witness::Witness;
+use super::world::{TEAM, TEAMS, World};
+use super::writer::Writer;
+use crate::raw::drops;
+use crate::watch::all_links;
+
+const WRITERS: [&str; 3] = ["writer 1", "writer 2", "writer 3"];
+/// The buffers that are asked for: the kernel makes 2304 bytes of the least, and doubles the others.
+const SMALL: [usize; 3] = [1, 4096, 16 << 10];
+const LARGE: [usize; 3] = [128 << 10, 1 << 20, 4 << 20];
+
+/// A namespace with its handles.
+pub(super) struct Era {
+    world: World,
+    witness: Witness,
+    log: Arc<Log>,
+    over: Arc<AtomicBool>,
+    rng: Rng,
+    seats: Vec<Seat>,
+    /// Whether others than the driver set the team's carrier.
+    carriers: bool,
+    plan: Option<Plan>,
+    pub(super) numbers: Numbers,
+}
+
+impl Era {
+    pub(super) fn new(seed: u64, log: &Arc<Log>) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        // They make dumps longer, and so likelier to be interrupted.
+        let world = World::new(if seed % 3 == 0 { 300 } else { 0 });
+        let carriers = rng.bool();
+        let (team, buffers) = (TEAMS[rng.usize(..2)], if rng.bool() { SMALL } else { LARGE });
+        let seats = [(TEAM, SMALL), (TEAM, LARGE), (team, buffers)];
+        let mut seat = |(team, buffers): (IfIndex, [usize; 3])| {
+            let attempts = NonZeroU32::MIN.saturating_add(rng.u32(..5));
+            let builder = all_links().receive_buffer(buffers[rng.usize(..3)]).dump_attempts(attempts);
+            Seat::new(team, builder, carriers)
+        };
+        let seats = seats.map(&mut seat).into();
+        Writer::new("main", &world, log).carry_out(Plan::epilogue(&mut rng));
+        let era = Self {
+            world,
+            witness: Witness::new(),
+            log: Arc::clone(log),
+            over: Arc::default(),
+            rng,
+            seats,
+            carriers,
+            plan: None,
+            numbers: Numbers::default(),
+        };
+        era.log.start_round(Truth::now().facts());
+        era
+    }
+
+    /// One storm, and the truth afterwards. What the kernel tells late is waited for only if there is `time`.
+    pub(super) fn round(&mut self, time: bool) {
+        let plan = Plan::draw(&mut self.rng, self.carriers);
+        self.plan = Some(plan);
+        let dropped_before = all_drops();
+        self.storm(plan);
+        self.numbers.rounds += 1;
+        self.numbers.dropped += all_drops() - dropped_before;
+        let (messages, deletions) = self.witness.testify();
+        self.numbers.messages += messages;
+        let truth = Truth::now();
+        for seat in &mut self.seats {
+            seat.assert_no_deletion_invented(&deletions);
+            seat.assert_true(&truth, time, &self.log, &mut self.numbers);
+        }
+        self.log.start_round(truth.facts());
+        // Half of the rounds starts with a handle that is opened in the storm.
+        let leaves = self.rng.usize(..2 * self.seats.len());
+        if let Some(seat) = self.seats.get_mut(leaves) {
+            seat.leave();
+        }
+    }
+
+    /// What was drawn for this round, for people.
+    pub(super) fn description(&self) -> String {
+        format!("{:?}, {:?}", self.plan, self.seats)
+    }
+
+    fn storm(&mut self, plan: Plan) {
+        let (world, log, over) = (&self.world, &self.log, &self.over);
+        over.store(false, Ordering::Relaxed);
+        Writer::new("main", world, log).carry_out(plan.prologue());
+        let epilogue = Plan::epilogue(&mut self.rng);
+        let rng = &mut self.rng;
+        thread::scope(|scope| {
+            let mut observers = Vec::new();
+            for seat in &mut self.seats {
+                let rng = rng.fork();
+                observers.push(scope.spawn(move || seat.follow(log, over, rng)));
+            }
+            // The observers have to stop even if this fails.
+            let over = SetOnDrop(over);
+            let write = |(writer, mut rng): (usize, Rng)| {
+                scope.spawn(move || {
+                    let mut hand = Writer::new(WRITERS[writer], world, log);
+                    (0..plan.draws).for_each(|_| hand.carry_out(plan.next(&mut rng, writer)));
+                })
+            };
+            let writers: Vec<_> = (0..plan.writers).map(|writer| (writer, rng.fork())).map(write).collect();
+            for writer in writers {
+                writer.join().unwrap();
+            }
+            Writer::new("main", world, log).carry_out(epilogue);
+            drop(over);
+            for observer in observers {
+                self.numbers += observer.join().unwrap();
+            }
+        });
+    }
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How many messages the sockets of the namespace had no room for.
+fn all_drops() -> u64 {
+    let (links, driver) = drops();
+    links + driver
+}
