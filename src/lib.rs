@@ -30,6 +30,9 @@ mod builder;
 mod cache;
 mod changes;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod genl;
 mod handle;
 mod handlers;

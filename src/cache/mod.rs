@@ -4,6 +4,8 @@ pub(crate) mod links;
 pub(crate) mod options;
 pub(crate) mod ports;
 
+#[cfg(any(test, fuzzing))]
+mod invariants;
 mod journal;
 mod original_hwaddr;
 

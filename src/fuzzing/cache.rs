@@ -1,0 +1,211 @@
+//! Messages applied to a cache as the session applies them, and what the cache tells held against what it holds.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+
+use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_NOOP};
+
+use super::codec::TEAM;
+use crate::cache::Cache;
+use crate::changes::Change;
+use crate::error::DecodeError;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::model::option::{OptionId, TeamOption};
+use crate::model::port::Port;
+use crate::netlink::codec::frame::{Frame, frames};
+use crate::netlink::codec::link::{self, LinkNews, RTM_DELLINK, RTM_NEWLINK};
+use crate::netlink::codec::team::{self, Report};
+
+/// The number that the driver's family has in the captured messages.
+const FAMILY: u16 = 30;
+
+/// Messages, one after the other. Those with the sequence number 0 are events, the others parts of an answer, which
+/// `NLMSG_DONE` ends. `NLMSG_NOOP` has the cache tell its changes.
+pub(super) fn cache(messages: &[u8]) {
+    let Some(team) = TEAM else { return };
+    let mut player = Player { cache: Cache::new(team, "team0".to_owned()), told: Told::default(), answer: None };
+    // An event that cannot be read counts as lost: what is left of its datagram is not applied.
+    if frames(messages).try_for_each(|frame| player.play(team, frame?)).is_err() {
+        player.answer = None;
+    }
+    player.tell();
+    player.lose_all();
+}
+
+struct Player {
+    cache: Cache,
+    told: Told,
+    answer: Option<Answer>,
+}
+
+/// An answer that is being read.
+enum Answer {
+    Links { seen: HashSet<IfIndex>, interrupted: bool },
+    Team(Report),
+}
+
+impl Player {
+    fn play(&mut self, team: IfIndex, frame: Frame<'_>) -> Result<(), DecodeError> {
+        match (frame.kind, frame.sequence) {
+            (NLMSG_NOOP, _) => self.tell(),
+            (NLMSG_DONE, 1..) => self.end_answer(),
+            (RTM_NEWLINK | RTM_DELLINK, 0) => self.cache.apply_link(&link::decode(frame.kind, frame.payload)?),
+            (RTM_NEWLINK, _) => self.link_of_answer(frame)?,
+            (FAMILY, sequence) => {
+                if let Some(report) = team::decode(frame.payload, team)? {
+                    self.team(report, sequence);
+                } else {
+                    self.own_request(frame.payload, team)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn link_of_answer(&mut self, frame: Frame<'_>) -> Result<(), DecodeError> {
+        if let LinkNews::Present(report) = link::decode(frame.kind, frame.payload)? {
+            if !matches!(self.answer, Some(Answer::Links { .. })) {
+                self.answer = Some(Answer::Links { seen: HashSet::new(), interrupted: false });
+            }
+            if let Some(Answer::Links { seen, interrupted }) = &mut self.answer {
+                seen.insert(report.ifindex);
+                *interrupted |= frame.has(NLM_F_DUMP_INTR);
+            }
+            self.cache.link_present(&report);
+        }
+        Ok(())
+    }
+
+    fn team(&mut self, report: Report, sequence: u32) {
+        match (&mut self.answer, sequence) {
+            (_, 0) => self.cache.apply_team(report),
+            (Some(Answer::Team(answer)), _) => answer.extend(report),
+            (answer, _) => *answer = Some(Answer::Team(report)),
+        }
+    }
+
+    /// A request of this handle: the options in it were set by itself.
+    fn own_request(&mut self, payload: &[u8], team: IfIndex) -> Result<(), DecodeError> {
+        let [1, rest @ ..] = payload else { return Ok(()) };
+        if let Some(Report::Options(options)) = team::decode(&[&[2], rest].concat(), team)? {
+            for report in options {
+                self.cache.set_by_us(&report.option.id);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_answer(&mut self) {
+        match self.answer.take() {
+            Some(Answer::Links { seen, interrupted: false }) => {
+                let links = self.cache.links().iter().map(Link::ifindex);
+                let missing: Vec<_> = links.filter(|link| !seen.contains(link)).collect();
+                for link in missing {
+                    self.cache.link_removed(link);
+                }
+            }
+            Some(Answer::Team(report)) => self.cache.replace_team(report),
+            Some(Answer::Links { .. }) | None => {}
+        }
+    }
+
+    /// The changes that the cache tells lead from what it told last to what it holds.
+    fn tell(&mut self) {
+        if self.cache.is_team_link_doubtful() {
+            assert!(self.cache.team_link().is_some());
+        }
+        self.cache.trust_team_link();
+        self.cache.name_ports();
+        let changes = self.cache.take_changes();
+        assert!(changes.links().all(|change| change.before() != change.after()), "a link changed to what it was");
+        self.told.links.follow(changes.links(), Link::ifindex);
+        self.told.ports.follow(changes.ports(), Port::ifindex);
+        self.told.options.follow(changes.options(), |option| option.id().clone());
+        self.told.check(&self.cache);
+        self.cache.check_invariants();
+        assert!(!self.cache.has_changes() && self.cache.take_changes().is_empty(), "it tells the same twice");
+        for text in changes.links().map(ToString::to_string).chain(changes.ports().map(ToString::to_string)) {
+            assert!(text.starts_with(['*', '-']), "{text}");
+        }
+    }
+
+    /// Empty lists and no links are left of everything.
+    fn lose_all(&mut self) {
+        self.cache.replace_team(Report::Ports(Vec::new()));
+        self.cache.replace_team(Report::Options(Vec::new()));
+        let links: Vec<_> = self.cache.links().iter().map(Link::ifindex).collect();
+        for link in links {
+            self.cache.link_removed(link);
+        }
+        self.tell();
+        assert_eq!(self.told, Told::default(), "something was never told to be gone");
+    }
+}
+
+/// What somebody knows who hears of changes only.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    links: BTreeMap<IfIndex, Link>,
+    ports: HashMap<IfIndex, Port>,
+    options: HashMap<OptionId, TeamOption>,
+}
+
+impl Told {
+    fn check(&self, cache: &Cache) {
+        let (links, ports, options) = (cache.links().iter(), cache.ports().iter(), cache.options().iter());
+        assert!(self.links.values().eq(links), "{self:?} {cache:?}");
+        assert_eq!((self.ports.len(), self.options.len()), (ports.len(), options.len()));
+        for port in ports {
+            assert_eq!(self.ports.get(&port.ifindex()), Some(port));
+        }
+        for option in options {
+            assert_eq!(self.options.get(option.id()), Some(option));
+        }
+    }
+}
+
+/// A map that follows changes.
+trait Follow<K, V: 'static> {
+    fn put(&mut self, key: K, value: V) -> Option<V>;
+    fn take(&mut self, key: &K) -> Option<V>;
+
+    fn follow<'a>(&mut self, changes: impl Iterator<Item = &'a Change<V>>, key: impl Fn(&V) -> K)
+    where
+        K: Hash + Eq + Clone,
+        V: Clone + PartialEq + std::fmt::Debug,
+    {
+        let mut seen = HashSet::new();
+        for change in changes {
+            let key = key(change.latest());
+            assert!(seen.insert(key.clone()), "one thing changed twice in a batch: {change:?}");
+            assert!(change.before().is_some() || change.after().is_some());
+            let before = match change.after() {
+                Some(after) => self.put(key, after.clone()),
+                None => self.take(&key),
+            };
+            assert_eq!(before.as_ref(), change.before(), "the state before is not what was told last");
+        }
+    }
+}
+
+impl<V: 'static> Follow<IfIndex, V> for BTreeMap<IfIndex, V> {
+    fn put(&mut self, key: IfIndex, value: V) -> Option<V> {
+        self.insert(key, value)
+    }
+
+    fn take(&mut self, key: &IfIndex) -> Option<V> {
+        self.remove(key)
+    }
+}
+
+impl<K: Hash + Eq, V: 'static> Follow<K, V> for HashMap<K, V> {
+    fn put(&mut self, key: K, value: V) -> Option<V> {
+        self.insert(key, value)
+    }
+
+    fn take(&mut self, key: &K) -> Option<V> {
+        self.remove(key)
+    }
+}

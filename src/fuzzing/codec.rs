@@ -1,0 +1,128 @@
+//! What a socket brings.
+
+use crate::cache::Cache;
+use crate::model::ifindex::IfIndex;
+use crate::model::option::{OptionId, TeamOption};
+use crate::model::option_value::OptionValue;
+use crate::model::port::Duplex;
+use crate::netlink::codec::attribute::attributes;
+use crate::netlink::codec::ctrl::decode_family;
+use crate::netlink::codec::frame::{Control, HEADER_LEN, frames, serialize};
+use crate::netlink::codec::link::{self, LinkNews, RTM_DELLINK, RTM_NEWLINK};
+use crate::netlink::codec::team::{self, EVENT_GROUP, Fate, GENL_HEADER_LEN, OptionReport, Report, Request};
+
+/// The team that the captured messages are about.
+pub(super) const TEAM: Option<IfIndex> = IfIndex::new(10);
+const ANOTHER_TEAM: Option<IfIndex> = IfIndex::new(11);
+
+/// A datagram: its messages cover it, or end with one error.
+pub(super) fn frame(datagram: &[u8]) {
+    let mut covered = 0_usize;
+    let mut found = frames(datagram);
+    while let Some(frame) = found.next() {
+        let Ok(frame) = frame else {
+            assert!(found.next().is_none(), "something follows an error");
+            return;
+        };
+        let start = covered + HEADER_LEN;
+        assert_eq!(datagram.get(start..start + frame.payload.len()), Some(frame.payload));
+        covered = (start + frame.payload.len()).next_multiple_of(4);
+        if let Ok(Control::Refused(refusal)) = frame.control() {
+            assert!((1..4096).contains(&refusal.errno.raw_os_error()));
+            assert!(!refusal.message.unwrap_or_default().contains('\0'));
+        }
+    }
+    assert!(covered >= datagram.len(), "{} bytes were not looked at", datagram.len() - covered);
+}
+
+/// A list of attributes: they cover it, or end with one error, and each is read as what its length allows.
+pub(super) fn attribute(list: &[u8]) {
+    let mut covered = 0_usize;
+    let mut found = attributes(list);
+    while let Some(attribute) = found.next() {
+        let Ok(attribute) = attribute else {
+            assert!(found.next().is_none(), "something follows an error");
+            return;
+        };
+        let start = covered + 4;
+        let length = attribute.value.len();
+        assert_eq!(list.get(start..start + length), Some(attribute.value));
+        covered = (start + length).next_multiple_of(4);
+        assert!(attribute.kind < 0x4000, "the type has flags in it");
+        assert_eq!(attribute.u8().is_ok(), length == 1);
+        assert_eq!(attribute.u16().is_ok(), length == 2);
+        assert_eq!(attribute.u32().is_ok(), length == 4);
+        assert_eq!(attribute.i32().is_ok(), length == 4);
+        assert_eq!(attribute.ifindex().is_ok(), length == 4 && attribute.value != [0; 4]);
+        assert!(!attribute.text().contains('\0'));
+    }
+    assert!(covered >= list.len(), "{} bytes were not looked at", list.len() - covered);
+}
+
+/// The payload of a link message: the same message again is no news.
+pub(super) fn link(payload: &[u8]) {
+    let (Ok(news), Some(team)) = (link::decode(RTM_NEWLINK, payload), TEAM) else { return };
+    let removed = link::decode(RTM_DELLINK, payload);
+    let LinkNews::Present(report) = &news else {
+        assert_eq!(news, LinkNews::Irrelevant);
+        return;
+    };
+    assert_eq!(removed, Ok(LinkNews::Removed(report.ifindex)));
+    assert!([report.hwaddr, report.permanent_hwaddr].iter().flatten().all(|hwaddr| (1..=32).contains(&hwaddr.len())));
+    let names = [&report.name].into_iter().chain(&report.kind);
+    assert!(names.chain(&report.alternative_names().collect::<Vec<_>>()).all(|name| !name.contains('\0')));
+
+    let mut cache = Cache::new(team, String::new());
+    cache.apply_link(&news);
+    let link = cache.links().get(report.ifindex).map(ToString::to_string).unwrap_or_default();
+    assert!(link.starts_with(&format!(" {}: {}: ", report.ifindex, report.name)), "{link}");
+    assert_eq!(cache.take_changes().links().len(), 1);
+    cache.apply_link(&news);
+    assert!(cache.take_changes().is_empty(), "the same news are none");
+    cache.check_invariants();
+}
+
+/// The payload of a message of the driver: what it says of an option says it again when it is sent.
+pub(super) fn team(payload: &[u8]) {
+    let (Some(team), Some(another)) = (TEAM, ANOTHER_TEAM) else { return };
+    let Ok(Some(report)) = team::decode(payload, team) else { return };
+    assert_eq!(team::decode(payload, another), Ok(None));
+    match report {
+        Report::Options(options) => options.iter().for_each(|OptionReport { option, .. }| {
+            assert!(!option.id.name.contains('\0'));
+            sent_and_read(&option.id, &option.value);
+            drop(option.to_string());
+        }),
+        Report::Ports(ports) => ports.iter().for_each(|report| {
+            let port = &report.port;
+            assert!(!matches!(port.speed_mbps, Some(0 | u32::MAX)));
+            assert!(port.speed_mbps.is_some() || port.duplex == Duplex::Unknown);
+            drop(port.to_string());
+        }),
+    }
+}
+
+/// The payload of the controller's answer.
+pub(super) fn ctrl(payload: &[u8]) {
+    if decode_family(payload, EVENT_GROUP).is_ok() {
+        // What the answer does not name is not found in it.
+        assert!(decode_family(payload, "\0").is_err());
+    }
+}
+
+/// Puts an option into a request and reads the request as if it were an answer. Some cannot be put into one.
+pub(super) fn sent_and_read(id: &OptionId, value: &OptionValue) {
+    let Some(team) = TEAM else { return };
+    let Ok(request) = Request::options_set(team, id, value) else { return };
+    let mut message = serialize(request.for_family(0), 0);
+    // Requests and answers differ in the command.
+    if let Some(command) = message.get_mut(HEADER_LEN) {
+        *command = 2;
+    }
+    frame(&message);
+    let payload = message.get(HEADER_LEN..).unwrap_or_default();
+    attribute(payload.get(GENL_HEADER_LEN..).unwrap_or_default());
+    let read = team::decode(payload, team);
+    let option = TeamOption { id: id.clone(), value: value.clone(), port_name: None };
+    assert_eq!(read, Ok(Some(Report::Options(vec![OptionReport { option, fate: Fate::default() }]))));
+}
