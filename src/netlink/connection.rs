@@ -33,6 +33,8 @@ pub(crate) struct Connection<T = NetlinkSocket> {
     sequence: u32,
     buffer: Vec<u8>,
     timeout: Duration,
+    /// What an earlier exchange left could not be read away.
+    has_leftovers: bool,
 }
 
 /// A multipart answer as its reader sees it.
@@ -60,7 +62,7 @@ struct Completion {
 
 impl<T: Transport> Connection<T> {
     pub(crate) fn new(transport: T, timeout: Duration) -> Self {
-        Self { transport, sequence: 0, buffer: vec![0; BUFFER_LEN], timeout }
+        Self { transport, sequence: 0, buffer: vec![0; BUFFER_LEN], timeout, has_leftovers: false }
     }
 
     /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it.
@@ -96,7 +98,7 @@ impl<T: Transport> Connection<T> {
                 datagram.extend(request);
                 count += 1;
             }
-            self.transport.send(&datagram)?;
+            self.send(&datagram)?;
             let result = self.read_acknowledgements(first, count, &mut |position, one| answer(done + position, one));
             if result.is_err() {
                 self.abandon();
@@ -205,7 +207,7 @@ impl<T: Transport> Connection<T> {
     ) -> Result<Completion, Failure> {
         self.sequence = self.sequence.wrapping_add(1);
         stamp(&mut request, self.sequence);
-        self.transport.send(&request)?;
+        self.send(&request)?;
         let result = self.read_answer(&request, reply);
         if !matches!(result, Ok(_) | Err(Failure::Refused(_))) {
             self.abandon();
@@ -241,6 +243,14 @@ impl<T: Transport> Connection<T> {
                 }
             }
         }
+    }
+
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        // A socket that had overrun gets no answer before it was read empty.
+        if self.has_leftovers {
+            self.abandon();
+        }
+        self.transport.send(datagram)
     }
 
     /// Waits for the next datagram from the kernel and returns its length in the buffer.
@@ -289,12 +299,16 @@ impl<T: Transport> Connection<T> {
     /// delivers again to a socket that had overrun.
     fn abandon(&mut self) {
         let deadline = self.deadline();
+        self.has_leftovers = true;
         while !self.time_until(deadline).is_zero() {
             match self.transport.receive(&mut self.buffer) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {}
-                Err(_) => return,
+                Err(error) => {
+                    self.has_leftovers = error.kind() != io::ErrorKind::WouldBlock;
+                    return;
+                }
             }
         }
     }
