@@ -99,7 +99,7 @@ impl<T: Transport> Session<T> {
         while self.is_lost() && rest == Rest::Nothing {
             warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
             self.resync()?;
-            self.resynced = true;
+            self.recovered();
             resyncs += 1;
             if resyncs == MAX_RESYNCS {
                 break;
@@ -116,7 +116,16 @@ impl<T: Transport> Session<T> {
     /// Asks the kernel for everything, whether something was lost or not.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.check_alive()?;
+        // What waits is older than the answers will be.
+        let rest = self.drain()?;
         self.resync()?;
+        match rest {
+            Rest::Nothing => self.recovered(),
+            Rest::Unread => {
+                self.link_events.give_up();
+                self.team_events.give_up();
+            }
+        }
         self.update()
     }
 
@@ -176,9 +185,14 @@ impl<T: Transport> Session<T> {
         self.resync_links()?;
         self.resync_list(Genl::ports, "listing the ports")?;
         self.resync_list(Genl::options, "listing the options")?;
+        Ok(())
+    }
+
+    /// What was lost was asked for, after the sockets were read empty.
+    fn recovered(&mut self) {
+        self.resynced |= self.is_lost();
         self.link_events.recovered();
         self.team_events.recovered();
-        Ok(())
     }
 
     fn resync_links(&mut self) -> Result<()> {
