@@ -106,6 +106,10 @@ impl<T: Transport> Session<T> {
             }
             rest = self.drain()?;
         }
+        // Old news that still waits would make the team's link doubtful again.
+        if rest == Rest::Unread {
+            return Ok(());
+        }
         if self.cache.is_team_link_doubtful() {
             self.recheck_link(self.cache.team())?;
         }

@@ -314,6 +314,24 @@ fn a_loss_that_a_refresh_makes_good_is_told() {
 }
 
 #[test]
+fn the_link_of_a_team_that_is_down_is_asked_for_when_no_older_news_of_it_waits() {
+    let mut scene = Scene::new();
+    let team = |carrier: u8| {
+        let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
+        link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
+    };
+    scene.link_events.then([Step::event(&[team(0)]), Step::Silence]);
+    scene.changes();
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    scene.link_events.then((0..212_992 / 512).map(|_| Step::event(&[message(1, 0, &[])])));
+    scene.link_events.then([Step::event(&[team(0)])]);
+    scene.changes();
+    scene.rtnl.then([Step::answer(&[team(1), ack(0)])]);
+    assert!(scene.changes().links().next().unwrap().latest().has_carrier());
+    scene.assert_played();
+}
+
+#[test]
 fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
