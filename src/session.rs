@@ -108,20 +108,21 @@ impl Session {
     fn follow_events(&mut self) -> Result<()> {
         let mut rounds = 0;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
-        while self.drain()? == Rest::Nothing {
+        while rounds < MAX_ROUNDS {
+            if self.drain()? == Rest::Unread {
+                // Old news that still waits would make the team's link doubtful again.
+                return Ok(());
+            }
+            rounds += 1;
             if self.is_lost() {
                 warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
                 self.grow_buffers()?;
                 self.resync()?;
-                self.resynced = true;
-            } else {
-                let looked = self.check_doubtful_links()?;
-                if !self.follow_ports()? && !looked {
-                    break;
-                }
+                self.recovered();
+                continue;
             }
-            rounds += 1;
-            if rounds == MAX_ROUNDS {
+            let looked = self.check_doubtful_links()?;
+            if !self.follow_ports()? && !looked {
                 break;
             }
         }
@@ -135,7 +136,16 @@ impl Session {
     /// Asks the kernel for everything, whether something was lost or not.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.check_alive()?;
+        // What waits is older than the answers will be.
+        let rest = self.drain()?;
         self.resync()?;
+        match rest {
+            Rest::Nothing => self.recovered(),
+            Rest::Unread => {
+                self.link_events.give_up();
+                self.team_events.give_up();
+            }
+        }
         self.update()
     }
 
@@ -209,9 +219,14 @@ impl Session {
         self.resync_links()?;
         self.resync_list(Genl::ports, "listing the ports")?;
         self.resync_list(Genl::options, "listing the options")?;
+        Ok(())
+    }
+
+    /// What was lost was asked for, after the sockets were read empty.
+    fn recovered(&mut self) {
+        self.resynced |= self.is_lost();
         self.link_events.recovered();
         self.team_events.recovered();
-        Ok(())
     }
 
     fn resync_links(&mut self) -> Result<()> {

@@ -35,7 +35,8 @@ pub(crate) struct Connection {
     sequence: u32,
     buffer: Vec<u8>,
     timeout: Duration,
-    /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it.
+    /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it, or what
+    /// was left of it could not be read away.
     unread: bool,
 }
 
@@ -313,8 +314,8 @@ impl Connection {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {}
-                Err(_) => {
-                    self.unread = false;
+                Err(error) => {
+                    self.unread = error.kind() != io::ErrorKind::WouldBlock;
                     return;
                 }
             }

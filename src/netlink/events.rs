@@ -88,6 +88,11 @@ impl EventSocket {
         self.lost
     }
 
+    /// What waits is not to be read: it is older than what is known otherwise.
+    pub(crate) fn give_up(&mut self) {
+        self.lost = true;
+    }
+
     /// The loss was made good.
     pub(crate) fn recovered(&mut self) {
         self.lost = false;

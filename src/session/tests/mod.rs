@@ -331,6 +331,62 @@ fn the_link_of_a_team_that_is_down_is_asked_for_when_the_driver_told_of_it() {
 }
 
 #[test]
+fn what_is_asked_for_is_newer_than_the_events_that_wait() {
+    let mut scene = Scene::new();
+    scene.link_events.then([Step::event(&[port(3, "old")])]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "new")])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    scene.session.refresh().unwrap();
+    assert_eq!(scene.link_names(), ["lo", "team0", "new"]);
+    assert!(!scene.session.take_changes().resynced(), "nothing was lost");
+    scene.assert_played();
+}
+
+#[test]
+fn a_refresh_that_cannot_read_all_that_waits_does_not_let_it_have_the_last_word() {
+    let mut scene = Scene::new();
+    let budget = 212_992 / 512;
+    scene.link_events.then((0..budget).map(|_| Step::event(&[message(1, 0, &[])])));
+    scene.link_events.then([Step::event(&[port(3, "old")])]);
+    for _ in 0..2 {
+        scene.rtnl.then([links(&[lo(), team0(), port(3, "new")])]);
+        scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    }
+    scene.session.refresh().unwrap();
+    assert_eq!(scene.link_names(), ["lo", "team0", "new"]);
+    scene.assert_played();
+}
+
+#[test]
+fn a_loss_that_a_refresh_makes_good_is_told() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    scene.session.refresh().unwrap();
+    assert!(scene.session.take_changes().resynced());
+    scene.assert_played();
+}
+
+#[test]
+fn the_link_of_a_team_that_is_down_is_asked_for_when_no_older_news_of_it_waits() {
+    let mut scene = Scene::new();
+    let team = |carrier: u8| {
+        let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
+        link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
+    };
+    scene.link_events.then([Step::event(&[team(0)]), Step::Silence]);
+    scene.changes();
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    scene.link_events.then((0..212_992 / 512).map(|_| Step::event(&[message(1, 0, &[])])));
+    scene.link_events.then([Step::event(&[team(0)])]);
+    scene.changes();
+    scene.rtnl.then([Step::answer(&[team(1), ack(0)])]);
+    assert!(scene.changes().links().next().unwrap().latest().has_carrier());
+    scene.assert_played();
+}
+
+#[test]
 fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());

@@ -305,6 +305,28 @@ fn what_follows_a_failure_is_read_away() {
 }
 
 #[test]
+fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
+    let script = Script::new([
+        Step::Fails(Errno::NOBUFS),
+        Step::Fails(Errno::NOMEM),
+        Step::answer(&[data(66)]),
+        Step::Silence,
+        Step::answer(&[ack(0)]),
+    ]);
+    let mut connection = connection(&script);
+    connection.request(link::dump_request(), 0, |_| Ok(())).unwrap_err();
+    assert_eq!(script.left(), 3);
+    let mut numbers = vec![];
+    connection
+        .request(link::dump_request(), 0, |frame| {
+            numbers.push(frame.payload[0]);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!((numbers, script.left(), script.waits()), (vec![], 0, 0));
+}
+
+#[test]
 fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
     let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[done(0)]), Step::answer(&[bare_done()])]);
     let mut connection = connection(&script);
