@@ -31,7 +31,7 @@ impl TeamHandle {
         let result = self.carry_out(|session| session.rtnl.enslave(&link, team));
         self.session.expect_no_port();
         let result = result?;
-        self.check_port_command(result, ifindex, "adding")
+        self.check_port_command(result, ifindex, || format!("adding port {}", link.name))
     }
 
     /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it had before.
@@ -46,18 +46,23 @@ impl TeamHandle {
         if !self.is_port(ifindex) {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
         }
+        let name = self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
         let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::Release))?;
-        self.check_port_command(result, ifindex, "removing")
+        self.check_port_command(result, ifindex, || format!("removing port {name}"))
     }
 
-    fn check_port_command(&self, result: Result<(), Failure>, ifindex: IfIndex, doing: &str) -> Result<()> {
+    fn check_port_command(
+        &self,
+        result: Result<(), Failure>,
+        ifindex: IfIndex,
+        doing: impl FnOnce() -> String,
+    ) -> Result<()> {
         if let Err(failure) = &result {
             if failure.refusal() == Some(Errno::NODEV) {
                 return Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
             }
         }
-        let link = self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
-        result.during(|| format!("{doing} port {link}, team {}", self.name()))
+        result.during(|| format!("{}, team {}", doing(), self.name()))
     }
 
     /// Whether a port takes part in sending and receiving; `None` if the link is no port.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::LinkMessage;
 use libteam::{
-    ErrorKind, IfIndex, LinkSettings, Mode, NetlinkConnection, NewLink, RtnlSocket, SocketBuilder, TeamHandle,
+    ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, RtnlSocket, SocketBuilder,
+    TeamHandle,
 };
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -262,7 +263,8 @@ fn a_handle_works_in_another_namespace() {
 fn a_handle_in_another_namespace_resyncs_there() {
     enter();
     let there = Named::new();
-    let builder = TeamHandle::builder().in_namespace(there.open()).unwrap().receive_buffer(0);
+    let builder =
+        TeamHandle::builder().in_namespace(there.open()).unwrap().receive_buffer(0).link_scope(LinkScope::All);
     let mut team = builder.create("team0").unwrap();
     // More than the smallest buffer can hold.
     for number in 0..20 {
