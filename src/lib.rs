@@ -1,8 +1,11 @@
 //! Control Linux team devices: ports, options, link state, and every change as it comes.
 //!
 //! The Linux *team* driver joins several network ports into one device. This crate opens or creates such a device,
-//! commands it over netlink, and follows its ports, its options and the links of its namespace without ever losing or
-//! inventing a change. It is the successor of the C library libteam.
+//! commands it over netlink, and follows its ports, its options and their links without ever losing or inventing a
+//! change. It is the successor of the C library libteam.
+//!
+//! [`TeamHandle`] is one team. [`RtnlSocket`] is for the rest of a daemon's work: links, addresses, routes and more.
+//! [`LinkEvents`] hears of every link. [`NetlinkConnection`], under them all, speaks any netlink protocol.
 //!
 //! ```
 //! use libteam::{ChangeKind, Mode, TeamHandle};
