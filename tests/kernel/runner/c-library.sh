@@ -36,32 +36,15 @@ get_c_library() {
 # Runs under the lock, in a process of its own.
 fetch_c_library() {
     local cache=$1
-    new=$(mktemp -d -- "$cache/new.XXXXXX") || exit
-    trap 'rm -rf -- "$new"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-    chmod 755 -- "$new"
+    make_new "$cache"
     failure="writing in $cache"
     say "getting the C library's tools (about 1 MB, the first time only)"
-    mkdir -p "$new"/{own,debs,c-library/bin}
-    if ! { unpack_c_library && write_c_wrapper && mv -T -- "$new/c-library" "$cache/c-library"; }; then
+    mkdir -p "$new"/c-library/bin
+    if ! { unpack_missing "$new/c-library/root" libteam-utils && write_c_wrapper && mv -T -- "$new/c-library" "$cache/c-library"; }; then
         say "getting the C library's tools failed: $failure"
         tail -n 5 -- "$new/log" >&2
         exit 1
     fi
-}
-
-unpack_c_library() {
-    local package
-    local -a packages
-    apt_area "$new/own" ''
-    apt "$new/own" update >>"$new/log"
-    mapfile -t packages < <(apt "$new/own" -s install --no-install-recommends libteam-utils | awk '$1 == "Inst" { print $2 }')
-    ((${#packages[@]})) || fail "this machine's suite does not offer libteam-utils" || return
-    download "$new/own" "${packages[@]}" || fail "downloading ${packages[*]}" || return
-    for package in "${packages[@]%%:*}"; do
-        unpack "$package" "$new/c-library/root" || return
-    done
 }
 
 # The usage that teamnl prints begins with the name by which it was started.
