@@ -21,6 +21,7 @@ mod environment;
 mod examples;
 mod gone;
 mod handlers;
+mod kernel;
 mod life;
 mod link_events;
 mod many_options;
