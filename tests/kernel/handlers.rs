@@ -10,7 +10,7 @@ use libteam::{
 };
 
 use crate::netns::{dummies, enter, index, ip};
-use crate::watch::{all_links, assert_silent, listen, team_with, told};
+use crate::watch::{all_links, assert_silent, listen, make_renamable, team_with, told};
 
 /// Where handlers write their names when they are called.
 struct Calls {
@@ -105,6 +105,8 @@ fn each_hears_only_batches_with_a_change_of_its_kinds() {
     ip("link set lo mtu 1400");
     assert_eq!(told(&mut team).kinds(), ChangeKind::LINK);
     assert_eq!(calls.take(), ["link"]);
+    make_renamable(&mut team, "d0");
+    calls.take();
     ip("link set d0 name uplink");
     assert_eq!(told(&mut team).kinds(), ChangeKind::LINK | ChangeKind::PORT);
     assert_eq!(calls.take(), ["port", "link", "port or option"]);

@@ -5,7 +5,9 @@ use libteam::{Change, Changes, HwAddr, IfIndex, Link, LinkChange, LinkFlags, Mod
 use crate::difference::until_quiet;
 use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, run_ip, veth};
 use crate::truth::{assert_links_true, assert_true};
-use crate::watch::{Replica, all_links, assert_silent, hear_until, link_change, listen, only_link, team_with, told};
+use crate::watch::{
+    Replica, all_links, assert_silent, hear_until, link_change, listen, make_renamable, only_link, team_with, told,
+};
 
 /// A team and the dummy `d0`, which is up and no port of it.
 fn team_and_link() -> (TeamHandle, IfIndex) {
@@ -101,6 +103,7 @@ fn hardware_address() {
 fn name() {
     enter();
     let (mut team, d0) = team_and_link();
+    make_renamable(&mut team, "d0");
     let (before, after) = change_by_ip(&mut team, d0, "link set d0 name uplink");
     assert_eq!((before.name(), after.name()), ("d0", "uplink"));
     assert_else_equal(&before, &after, &["name"]);
@@ -154,6 +157,7 @@ fn the_teams_own_link() {
     assert_eq!((before.mtu(), after.mtu(), team.team_link().unwrap().mtu()), (1500, 1400, 1400));
     let (before, after) = change_by_ip(&mut team, team0, "link set team0 up");
     assert_eq!((before.is_admin_up(), after.is_admin_up()), (false, true));
+    make_renamable(&mut team, "team0");
     let (before, after) = change_by_ip(&mut team, team0, "link set team0 name uplink");
     assert_eq!((before.name(), after.name(), team.name()), ("team0", "uplink", "uplink"));
 }
@@ -185,6 +189,7 @@ fn what_was_undone_meanwhile_is_not_told() {
 fn many_changes_of_one_link_are_told_as_one() {
     enter();
     let (mut team, d0) = team_and_link();
+    make_renamable(&mut team, "d0");
     ip_batch(&["link set d0 mtu 1280", "link set d0 name d9", "link set d9 mtu 1290", "link set d9 promisc on"]);
     let change = only_link(&told(&mut team));
     let (before, after) = (change.before().unwrap(), change.after().unwrap());

@@ -27,6 +27,7 @@ mod examples;
 mod gone;
 mod handlers;
 mod ipsec;
+mod kernel;
 mod life;
 mod link_events;
 mod link_scope;

@@ -3,6 +3,7 @@
 use libteam::{ChangeKind, Changes, Mode, OptionId, TeamBuilder, TeamHandle};
 
 use crate::difference::{assert_made_good, overhear, until_quiet};
+use crate::kernel::{has_halves, renaming};
 use crate::netns::{dummies, enter, index, ip, ip_batch};
 use crate::raw::{Raw, drops};
 use crate::truth::state;
@@ -89,18 +90,16 @@ fn change_options(other: &mut TeamHandle) {
 /// The driver tells of the option that is set, and changes others with it. The ports' links change their state.
 fn change_enabled(other: &mut TeamHandle) {
     other.set_port_enabled(index("port-stays"), false).unwrap();
-    other.set_option(&OptionId::port("tx_enabled", index("port-changed")), false).unwrap();
+    let changed = index("port-changed");
+    let switch = if has_halves(other, changed) { "tx_enabled" } else { "enabled" };
+    other.set_option(&OptionId::port(switch, changed), false).unwrap();
 }
 
 /// Ports are added, changed and removed, and their options with them.
 fn change_ports() {
-    ip_batch(&[
-        "link set port-new master team0",
-        "link set port-changed down",
-        "link set port-stays name port-renamed",
-        "link set port-released nomaster",
-        "link del port-deleted",
-    ]);
+    ip_batch(&["link set port-new master team0", "link set port-changed down"]);
+    ip_batch(&renaming("port-stays", "port-renamed"));
+    ip_batch(&["link set port-released nomaster", "link del port-deleted"]);
 }
 
 fn change_everything(other: &mut TeamHandle) {

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
 use crate::truth::assert_true;
 use crate::watch::{
-    Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen, options_of, port_marks,
-    refusal, team_with, told,
+    Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen, make_renamable, options_of,
+    port_marks, refusal, team_with, told,
 };
 
 fn names(team: &TeamHandle) -> Vec<&str> {
@@ -208,6 +208,7 @@ fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
 fn a_renamed_port_is_told_as_port_and_as_link() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    make_renamable(&mut team, "d0");
     ip("link set d0 name uplink");
     let changes = told(&mut team);
     let port = changes.ports().next().unwrap();

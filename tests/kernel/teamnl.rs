@@ -2,6 +2,7 @@
 
 use libteam::{IfIndex, Mode, OptionId, TeamHandle};
 
+use crate::kernel::has_halves;
 use crate::netns::{enter, ip};
 use crate::tool::{MODES, Tool, assert_same, team_with_ports_in_all_states};
 
@@ -104,7 +105,11 @@ const SETTINGS: [(&str, &str, &[&str]); 12] = [
 #[test]
 fn what_one_tool_sets_the_other_reads() {
     let team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
+    let v0 = team.links().find(|link| link.name() == "v0").unwrap().ifindex();
     for (port, name, values) in SETTINGS {
+        if name == "rx_enabled" && !has_halves(&team, v0) {
+            continue;
+        }
         for value in values {
             let read = [(Tool::C, Tool::Ours), (Tool::Ours, Tool::C)].map(|(setter, reader)| {
                 let other = values.iter().find(|other| *other != value).unwrap();

@@ -10,7 +10,8 @@ use libteam::{
 };
 use rustix::io::Errno;
 
-use crate::netns::{dummies, index};
+use crate::kernel::renames_links_that_are_up;
+use crate::netns::{dummies, index, ip};
 use crate::truth::state;
 
 /// What the kernel does in its own time is done after this long.
@@ -38,6 +39,14 @@ pub(crate) fn told(team: &mut TeamHandle) -> Changes {
 /// The options told, before and after: what two handles tell alike, whichever of them did it.
 pub(crate) fn options_told(changes: &Changes) -> Vec<(Option<TeamOption>, Option<TeamOption>)> {
     changes.options().map(|change| (change.before().cloned(), change.after().cloned())).collect()
+}
+
+/// Sets a link down, of which the handle hears, where the kernel would not rename it otherwise.
+pub(crate) fn make_renamable(team: &mut TeamHandle, link: &str) {
+    if !renames_links_that_are_up() {
+        ip(&format!("link set {link} down"));
+        told(team);
+    }
 }
 
 /// Panics if the handle has anything to tell.

@@ -41,32 +41,15 @@ get_original() {
 # Runs under the lock, in a process of its own.
 fetch_original() {
     local cache=$1 program=$2 package=$3
-    new=$(mktemp -d -- "$cache/new.XXXXXX") || exit
-    trap 'rm -rf -- "$new"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-    chmod 755 -- "$new"
+    make_new "$cache"
     failure="writing in $cache"
     say "getting $program (about 1 MB, the first time only)"
-    mkdir -p "$new"/{own,debs,"$package/bin"}
-    if ! { unpack_original && write_original && mv -T -- "$new/$package" "$cache/$package"; }; then
+    mkdir -p "$new/$package/bin"
+    if ! { unpack_missing "$new/$package/root" "$package" && write_original && mv -T -- "$new/$package" "$cache/$package"; }; then
         say "getting $program failed: $failure"
         tail -n 5 -- "$new/log" >&2
         exit 1
     fi
-}
-
-unpack_original() {
-    local name
-    local -a packages
-    apt_area "$new/own" ''
-    apt "$new/own" update >>"$new/log"
-    mapfile -t packages < <(apt "$new/own" -s install --no-install-recommends "$package" | awk '$1 == "Inst" { print $2 }')
-    ((${#packages[@]})) || fail "this machine's suite does not offer $package" || return
-    download "$new/own" "${packages[@]}" || fail "downloading ${packages[*]}" || return
-    for name in "${packages[@]%%:*}"; do
-        unpack "$name" "$new/$package/root" || return
-    done
 }
 
 # The usage that a program prints may begin with the name by which it was started.

@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
 # The command's standard streams, between this side and the guest.
 #
-# Output: the command writes to a pipe in the guest, from which a relay there copies to a serial line, which the kernel writes
-# to a pipe here, from which a relay copies to where it belongs. UML sets O_NONBLOCK on what it is given, so it gets nothing
-# that anyone else holds. Where both streams are one file, they share a line, which keeps their order.
+# Output: the command writes to a pipe in the guest, from which a relay there copies to a line, which the machine that runs the
+# kernel writes to a pipe here, from which a relay copies to where it belongs. UML and QEMU set O_NONBLOCK on what they are
+# given, so they get nothing that anyone else holds. Where both streams are one file, they share a line, which keeps their order.
 #
-# Input: a serial line takes 4 µs a byte, so the line only announces chunks, which lie as files in $run and are removed by
+# Input: a line is slow (4 µs a byte), so it only announces chunks, which lie as files in $run and are removed by
 # the guest. A regular file and /dev/null are opened in the guest itself. A terminal for both input and output
 # becomes a line of its own.
 
@@ -60,36 +60,44 @@ in_foreground() {
     [[ $pgrp == "$tpgid" ]]
 }
 
-# Starts the relays and sets $lines, the kernel's arguments for its serial lines.
+# Starts the relays, and sets out and err, the descriptors that lead to them.
 open_streams() {
     mkfifo -- "$run/control" "$run/chunks"
     exec {control}<>"$run/control" {chunks}<>"$run/chunks"
-    # The line 4 is how the guest writes to its own line 2.
-    lines=(con=null "con0=null,fd:$console" ssl=null "ssl2=fd:$control,null" "ssl3=fd:$chunks,null" "ssl4=null,fd:$control")
-    relays=()
+    relays=() framed_relays=()
     case $stdout in
         pipe | tty)
-            exec {out}> >(relay)
-            relays+=($!)
-            lines+=("ssl0=null,fd:$out")
+            exec {out}> >(relay "$stdout" out)
+            note_relay "$stdout" $!
             ;;
         terminal)
             terminal_settings=$(stty -g <&0)
             exec {out}<>/proc/$$/fd/0
-            lines+=("ssl0=fd:$out")
             ;;
     esac
     if [[ $stderr == pipe || $stderr == tty ]]; then
-        exec {err}> >([[ -z ${out:-} ]] || exec {out}>&-; relay >&2)
-        relays+=($!)
-        lines+=("ssl1=null,fd:$err")
+        exec {err}> >([[ -z ${out:-} ]] || exec {out}>&-; relay "$stderr" err >&2)
+        note_relay "$stderr" $!
     fi
     [[ $stdin != pump ]] || start_pump
 }
 
+note_relay() {
+    local kind=$1 process=$2
+    if [[ -n $framed && $kind == pipe ]]; then
+        framed_relays+=("$process")
+    else
+        relays+=("$process")
+    fi
+}
+
 # Ends when its input does, not by a signal that the terminal sends to all: what was printed is printed.
 relay() {
+    local kind=$1 name=$2
     trap '' INT QUIT TERM HUP
+    if [[ -n $framed && $kind == pipe ]]; then
+        exec "$here/runner/unframe" "hangup $name" 3>&"$control"
+    fi
     exec cat
 }
 
@@ -123,12 +131,16 @@ read_chunk() {
 }
 
 # Closes this side's ends, so that the relays end once they have written everything.
-drain_streams() {
-    local relay
+close_streams() {
     [[ -z ${out:-} ]] || exec {out}>&-
     [[ -z ${err:-} ]] || exec {err}>&-
-    for relay in "${relays[@]}"; do
-        wait "$relay"
+    out='' err=''
+}
+
+await_each() {
+    local process
+    for process in "$@"; do
+        wait "$process"
     done
 }
 

@@ -26,10 +26,10 @@ write_wrapper() {
 
 # The directory that the guest has on its PATH: a modprobe that knows the modules' place, and what the machine lacks.
 write_wrappers() {
-    local bin=$1 root=$uml/tools name command
+    local bin=$1 root=$image/tools name command
     mkdir -- "$bin"
-    command=$(tool_command "$root" modprobe) || die "$uml lacks modprobe: remove it, so that it is fetched anew"
-    write_wrapper "$bin/modprobe" "$command -d $(printf '%q' "$uml")"
+    command=$(tool_command "$root" modprobe) || die "$image lacks modprobe: remove it, so that it is fetched anew"
+    write_wrapper "$bin/modprobe" "$command -d $(printf '%q' "$image")"
     for name in lsmod insmod rmmod modinfo depmod ip bridge tc ss; do
         type -P "$name" >/dev/null || ! command=$(tool_command "$root" "$name") || write_wrapper "$bin/$name" "$command"
     done

@@ -1,88 +1,26 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
-# Runs a command in User Mode Linux: prepares a directory that both sides see, boots, waits, and ends as the command did.
-#
-# The directory $run: init (the guest's first process), settings, args and environ (the command), fstab, bin/ (tools),
-# dev/ (links for /dev), console (what the kernel says), jobs and status (how the command ended), chunks of standard input.
+# The guest as a program of this machine: User Mode Linux, whose serial lines are descriptors that it inherits.
 
-run_on_uml() {
-    timeout=${TEAM_KERNEL_TIMEOUT:-900}
-    [[ $timeout =~ ^0*[1-9][0-9]*$ ]] || die "TEAM_KERNEL_TIMEOUT=$timeout is not a number of seconds"
-    export LC_ALL=C
-    mask=$(umask)
-    umask 077
-    provide_uml
-    provide_originals "$1"
-    local place
-    for place in "$uml" "$PWD"; do
-        ! guest_hides "$place" || die "the guest has a /run, /dev, /proc and /sys of its own, so $place cannot be seen there"
-    done
-    inspect_streams
-    make_run_directory
-    describe_command "$@"
-    choose_memory
-    say "on User Mode Linux $(basename -- "$uml"/lib/modules/*)"
-    open_streams
-    boot
-    forward_signals
-    await_end
-    finish_run
+uml_provide() {
+    image=$(cache_dir)/uml framed='' ended='' patience=60
+    provide "$image" 'User Mode Linux' fetch_uml
 }
 
-guest_hides() { [[ $1 =~ ^/(run|dev|proc|sys)(/|$) ]]; }
+uml_name() { echo "User Mode Linux $(basename -- "$image"/lib/modules/*)"; }
 
-make_run_directory() {
-    local base=${TMPDIR:-/tmp}
-    # The kernel's command line takes no blanks, and a socket's path is short.
-    if [[ ! $base =~ ^/[[:alnum:]/._-]{1,40}$ || ! -w $base ]] || guest_hides "$base"; then
-        base=/tmp
-    fi
-    run=$(mktemp -d -- "$base/team-kernel.XXXXXX") || die "cannot write in $base"
-    trap clean_up EXIT
-    cp -- "$here/runner/guest-init" "$run/init"
-    mkdir -- "$run/dev"
-    ln -s /proc/self/fd "$run/dev/fd"
-    ln -s fd/0 "$run/dev/stdin"
-    ln -s fd/1 "$run/dev/stdout"
-    ln -s fd/2 "$run/dev/stderr"
-    write_wrappers "$run/bin"
-    write_fstab
-    exec {console}>>"$run/console"
-}
+uml_fstab() { cat -- "$here/runner/guest-fstab"; }
 
-# A command whose PATH has no place for the wrappers gets one more directory on it.
-write_fstab() {
-    local place
-    path_prefix=''
-    place=$(place_for_wrappers)
-    cp -- "$here/runner/guest-fstab" "$run/fstab"
-    if [[ -n $place ]]; then
-        echo "$run/bin $place none bind 0 0" >>"$run/fstab"
-    else
-        path_prefix=$run/bin:
-    fi
-    path_prefix+=${originals:+$originals:}
-}
-
-describe_command() {
-    printf '%s\0' "$@" >"$run/args"
-    cat "/proc/$$/environ" >"$run/environ"
-    local limit directory=$PWD
-    {
-        printf '%s=%q\n' directory "$directory" hostname "$(uname -n)" mask "$mask" \
-            stdin "$stdin" stdout "$stdout" stderr "$stderr" stdin_path "$stdin_path" stdin_offset "$stdin_offset" \
-            terminal_size "$terminal_size" ip "$(tool_command "$uml/tools" ip)" mount "$(tool_command "$uml/tools" mount)" path_prefix "$path_prefix"
-        echo 'set_limits() {'
-        for limit in c d f i l n q s t u v x; do
-            echo "ulimit -H$limit $(ulimit -H"$limit"); ulimit -S$limit $(ulimit -S"$limit"); ulimit -H$limit $(ulimit -H"$limit")"
-        done
-        echo '}'
-    } >"$run/settings"
+# The fifth line is how the guest writes to its own third: UML hears of input by SIGIO, so not of what was there before a
+# line was opened; any SIGIO makes it look at all lines.
+uml_lines() {
+    printf '%s=%q\n' line_out /dev/ttyS0 line_err /dev/ttyS1 line_control /dev/ttyS2 line_chunks /dev/ttyS3 line_wake /dev/ttyS4 \
+        line_ended '' framed ''
 }
 
 # The guest's memory is a file, which wants room, and must be allowed to hold code.
 choose_memory() {
     local directory available
-    for directory in /dev/shm "${TMPDIR:-/tmp}" /tmp "${uml%/*}"; do
+    for directory in /dev/shm "${TMPDIR:-/tmp}" /tmp "${image%/*}"; do
         if [[ ! -w $directory ]] || findmnt -n -o OPTIONS -T "$directory" | grep -qw noexec; then
             continue
         fi
@@ -92,116 +30,25 @@ choose_memory() {
     die 'the guest wants 2 GB of room, for its memory, in /dev/shm, TMPDIR, /tmp or TEAM_KERNEL_CACHE'
 }
 
-boot() {
+uml_boot() {
+    choose_memory
     # raid6_init and the calibrations would measure for most of a second; blacklisted, they are not missed.
     local -a arguments=(
         mem=2G root=/dev/root rootfstype=hostfs rw "init=$run/init" quiet
-        "initcall_blacklist=raid6_init,calibrate_xor_blocks" "lpj=30000000"
-        umid=guest "uml_dir=$run/uml" "${lines[@]}"
+        "initcall_blacklist=raid6_init,calibrate_xor_blocks" "lpj=30000000" umid=guest "uml_dir=$run/uml"
+        con=null "con0=null,fd:$console" ssl=null "ssl2=fd:$control,null" "ssl3=fd:$chunks,null" "ssl4=null,fd:$control"
     )
+    if [[ $stdout == terminal ]]; then
+        arguments+=("ssl0=fd:$out")
+    elif [[ -n ${out:-} ]]; then
+        arguments+=("ssl0=null,fd:$out")
+    fi
+    [[ -z ${err:-} ]] || arguments+=("ssl1=null,fd:$err")
     (
-        cd -- "$uml" || exit
+        cd -- "$image" || exit
         ulimit -c 0
         # Ends with this script, however that ends.
         exec env -i TMPDIR="$memory_directory" setsid setpriv --pdeathsig KILL ./linux "${arguments[@]}" </dev/null >&"$console" 2>&1
     ) &
     kernel=$!
-    setpriv --pdeathsig KILL sleep "$timeout" </dev/null >/dev/null 2>&1 &
-    timer=$!
-}
-
-await_end() {
-    while alive "$kernel"; do
-        wait -n "$kernel" "$timer" 2>/dev/null
-        if alive "$kernel" && ! alive "$timer"; then
-            timed_out=yes
-            stop_kernel
-        fi
-    done
-}
-
-alive() { kill -0 "$1" 2>/dev/null; }
-
-stop_kernel() {
-    kill -KILL -- "-$kernel" 2>/dev/null
-    wait "$kernel" 2>/dev/null
-}
-
-# Not sooner: a trap that runs while bash reads a command substitution is a syntax error in bash 5.2, and the signal is lost.
-forward_signals() {
-    local name
-    for name in INT TERM HUP QUIT; do
-        # shellcheck disable=SC2064
-        trap "on_signal $name" "$name"
-    done
-    [[ -z ${terminal:-} ]] || trap on_resize WINCH
-}
-
-on_resize() {
-    measure_terminal
-    echo "resize $terminal_size" >&"$control"
-}
-
-# The command gets the signal, and a second to end by it.
-on_signal() {
-    signal=$1
-    echo "signal $signal" >&"$control"
-    local tries=20
-    while alive "$kernel" && ((tries--)); do
-        sleep 0.05
-    done
-    stop_kernel
-}
-
-finish_run() {
-    local how='' number=0 position=0
-    [[ ! -s $run/status ]] || read -r how number position <"$run/status"
-    if [[ -n ${timed_out:-} ]]; then
-        fail_run "the command outlived TEAM_KERNEL_TIMEOUT, $timeout seconds; the console's last lines:"
-    fi
-    stop_helpers
-    drain_streams
-    advance_stdin "$position"
-    case $how in
-        exit) exit "$number" ;;
-        signal) end_by_signal "$number" ;;
-    esac
-    [[ -z ${signal:-} ]] || end_by_signal "$signal"
-    fail_run "the kernel ended before the command did; the console's last lines:"
-}
-
-fail_run() {
-    stop_kernel
-    restore_terminal
-    die "$1" "$(tail -n 40 -- "$run/console")"
-}
-
-# Bash itself cannot die by SIGQUIT.
-end_by_signal() {
-    local number=$1
-    [[ $number != [A-Z]* ]] || number=$(kill -l "$number")
-    clean_up
-    trap - EXIT
-    # shellcheck disable=SC2016
-    exec env --default-signal sh -c 'ulimit -c 0; kill -"$1" $$; exit $((128 + $1))' sh "$number"
-}
-
-restore_terminal() {
-    [[ -z ${terminal_settings:-} ]] || stty "$terminal_settings" <&0
-}
-
-# They hold the streams' ends too.
-stop_helpers() {
-    local helper
-    for helper in "${timer:-}" "${pump:-}"; do
-        [[ -z $helper ]] || { kill "$helper" && wait "$helper"; } 2>/dev/null
-    done
-    timer='' pump=''
-}
-
-clean_up() {
-    [[ -z ${kernel:-} ]] || kill -KILL -- "-$kernel" 2>/dev/null
-    stop_helpers
-    restore_terminal
-    rm -rf -- "$run"
 }

@@ -1,0 +1,47 @@
+//! What this kernel does and another does not, asked of it rather than taken from its version.
+
+use std::thread;
+
+use libteam::{IfIndex, OptionId, TeamHandle};
+
+use crate::netns::{dummies, enter, ip, run_ip};
+
+/// The switches of a port: `enabled` is set for both halves and reads as both together, where the driver has the halves.
+const SWITCHES: [&str; 3] = ["enabled", "rx_enabled", "tx_enabled"];
+
+/// The switches that a port has here: one, or all three.
+pub(crate) fn switches(team: &TeamHandle, port: IfIndex) -> Vec<&'static str> {
+    let has = |name: &&'static str| team.option(&OptionId::port(*name, port)).is_some();
+    let switches: Vec<_> = SWITCHES.into_iter().filter(has).collect();
+    assert!(switches == SWITCHES || switches == ["enabled"], "switches of another driver: {switches:?}");
+    switches
+}
+
+/// Whether a port's receiving and its sending are switched apart.
+pub(crate) fn has_halves(team: &TeamHandle, port: IfIndex) -> bool {
+    switches(team, port) == SWITCHES
+}
+
+/// Whether a link can be renamed while it is up; tried in a namespace that nobody else hears of.
+pub(crate) fn renames_links_that_are_up() -> bool {
+    let attempt = || {
+        enter();
+        dummies(&["d0"]);
+        ip("link set d0 up");
+        run_ip("link set d0 name d1")
+    };
+    let outcome = thread::spawn(attempt).join().unwrap();
+    let refused = String::from_utf8_lossy(&outcome.stderr).contains("Device or resource busy");
+    assert!(outcome.status.success() || refused, "{outcome:?}");
+    !refused
+}
+
+/// What renames a link that is up, and leaves it up.
+pub(crate) fn renaming(link: &str, name: &str) -> Vec<String> {
+    let rename = format!("link set {link} name {name}");
+    if renames_links_that_are_up() {
+        vec![rename]
+    } else {
+        vec![format!("link set {link} down"), rename, format!("link set {name} up")]
+    }
+}

@@ -1,0 +1,206 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
+# Runs a command in a guest: prepares a directory that both sides see, boots, waits, and ends as the command did.
+#
+# The directory $run: init (the guest's first process), settings, args and environ (the command), fstab, bin/ (tools),
+# dev/ (links for /dev), console (what the kernel says), jobs and status (how the command ended), chunks of standard input.
+#
+# What kind of machine runs the guest is told by functions, uml_… and vm_…, and by these variables:
+#   image    the directory of the kernel, its modules (lib/modules) and tools
+#   framed   whether the guest's output comes in frames (see frame), so that its end can be seen
+#   ended    a process that ends when the guest says that all is done; without it the kernel's own end says so
+#   patience how many twentieths of a second the command gets to end by a signal
+
+run_on_guest() {
+    machine=$1 timeout=${TEAM_KERNEL_TIMEOUT:-$2}
+    shift 2
+    [[ $timeout =~ ^0*[1-9][0-9]*$ ]] || die "TEAM_KERNEL_TIMEOUT=$timeout is not a number of seconds"
+    export LC_ALL=C
+    mask=$(umask)
+    umask 077
+    "${machine}_provide"
+    provide_originals "$1"
+    local place
+    for place in "$image" "$PWD"; do
+        ! guest_hides "$place" || die "the guest has a /run, /dev, /proc and /sys of its own, so $place cannot be seen there"
+    done
+    inspect_streams
+    make_run_directory
+    describe_command "$@"
+    say "on $("${machine}_name")"
+    open_streams
+    "${machine}_boot"
+    start_timer
+    forward_signals
+    await_end
+    finish_run
+}
+
+guest_hides() { [[ $1 =~ ^/(run|dev|proc|sys)(/|$) ]]; }
+
+make_run_directory() {
+    local base=${TMPDIR:-/tmp}
+    # The kernel's command line takes no blanks, and a socket's path is short.
+    if [[ ! $base =~ ^/[[:alnum:]/._-]{1,40}$ || ! -w $base ]] || guest_hides "$base"; then
+        base=/tmp
+    fi
+    run=$(mktemp -d -- "$base/team-kernel.XXXXXX") || die "cannot write in $base"
+    trap clean_up EXIT
+    cp -- "$here/runner/guest-init" "$run/init"
+    mkdir -- "$run/dev"
+    ln -s /proc/self/fd "$run/dev/fd"
+    ln -s fd/0 "$run/dev/stdin"
+    ln -s fd/1 "$run/dev/stdout"
+    ln -s fd/2 "$run/dev/stderr"
+    write_wrappers "$run/bin"
+    write_fstab
+    exec {console}>>"$run/console"
+}
+
+# A command whose PATH has no place for the wrappers gets one more directory on it.
+write_fstab() {
+    local place
+    path_prefix=''
+    place=$(place_for_wrappers)
+    "${machine}_fstab" >"$run/fstab"
+    if [[ -n $place ]]; then
+        echo "$run/bin $place none bind 0 0" >>"$run/fstab"
+    else
+        path_prefix=$run/bin:
+    fi
+    path_prefix+=${originals:+$originals:}
+}
+
+describe_command() {
+    printf '%s\0' "$@" >"$run/args"
+    cat "/proc/$$/environ" >"$run/environ"
+    local limit directory=$PWD
+    {
+        printf '%s=%q\n' directory "$directory" hostname "$(uname -n)" mask "$mask" \
+            stdin "$stdin" stdout "$stdout" stderr "$stderr" stdin_path "$stdin_path" stdin_offset "$stdin_offset" \
+            terminal_size "$terminal_size" ip "$(tool_command "$image/tools" ip)" mount "$(tool_command "$image/tools" mount)" path_prefix "$path_prefix"
+        "${machine}_lines"
+        echo 'set_limits() {'
+        for limit in c d f i l n q s t u v x; do
+            echo "ulimit -H$limit $(ulimit -H"$limit"); ulimit -S$limit $(ulimit -S"$limit"); ulimit -H$limit $(ulimit -H"$limit")"
+        done
+        echo '}'
+    } >"$run/settings"
+}
+
+start_timer() {
+    lasting_helper sleep "$timeout" </dev/null &
+    timer=$!
+}
+
+# What a terminal's signal, or one to all, must not end; ends with this script, however that ends.
+lasting_helper() {
+    trap '' INT QUIT TERM HUP
+    exec setpriv --pdeathsig KILL "$@" >/dev/null 2>&1
+}
+
+await_end() {
+    while running; do
+        wait -n "$kernel" "$timer" ${ended:+"$ended"} 2>/dev/null
+        if running && ! alive "$timer"; then
+            timed_out=yes
+            stop_kernel
+        fi
+    done
+}
+
+running() { alive "$kernel" && { [[ -z $ended ]] || alive "$ended"; }; }
+
+alive() { kill -0 "$1" 2>/dev/null; }
+
+stop_kernel() {
+    kill -KILL -- "-$kernel" 2>/dev/null
+    wait "$kernel" 2>/dev/null
+}
+
+# Not sooner: a trap that runs while bash reads a command substitution is a syntax error in bash 5.2, and the signal is lost.
+forward_signals() {
+    local name
+    for name in INT TERM HUP QUIT; do
+        # shellcheck disable=SC2064
+        trap "on_signal $name" "$name"
+    done
+    [[ -z ${terminal:-} ]] || trap on_resize WINCH
+}
+
+on_resize() {
+    measure_terminal
+    echo "resize $terminal_size" >&"$control"
+}
+
+# The command gets the signal, and some time to end by it.
+on_signal() {
+    signal=$1
+    echo "signal $signal" >&"$control"
+    local tries=$patience
+    while running && ((tries--)); do
+        sleep 0.05
+    done
+    ! running || stop_kernel
+}
+
+finish_run() {
+    local how='' number=0 position=0
+    [[ ! -s $run/status ]] || read -r how number position <"$run/status"
+    if [[ -n ${timed_out:-} ]]; then
+        fail_run "the command outlived TEAM_KERNEL_TIMEOUT, $timeout seconds; the console's last lines:"
+    fi
+    stop_helpers
+    drain_streams
+    advance_stdin "$position"
+    case $how in
+        exit) exit "$number" ;;
+        signal) end_by_signal "$number" ;;
+    esac
+    [[ -z ${signal:-} ]] || end_by_signal "$signal"
+    fail_run "the kernel ended before the command did; the console's last lines:"
+}
+
+# A guest that waits to be stopped has sent everything, but that may still be on its way.
+drain_streams() {
+    close_streams
+    await_each "${framed_relays[@]}"
+    stop_kernel
+    await_each "${relays[@]}"
+}
+
+fail_run() {
+    stop_kernel
+    restore_terminal
+    die "$1" "$(tail -n 40 -- "$run/console")"
+}
+
+# Bash itself cannot die by SIGQUIT.
+end_by_signal() {
+    local number=$1
+    [[ $number != [A-Z]* ]] || number=$(kill -l "$number")
+    clean_up
+    trap - EXIT
+    # shellcheck disable=SC2016
+    exec env --default-signal sh -c 'ulimit -c 0; kill -"$1" $$; exit $((128 + $1))' sh "$number"
+}
+
+restore_terminal() {
+    [[ -z ${terminal_settings:-} ]] || stty "$terminal_settings" <&0
+}
+
+# They hold the streams' ends too.
+stop_helpers() {
+    local helper
+    for helper in "${timer:-}" "${ended:-}"; do
+        [[ -z $helper ]] || { kill -KILL "$helper" && wait "$helper"; } 2>/dev/null
+    done
+    [[ -z ${pump:-} ]] || { kill "$pump" && wait "$pump"; } 2>/dev/null
+    timer='' pump='' ended=''
+}
+
+clean_up() {
+    [[ -z ${kernel:-} ]] || kill -KILL -- "-$kernel" 2>/dev/null
+    stop_helpers
+    restore_terminal
+    rm -rf -- "$run"
+}

@@ -1,0 +1,65 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
+# The guest as a machine that QEMU plays, without KVM: a kernel of Debian, in a machine that virtme-ng describes. Its root is
+# this machine's, over 9p; its lines are ports of a virtio-serial device, or consoles of it where they are to be terminals.
+
+vm_provide() {
+    local cache
+    cache=$(cache_dir)
+    vm_tools=$cache/vm-tools image=$cache/vm-$version framed=yes ended='' patience=200
+    provide "$vm_tools" 'QEMU and virtme-ng' fetch_vm_tools
+    provide "$image" "Debian's kernel $version" fetch_vm
+}
+
+vm_name() { echo "Debian's kernel $(basename -- "$image"/lib/modules/*), in QEMU"; }
+
+vm_fstab() {
+    echo 'devtmpfs /dev devtmpfs defaults 0 0'
+    cat -- "$here/runner/guest-fstab"
+}
+
+# The first console of the machine, hvc0, is virtme-ng's.
+vm_lines() {
+    local line_out=/dev/line-out line_err=/dev/line-err
+    consoles=0
+    [[ $stdout == pipe ]] || line_out=/dev/hvc$((++consoles))
+    [[ $stderr == pipe ]] || line_err=/dev/hvc$((++consoles))
+    printf '%s=%q\n' line_out "$line_out" line_err "$line_err" line_control /dev/line-control line_chunks /dev/line-chunks \
+        line_wake '' line_ended /dev/line-ended framed "$here/runner/frame"
+}
+
+vm_boot() {
+    local -a machine_arguments devices=(-device virtio-serial-pci,id=team)
+    local ended_line
+    mkfifo -- "$run/ended"
+    exec {ended_line}<>"$run/ended"
+    case $stdout in
+        pipe) add_line out virtserialport "file,path=/proc/self/fd/$out" ;;
+        tty) add_line out virtconsole "file,path=/proc/self/fd/$out" ;;
+        terminal) add_line out virtconsole "serial,path=/proc/self/fd/$out" ;;
+    esac
+    case $stderr in
+        pipe) add_line err virtserialport "file,path=/proc/self/fd/$err" ;;
+        tty) add_line err virtconsole "file,path=/proc/self/fd/$err" ;;
+    esac
+    add_line control virtserialport "pipe,path=$run/control"
+    add_line chunks virtserialport "pipe,path=$run/chunks"
+    add_line ended virtserialport "file,path=/proc/self/fd/$ended_line"
+    eval "machine_arguments=($(<"$image/machine"))"
+    (
+        cd -- "$image" || exit
+        ulimit -c 0
+        # Ends with this script, however that ends.
+        exec env -i setsid setpriv --pdeathsig KILL "$(qemu_program)" "${machine_arguments[@]:1}" "${devices[@]}" -no-reboot \
+            -append "console=ttyS0 quiet panic=-1 mitigations=off init=$run/init" </dev/null >&"$console" 2>&1
+    ) &
+    kernel=$!
+    lasting_helper head -n 1 <&"$ended_line" &
+    ended=$!
+}
+
+add_line() {
+    local name=$1 device=$2 character_device=$3
+    devices+=(-chardev "$character_device,id=team-$name" -device "$device,bus=team.0,chardev=team-$name,name=team.$name")
+}
+
+qemu_program() { type -P qemu-system-x86_64 || echo "$vm_tools/bin/qemu-system-x86_64"; }
