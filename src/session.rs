@@ -94,10 +94,13 @@ impl<T: Transport> Session<T> {
         let mut resyncs = 0;
         let mut rest = self.drain()?;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
-        while self.is_lost() && rest == Rest::Nothing {
-            warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
+        while self.needs_resync() && rest == Rest::Nothing {
+            let is_lost = self.is_lost();
+            if is_lost {
+                warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
+            }
             self.resync()?;
-            self.resynced = true;
+            self.resynced |= is_lost;
             resyncs += 1;
             if resyncs == MAX_RESYNCS {
                 break;
@@ -121,7 +124,7 @@ impl<T: Transport> Session<T> {
 
     /// Whether there is work that no socket announces: changes to tell, or a resync that failed.
     pub(crate) fn has_work(&self) -> bool {
-        self.cache.has_changes() || self.resynced || self.is_lost() || self.cache.is_team_link_doubtful()
+        self.cache.has_changes() || self.resynced || self.needs_resync() || self.cache.is_team_link_doubtful()
     }
 
     /// Tells what changed since this was last called.
@@ -138,6 +141,10 @@ impl<T: Transport> Session<T> {
             return Err(Error::DeviceGone { device: self.name().to_owned(), ifindex: self.cache.team() });
         }
         Ok(())
+    }
+
+    fn needs_resync(&self) -> bool {
+        self.is_lost() || self.cache.is_order_doubtful()
     }
 
     fn is_lost(&self) -> bool {
@@ -164,7 +171,9 @@ impl<T: Transport> Session<T> {
             Ok(())
         });
         let reading = || "reading events".to_owned();
-        Ok(match (team_rest.during(reading)?, link_rest.during(reading)?) {
+        let rests = (team_rest.during(reading)?, link_rest.during(reading)?);
+        self.cache.settle_order();
+        Ok(match rests {
             (Rest::Nothing, Rest::Nothing) => Rest::Nothing,
             _ => Rest::Unread,
         })

@@ -5,6 +5,7 @@ pub(crate) mod options;
 pub(crate) mod ports;
 
 mod journal;
+mod order;
 mod original_hwaddr;
 
 use links::Links;
@@ -145,6 +146,17 @@ impl Cache {
             Report::Options(options) => self.options.replace(options),
             Report::Ports(ports) => self.ports.replace(&ports),
         }
+    }
+
+    /// Whether the order of the ports or options is not known, so that they have to be asked for again.
+    pub(crate) fn is_order_doubtful(&self) -> bool {
+        self.ports.order().is_doubtful() || self.options.order().is_doubtful()
+    }
+
+    /// All events that may be older than the last lists were applied.
+    pub(crate) fn settle_order(&mut self) {
+        self.ports.settle_order();
+        self.options.settle_order();
     }
 
     /// The device is gone, and with it what the kernel does not announce one by one.
