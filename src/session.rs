@@ -114,9 +114,11 @@ impl Session {
                 return Ok(());
             }
             rounds += 1;
-            if self.is_lost() {
-                warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
-                self.grow_buffers()?;
+            if self.needs_resync() {
+                if self.is_lost() {
+                    warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
+                    self.grow_buffers()?;
+                }
                 self.resync()?;
                 self.recovered();
                 continue;
@@ -153,7 +155,7 @@ impl Session {
     pub(crate) fn has_work(&self) -> bool {
         self.cache.has_changes()
             || self.resynced
-            || self.is_lost()
+            || self.needs_resync()
             || self.cache.is_team_link_doubtful()
             || self.doubtful_links().next().is_some()
     }
@@ -184,6 +186,10 @@ impl Session {
         Ok(())
     }
 
+    fn needs_resync(&self) -> bool {
+        self.is_lost() || self.cache.is_order_doubtful()
+    }
+
     fn is_lost(&self) -> bool {
         self.link_events.is_lost() || self.team_events.is_lost()
     }
@@ -208,7 +214,9 @@ impl Session {
             Ok(())
         });
         let reading = || "reading events".to_owned();
-        Ok(match (team_rest.during(reading)?, link_rest.during(reading)?) {
+        let rests = (team_rest.during(reading)?, link_rest.during(reading)?);
+        self.cache.settle_order();
+        Ok(match rests {
             (Rest::Nothing, Rest::Nothing) => Rest::Nothing,
             _ => Rest::Unread,
         })

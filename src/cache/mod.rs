@@ -7,6 +7,7 @@ pub(crate) mod ports;
 #[cfg(any(test, fuzzing))]
 mod invariants;
 mod journal;
+mod order;
 mod original_hwaddr;
 
 use std::collections::BTreeSet;
@@ -217,6 +218,17 @@ impl Cache {
         let port = report.option.id.port.and_then(|port| self.ports.get(port));
         let port_name = port.and_then(|port| port.name.clone());
         OptionReport { option: TeamOption { port_name, ..report.option }, ..report }
+    }
+
+    /// Whether the order of the ports or options is not known, so that they have to be asked for again.
+    pub(crate) fn is_order_doubtful(&self) -> bool {
+        self.ports.order().is_doubtful() || self.options.order().is_doubtful()
+    }
+
+    /// All events that may be older than the last lists were applied.
+    pub(crate) fn settle_order(&mut self) {
+        self.ports.settle_order();
+        self.options.settle_order();
     }
 
     /// The device is gone, and with it what the kernel does not announce one by one.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::journal::Journal;
+use super::order::Order;
 use crate::changes::Change;
 use crate::iter;
 use crate::model::ifindex::IfIndex;
@@ -13,17 +14,18 @@ use crate::netlink::codec::team::OptionReport;
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    options: IndexMap<OptionId, TeamOption>,
+    by_id: IndexMap<OptionId, TeamOption>,
     journal: Journal<OptionId, TeamOption>,
+    order: Order<OptionId>,
 }
 
 impl Options {
     pub(crate) fn iter(&self) -> iter::Options<'_> {
-        iter::Options(self.options.values())
+        iter::Options(self.by_id.values())
     }
 
     pub(crate) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
-        self.options.get(id)
+        self.by_id.get(id)
     }
 
     pub(crate) fn value(&self, id: &OptionId) -> Option<&OptionValue> {
@@ -40,11 +42,11 @@ impl Options {
 
     /// Takes over a whole list: what is not in it is gone.
     pub(crate) fn replace(&mut self, reports: Vec<OptionReport>) {
-        let mut old = std::mem::take(&mut self.options);
+        let mut old = std::mem::take(&mut self.by_id);
         for report in reports {
             let id = report.option.id.clone();
             if let Some(option) = old.get(&id) {
-                self.options.insert(id.clone(), option.clone());
+                self.by_id.insert(id.clone(), option.clone());
             }
             self.store(report);
             old.swap_remove(&id);
@@ -52,6 +54,7 @@ impl Options {
         for (id, option) in old {
             self.journal.note(id, || Some(option), false);
         }
+        self.order.listed();
     }
 
     pub(crate) fn clear(&mut self) {
@@ -60,24 +63,28 @@ impl Options {
 
     /// Takes over the name of the link under a port. That changes no option.
     pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<str>) {
-        for option in self.options.values_mut().filter(|option| option.id.port == Some(port)) {
+        for option in self.by_id.values_mut().filter(|option| option.id.port == Some(port)) {
             option.port_name = Some(Arc::clone(name));
         }
     }
 
     /// Notes that this handle set an option.
     pub(super) fn set_by_us(&mut self, id: &OptionId) {
-        self.journal.note_by_us(id.clone(), || self.options.get(id).cloned());
+        self.journal.note_by_us(id.clone(), || self.by_id.get(id).cloned());
     }
 
     fn store(&mut self, report: OptionReport) {
         let id = report.option.id.clone();
-        let before = self.options.get(&id).cloned();
+        let before = self.by_id.get(&id).cloned();
         if report.fate.removed {
-            self.options.shift_remove(&id);
+            if self.by_id.shift_remove(&id).is_some() {
+                self.order.removed(id.clone());
+            }
             self.journal.note_removed(id, || before, report.option, report.fate.changed);
         } else {
-            self.options.insert(id.clone(), report.option);
+            if self.by_id.insert(id.clone(), report.option).is_none() {
+                self.order.added(&id);
+            }
             self.journal.note(id, || before, report.fate.changed);
         }
     }
@@ -108,7 +115,7 @@ impl Options {
     /// Changes an option that is there.
     fn derive(&mut self, id: OptionId, value: bool) {
         let value = OptionValue::Bool(value);
-        if let Some(option) = self.options.get_mut(&id) {
+        if let Some(option) = self.by_id.get_mut(&id) {
             if option.value != value {
                 self.journal.note(id, || Some(option.clone()), false);
                 option.value = value;
@@ -116,11 +123,19 @@ impl Options {
         }
     }
 
+    pub(super) fn order(&self) -> &Order<OptionId> {
+        &self.order
+    }
+
+    pub(super) fn settle_order(&mut self) {
+        self.order.settle();
+    }
+
     pub(super) fn has_changes(&self) -> bool {
         !self.journal.is_empty()
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<TeamOption>> {
-        self.journal.take(|id| self.options.get(id))
+        self.journal.take(|id| self.by_id.get(id))
     }
 }

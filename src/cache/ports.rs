@@ -3,6 +3,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::journal::Journal;
+use super::order::Order;
 use crate::changes::Change;
 use crate::iter;
 use crate::model::ifindex::IfIndex;
@@ -12,41 +13,46 @@ use crate::netlink::codec::team::PortReport;
 /// The team's ports, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Ports {
-    ports: IndexMap<IfIndex, Port>,
+    by_index: IndexMap<IfIndex, Port>,
     journal: Journal<IfIndex, Port>,
+    order: Order<IfIndex>,
 }
 
 impl Ports {
     pub(crate) fn iter(&self) -> iter::Ports<'_> {
-        iter::Ports(self.ports.values())
+        iter::Ports(self.by_index.values())
     }
 
     pub(crate) fn get(&self, ifindex: IfIndex) -> Option<&Port> {
-        self.ports.get(&ifindex)
+        self.by_index.get(&ifindex)
     }
 
     /// Takes over what an event says of a port.
     pub(crate) fn apply(&mut self, report: &PortReport) {
         let ifindex = report.port.ifindex;
-        let before = self.ports.get(&ifindex).cloned();
+        let before = self.by_index.get(&ifindex).cloned();
         let name = before.as_ref().and_then(|port| port.name.clone());
         let port = Port { name, ..report.port.clone() };
         if report.fate.removed {
-            self.ports.shift_remove(&ifindex);
+            if self.by_index.shift_remove(&ifindex).is_some() {
+                self.order.removed(ifindex);
+            }
             self.journal.note_removed(ifindex, || before, port, report.fate.changed);
         } else {
-            self.ports.insert(ifindex, port);
+            if self.by_index.insert(ifindex, port).is_none() {
+                self.order.added(&ifindex);
+            }
             self.journal.note(ifindex, || before, report.fate.changed);
         }
     }
 
     /// Takes over a whole list: what is not in it is gone.
     pub(crate) fn replace(&mut self, reports: &[PortReport]) {
-        let mut old = std::mem::take(&mut self.ports);
+        let mut old = std::mem::take(&mut self.by_index);
         for report in reports {
             let ifindex = report.port.ifindex;
             if let Some(port) = old.get(&ifindex) {
-                self.ports.insert(ifindex, port.clone());
+                self.by_index.insert(ifindex, port.clone());
             }
             self.apply(report);
             old.shift_remove(&ifindex);
@@ -54,6 +60,7 @@ impl Ports {
         for (ifindex, port) in old {
             self.journal.note(ifindex, || Some(port), false);
         }
+        self.order.listed();
     }
 
     pub(crate) fn clear(&mut self) {
@@ -62,10 +69,18 @@ impl Ports {
 
     /// Takes over the name of the link under a port, and returns it if it is a new one.
     pub(super) fn rename(&mut self, ifindex: IfIndex, name: &str) -> Option<Arc<str>> {
-        let port = self.ports.get_mut(&ifindex).filter(|port| port.name() != Some(name))?;
+        let port = self.by_index.get_mut(&ifindex).filter(|port| port.name() != Some(name))?;
         self.journal.note(ifindex, || Some(port.clone()), false);
         port.name = Some(name.into());
         port.name.clone()
+    }
+
+    pub(super) fn order(&self) -> &Order<IfIndex> {
+        &self.order
+    }
+
+    pub(super) fn settle_order(&mut self) {
+        self.order.settle();
     }
 
     pub(super) fn has_changes(&self) -> bool {
@@ -78,6 +93,6 @@ impl Ports {
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Port>> {
-        self.journal.take(|ifindex| self.ports.get(ifindex))
+        self.journal.take(|ifindex| self.by_index.get(ifindex))
     }
 }

@@ -211,6 +211,27 @@ fn what_comes_while_resyncing_is_in_the_same_batch() {
 }
 
 #[test]
+fn the_order_of_what_went_and_came_back_while_it_was_listed_is_asked_for_again() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    // The list is newer than these: 3 went and came back before 4 came.
+    scene.team_events.then([
+        Step::event(&[port_list(&[3], &[2, 6]), bare_done()]),
+        Step::event(&[port_list(&[3], &[2]), bare_done()]),
+        Step::event(&[port_list(&[4], &[2]), bare_done()]),
+    ]);
+    for _ in 0..2 {
+        scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), port(4, "eth2")])]);
+        scene.genl.then([ports(&[3, 4]), options(&["roundrobin"])]);
+    }
+    let changes = scene.changes();
+    assert!(changes.resynced() && !changes.ports().any(Change::is_removed));
+    assert_eq!(scene.port_indices(), [3, 4]);
+    assert!(!scene.session.has_work());
+    scene.assert_played();
+}
+
+#[test]
 fn events_that_are_lost_again_and_again_do_not_hold_the_caller() {
     let mut scene = Scene::new();
     for round in 0..9 {

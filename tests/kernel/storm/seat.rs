@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use libteam::{IfIndex, LinkFlags, TeamBuilder};
+use libteam::{IfIndex, LinkFlags, Port, TeamBuilder};
 
 use super::action::Fact;
 use super::log::Log;
@@ -112,6 +112,7 @@ fn hear_late_news(observer: &mut Observer, team: IfIndex, carriers: bool, log: &
 
 fn fail(cached: &State, truth: &State) -> ! {
     let difference = Difference::between(cached, truth);
-    let orders = [&cached.option_order, &truth.option_order];
-    panic!("what the cache has, and the truth: {difference:#?}\noptions in this order: {orders:?}")
+    let order = |state: &State| (state.ports.iter().map(Port::ifindex).collect::<Vec<_>>(), state.option_order.clone());
+    let orders = [order(cached), order(truth)];
+    panic!("what the cache has, and the truth: {difference:#?}\nports and options in this order: {orders:?}")
 }
