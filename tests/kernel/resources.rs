@@ -26,9 +26,9 @@ use crate::watch::{all_links, hear_until_true, refusal, told};
 const ROUNDS: u32 = 100;
 /// How many events the test of memory makes; it takes more from the environment.
 const EVENTS: &str = "LIBTEAM_TEST_EVENTS";
-const FEW_EVENTS: u32 = 100_000;
+const FEW_EVENTS: u32 = 50_000;
 /// A leak of two bytes at each event would be more.
-const FEW_KIBIBYTES: u64 = 128;
+const FEW_KIBIBYTES: u64 = 64;
 const MANY_PORTS: usize = 600;
 /// What a socket has by default, in bytes.
 const DEFAULT_BUFFER: usize = 212_992;
