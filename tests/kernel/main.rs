@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod difference;
+mod driver;
+mod forger;
 mod links_heard;
 mod monitor;
 mod netns;
@@ -24,6 +26,7 @@ mod conntrack;
 mod conntrack_usage;
 mod environment;
 mod examples;
+mod forgery;
 mod gone;
 mod handlers;
 mod ipsec;
@@ -42,6 +45,7 @@ mod ports;
 mod protocols;
 mod readiness;
 mod reborn;
+mod resources;
 mod rtnl_addresses;
 mod rtnl_changes;
 mod rtnl_errors;

@@ -3,15 +3,12 @@
 use std::io::ErrorKind;
 
 use libteam::{Error, Mode, OptionId, OptionValue, TeamHandle};
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
-use netlink_packet_generic::GenlMessage;
-use netlink_packet_generic::ctrl::nlas::{GenlCtrlAttrs, McastGrpAttrs};
-use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
+use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_GENERIC;
-use netlink_sys::{Socket, SocketAddr};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
+use crate::driver::Driver;
 use crate::netns::{enter, index};
 use crate::truth::state;
 use crate::watch::{assert_silent, hear_until_true, refusal, team_with, told};
@@ -26,7 +23,7 @@ impl DeafListener {
     fn new() -> Self {
         let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
         socket.bind_auto().unwrap();
-        let group = event_group(&socket);
+        let group = Driver::ask(&socket).group;
         set_socket_recv_buffer_size(&socket, 0).unwrap();
         socket.set_broadcast_error(true).unwrap();
         socket.add_membership(group).unwrap();
@@ -44,30 +41,6 @@ impl DeafListener {
             }
         }
     }
-}
-
-/// The number of the driver's multicast group.
-fn event_group(socket: &Socket) -> u32 {
-    let nlas = vec![GenlCtrlAttrs::FamilyName("team".to_owned())];
-    let request = GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas });
-    let mut request = NetlinkMessage::from(request);
-    request.header.flags = NLM_F_REQUEST;
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0).unwrap();
-    let (answer, _) = socket.recv_from_full().unwrap();
-    let answer = NetlinkMessage::<GenlMessage<GenlCtrl>>::deserialize(&answer).unwrap();
-    let NetlinkPayload::InnerMessage(family) = answer.payload else { panic!("no family: {answer:?}") };
-    let groups = family.payload.nlas.into_iter().find_map(|attribute| match attribute {
-        GenlCtrlAttrs::McastGroups(groups) => Some(groups),
-        _ => None,
-    });
-    let id = groups.unwrap().into_iter().flatten().find_map(|attribute| match attribute {
-        McastGrpAttrs::Id(id) => Some(id),
-        McastGrpAttrs::Name(_) => None,
-    });
-    id.unwrap()
 }
 
 fn value(team: &TeamHandle, id: &OptionId) -> OptionValue {

@@ -1,0 +1,341 @@
+//! Another process of this namespace, which means ill: with all privileges it forges what the kernel would say, without
+//! any it makes what trouble it may.
+
+use std::env;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::os::unix::process::parent_id;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use libteam::IfIndex;
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::process::Uid;
+use rustix::thread::set_thread_res_uid;
+
+use crate::driver::{self, Driver};
+use crate::netns::index;
+use crate::raw::{
+    IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_DELLINK, RTM_NEWLINK,
+    attribute, header, text,
+};
+
+/// The index of a link that does not exist.
+pub(crate) const INVENTED: u32 = 4711;
+/// How many of the parent's sockets are to be found.
+const SOCKETS: &str = "LIBTEAM_TEST_SOCKETS";
+const STARTED: &str = "the forger started";
+
+const PAUSE: Duration = Duration::from_millis(1);
+
+const RTM_GETLINK: u16 = 18;
+const RTNLGRP_LINK: u32 = 1;
+const NLM_F_DUMP: u16 = 0x301;
+const NLM_F_CAPPED: u16 = 0x100;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_OVERRUN: u16 = 4;
+pub(crate) const TEAM_OPTIONS: u8 = 2;
+const TEAM_PORTS: u8 = 3;
+/// Numbers that the first requests of a socket have.
+const SEQUENCES: std::ops::Range<u32> = 1..50;
+
+fn command(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", test, "--test-threads=1", "--nocapture"]);
+    command
+}
+
+/// Whether a test of forgery started this process: whoever runs all that is ignored does not mean these.
+fn is_meant() -> bool {
+    env::var_os(SOCKETS).is_some()
+}
+
+/// Runs one of the tests below to its end, in a process of its own: it is to find so many sockets to send to.
+pub(crate) fn run_once(test: &str, sockets: usize) {
+    let output = command(test).env(SOCKETS, sockets.to_string()).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && printed.contains("1 passed"), "{test}:\n{printed}");
+}
+
+/// One of the tests below that goes on until this is dropped.
+pub(crate) struct Forger(Child);
+
+impl Forger {
+    pub(crate) fn start(test: &str) -> Self {
+        let mut child = command(test).env(SOCKETS, "any").stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.contains(STARTED)), "{test} does not start");
+        Self(child)
+    }
+
+    pub(crate) fn is_at_work(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Forger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+/// A datagram of one message that says that the kernel sent it.
+pub(crate) fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(16 + payload.len()).unwrap().to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend(sequence.to_ne_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+    bytes
+}
+
+fn invented() -> IfIndex {
+    IfIndex::new(INVENTED).unwrap()
+}
+
+/// What the kernel would say of links: of those that there are, and of one that there is not.
+fn of_links() -> Vec<Vec<u8>> {
+    let team = index("team0");
+    let mut messages = Vec::new();
+    for ifindex in [team, index("d0"), index("d1"), invented()] {
+        for master in [0, team.get(), INVENTED] {
+            let attributes = [
+                text(IFLA_IFNAME, &format!("forged{ifindex}")),
+                attribute(IFLA_ADDRESS, &[2, 6, 6, 6, 6, 6]),
+                attribute(IFLA_MTU, &INVENTED.to_ne_bytes()),
+                attribute(IFLA_MASTER, &master.to_ne_bytes()),
+                attribute(IFLA_LINKINFO, &text(IFLA_INFO_KIND, "forged")),
+            ];
+            for kind in [RTM_NEWLINK, RTM_DELLINK] {
+                let payload = [&header(ifindex, 0, u32::MAX)[..], &attributes.concat()].concat();
+                messages.push(message(kind, 0, 0, &payload));
+            }
+        }
+        messages.push(message(RTM_DELLINK, 0, 0, &header(ifindex, 0, u32::MAX)));
+    }
+    // What cannot be read, from the kernel, is a loss.
+    messages.push(message(RTM_NEWLINK, 0, 0, &[0; 3]));
+    messages.push(message(RTM_NEWLINK, 0, 0, &[&header(team, 0, 0)[..], &[0xff; 40_000]].concat()));
+    messages
+}
+
+/// What the driver would say of its options and ports.
+fn of_the_team(family: u16) -> Vec<Vec<u8>> {
+    let (team, port) = (index("team0"), index("d0"));
+    let (changed, removed) = (attribute(2, &[]), attribute(5, &[]));
+    let name = |name| text(1, name);
+    let kind = |kind| attribute(3, &[kind]);
+    let of_port = |port: IfIndex| attribute(6, &port.get().to_ne_bytes());
+    let number = || [kind(3), attribute(4, &INVENTED.to_ne_bytes())].concat();
+    let options = [
+        [name("notify_peers_count"), changed.clone(), number()].concat(),
+        [name("notify_peers_interval"), changed.clone(), removed.clone(), number()].concat(),
+        [name("forged"), changed.clone(), number()].concat(),
+        [name("mode"), changed.clone(), kind(5), text(4, "random")].concat(),
+        [name("enabled"), of_port(port), changed.clone(), kind(6)].concat(),
+        [name("enabled"), of_port(invented()), changed.clone(), kind(6)].concat(),
+    ];
+    let index_of = |port: IfIndex| attribute(1, &port.get().to_ne_bytes());
+    let ports = [
+        [index_of(port), changed.clone(), attribute(6, &[])].concat(),
+        [index_of(port), changed.clone(), attribute(4, &INVENTED.to_ne_bytes())].concat(),
+        [index_of(invented()), changed, attribute(3, &[])].concat(),
+    ];
+    let options = options.iter().map(|option| (TEAM_OPTIONS, 2, option));
+    let ports = ports.iter().map(|port| (TEAM_PORTS, 3, port));
+    let mut messages: Vec<Vec<u8>> = options
+        .chain(ports)
+        .map(|(command, list, item)| {
+            let whose = attribute(1, &team.get().to_ne_bytes());
+            let payload = [&[command, 1, 0, 0][..], &whose, &attribute(list, &attribute(1, item))].concat();
+            message(family, 0, 0, &payload)
+        })
+        .collect();
+    messages.push(message(family, 0, 0, &[TEAM_OPTIONS, 1, 0, 0, 2, 0, 1, 0]));
+    messages
+}
+
+/// What the kernel would answer: that it is done, that it failed, that this is the end, that something was lost.
+fn answers() -> Vec<Vec<u8>> {
+    let error = |code: i32| [&code.to_ne_bytes()[..], &[0; 16]].concat();
+    SEQUENCES
+        .flat_map(|sequence| {
+            [
+                message(NLMSG_ERROR, NLM_F_CAPPED, sequence, &error(0)),
+                message(NLMSG_ERROR, NLM_F_CAPPED, sequence, &error(-17)),
+                message(NLMSG_DONE, 2, sequence, &0_i32.to_ne_bytes()),
+                message(NLMSG_OVERRUN, 0, sequence, &[]),
+            ]
+        })
+        .collect()
+}
+
+fn bound(protocol: isize) -> Socket {
+    let mut socket = Socket::new(protocol).unwrap();
+    socket.bind_auto().unwrap();
+    socket
+}
+
+/// The forger's sockets for one protocol.
+struct Sockets {
+    sender: Socket,
+    /// Hears what it multicasts.
+    witness: Socket,
+    protocol: isize,
+    group: u32,
+}
+
+impl Sockets {
+    fn open(protocol: isize, group: u32) -> Self {
+        let (sender, witness) = (bound(protocol), bound(protocol));
+        witness.add_membership(group).unwrap();
+        witness.set_non_blocking(true).unwrap();
+        Self { sender, witness, protocol, group }
+    }
+
+    fn unicast(&self, message: &[u8], port: u32) -> std::io::Result<usize> {
+        self.sender.send_to(message, &SocketAddr::new(port, 0), 0)
+    }
+
+    fn multicast(&self, message: &[u8]) -> std::io::Result<usize> {
+        self.sender.send_to(message, &SocketAddr::new(0, 1 << (self.group - 1)), 0)
+    }
+
+    /// Whether a message arrived that somebody sent who is not the kernel.
+    fn is_witnessed(&self) -> bool {
+        self.witness.recv_from_full().is_ok_and(|(_, from)| from.port_number() != 0)
+    }
+
+    /// The port ids of the sockets that others have.
+    fn targets(&self) -> Vec<u32> {
+        let mut own = [&self.sender, &self.witness].map(|socket| {
+            let mut address = SocketAddr::new(0, 0);
+            socket.get_address(&mut address).unwrap();
+            address.port_number()
+        });
+        own.sort_unstable();
+        let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+        let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let ports = rows.filter(|row| row[1] == self.protocol.to_string()).map(|row| row[2].parse().unwrap());
+        ports.filter(|port| *port != 0 && own.binary_search(port).is_err()).collect()
+    }
+}
+
+/// The sockets of both protocols, and what to forge by each.
+fn forgeries() -> [(Sockets, Vec<Vec<u8>>); 2] {
+    let driver = Driver::ask(&bound(NETLINK_GENERIC));
+    let of_links = [of_links(), answers()].concat();
+    let of_the_team = [of_the_team(driver.family), answers()].concat();
+    [
+        (Sockets::open(NETLINK_ROUTE, RTNLGRP_LINK), of_links),
+        (Sockets::open(NETLINK_GENERIC, driver.group), of_the_team),
+    ]
+}
+
+/// Gives up all that makes this thread more than anybody.
+fn become_nobody() {
+    let nobody = Uid::from_raw(65534);
+    set_thread_res_uid(nobody, nobody, nobody).unwrap();
+}
+
+/// Sends every forgery to everybody, each by unicast and once by multicast, and looks at what became of that.
+fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
+    let mut found = 0;
+    for (sockets, messages) in forgeries() {
+        let targets = sockets.targets();
+        found += targets.len();
+        for message in messages {
+            for &port in &targets {
+                assert_eq!(sockets.unicast(&message, port).unwrap_err().kind(), unicast_fails);
+            }
+            let sent = sockets.multicast(&message);
+            assert_eq!((sent.is_ok(), sockets.is_witnessed()), (multicast_arrives, multicast_arrives), "{sent:?}");
+        }
+    }
+    assert_eq!(found.to_string(), env::var(SOCKETS).unwrap(), "sockets of the parent");
+}
+
+#[test]
+#[ignore = "the tests of forgery run it in a process of its own"]
+fn forges_once() {
+    if !is_meant() {
+        return;
+    }
+    send_all(ErrorKind::ConnectionRefused, true);
+}
+
+#[test]
+#[ignore = "the tests of forgery run it in a process of its own"]
+fn is_not_allowed_to_forge() {
+    if !is_meant() {
+        return;
+    }
+    become_nobody();
+    send_all(ErrorKind::PermissionDenied, false);
+}
+
+#[test]
+#[ignore = "the tests of forgery run it in a process of its own"]
+fn forges_without_end() {
+    if !is_meant() {
+        return;
+    }
+    let forgeries = forgeries();
+    println!("{STARTED}");
+    loop {
+        for (sockets, messages) in &forgeries {
+            let targets = sockets.targets();
+            for message in messages {
+                // What is refused is the target's own merit; what is sent need not be heard by the witness.
+                let _ = sockets.multicast(message);
+                targets.iter().for_each(|port| drop(sockets.unicast(message, *port)));
+            }
+        }
+        // The machine may have but one processor, and it is not the processor's time that this is to take.
+        thread::sleep(PAUSE);
+    }
+}
+
+/// A listener that never reads, and wants the kernel to tell senders so.
+fn deaf(protocol: isize, group: u32) -> Socket {
+    let socket = bound(protocol);
+    set_socket_recv_buffer_size(&socket, 0).unwrap();
+    socket.set_broadcast_error(true).unwrap();
+    socket.add_membership(group).unwrap();
+    socket
+}
+
+#[test]
+#[ignore = "the tests of forgery run it in a process of its own"]
+fn pesters_without_end() {
+    if !is_meant() {
+        return;
+    }
+    become_nobody();
+    let group = Driver::ask(&bound(NETLINK_GENERIC)).group;
+    let _deaf = [(NETLINK_ROUTE, RTNLGRP_LINK), (NETLINK_GENERIC, group)]
+        .map(|(protocol, group)| [0; 4].map(|_| deaf(protocol, group)));
+    // The number that the kernel would give to the parent's next socket of each protocol.
+    let _taken = [NETLINK_ROUTE, NETLINK_GENERIC].map(|protocol| {
+        let mut socket = Socket::new(protocol).unwrap();
+        socket.bind(&SocketAddr::new(parent_id(), 0)).map(|()| socket)
+    });
+    let dump = message(RTM_GETLINK, NLM_F_DUMP, 1, &[0; 16]);
+    let (family, kernel) = (driver::request(), SocketAddr::new(0, 0));
+    println!("{STARTED}");
+    loop {
+        // Questions whose answers nobody reads.
+        for (protocol, question) in [(NETLINK_ROUTE, &dump), (NETLINK_GENERIC, &family)] {
+            let socket = bound(protocol);
+            for _ in 0..100 {
+                let _ = socket.send_to(question, &kernel, 0);
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+}

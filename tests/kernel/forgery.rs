@@ -1,0 +1,169 @@
+//! Another process that passes itself off as the kernel, or is in the way of everybody.
+
+use std::time::{Duration, Instant};
+
+use libteam::{Error, IfIndex, LinkEvents, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
+
+use crate::difference::until_quiet;
+use crate::forger::{Forger, INVENTED, run_once};
+use crate::links_heard::marks;
+use crate::netns::{dummies, enter, index, ip};
+use crate::truth::{assert_true, state};
+use crate::watch::{Replica, all_links, hear_until_true, team_with, told};
+
+/// The sockets of two handles, of a stream of link events and of an rtnetlink connection.
+const SOCKETS: usize = 4 + 4 + 1 + 1;
+const ROUNDS: u32 = 40;
+
+fn absent() -> IfIndex {
+    IfIndex::new(INVENTED).unwrap()
+}
+
+/// A handle that follows all links, another one that follows its team's, both of the same team with two ports.
+fn handles() -> [TeamHandle; 2] {
+    enter();
+    let mut all = team_with(Mode::ActiveBackup, &["d0", "d1"]);
+    until_quiet(&mut all);
+    let own = TeamHandle::open("team0").unwrap();
+    [all, own]
+}
+
+/// Has a process send whatever it may, and panics if anybody believes it.
+fn assert_unmoved_by(forger: &str) {
+    let mut handles = handles();
+    let mut events = LinkEvents::new().unwrap();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let before = [0, 1].map(|which: usize| state(&handles[which]));
+    run_once(forger, SOCKETS);
+    assert_eq!(marks(&mut events), [""; 0]);
+    for (team, before) in handles.iter_mut().zip(before) {
+        let changes = told(team);
+        assert!(changes.is_empty() && !changes.resynced(), "{changes:#?}");
+        assert_eq!(state(team), before);
+        assert_true(team);
+        assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "what was ignored is still there");
+    }
+    // The next request of each socket has a number that was forged: an acknowledgement, a refusal and an end.
+    assert!(matches!(rtnl.delete_link(absent()), Err(Error::NoSuchDevice { .. })));
+    assert_eq!(rtnl.create_link(&NewLink::dummy("more")).unwrap(), index("more"));
+    assert_eq!(marks(&mut events)[0], "+more");
+    for (number, team) in (7..).zip(&mut handles) {
+        assert!(team.add_port(absent()).is_err());
+        team.set_notify_peers_count(number).unwrap();
+        assert_eq!(team.notify_peers_count().unwrap(), number);
+        hear_until_true(team);
+    }
+    ip("link set more mtu 1400");
+    assert!(marks(&mut events).iter().any(|mark| mark == "*more"));
+}
+
+#[test]
+fn what_a_privileged_process_forges_changes_nothing_and_is_told_to_nobody() {
+    assert_unmoved_by("forger::forges_once");
+}
+
+#[test]
+fn a_process_without_privileges_may_not_even_send_it() {
+    assert_unmoved_by("forger::is_not_allowed_to_forge");
+}
+
+/// Gives every sort of command, among them some that the kernel refuses, and returns how long the slowest took.
+fn give_commands(team: &mut TeamHandle, rtnl: &mut RtnlSocket, round: u32) -> Duration {
+    let mut slowest = Duration::ZERO;
+    let mut last = Instant::now();
+    let mut lap = || {
+        let now = Instant::now();
+        slowest = slowest.max(now - last);
+        last = now;
+    };
+    let d1 = index("d1");
+    team.set_notify_peers_count(round).unwrap();
+    lap();
+    team.set_port_priority(index("d0"), 5).unwrap();
+    lap();
+    team.remove_port(d1).unwrap();
+    lap();
+    team.add_port(d1).unwrap();
+    lap();
+    let more = rtnl.create_link(&NewLink::dummy("more")).unwrap();
+    lap();
+    rtnl.set_link(more, &LinkSettings::new().mtu(1400)).unwrap();
+    lap();
+    assert!(rtnl.create_link(&NewLink::dummy("more")).is_err());
+    lap();
+    rtnl.delete_link(more).unwrap();
+    lap();
+    assert!(matches!(rtnl.delete_link(more), Err(Error::NoSuchDevice { .. })));
+    lap();
+    let mut second = TeamHandle::create("team1").unwrap();
+    lap();
+    for mode in [Mode::LoadBalance, Mode::Random] {
+        second.set_mode(mode).unwrap();
+        lap();
+    }
+    second.destroy().unwrap();
+    lap();
+    RtnlSocket::new().unwrap().link_by_name("team0").unwrap();
+    lap();
+    slowest
+}
+
+/// Gives commands while a process does its worst, and panics if one fails, hangs, or makes the handles tell a lie.
+fn assert_works_beside(forger: &str) {
+    let mut handles = handles();
+    let mut replicas = [0, 1].map(|which: usize| Replica::of(&handles[which]));
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let mut forger = Forger::start(forger);
+    let (mut slowest, mut resyncs) = (Duration::ZERO, 0);
+    for round in 0..ROUNDS {
+        slowest = slowest.max(give_commands(&mut handles[0], &mut rtnl, round));
+        for (team, replica) in handles.iter_mut().zip(&mut replicas) {
+            let changes = told(team);
+            resyncs += u32::from(changes.resynced());
+            for link in changes.links() {
+                assert_ne!(link.latest().ifindex(), absent(), "{link:?}");
+                assert!(!link.latest().name().starts_with("forged"), "{link:?}");
+            }
+            replica.hear(&changes);
+        }
+    }
+    assert!(forger.is_at_work(), "the other process ended");
+    drop(forger);
+    eprintln!("{ROUNDS} rounds, {resyncs} resyncs, the slowest command took {slowest:?}");
+    for (team, replica) in handles.iter_mut().zip(&mut replicas) {
+        while team.wait(Some(Duration::from_millis(100))).unwrap() {
+            replica.hear(&told(team));
+        }
+        assert_eq!(*replica, Replica::of(team));
+        assert_true(team);
+    }
+}
+
+#[test]
+fn commands_work_beside_a_privileged_process_that_forges_without_end() {
+    assert_works_beside("forger::forges_without_end");
+}
+
+#[test]
+fn a_process_without_privileges_makes_no_command_hang_or_fail() {
+    assert_works_beside("forger::pesters_without_end");
+}
+
+#[test]
+fn a_handle_opens_and_links_are_followed_beside_a_process_that_forges() {
+    let [team, own] = handles();
+    drop((team, own));
+    let _forger = Forger::start("forger::forges_without_end");
+    dummies(&["d2"]);
+    for round in 0..20_u32 {
+        let mut rtnl = RtnlSocket::new().unwrap();
+        assert!(matches!(rtnl.delete_link(absent()), Err(Error::NoSuchDevice { .. })));
+        for builder in [TeamHandle::builder(), all_links()] {
+            let team = builder.open("team0").unwrap();
+            assert_eq!((team.ports().len(), team.mode()), (2, Some(Mode::ActiveBackup)));
+            assert_eq!(team.link(absent()), None);
+        }
+        rtnl.set_link(index("d2"), &LinkSettings::new().mtu(1000 + round)).unwrap();
+        assert_eq!(rtnl.link_by_name("d2").unwrap().mtu(), 1000 + round);
+    }
+}

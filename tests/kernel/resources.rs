@@ -1,0 +1,275 @@
+//! What fails leaves nothing open, what goes on for long takes no more memory, and what is large fits.
+
+use std::env;
+use std::error::Error as _;
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use libteam::{
+    ChangeKind, Error, IfIndex, LinkEvents, Mode, OptionId, OptionValue, Result, RtnlSocket, SocketBuilder, TeamHandle,
+};
+use netlink_sys::protocols::NETLINK_GENERIC;
+use netlink_sys::{Socket, SocketAddr};
+use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
+
+use crate::driver::Driver;
+use crate::environment::{is_alone, open_descriptors, run_alone};
+use crate::forger::{TEAM_OPTIONS, message};
+use crate::netns::{NamedNamespace, dummies, enter, index, ip, ip_batch, without};
+use crate::raw::{Raw, attribute};
+use crate::truth::assert_true;
+use crate::watch::{all_links, hear_until_true, refusal, told};
+
+const ROUNDS: u32 = 100;
+/// How many events the test of memory makes; it takes more from the environment.
+const EVENTS: &str = "LIBTEAM_TEST_EVENTS";
+const FEW_EVENTS: u32 = 50_000;
+/// A leak of two bytes at each event would be more.
+const FEW_KIBIBYTES: u64 = 64;
+const MANY_PORTS: usize = 600;
+/// What a socket has by default, in bytes.
+const DEFAULT_BUFFER: usize = 212_992;
+
+fn count() -> OptionId {
+    OptionId::global("notify_peers_count")
+}
+
+#[test]
+fn nothing_is_left_open_by_what_fails() {
+    if !is_alone() {
+        return run_alone("resources::nothing_is_left_open_by_what_fails", &[]);
+    }
+    enter();
+    TeamHandle::create("team0").unwrap();
+    let there = NamedNamespace::new("resources");
+    let (null, namespace) = (File::open("/dev/null").unwrap(), File::open(there.path()).unwrap());
+    let before = open_descriptors();
+    for _ in 0..ROUNDS {
+        let nowhere = TeamHandle::builder().in_namespace(&null).unwrap();
+        assert!(matches!(nowhere.open("team0"), Err(Error::Io { .. })));
+        assert!(matches!(nowhere.create("team1"), Err(Error::Io { .. })));
+        assert!(matches!(LinkEvents::in_namespace(&null), Err(Error::Io { .. })));
+        assert_eq!(open_descriptors(), before + 1, "the builder has its own");
+        drop(nowhere);
+        // All sockets are open when the driver refuses to list its ports.
+        without(CapabilitySet::NET_ADMIN, || {
+            assert_eq!(refusal(&TeamHandle::open("team0").unwrap_err()), Errno::PERM);
+            assert_eq!(refusal(&TeamHandle::create("team1").unwrap_err()), Errno::PERM);
+        });
+        without(CapabilitySet::SYS_ADMIN, || {
+            let forbidden = TeamHandle::builder().in_namespace(&namespace).unwrap();
+            assert_eq!(forbidden.create("team1").unwrap_err().raw_os_error(), Some(Errno::PERM.raw_os_error()));
+            assert!(LinkEvents::in_namespace(&namespace).is_err());
+        });
+        let hurried = TeamHandle::builder().in_namespace(&namespace).unwrap();
+        assert!(matches!(hurried.open("absent"), Err(Error::NoSuchDevice { .. })));
+    }
+    assert_eq!(open_descriptors(), before);
+}
+
+/// Has `open` run out of descriptors at each one that it takes; returns how many it keeps.
+fn assert_fails_cleanly<T>(open: impl Fn() -> Result<T>) -> usize {
+    let before = open_descriptors();
+    let opened = open().unwrap_or_else(|error| panic!("{error}"));
+    let wanted = open_descriptors() - before;
+    let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    for free in 0..wanted {
+        let error = open().err().expect("it has no more descriptors than the first");
+        assert_eq!(error.raw_os_error(), Some(Errno::MFILE.raw_os_error()), "{free} free: {error:?}");
+        let left: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        assert_eq!(left.len(), free, "descriptors are left open");
+        drop(left);
+        taken.pop();
+    }
+    drop(open().unwrap_or_else(|error| panic!("{error}")));
+    drop((opened, taken));
+    assert_eq!(open_descriptors(), before);
+    wanted
+}
+
+#[test]
+fn each_descriptor_that_cannot_be_had_leaves_no_other_open() {
+    if !is_alone() {
+        return run_alone("resources::each_descriptor_that_cannot_be_had_leaves_no_other_open", &[]);
+    }
+    enter();
+    let there = NamedNamespace::new("descriptors");
+    let namespace = File::open(there.path()).unwrap();
+    let elsewhere = TeamHandle::builder().in_namespace(&namespace).unwrap();
+    elsewhere.create("team0").unwrap();
+    let sockets = SocketBuilder::new().in_namespace(&namespace).unwrap();
+    let kept = [
+        assert_fails_cleanly(LinkEvents::new),
+        assert_fails_cleanly(RtnlSocket::new),
+        assert_fails_cleanly(|| sockets.link_events()),
+        assert_fails_cleanly(|| sockets.rtnl()),
+        assert_fails_cleanly(|| elsewhere.open("team0")),
+    ];
+    // A stream has its socket, an epoll descriptor and one that says what no socket does; a handle has four sockets.
+    assert_eq!(kept, [3, 1, 3, 1, 6]);
+}
+
+#[test]
+fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
+    if !is_alone() {
+        return run_alone("resources::handles_that_handlers_own_are_dropped_with_them_however_they_end", &[]);
+    }
+    enter();
+    let before = open_descriptors();
+    let mut team = TeamHandle::create("team0").unwrap();
+    let own = open_descriptors();
+    for number in 1..=ROUNDS {
+        // One fails while it drops another handle.
+        let mut owned = Some(TeamHandle::open("team0").unwrap());
+        let failing = team.add_handler(ChangeKind::OPTION, move |_, _| {
+            let _dropped = owned.take();
+            Err("on purpose".into())
+        });
+        // One is cut off by a panic, and what it holds itself goes with it.
+        let (inside, kept) = (TeamHandle::open("team0").unwrap(), TeamHandle::open("team0").unwrap());
+        team.add_handler(ChangeKind::OPTION, move |_, _| {
+            let _outlived = &kept;
+            let inner = TeamHandle::open("team0")?;
+            assert_eq!(inner.name(), inside.name());
+            panic!("on purpose");
+        });
+        team.set_option(&count(), number).unwrap();
+        let panic = catch_unwind(AssertUnwindSafe(|| team.handle_events())).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
+        assert_eq!(open_descriptors(), own, "round {number}");
+        team.set_option(&count(), number + 1).unwrap();
+        let error = team.handle_events().unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "on purpose");
+        assert!(team.remove_handler(failing));
+    }
+    // A handle that takes its handlers, and their handles, with it: while it stands on its own stack, too.
+    let (tell, told) = channel();
+    let mut owner = TeamHandle::open("team0").unwrap();
+    let inner = TeamHandle::open("team0").unwrap();
+    owner.add_handler(ChangeKind::OPTION, move |_, _| Ok(tell.send(inner.name().to_owned())?));
+    let mut owner = Some(owner);
+    team.add_handler(ChangeKind::OPTION, move |_, _| {
+        let mut owner = owner.take().ok_or("it is gone")?;
+        owner.handle_events()?;
+        panic!("its last words");
+    });
+    team.set_option(&count(), 7_u32).unwrap();
+    catch_unwind(AssertUnwindSafe(|| team.handle_events())).unwrap_err();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["team0"]);
+    assert_eq!(open_descriptors(), own);
+    assert_true(&team);
+    drop(team);
+    assert_eq!(open_descriptors(), before);
+}
+
+/// The memory of this process, in KiB: without that of its program's file.
+fn memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    memory.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Makes events of links and options, and has everybody hear them; an overrun now and then.
+struct Scene {
+    handles: [TeamHandle; 2],
+    events: LinkEvents,
+    raw: Raw,
+    noise: IfIndex,
+}
+
+impl Scene {
+    fn make_events(&mut self, count: u32) {
+        for number in 0..count {
+            self.raw.set_mtu(self.noise, 1000 + number % 100).unwrap();
+            if number % 10 == 0 {
+                self.handles[0].set_notify_peers_count(number).unwrap();
+            }
+            if number % 50 == 0 {
+                self.hear();
+            }
+        }
+        self.hear();
+    }
+
+    fn hear(&mut self) {
+        self.handles.iter_mut().for_each(|team| drop(told(team)));
+        while self.events.try_next().unwrap().is_some() {}
+    }
+}
+
+#[test]
+fn memory_stays_flat_over_all_events() {
+    if !is_alone() {
+        return run_alone("resources::memory_stays_flat_over_all_events", &[]);
+    }
+    enter();
+    dummies(&["noise"]);
+    let mut all = all_links().create("team0").unwrap();
+    all.set_mode(Mode::RoundRobin).unwrap();
+    // One that loses events all the time.
+    let small = all_links().receive_buffer(1).receive_buffer_limit(1).open("team0").unwrap();
+    let mut scene =
+        Scene { handles: [all, small], events: LinkEvents::new().unwrap(), raw: Raw::new(), noise: index("noise") };
+    scene.make_events(FEW_EVENTS / 10);
+    let events = env::var(EVENTS).map_or(FEW_EVENTS, |events| events.parse().expect("a number of events"));
+    let before = (open_descriptors(), memory());
+    scene.make_events(events);
+    let after = (open_descriptors(), memory());
+    println!("{events} events: descriptors and KiB {before:?}, then {after:?}");
+    assert_eq!(after.0, before.0, "descriptors");
+    assert!(after.1 <= before.1 + FEW_KIBIBYTES, "KiB: {} grew to {}", before.1, after.1);
+    assert_true(&scene.handles[0]);
+}
+
+/// Whether the whole list of the options fits a socket as it is by default.
+fn options_fit_the_default_buffer(team: IfIndex) -> bool {
+    let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
+    socket.bind_auto().unwrap();
+    let family = Driver::ask(&socket).family;
+    assert_eq!(rustix::net::sockopt::socket_recv_buffer_size(&socket).unwrap(), DEFAULT_BUFFER);
+    let payload = [&[TEAM_OPTIONS, 1, 0, 0][..], &attribute(1, &team.get().to_ne_bytes())].concat();
+    socket.send_to(&message(family, 1, 1, &payload), &SocketAddr::new(0, 0), 0).unwrap();
+    match socket.recv_from_full() {
+        Err(error) => error.raw_os_error() != Some(Errno::NOBUFS.raw_os_error()),
+        Ok(_) => true,
+    }
+}
+
+#[test]
+fn a_team_of_600_ports_opens_and_works() {
+    enter();
+    let names: Vec<String> = (0..MANY_PORTS).map(|number| format!("p{number}")).collect();
+    ip_batch(&names.iter().map(|name| format!("link add {name} type dummy")).collect::<Vec<_>>());
+    let mut team = TeamHandle::create("team0").unwrap();
+    team.set_mode(Mode::LoadBalance).unwrap();
+    ip_batch(&names.iter().map(|name| format!("link set {name} master team0")).collect::<Vec<_>>());
+    hear_until_true(&mut team);
+    assert!(!options_fit_the_default_buffer(team.team_ifindex()), "the list fits: it would show nothing");
+    let of_a_port = team.options().filter(|option| option.id().port == Some(index("p0"))).count();
+    let global = 5 + 3 + 512;
+    drop(team);
+
+    let smallest = TeamHandle::builder().receive_buffer(1).receive_buffer_limit(1);
+    for (number, builder) in (1..).zip([TeamHandle::builder(), smallest, all_links()]) {
+        let mut team = builder.open("team0").unwrap();
+        let ports = team.ports().len();
+        assert_eq!(team.options().len(), global + ports * of_a_port);
+        let (first, last) = (index(&names[number as usize]), index(&names[MANY_PORTS - 1]));
+        team.set_port_priority(last, -7).unwrap();
+        assert_eq!(team.port_priority(last).unwrap(), -7);
+        team.set_option(&count(), number).unwrap();
+        assert_eq!(team.option(&count()).unwrap().value(), &OptionValue::U32(number));
+        team.remove_port(first).unwrap();
+        assert!(!team.is_port(first));
+        ip(&format!("link set {} name q{number}", names[10 * number as usize]));
+        team.wait(Some(Duration::from_secs(1))).unwrap();
+        hear_until_true(&mut team);
+        assert_eq!(team.ports().len(), ports - 1);
+        assert!(team.links().any(|link| link.name() == format!("q{number}")));
+        assert!(team.refresh().unwrap().is_empty(), "it had not been the truth");
+        assert_true(&team);
+    }
+}
