@@ -120,7 +120,7 @@ fn of_links() -> Vec<Vec<u8>> {
     }
     // What cannot be read, from the kernel, is a loss.
     messages.push(message(RTM_NEWLINK, 0, 0, &[0; 3]));
-    messages.push(message(RTM_NEWLINK, 0, 0, &[&header(team, 0, 0)[..], &[0xff; 40_000]].concat()));
+    messages.push(message(RTM_NEWLINK, 0, 0, &[&header(team, 0, 0)[..], &vec![0xff; 40_000]].concat()));
     messages
 }
 
@@ -293,7 +293,9 @@ fn forges_without_end() {
             for message in messages {
                 // What is refused is the target's own merit; what is sent need not be heard by the witness.
                 let _ = sockets.multicast(message);
-                targets.iter().for_each(|port| drop(sockets.unicast(message, *port)));
+                for port in &targets {
+                    drop(sockets.unicast(message, *port));
+                }
             }
         }
         // The machine may have but one processor, and it is not the processor's time that this is to take.
