@@ -27,8 +27,10 @@ fn small() -> TeamBuilder {
     all_links().receive_buffer(SMALLEST)
 }
 
-/// More messages than the default buffer holds, and more than the smallest one.
-const FLOOD: u32 = 2600;
+/// More messages than the default buffer of 2 MiB holds, each of them 2304 bytes for a link, at least 640 for an option; and
+/// more than the smallest buffer holds.
+const LINK_FLOOD: u32 = 1200;
+const OPTION_FLOOD: u32 = 3600;
 const SPLASH: u32 = 10;
 
 /// Creates a team with ports and other links, does `changes` to it while its handle, made by `builder`, does not
@@ -150,7 +152,7 @@ fn everything_that_changed_during_a_loss_on_both_sockets_is_told() {
 #[test]
 fn a_flood_of_link_messages_hides_nothing_that_the_driver_tells() {
     lose(&all_links(), LINKS, |other| {
-        flood_links(FLOOD);
+        flood_links(LINK_FLOOD);
         change_everything(other);
     });
 }
@@ -158,7 +160,7 @@ fn a_flood_of_link_messages_hides_nothing_that_the_driver_tells() {
 #[test]
 fn a_flood_of_driver_messages_hides_no_link() {
     lose(&all_links(), TEAM, |other| {
-        flood_options(other, FLOOD);
+        flood_options(other, OPTION_FLOOD);
         change_everything(other);
     });
 }
@@ -166,8 +168,8 @@ fn a_flood_of_driver_messages_hides_no_link() {
 #[test]
 fn floods_on_both_sockets_hide_nothing() {
     lose(&all_links(), BOTH, |other| {
-        flood_links(FLOOD);
-        flood_options(other, FLOOD);
+        flood_links(LINK_FLOOD);
+        flood_options(other, OPTION_FLOOD);
         change_everything(other);
     });
 }
@@ -277,8 +279,8 @@ fn a_buffer_that_overran_grows_up_to_its_limit() {
     let (mut raw, noise) = (Raw::new(), index("noise"));
     let mut sizes = vec![team.receive_buffers().unwrap().link];
     for round in 0..20 {
-        for number in 0..FLOOD / 2 {
-            raw.set_mtu(noise, 1000 + (round * FLOOD + number) % 500).unwrap();
+        for number in 0..LINK_FLOOD {
+            raw.set_mtu(noise, 1000 + (round * LINK_FLOOD + number) % 500).unwrap();
         }
         assert!(team.handle_events().unwrap().resynced());
         sizes.push(team.receive_buffers().unwrap().link);

@@ -59,9 +59,9 @@ fn a_link_is_followed_from_its_making_to_its_end() {
     for (change, name) in [
         ("link set d0 mtu 1300", "d0"),
         ("link set d0 address 02:00:00:00:00:77", "d0"),
-        ("link set d0 up", "d0"),
-        ("link set d0 alias a-description", "d0"),
         ("link set d0 name d1", "d1"),
+        ("link set d1 up", "d1"),
+        ("link set d1 alias a-description", "d1"),
         ("link set d1 down", "d1"),
     ] {
         ip(change);

@@ -23,7 +23,7 @@ vm_suite() {
 fetch_vm_tools() {
     local -a wanted=()
     local root=$new/vm-tools/root
-    say 'getting QEMU and virtme-ng (about 20 MB, the first time only)'
+    say 'getting QEMU and virtme-ng (20 to 60 MB, the first time only)'
     mkdir -p "$root" "$new/vm-tools/bin"
     type -P qemu-system-x86_64 >/dev/null || wanted+=(qemu-system-x86)
     python3 -c 'import pip' 2>/dev/null || wanted+=(python3 python3-pip)

@@ -12,23 +12,28 @@ vm_provide() {
 
 vm_name() { echo "Debian's kernel $(basename -- "$image"/lib/modules/*), in QEMU"; }
 
+# Programs and libraries are kept in the guest's memory, which starts them three times faster. A project there is not: what
+# each side writes the other sees at once.
 vm_fstab() {
     echo 'devtmpfs /dev devtmpfs defaults 0 0'
+    [[ $PWD/ == /usr/* ]] || echo 'usr /usr 9p trans=virtio,version=9p2000.L,msize=524288,cache=loose 0 0'
     cat -- "$here/runner/guest-fstab"
 }
 
 # The first console of the machine, hvc0, is virtme-ng's.
 vm_lines() {
-    local line_out=/dev/line-out line_err=/dev/line-err
-    consoles=0
-    [[ $stdout == pipe ]] || line_out=/dev/hvc$((++consoles))
-    [[ $stderr == pipe ]] || line_err=/dev/hvc$((++consoles))
+    local line_out=/dev/line-out line_err=/dev/line-err consoles=0
+    [[ $stdout != t* ]] || line_out=/dev/hvc$((++consoles))
+    [[ $stderr != tty ]] || line_err=/dev/hvc$((++consoles))
     printf '%s=%q\n' line_out "$line_out" line_err "$line_err" line_control /dev/line-control line_chunks /dev/line-chunks \
         line_wake '' line_ended /dev/line-ended framed "$here/runner/frame"
 }
 
 vm_boot() {
-    local -a machine_arguments devices=(-device virtio-serial-pci,id=team)
+    local -a machine_arguments devices=(
+        -fsdev local,id=usr,path=/usr,security_model=none,multidevs=remap -device virtio-9p-pci,fsdev=usr,mount_tag=usr
+        -device virtio-serial-pci,id=team
+    )
     local ended_line
     mkfifo -- "$run/ended"
     exec {ended_line}<>"$run/ended"
