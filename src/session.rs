@@ -324,6 +324,8 @@ impl Session {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod tests;

@@ -186,7 +186,7 @@ impl AsFd for Script {
 }
 
 /// Writes a sequence number into every message of a datagram.
-fn with_sequence(mut bytes: Vec<u8>, sequence: u32) -> Vec<u8> {
+pub(crate) fn with_sequence(mut bytes: Vec<u8>, sequence: u32) -> Vec<u8> {
     let mut start = 0;
     while start + HEADER_LEN <= bytes.len() {
         bytes[start + 8..start + 12].copy_from_slice(&sequence.to_ne_bytes());

@@ -1,0 +1,323 @@
+//! What can happen to a session, and how often it is made to happen.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::Union;
+
+/// How a case is set up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    /// How many datagrams an event socket holds, and a command socket at first.
+    pub(super) events: usize,
+    pub(super) answers: usize,
+    /// How many links, ports or options go into one datagram.
+    pub(super) items: usize,
+    pub(super) attempts: u32,
+    pub(super) team_is_up: bool,
+    /// The mode, if it is one of the four, and how many ports there are from the start.
+    pub(super) mode: u8,
+    pub(super) ports: u8,
+    /// Whether a dump goes on where so many links were told, as in older kernels, or behind the last one told.
+    pub(super) dumps_by_position: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    Happens(Happening),
+    /// A call, and what happens meanwhile, each so many system calls after the one before.
+    Calls(Call, Vec<(u8, Happening)>),
+}
+
+/// What the user of a handle does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Call {
+    /// Brings the cache up to date and takes what changed.
+    HandleEvents,
+    /// Only brings it up to date, as commands do.
+    Update,
+    Refresh,
+    AddPort(Slot),
+    RemovePort(Slot),
+    SetHwaddr(Slot, u8),
+    /// Sets an option twice, in one datagram.
+    SetOption(Slot, u8, [u8; 2]),
+    LookUp(Slot),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happening {
+    Change(Change),
+    Fault(Line, Fault),
+}
+
+/// One of a few links. The first is the team.
+pub(super) type Slot = u8;
+pub(super) const SLOTS: Slot = 5;
+pub(super) const TEAM: u32 = 2;
+
+/// The index of the link in a slot.
+pub(super) fn ifindex(slot: Slot) -> u32 {
+    TEAM + u32::from(slot % SLOTS)
+}
+
+/// A change of the truth. One that the kernel would refuse does nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Create(Slot, u8),
+    Delete(Slot),
+    Rename(Slot, u8),
+    SwapNames(Slot, Slot),
+    Hwaddr(Slot, u8),
+    Mtu(Slot, u8),
+    Up(Slot),
+    Down(Slot),
+    /// Carrier comes or goes.
+    Flip(Slot),
+    AlternativeName(Slot, u8),
+    Enslave(Slot),
+    Release(Slot),
+    Mode(u8),
+    /// Somebody sets an option, of the port in this slot if it is one of a port.
+    Set(Slot, u8, u8),
+    /// What says nothing about links and this team.
+    Noise(u8),
+    /// The team goes, or what has its index since then.
+    DeleteTeam,
+    /// A link of another kind gets the team's index.
+    ReuseTeamIndex,
+}
+
+/// One of the four sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Rtnl,
+    Genl,
+    LinkEvents,
+    TeamEvents,
+}
+
+impl Line {
+    pub(super) fn is_for_events(self) -> bool {
+        matches!(self, Self::LinkEvents | Self::TeamEvents)
+    }
+}
+
+/// What goes wrong at the next system call that it can go wrong at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A signal.
+    Interrupted,
+    /// A receive fails with `ENOMEM`.
+    ReceiveFails,
+    /// A wait fails with `ENOMEM`.
+    WaitFails,
+    /// A request is not sent: `ENOBUFS`.
+    SendFails,
+    /// The socket overruns. A command socket keeps so many datagrams of those that it has; an event socket keeps all,
+    /// and loses what comes until it was read empty.
+    Overrun(u8),
+    /// A datagram comes twice.
+    Repeated,
+    /// A datagram ends in the middle of a message.
+    Cut(u16),
+    /// A datagram is longer than the buffer.
+    TooLong,
+    /// A length in the first message of a datagram is wrong.
+    Malformed(Malformation),
+    /// A datagram of a sender that is not the kernel.
+    Foreign(Forgery),
+    /// So many datagrams of another sender, each of which takes a thousandth of the time that an answer has.
+    Babble(u16),
+    /// So many events come, one at each receive.
+    Flood(u16),
+    /// The answer to a request comes when it was waited for.
+    Slow,
+    /// The answer to a request comes when nobody waits any more.
+    Late,
+    /// The answer to a request never comes.
+    Unanswered,
+    /// There seems to be nothing to receive.
+    Nothing,
+    // From here on nothing that the kernel does, and that nobody can notice.
+    /// An event or an answer is lost without a word.
+    Swallowed,
+    /// A datagram comes behind the next one.
+    Reordered,
+    /// A datagram that was received before comes again.
+    Again(u8),
+    /// A byte of a datagram is another one.
+    Flipped(u16, u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Malformation {
+    TooLong,
+    TooShort,
+    Attribute,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forgery {
+    /// A link is gone.
+    Removed(Slot),
+    /// A link has another name.
+    Renamed(Slot),
+    /// A port is gone.
+    Released(Slot),
+    /// The mode is another one.
+    Mode,
+    /// The last request was carried out.
+    Acknowledgement,
+    /// The last request was refused.
+    Refusal,
+    /// That was the whole answer.
+    End,
+    /// No netlink message at all.
+    Garbage(u8),
+    Huge,
+}
+
+pub(super) fn setting() -> impl Strategy<Value = Setting> {
+    let sizes = (1..24_usize, 8..16_usize, 1..5_usize, 1..4_u32);
+    (sizes, any::<bool>(), 0..5_u8, 0..4_u8, any::<bool>()).prop_map(
+        |((events, answers, items, attempts), team_is_up, mode, ports, dumps_by_position)| Setting {
+            events,
+            answers,
+            items,
+            attempts,
+            team_is_up,
+            mode,
+            ports,
+            dumps_by_position,
+        },
+    )
+}
+
+/// Changes and calls, with the faults of a kernel: what is lost is told to be lost.
+pub(super) fn with_faults() -> impl Strategy<Value = Vec<Action>> {
+    actions(fault().boxed())
+}
+
+/// As [`with_faults`], and with faults that nobody can notice.
+pub(super) fn with_unnoticed_faults() -> impl Strategy<Value = Vec<Action>> {
+    actions(prop_oneof![fault(), unnoticed_fault()].boxed())
+}
+
+/// What happens during one call.
+pub(super) fn meanwhile() -> impl Strategy<Value = Vec<(u8, Happening)>> {
+    happenings(fault().boxed())
+}
+
+fn actions(fault: BoxedStrategy<Fault>) -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
+        3 => happening(fault.clone()).prop_map(Action::Happens),
+        2 => (call(), happenings(fault)).prop_map(|(call, meanwhile)| Action::Calls(call, meanwhile)),
+    ];
+    vec(action, 1..24)
+}
+
+fn happenings(fault: BoxedStrategy<Fault>) -> impl Strategy<Value = Vec<(u8, Happening)>> {
+    vec((0..10_u8, happening(fault)), 0..6)
+}
+
+fn happening(fault: BoxedStrategy<Fault>) -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        3 => change().prop_map(Happening::Change),
+        2 => (line(), fault).prop_map(|(line, fault)| Happening::Fault(line, fault)),
+    ]
+}
+
+fn line() -> impl Strategy<Value = Line> {
+    proptest::sample::select(vec![Line::Rtnl, Line::Genl, Line::LinkEvents, Line::TeamEvents])
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let slot = 0..SLOTS;
+    prop_oneof![
+        8 => Just(Call::HandleEvents),
+        3 => Just(Call::Update),
+        2 => Just(Call::Refresh),
+        1 => slot.clone().prop_map(Call::AddPort),
+        1 => slot.clone().prop_map(Call::RemovePort),
+        1 => (slot.clone(), 0..4_u8).prop_map(|(slot, value)| Call::SetHwaddr(slot, value)),
+        2 => (slot.clone(), any::<u8>(), any::<[u8; 2]>()).prop_map(|(slot, which, values)| {
+            Call::SetOption(slot, which, values)
+        }),
+        1 => slot.prop_map(Call::LookUp),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let (slot, value) = (0..SLOTS, 0..4_u8);
+    prop_oneof![
+        4 => (slot.clone(), value.clone()).prop_map(|(slot, value)| Change::Create(slot, value)),
+        3 => slot.clone().prop_map(Change::Delete),
+        2 => (slot.clone(), value.clone()).prop_map(|(slot, value)| Change::Rename(slot, value)),
+        1 => (slot.clone(), slot.clone()).prop_map(|(one, other)| Change::SwapNames(one, other)),
+        1 => (slot.clone(), value.clone()).prop_map(|(slot, value)| Change::Hwaddr(slot, value)),
+        1 => (slot.clone(), value.clone()).prop_map(|(slot, value)| Change::Mtu(slot, value)),
+        1 => slot.clone().prop_map(Change::Up),
+        1 => slot.clone().prop_map(Change::Down),
+        3 => slot.clone().prop_map(Change::Flip),
+        1 => (slot.clone(), value.clone()).prop_map(|(slot, value)| Change::AlternativeName(slot, value)),
+        5 => slot.clone().prop_map(Change::Enslave),
+        3 => slot.clone().prop_map(Change::Release),
+        2 => value.clone().prop_map(Change::Mode),
+        4 => (slot, any::<u8>(), value.clone()).prop_map(|(slot, which, value)| Change::Set(slot, which, value)),
+        1 => value.prop_map(Change::Noise),
+        1 => prop_oneof![Just(Change::Noise(0)), Just(Change::DeleteTeam)],
+        1 => Just(Change::ReuseTeamIndex),
+    ]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    use Fault::*;
+    let malformation = [Malformation::TooLong, Malformation::TooShort, Malformation::Attribute];
+    Union::new_weighted(vec![
+        (1, Just(Interrupted).boxed()),
+        (1, Just(ReceiveFails).boxed()),
+        (1, Just(WaitFails).boxed()),
+        (1, Just(SendFails).boxed()),
+        (3, (0..4_u8).prop_map(Overrun).boxed()),
+        (1, Just(Repeated).boxed()),
+        (2, any::<u16>().prop_map(Cut).boxed()),
+        (1, Just(TooLong).boxed()),
+        (2, proptest::sample::select(malformation.to_vec()).prop_map(Malformed).boxed()),
+        (3, forgery().prop_map(Foreign).boxed()),
+        (1, prop_oneof![3 => many(), 1 => 9_000..10_000_u16].prop_map(Babble).boxed()),
+        (1, many().prop_map(Flood).boxed()),
+        (1, Just(Slow).boxed()),
+        (2, Just(Late).boxed()),
+        (1, Just(Unanswered).boxed()),
+        (1, Just(Nothing).boxed()),
+    ])
+}
+
+/// Few, or about as many as are read in one go, or more than one call reads.
+fn many() -> impl Strategy<Value = u16> {
+    prop_oneof![1..20_u16, 240..270_u16, 490..530_u16, 1030..1400_u16]
+}
+
+fn unnoticed_fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        Just(Fault::Swallowed),
+        Just(Fault::Reordered),
+        any::<u8>().prop_map(Fault::Again),
+        (any::<u16>(), any::<u8>()).prop_map(|(at, by)| Fault::Flipped(at, by)),
+    ]
+}
+
+fn forgery() -> impl Strategy<Value = Forgery> {
+    let slot = 0..SLOTS;
+    prop_oneof![
+        slot.clone().prop_map(Forgery::Removed),
+        slot.clone().prop_map(Forgery::Renamed),
+        slot.prop_map(Forgery::Released),
+        Just(Forgery::Mode),
+        Just(Forgery::Acknowledgement),
+        Just(Forgery::Refusal),
+        Just(Forgery::End),
+        any::<u8>().prop_map(Forgery::Garbage),
+        Just(Forgery::Huge),
+    ]
+}

@@ -1,0 +1,84 @@
+//! What a team and its namespace are: the truth, what the cache holds, and what was told, in one shape.
+
+use std::collections::BTreeMap;
+
+use crate::cache::Cache;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::model::option::{OptionId, TeamOption};
+use crate::model::option_value::OptionValue;
+use crate::model::port::Port;
+
+/// Which thing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Link(u32),
+    Port(u32),
+    Option(OptionId),
+}
+
+/// What it is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Link(LinkState),
+    Port(PortState),
+    Option(OptionValue),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LinkState {
+    pub(super) name: String,
+    pub(super) hwaddr: Vec<u8>,
+    pub(super) master: Option<u32>,
+    pub(super) up: bool,
+    pub(super) carrier: bool,
+    pub(super) mtu: u32,
+    pub(super) kind: String,
+    pub(super) alternative_names: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PortState {
+    pub(super) link_up: bool,
+    pub(super) speed: u32,
+}
+
+/// All things, and the order of the ports and options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) things: BTreeMap<Key, Value>,
+    pub(super) order: Vec<Key>,
+}
+
+impl State {
+    pub(super) fn of(cache: &Cache) -> Self {
+        let links = cache.links().iter().map(link);
+        let ports: Vec<_> = cache.ports().iter().map(port).collect();
+        let options: Vec<_> = cache.options().iter().map(option).collect();
+        let order = ports.iter().chain(&options).map(|(key, _)| key.clone()).collect();
+        Self { things: links.chain(ports).chain(options).collect(), order }
+    }
+}
+
+pub(super) fn link(link: &Link) -> (Key, Value) {
+    let state = LinkState {
+        name: link.name().to_owned(),
+        hwaddr: link.hwaddr().map(|hwaddr| hwaddr.as_bytes().to_vec()).unwrap_or_default(),
+        master: link.master().map(IfIndex::get),
+        up: link.is_admin_up(),
+        carrier: link.has_carrier(),
+        mtu: link.mtu(),
+        kind: link.kind().unwrap_or_default().to_owned(),
+        alternative_names: link.alternative_names().map(str::to_owned).collect(),
+    };
+    (Key::Link(link.ifindex().get()), Value::Link(state))
+}
+
+pub(super) fn port(port: &Port) -> (Key, Value) {
+    let state = PortState { link_up: port.is_link_up(), speed: port.speed_mbps().unwrap_or(0) };
+    (Key::Port(port.ifindex().get()), Value::Port(state))
+}
+
+pub(super) fn option(option: &TeamOption) -> (Key, Value) {
+    (Key::Option(option.id().clone()), Value::Option(option.value().clone()))
+}
