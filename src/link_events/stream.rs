@@ -8,13 +8,18 @@ use super::event::LinkEvent;
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 use crate::netlink::codec::frame::frames;
-use crate::netlink::events::{EventSocket, Found};
+use crate::netlink::events::{EventSocket, Found, Rest};
 
 /// What a socket tells, as events in order.
 #[derive(Debug)]
 pub(crate) struct LinkEventStream {
     socket: EventSocket,
-    /// Read from the socket, but not taken yet.
+    queue: Queue,
+}
+
+/// What was read from the socket, but not taken yet.
+#[derive(Debug, Default)]
+struct Queue {
     events: VecDeque<io::Result<LinkEvent>>,
     /// There was an overrun, and so many datagrams more may be older than what was lost. The kernel loses whatever is
     /// new until they are read.
@@ -30,17 +35,17 @@ enum Reading {
 
 impl LinkEventStream {
     pub(crate) fn new(socket: EventSocket) -> Self {
-        Self { socket, events: VecDeque::new(), before_gap: None }
+        Self { socket, queue: Queue::default() }
     }
 
     /// Makes sure that there is an event to take, if the socket has one. After an overrun, all is read that was there
     /// before it.
     pub(crate) fn fill(&mut self) {
-        if !self.events.is_empty() {
+        if !self.queue.events.is_empty() {
             return;
         }
         for _ in 0..=self.socket.budget() {
-            let has_events = !self.events.is_empty() && self.before_gap.is_none();
+            let has_events = !self.queue.events.is_empty() && self.queue.before_gap.is_none();
             if has_events || self.read() == Reading::Ends {
                 return;
             }
@@ -49,12 +54,12 @@ impl LinkEventStream {
 
     /// Takes the next event, or the error that came in its place.
     pub(crate) fn take(&mut self) -> Option<io::Result<LinkEvent>> {
-        self.events.pop_front()
+        self.queue.events.pop_front()
     }
 
     /// Whether something is left when the next event is taken that the socket does not announce.
     pub(crate) fn has_more(&self) -> bool {
-        self.events.len() > 1 || self.before_gap.is_some()
+        self.queue.events.len() > 1 || self.queue.before_gap.is_some()
     }
 
     /// The receive buffer's size in bytes as the kernel counts it.
@@ -64,17 +69,39 @@ impl LinkEventStream {
 
     fn read(&mut self) -> Reading {
         let in_buffer = self.socket.budget();
-        match self.socket.receive() {
-            Ok(Found::Datagram(datagram)) => {
-                let events = &mut self.events;
-                if let Err(error) = decode(datagram, |event| events.push_back(Ok(event))) {
+        let mut reading = Reading::GoesOn;
+        let rest = self.socket.receive(|found| {
+            if self.queue.hear(&found, in_buffer) == Reading::Ends {
+                reading = Reading::Ends;
+            }
+        });
+        match rest {
+            Ok(Rest::Unread) => reading,
+            Ok(Rest::Nothing) => {
+                self.queue.reach_gap();
+                Reading::Ends
+            }
+            Err(error) => {
+                self.queue.events.push_back(Err(error));
+                Reading::Ends
+            }
+        }
+    }
+}
+
+impl Queue {
+    /// Takes over what was read; `in_buffer` is how many datagrams the socket can hold.
+    fn hear(&mut self, found: &Found<'_>, in_buffer: usize) -> Reading {
+        match found {
+            Found::Datagram(datagram) => {
+                if let Err(error) = decode(datagram, |event| self.events.push_back(Ok(event))) {
                     warn!(target: EVENTS, "a link event cannot be read: {error}");
                     self.lose();
                 }
             }
-            Ok(Found::Ignored) => {}
-            Ok(Found::CutOff) => self.lose(),
-            Ok(Found::Overrun) => {
+            Found::Ignored => {}
+            Found::CutOff => self.lose(),
+            Found::Overrun => {
                 warn!(target: EVENTS, "link events were lost: the receive buffer was full");
                 // The kernel says so again only after the socket was empty: the gap before is behind us.
                 return match self.before_gap.replace(in_buffer) {
@@ -84,14 +111,6 @@ impl LinkEventStream {
                     }
                     None => Reading::GoesOn,
                 };
-            }
-            Ok(Found::Nothing) => {
-                self.reach_gap();
-                return Reading::Ends;
-            }
-            Err(error) => {
-                self.events.push_back(Err(error));
-                return Reading::Ends;
             }
         }
         self.before_gap = self.before_gap.map(|left| left - 1);

@@ -1,20 +1,18 @@
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::{debug, trace, warn};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable};
 use rustix::io::Errno;
 
+use super::buffer::Buffer;
 use super::codec::frame::{Control, Frame, frames, serialize, stamp};
+use super::deadline::Deadline;
 use super::failure::{Failure, Refusal};
-use super::transport::{KERNEL, Received, Transport};
+use super::transport::{Batch, Datagram, Transport};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
-/// The kernel's largest dump datagram; a larger one is found out by its length and asked for again.
-const BUFFER_LEN: usize = 32 * 1024;
-/// No honest datagram is longer.
-const MAX_BUFFER_LEN: usize = 16 << 20;
 /// How often an answer that does not fit is asked for again, into twice the receive buffer each time.
 const MAX_GROWTHS: u32 = 8;
 
@@ -33,7 +31,6 @@ const MAX_LATE_READS: usize = MAX_BATCH;
 pub(crate) struct Connection {
     transport: Box<dyn Transport>,
     sequence: u32,
-    buffer: Vec<u8>,
     timeout: Duration,
     /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it, or what
     /// was left of it could not be read away.
@@ -66,7 +63,7 @@ struct Completion {
 
 impl Connection {
     pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration) -> Self {
-        Self { transport: Box::new(transport), sequence: 0, buffer: vec![0; BUFFER_LEN], timeout, unread: false }
+        Self { transport: Box::new(transport), sequence: 0, timeout, unread: false }
     }
 
     /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it. If the flags
@@ -106,8 +103,8 @@ impl Connection {
                 datagram.extend(request);
                 count += 1;
             }
-            self.converse(&datagram, |this| {
-                this.read_acknowledgements(first, count, &mut |position, one| answer(done + position, one))
+            self.converse(&datagram, |this, buffer| {
+                this.read_acknowledgements(buffer, first, count, &mut |position, one| answer(done + position, one))
             })?;
             done += count;
         }
@@ -117,6 +114,7 @@ impl Connection {
     /// Waits until each of `count` requests, numbered from `first` on, is answered.
     fn read_acknowledgements(
         &mut self,
+        buffer: &mut Buffer,
         first: u32,
         count: usize,
         answer: &mut dyn FnMut(usize, Result<(), Refusal>),
@@ -125,12 +123,12 @@ impl Connection {
         let mut answered = vec![false; count];
         let mut left = count;
         while left > 0 {
-            let length = self.receive_until(&mut deadline)?;
-            for frame in frames(self.buffer.get(..length).unwrap_or_default()) {
+            let batch = self.receive_until(&mut deadline, buffer)?;
+            for frame in messages(&batch, buffer) {
                 let frame = frame?;
                 let position = usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
                 let Some(answered) = answered.get_mut(position).filter(|answered| !**answered) else {
-                    log::trace!("skipping a message of an earlier exchange");
+                    trace!(target: COMMAND, "skipping a message of an earlier exchange");
                     continue;
                 };
                 let one = match frame.control()? {
@@ -212,21 +210,22 @@ impl Connection {
     ) -> Result<Completion, Failure> {
         self.sequence = self.sequence.wrapping_add(1);
         stamp(&mut request, self.sequence);
-        self.converse(&request, |this| this.read_answer(&request, reply))
+        self.converse(&request, |this, buffer| this.read_answer(buffer, &request, reply))
     }
 
     /// Sends a datagram and reads what it is answered; nothing of that is left to get in the way of the next.
     fn converse<T>(
         &mut self,
         datagram: &[u8],
-        read: impl FnOnce(&mut Self) -> Result<T, Failure>,
+        read: impl FnOnce(&mut Self, &mut Buffer) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         if self.unread {
             self.abandon();
         }
+        trace!(target: COMMAND, "sending {} bytes", datagram.len());
         self.transport.send(datagram)?;
         self.unread = true;
-        let result = read(self);
+        let result = Buffer::lend(|buffer| read(self, buffer));
         match result {
             Ok(_) | Err(Failure::Refused(_)) => self.unread = false,
             Err(_) => self.abandon(),
@@ -236,6 +235,7 @@ impl Connection {
 
     fn read_answer(
         &mut self,
+        buffer: &mut Buffer,
         request: &[u8],
         reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> Result<Completion, Failure> {
@@ -246,8 +246,8 @@ impl Connection {
         let mut deadline = self.deadline();
         let mut interrupted = false;
         loop {
-            let length = self.receive_until(&mut deadline)?;
-            for frame in frames(self.buffer.get(..length).unwrap_or_default()) {
+            let batch = self.receive_until(&mut deadline, buffer)?;
+            for frame in messages(&batch, buffer) {
                 let frame = frame?;
                 if frame.sequence != self.sequence {
                     trace!(target: COMMAND, "skipping a message of an earlier exchange");
@@ -266,26 +266,24 @@ impl Connection {
         }
     }
 
-    /// Waits for the next datagram from the kernel and returns its length in the buffer.
-    fn receive_until(&mut self, deadline: &mut Deadline) -> Result<usize, Failure> {
-        while deadline.allows_read(self.transport.now()) {
-            match self.transport.receive(&mut self.buffer) {
-                Ok(Received { sender, .. }) if sender != KERNEL => {
-                    warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
+    /// Waits for datagrams from the kernel; at least one of them is.
+    fn receive_until(&mut self, deadline: &mut Deadline, buffer: &mut Buffer) -> Result<Batch, Failure> {
+        while deadline.allows_read(&*self.transport) {
+            match self.transport.receive(buffer) {
+                Ok(batch) => {
+                    deadline.count(batch.received.len());
+                    if self.examine(&batch, buffer)? {
+                        return Ok(batch);
+                    }
                     // One that sends without end must not hold the caller for ever.
-                    if deadline.left(self.transport.now()).is_zero() {
+                    if deadline.left(&*self.transport).is_zero() {
                         break;
                     }
                 }
-                Ok(Received { length, .. }) if length > self.buffer.len() => {
-                    self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
-                    return Err(self.overrun());
-                }
-                Ok(Received { length, .. }) => return Ok(length),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.count(1),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = deadline.left(self.transport.now());
-                    if left.is_zero() || !self.transport.wait(left)? && deadline.left(self.transport.now()).is_zero() {
+                    let left = deadline.left(&*self.transport);
+                    if left.is_zero() || !self.transport.wait(left)? && deadline.left(&*self.transport).is_zero() {
                         break;
                     }
                 }
@@ -296,9 +294,33 @@ impl Connection {
         Err(Failure::Timeout(self.timeout))
     }
 
+    /// Whether something of it is from the kernel; an error where that did not fit.
+    fn examine(&self, batch: &Batch, buffer: &mut Buffer) -> Result<bool, Failure> {
+        let (mut is_any_whole, mut longest) = (false, None);
+        for datagram in batch.datagrams(buffer) {
+            match datagram {
+                Datagram::Whole(bytes) => {
+                    trace!(target: COMMAND, "received {} bytes in {} messages", bytes.len(), frames(bytes).count());
+                    is_any_whole = true;
+                }
+                Datagram::CutOff { length } => longest = longest.max(Some(length)),
+                Datagram::Foreign { sender } => {
+                    warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
+                }
+            }
+        }
+        match longest {
+            Some(length) => {
+                buffer.grow_to(length);
+                Err(self.overrun())
+            }
+            None => Ok(is_any_whole),
+        }
+    }
+
     /// The time that an answer has from now on.
     fn deadline(&self) -> Deadline {
-        Deadline { end: self.transport.now().checked_add(self.timeout), late_reads: MAX_LATE_READS }
+        Deadline::new(self.timeout, MAX_LATE_READS)
     }
 
     fn overrun(&self) -> Failure {
@@ -309,43 +331,28 @@ impl Connection {
     /// delivers again to a socket that had overrun.
     fn abandon(&mut self) {
         let mut deadline = self.deadline();
-        while deadline.allows_read(self.transport.now()) {
-            match self.transport.receive(&mut self.buffer) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {}
-                Err(error) => {
-                    self.unread = error.kind() != io::ErrorKind::WouldBlock;
-                    return;
+        Buffer::lend(|buffer| {
+            while deadline.allows_read(&*self.transport) {
+                match self.transport.receive(buffer) {
+                    Ok(batch) => deadline.count(batch.received.len()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.count(1),
+                    Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => deadline.count(1),
+                    Err(error) => {
+                        self.unread = error.kind() != io::ErrorKind::WouldBlock;
+                        return;
+                    }
                 }
             }
-        }
+        });
     }
 }
 
-/// The time that an answer has. What came in time is still read after it, which is more than nothing where the process
-/// had been stopped; but only so much, as a dump may never end.
-#[derive(Debug)]
-struct Deadline {
-    /// `None` for a time that no clock can tell.
-    end: Option<Instant>,
-    late_reads: usize,
-}
-
-impl Deadline {
-    fn left(&self, now: Instant) -> Duration {
-        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now))
-    }
-
-    /// Whether to look for one more datagram.
-    fn allows_read(&mut self, now: Instant) -> bool {
-        if !self.left(now).is_zero() {
-            return true;
-        }
-        let reads = self.late_reads.checked_sub(1);
-        self.late_reads = reads.unwrap_or_default();
-        reads.is_some()
-    }
+/// The messages of the kernel's datagrams, which fitted.
+fn messages<'a>(batch: &'a Batch, buffer: &'a Buffer) -> impl Iterator<Item = Result<Frame<'a>, DecodeError>> {
+    batch.datagrams(buffer).flat_map(|datagram| match datagram {
+        Datagram::Whole(bytes) => frames(bytes),
+        Datagram::CutOff { .. } | Datagram::Foreign { .. } => frames(&[]),
+    })
 }
 
 #[cfg(test)]

@@ -4,16 +4,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use log::{info, warn};
 use rustix::io::Errno;
 
+use super::buffer::Buffer;
 use super::codec::frame::{Frame, frames};
-use super::transport::{KERNEL, Received, Transport};
+use super::transport::{Datagram, Transport};
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 use crate::model::bpf::BpfInstruction;
 
-/// Larger than any usual notification; a longer one is found out by its length and counts as lost.
-const BUFFER_LEN: usize = 32 * 1024;
-/// No honest datagram is longer.
-const MAX_BUFFER_LEN: usize = 16 << 20;
 /// The least that the kernel charges a receive buffer for a datagram, in bytes: the memory of its bookkeeping.
 const MIN_CHARGE: usize = 512;
 /// What is read in one go at the least, in datagrams.
@@ -23,7 +20,6 @@ const MIN_BUDGET: usize = 256;
 #[derive(Debug)]
 pub(crate) struct EventSocket {
     transport: Box<dyn Transport>,
-    buffer: Vec<u8>,
     /// Events were lost since the last [`recovered`](Self::recovered).
     lost: bool,
     budget: usize,
@@ -31,16 +27,16 @@ pub(crate) struct EventSocket {
     limit: usize,
 }
 
-/// What is left on the socket after a [`drain`](EventSocket::drain).
+/// What is left on the socket after some of it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
     /// It was read empty.
     Nothing,
-    /// The budget was used up first.
+    /// There may be more.
     Unread,
 }
 
-/// What one receive finds.
+/// What a receive finds.
 #[derive(Debug)]
 pub(crate) enum Found<'a> {
     /// What the kernel sent.
@@ -51,15 +47,13 @@ pub(crate) enum Found<'a> {
     CutOff,
     /// The kernel had to drop events. Those that it had queued before are still to be read.
     Overrun,
-    /// The socket is empty.
-    Nothing,
 }
 
 impl EventSocket {
     /// Wraps a socket that has joined its group.
     pub(crate) fn new(transport: impl Transport + 'static) -> io::Result<Self> {
         let budget = budget(transport.receive_buffer()?);
-        Ok(Self { transport: Box::new(transport), buffer: vec![0; BUFFER_LEN], lost: false, budget, limit: 0 })
+        Ok(Self { transport: Box::new(transport), lost: false, budget, limit: 0 })
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
@@ -118,41 +112,65 @@ impl EventSocket {
     /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new before the socket is
     /// empty.
     pub(crate) fn drain(&mut self, mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>) -> io::Result<Rest> {
-        for _ in 0..self.budget {
-            let skips = self.lost;
-            let lost = match self.receive()? {
-                Found::Nothing => return Ok(Rest::Nothing),
-                Found::Ignored => false,
-                Found::CutOff | Found::Overrun => true,
-                Found::Datagram(_) if skips => false,
-                Found::Datagram(datagram) => {
-                    let applied = frames(datagram).try_for_each(|frame| apply(frame?));
-                    applied.inspect_err(|error| warn!(target: EVENTS, "an event cannot be read: {error}")).is_err()
+        let mut left = self.budget;
+        while left > 0 {
+            let mut lost = self.lost;
+            let rest = self.receive(|found| {
+                left = left.saturating_sub(1);
+                match found {
+                    Found::Ignored => {}
+                    Found::CutOff | Found::Overrun => lost = true,
+                    Found::Datagram(_) if lost => {}
+                    Found::Datagram(datagram) => {
+                        let applied = frames(datagram).try_for_each(|frame| apply(frame?));
+                        lost |= applied
+                            .inspect_err(|error| warn!(target: EVENTS, "an event cannot be read: {error}"))
+                            .is_err();
+                    }
                 }
-            };
-            self.lost |= lost;
+            });
+            self.lost = lost;
+            if rest? == Rest::Nothing {
+                return Ok(Rest::Nothing);
+            }
         }
         Ok(Rest::Unread)
     }
 
-    /// Takes one datagram.
-    pub(crate) fn receive(&mut self) -> io::Result<Found<'_>> {
-        match self.transport.receive(&mut self.buffer) {
-            Ok(Received { sender, .. }) if sender != KERNEL => {
-                warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
-                Ok(Found::Ignored)
+    /// Takes some of the datagrams that wait; `tell` gets what each is.
+    pub(crate) fn receive(&mut self, mut tell: impl FnMut(Found<'_>)) -> io::Result<Rest> {
+        Buffer::lend(|buffer| {
+            let batch = match self.transport.receive(buffer) {
+                Ok(batch) => batch,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Rest::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    tell(Found::Ignored);
+                    return Ok(Rest::Unread);
+                }
+                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                    tell(Found::Overrun);
+                    return Ok(Rest::Unread);
+                }
+                Err(error) => return Err(error),
+            };
+            let mut longest = 0;
+            for datagram in batch.datagrams(buffer) {
+                tell(match datagram {
+                    Datagram::Whole(bytes) => Found::Datagram(bytes),
+                    Datagram::CutOff { length } => {
+                        warn!(target: EVENTS, "an event of {length} bytes was cut off");
+                        longest = longest.max(length);
+                        Found::CutOff
+                    }
+                    Datagram::Foreign { sender } => {
+                        warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
+                        Found::Ignored
+                    }
+                });
             }
-            Ok(Received { length, .. }) if length > self.buffer.len() => {
-                warn!(target: EVENTS, "an event of {length} bytes was cut off");
-                self.buffer.resize(length.next_power_of_two().min(MAX_BUFFER_LEN), 0);
-                Ok(Found::CutOff)
-            }
-            Ok(Received { length, .. }) => Ok(Found::Datagram(self.buffer.get(..length).unwrap_or_default())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Found::Nothing),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Found::Ignored),
-            Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => Ok(Found::Overrun),
-            Err(error) => Err(error),
-        }
+            buffer.grow_to(longest);
+            Ok(if batch.is_last { Rest::Nothing } else { Rest::Unread })
+        })
     }
 }
 

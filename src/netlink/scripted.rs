@@ -9,8 +9,9 @@ use std::time::Duration;
 use netlink_packet_core::{NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
 use rustix::io::Errno;
 
+use super::buffer::Buffer;
 use super::codec::frame::HEADER_LEN;
-use super::transport::{KERNEL, Received, Transport};
+use super::transport::{Batch, KERNEL, Received, Transport};
 use crate::model::bpf::BpfInstruction;
 
 /// What a receive finds.
@@ -138,7 +139,8 @@ impl Transport for Script {
         Ok(())
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+    /// Takes one step.
+    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
         let mut state = self.state();
         let (bytes, sender) = match state.steps.pop_front() {
             Some(Step::Datagram { bytes, sender }) => (bytes, sender),
@@ -148,9 +150,10 @@ impl Transport for Script {
             Some(Step::Fails(errno)) => return Err(errno.into()),
             Some(Step::Silence) | None => return Err(io::ErrorKind::WouldBlock.into()),
         };
-        let fits = bytes.len().min(buffer.len());
-        buffer[..fits].copy_from_slice(&bytes[..fits]);
-        Ok(Received { length: bytes.len(), sender })
+        let slot = buffer.slots_mut().next().expect("a buffer has slots");
+        let fits = bytes.len().min(slot.len());
+        slot[..fits].copy_from_slice(&bytes[..fits]);
+        Ok(Batch { received: vec![Received { length: bytes.len(), sender }], is_last: false })
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {

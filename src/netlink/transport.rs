@@ -1,39 +1,72 @@
 use std::fmt::Debug;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use log::debug;
 use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use socket2::{SockFilter, SockRef};
 
+use super::buffer::Buffer;
 use crate::log_target::COMMAND;
 use crate::model::bpf::BpfInstruction;
 
 /// The kernel's port id: the only sender that is believed.
 pub(crate) const KERNEL: u32 = 0;
 
-/// Makes a receive return the datagram's length, not the number of bytes that fitted: recv(2).
-const MSG_TRUNC: i32 = 0x20;
+/// A receive tells the datagram's length, not the number of bytes that fitted, and does not wait: recv(2).
+const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT);
 
 /// One received datagram.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
-    /// The datagram's own length: more than the buffer's when it was cut off.
+    /// The datagram's own length: more than the slot's when it was cut off.
     pub(crate) length: usize,
     /// The sender's port id as the kernel vouches for it (the one in the message can be forged).
     pub(crate) sender: u32,
+}
+
+/// What one receive took: at least one datagram, each in its slot of the buffer.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) received: Vec<Received>,
+    /// There was nothing more, or an error, which the next receive tells.
+    pub(crate) is_last: bool,
+}
+
+/// What a datagram is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Datagram<'a> {
+    /// All that the kernel sent.
+    Whole(&'a [u8]),
+    /// From the kernel, but it did not fit.
+    CutOff { length: usize },
+    /// From somebody else.
+    Foreign { sender: u32 },
+}
+
+impl Batch {
+    /// The datagrams in order.
+    pub(crate) fn datagrams<'a>(&'a self, buffer: &'a Buffer) -> impl Iterator<Item = Datagram<'a>> {
+        self.received.iter().zip(buffer.slots()).map(|(&Received { length, sender }, slot)| match slot.get(..length) {
+            _ if sender != KERNEL => Datagram::Foreign { sender },
+            Some(whole) => Datagram::Whole(whole),
+            None => Datagram::CutOff { length },
+        })
+    }
 }
 
 /// A datagram socket to the kernel: the real one, or a test's script.
 pub(crate) trait Transport: AsFd + Debug + Send {
     /// Sends one datagram to the kernel.
     fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
-    /// Takes the next datagram; [`io::ErrorKind::WouldBlock`] where there is none.
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received>;
+    /// Takes the next datagrams, at most as many as the buffer has slots; [`io::ErrorKind::WouldBlock`] where there is
+    /// none.
+    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch>;
     /// Waits for a datagram; false when the time is over.
     fn wait(&mut self, timeout: Duration) -> io::Result<bool>;
     /// The receive buffer's size in bytes as the kernel counts it.
@@ -49,7 +82,7 @@ pub(crate) trait Transport: AsFd + Debug + Send {
     }
 }
 
-/// A netlink socket: non-blocking, closed on exec, connected to the kernel so that no other process can fill it.
+/// A netlink socket: closed on exec, connected to the kernel so that no other process can fill it.
 #[derive(Debug)]
 pub(crate) struct NetlinkSocket {
     socket: Socket,
@@ -58,11 +91,9 @@ pub(crate) struct NetlinkSocket {
 impl NetlinkSocket {
     /// Opens a socket of `protocol` (`NETLINK_ROUTE`, `NETLINK_GENERIC`) in the calling thread's network namespace.
     pub(crate) fn open(protocol: isize, receive_buffer: usize) -> io::Result<Self> {
-        let socket = Socket::new(protocol)?;
-        socket.set_non_blocking(true)?;
-        let mut this = Self { socket };
+        let mut this = Self { socket: Socket::new(protocol)? };
         this.set_receive_buffer(receive_buffer)?;
-        this.socket.bind_auto()?;
+        // This binds it as well.
         this.socket.connect(&SocketAddr::new(KERNEL, 0))?;
         Ok(this)
     }
@@ -106,9 +137,19 @@ impl Transport for NetlinkSocket {
         }
     }
 
-    fn receive(&mut self, mut buffer: &mut [u8]) -> io::Result<Received> {
-        let (length, sender) = self.socket.recv_from(&mut buffer, MSG_TRUNC)?;
-        Ok(Received { length, sender: sender.port_number() })
+    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
+        let mut slots: Vec<_> = buffer.slots_mut().map(|slot| [IoSliceMut::new(slot)]).collect();
+        let count = slots.len();
+        let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(count, None);
+        let messages = recvmmsg(self.socket.as_raw_fd(), &mut headers, &mut slots, RECEIVE_FLAGS, None)?;
+        let received: Vec<_> = messages
+            .map(|message| {
+                // What has no address is not the kernel's.
+                let sender = message.address.map_or(u32::MAX, |address| address.pid());
+                Received { length: message.bytes, sender }
+            })
+            .collect();
+        Ok(Batch { is_last: received.len() < count, received })
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {

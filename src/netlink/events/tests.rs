@@ -1,5 +1,7 @@
 use super::*;
+use crate::netlink::buffer::SLOT_LEN;
 use crate::netlink::scripted::{Script, Step, message};
+use crate::netlink::transport::KERNEL;
 
 /// An event whose payload is one number.
 fn event(number: u8) -> Step {
@@ -84,7 +86,7 @@ fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
 
 #[test]
 fn an_event_that_just_fits_is_whole() {
-    let event = Step::event(&[message(16, 0, &vec![7; BUFFER_LEN - 16])]);
+    let event = Step::event(&[message(16, 0, &vec![7; SLOT_LEN - 16])]);
     assert_eq!(play([event]), (Rest::Nothing, false, vec![7]));
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Setting {
     /// How many links, ports or options go into one datagram.
     pub(super) items: usize,
     pub(super) attempts: u32,
+    /// How many datagrams one receive takes at most.
+    pub(super) batch: usize,
     pub(super) team_is_up: bool,
     /// The mode, if it is one of the four, and how many ports there are from the start.
     pub(super) mode: u8,
@@ -178,13 +180,14 @@ pub(super) enum Forgery {
 }
 
 pub(super) fn setting() -> impl Strategy<Value = Setting> {
-    let sizes = (1..24_usize, 8..16_usize, 1..5_usize, 1..4_u32);
+    let sizes = (1..24_usize, 8..16_usize, 1..5_usize, 1..4_u32, 1..5_usize);
     (sizes, any::<bool>(), 0..5_u8, 0..4_u8, any::<bool>()).prop_map(
-        |((events, answers, items, attempts), team_is_up, mode, ports, dumps_by_position)| Setting {
+        |((events, answers, items, attempts, batch), team_is_up, mode, ports, dumps_by_position)| Setting {
             events,
             answers,
             items,
             attempts,
+            batch,
             team_is_up,
             mode,
             ports,

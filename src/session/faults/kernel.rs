@@ -18,10 +18,11 @@ use super::wire::{self, Mark};
 use crate::model::bpf::BpfInstruction;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
+use crate::netlink::buffer::Buffer;
 use crate::netlink::codec::frame::frames;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 use crate::netlink::scripted::{ack, bare_done, with_sequence};
-use crate::netlink::transport::{Received, Transport};
+use crate::netlink::transport::{Batch, Received, Transport};
 
 /// How long a session waits for an answer. The model's time passes only when somebody waits.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -181,6 +182,9 @@ impl Kernel {
 
     fn receive(&mut self, line: Line) -> io::Result<Datagram> {
         self.tick();
+        if let Some(errno) = self.socket(line).error.take() {
+            return Err(errno.into());
+        }
         let result = self.next(line);
         self.socket(line).wake();
         result
@@ -339,13 +343,27 @@ impl Transport for End {
         self.kernel.lock().send(self.line, datagram)
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
-        let Datagram { bytes, sender, length } = self.kernel.lock().receive(self.line)?;
-        let fits = bytes.len().min(buffer.len());
-        buffer[..fits].copy_from_slice(&bytes[..fits]);
-        // A datagram that is too long for any buffer.
-        let length = length.map_or(bytes.len(), |length| length.max(buffer.len() + 1));
-        Ok(Received { length, sender })
+    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
+        let mut kernel = self.kernel.lock();
+        let mut batch = Batch { received: vec![], is_last: false };
+        let size = kernel.setting.batch;
+        for slot in buffer.slots_mut().take(size) {
+            let Datagram { bytes, sender, length } = match kernel.receive(self.line) {
+                Ok(datagram) => datagram,
+                Err(error) if batch.received.is_empty() => return Err(error),
+                Err(error) => {
+                    batch.is_last = true;
+                    kernel.socket(self.line).keep(&error);
+                    break;
+                }
+            };
+            let fits = bytes.len().min(slot.len());
+            slot[..fits].copy_from_slice(&bytes[..fits]);
+            // A datagram that is too long for any buffer.
+            let length = length.map_or(bytes.len(), |length| length.max(slot.len() + 1));
+            batch.received.push(Received { length, sender });
+        }
+        Ok(batch)
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {

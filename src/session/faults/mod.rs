@@ -145,7 +145,7 @@ impl Case {
         let kernel = self.kernel.lock();
         let tally = kernel.call;
         // Before a request, for its answer, and after it if that failed; and for what is still read after each of these.
-        let limit = (TIMEOUT + TIMEOUT / 1000 * 520) * (3 * tally.sends);
+        let limit = (TIMEOUT + TIMEOUT / 1000 * 590) * (3 * tally.sends);
         prop_assert!(kernel.elapsed() <= limit, "{:?} of model time for {} requests", kernel.elapsed(), tally.sends);
         prop_assert!(tally.vain_waits == 0 || tally.faults > 0, "waited for what does not come");
         for (key, value) in &self.set {
@@ -283,6 +283,7 @@ fn the_model_itself_is_a_kernel_that_a_session_follows() {
         answers: 10,
         items: 2,
         attempts: 3,
+        batch: 2,
         team_is_up: true,
         mode: 1,
         ports: 2,

@@ -1,6 +1,9 @@
 //! One socket of the model: its queue, its overrun, and what goes wrong on it.
 
 use std::collections::VecDeque;
+use std::io;
+
+use rustix::io::Errno;
 
 use super::action::{Fault, Malformation};
 use crate::netlink::codec::frame::HEADER_LEN;
@@ -37,6 +40,8 @@ pub(super) struct Socket {
     /// How many datagrams of others and how many events come yet.
     pub(super) babble: u16,
     pub(super) flood: u16,
+    /// An error that came behind other datagrams: the next receive tells it.
+    pub(super) error: Option<Errno>,
     /// What was received last.
     received: VecDeque<Datagram>,
 }
@@ -62,7 +67,12 @@ impl Socket {
 
     /// Whether poll says that there is something to receive.
     pub(super) fn is_readable(&self) -> bool {
-        self.overran || !self.queue.is_empty()
+        self.overran || self.error.is_some() || !self.queue.is_empty()
+    }
+
+    /// Keeps an error for the next receive, unless it only says that there is nothing.
+    pub(super) fn keep(&mut self, error: &io::Error) {
+        self.error = Errno::from_io_error(error).filter(|errno| *errno != Errno::AGAIN);
     }
 
     /// At the end of each receive.

@@ -34,11 +34,11 @@ fn a_dump_without_end_ends_with_its_time() {
         Ok(())
     });
     assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
-    assert_eq!(parts, 1 + MAX_LATE_READS, "its start, and what may be read late");
-    assert_eq!((script.sent().len(), script.left()), (1, 3000 - 2 * MAX_LATE_READS), "as much is read away");
+    assert_eq!(parts, 1 + READS, "its start, and what may be read late");
+    assert_eq!((script.sent().len(), script.left()), (1, 3000 - 2 * READS), "as much is read away");
     // The kernel is still at it when the next request is sent.
     connection.request(link::dump_request(), 0, |_| Ok(())).unwrap_err();
-    assert_eq!(script.left(), 3000 - 5 * MAX_LATE_READS, "before the request, for its answer, and after it");
+    assert_eq!(script.left(), 3000 - 5 * READS, "before the request, for its answer, and after it");
 }
 
 #[test]
