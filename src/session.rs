@@ -2,7 +2,7 @@
 
 mod follow;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -59,11 +59,12 @@ impl Session {
     ) -> Result<Self> {
         let (resynced, inconsistent) = (false, false);
         let mut session = Self { rtnl, genl, link_events, team_events, cache, follow, resynced, inconsistent };
+        session.cache.pause();
         session.resync()?;
         session.update()?;
         session.check_alive()?;
-        // What was there from the start is no change.
-        session.take_changes();
+        session.cache.resume();
+        (session.resynced, session.inconsistent) = (false, false);
         Ok(session)
     }
 
@@ -245,20 +246,22 @@ impl Session {
 
     fn resync_links(&mut self) -> Result<()> {
         let only_ports_of = self.follow.as_ref().map(|_| self.cache.team());
-        let (cache, mut seen) = (&mut self.cache, HashSet::new());
+        let (cache, mut seen) = (&mut self.cache, Vec::new());
         let consistency = self.rtnl.each_link(only_ports_of, |part| match part {
             LinkPart::Start => seen.clear(),
             LinkPart::Link(report) => {
-                seen.insert(report.ifindex);
+                seen.push(report.ifindex);
                 cache.link_present(&report);
             }
         })?;
+        // The kernel tells them in order, or nearly so.
+        seen.sort_unstable();
         let mut missing: BTreeSet<IfIndex> = self
             .cache
             .links()
             .iter()
             .map(crate::model::link::Link::ifindex)
-            .filter(|link| !seen.contains(link))
+            .filter(|link| seen.binary_search(link).is_err())
             .collect();
         self.inconsistent |= consistency == Consistency::Interrupted;
         // The team is no port of itself, and what is no port any more may still be there.

@@ -8,6 +8,8 @@ use crate::changes::Change;
 #[derive(Debug)]
 pub(super) struct Journal<K, V> {
     entries: IndexMap<K, Entry<V>>,
+    /// Nothing is noted.
+    is_paused: bool,
 }
 
 #[derive(Debug)]
@@ -23,39 +25,43 @@ struct Entry<V> {
 
 impl<K, V> Default for Journal<K, V> {
     fn default() -> Self {
-        Self { entries: IndexMap::new() }
+        Self { entries: IndexMap::new(), is_paused: false }
     }
 }
 
 impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
+    /// Notes nothing from now on, or again what comes.
+    pub(super) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
     /// Notes the state before a touch; only the first touch counts.
     pub(super) fn note(&mut self, key: K, before: impl FnOnce() -> Option<V>, marked: bool) {
-        let entry = self.entry(key, before);
+        let Some(entry) = self.entry(key, before) else { return };
         entry.marked |= marked;
         entry.last_words = None;
     }
 
     /// Notes that something went, and what the kernel said of it then.
     pub(super) fn note_removed(&mut self, key: K, before: impl FnOnce() -> Option<V>, last_words: V, marked: bool) {
-        let entry = self.entry(key, before);
+        let Some(entry) = self.entry(key, before) else { return };
         entry.marked |= marked;
         entry.last_words = Some(last_words);
     }
 
     /// Notes a change that this handle made.
     pub(super) fn note_by_us(&mut self, key: K, before: impl FnOnce() -> Option<V>) {
-        let entry = self.entry(key, before);
+        let Some(entry) = self.entry(key, before) else { return };
         entry.marked = true;
         entry.by_us = true;
     }
 
-    fn entry(&mut self, key: K, before: impl FnOnce() -> Option<V>) -> &mut Entry<V> {
-        self.entries.entry(key).or_insert_with(|| Entry {
-            before: before(),
-            last_words: None,
-            marked: false,
-            by_us: false,
-        })
+    fn entry(&mut self, key: K, before: impl FnOnce() -> Option<V>) -> Option<&mut Entry<V>> {
+        if self.is_paused {
+            return None;
+        }
+        let new = || Entry { before: before(), last_words: None, marked: false, by_us: false };
+        Some(self.entries.entry(key).or_insert_with(new))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -131,6 +137,19 @@ mod tests {
         assert_eq!(journal.take(|_| Some(&3)), [Change::between(Some(1), Some(3)).unwrap()]);
         journal.note_removed("key", || None, 2, true);
         assert_eq!(journal.take(|_| None), []);
+    }
+
+    #[test]
+    fn while_it_is_paused_nothing_is_noted() {
+        let mut journal = Journal::default();
+        journal.pause(true);
+        journal.note("key", || None, true);
+        journal.note_removed("key", || Some(1), 2, true);
+        journal.note_by_us("key", || Some(1));
+        assert!(journal.is_empty());
+        journal.pause(false);
+        journal.note("key", || Some(1), false);
+        assert_eq!(journal.take(|_| Some(&3)), [Change::between(Some(1), Some(3)).unwrap()]);
     }
 
     #[test]

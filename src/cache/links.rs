@@ -53,12 +53,14 @@ impl Links {
             self.by_index.insert(ifindex, Box::new(link));
             return self.journal.note(ifindex, || None, false);
         };
+        let original_hwaddr = self.replaced.original_hwaddr(link, report, given);
+        if link.original_hwaddr == original_hwaddr && link.is_as(report) {
+            return;
+        }
         let before = Link::clone(link);
         link.update(report, &mut self.kinds);
-        link.original_hwaddr = self.replaced.original_hwaddr(&before, report, given);
-        if **link != before {
-            self.journal.note(ifindex, || Some(before), false);
-        }
+        link.original_hwaddr = original_hwaddr;
+        self.journal.note(ifindex, || Some(before), false);
     }
 
     /// Notes the address of a link that is about to become a port.
@@ -90,6 +92,12 @@ impl Links {
             self.replaced.forget(ifindex);
             self.journal.note(ifindex, || Some(*link), false);
         }
+    }
+
+    /// Tells nothing of what changes from now on, or again what changes.
+    pub(super) fn pause(&mut self, is_paused: bool) {
+        self.left.clear();
+        self.journal.pause(is_paused);
     }
 
     pub(super) fn has_changes(&self) -> bool {
@@ -152,6 +160,24 @@ impl Link {
         link
     }
 
+    /// Whether the message brings nothing new, of all that [`update`](Self::update) takes over.
+    fn is_as(&self, report: &LinkReport<'_>) -> bool {
+        self.hwaddr == report.hwaddr
+            && self.master == report.master
+            && self.flags == report.flags
+            && self.carrier == report.carrier
+            && self.carrier_changes == report.carrier_changes
+            && self.oper_state == report.oper_state
+            && self.mtu == report.mtu
+            && *self.name == *report.name
+            && self.kind.as_deref() == report.kind.as_deref()
+            && self.has_rarities_of(report)
+    }
+
+    fn has_rarities_of(&self, report: &LinkReport<'_>) -> bool {
+        self.phys_port_id() == report.phys_port_id && self.alternative_names().eq(report.alternative_names())
+    }
+
     fn update(&mut self, report: &LinkReport<'_>, kinds: &mut Kinds) {
         self.hwaddr = report.hwaddr;
         self.master = report.master;
@@ -164,8 +190,7 @@ impl Link {
         if self.kind.as_deref() != report.kind.as_deref() {
             self.kind = report.kind.as_deref().map(|kind| kinds.shared(kind));
         }
-        let has_the_same_names = self.alternative_names().eq(report.alternative_names());
-        if self.phys_port_id() != report.phys_port_id || !has_the_same_names {
+        if !self.has_rarities_of(report) {
             let rarities = Rarities {
                 phys_port_id: report.phys_port_id.map(Box::from),
                 alternative_names: report.alternative_names().map(Cow::into_owned).map(Box::from).collect(),

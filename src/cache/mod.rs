@@ -64,6 +64,26 @@ impl Cache {
         }
     }
 
+    /// Nothing is told of what becomes known from now on.
+    pub(crate) fn pause(&mut self) {
+        self.set_paused(true);
+    }
+
+    /// What is known by now is no change: what changes from here on is told.
+    pub(crate) fn resume(&mut self) {
+        let ports: Vec<IfIndex> = self.ports.iter().map(Port::ifindex).collect();
+        for ifindex in ports {
+            self.name_port(ifindex);
+        }
+        self.set_paused(false);
+    }
+
+    fn set_paused(&mut self, is_paused: bool) {
+        self.links.pause(is_paused);
+        self.ports.pause(is_paused);
+        self.options.pause(is_paused);
+    }
+
     pub(crate) fn team(&self) -> IfIndex {
         self.team
     }
@@ -274,10 +294,14 @@ impl Cache {
     pub(crate) fn name_ports(&mut self) {
         let touched: Vec<IfIndex> = self.links.touched().chain(self.ports.touched()).collect();
         for ifindex in touched {
-            let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, link.name()));
-            if let Some(name) = name {
-                self.options.name_port(ifindex, &name);
-            }
+            self.name_port(ifindex);
+        }
+    }
+
+    fn name_port(&mut self, ifindex: IfIndex) {
+        let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, link.name()));
+        if let Some(name) = name {
+            self.options.name_port(ifindex, &name);
         }
     }
 }

@@ -42,6 +42,32 @@ impl Options {
 
     /// Takes over a whole list: what is not in it is gone.
     pub(crate) fn replace(&mut self, reports: Vec<OptionReport>) {
+        if self.is_list_of(&reports) {
+            self.update(reports);
+        } else {
+            self.rebuild(reports);
+        }
+        self.order.listed();
+    }
+
+    /// Whether these are the options that there are, in the same order: so it is unless the mode or the ports changed.
+    fn is_list_of(&self, reports: &[OptionReport]) -> bool {
+        self.by_id.len() == reports.len()
+            && self.by_id.keys().zip(reports).all(|(id, report)| *id == report.option.id && !report.fate.removed)
+    }
+
+    fn update(&mut self, reports: Vec<OptionReport>) {
+        for ((id, option), report) in self.by_id.iter_mut().zip(reports) {
+            if report.fate.changed || option.value != report.option.value {
+                let before = std::mem::replace(option, report.option);
+                self.journal.note(id.clone(), || Some(before), report.fate.changed);
+            } else {
+                option.port_name = report.option.port_name;
+            }
+        }
+    }
+
+    fn rebuild(&mut self, reports: Vec<OptionReport>) {
         let mut old = std::mem::take(&mut self.by_id);
         for report in reports {
             let id = report.option.id.clone();
@@ -54,7 +80,6 @@ impl Options {
         for (id, option) in old {
             self.journal.note(id, || Some(option), false);
         }
-        self.order.listed();
     }
 
     pub(crate) fn clear(&mut self) {
@@ -129,6 +154,11 @@ impl Options {
 
     pub(super) fn settle_order(&mut self) {
         self.order.settle();
+    }
+
+    /// Tells nothing of what changes from now on, or again what changes.
+    pub(super) fn pause(&mut self, is_paused: bool) {
+        self.journal.pause(is_paused);
     }
 
     pub(super) fn has_changes(&self) -> bool {

@@ -83,6 +83,11 @@ impl Ports {
         self.order.settle();
     }
 
+    /// Tells nothing of what changes from now on, or again what changes.
+    pub(super) fn pause(&mut self, is_paused: bool) {
+        self.journal.pause(is_paused);
+    }
+
     pub(super) fn has_changes(&self) -> bool {
         !self.journal.is_empty()
     }
