@@ -110,16 +110,14 @@ impl Links {
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Link>> {
-        let left = std::mem::take(&mut self.left);
-        let mut changes =
-            self.journal.take(|ifindex| self.by_index.get(ifindex).map(Box::as_ref).or_else(|| left.get(ifindex)));
-        // What came and left meanwhile is nobody's business.
-        changes.retain(|change| change.before().is_some() || !left.contains_key(&change.latest().ifindex));
+        let mut left = std::mem::take(&mut self.left);
+        // What left is told even if nothing else of it changed; what came and left meanwhile is nobody's business.
+        let changes = self.journal.take(|ifindex| self.by_index.get(ifindex).map(Box::as_ref));
         changes
             .into_iter()
-            .map(|change| {
-                let has_left = left.contains_key(&change.latest().ifindex);
-                change.left(has_left)
+            .map(|change| match left.remove(&change.latest().ifindex) {
+                Some(link) => change.left(link),
+                None => change,
             })
             .collect()
     }

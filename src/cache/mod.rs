@@ -142,6 +142,11 @@ impl Cache {
         if !is_followed {
             return self.links.leave(report);
         }
+        let is_team = report.ifindex == self.team && !self.gone;
+        let is_usurped = is_team && report.kind.as_deref() != Some(Link::TEAM_KIND);
+        if is_usurped && self.scope == LinkScope::Team {
+            return self.link_removed(self.team);
+        }
         let given = report.master.and_then(|master| self.address_given_by(master));
         if report.is_announced {
             self.unannounced.remove(&report.ifindex);
@@ -151,12 +156,10 @@ impl Cache {
         // Before it is a port, a link is not followed: the first event about it is that it became one.
         let is_enslaved_now = is_event && self.scope == LinkScope::Team;
         self.links.apply(report, given, is_enslaved_now);
-        if report.ifindex == self.team && !self.gone {
-            if report.kind.as_deref() == Some(Link::TEAM_KIND) {
-                report.name.as_ref().clone_into(&mut self.team_name);
-            } else {
-                self.team_gone();
-            }
+        if is_usurped {
+            self.team_gone();
+        } else if is_team {
+            report.name.as_ref().clone_into(&mut self.team_name);
         }
     }
 

@@ -30,9 +30,9 @@ impl<T> Change<T> {
         Self { by_us, ..self }
     }
 
-    /// The same change, of something that is followed no more or still is.
-    pub(crate) fn left(self, left: bool) -> Self {
-        Self { left, ..self }
+    /// The same change, of something that is there as it is here, and followed no more.
+    pub(crate) fn left(self, after: T) -> Self {
+        Self { after, removed: false, left: true, ..self }
     }
 
     /// The same change; if it is a removal, with what the kernel said of the thing when it went.

@@ -4,6 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Union;
 
+use crate::model::link_scope::LinkScope;
+
 /// How a case is set up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
@@ -21,6 +23,7 @@ pub(super) struct Setting {
     pub(super) ports: u8,
     /// Whether a dump goes on where so many links were told, as in older kernels, or behind the last one told.
     pub(super) dumps_by_position: bool,
+    pub(super) scope: LinkScope,
 }
 
 #[derive(Clone, Debug)]
@@ -140,6 +143,8 @@ pub(super) enum Fault {
     Unanswered,
     /// There seems to be nothing to receive.
     Nothing,
+    /// A filter is refused: `ENOMEM`.
+    FilterFails,
     // From here on nothing that the kernel does, and that nobody can notice.
     /// An event or an answer is lost without a word.
     Swallowed,
@@ -181,8 +186,9 @@ pub(super) enum Forgery {
 
 pub(super) fn setting() -> impl Strategy<Value = Setting> {
     let sizes = (1..24_usize, 8..16_usize, 1..5_usize, 1..4_u32, 1..5_usize);
-    (sizes, any::<bool>(), 0..5_u8, 0..4_u8, any::<bool>()).prop_map(
-        |((events, answers, items, attempts, batch), team_is_up, mode, ports, dumps_by_position)| Setting {
+    let scope = prop_oneof![Just(LinkScope::All), Just(LinkScope::Team)];
+    (sizes, any::<bool>(), 0..5_u8, 0..4_u8, any::<bool>(), scope).prop_map(
+        |((events, answers, items, attempts, batch), team_is_up, mode, ports, dumps_by_position, scope)| Setting {
             events,
             answers,
             items,
@@ -192,6 +198,7 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
             mode,
             ports,
             dumps_by_position,
+            scope,
         },
     )
 }
@@ -293,6 +300,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         (2, Just(Late).boxed()),
         (1, Just(Unanswered).boxed()),
         (1, Just(Nothing).boxed()),
+        (1, Just(FilterFails).boxed()),
     ])
 }
 

@@ -379,8 +379,14 @@ impl Transport for End {
         Ok(())
     }
 
-    fn set_filter(&mut self, _: Option<&[BpfInstruction]>) -> io::Result<()> {
-        unimplemented!("a session that keeps all links filters nothing")
+    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
+        let mut kernel = self.kernel.lock();
+        let socket = kernel.socket(self.line);
+        if program.is_some() && socket.take_fault(|fault| fault == Fault::FilterFails).is_some() {
+            return Err(Errno::NOMEM.into());
+        }
+        socket.filter = program.map(<[_]>::to_vec);
+        Ok(())
     }
 
     fn now(&self) -> Instant {

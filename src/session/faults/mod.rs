@@ -10,6 +10,7 @@ mod notice;
 mod options;
 mod service;
 mod socket;
+mod socket_filter;
 mod state;
 mod truth;
 mod watch;
@@ -24,7 +25,7 @@ use self::kernel::{End, Kernel, Shared, TIMEOUT};
 use self::options::setting;
 use self::state::{Key, State, Value};
 use self::watch::{Verdict, Watch, same};
-use super::Session;
+use super::{Follow, Session};
 use crate::cache::Cache;
 use crate::connection::{InterruptedDump, NetlinkConnection};
 use crate::error::{Error, Result};
@@ -37,6 +38,7 @@ use crate::model::option_value::OptionValue;
 use crate::netlink::connection::Connection;
 use crate::netlink::events::EventSocket;
 use crate::netlink::failure::During;
+use crate::netlink::filter;
 use crate::rtnl::{RtnlSocket, Step};
 
 /// A session and the kernel that it talks to.
@@ -58,10 +60,17 @@ fn start(kernel: &Shared) -> Result<Session> {
     let end = |line| End { kernel: kernel.clone(), line };
     let connect = |line| NetlinkConnection::new(Connection::new(end(line), TIMEOUT), attempts, InterruptedDump::Keep);
     let listen = |line| EventSocket::new(end(line)).during(|| "preparing an event socket".to_owned());
-    let genl = Genl::resolve(connect(Line::Genl))?;
-    let cache = Cache::new(index(TEAM), "team0".to_owned(), LinkScope::All);
-    let (links, team) = (listen(Line::LinkEvents)?, listen(Line::TeamEvents)?);
-    Session::start(RtnlSocket::over(connect(Line::Rtnl)), genl, links, team, cache, None)
+    let mut genl = Genl::resolve(connect(Line::Genl))?;
+    let scope = kernel.lock().setting.scope;
+    let cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
+    let (mut links, mut team) = (listen(Line::LinkEvents)?, listen(Line::TeamEvents)?);
+    let _ = team.set_filter(Some(&filter::team(index(TEAM), genl.family_id())));
+    let follow = (scope == LinkScope::Team).then(|| {
+        let named = genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect();
+        let program = filter::links(index(TEAM), &named).expect("they are few");
+        Follow::new(index(TEAM), links.set_filter(Some(&program)).is_ok().then_some(named))
+    });
+    Session::start(RtnlSocket::over(connect(Line::Rtnl)), genl, links, team, cache, follow)
 }
 
 impl Case {
@@ -69,7 +78,7 @@ impl Case {
     fn new(setting: Setting, is_strict: bool) -> Self {
         let kernel = Shared::new(setting);
         let session = start(&kernel).expect("nothing is wrong yet");
-        let watch = Watch::new(State::of(session.cache()), is_strict);
+        let watch = Watch::new(State::of(session.cache()), is_strict, setting.scope);
         Self { kernel, session, watch, set: vec![], is_strict }
     }
 
@@ -169,7 +178,7 @@ impl Case {
     }
 
     fn check_truth(&self, kernel: &Kernel) -> Verdict {
-        let (truth, cache) = (kernel.service.truth.state(), State::of(self.session.cache()));
+        let (truth, cache) = (kernel.service.truth.state_of(kernel.setting.scope), State::of(self.session.cache()));
         same("the truth, and the cache", &truth.things, &cache.things)?;
         prop_assert_eq!(truth.order, cache.order);
         for link in self.session.cache().links().iter() {
@@ -263,7 +272,7 @@ proptest! {
         kernel.lock().end();
         match started {
             Ok(session) => {
-                let watch = Watch::new(State::of(session.cache()), true);
+                let watch = Watch::new(State::of(session.cache()), true, setting.scope);
                 Case { kernel, session, watch, set: vec![], is_strict: true }.end(Call::HandleEvents)?;
             }
             Err(error) => {
@@ -288,6 +297,7 @@ fn the_model_itself_is_a_kernel_that_a_session_follows() {
         mode: 1,
         ports: 2,
         dumps_by_position: false,
+        scope: LinkScope::All,
     };
     let mut case = Case::new(setting, true);
     let changes = [Change::Release(1), Change::Enslave(3), Change::Set(3, 6, 0), Change::Flip(3), Change::Rename(0, 1)];

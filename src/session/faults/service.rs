@@ -37,6 +37,8 @@ struct Dump {
     /// The last index told, and how many were told.
     last: u32,
     count: usize,
+    /// Only the ports of this link are told.
+    master: Option<u32>,
     generation: u64,
     is_interrupted: bool,
     sequence: u32,
@@ -71,8 +73,8 @@ impl Service {
             RTM_GETLINK if request.has(NLM_F_DUMP) && self.dump.is_some() => Err(EBUSY),
             RTM_GETLINK if request.has(NLM_F_DUMP) => {
                 let generation = self.truth.generation;
-                self.dump =
-                    Some(Dump { last: 0, count: 0, generation, is_interrupted: false, sequence: request.sequence });
+                let (master, sequence) = (find_u32(attributes, IFLA_MASTER), request.sequence);
+                self.dump = Some(Dump { last: 0, count: 0, master, generation, is_interrupted: false, sequence });
                 return Reply::of(self.next_part().into_iter().collect());
             }
             RTM_GETLINK => match self.truth.links.get(&index) {
@@ -107,10 +109,15 @@ impl Service {
         }
         let (from, skipped) = if self.dumps_by_position { (0, dump.count) } else { (dump.last + 1, 0) };
         let mut messages = vec![];
-        for (ifindex, link) in self.truth.links.range(from..).skip(skipped).take(self.items) {
-            messages.push(wire::link(RTM_NEWLINK, flags, *ifindex, link));
+        for (ifindex, link) in self.truth.links.range(from..).skip(skipped) {
+            if messages.len() == self.items {
+                break;
+            }
+            if dump.master.is_none_or(|master| link.master == Some(master)) {
+                messages.push(wire::link(RTM_NEWLINK, flags, *ifindex, link));
+                flags = NLM_F_MULTIPART;
+            }
             (dump.last, dump.count) = (*ifindex, dump.count + 1);
-            flags = NLM_F_MULTIPART;
         }
         let sequence = dump.sequence;
         if messages.is_empty() {

@@ -6,6 +6,8 @@ use std::io;
 use rustix::io::Errno;
 
 use super::action::{Fault, Malformation};
+use super::socket_filter::passes;
+use crate::model::bpf::BpfInstruction;
 use crate::netlink::codec::frame::HEADER_LEN;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 use crate::netlink::scripted::message;
@@ -29,6 +31,7 @@ impl Datagram {
 pub(super) struct Socket {
     pub(super) queue: VecDeque<Datagram>,
     pub(super) capacity: usize,
+    pub(super) filter: Option<Vec<BpfInstruction>>,
     /// Something was lost, and nothing is delivered until the queue was read empty.
     pub(super) is_congested: bool,
     /// The overrun is still to be told.
@@ -47,8 +50,11 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Puts a datagram into the queue, if it still has room. False if it is lost.
+    /// Puts a datagram into the queue, if it still has room. False if it is lost, or kept back by the filter.
     pub(super) fn deliver(&mut self, datagram: Datagram) -> bool {
+        if self.filter.as_ref().is_some_and(|program| !passes(program, &datagram.bytes)) {
+            return false;
+        }
         if self.is_congested {
             return false;
         }

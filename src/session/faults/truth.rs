@@ -8,6 +8,7 @@ use super::options::{CORE, mode_options, port_options, setting};
 use super::state::{Key, LinkState, PortState, State, Value};
 use super::wire::{self, Mark};
 use crate::model::ifindex::IfIndex;
+use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
@@ -29,7 +30,7 @@ pub(super) struct Truth {
     pub(super) generation: u64,
     /// All states that there ever were, and how often each thing went.
     pub(super) history: BTreeMap<Key, Vec<Value>>,
-    pub(super) removals: BTreeMap<Key, u32>,
+    removals: BTreeMap<Key, u32>,
     notices: Vec<Notice>,
     items: usize,
 }
@@ -69,7 +70,16 @@ impl Truth {
     }
 
     pub(super) fn state(&self) -> State {
-        let links = self.links.iter().map(|(ifindex, link)| (Key::Link(*ifindex), Value::Link(link.clone())));
+        self.state_of(LinkScope::All)
+    }
+
+    /// What a session that keeps these links is to know.
+    pub(super) fn state_of(&self, scope: LinkScope) -> State {
+        let is_kept = |(ifindex, link): &(&u32, &LinkState)| {
+            scope == LinkScope::All || !self.is_gone && (**ifindex == TEAM || link.master == Some(TEAM))
+        };
+        let links = self.links.iter().filter(is_kept);
+        let links = links.map(|(ifindex, link)| (Key::Link(*ifindex), Value::Link(link.clone())));
         let ports: Vec<_> =
             self.ports.iter().map(|(ifindex, port)| (Key::Port(*ifindex), Value::Port(*port))).collect();
         let options: Vec<_> =
@@ -357,6 +367,15 @@ impl Truth {
 
     fn is_port(&self, ifindex: u32) -> bool {
         self.ports.iter().any(|(port, _)| *port == ifindex)
+    }
+
+    /// How often a thing went; with the team's links only, a link goes when it is no port any more.
+    pub(super) fn removals_of(&self, key: &Key, scope: LinkScope) -> u32 {
+        let key = match key {
+            Key::Link(ifindex) if scope == LinkScope::Team && *ifindex != TEAM => Key::Port(*ifindex),
+            _ => key.clone(),
+        };
+        self.removals.get(&key).copied().unwrap_or(0)
     }
 
     fn record(&mut self) {

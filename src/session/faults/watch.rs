@@ -6,9 +6,11 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use super::action::TEAM;
 use super::state::{Key, State, Value, link, option, port};
 use super::truth::Truth;
 use crate::changes::{Change, Changes};
+use crate::model::link_scope::LinkScope;
 
 pub(super) type Verdict = Result<(), TestCaseError>;
 
@@ -19,12 +21,13 @@ pub(super) struct Watch {
     removals: BTreeMap<Key, u32>,
     /// Whether every word must be true, or only the sum must be right.
     is_strict: bool,
+    scope: LinkScope,
 }
 
 impl Watch {
     /// What is there from the start is told by the cache itself.
-    pub(super) fn new(start: State, is_strict: bool) -> Self {
-        Self { told: start.things, removals: BTreeMap::new(), is_strict }
+    pub(super) fn new(start: State, is_strict: bool, scope: LinkScope) -> Self {
+        Self { told: start.things, removals: BTreeMap::new(), is_strict, scope }
     }
 
     /// Takes down what a session tells. Each change starts from what was told before; what is told to be was once, and
@@ -59,12 +62,14 @@ impl Watch {
         if let Some(value) = change.after().map(|after| read(after).1) {
             let was = truth.history.get(&key).is_some_and(|values| values.contains(&value));
             prop_assert!(was || !self.is_strict, "{:?} never was {:?}", key, value);
+            let is_kept = self.scope == LinkScope::All || is_of_team(&key, &value);
+            prop_assert!(is_kept, "{:?} is no port: {:?}", key, value);
             self.told.insert(key.clone(), value);
         } else {
             self.told.remove(&key);
             let told = self.removals.entry(key.clone()).or_default();
             *told += 1;
-            let went = truth.removals.get(&key).copied().unwrap_or(0);
+            let went = truth.removals_of(&key, self.scope);
             prop_assert!(
                 *told <= went || !self.is_strict,
                 "{:?} is told to be gone {} times, went {}",
@@ -79,6 +84,14 @@ impl Watch {
     /// The sum of what was told is what is there.
     pub(super) fn check_sum(&self, cache: &State) -> Verdict {
         same("what was told, and the cache", &self.told, &cache.things)
+    }
+}
+
+/// Whether it is something that a session keeps that follows the team's links only.
+fn is_of_team(key: &Key, value: &Value) -> bool {
+    match (key, value) {
+        (Key::Link(ifindex), Value::Link(link)) => *ifindex == TEAM || link.master == Some(TEAM),
+        _ => true,
     }
 }
 

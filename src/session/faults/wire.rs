@@ -109,3 +109,19 @@ pub(super) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
 pub(super) fn find_u32(bytes: &[u8], kind: u16) -> Option<u32> {
     find(bytes, kind).map(|value| u32::from_ne_bytes(value.try_into().expect("four bytes")))
 }
+
+/// Where the first attribute of a kind is, from a place on; 0 if there is none.
+pub(super) fn place_of(bytes: &[u8], from: u32, kind: u32) -> u32 {
+    let mut place = from as usize;
+    while let Some(&[length_0, length_1, kind_0, kind_1]) = bytes.get(place..place + 4) {
+        let length = usize::from(u16::from_ne_bytes([length_0, length_1]));
+        if length < 4 || place + length > bytes.len() {
+            break;
+        }
+        if u32::from(u16::from_ne_bytes([kind_0, kind_1]) & 0x3fff) == kind {
+            return u32::try_from(place).expect("short");
+        }
+        place += length.next_multiple_of(4);
+    }
+    0
+}

@@ -136,3 +136,27 @@ fn more_ports_than_a_filter_can_name_let_everything_pass() {
     assert_filter_names(&scene, &[TEAM, 3, 3000]);
     scene.assert_played();
 }
+
+#[test]
+fn a_port_that_another_team_of_the_same_index_took_has_left_though_it_looks_the_same() {
+    let mut scene = scene();
+    let deletion = link_message(link::RTM_DELLINK, 0, TEAM, "team0", &[]);
+    scene.link_events.then([Step::event(&[deletion]), Step::event(&[port(3, "eth1")])]);
+    let changes = scene.changes();
+    assert_eq!(removed_names(&changes), ["team0"]);
+    let left: Vec<&str> =
+        changes.links().filter(|change| change.is_left()).map(|change| change.latest().name()).collect();
+    assert_eq!(left, ["eth1"]);
+    assert_eq!(scene.link_names(), [""; 0]);
+    scene.assert_played();
+}
+
+#[test]
+fn another_device_with_the_index_of_the_team_is_none_of_its_links() {
+    let mut scene = scene();
+    scene.link_events.then([Step::event(&[link(TEAM, "other", &[])])]);
+    assert_eq!(removed_names(&scene.changes()), ["team0"]);
+    assert!(scene.session.check_alive().is_err());
+    assert_eq!(scene.link_names(), ["eth1"], "its release is still to come");
+    scene.assert_played();
+}

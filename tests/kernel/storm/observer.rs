@@ -13,6 +13,7 @@ use libteam::{ChangeKind, Changes, Error, IfIndex, TeamBuilder, TeamHandle};
 use super::log::Log;
 use super::meddler::Meddler;
 use super::numbers::Numbers;
+use super::rest::View;
 use super::truthful::assert_truthful;
 use crate::difference::Difference;
 use crate::watch::Replica;
@@ -118,7 +119,7 @@ impl Observer {
         for (position, (at, changes)) in told.iter().enumerate() {
             // What a handler found out is newer than what it was told before.
             let since = if position == 0 { self.current } else { began };
-            assert_truthful(self.team.team_ifindex(), changes, log, since, *at);
+            assert_truthful(self.view(), changes, log, since, *at);
             // It panics at what is told twice.
             Difference::told(changes);
             self.replica.hear(changes);
@@ -130,6 +131,10 @@ impl Observer {
         }
         // Everything that had been sent then was read, or asked for.
         self.current = began;
+    }
+
+    fn view(&self) -> View {
+        (self.team.team_ifindex(), self.team.link_scope())
     }
 
     /// Handles events until there are none.

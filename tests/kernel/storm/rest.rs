@@ -1,42 +1,54 @@
 //! The truth once a storm is over, and whether a cache is it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write;
 
-use libteam::{IfIndex, Link, LinkFlags, TeamHandle};
+use libteam::{IfIndex, Link, LinkFlags, LinkScope, Port, TeamHandle};
 
 use super::action::Fact;
 use super::world::TEAMS;
+use crate::difference::Difference;
 use crate::truth::{LinkState, State, assert_links_true, state};
-use crate::watch::all_links;
 
-/// What a fresh handle of each team sees, and `ip` prints.
-pub(super) struct Truth(BTreeMap<IfIndex, State>);
+/// What a handle follows: a team, and so many links.
+pub(super) type View = (IfIndex, LinkScope);
+
+/// What fresh handles of each team see, and `ip` prints.
+pub(super) struct Truth(Vec<(View, State)>);
 
 impl Truth {
     pub(super) fn now() -> Self {
-        let states = TEAMS.map(|team| {
-            let handle = all_links().open_index(team).expect("a storm leaves both teams");
-            if team == TEAMS[0] {
-                assert_links_true(&handle);
+        let mut states = Vec::new();
+        for team in TEAMS {
+            for scope in [LinkScope::All, LinkScope::Team] {
+                let handle = TeamHandle::builder().link_scope(scope).open_index(team);
+                let handle = handle.expect("a storm leaves both teams");
+                if team == TEAMS[0] {
+                    assert_links_true(&handle);
+                }
+                states.push(((team, scope), state(&handle)));
             }
-            (team, state(&handle))
-        });
-        Self(states.into())
+        }
+        Self(states)
     }
 
-    pub(super) fn of(&self, team: IfIndex) -> &State {
-        &self.0[&team]
+    pub(super) fn of(&self, view: View) -> &State {
+        self.0.iter().find_map(|(known, state)| (*known == view).then_some(state)).expect("every view has its state")
     }
 
     /// What is left to know for the handle of a team that was deleted, though another one may have its index.
-    pub(super) fn without_team(&self, team: IfIndex) -> State {
-        State { links: self.of(team).links.clone(), ports: vec![], options: BTreeMap::new(), option_order: vec![] }
+    pub(super) fn without_team(&self, (team, scope): View) -> State {
+        let links = if scope == LinkScope::All { self.of((team, scope)).links.clone() } else { BTreeMap::new() };
+        State { links, ports: vec![], options: BTreeMap::new(), option_order: vec![] }
     }
 
     /// What of it actions have an effect on.
     pub(super) fn facts(&self) -> HashSet<Fact> {
         let mut facts = HashSet::new();
-        for (team, state) in &self.0 {
+        for ((team, scope), state) in &self.0 {
+            if *scope != LinkScope::All {
+                continue;
+            }
             facts.extend(state.links.keys().filter_map(|link| IfIndex::new(*link)).map(Fact::Link));
             facts.extend(state.ports.iter().map(|port| Fact::Port { team: *team, port: port.ifindex() }));
             facts.insert(Fact::Mode { team: *team });
@@ -74,6 +86,20 @@ pub(super) fn compare(cached: &State, truth: &State, team: IfIndex, carriers: bo
     }
     forgive_what_is_told_late(&mut cached, truth);
     if cached == *truth { Verdict::Late } else { Verdict::Different }
+}
+
+/// Panics with what nothing excuses, and with what the kernel tells late, which did not come.
+pub(super) fn fail(cached: &State, truth: &State, team: IfIndex, carriers: bool) -> ! {
+    let mut cached = cached.clone();
+    forgive_what_is_not_told(&mut cached, truth, team, carriers);
+    let difference = Difference::between(&cached, truth);
+    let order = |state: &State| (state.ports.iter().map(Port::ifindex).collect::<Vec<_>>(), state.option_order.clone());
+    let mut text = format!("what the cache of {team} has, and the truth: {difference:#?}");
+    if order(&cached) != order(truth) {
+        let orders = [order(&cached), order(truth)];
+        write!(text, "\nports and options in this order: {orders:?}").unwrap();
+    }
+    panic!("{text}")
 }
 
 /// The kernel sends no message of some changes to a link that is down. For the team's own link the handle asks, unless

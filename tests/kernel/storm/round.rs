@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use fastrand::Rng;
-use libteam::IfIndex;
+use libteam::{IfIndex, LinkScope, TeamHandle};
 
 use super::log::Log;
 use super::numbers::Numbers;
@@ -17,7 +17,6 @@ use super::witness::Witness;
 use super::world::{TEAM, TEAMS, World};
 use super::writer::Writer;
 use crate::raw::drops;
-use crate::watch::all_links;
 
 const WRITERS: [&str; 3] = ["writer 1", "writer 2", "writer 3"];
 /// The buffers that are asked for: the kernel makes 2304 bytes of the least, and doubles the others.
@@ -45,11 +44,13 @@ impl Era {
         let world = World::new(if seed % 3 == 0 { 300 } else { 0 });
         let carriers = rng.bool();
         let (team, buffers) = (TEAMS[rng.usize(..2)], if rng.bool() { SMALL } else { LARGE });
-        let seats = [(TEAM, SMALL), (TEAM, LARGE), (team, buffers)];
-        let mut seat = |(team, buffers): (IfIndex, [usize; 3])| {
+        let mut scopes = [LinkScope::All, LinkScope::Team];
+        rng.shuffle(&mut scopes);
+        let seats = [(TEAM, scopes[0], SMALL), (TEAM, scopes[1], LARGE), (team, scopes[rng.usize(..2)], buffers)];
+        let mut seat = |(team, scope, buffers): (IfIndex, LinkScope, [usize; 3])| {
             let attempts = NonZeroU32::MIN.saturating_add(rng.u32(..5));
-            let builder = all_links().receive_buffer(buffers[rng.usize(..3)]).dump_attempts(attempts);
-            Seat::new(team, builder, carriers)
+            let builder = TeamHandle::builder().receive_buffer(buffers[rng.usize(..3)]).dump_attempts(attempts);
+            Seat::new((team, scope), builder, carriers)
         };
         let seats = seats.map(&mut seat).into();
         Writer::new("main", &world, log).carry_out(Plan::epilogue(&mut rng));

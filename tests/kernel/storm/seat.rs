@@ -7,22 +7,21 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use libteam::{IfIndex, LinkFlags, Port, TeamBuilder};
+use libteam::{IfIndex, LinkFlags, TeamBuilder};
 
 use super::action::Fact;
 use super::log::Log;
 use super::meddler::Meddler;
 use super::numbers::Numbers;
 use super::observer::Observer;
-use super::rest::{Truth, Verdict, assert_coherent, compare};
-use crate::difference::Difference;
-use crate::truth::{State, state};
+use super::rest::{Truth, Verdict, View, assert_coherent, compare, fail};
+use crate::truth::state;
 
 /// How late the kernel may tell of a link's state: it does so once a second, and one link's state waits for another's.
 const LATE: Duration = Duration::from_secs(8);
 
 pub(super) struct Seat {
-    team: IfIndex,
+    view: View,
     builder: TeamBuilder,
     /// Whether others than the driver set the team's carrier.
     carriers: bool,
@@ -31,13 +30,13 @@ pub(super) struct Seat {
 
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "team {} followed by {:?}", self.team, self.builder)
+        write!(f, "team {} and {:?} followed by {:?}", self.view.0, self.view.1, self.builder)
     }
 }
 
 impl Seat {
-    pub(super) fn new(team: IfIndex, builder: TeamBuilder, carriers: bool) -> Self {
-        Self { team, builder, carriers, observer: None }
+    pub(super) fn new((team, scope): View, builder: TeamBuilder, carriers: bool) -> Self {
+        Self { view: (team, scope), builder: builder.link_scope(scope), carriers, observer: None }
     }
 
     /// Closes the handle.
@@ -51,7 +50,7 @@ impl Seat {
         let observer = self.observer.get_or_insert_with(|| {
             numbers.opened += 1;
             let meddler = Meddler::new(log, over, self.carriers, rng.fork());
-            Observer::open(self.team, &self.builder, &mut rng, meddler, over)
+            Observer::open(self.view.0, &self.builder, &mut rng, meddler, over)
         });
         observer.follow(log, over, &mut numbers);
         numbers
@@ -72,20 +71,21 @@ impl Seat {
         observer.read_everything(log, numbers);
         let cached = state(&observer.team);
         let is_gone = observer.team.team_link().is_none();
-        let truth = if is_gone { truth.without_team(self.team) } else { truth.of(self.team).clone() };
-        match compare(&cached, &truth, self.team, self.carriers || is_gone) {
+        let (team, carriers) = (self.view.0, self.carriers || is_gone);
+        let truth = if is_gone { truth.without_team(self.view) } else { truth.of(self.view).clone() };
+        match compare(&cached, &truth, team, carriers) {
             Verdict::Same => {}
             // Of a link that is down the kernel tells nothing late: of the team's own the handle has to ask.
-            Verdict::Late if !is_gone && (time || !truth.links[&self.team.get()].flags.contains(LinkFlags::UP)) => {
-                hear_late_news(observer, self.team, self.carriers, log, numbers);
+            Verdict::Late if !is_gone && (time || !truth.links[&team.get()].flags.contains(LinkFlags::UP)) => {
+                hear_late_news(observer, self.view, carriers, log, numbers);
             }
             Verdict::Late => numbers.lagging += 1,
-            Verdict::Different => fail(&cached, &truth),
+            Verdict::Different => fail(&cached, &truth, team, carriers),
         }
         observer.assert_adds_up();
         assert_coherent(&observer.team);
         if is_gone {
-            let held = log.held(Fact::Link(self.team), observer.opened, Instant::now());
+            let held = log.held(Fact::Link(team), observer.opened, Instant::now());
             assert!(!held, "the team is taken for gone and was there all the time");
             numbers.gone += 1;
             self.leave();
@@ -94,25 +94,18 @@ impl Seat {
 }
 
 /// Waits until the kernel has told what it tells late.
-fn hear_late_news(observer: &mut Observer, team: IfIndex, carriers: bool, log: &Log, numbers: &mut Numbers) {
+fn hear_late_news(observer: &mut Observer, view: View, carriers: bool, log: &Log, numbers: &mut Numbers) {
     let deadline = Instant::now() + LATE;
     loop {
         let truth = Truth::now();
         observer.read_everything(log, numbers);
         let cached = state(&observer.team);
-        match compare(&cached, truth.of(team), team, carriers) {
+        match compare(&cached, truth.of(view), view.0, carriers) {
             Verdict::Same => return,
             Verdict::Late if Instant::now() < deadline => {
                 observer.team.wait(Some(Duration::from_millis(100))).unwrap();
             }
-            _ => fail(&cached, truth.of(team)),
+            _ => fail(&cached, truth.of(view), view.0, carriers),
         }
     }
-}
-
-fn fail(cached: &State, truth: &State) -> ! {
-    let difference = Difference::between(cached, truth);
-    let order = |state: &State| (state.ports.iter().map(Port::ifindex).collect::<Vec<_>>(), state.option_order.clone());
-    let orders = [order(cached), order(truth)];
-    panic!("what the cache has, and the truth: {difference:#?}\nports and options in this order: {orders:?}")
 }

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use libteam::{Changes, IfIndex, OptionId};
+use libteam::{Changes, IfIndex, LinkScope, OptionId};
 
 use super::action::Fact;
 use super::log::Log;
+use super::rest::View;
 use super::world::{BRIDGE, FAR_END, LASTING, PASSING, PORTS, TEAMS};
 
 /// The options that a team has in every mode.
@@ -14,9 +15,18 @@ const CORE: [&str; 5] =
 
 /// Panics if something is told to be gone, or to be new, though it certainly was not at any time between two moments:
 /// one of which the handle knew everything before, and the one at which it told.
-pub(super) fn assert_truthful(team: IfIndex, changes: &Changes, log: &Log, since: Instant, at: Instant) {
+pub(super) fn assert_truthful((team, scope): View, changes: &Changes, log: &Log, since: Instant, at: Instant) {
     for change in changes.links() {
         let ifindex = change.latest().ifindex();
+        if scope == LinkScope::Team && ifindex != team {
+            let fact = Fact::Port { team, port: ifindex };
+            if change.is_left() {
+                assert!(!log.held(fact, since, at), "a link has left that was a port all the time: {change:?}");
+            }
+            if change.is_added() && is_known(ifindex) {
+                assert!(!log.lacked(fact, since, at), "a link has come that never was a port: {change:?}");
+            }
+        }
         let fact = Fact::Link(ifindex);
         let is_another = change.before().zip(change.after()).is_some_and(|(one, other)| one.kind() != other.kind());
         if change.is_removed() || is_another {
