@@ -369,7 +369,9 @@ impl TeamHandle {
     /// Makes the descriptor readable while there is work that no socket announces.
     pub(crate) fn settle_readiness(&mut self) -> Result<()> {
         let has_work = self.session.has_work();
-        self.readiness.set_pending(has_work).during(|| "setting the handle's readiness".to_owned())
+        self.readiness
+            .set_pending(self.session.event_socket(), has_work)
+            .during(|| "setting the handle's readiness".to_owned())
     }
 }
 

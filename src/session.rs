@@ -4,6 +4,7 @@ mod follow;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use log::warn;
 use rustix::io::Errno;
@@ -149,6 +150,11 @@ impl Session {
             }
         }
         self.update()
+    }
+
+    /// One of the sockets that announce work.
+    pub(crate) fn event_socket(&self) -> BorrowedFd<'_> {
+        self.link_events.as_fd()
     }
 
     /// Whether there is work that no socket announces: changes to tell, or a resync that failed.

@@ -145,7 +145,8 @@ impl LinkEvents {
     /// [`Error::Io`](crate::Error::Io) if a system call fails. No event is lost by that.
     pub fn try_next(&mut self) -> Result<Option<LinkEvent>> {
         self.stream.fill();
-        self.readiness.set_pending(self.stream.has_more()).during(|| "keeping link events".to_owned())?;
+        let keeping = || "keeping link events".to_owned();
+        self.readiness.set_pending(self.stream.as_fd(), self.stream.has_more()).during(keeping)?;
         self.stream.take().transpose().during(|| "reading link events".to_owned())
     }
 

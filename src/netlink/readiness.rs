@@ -2,35 +2,33 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
-use rustix::io::{Errno, read, write};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::io::Errno;
 
 /// One descriptor that is readable while there is something to do: an event socket has data (or an overrun to
 /// tell), or work was left over.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     epoll: OwnedFd,
-    /// Readable while work is left that no socket would announce.
-    pending: OwnedFd,
     is_pending: bool,
 }
 
 impl Readiness {
+    /// Over the sockets of a handle.
     pub(crate) fn over(sockets: &[BorrowedFd<'_>]) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let pending = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        for source in sockets.iter().copied().chain([pending.as_fd()]) {
-            epoll::add(&epoll, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+        for socket in sockets {
+            epoll::add(&epoll, socket, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
         }
-        Ok(Self { epoll, pending, is_pending: false })
+        Ok(Self { epoll, is_pending: false })
     }
 
-    /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again.
-    pub(crate) fn set_pending(&mut self, pending: bool) -> io::Result<()> {
+    /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again. `socket` is one of them: as
+    /// nothing is ever sent on it, there is always room for something.
+    pub(crate) fn set_pending(&mut self, socket: BorrowedFd<'_>, pending: bool) -> io::Result<()> {
         if pending != self.is_pending {
-            let mut counter = 1_u64.to_ne_bytes();
-            let result = if pending { write(&self.pending, &counter) } else { read(&self.pending, &mut counter) };
-            result?;
+            let flags = if pending { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+            epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(0), flags)?;
             self.is_pending = pending;
         }
         Ok(())
