@@ -25,9 +25,17 @@ impl Readiness {
 
     /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again. `socket` is one of them: as
     /// nothing is ever sent on it, there is always room for something.
+    ///
+    /// That the descriptor becomes readable is an edge, for those that wait for edges: either the sockets made one, as
+    /// they have something since the last, or this does.
     pub(crate) fn set_pending(&mut self, socket: BorrowedFd<'_>, pending: bool) -> io::Result<()> {
         if pending != self.is_pending {
-            let flags = if pending { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+            let mut flags = epoll::EventFlags::IN;
+            if pending {
+                flags |= epoll::EventFlags::OUT;
+                // What is read empty by now still counts as ready, and would make no edge, until somebody looks.
+                self.wait(Some(Duration::ZERO))?;
+            }
             epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(0), flags)?;
             self.is_pending = pending;
         }
