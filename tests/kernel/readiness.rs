@@ -1,5 +1,6 @@
 //! The descriptor of a handle, and waiting.
 
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
@@ -138,8 +139,9 @@ fn it_is_readable_while_lost_events_are_not_made_good() {
 fn the_descriptor_stays_the_same() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let number = |team: &TeamHandle| std::os::fd::AsRawFd::as_raw_fd(&team.as_fd());
+    let number = |team: &TeamHandle| team.as_fd().as_raw_fd();
     let before = number(&team);
+    assert_eq!(team.as_raw_fd(), before);
     team.set_option(&count(), 1_u32).unwrap();
     team.refresh().unwrap();
     told(&mut team);
