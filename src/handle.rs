@@ -1,4 +1,4 @@
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -216,6 +216,10 @@ impl TeamHandle {
     /// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is something to handle.
     ///
     /// Do not read from it. It stays the same for the life of the handle.
+    ///
+    /// A loop that is told of each event once (`EPOLLET`; mio and tokio are of that kind) calls
+    /// [`handle_events`](Self::handle_events) once each time: where that leaves something to do, the descriptor is
+    /// announced anew.
     #[doc(alias = "team_get_event_fd")]
     #[doc(alias = "team_get_eventfd_fd")]
     #[doc(alias = "team_get_next_eventfd")]
@@ -314,14 +318,11 @@ impl TeamHandle {
 
     /// Tells what an update of the cache found, unless it failed.
     fn tell(&mut self, updated: Result<()>) -> Result<Changes> {
-        let (told, outcome) = match updated {
-            Ok(()) => self.deliver(),
-            Err(error) => {
-                self.settle_readiness()?;
-                return Err(error);
-            }
-        };
+        let told = updated.map(|()| self.deliver());
+        // What was readable before and still is becomes so anew: those that wait for edges would hear of it no more.
+        self.set_pending(false)?;
         self.settle_readiness()?;
+        let (told, outcome) = told?;
         match outcome {
             Outcome { first_panic: Some(panic), .. } => resume_unwind(panic),
             Outcome { first_error: Some(error), .. } => Err(Error::Handler(error)),
@@ -368,15 +369,25 @@ impl TeamHandle {
 
     /// Makes the descriptor readable while there is work that no socket announces.
     pub(crate) fn settle_readiness(&mut self) -> Result<()> {
-        let has_work = self.session.has_work();
-        let settled = self.readiness.set_pending(self.session.event_socket(), has_work);
-        settled.during(|| "setting the handle's readiness".to_owned())
+        self.set_pending(self.session.has_work())
+    }
+
+    fn set_pending(&mut self, pending: bool) -> Result<()> {
+        let socket = self.session.event_socket();
+        self.readiness.set_pending(socket, pending).during(|| "setting the handle's readiness".to_owned())
     }
 }
 
 impl AsFd for TeamHandle {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readiness.as_fd()
+    }
+}
+
+/// For event loops that take nothing else.
+impl AsRawFd for TeamHandle {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

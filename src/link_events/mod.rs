@@ -4,7 +4,7 @@ mod cause;
 mod event;
 mod stream;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 pub use self::cause::LinkEventCause;
@@ -191,8 +191,18 @@ impl Iterator for LinkEvents {
 }
 
 /// Readable while there is an event to take. Do not read from it; it stays the same as long as this lasts.
+///
+/// A loop that is told of each event once (`EPOLLET`) takes until there is none: see
+/// [`try_next`](LinkEvents::try_next).
 impl AsFd for LinkEvents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readiness.as_fd()
+    }
+}
+
+/// For event loops that take nothing else.
+impl AsRawFd for LinkEvents {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }

@@ -25,10 +25,18 @@ impl Readiness {
 
     /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again. `socket` is one of them, the
     /// same each time: as nothing is ever sent on it, there is always room to send something.
+    ///
+    /// That the descriptor becomes readable is an edge, for those that wait for edges: either the sockets made one, as
+    /// they have something since the last, or this does.
     pub(crate) fn set_pending(&mut self, socket: impl AsFd, pending: bool) -> io::Result<()> {
         if pending != self.is_pending {
-            let room = if pending { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
-            epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(0), epoll::EventFlags::IN | room)?;
+            let mut flags = epoll::EventFlags::IN;
+            if pending {
+                flags |= epoll::EventFlags::OUT;
+                // What is read empty by now still counts as ready, and would make no edge, until somebody looks.
+                self.wait(Some(Duration::ZERO))?;
+            }
+            epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(0), flags)?;
             self.is_pending = pending;
         }
         Ok(())

@@ -1,11 +1,14 @@
 //! The descriptor of a handle, and waiting.
 
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::fd::OwnedFd;
+use rustix::thread::CapabilitySet;
 
-use crate::netns::{enter, ip};
+use crate::netns::{enter, ip, without};
 use crate::watch::{all_links, assert_silent, team_with, told};
 
 fn is_readable(team: &TeamHandle) -> bool {
@@ -136,8 +139,9 @@ fn it_is_readable_while_lost_events_are_not_made_good() {
 fn the_descriptor_stays_the_same() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let number = |team: &TeamHandle| std::os::fd::AsRawFd::as_raw_fd(&team.as_fd());
+    let number = |team: &TeamHandle| team.as_fd().as_raw_fd();
     let before = number(&team);
+    assert_eq!(team.as_raw_fd(), before);
     team.set_option(&count(), 1_u32).unwrap();
     team.refresh().unwrap();
     told(&mut team);
@@ -170,4 +174,98 @@ fn waiting_ends_when_another_handle_changes_something() {
     assert_eq!(told(&mut team).options().len(), 1);
     setter.join().unwrap();
     assert_readable(&mut team, false);
+}
+
+/// An epoll that tells of each event once, as that of mio and tokio does.
+struct Edges(OwnedFd);
+
+impl Edges {
+    fn of(team: &TeamHandle) -> Self {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, team, epoll::EventData::new_u64(0), flags).unwrap();
+        Self(epoll)
+    }
+
+    /// Whether something came that was not told before.
+    fn came(&self) -> bool {
+        let mut events = Vec::with_capacity(1);
+        epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events), Some(&Timespec::default())).unwrap() > 0
+    }
+}
+
+#[test]
+fn what_comes_is_an_edge_once() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let edges = Edges::of(&team);
+    assert!(!edges.came());
+    for mtu in [1400, 1300] {
+        ip(&format!("link set lo mtu {mtu}"));
+        assert!(edges.came());
+        assert!(!edges.came());
+        assert_eq!(told(&mut team).links().len(), 1);
+        assert!(!edges.came());
+    }
+}
+
+#[test]
+fn what_comes_before_the_last_was_handled_is_an_edge() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let edges = Edges::of(&team);
+    for mtu in [1400, 1300] {
+        ip(&format!("link set lo mtu {mtu}"));
+        assert!(edges.came());
+    }
+    assert_eq!(told(&mut team).links().len(), 1);
+    assert!(!edges.came());
+}
+
+#[test]
+fn an_own_command_is_an_edge() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let edges = Edges::of(&team);
+    for _ in 0..2 {
+        team.set_option(&count(), 1_u32).unwrap();
+        assert!(edges.came());
+        told(&mut team);
+        assert!(!edges.came());
+    }
+}
+
+#[test]
+fn a_command_that_a_handler_gives_is_an_edge() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let edges = Edges::of(&team);
+    team.add_handler(ChangeKind::LINK, |team, _| Ok(team.set_option(&count(), 5_u32)?));
+    for mtu in [1400, 1300] {
+        ip(&format!("link set lo mtu {mtu}"));
+        assert!(edges.came());
+        told(&mut team);
+        assert!(edges.came());
+        assert_eq!(told(&mut team).options().len(), 1);
+        assert!(!edges.came());
+    }
+}
+
+#[test]
+fn each_attempt_to_make_lost_events_good_that_fails_is_an_edge() {
+    enter();
+    let mut theirs = team_with(Mode::RoundRobin, &[]);
+    let mut team = all_links().receive_buffer(0).open("team0").unwrap();
+    let edges = Edges::of(&team);
+    for number in 1..=50_u32 {
+        theirs.set_option(&count(), number).unwrap();
+    }
+    for _ in 0..3 {
+        assert!(edges.came());
+        without(CapabilitySet::NET_ADMIN, || drop(team.handle_events().unwrap_err()));
+        assert!(is_readable(&team));
+    }
+    assert!(edges.came());
+    assert!(told(&mut team).resynced());
+    assert!(!edges.came());
 }
