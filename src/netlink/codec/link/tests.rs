@@ -154,6 +154,6 @@ fn requests_are_what_the_kernel_takes() {
         (get_by_name_request("sixteen-bytes-xx"), command, golden::REQUEST_LINK_BY_ALTNAME),
         (delete_request(team), command, golden::REQUEST_DELETE),
     ] {
-        assert_eq!(serialize(request, flags), bytes(file), "{file}");
+        assert_eq!(serialize(request, flags).unwrap(), bytes(file), "{file}");
     }
 }
