@@ -4,6 +4,7 @@
 
 mod difference;
 mod driver;
+mod effort;
 mod forger;
 mod links_heard;
 mod monitor;
