@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::journal::Journal;
 use super::original_hwaddr::Replaced;
-use crate::changes::Change;
+use crate::changes::{Change, LinkChange};
 use crate::iter;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, Rarities};
-use crate::netlink::codec::link::LinkReport;
+use crate::netlink::codec::link::{IFLA_EVENT_IGMP_RESEND, IFLA_EVENT_NOTIFY_PEERS, LinkReport};
 
 /// The links of the namespace, by index.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Links {
     expected: Option<(IfIndex, Option<HwAddr>)>,
     /// Links that are followed no more since changes were last told, as they left.
     left: HashMap<IfIndex, Link>,
+    /// What the kernel told of links since changes were last told, beside what they are now.
+    told: HashMap<IfIndex, LinkChange>,
     journal: Journal<IfIndex, Link>,
 }
 
@@ -56,8 +58,12 @@ impl Links {
         let before = Link::clone(link);
         link.update(report, &mut self.kinds);
         link.original_hwaddr = self.replaced.original_hwaddr(&before, report, given);
-        if **link != before {
-            self.journal.note(ifindex, || Some(before), false);
+        let told = told_by(report.event);
+        if !told.is_empty() {
+            *self.told.entry(ifindex).or_insert(told) |= told;
+        }
+        if **link != before || !told.is_empty() {
+            self.journal.note(ifindex, || Some(before), !told.is_empty());
         }
     }
 
@@ -86,6 +92,7 @@ impl Links {
 
     pub(crate) fn remove(&mut self, ifindex: IfIndex) {
         self.left.remove(&ifindex);
+        self.told.remove(&ifindex);
         if let Some(link) = self.by_index.remove(&ifindex) {
             self.replaced.forget(ifindex);
             self.journal.note(ifindex, || Some(*link), false);
@@ -102,7 +109,7 @@ impl Links {
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Link>> {
-        let left = std::mem::take(&mut self.left);
+        let (left, told) = (std::mem::take(&mut self.left), std::mem::take(&mut self.told));
         let mut changes =
             self.journal.take(|ifindex| self.by_index.get(ifindex).map(Box::as_ref).or_else(|| left.get(ifindex)));
         // What came and left meanwhile is nobody's business.
@@ -110,10 +117,20 @@ impl Links {
         changes
             .into_iter()
             .map(|change| {
-                let has_left = left.contains_key(&change.latest().ifindex);
-                change.left(has_left)
+                let ifindex = change.latest().ifindex;
+                let told = told.get(&ifindex).copied().unwrap_or(LinkChange::empty());
+                change.left(left.contains_key(&ifindex)).told(told)
             })
             .collect()
+    }
+}
+
+/// What the kernel did with a link when it announced it for that.
+fn told_by(event: u32) -> LinkChange {
+    match event {
+        IFLA_EVENT_NOTIFY_PEERS => LinkChange::NOTIFY_PEERS,
+        IFLA_EVENT_IGMP_RESEND => LinkChange::MCAST_REJOIN,
+        _ => LinkChange::empty(),
     }
 }
 
