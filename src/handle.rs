@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -51,12 +52,14 @@ use crate::session::Session;
 pub struct TeamHandle {
     pub(crate) session: Session,
     readiness: Readiness,
+    /// The network namespace of the sockets, where it is known.
+    pub(crate) home: Option<File>,
     handlers: Handlers<Self>,
 }
 
 impl TeamHandle {
-    pub(crate) fn new(session: Session, readiness: Readiness) -> Self {
-        Self { session, readiness, handlers: Handlers::default() }
+    pub(crate) fn new(session: Session, readiness: Readiness, home: Option<File>) -> Self {
+        Self { session, readiness, home, handlers: Handlers::default() }
     }
 
     /// Deletes the device. Its ports stay as links of their own, set down.

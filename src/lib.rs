@@ -29,6 +29,7 @@
 //! # Ok::<(), libteam::Error>(())
 //! ```
 
+mod announce;
 mod builder;
 mod cache;
 mod changes;
@@ -55,6 +56,7 @@ mod session;
 mod settings;
 mod socket_builder;
 
+pub use announce::{Announced, Announcement};
 pub use builder::TeamBuilder;
 pub use changes::{Change, ChangeKind, Changes, LinkChange};
 pub use connection::{Dump, InterruptedDump, NetlinkConnection};

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod announcing;
 mod difference;
 mod driver;
 mod effort;
@@ -20,6 +21,8 @@ mod watch;
 mod wire;
 mod xfrm;
 
+mod announce;
+mod announcements;
 mod balance;
 mod bpf_check;
 mod bridge;

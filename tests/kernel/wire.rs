@@ -1,6 +1,6 @@
 //! Real packets: sent as they are on one link, and read at the far end of another.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libteam::{IfIndex, Mode, TeamHandle};
 use nix::errno::Errno;
@@ -29,16 +29,26 @@ impl Wire {
     /// The frames that came since this was last called and are for the destinations of [`Flow`](crate::packets::Flow).
     /// One that came with a VLAN tag has lost it.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
+        self.frames().into_iter().filter(|frame| frame.starts_with(&[2, 0x1b])).collect()
+    }
+
+    /// All frames that came or went since this was last called.
+    pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let mut buffer = [0; 4096];
         loop {
             match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) if buffer.starts_with(&[2, 0x1b]) => frames.push(buffer[..length].to_vec()),
-                Ok(_) => {}
+                Ok(length) => frames.push(buffer[..length].to_vec()),
                 Err(Errno::EAGAIN) => return frames,
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
