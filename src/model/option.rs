@@ -66,6 +66,7 @@ pub(crate) mod names {
 #[doc(alias = "team_is_option_per_port")]
 #[doc(alias = "team_is_option_array")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct OptionId {
     /// The kernel's name of the option.
     #[doc(alias = "team_get_option_name")]

@@ -205,6 +205,7 @@ pub enum BpfError {
     Empty,
     /// The bytes do not end with an instruction.
     #[error("{length} bytes are no whole number of BPF instructions of 8 bytes")]
+    #[non_exhaustive]
     PartialInstruction {
         /// How many bytes there are.
         length: usize,
@@ -214,6 +215,7 @@ pub enum BpfError {
         "a BPF program of {count} instructions is more than the {} that fit a message of the team driver",
         BpfProgram::MAX_INSTRUCTIONS
     )]
+    #[non_exhaustive]
     TooLargeForDriver {
         /// How many instructions there are.
         count: usize,
@@ -223,12 +225,14 @@ pub enum BpfError {
         "a BPF program of {count} instructions is more than the {} that the kernel runs",
         BpfProgram::KERNEL_MAX_INSTRUCTIONS
     )]
+    #[non_exhaustive]
     TooLargeForKernel {
         /// How many instructions there are.
         count: usize,
     },
     /// One instruction is wrong.
     #[error("BPF instruction {position}: {reason}")]
+    #[non_exhaustive]
     Instruction {
         /// Which one, counted from 0.
         position: usize,
