@@ -1,3 +1,6 @@
+#[cfg(feature = "serde")]
+mod shape;
+
 use std::fmt;
 
 use crate::model::link::Link;

@@ -16,6 +16,7 @@ bitflags! {
     /// What a change handler wants to hear of.
     #[doc(alias = "team_change_type_mask_t")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct ChangeKind: u32 {
         /// A port was added, removed, or changed its state.
         #[doc(alias = "TEAM_PORT_CHANGE")]
@@ -34,6 +35,7 @@ bitflags! {
 /// Something that came and went within the batch is not in it. A port or option that the kernel marked as changed is,
 /// even if its value is the old one: it was set, or changed and changed back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Changes {
     pub(crate) links: Vec<Change<Link>>,
     pub(crate) ports: Vec<Change<Port>>,

@@ -20,6 +20,7 @@ use super::option_value::OptionValue;
 /// `linux/filter.h`, bpf(4) of the BSDs.
 #[doc(alias = "sock_filter")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BpfInstruction {
     /// What to do: class, size, mode and operator in one number.
     #[doc(alias = "opcode")]
