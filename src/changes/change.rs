@@ -1,3 +1,6 @@
+#[cfg(feature = "serde")]
+mod shape;
+
 use std::fmt;
 
 use super::link_change::LinkChange;

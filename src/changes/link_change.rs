@@ -3,6 +3,7 @@ use bitflags::bitflags;
 bitflags! {
     /// What of a link changed; of a new link all that it has.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct LinkChange: u32 {
         /// The link is gone.
         #[doc(alias = "team_is_ifinfo_removed")]

@@ -17,6 +17,7 @@ bitflags! {
     /// What a change handler wants to hear of.
     #[doc(alias = "team_change_type_mask_t")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct ChangeKind: u32 {
         /// A port was added, removed, or changed its state.
         #[doc(alias = "TEAM_PORT_CHANGE")]
@@ -36,6 +37,7 @@ bitflags! {
 /// even if its value is the old one: it was set, or changed and changed back. So is a link with which the kernel did
 /// something that leaves no trace in it: see [`LinkChange::NOTIFY_PEERS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Changes {
     pub(crate) links: Vec<Change<Link>>,
     pub(crate) ports: Vec<Change<Port>>,

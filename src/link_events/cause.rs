@@ -5,6 +5,7 @@
 /// `IFLA_EVENT_*`, `linux/if_link.h`.
 #[doc(alias = "IFLA_EVENT")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum LinkEventCause {
     /// The device was reset by its driver.

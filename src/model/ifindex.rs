@@ -17,6 +17,7 @@ use std::num::NonZeroU32;
 /// assert_eq!(IfIndex::new(0), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IfIndex(NonZeroU32);
 
 impl IfIndex {

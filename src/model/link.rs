@@ -154,6 +154,7 @@ impl fmt::Display for Link {
 bitflags! {
     /// The flags of a link: `IFF_*` of netdevice(7).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct LinkFlags: u32 {
         /// Set up by its administrator.
         const UP = 1;
@@ -190,6 +191,7 @@ bitflags! {
 
 /// The operational state of a link (RFC 2863).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum OperState {
     /// The driver does not tell; taken for up.

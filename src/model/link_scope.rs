@@ -1,5 +1,6 @@
 /// Which links a handle keeps and follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum LinkScope {
     /// The team's own link and those of its ports. Other links of the namespace cost nothing: the kernel keeps their

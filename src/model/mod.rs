@@ -11,4 +11,6 @@ pub(crate) mod option;
 pub(crate) mod option_type;
 pub(crate) mod option_value;
 pub(crate) mod port;
+#[cfg(feature = "serde")]
+mod shapes;
 pub(crate) mod tx_method;

@@ -66,6 +66,8 @@ pub(crate) mod names {
 #[doc(alias = "team_is_option_per_port")]
 #[doc(alias = "team_is_option_array")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct OptionId {
     /// The kernel's name of the option.
     #[doc(alias = "team_get_option_name")]
@@ -115,6 +117,7 @@ impl fmt::Display for OptionId {
 #[doc(alias = "team_option")]
 #[doc(alias = "team_option_str")]
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TeamOption {
     pub(crate) id: OptionId,
     pub(crate) value: OptionValue,

@@ -5,6 +5,7 @@ use super::option_value::OptionValue;
 /// The type that the driver gives an option.
 #[doc(alias = "team_option_type")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum OptionType {
     /// An unsigned number.

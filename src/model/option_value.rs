@@ -5,6 +5,7 @@ use super::option_type::OptionType;
 /// An option's value in the type that the driver gives the option.
 #[doc(alias = "team_option_value_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum OptionValue {
     /// An unsigned number.

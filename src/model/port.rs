@@ -10,6 +10,7 @@ use super::ifindex::IfIndex;
 #[doc(alias = "team_port")]
 #[doc(alias = "team_port_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Port {
     pub(crate) ifindex: IfIndex,
     pub(crate) name: Option<Arc<str>>,
@@ -77,6 +78,7 @@ impl fmt::Display for Port {
 
 /// Whether a port sends and receives in turn or at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Duplex {
     /// In turn.

@@ -20,6 +20,7 @@ use super::option_value::OptionValue;
 /// `linux/filter.h`, bpf(4) of the BSDs.
 #[doc(alias = "sock_filter")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BpfInstruction {
     /// What to do: class, size, mode and operator in one number.
     #[doc(alias = "opcode")]
@@ -205,6 +206,7 @@ pub enum BpfError {
     Empty,
     /// The bytes do not end with an instruction.
     #[error("{length} bytes are no whole number of BPF instructions of 8 bytes")]
+    #[non_exhaustive]
     PartialInstruction {
         /// How many bytes there are.
         length: usize,
@@ -214,6 +216,7 @@ pub enum BpfError {
         "a BPF program of {count} instructions is more than the {} that fit a message of the team driver",
         BpfProgram::MAX_INSTRUCTIONS
     )]
+    #[non_exhaustive]
     TooLargeForDriver {
         /// How many instructions there are.
         count: usize,
@@ -223,12 +226,14 @@ pub enum BpfError {
         "a BPF program of {count} instructions is more than the {} that the kernel runs",
         BpfProgram::KERNEL_MAX_INSTRUCTIONS
     )]
+    #[non_exhaustive]
     TooLargeForKernel {
         /// How many instructions there are.
         count: usize,
     },
     /// One instruction is wrong.
     #[error("BPF instruction {position}: {reason}")]
+    #[non_exhaustive]
     Instruction {
         /// Which one, counted from 0.
         position: usize,

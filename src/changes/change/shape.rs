@@ -1,0 +1,62 @@
+//! How a change looks to serde: one that no batch could hold is refused.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Change;
+use crate::model::link::Link;
+use crate::model::option::TeamOption;
+use crate::model::port::Port;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Change")]
+struct Shape<T> {
+    before: Option<T>,
+    latest: T,
+    removed: bool,
+    by_us: bool,
+    left: bool,
+}
+
+impl<T: Serialize> Serialize for Change<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { before, after, removed, by_us, left } = self;
+        let (removed, by_us, left) = (*removed, *by_us, *left);
+        Shape { before: before.as_ref(), latest: after, removed, by_us, left }.serialize(serializer)
+    }
+}
+
+impl<T> Shape<T> {
+    /// What only changes of some things can be, the others' implementations forbid.
+    fn into_change<E: Error>(self, may_be_by_us: bool, may_leave: bool) -> Result<Change<T>, E> {
+        let Self { before, latest, removed, by_us, left } = self;
+        if removed && before.is_none() {
+            return Err(E::custom("something is removed that was not there before"));
+        }
+        if left && (removed || !may_leave) {
+            return Err(E::custom("only a link that still exists can leave"));
+        }
+        if by_us && !may_be_by_us {
+            return Err(E::custom("only an option can be set by a handle"));
+        }
+        Ok(Change { before, after: latest, removed, by_us, left })
+    }
+}
+
+impl<'de> Deserialize<'de> for Change<Link> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Shape::deserialize(deserializer)?.into_change(false, true)
+    }
+}
+
+impl<'de> Deserialize<'de> for Change<Port> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Shape::deserialize(deserializer)?.into_change(false, false)
+    }
+}
+
+impl<'de> Deserialize<'de> for Change<TeamOption> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Shape::deserialize(deserializer)?.into_change(true, false)
+    }
+}

@@ -1,0 +1,79 @@
+//! What may grow says so: public enums, structs with public fields, and variants with fields are `#[non_exhaustive]`,
+//! unless this test names them.
+
+#![allow(clippy::expect_used, reason = "a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What cannot grow: an instruction is the kernel's `struct sock_filter`, and a value of an unknown type is all that came.
+const COMPLETE: [&str; 2] = ["pub struct BpfInstruction {", "Other {"];
+/// Private modules have no say in what is public; these hold nothing that is.
+const INNER: [&str; 4] = ["src/netlink", "src/session", "src/cache", "src/fuzzing"];
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.into_iter().chain(directories.iter().flat_map(|directory| sources(directory))).collect()
+}
+
+/// The definitions of a file that may grow and do not say so.
+fn unmarked(source: &str) -> Vec<&str> {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut in_public_enum = false;
+    let mut found = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let may_grow = if line.starts_with("pub enum ") {
+            in_public_enum = true;
+            true
+        } else if line.starts_with("pub struct ") {
+            has_public_field(&lines, number)
+        } else {
+            let is_variant = line.trim_start().starts_with(char::is_uppercase) && line.ends_with(" {");
+            in_public_enum && line.starts_with("    ") && is_variant
+        };
+        if *line == "}" {
+            in_public_enum = false;
+        }
+        if may_grow && !is_marked(&lines, number) && !COMPLETE.contains(&line.trim_start()) {
+            found.push(*line);
+        }
+    }
+    found
+}
+
+fn has_public_field(lines: &[&str], number: usize) -> bool {
+    let has_body = lines.get(number).is_some_and(|line| line.ends_with(" {"));
+    has_body && lines.iter().skip(number + 1).take_while(|line| **line != "}").any(|line| line.starts_with("    pub "))
+}
+
+/// Whether one of the attributes right above says it.
+fn is_marked(lines: &[&str], number: usize) -> bool {
+    let above = lines.iter().take(number).rev().map(|line| line.trim_start());
+    above.take_while(|line| !line.is_empty() && *line != "}").any(|line| line == "#[non_exhaustive]")
+}
+
+#[test]
+fn what_may_grow_says_so() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut definitions = 0;
+    for file in sources(&root.join("src")) {
+        let path = file.strip_prefix(root).expect("a file of the crate");
+        let is_inner = INNER.iter().any(|inner| path.starts_with(inner)) || path.ends_with("tests.rs");
+        if path.extension().is_none_or(|extension| extension != "rs") || is_inner {
+            continue;
+        }
+        let source = fs::read_to_string(&file).expect("a source file");
+        definitions += source.lines().filter(|line| *line == "#[non_exhaustive]").count();
+        assert_eq!(unmarked(&source), [""; 0], "{}", path.display());
+    }
+    assert!(definitions > 10, "the test looks at nothing");
+}
+
+#[test]
+fn what_does_not_say_so_is_found() {
+    let plain = "pub enum A {\n    B,\n    C {\n        d: u8,\n    },\n}\n\npub struct E {\n    pub f: u8,\n}\n";
+    assert_eq!(unmarked(plain), ["pub enum A {", "    C {", "pub struct E {"]);
+    let marked = plain.replace("pub ", "#[non_exhaustive]\npub ").replace("    C", "    #[non_exhaustive]\n    C");
+    assert_eq!(unmarked(&marked.replace("    #[non_exhaustive]\npub f", "    pub f")), [""; 0]);
+}

@@ -1,0 +1,131 @@
+//! Values of a running team, and values made by hand, are the same after they were written and read again.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
+
+use std::fmt::Debug;
+
+use libteam::{
+    BpfInstruction, BpfProgram, Change, Changes, Duplex, ErrorKind, HashFields, HwAddr, IfIndex, Link, LinkChange,
+    LinkFlags, LinkScope, LinkSettings, Mode, NewLink, OperState, OptionId, OptionType, OptionValue, Port, RtnlSocket,
+    TeamHandle, TeamOption, TxMethod,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Writes and reads in a format with names and in one without.
+fn assert_survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let text = serde_json::to_string(value).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value, "{text}");
+    let bytes = postcard::to_stdvec(value).unwrap();
+    assert_eq!(postcard::from_bytes::<T>(&bytes).unwrap(), *value, "{text}");
+}
+
+fn assert_is<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, shape: &Value) {
+    assert_eq!(serde_json::to_value(value).unwrap(), *shape);
+    assert_survives(value);
+}
+
+fn refusal<T: DeserializeOwned + Debug>(shape: Value) -> String {
+    serde_json::from_value::<T>(shape).unwrap_err().to_string()
+}
+
+#[test]
+fn values_look_as_people_write_them() {
+    let port = IfIndex::new(7).unwrap();
+    assert_is(&port, &json!(7));
+    assert_is(&"02:00:00:00:00:2a".parse::<HwAddr>().unwrap(), &json!("02:00:00:00:00:2a"));
+    assert_is(&HwAddr::new(&[]).unwrap(), &json!(""));
+    assert_is(&Mode::ActiveBackup, &json!("activebackup"));
+    assert_is(&Mode::Other("weighted".to_owned()), &json!("weighted"));
+    assert_is(&TxMethod::HashToPortMapping, &json!("hash_to_port_mapping"));
+    assert_is(&(HashFields::ETH | HashFields::IP), &json!(["eth", "ip"]));
+    assert_is(&HashFields::empty(), &json!([]));
+    assert_is(&Duplex::Full, &json!("full"));
+    assert_is(&LinkScope::Team, &json!("team"));
+    assert_is(&OperState::LowerLayerDown, &json!("lower_layer_down"));
+    assert_is(&OperState::Other(9), &json!({"other": 9}));
+    assert_is(&(LinkFlags::UP | LinkFlags::RUNNING), &json!("UP | RUNNING"));
+    assert_is(&LinkFlags::from_bits_retain(1 << 9 | 1 << 30), &json!("ALL_MULTICAST | 0x40000000"));
+    assert_is(&(LinkChange::NAME | LinkChange::MTU), &json!("NAME | MTU"));
+    assert_is(&ErrorKind::NotFound, &json!("not_found"));
+    assert_is(&OptionId::port("enabled", port), &json!({"name": "enabled", "port": 7, "array_index": null}));
+    assert_is(&OptionType::I32, &json!("i32"));
+    assert_is(&OptionValue::Bool(true), &json!({"bool": true}));
+    assert_is(&OptionValue::I32(-5), &json!({"i32": -5}));
+    assert_is(&OptionValue::Binary(vec![0, 255]), &json!({"binary": [0, 255]}));
+    let program = BpfProgram::new([BpfInstruction::statement(6, 1)]).unwrap();
+    assert_is(&program, &json!([{"code": 6, "jump_true": 0, "jump_false": 0, "k": 1}]));
+}
+
+#[test]
+fn values_that_could_not_be_made_are_not_read_either() {
+    assert!(refusal::<IfIndex>(json!(0)).contains("nonzero"));
+    assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
+    assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
+    assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));
+    let load = json!([{"code": 0x30, "jump_true": 0, "jump_false": 0, "k": 5}]);
+    assert!(refusal::<BpfProgram>(load).contains("the last instruction is no return"));
+    assert!(refusal::<Link>(link_shape(&json!(vec![0; 33]))).contains("at most 32 bytes"));
+    assert_survives::<Link>(&serde_json::from_value(link_shape(&json!(vec![0; 32]))).unwrap());
+}
+
+fn link_shape(phys_port_id: &Value) -> Value {
+    json!({
+        "ifindex": 2, "name": "eth1", "hwaddr": null, "original_hwaddr": null, "master": null, "flags": "UP",
+        "carrier": true, "carrier_changes": 2, "oper_state": "up", "mtu": 1500, "kind": null,
+        "phys_port_id": phys_port_id, "alternative_names": [],
+    })
+}
+
+#[test]
+fn changes_that_no_batch_holds_are_not_read() {
+    let port = json!({"ifindex": 7, "name": "eth1", "link_up": true, "speed_mbps": null, "duplex": "unknown"});
+    let option = json!({"id": {"name": "mode", "port": null, "array_index": null}, "value": {"bool": true}});
+    let link = link_shape(&json!(null));
+    let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "by_us": by_us, "left": left});
+    let none = json!(null);
+    assert!(refusal::<Change<Port>>(change(&none, &port, true, false, false)).contains("not there before"));
+    assert!(refusal::<Change<Port>>(change(&port, &port, false, false, true)).contains("only a link"));
+    assert!(refusal::<Change<Port>>(change(&port, &port, false, true, false)).contains("only an option"));
+    assert!(refusal::<Change<TeamOption>>(change(&option, &option, false, true, true)).contains("only a link"));
+    assert!(refusal::<Change<Link>>(change(&link, &link, true, false, true)).contains("still exists"));
+    assert!(refusal::<Change<Link>>(change(&link, &link, false, true, false)).contains("only an option"));
+
+    assert_survives::<Change<Port>>(&serde_json::from_value(change(&port, &port, true, false, false)).unwrap());
+    assert_survives::<Change<Link>>(&serde_json::from_value(change(&link, &link, false, false, true)).unwrap());
+}
+
+#[test]
+fn what_a_team_tells_survives() {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let mut team = TeamHandle::builder().link_scope(LinkScope::All).create("team0").unwrap();
+    let eth1 = rtnl.create_link(&NewLink::dummy("eth1")).unwrap();
+    let eth2 = rtnl.create_link(&NewLink::veth("eth2", "far2")).unwrap();
+    team.set_mode(Mode::LoadBalance).unwrap();
+    team.set_bpf_hash_func(&BpfProgram::hash(HashFields::L4)).unwrap();
+    team.add_port(eth1).unwrap();
+    team.add_port(eth2).unwrap();
+    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up()).unwrap();
+    assert_all_survive(&mut team);
+
+    team.remove_port(eth2).unwrap();
+    let removal = assert_all_survive(&mut team);
+    assert!(removal.ports().any(Change::is_removed) && removal.options().any(Change::is_removed));
+
+    let printed: Vec<_> = team.options().map(ToString::to_string).collect();
+    let options: Vec<_> = team.options().cloned().collect();
+    let read: Vec<TeamOption> = serde_json::from_value(serde_json::to_value(options).unwrap()).unwrap();
+    assert_eq!(read.iter().map(ToString::to_string).collect::<Vec<_>>(), printed, "with the names of their ports");
+}
+
+fn assert_all_survive(team: &mut TeamHandle) -> Changes {
+    let changes = team.handle_events().unwrap();
+    assert!(!changes.is_empty());
+    assert_survives(&changes);
+    team.links().for_each(assert_survives);
+    team.ports().for_each(assert_survives);
+    team.options().for_each(assert_survives);
+    changes
+}
