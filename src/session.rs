@@ -150,7 +150,14 @@ impl Session {
                 self.team_events.give_up();
             }
         }
-        self.update()
+        self.follow_ports()?;
+        // What comes meanwhile the sockets announce. It is read now only where something else depends on it.
+        if self.has_unfinished() {
+            return self.update();
+        }
+        self.cache.trust_team_link();
+        self.cache.name_ports();
+        Ok(())
     }
 
     /// One of the sockets that announce work.
@@ -160,11 +167,12 @@ impl Session {
 
     /// Whether there is work that no socket announces: changes to tell, or a resync that failed.
     pub(crate) fn has_work(&self) -> bool {
-        self.cache.has_changes()
-            || self.resynced
-            || self.needs_resync()
-            || self.cache.is_team_link_doubtful()
-            || self.doubtful_links().next().is_some()
+        self.cache.has_changes() || self.resynced || self.has_unfinished()
+    }
+
+    /// Whether the cache may not be what the kernel said last.
+    fn has_unfinished(&self) -> bool {
+        self.needs_resync() || self.cache.is_team_link_doubtful() || self.doubtful_links().next().is_some()
     }
 
     /// Tells what changed since this was last called.
