@@ -41,6 +41,8 @@ pub(crate) struct Session {
     cache: Cache,
     /// Unless all links are kept.
     follow: Option<Follow>,
+    /// The last update stopped before there was nothing more to do.
+    unfinished: bool,
     /// Told with the next changes.
     resynced: bool,
     inconsistent: bool,
@@ -57,8 +59,9 @@ impl Session {
         cache: Cache,
         follow: Option<Follow>,
     ) -> Result<Self> {
-        let (resynced, inconsistent) = (false, false);
-        let mut session = Self { rtnl, genl, link_events, team_events, cache, follow, resynced, inconsistent };
+        let (unfinished, resynced, inconsistent) = (false, false, false);
+        let mut session =
+            Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent };
         session.cache.pause();
         session.resync()?;
         session.update()?;
@@ -108,6 +111,7 @@ impl Session {
     }
 
     fn follow_events(&mut self) -> Result<()> {
+        self.unfinished = true;
         let mut rounds = 0;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
         while rounds < MAX_ROUNDS {
@@ -127,6 +131,7 @@ impl Session {
             }
             let looked = self.check_doubtful_links()?;
             if !self.follow_ports()? && !looked {
+                self.unfinished = false;
                 break;
             }
         }
@@ -151,6 +156,7 @@ impl Session {
             }
         }
         self.follow_ports()?;
+        self.unfinished = false;
         // What comes meanwhile the sockets announce. It is read now only where something else depends on it.
         if self.has_unfinished() {
             return self.update();
@@ -165,14 +171,18 @@ impl Session {
         self.link_events.as_fd()
     }
 
-    /// Whether there is work that no socket announces: changes to tell, or a resync that failed.
+    /// Whether there is work that no socket announces: changes to tell, a resync that failed, or what was left undone
+    /// when reading stopped, which may be just where the events ended.
     pub(crate) fn has_work(&self) -> bool {
         self.cache.has_changes() || self.resynced || self.has_unfinished()
     }
 
     /// Whether the cache may not be what the kernel said last.
     fn has_unfinished(&self) -> bool {
-        self.needs_resync() || self.cache.is_team_link_doubtful() || self.doubtful_links().next().is_some()
+        self.unfinished
+            || self.needs_resync()
+            || self.cache.is_team_link_doubtful()
+            || self.doubtful_links().next().is_some()
     }
 
     /// Tells what changed since this was last called.
