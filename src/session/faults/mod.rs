@@ -5,6 +5,7 @@
 //! would mean another case after any change to the strategies. `PROPTEST_CASES` sets how many cases are played.
 
 mod action;
+mod history;
 mod kernel;
 mod notice;
 mod options;
@@ -158,7 +159,7 @@ impl Case {
         prop_assert!(kernel.elapsed() <= limit, "{:?} of model time for {} requests", kernel.elapsed(), tally.sends);
         prop_assert!(tally.vain_waits == 0 || tally.faults > 0, "waited for what does not come");
         for (key, value) in &self.set {
-            let was = kernel.service.truth.history.get(key).is_some_and(|values| values.contains(value));
+            let was = kernel.service.truth.history.has(key, value);
             prop_assert!(was || !self.is_strict, "{:?} was not set to {:?}", key, value);
         }
         if let Err(error) = result {
