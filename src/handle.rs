@@ -338,10 +338,10 @@ impl TeamHandle {
     fn deliver(&mut self) -> (Changes, Outcome) {
         let mut outcome = Outcome::default();
         let news = self.session.take_changes();
-        if !self.handlers.begin() {
+        let Some(_delivery) = self.handlers.begin() else {
             self.handlers.queue(news.clone());
             return (news, outcome);
-        }
+        };
         let mut told = Changes::default();
         let mut next = Some(news);
         while let Some(batch) = next {
@@ -349,7 +349,6 @@ impl TeamHandle {
             told.append(batch);
             next = self.handlers.next_batch();
         }
-        self.handlers.end();
         (told, outcome)
     }
 
