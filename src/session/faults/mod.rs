@@ -57,10 +57,10 @@ fn start(kernel: &Shared) -> Result<Session> {
     let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
     let end = |line| End { kernel: kernel.clone(), line };
     let connect = |line| NetlinkConnection::new(Connection::new(end(line), TIMEOUT), attempts, InterruptedDump::Keep);
-    let listen = |line| EventSocket::new(end(line)).during(|| "preparing an event socket".to_owned());
+    let listen = |line| EventSocket::new(end(line));
     let genl = Genl::resolve(connect(Line::Genl))?;
     let cache = Cache::new(index(TEAM), "team0".to_owned(), LinkScope::All);
-    let (links, team) = (listen(Line::LinkEvents)?, listen(Line::TeamEvents)?);
+    let (links, team) = (listen(Line::LinkEvents), listen(Line::TeamEvents));
     Session::start(RtnlSocket::over(connect(Line::Rtnl)), genl, links, team, cache, None)
 }
 
@@ -92,7 +92,7 @@ impl Case {
         let session = &mut self.session;
         let result = match call {
             Call::HandleEvents => session.update(),
-            Call::Refresh => session.refresh(),
+            Call::Refresh => session.refresh(true),
             Call::Update => return Ok(session.update()),
             _ => return Ok(self.command(call)),
         };
