@@ -248,8 +248,8 @@ impl TeamBuilder {
         let link_events = link_events.join(RTNLGRP_LINK).during(preparing)?;
         let team_events = team_events.join(genl.event_group()).during(preparing)?;
         let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(preparing)?;
-        let link_events = EventSocket::new(link_events).during(preparing)?.growing_to(limit);
-        let team_events = EventSocket::new(team_events).during(preparing)?.growing_to(limit);
+        let link_events = EventSocket::new(link_events).growing_to(limit);
+        let team_events = EventSocket::new(team_events).growing_to(limit);
         let cache = Cache::new(ifindex, name, self.link_scope);
         let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
         Ok(TeamHandle::new(session, readiness, home))

@@ -201,7 +201,8 @@ impl TeamHandle {
     /// As [`handle_events`](Self::handle_events).
     #[doc(alias = "team_refresh")]
     pub fn refresh(&mut self) -> Result<Changes> {
-        let refreshed = self.session.refresh();
+        let events_wait = self.wait(Some(Duration::ZERO))?;
+        let refreshed = self.session.refresh(events_wait);
         self.tell(refreshed)
     }
 

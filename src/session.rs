@@ -142,11 +142,11 @@ impl Session {
         Ok(())
     }
 
-    /// Asks the kernel for everything, whether something was lost or not.
-    pub(crate) fn refresh(&mut self) -> Result<()> {
+    /// Asks the kernel for everything, whether something was lost or not. Where events wait, they are read before.
+    pub(crate) fn refresh(&mut self, events_wait: bool) -> Result<()> {
         self.check_alive()?;
         // What waits is older than the answers will be.
-        let rest = self.drain()?;
+        let rest = if events_wait { self.drain()? } else { Rest::Nothing };
         self.resync()?;
         match rest {
             Rest::Nothing => self.recovered(),
@@ -274,12 +274,16 @@ impl Session {
         })?;
         // The kernel tells them in order, or nearly so.
         seen.sort_unstable();
+        let mut seen = seen.into_iter().peekable();
         let mut missing: BTreeSet<IfIndex> = self
             .cache
             .links()
             .iter()
             .map(crate::model::link::Link::ifindex)
-            .filter(|link| seen.binary_search(link).is_err())
+            .filter(|link| {
+                while seen.next_if(|seen| seen < link).is_some() {}
+                seen.peek() != Some(link)
+            })
             .collect();
         self.inconsistent |= consistency == Consistency::Interrupted;
         // The team is no port of itself, and what is no port any more may still be there.

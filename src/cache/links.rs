@@ -42,8 +42,10 @@ impl Links {
     /// `is_enslaved_now` says that it became a port of that master by this very message.
     pub(crate) fn apply(&mut self, report: &LinkReport<'_>, given: Option<HwAddr>, is_enslaved_now: bool) {
         let ifindex = report.ifindex;
-        if let Some(back) = self.left.remove(&ifindex) {
-            self.by_index.insert(ifindex, Box::new(back));
+        if !self.left.is_empty() {
+            if let Some(back) = self.left.remove(&ifindex) {
+                self.by_index.insert(ifindex, Box::new(back));
+            }
         }
         let Some(link) = self.by_index.get_mut(&ifindex) else {
             let mut link = Link::from_report(report, &mut self.kinds);

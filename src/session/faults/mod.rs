@@ -60,11 +60,11 @@ fn start(kernel: &Shared) -> Result<Session> {
     let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
     let end = |line| End { kernel: kernel.clone(), line };
     let connect = |line| NetlinkConnection::new(Connection::new(end(line), TIMEOUT), attempts, InterruptedDump::Keep);
-    let listen = |line| EventSocket::new(end(line)).during(|| "preparing an event socket".to_owned());
+    let listen = |line| EventSocket::new(end(line));
     let mut genl = Genl::resolve(connect(Line::Genl))?;
     let scope = kernel.lock().setting.scope;
     let cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
-    let (mut links, mut team) = (listen(Line::LinkEvents)?, listen(Line::TeamEvents)?);
+    let (mut links, mut team) = (listen(Line::LinkEvents), listen(Line::TeamEvents));
     let _ = team.set_filter(Some(&filter::team(index(TEAM), genl.family_id())));
     let follow = (scope == LinkScope::Team).then(|| {
         let named = genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect();
@@ -102,7 +102,7 @@ impl Case {
         let session = &mut self.session;
         let result = match call {
             Call::HandleEvents => session.update(),
-            Call::Refresh => session.refresh(),
+            Call::Refresh => session.refresh(true),
             Call::Update => return Ok(session.update()),
             _ => return Ok(self.command(call)),
         };
