@@ -77,7 +77,7 @@ fn the_team_and_its_ports_are_shown_and_followed() {
 #[test]
 fn keys_and_signals_end_it_and_give_the_terminal_back() {
     let _team = team_with_ports_in_all_states(None);
-    for keys in ["q", "\x03", "\x1b"] {
+    for keys in ["q", "Q", "\x03"] {
         let mut terminal = watch();
         assert!(terminal.screen().alternate_screen());
         terminal.type_in(keys);
@@ -132,6 +132,19 @@ fn a_screen_of_another_size_is_filled() {
     terminal.see_that("the foot at the foot", |terminal| {
         terminal.screen().contents_between(39, 0, 39, 120).contains("q quit")
     });
+}
+
+#[test]
+fn a_terminal_that_does_not_know_its_size_has_the_usual_one() {
+    let _team = team_with_ports_in_all_states(None);
+    let mut terminal = Terminal::start_without_size(&program("--live team0"));
+    terminal.see("CHANGES  CHG/S");
+    terminal.see_that("the foot at the foot", |terminal| {
+        terminal.screen().contents_between(23, 0, 23, 80).contains("q quit")
+    });
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    terminal.assert_given_back();
 }
 
 #[test]

@@ -30,11 +30,20 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts a program in a new terminal of so many rows and columns.
     pub(crate) fn start(program: &Command, rows: u16, columns: u16) -> Self {
+        Self::start_told(program, (rows, columns), (rows, columns))
+    }
+
+    /// Starts a program in a new terminal of the usual size, which it is not told.
+    pub(crate) fn start_without_size(program: &Command) -> Self {
+        Self::start_told(program, (24, 80), (0, 0))
+    }
+
+    fn start_told(program: &Command, (rows, columns): (u16, u16), told: (u16, u16)) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
-        tcsetwinsize(&keyboard, size(rows, columns)).unwrap();
+        tcsetwinsize(&keyboard, size(told.0, told.1)).unwrap();
         let line = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         // Makes it the program's own terminal, which sends it signals.
         let mut command = Command::new("setsid");

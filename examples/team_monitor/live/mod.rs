@@ -20,6 +20,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use libteam::Error::{DeviceGone, NoSuchDevice, NotTeam};
 use libteam::TeamHandle;
 
 use screen::Screen;
@@ -38,7 +39,7 @@ pub(crate) fn run(name: &str) -> Result<ExitCode, Box<dyn Error>> {
     let mut view = View::default();
     // Before the screen: what starts a thread has to come after the signals, which no thread may take.
     let signals = sources::block_signals()?;
-    let mut screen = Screen::enter()?;
+    let mut screen = Screen::enter().map_err(|error| format!("cannot use the terminal: {error}"))?;
     let sources = Sources::new(signals)?;
     let mut scroll = Scroll::default();
     loop {
@@ -81,7 +82,7 @@ fn follow(team: &mut Option<TeamHandle>, view: &mut View, now: Instant) -> Resul
                 view.find(&handle, now);
                 *team = Some(handle);
             }
-            Err(libteam::Error::NoSuchDevice { .. } | libteam::Error::NotTeam { .. }) => {}
+            Err(NoSuchDevice { .. } | NotTeam { .. } | DeviceGone { .. }) => {}
             Err(error) => return Err(error.into()),
         },
     }

@@ -143,7 +143,7 @@ fn meaning_of_key(key: KeyEvent) -> Key {
         };
     }
     match key.code {
-        KeyCode::Char('q' | 'Q') | KeyCode::Esc => Key::Quit,
+        KeyCode::Char('q' | 'Q') => Key::Quit,
         KeyCode::Up | KeyCode::Char('k') => Key::Scroll(By::Rows(-1)),
         KeyCode::Down | KeyCode::Char('j') => Key::Scroll(By::Rows(1)),
         KeyCode::PageUp => Key::Scroll(By::Pages(-1)),

@@ -188,8 +188,8 @@ fn any_size_can_be_drawn() {
     let mut many = view();
     many.ports.extend((10..100).map(|number| row(number, "a\u{1b}[31mb漢字", State::Active)));
     for view in [&View::default(), &many] {
-        for width in [1, 2, 5, 6, 7, 8, 20, 40, 41, 79, 120] {
-            for height in (1..12).chain([30]) {
+        for width in [0, 1, 2, 5, 6, 7, 8, 20, 40, 41, 79, 120] {
+            for height in (0..12).chain([30]) {
                 let mut scroll = Scroll::default();
                 scroll.by(By::ToEnd);
                 drawn(view, &mut scroll, width, height);

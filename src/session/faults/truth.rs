@@ -171,7 +171,7 @@ impl Truth {
     fn tell_of_other_team(&mut self) {
         let (port, option) = ((3, PortState { link_up: true, speed: 1 }), setting(0, 0, 9));
         self.notices.push(Notice::Team(wire::ports(TEAM, &[port], Mark::Changed, self.items)));
-        self.notices.push(Notice::Team(wire::options(TEAM, &[option.clone()], Mark::Changed, self.items)));
+        self.notices.push(Notice::Team(wire::options(TEAM, std::slice::from_ref(&option), Mark::Changed, self.items)));
         let things = [(Key::Port(port.0), Value::Port(port.1)), (Key::Option(option.0), Value::Option(option.1))];
         for (key, value) in things {
             self.history.note_removed(key.clone());
