@@ -9,6 +9,7 @@ use libteam::{Changes, IfIndex, Link, LinkChange, LinkScope, Mode, TeamHandle};
 
 use crate::difference::until_quiet;
 use crate::effort::rounds;
+use crate::kernel::renaming;
 use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
 use crate::raw::{Raw, drops};
 use crate::truth::{assert_true, state};
@@ -61,8 +62,11 @@ fn what_happens_to_a_port_is_told_as_to_a_handle_that_follows_all() {
     team.add_port(index("d1")).unwrap();
     until_quiet(&mut team);
     until_quiet(&mut all);
-    for command in ["team0 mtu 1300", "d0 name port0", "port0 address 02:00:00:00:00:07", "port0 down"] {
-        ip(&format!("link set {command}"));
+    let mut commands = vec!["link set team0 mtu 1300".to_owned()];
+    commands.extend(renaming("d0", "port0"));
+    commands.extend(["link set port0 address 02:00:00:00:00:07", "link set port0 down"].map(str::to_owned));
+    for command in commands {
+        ip(&command);
         until_told(&mut team, &mut all, &[d0, own]);
     }
     assert_true(&team);
@@ -198,7 +202,7 @@ fn a_team_with_more_ports_than_the_kernel_takes_a_filter_for_loses_nothing() {
     assert_eq!(team.links().len(), ports + 1);
     ip("link del p0");
     ip("link set p1 nomaster");
-    ip("link set p2 name q2");
+    ip_batch(&renaming("p2", "q2"));
     hear_until_true(&mut team);
     assert_eq!(team.links().len(), ports - 1);
     let fresh = TeamHandle::open("team0").unwrap();

@@ -19,7 +19,8 @@ use crate::driver::Driver;
 use crate::effort::rounds;
 use crate::environment::{is_alone, open_descriptors, run_alone};
 use crate::forger::{TEAM_OPTIONS, message};
-use crate::netns::{NamedNamespace, dummies, enter, index, ip, ip_batch, without};
+use crate::kernel::renaming;
+use crate::netns::{NamedNamespace, dummies, enter, index, ip_batch, without};
 use crate::raw::{Raw, attribute};
 use crate::truth::assert_true;
 use crate::watch::{all_links, hear_until_true, refusal, told};
@@ -270,7 +271,7 @@ fn a_team_of_600_ports_opens_and_works() {
         assert_eq!(team.option(&count()).unwrap().value(), &OptionValue::U32(number));
         team.remove_port(first).unwrap();
         assert!(!team.is_port(first));
-        ip(&format!("link set {} name q{number}", names[10 * number as usize]));
+        ip_batch(&renaming(&names[10 * number as usize], &format!("q{number}")));
         team.wait(Some(Duration::from_secs(1))).unwrap();
         hear_until_true(&mut team);
         assert_eq!(team.ports().len(), ports - 1);
