@@ -25,13 +25,11 @@ fn watch(name: &str) -> libteam::Result<()> {
     loop {
         team.wait(None)?;
         for port in team.handle_events()?.ports() {
-            match port.after() {
-                Some(port) => print_port(port),
-                None => {
-                    println!("removed");
-                    return Ok(());
-                }
-            }
+            let Some(port) = port.after() else {
+                println!("removed");
+                return Ok(());
+            };
+            print_port(port);
         }
     }
 }
