@@ -294,6 +294,20 @@ impl TeamHandle {
     ///
     /// [`Error::NotTeam`] if the name belongs to a device of another kind, which is left alone; otherwise as
     /// [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// TeamHandle::create("team0")?.set_mode(Mode::Random)?;
+    ///
+    /// let team = TeamHandle::recreate("team0")?;
+    /// assert_eq!(team.mode(), Some(Mode::Unset), "it is a new one");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_recreate")]
     pub fn recreate(name: &str) -> Result<Self> {
         TeamBuilder::new().recreate(name)
@@ -319,6 +333,19 @@ impl TeamHandle {
     /// - [`Error::Kernel`] with `EPERM` without `CAP_NET_ADMIN` in the initial user namespace.
     /// - [`Error::InvalidSetting`] for an environment variable `TEAM_EVENT_BUFSIZE` that is no number.
     /// - [`Error::DeviceGone`] if the device was deleted meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// let opened = TeamHandle::open_index(created.team_ifindex())?;
+    /// assert_eq!(opened.name(), "team0");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_init")]
     pub fn open_index(ifindex: IfIndex) -> Result<Self> {
         TeamBuilder::new().open_index(ifindex)

@@ -7,6 +7,10 @@
 //! [`TeamHandle`] is one team. [`RtnlSocket`] is for the rest of a daemon's work: links, addresses, routes and more.
 //! [`LinkEvents`] hears of every link. [`NetlinkConnection`], under them all, speaks any netlink protocol.
 //!
+//! The [`guide`] explains the pieces and how they go together, what happens when notifications are lost, what rights it
+//! takes, and how to come from the C library. Every function of that is found here by its C name: search the docs for
+//! `team_set_active_port`, say.
+//!
 //! ```
 //! use libteam::{ChangeKind, Mode, TeamHandle};
 //!
@@ -28,6 +32,13 @@
 //! # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 //! # Ok::<(), libteam::Error>(())
 //! ```
+//!
+//! # Features
+//!
+//! - `serde`, off by default: the values ([`Link`], [`Port`], [`TeamOption`], [`Changes`], [`Mode`], [`HwAddr`] and the
+//!   others that hold no socket and no message of the kernel) can be serialised and deserialised. A value that could
+//!   not be had otherwise is refused: a hardware address that is too long, a BPF program that the kernel would not
+//!   take. A later version may add fields; so keep what is written for good in types of your own.
 
 mod announce;
 mod builder;
@@ -39,6 +50,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod genl;
+pub mod guide;
 mod handle;
 mod handlers;
 mod iter;

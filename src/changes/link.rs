@@ -10,6 +10,24 @@ use crate::model::link::Link;
 
 impl Change<Link> {
     /// What of the link changed, and what the kernel did with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkChange, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.handle_events()?;
+    /// team.set_hwaddr(team.team_ifindex(), "02:00:00:00:00:2a".parse().expect("an address"))?;
+    ///
+    /// let changes = team.handle_events()?;
+    /// let link = changes.links().next().expect("the team's own");
+    /// assert!(link.what().contains(LinkChange::HWADDR));
+    /// assert!(!link.what().contains(LinkChange::NAME));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_is_ifinfo_changed")]
     #[must_use]
     pub fn what(&self) -> LinkChange {

@@ -36,6 +36,32 @@ bitflags! {
 /// Something that came and went within the batch is not in it. A port or option that the kernel marked as changed is,
 /// even if its value is the old one: it was set, or changed and changed back. So is a link with which the kernel did
 /// something that leaves no trace in it: see [`LinkChange::NOTIFY_PEERS`].
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{ChangeKind, NewLink, RtnlSocket, TeamHandle};
+///
+/// # enter_namespace();
+/// let mut rtnl = RtnlSocket::new()?;
+/// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+/// let mut team = TeamHandle::create("team0")?;
+/// team.handle_events()?;
+/// team.add_port(eth1)?;
+///
+/// let changes = team.handle_events()?;
+/// for port in changes.ports() {
+///     match (port.before(), port.after()) {
+///         (None, Some(new)) => println!("new: {new}"),
+///         (Some(old), Some(new)) => println!("{old} is now {new}"),
+///         (_, None) => println!("gone: {}", port.latest()),
+///     }
+/// }
+/// assert!(changes.ports().next().is_some_and(|port| port.is_added()));
+/// assert!(changes.kinds().contains(ChangeKind::PORT | ChangeKind::OPTION));
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Changes {

@@ -8,6 +8,20 @@ use super::ifindex::IfIndex;
 
 /// One network interface of the namespace, as rtnetlink reports it. What the C library calls ifinfo.
 ///
+/// # Examples
+///
+/// ```
+/// use libteam::TeamHandle;
+///
+/// # enter_namespace();
+/// let team = TeamHandle::create("team0")?;
+/// let link = team.team_link().expect("it is there");
+/// assert_eq!((link.name(), link.kind(), link.mtu()), ("team0", Some("team"), 1500));
+/// assert!(!link.is_admin_up(), "a new device is down");
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+///
 /// # Source
 ///
 /// `RTM_NEWLINK`, rtnetlink(7).

@@ -113,6 +113,19 @@ impl fmt::Display for OptionId {
 }
 
 /// One option of the team with its value.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{OptionId, OptionValue, TeamHandle};
+///
+/// # enter_namespace();
+/// let team = TeamHandle::create("team0")?;
+/// let count = team.option(&OptionId::global("notify_peers_count")).expect("every team has it");
+/// assert_eq!(count.value(), &OptionValue::U32(0));
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
 #[doc(alias = "team_option")]
 #[doc(alias = "team_option_str")]
 #[derive(Clone, Debug)]

@@ -7,6 +7,23 @@ use super::ifindex::IfIndex;
 ///
 /// The link under the port has its own state (name, carrier, address): see
 /// [`TeamHandle::link`](crate::TeamHandle::link).
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{NewLink, RtnlSocket, TeamHandle};
+///
+/// # enter_namespace();
+/// let mut rtnl = RtnlSocket::new()?;
+/// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+/// let mut team = TeamHandle::create("team0")?;
+/// team.add_port(eth1)?;
+/// let port = team.port(eth1).expect("it was added");
+/// assert_eq!((port.ifindex(), port.name()), (eth1, Some("eth1")));
+/// assert_eq!(port.speed_mbps(), None, "a dummy has none");
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
 #[doc(alias = "team_port")]
 #[doc(alias = "team_port_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,20 @@ impl TeamHandle {
     /// # Errors
     ///
     /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let lo = team.ifindex("lo")?;
+    /// assert_eq!(lo.get(), 1);
+    /// assert_eq!(team.ifname(lo)?, "lo");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_ifname2ifindex")]
     pub fn ifindex(&mut self, name: &str) -> Result<IfIndex> {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
@@ -49,6 +63,20 @@ impl TeamHandle {
     /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address that is shorter than the link's,
     ///   `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP` where the link's driver says so.
     /// - [`Error::DeviceGone`](crate::Error::DeviceGone).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let address = "02:00:00:00:00:2a".parse().expect("an address");
+    /// team.set_hwaddr(team.team_ifindex(), address)?;
+    /// assert_eq!(team.hwaddr(team.team_ifindex())?, Some(address));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
         self.catch_up()?;

@@ -22,6 +22,27 @@ impl TeamHandle {
     /// - [`Error::Kernel`] with the driver's own words: `EBUSY` "Device is up. Set it down before adding it as a team
     ///   port", `EINVAL` for the loopback or the team itself, and others.
     /// - [`Error::DeviceGone`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// assert!(team.is_port(eth1));
+    ///
+    /// let eth2 = rtnl.create_link(&NewLink::dummy("eth2"))?;
+    /// rtnl.set_link(eth2, &LinkSettings::new().up())?;
+    /// let error = team.add_port(eth2).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Busy);
+    /// assert!(error.to_string().contains("Set it down before adding it as a team port"), "{error}");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_port_add")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();
@@ -40,6 +61,25 @@ impl TeamHandle {
     ///
     /// [`Error::NotPort`] if the link is no port of this team, which leaves it alone; [`Error::Kernel`];
     /// [`Error::DeviceGone`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// assert!(rtnl.link_by_index(eth1)?.is_admin_up());
+    ///
+    /// team.remove_port(eth1)?;
+    /// assert!(!team.is_port(eth1));
+    /// assert!(!rtnl.link_by_index(eth1)?.is_admin_up());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_port_remove")]
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
         self.catch_up()?;
@@ -77,6 +117,24 @@ impl TeamHandle {
     /// # Errors
     ///
     /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// assert_eq!(team.port_enabled(eth1), Some(true), "it is when it is added");
+    ///
+    /// team.set_port_enabled(eth1, false)?;
+    /// assert_eq!(team.port_enabled(eth1), Some(false));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_set_port_enabled")]
     pub fn set_port_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
         self.set_option(&OptionId::port(names::ENABLED, port), enabled)
@@ -94,6 +152,22 @@ impl TeamHandle {
     /// # Errors
     ///
     /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.set_port_priority(eth1, -5)?;
+    /// assert_eq!(team.port_priority(eth1), Some(-5));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_set_port_priority")]
     pub fn set_port_priority(&mut self, port: IfIndex, priority: i32) -> Result<()> {
         self.set_option(&OptionId::port(names::PRIORITY, port), priority)
@@ -163,6 +237,24 @@ impl TeamHandle {
     /// # Errors
     ///
     /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.set_port_user_linkup(eth1, false)?;
+    /// team.set_port_user_linkup_enabled(eth1, true)?;
+    /// assert_eq!(team.carrier(), Some(false));
+    /// assert!(team.port(eth1).is_some_and(|port| port.is_link_up()), "the kernel's own view");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_set_port_user_linkup_enabled")]
     pub fn set_port_user_linkup_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
         self.set_option(&OptionId::port(names::USER_LINKUP_ENABLED, port), enabled)
@@ -180,6 +272,22 @@ impl TeamHandle {
     ///
     /// [`Error::Kernel`] with `EINVAL` unless the number is less than the team's number of transmit queues (16, unless
     /// it was created with another); those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.set_port_queue_id(eth1, 2)?;
+    /// assert_eq!(team.port_queue_id(eth1), Some(2));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_set_port_queue_id")]
     pub fn set_port_queue_id(&mut self, port: IfIndex, queue: u16) -> Result<()> {
         self.set_option(&OptionId::port(names::QUEUE_ID, port), u32::from(queue))

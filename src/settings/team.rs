@@ -32,6 +32,20 @@ impl TeamHandle {
     /// - [`Error::Kernel`]: `EBUSY` while the team has ports; `EINVAL` for a mode that the kernel does not have, and
     ///   for the one that is set already.
     /// - Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::ActiveBackup)?;
+    /// let again = team.set_mode(Mode::ActiveBackup).unwrap_err();
+    /// assert_eq!(again.kind(), ErrorKind::Invalid);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_set_mode_name")]
     #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
     pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
@@ -51,6 +65,25 @@ impl TeamHandle {
     /// # Errors
     ///
     /// [`Error::NotPort`] if the link is no port of the team, and those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::ActiveBackup)?;
+    /// team.add_port(eth1)?;
+    /// assert_eq!(team.active_port(), None, "nobody chose one");
+    ///
+    /// team.set_active_port(eth1)?;
+    /// assert_eq!(team.active_port(), Some(eth1));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_set_active_port")]
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
         self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| match error {
@@ -74,6 +107,23 @@ impl TeamHandle {
     /// # Errors
     ///
     /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// use std::time::Duration;
+    ///
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_notify_peers_count(3)?;
+    /// team.set_notify_peers_interval(Duration::from_millis(100))?;
+    /// assert_eq!(team.notify_peers_count(), Some(3));
+    /// assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(100)));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_set_notify_peers_count")]
     pub fn set_notify_peers_count(&mut self, count: u32) -> Result<()> {
         self.set_option(&OptionId::global(names::NOTIFY_PEERS_COUNT), count)
@@ -187,11 +237,30 @@ impl TeamHandle {
 
     /// Gives the team device a carrier, or takes it.
     ///
-    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer follows the ports.
+    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer follows the ports. The
+    /// kernel tells of a carrier a moment later, and of that of a device that is down not at all: until then
+    /// [`carrier`](Self::carrier) is the old one.
     ///
     /// # Errors
     ///
     /// [`Error::Kernel`], [`Error::DeviceGone`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkSettings, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// RtnlSocket::new()?.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    /// team.set_carrier(true)?;
+    /// while team.carrier() != Some(true) {
+    ///     team.wait(None)?;
+    ///     team.handle_events()?;
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_carrier_set")]
     pub fn set_carrier(&mut self, up: bool) -> Result<()> {
         let team = self.team_ifindex();

@@ -1,6 +1,10 @@
 //! Datagrams of Linux 7.2.7 on x86-64, kept as they came. Each file says what made it; the remarks in it are for people.
 //!
+//! On a big-endian machine they are turned round first: the codec reads numbers in the machine's own byte order.
+//!
 //! The files are read when a test asks for them: the packed crate, which has none, builds with its tests all the same.
+
+mod turned;
 
 use std::fs;
 use std::path::Path;
@@ -69,8 +73,17 @@ golden! {
 /// The family's number on the kernel of the files.
 pub(crate) const TEAM_FAMILY: u16 = 30;
 
-/// Reads a file's bytes: hexadecimal numbers, remarks after `#`.
+/// A file's datagrams as this machine's kernel would have sent them.
 pub(crate) fn bytes(file: &str) -> Vec<u8> {
+    let mut datagrams = recorded(file);
+    if cfg!(target_endian = "big") {
+        turned::turn(&mut datagrams, file.contains("family"));
+    }
+    datagrams
+}
+
+/// Reads a file's bytes: hexadecimal numbers, remarks after `#`.
+fn recorded(file: &str) -> Vec<u8> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/netlink/codec/golden");
     let path = directory.join(file).with_extension("hex");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

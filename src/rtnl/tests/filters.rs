@@ -95,7 +95,7 @@ fn addresses_by_link_and_family() {
 
 #[test]
 fn routes_by_table_family_link_and_protocol() {
-    let hop = |link: u32| [&[8, 0, 0, 0][..], &link.to_ne_bytes()].concat();
+    let hop = |link: u32| [&8_u16.to_ne_bytes()[..], &[0; 2], &link.to_ne_bytes()].concat();
     let sent = [
         route(2, 254, 3, 0, &[number(RTA_TABLE, 254), number(RTA_OIF, 5)]),
         route(2, 252, 3, 0, &[number(RTA_TABLE, 1000), number(RTA_OIF, 6)]),
@@ -231,9 +231,12 @@ fn filters_are_asked_for_at_every_place_and_those_of_a_shared_block_once() {
     let filters = rtnl(&script).filters(&TrafficFilter::new()).unwrap();
     let places: Vec<_> = filters.items().iter().map(|it| (it.header.index, u32::from(it.header.parent))).collect();
     assert_eq!(places, [(2, 0x1_0000), (-1, 22), (-1, 22), (2, 0x1_0010)]);
-    let asked: Vec<_> = script.sent()[5..].iter().map(|sent| (sent[20], sent[28..32].to_vec())).collect();
+    let asked: Vec<_> = script.sent()[5..].iter().map(|sent| (sent[20..24].to_vec(), sent[28..32].to_vec())).collect();
     let expected = [(2, 0x1_0000), (3, 0xffff_fff2), (3, 0xffff_fff3), (2, 0x1_0010)];
-    assert_eq!(asked, expected.map(|(link, parent): (u8, u32)| (link, parent.to_ne_bytes().to_vec())));
+    assert_eq!(
+        asked,
+        expected.map(|(link, parent): (i32, u32)| (link.to_ne_bytes().to_vec(), parent.to_ne_bytes().to_vec()))
+    );
     assert_eq!(script.left(), 0);
 }
 

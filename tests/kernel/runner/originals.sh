@@ -5,8 +5,9 @@
 #   root/        the package and the libraries that the machine lacks
 #   bin/PROGRAM  starts the program there
 
-# The programs, each with its package.
-readonly -A original_packages=([teamnl]=libteam-utils [conntrack]=conntrack)
+# The programs, each with its package. What team-cc is made of is libteam-dev: it is the machine's own compiler, told where
+# the C library is.
+readonly -A original_packages=([teamnl]=libteam-utils [conntrack]=conntrack [team-cc]=team-cc)
 
 # Sets $originals to the directories, as on a PATH, of those programs that the machine lacks, if the command is the tests
 # that want them; else to nothing. Where one cannot be had, those tests say so.
@@ -44,18 +45,34 @@ fetch_original() {
     make_new "$cache"
     failure="writing in $cache"
     say "getting $program (about 1 MB, the first time only)"
-    mkdir -p "$new/$package/bin"
-    if ! { unpack_missing "$new/$package/root" "$package" && write_original && mv -T -- "$new/$package" "$cache/$package"; }; then
+    mkdir -p "$new/$package"/{bin,root}
+    if ! { unpack_original && write_original && mv -T -- "$new/$package" "$cache/$package"; }; then
         say "getting $program failed: $failure"
         tail -n 5 -- "$new/log" >&2
         exit 1
     fi
 }
 
+unpack_original() {
+    if [[ $package != team-cc ]]; then
+        unpack_missing "$new/$package/root" "$package"
+    elif [[ ! -e /usr/include/team.h ]]; then
+        unpack_missing "$new/$package/root" libteam-dev
+    fi
+}
+
 # The usage that a program prints may begin with the name by which it was started.
 write_original() {
     local wrapper=$new/$package/bin/$program
-    cat >"$wrapper" <<'WRAPPER'
+    if [[ $program == team-cc ]]; then
+        write_compiler "$wrapper"
+    else
+        write_starter "$wrapper"
+    fi && chmod 755 -- "$wrapper" || fail "writing $wrapper"
+}
+
+write_starter() {
+    cat >"$1" <<'WRAPPER'
 #!/bin/bash
 root=${BASH_SOURCE[0]%/*}/../root
 name=${BASH_SOURCE[0]##*/}
@@ -66,5 +83,17 @@ for program in "$root"/usr/{s,}bin/"$name"; do
     [[ ! -x $program ]] || exec -a "$name" "$program" "$@"
 done
 WRAPPER
-    chmod 755 -- "$wrapper" || fail "writing $wrapper"
+}
+
+# The older kind of rpath holds for what the libraries want in their turn, too.
+write_compiler() {
+    cat >"$1" <<'WRAPPER'
+#!/bin/bash
+root=$(realpath -- "${BASH_SOURCE[0]%/*}/../root")
+flags=(-Wl,--disable-new-dtags)
+for libraries in "$root"/{usr/,}lib/*-linux-gnu; do
+    [[ ! -d $libraries ]] || flags+=("-L$libraries" "-Wl,-rpath,$libraries" "-Wl,-rpath-link,$libraries")
+done
+exec cc "-I$root/usr/include" "$@" "${flags[@]}" -l:libteam.so.5
+WRAPPER
 }

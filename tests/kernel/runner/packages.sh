@@ -121,12 +121,13 @@ relink() {
     done < <(find "$root" -type l -lname '/*' -printf '%p\t%l\n')
 }
 
-# Makes an apt area of the suite, from the first mirror that has it.
+# Makes an apt area of the suite, from the first mirror that has it. The architectures stand between commas.
 reach_suite() {
-    local area=$1 suite=$2 mirror
+    local area=$1 suite=$2 architectures=${3:-amd64} mirror
     for mirror in $(mirrors); do
-        echo "deb [signed-by=$keyring target=Packages arch=amd64] $mirror $suite main" >"$area/sources.list"
+        echo "deb [signed-by=$keyring target=Packages arch=$architectures] $mirror $suite main" >"$area/sources.list"
         apt_area "$area" "$area/sources.list"
+        echo "APT::Architectures \"$architectures\";" >>"$area/apt.conf"
         ! apt "$area" -o APT::Update::Error-Mode=any update >>"$new/log" || return 0
     done
     fail "no mirror of this machine's apt sources gave the suite $suite (is there a network?)"

@@ -17,23 +17,25 @@ fn a_family_without_the_group_or_without_a_number_is_refused() {
     let mut datagram = bytes(golden::CTRL_FAMILY);
     decode_family(first(&datagram).payload, "change").unwrap_err();
     // CTRL_ATTR_FAMILY_ID lies behind the name.
-    assert_eq!(datagram[32..36], [6, 0, 1, 0]);
-    datagram[34] = 99;
+    let header = |kind: u16| [6_u16.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    assert_eq!(datagram[32..36], header(1));
+    datagram[32..36].copy_from_slice(&header(99));
     decode_family(first(&datagram).payload, EVENT_GROUP).unwrap_err();
     decode_family(&[1, 2, 0], EVENT_GROUP).unwrap_err();
 }
 
 #[test]
 fn one_group_of_several_is_picked_by_its_name() {
-    let group = |name: &[u8], id: u8| {
-        let name = [&[u8::try_from(name.len()).unwrap() + 4, 0, 1, 0], name].concat();
-        let entry = [&[8, 0, 2, 0, id, 0, 0, 0], &name[..], &vec![0; name.len().next_multiple_of(4) - name.len()]];
-        let entry = entry.concat();
-        [&[u8::try_from(entry.len()).unwrap() + 4, 0, id, 0], &entry[..]].concat()
+    let attribute = |kind: u16, value: &[u8]| {
+        let length = u16::try_from(value.len() + 4).unwrap();
+        let padding = vec![0; value.len().next_multiple_of(4) - value.len()];
+        [&length.to_ne_bytes(), &kind.to_ne_bytes(), value, &padding].concat()
+    };
+    let group = |name: &[u8], id: u16| {
+        attribute(id, &[attribute(2, &u32::from(id).to_ne_bytes()), attribute(1, name)].concat())
     };
     let groups = [group(b"one\0", 5), group(b"two\0", 6), group(b"three\0", 7)].concat();
-    let groups = [&[u8::try_from(groups.len()).unwrap() + 4, 0, 7, 0], &groups[..]].concat();
-    let payload = [&[1, 2, 0, 0][..], &[6, 0, 1, 0, 0x2a, 0, 0, 0], &groups].concat();
+    let payload = [&[1, 2, 0, 0][..], &attribute(1, &42_u16.to_ne_bytes()), &attribute(7, &groups)].concat();
     assert_eq!(decode_family(&payload, "two"), Ok(Family { id: 42, group: 6 }));
     assert_eq!(decode_family(&payload, "three"), Ok(Family { id: 42, group: 7 }));
 }

@@ -135,7 +135,8 @@ fn an_unknown_speed_is_none_and_takes_the_duplex_with_it() {
     let with_speed = |speed: u32, duplex: u8| {
         let mut datagram = bytes(golden::EVENT_PORT_UP);
         // The values of PORT_SPEED and PORT_DUPLEX, the last attributes but for NLMSG_DONE.
-        assert_eq!(datagram[52..60], [8, 0, 4, 0, 0x10, 0x27, 0, 0]);
+        let header = [8_u16.to_ne_bytes(), 4_u16.to_ne_bytes()].concat();
+        assert_eq!(datagram[52..60], [header, 10_000_u32.to_ne_bytes().to_vec()].concat());
         datagram[56..60].copy_from_slice(&speed.to_ne_bytes());
         datagram[64] = duplex;
         match decode(first(&datagram).payload, team()).unwrap() {
@@ -156,8 +157,8 @@ fn what_is_about_another_team_or_command_is_none() {
         let mut datagram = bytes(file);
         assert_eq!(decode(first(&datagram).payload, ifindex(11)), Ok(None));
         // As in the events of a team that is being created: it has no index yet.
-        assert_eq!(datagram[20..24], [8, 0, 1, 0]);
-        datagram[24] = 0;
+        assert_eq!(datagram[20..24], [8_u16.to_ne_bytes(), 1_u16.to_ne_bytes()].concat());
+        datagram[24..28].fill(0);
         assert_eq!(decode(first(&datagram).payload, team()), Ok(None));
         datagram[24] = 10;
         datagram[16] = 0;
@@ -245,10 +246,11 @@ fn what_cannot_be_sent_is_told_why() {
 #[test]
 fn an_option_of_an_unknown_type_or_name_is_kept() {
     let mut datagram = bytes(golden::EVENT_OPTION_U32);
-    let kind = datagram.windows(5).position(|bytes| bytes == [5, 0, 3, 0, TYPE_U32]).unwrap() + 4;
+    let of_type = [&5_u16.to_ne_bytes()[..], &3_u16.to_ne_bytes(), &[TYPE_U32]].concat();
+    let kind = datagram.windows(5).position(|bytes| bytes == of_type).unwrap() + 4;
     datagram[kind] = 99;
     datagram[40] = b'N';
-    let value = OptionValue::Other { type_code: 99, data: vec![7, 0, 0, 0] };
+    let value = OptionValue::Other { type_code: 99, data: 7_u32.to_ne_bytes().to_vec() };
     let decoded = decode(first(&datagram).payload, team()).unwrap();
     let expected = option(OptionId::global("Notify_peers_count"), value, CHANGED);
     assert_eq!(decoded, Some(Report::Options(vec![expected])));

@@ -1,0 +1,74 @@
+//! The guide's program for the C library compiles, and does what the program beside it does.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+
+use libteam::{Mode, TeamHandle};
+
+use crate::netns::{enter, ip, veth};
+use crate::tool::{example, hear_until, on_path, run};
+
+/// Compiles the guide's C program, with every warning an error.
+fn c_program() -> PathBuf {
+    let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("watch_ports");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/watch_ports.c");
+    let mut compiler = Command::new(on_path("team-cc", "libteam-dev"));
+    compiler.args(["-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-O2", "-o"]);
+    compiler.arg(&program).arg(source);
+    let outcome = run(compiler);
+    assert!(outcome.status.success(), "{}", outcome.stderr);
+    program
+}
+
+/// What a program prints while a port of a team loses its link, gets it back, and is removed.
+fn watched_by(program: &Path) -> (Vec<String>, ExitStatus) {
+    veth("eth1", "far1");
+    ip("link set far1 up");
+    let mut team = TeamHandle::create("team0").unwrap();
+    team.set_mode(Mode::ActiveBackup).unwrap();
+    let eth1 = team.ifindex("eth1").unwrap();
+    team.add_port(eth1).unwrap();
+    hear_until(&mut team, |team| team.port(eth1).is_some_and(libteam::Port::is_link_up));
+
+    let mut child = Command::new(program).arg("team0").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut printed: Vec<String> = lines.by_ref().take(2).collect();
+    // It registers its handler, or not yet: what happens next waits in its socket, or changes what it reads first.
+    hear_until(&mut team, |team| team.notify_peers_count() == Some(2));
+    ip("link set far1 down");
+    printed.extend(lines.next());
+    ip("link set far1 up");
+    printed.extend(lines.next());
+    team.remove_port(eth1).unwrap();
+    let rest = thread::spawn(move || lines.collect::<Vec<_>>());
+    let status = child.wait().unwrap();
+    team.destroy().unwrap();
+    ip("link del eth1");
+    printed.extend(rest.join().unwrap());
+    (printed, status)
+}
+
+#[test]
+fn both_programs_print_the_same() {
+    enter();
+    let (ours, status) = watched_by(&example("watch_ports"));
+    assert_eq!(ours, ["mode activebackup", "eth1: up", "eth1: down", "eth1: up", "removed"]);
+    assert!(status.success());
+    assert_eq!(watched_by(&c_program()), (ours, status));
+}
+
+#[test]
+fn both_programs_say_what_is_wrong() {
+    enter();
+    for program in [example("watch_ports"), c_program()] {
+        let mut without_team = Command::new(&program);
+        without_team.arg("team7");
+        let outcome = run(without_team);
+        assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(1), ""));
+        assert!(outcome.stderr.contains("team7: "), "{}", outcome.stderr);
+        let without_name = run(Command::new(&program));
+        assert_eq!((without_name.status.code(), &*without_name.stderr), (Some(1), "usage: watch_ports TEAM\n"));
+    }
+}
