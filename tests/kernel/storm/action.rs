@@ -2,7 +2,7 @@
 
 use libteam::{IfIndex, OptionId, OptionValue};
 
-use super::world::{PASSING, TEAMS, twin};
+use super::world::{PASSING, TEAMS, is_known, twin};
 
 #[derive(Clone, Debug)]
 pub(super) enum Action {
@@ -161,6 +161,8 @@ impl Action {
             Self::BringBack { link } if *link == fact => Effect::Makes,
             Self::Delete { link } | Self::SendAway { link } if *link == fact => Effect::Ends,
             Self::Delete { .. } | Self::DeleteAway { .. } if is_twin => Effect::Unsure,
+            // It may be the other end of any cable.
+            Self::Delete { .. } | Self::DeleteAway { .. } if !is_known(fact) => Effect::Unsure,
             // It may have been under a VLAN.
             Self::Delete { .. } if PASSING.contains(&fact) => match self.subject() {
                 Some(link) if TEAMS.contains(&link) => Effect::Unsure,

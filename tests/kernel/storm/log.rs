@@ -189,6 +189,18 @@ mod tests {
     }
 
     #[test]
+    fn a_link_whose_index_nobody_chose_may_be_the_other_end_of_any_cable() {
+        let log = Log::new();
+        let came_back = Fact::Link(IfIndex::new(2).unwrap());
+        log.start_round(HashSet::from([came_back]));
+        let start = moment();
+        done(&log, Action::SetMaster { link: LINK, master: None });
+        assert!(log.held(came_back, start, moment()));
+        done(&log, Action::Delete { link: LINK });
+        assert!(!log.held(came_back, start, moment()));
+    }
+
+    #[test]
     fn a_deleted_end_of_a_cable_may_take_the_other_along() {
         let log = Log::new();
         log.start_round(HashSet::from([THERE]));

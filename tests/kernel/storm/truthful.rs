@@ -7,7 +7,7 @@ use libteam::{Changes, IfIndex, LinkScope, OptionId};
 use super::action::Fact;
 use super::log::Log;
 use super::rest::View;
-use super::world::{BRIDGE, FAR_END, LASTING, PASSING, PORTS, TEAMS};
+use super::world::is_known;
 
 /// The options that a team has in every mode.
 const CORE: [&str; 5] =
@@ -69,14 +69,4 @@ fn ground(team: IfIndex, id: &OptionId) -> Fact {
         None if CORE.contains(&&*id.name) => Fact::Link(team),
         None => Fact::Mode { team },
     }
-}
-
-/// Whether whoever makes a link with this index says so in the log.
-fn is_known(link: IfIndex) -> bool {
-    let others = [BRIDGE, FAR_END];
-    PASSING.contains(&link)
-        || LASTING.contains(&link)
-        || PORTS.contains(&link)
-        || TEAMS.contains(&link)
-        || others.contains(&link)
 }

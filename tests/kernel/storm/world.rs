@@ -100,3 +100,14 @@ fn own_namespace() -> File {
 pub(super) fn first_name(link: IfIndex) -> String {
     format!("link{link}")
 }
+
+/// Whether whoever makes a link with this index says so in the log. A link that came back and found its index taken has
+/// another one.
+pub(super) fn is_known(link: IfIndex) -> bool {
+    let others = [BRIDGE, FAR_END];
+    PASSING.contains(&link)
+        || LASTING.contains(&link)
+        || PORTS.contains(&link)
+        || TEAMS.contains(&link)
+        || others.contains(&link)
+}
