@@ -19,6 +19,7 @@ run_on_guest() {
     umask 077
     "${machine}_provide"
     provide_originals "$1"
+    provide_c_library "$1"
     local place
     for place in "$image" "$PWD"; do
         ! guest_hides "$place" || die "the guest has a /run, /dev, /proc and /sys of its own, so $place cannot be seen there"
@@ -73,6 +74,7 @@ write_fstab() {
 describe_command() {
     printf '%s\0' "$@" >"$run/args"
     cat "/proc/$$/environ" >"$run/environ"
+    [[ -z $c_library ]] || printf 'TEAM_BENCH_C_LIBRARY=%s\0' "$c_library" >>"$run/environ"
     local limit directory=$PWD
     {
         printf '%s=%q\n' directory "$directory" hostname "$(uname -n)" mask "$mask" \
