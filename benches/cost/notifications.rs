@@ -131,9 +131,10 @@ fn notifications_of_two_renames(link: IfIndex) -> usize {
     listener.drain(&mut receive::buffer()).0
 }
 
-/// How long a burst fits the receive buffer that a handle asks for by default, while nobody reads.
+/// How long a burst fits the receive buffer that a handle asks for by default, while nobody reads, and what becomes of the
+/// buffer then.
 pub(crate) fn holding(scene: &Scene, table: &mut Table) {
-    let team = scene.open(LinkScope::All);
+    let mut team = scene.open(LinkScope::All);
     let size = team.receive_buffers().unwrap().link;
     let mut renames = Renames::of(scene.unrelated);
     let (mut held, mut time) = (0, Duration::ZERO);
@@ -141,10 +142,12 @@ pub(crate) fn holding(scene: &Scene, table: &mut Table) {
         time += timed(|| (0..10).for_each(|_| renames.next())).0;
         held += 10;
     }
-    drop(team);
     table.fact(
         &format!("notifications that fit the default receive buffer of {size} bytes"),
         &format!("{held}, which one writer makes in {:.0} ms", time.as_secs_f64() * 1e3),
         true,
     );
+    let resynced = team.handle_events().unwrap().resynced();
+    let grown = team.receive_buffers().unwrap().link;
+    table.fact("the same buffer after the overrun", &format!("{grown} bytes"), resynced && grown == 2 * size);
 }
