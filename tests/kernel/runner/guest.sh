@@ -20,6 +20,7 @@ run_on_guest() {
     "${machine}_provide"
     provide_originals "$1"
     find_programs "$1"
+    provide_c_library "$1"
     local place
     for place in "$image" "$PWD"; do
         ! guest_hides "$place" || die "the guest has a /run, /dev, /proc and /sys of its own, so $place cannot be seen there"
@@ -82,6 +83,7 @@ describe_command() {
     cat "/proc/$$/environ" >"$run/environ"
     # As many as a guest has processors would be too few: tests wait as much as they compute.
     [[ -z $programs || -v RUST_TEST_THREADS ]] || printf 'RUST_TEST_THREADS=4\0' >>"$run/environ"
+    [[ -z $c_library ]] || printf 'TEAM_BENCH_C_LIBRARY=%s\0' "$c_library" >>"$run/environ"
     local limit directory=$PWD
     {
         printf '%s=%q\n' directory "$directory" hostname "$(uname -n)" mask "$mask" \

@@ -1,14 +1,24 @@
 # shellcheck shell=bash disable=SC2154 # the parts share variables
 # The running kernel: can it be used, and running a command on it.
 
-# Prints what the running kernel, or the right to use it, lacks; nothing where it will do.
+# Prints what the running kernel, or the right to use it, lacks for the command; nothing where it will do.
 host_lacks() {
-    if ! has_net_admin; then
+    if ! needs_driver "$1"; then
+        gives_namespaces || echo 'the running kernel gives no network namespace with veth links'
+    elif ! has_net_admin; then
         echo 'this needs CAP_NET_ADMIN in the initial user namespace (run it as root)'
     elif ! has_team_driver; then
         echo "the running kernel, $(uname -r), has no team driver, nor a module of it that can be loaded"
     fi
 }
+
+# The benchmark of links is to run on a kernel as it is in use.
+needs_driver() { [[ ! $1 =~ /deps/links-[0-9a-f]+$ ]]; }
+
+gives_namespaces() { as_root unshare -n ip link add type veth 2>/dev/null; }
+
+# Runs a command as root, if only of a user namespace.
+as_root() { if ((EUID)); then unshare -r "$@"; else "$@"; fi; }
 
 has_net_admin() {
     local -r cap_net_admin=12 initial_user_namespace='user:[4026531837]' # PROC_USER_INIT_INO
@@ -29,6 +39,11 @@ has_team_driver() {
 run_on_host() {
     say "on the running kernel, $(uname -r)"
     provide_originals "$1"
+    provide_c_library "$1"
+    [[ -z $c_library ]] || export TEAM_BENCH_C_LIBRARY=$c_library
     PATH=${originals:+$originals:}$command_path
+    if ((EUID)) && ! needs_driver "$1"; then
+        set -- unshare -r "$@"
+    fi
     exec -- "$@"
 }

@@ -1,0 +1,178 @@
+//! What a handle asks the kernel for: opening, refreshing, resyncing.
+
+use std::time::Duration;
+
+use libteam::LinkScope;
+
+use crate::c_library::CLibrary;
+use crate::count;
+use crate::limit::{Listener, Requests, Sockets, driver};
+use crate::sample::{Samples, timed};
+use crate::scene::{Renames, Scene};
+use crate::table::{Bar, Compared, Table};
+
+/// Renames that overrun a receive buffer of the default size.
+const BURST: u32 = 1_200;
+
+const SCOPES: [(LinkScope, &str, f64, f64); 2] =
+    [(LinkScope::All, "All", 1.35, 6.0), (LinkScope::Team, "Team", 1.5, 40.0)];
+
+/// How often there is a round, and how often in each this crate, the limit, and the C library do it. The latter takes
+/// seconds where there are many links.
+fn rounds(other_links: u32) -> (usize, usize, usize) {
+    if other_links < 10_000 { (5, 9, 5) } else { (3, 9, 1) }
+}
+
+/// The bar against the C library holds where there are many links.
+fn against_c(other_links: u32, bar: f64) -> Bar {
+    if other_links >= 10_000 { Bar::AtLeast(bar) } else { Bar::None }
+}
+
+/// Has this crate and the limit do it in turns, then the C library, for some rounds.
+fn compare(
+    scene: &Scene,
+    c_library: &CLibrary,
+    thing: &str,
+    mut ours: impl FnMut() -> Duration,
+    mut limit: impl FnMut() -> Duration,
+) -> Compared {
+    let (rounds, turns, of_c) = rounds(scene.others());
+    let mut times = Compared::default();
+    for _ in 0..rounds {
+        for _ in 0..turns {
+            times.ours.add(ours());
+            times.limit.add(limit());
+        }
+        // The first handle of a process pays for more than itself.
+        let things: Vec<&str> = ["open"].into_iter().chain(std::iter::repeat_n(thing, of_c)).collect();
+        let spent = scene.run(c_library, &things);
+        spent.into_iter().skip(1).for_each(|time| times.c_library.add(time));
+    }
+    times
+}
+
+/// Opens a handle; returns how long this crate and the limit took for all links.
+pub(crate) fn opening(scene: &Scene, c_library: &CLibrary, table: &mut Table) -> [f64; 2] {
+    let (family, group) = driver();
+    let mut seconds = [0.0; 2];
+    for (scope, name, limit_bar, c_bar) in SCOPES {
+        let mut requests = Requests::of_open(scene.team, scope, family);
+        check_traffic(&mut requests, count::traffic_of(|| scene.open(scope)));
+        let times = compare(
+            scene,
+            c_library,
+            "open",
+            || timed(|| scene.open(scope)).0,
+            || {
+                let (time, _sockets) = timed(|| {
+                    let sockets = Sockets::new();
+                    let listeners = [Listener::of_links(), Listener::of_driver(group)];
+                    requests.exchange(&sockets);
+                    (sockets, listeners)
+                });
+                time
+            },
+        );
+        if scope == LinkScope::All {
+            seconds = [&times.ours, &times.limit].map(Samples::seconds);
+        }
+        let what = format!("open, {name}");
+        table.compare(&what, scene.others(), &times, Bar::AtMost(limit_bar), against_c(scene.others(), c_bar));
+    }
+    seconds
+}
+
+/// Asks for everything again.
+pub(crate) fn refreshing(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
+    let (family, _) = driver();
+    for (scope, name, limit_bar, c_bar) in SCOPES {
+        let mut requests = Requests::of_resync(scene.team, scope, family);
+        let mut team = scene.open(scope);
+        check_traffic(&mut requests, count::traffic_of(|| team.refresh().unwrap()));
+        let sockets = Sockets::new();
+        let ours = || timed(|| team.refresh().unwrap()).0;
+        let times = compare(scene, c_library, "refresh", ours, || timed(|| requests.exchange(&sockets)).0);
+        let what = format!("refresh, {name}");
+        table.compare(&what, scene.others(), &times, Bar::AtMost(limit_bar), against_c(scene.others(), c_bar));
+    }
+}
+
+/// Makes an overrun good, from the error that tells of it until nothing more waits.
+pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
+    let (family, _) = driver();
+    let port = *scene.ports.first().unwrap();
+    let (rounds, ..) = rounds(scene.others());
+    let mut of_c = Samples::default();
+    for _ in 0..rounds {
+        let notify = format!("notify:{port}:{BURST}:{BURST}");
+        of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
+    }
+    for (scope, name, ..) in SCOPES {
+        let mut requests = Requests::of_resync(scene.team, scope, family);
+        let sockets = Sockets::new();
+        let mut times = Compared { c_library: of_c.clone(), ..Compared::default() };
+        for _ in 0..2 * rounds {
+            times.ours.add(resync(scene, scope));
+            times.limit.add(resync_by_hand(scene, &mut requests, &sockets));
+        }
+        table.compare(&format!("resync, {name}"), scene.others(), &times, Bar::AtMost(1.35), Bar::None);
+    }
+}
+
+fn resync(scene: &Scene, scope: LinkScope) -> Duration {
+    let mut team = scene.open(scope);
+    burst(scene);
+    let (time, changes) = timed(|| team.handle_events().unwrap());
+    assert!(changes.resynced(), "{BURST} notifications overran nothing");
+    assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "one call was not enough");
+    time
+}
+
+fn resync_by_hand(scene: &Scene, requests: &mut Requests, sockets: &Sockets) -> Duration {
+    let listener = Listener::of_links();
+    burst(scene);
+    let (time, (_, lost)) = timed(|| {
+        let drained = listener.drain(&mut requests.buffer);
+        requests.exchange(sockets);
+        drained
+    });
+    assert!(lost, "{BURST} notifications overran nothing");
+    time
+}
+
+/// Renames a port, which nobody reads of meanwhile.
+fn burst(scene: &Scene) {
+    let mut renames = Renames::of(*scene.ports.first().unwrap());
+    (0..BURST).for_each(|_| renames.next());
+}
+
+/// The limit is one only if it does what the library does.
+fn check_traffic(requests: &mut Requests, library: count::Traffic) {
+    requests.exchange(&Sockets::new());
+    assert_eq!(requests.traffic, library, "the limit is not what the library sends and receives");
+}
+
+/// How the time to open a handle for all links grows with their number.
+#[derive(Default)]
+pub(crate) struct Growth(Vec<(u32, [f64; 2])>);
+
+impl Growth {
+    pub(crate) fn add(&mut self, other_links: u32, seconds: [f64; 2]) {
+        self.0.push((other_links, seconds));
+    }
+
+    /// Fits a power of the number between the last two.
+    pub(crate) fn tell(&self, table: &mut Table) {
+        let [.., (few, [ours_few, limit_few]), (many, [ours_many, limit_many])] = self.0[..] else {
+            return;
+        };
+        let factor = f64::from(many) / f64::from(few);
+        let exponent = |few: f64, many: f64| (many / few).ln() / factor.ln();
+        let (ours, limit) = (exponent(ours_few, ours_many), exponent(limit_few, limit_many));
+        table.fact(
+            "open, All: time grows with the number of links to the power of",
+            &format!("{ours:.2}; the limit's: {limit:.2}"),
+            ours < 1.2,
+        );
+    }
+}
