@@ -12,7 +12,7 @@ mod report;
 use std::env;
 use std::process::ExitCode;
 
-use libteam::{BoxError, Duplex, Mode, OptionId, Result, TeamHandle};
+use libteam::{Duplex, Error, Mode, OptionId, Result, TeamHandle};
 
 use report::Report;
 
@@ -39,13 +39,13 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", Report(&*error));
+            eprintln!("{}", Report(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn print_ports(team: &str) -> Result<(), BoxError> {
+fn print_ports(team: &str) -> Result<()> {
     for port in TeamHandle::open(team)?.ports().rev() {
         println!(
             "ifname {}, linkup {}, changed 0, speed {}, duplex {}",
@@ -58,16 +58,16 @@ fn print_ports(team: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn print_mode(team: &str) -> Result<(), BoxError> {
+fn print_mode(team: &str) -> Result<()> {
     println!("{}", TeamHandle::open(team)?.mode().unwrap_or(Mode::Unset));
     Ok(())
 }
 
-fn print_active_port(team: &str) -> Result<(), BoxError> {
+fn print_active_port(team: &str) -> Result<()> {
     let mut team = TeamHandle::open(team)?;
     let id = OptionId::global("activeport");
     if team.option(&id).is_none() {
-        return Err(format!("{} has no option {id}", team.name()).into());
+        return Err(Error::UnknownOption { team: team.name().to_owned(), id });
     }
     match team.active_port() {
         Some(ifindex) => println!("{}", team.ifname(ifindex)?),
@@ -76,12 +76,12 @@ fn print_active_port(team: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn set_mode(team: &str, mode: &str) -> Result<(), BoxError> {
-    Ok(TeamHandle::open(team)?.set_mode(Mode::from(mode))?)
+fn set_mode(team: &str, mode: &str) -> Result<()> {
+    TeamHandle::open(team)?.set_mode(Mode::from(mode))
 }
 
-fn set_active_port(team: &str, port: &str) -> Result<(), BoxError> {
+fn set_active_port(team: &str, port: &str) -> Result<()> {
     let mut team = TeamHandle::open(team)?;
     let ifindex = team.ifindex(port)?;
-    Ok(team.set_active_port(ifindex)?)
+    team.set_active_port(ifindex)
 }

@@ -226,6 +226,7 @@ impl TeamBuilder {
     /// Opens the other sockets and fills the cache.
     fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
+        let home = self.sockets.namespace().during(|| "finding the network namespace".to_owned())?;
         let mut genl = Genl::resolve(self.sockets.connection(NETLINK_GENERIC)?)?;
         let wanted = self.event_buffer()?;
         let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
@@ -247,11 +248,11 @@ impl TeamBuilder {
         let link_events = link_events.join(RTNLGRP_LINK).during(preparing)?;
         let team_events = team_events.join(genl.event_group()).during(preparing)?;
         let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(preparing)?;
-        let link_events = EventSocket::new(link_events).during(preparing)?.growing_to(limit);
-        let team_events = EventSocket::new(team_events).during(preparing)?.growing_to(limit);
+        let link_events = EventSocket::new(link_events).growing_to(limit);
+        let team_events = EventSocket::new(team_events).growing_to(limit);
         let cache = Cache::new(ifindex, name, self.link_scope);
         let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
-        Ok(TeamHandle::new(session, readiness))
+        Ok(TeamHandle::new(session, readiness, home))
     }
 
     /// The size that the environment or the caller wants.

@@ -101,3 +101,27 @@ pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> 
         reason,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::connection::InterruptedDump;
+    use crate::netlink::connection::Connection;
+    use crate::netlink::scripted::{Script, Step, ack};
+
+    fn refused(errno: i32) -> Error {
+        let connection = Connection::new(Script::new([Step::answer(&[ack(-errno)])]), Duration::from_millis(5));
+        Genl::resolve(NetlinkConnection::new(connection, NonZeroU32::MIN, InterruptedDump::Keep)).unwrap_err()
+    }
+
+    #[test]
+    fn a_kernel_without_the_driver_is_told_from_one_that_cannot_answer() {
+        let error = refused(2);
+        assert!(matches!(error, Error::FamilyNotFound), "{error:?}");
+        assert_eq!(error.to_string(), "the kernel has no team driver loaded");
+        assert_eq!(refused(12).to_string(), "the kernel refused looking up the team driver");
+    }
+}

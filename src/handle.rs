@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -51,12 +52,14 @@ use crate::session::Session;
 pub struct TeamHandle {
     pub(crate) session: Session,
     readiness: Readiness,
+    /// The network namespace of the sockets, where it is known.
+    pub(crate) home: Option<File>,
     handlers: Handlers<Self>,
 }
 
 impl TeamHandle {
-    pub(crate) fn new(session: Session, readiness: Readiness) -> Self {
-        Self { session, readiness, handlers: Handlers::default() }
+    pub(crate) fn new(session: Session, readiness: Readiness, home: Option<File>) -> Self {
+        Self { session, readiness, home, handlers: Handlers::default() }
     }
 
     /// Deletes the device. Its ports stay as links of their own, set down.
@@ -198,7 +201,8 @@ impl TeamHandle {
     /// As [`handle_events`](Self::handle_events).
     #[doc(alias = "team_refresh")]
     pub fn refresh(&mut self) -> Result<Changes> {
-        let refreshed = self.session.refresh();
+        let events_wait = self.wait(Some(Duration::ZERO))?;
+        let refreshed = self.session.refresh(events_wait);
         self.tell(refreshed)
     }
 
@@ -335,10 +339,10 @@ impl TeamHandle {
     fn deliver(&mut self) -> (Changes, Outcome) {
         let mut outcome = Outcome::default();
         let news = self.session.take_changes();
-        if !self.handlers.begin() {
+        let Some(_delivery) = self.handlers.begin() else {
             self.handlers.queue(news.clone());
             return (news, outcome);
-        }
+        };
         let mut told = Changes::default();
         let mut next = Some(news);
         while let Some(batch) = next {
@@ -346,7 +350,6 @@ impl TeamHandle {
             told.append(batch);
             next = self.handlers.next_batch();
         }
-        self.handlers.end();
         (told, outcome)
     }
 

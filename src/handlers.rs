@@ -1,11 +1,13 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::changes::{ChangeKind, Changes};
 use crate::error::BoxError;
 
-/// Names a registered change handler; never used twice by one handle.
+/// Names a registered change handler; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 
@@ -15,9 +17,18 @@ pub(crate) type Handler<H> = Box<dyn FnMut(&mut H, &Changes) -> Result<(), BoxEr
 /// The change handlers in their order, and the batches that wait for them.
 pub(crate) struct Handlers<H> {
     slots: VecDeque<Slot<H>>,
-    last_id: u64,
     waiting: VecDeque<Changes>,
-    delivering: bool,
+    delivering: Arc<AtomicBool>,
+}
+
+/// A delivery that is under way. It ends when this is dropped, wherever its handlers are by then: one of them may have
+/// put another handle in place of its own.
+pub(crate) struct Delivery(Arc<AtomicBool>);
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 struct Slot<H> {
@@ -36,20 +47,20 @@ pub(crate) struct Outcome {
 
 impl<H> Default for Handlers<H> {
     fn default() -> Self {
-        Self { slots: VecDeque::new(), last_id: 0, waiting: VecDeque::new(), delivering: false }
+        Self { slots: VecDeque::new(), waiting: VecDeque::new(), delivering: Arc::default() }
     }
 }
 
 impl<H> Handlers<H> {
     pub(crate) fn add_last(&mut self, kinds: ChangeKind, handler: Handler<H>) -> HandlerId {
-        let slot = self.slot(kinds, handler);
+        let slot = Slot::new(kinds, handler);
         let id = slot.id;
         self.slots.push_back(slot);
         id
     }
 
     pub(crate) fn add_first(&mut self, kinds: ChangeKind, handler: Handler<H>) -> HandlerId {
-        let slot = self.slot(kinds, handler);
+        let slot = Slot::new(kinds, handler);
         let id = slot.id;
         self.slots.push_front(slot);
         id
@@ -67,13 +78,10 @@ impl<H> Handlers<H> {
         self.waiting.push_back(changes);
     }
 
-    /// Starts a delivery; false if one is under way further up the stack, which then delivers what waits.
-    pub(crate) fn begin(&mut self) -> bool {
-        !std::mem::replace(&mut self.delivering, true)
-    }
-
-    pub(crate) fn end(&mut self) {
-        self.delivering = false;
+    /// Starts a delivery; `None` if one is under way further up the stack, which then delivers what waits.
+    pub(crate) fn begin(&mut self) -> Option<Delivery> {
+        let was_delivering = self.delivering.swap(true, Ordering::Relaxed);
+        (!was_delivering).then(|| Delivery(Arc::clone(&self.delivering)))
     }
 
     pub(crate) fn next_batch(&mut self) -> Option<Changes> {
@@ -96,10 +104,13 @@ impl<H> Handlers<H> {
             slot.handler = Some(handler);
         }
     }
+}
 
-    fn slot(&mut self, kinds: ChangeKind, handler: Handler<H>) -> Slot<H> {
-        self.last_id += 1;
-        Slot { id: HandlerId(self.last_id), kinds, handler: Some(handler) }
+impl<H> Slot<H> {
+    fn new(kinds: ChangeKind, handler: Handler<H>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = HandlerId(NEXT.fetch_add(1, Ordering::Relaxed));
+        Self { id, kinds, handler: Some(handler) }
     }
 }
 

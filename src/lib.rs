@@ -40,6 +40,7 @@
 //!   not be had otherwise is refused: a hardware address that is too long, a BPF program that the kernel would not
 //!   take. A later version may add fields; so keep what is written for good in types of your own.
 
+mod announce;
 mod builder;
 mod cache;
 mod changes;
@@ -67,6 +68,7 @@ mod session;
 mod settings;
 mod socket_builder;
 
+pub use announce::{Announced, Announcement};
 pub use builder::TeamBuilder;
 pub use changes::{Change, ChangeKind, Changes, LinkChange};
 pub use connection::{Dump, InterruptedDump, NetlinkConnection};

@@ -41,6 +41,8 @@ pub(crate) struct Session {
     cache: Cache,
     /// Unless all links are kept.
     follow: Option<Follow>,
+    /// The last update stopped before there was nothing more to do.
+    unfinished: bool,
     /// Told with the next changes.
     resynced: bool,
     inconsistent: bool,
@@ -57,8 +59,9 @@ impl Session {
         cache: Cache,
         follow: Option<Follow>,
     ) -> Result<Self> {
-        let (resynced, inconsistent) = (false, false);
-        let mut session = Self { rtnl, genl, link_events, team_events, cache, follow, resynced, inconsistent };
+        let (unfinished, resynced, inconsistent) = (false, false, false);
+        let mut session =
+            Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent };
         session.cache.pause();
         session.resync()?;
         session.update()?;
@@ -108,6 +111,7 @@ impl Session {
     }
 
     fn follow_events(&mut self) -> Result<()> {
+        self.unfinished = true;
         let mut rounds = 0;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
         while rounds < MAX_ROUNDS {
@@ -127,6 +131,7 @@ impl Session {
             }
             let looked = self.check_doubtful_links()?;
             if !self.follow_ports()? && !looked {
+                self.unfinished = false;
                 break;
             }
         }
@@ -137,11 +142,11 @@ impl Session {
         Ok(())
     }
 
-    /// Asks the kernel for everything, whether something was lost or not.
-    pub(crate) fn refresh(&mut self) -> Result<()> {
+    /// Asks the kernel for everything, whether something was lost or not. Where events wait, they are read before.
+    pub(crate) fn refresh(&mut self, events_wait: bool) -> Result<()> {
         self.check_alive()?;
         // What waits is older than the answers will be.
-        let rest = self.drain()?;
+        let rest = if events_wait { self.drain()? } else { Rest::Nothing };
         self.resync()?;
         match rest {
             Rest::Nothing => self.recovered(),
@@ -150,7 +155,15 @@ impl Session {
                 self.team_events.give_up();
             }
         }
-        self.update()
+        self.follow_ports()?;
+        self.unfinished = false;
+        // What comes meanwhile the sockets announce. It is read now only where something else depends on it.
+        if self.has_unfinished() {
+            return self.update();
+        }
+        self.cache.trust_team_link();
+        self.cache.name_ports();
+        Ok(())
     }
 
     /// One of the sockets that announce work.
@@ -158,10 +171,15 @@ impl Session {
         self.link_events.as_fd()
     }
 
-    /// Whether there is work that no socket announces: changes to tell, or a resync that failed.
+    /// Whether there is work that no socket announces: changes to tell, a resync that failed, or what was left undone
+    /// when reading stopped, which may be just where the events ended.
     pub(crate) fn has_work(&self) -> bool {
-        self.cache.has_changes()
-            || self.resynced
+        self.cache.has_changes() || self.resynced || self.has_unfinished()
+    }
+
+    /// Whether the cache may not be what the kernel said last.
+    fn has_unfinished(&self) -> bool {
+        self.unfinished
             || self.needs_resync()
             || self.cache.is_team_link_doubtful()
             || self.doubtful_links().next().is_some()
@@ -256,12 +274,16 @@ impl Session {
         })?;
         // The kernel tells them in order, or nearly so.
         seen.sort_unstable();
+        let mut seen = seen.into_iter().peekable();
         let mut missing: BTreeSet<IfIndex> = self
             .cache
             .links()
             .iter()
             .map(crate::model::link::Link::ifindex)
-            .filter(|link| seen.binary_search(link).is_err())
+            .filter(|link| {
+                while seen.next_if(|seen| seen < link).is_some() {}
+                seen.peek() != Some(link)
+            })
             .collect();
         self.inconsistent |= consistency == Consistency::Interrupted;
         // The team is no port of itself, and what is no port any more may still be there.

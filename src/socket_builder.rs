@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::link_events::LinkEvents;
 use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::connection::Connection;
 use crate::netlink::failure::During;
-use crate::netlink::namespace::within;
+use crate::netlink::namespace::{own, within};
 use crate::netlink::transport::NetlinkSocket;
 use crate::rtnl::RtnlSocket;
 
@@ -171,6 +172,14 @@ impl SocketBuilder {
     /// Opens a socket for multicast; it is to [join](NetlinkSocket::join) a group.
     pub(crate) fn listener(&self, protocol: isize) -> Result<NetlinkSocket> {
         self.open(|| NetlinkSocket::open(protocol, self.receive_buffer))
+    }
+
+    /// The namespace that sockets are opened in, where it is known.
+    pub(crate) fn namespace(&self) -> std::io::Result<Option<File>> {
+        match &self.namespace {
+            Some(namespace) => Ok(Some(namespace.try_clone()?.into())),
+            None => own(),
+        }
     }
 
     fn open(&self, open: impl FnOnce() -> std::io::Result<NetlinkSocket> + Send) -> Result<NetlinkSocket> {

@@ -84,14 +84,14 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
         Command::Ports => write_lines(team.ports(), out),
         Command::Options => write_lines(team.options(), out),
         Command::GetOption => {
-            let id = option_id(word("name")?, port, array_index);
+            let id = OptionId { port, array_index, ..OptionId::global(word("name")?.clone()) };
             match team.option(&id) {
                 Some(option) => writeln!(out, "{}", option.value()).map_err(Failure::Write),
-                None => Err(Failure::Request(format!("{} has no option {id}", team.name()))),
+                None => Err(Error::UnknownOption { team: team.name().to_owned(), id }.into()),
             }
         }
         Command::SetOption => {
-            let id = option_id(word("name")?, port, array_index);
+            let id = OptionId { port, array_index, ..OptionId::global(word("name")?.clone()) };
             Ok(team.set_option_str(&id, word("value")?)?)
         }
         Command::Monitor => {
@@ -99,12 +99,6 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
             monitor::run(&mut team, style, out)
         }
     }
-}
-
-fn option_id(name: &str, port: Option<IfIndex>, array_index: Option<u32>) -> OptionId {
-    let mut id = OptionId::global(name.to_owned());
-    (id.port, id.array_index) = (port, array_index);
-    id
 }
 
 fn port_index(team: &mut TeamHandle, name: &str) -> Result<IfIndex, Failure> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::journal::Journal;
 use super::original_hwaddr::Replaced;
-use crate::changes::Change;
+use crate::changes::{Change, LinkChange};
 use crate::iter;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, Rarities};
-use crate::netlink::codec::link::LinkReport;
+use crate::netlink::codec::link::{IFLA_EVENT_IGMP_RESEND, IFLA_EVENT_NOTIFY_PEERS, LinkReport};
 
 /// The links of the namespace, by index.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Links {
     expected: Option<(IfIndex, Option<HwAddr>)>,
     /// Links that are followed no more since changes were last told, as they left.
     left: HashMap<IfIndex, Link>,
+    /// What the kernel told of links since changes were last told, beside what they are now.
+    told: HashMap<IfIndex, LinkChange>,
     journal: Journal<IfIndex, Link>,
 }
 
@@ -40,8 +42,10 @@ impl Links {
     /// `is_enslaved_now` says that it became a port of that master by this very message.
     pub(crate) fn apply(&mut self, report: &LinkReport<'_>, given: Option<HwAddr>, is_enslaved_now: bool) {
         let ifindex = report.ifindex;
-        if let Some(back) = self.left.remove(&ifindex) {
-            self.by_index.insert(ifindex, Box::new(back));
+        if !self.left.is_empty() {
+            if let Some(back) = self.left.remove(&ifindex) {
+                self.by_index.insert(ifindex, Box::new(back));
+            }
         }
         let Some(link) = self.by_index.get_mut(&ifindex) else {
             let mut link = Link::from_report(report, &mut self.kinds);
@@ -54,13 +58,17 @@ impl Links {
             return self.journal.note(ifindex, || None, false);
         };
         let original_hwaddr = self.replaced.original_hwaddr(link, report, given);
-        if link.original_hwaddr == original_hwaddr && link.is_as(report) {
+        let told = told_by(report.event);
+        if told.is_empty() && link.original_hwaddr == original_hwaddr && link.is_as(report) {
             return;
         }
         let before = Link::clone(link);
         link.update(report, &mut self.kinds);
         link.original_hwaddr = original_hwaddr;
-        self.journal.note(ifindex, || Some(before), false);
+        if !told.is_empty() {
+            *self.told.entry(ifindex).or_insert(told) |= told;
+        }
+        self.journal.note(ifindex, || Some(before), !told.is_empty());
     }
 
     /// Notes the address of a link that is about to become a port.
@@ -88,6 +96,7 @@ impl Links {
 
     pub(crate) fn remove(&mut self, ifindex: IfIndex) {
         self.left.remove(&ifindex);
+        self.told.remove(&ifindex);
         if let Some(link) = self.by_index.remove(&ifindex) {
             self.replaced.forget(ifindex);
             self.journal.note(ifindex, || Some(*link), false);
@@ -97,6 +106,7 @@ impl Links {
     /// Tells nothing of what changes from now on, or again what changes.
     pub(super) fn pause(&mut self, is_paused: bool) {
         self.left.clear();
+        self.told.clear();
         self.journal.pause(is_paused);
     }
 
@@ -110,16 +120,30 @@ impl Links {
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Link>> {
-        let mut left = std::mem::take(&mut self.left);
+        let (mut left, told) = (std::mem::take(&mut self.left), std::mem::take(&mut self.told));
         // What left is told even if nothing else of it changed; what came and left meanwhile is nobody's business.
         let changes = self.journal.take(|ifindex| self.by_index.get(ifindex).map(Box::as_ref));
         changes
             .into_iter()
-            .map(|change| match left.remove(&change.latest().ifindex) {
-                Some(link) => change.left(link),
-                None => change,
+            .map(|change| {
+                let ifindex = change.latest().ifindex;
+                let told = told.get(&ifindex).copied().unwrap_or(LinkChange::empty());
+                let change = change.told(told);
+                match left.remove(&ifindex) {
+                    Some(link) => change.left(link),
+                    None => change,
+                }
             })
             .collect()
+    }
+}
+
+/// What the kernel did with a link when it announced it for that.
+fn told_by(event: u32) -> LinkChange {
+    match event {
+        IFLA_EVENT_NOTIFY_PEERS => LinkChange::NOTIFY_PEERS,
+        IFLA_EVENT_IGMP_RESEND => LinkChange::MCAST_REJOIN,
+        _ => LinkChange::empty(),
     }
 }
 

@@ -39,7 +39,10 @@ impl Replaced {
     }
 
     pub(super) fn forget(&mut self, ifindex: IfIndex) {
-        self.recently.remove(&ifindex);
+        // Of very many links, few change their addresses.
+        if !self.recently.is_empty() {
+            self.recently.remove(&ifindex);
+        }
     }
 
     /// The driver sets a new port up between its address and its master: any other message about a link that is down

@@ -3,6 +3,7 @@ mod shape;
 
 use std::fmt;
 
+use super::link_change::LinkChange;
 use crate::model::link::Link;
 use crate::model::option::TeamOption;
 use crate::model::port::Port;
@@ -15,6 +16,7 @@ pub struct Change<T> {
     removed: bool,
     by_us: bool,
     left: bool,
+    pub(super) told: LinkChange,
 }
 
 impl<T> Change<T> {
@@ -23,9 +25,9 @@ impl<T> Change<T> {
     where
         T: Clone,
     {
-        let (removed, by_us, left) = (after.is_none(), false, false);
+        let (removed, by_us, left, told) = (after.is_none(), false, false, LinkChange::empty());
         let after = after.or_else(|| before.clone())?;
-        Some(Self { before, after, removed, by_us, left })
+        Some(Self { before, after, removed, by_us, left, told })
     }
 
     /// The same change, made by this handle or not.
@@ -80,6 +82,11 @@ impl<T> Change<T> {
 }
 
 impl Change<Link> {
+    /// The same change, with what the kernel did with the link beside changing it.
+    pub(crate) fn told(self, told: LinkChange) -> Self {
+        Self { told, ..self }
+    }
+
     /// Whether the link is no port of the team any more, and so is not kept and followed from now on. It still exists:
     /// [`latest`](Self::latest) is how it left. Only with [`LinkScope::Team`](crate::LinkScope::Team).
     #[must_use]

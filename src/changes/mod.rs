@@ -1,6 +1,7 @@
 //! What one batch of events altered.
 
 mod change;
+mod link;
 mod link_change;
 
 use bitflags::bitflags;
@@ -33,7 +34,8 @@ bitflags! {
 /// Everything that one batch of events altered: the difference between what was told last and what is now.
 ///
 /// Something that came and went within the batch is not in it. A port or option that the kernel marked as changed is,
-/// even if its value is the old one: it was set, or changed and changed back.
+/// even if its value is the old one: it was set, or changed and changed back. So is a link with which the kernel did
+/// something that leaves no trace in it: see [`LinkChange::NOTIFY_PEERS`].
 ///
 /// # Examples
 ///

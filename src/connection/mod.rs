@@ -71,7 +71,8 @@ impl NetlinkConnection {
     /// - [`Error::Decode`](crate::Error::Decode) if its answer is no `R`.
     /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit the receive buffer.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags made a dump of it, and that was interrupted.
-    /// - [`Error::Io`](crate::Error::Io) if a system call fails.
+    /// - [`Error::Io`](crate::Error::Io) if a system call fails, or with `InvalidInput` if the request is longer than
+    ///   65535 bytes; nothing was sent then.
     ///
     /// After `Timeout`, `Decode` and `Overrun` it is not known whether the kernel did what was asked.
     pub fn request<M, R>(&mut self, message: M, flags: u16) -> Result<Vec<R>>

@@ -1,6 +1,9 @@
+use std::io;
 use std::time::Duration;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkHeader};
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkHeader};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use rustix::io::Errno;
 
 use super::*;
@@ -127,4 +130,17 @@ fn requests_and_dumps_fail_alike() {
     said(failures(|| Some(Step::Fails(Errno::BADF))), ErrorKind::Other, "netlink request 1474 failed");
     let cut = || Some(Step::Answer { bytes: ack(0)[..18].to_vec(), offset: 0 });
     said(failures(cut), ErrorKind::BadAnswer, "the answer to netlink request 1474 is malformed");
+}
+
+#[test]
+fn a_request_with_an_attribute_that_is_too_long_is_never_sent() {
+    let script = Script::new([]);
+    let mut connection = connection(&script, InterruptedDump::Keep);
+    for length in [65_500, 65_532, 65_536, 200_000] {
+        let mut message = LinkMessage::default();
+        message.attributes.push(LinkAttribute::Other(DefaultNla::new(20, vec![0; length])));
+        let error = connection.execute(RouteNetlinkMessage::SetLink(message), 0).unwrap_err();
+        assert!(matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::InvalidInput), "{error}");
+    }
+    assert_eq!(script.sent().len(), 0);
 }

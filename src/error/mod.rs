@@ -25,7 +25,6 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 pub enum Error {
     /// A system call failed.
     #[error("{op} failed")]
-    #[non_exhaustive]
     Io {
         /// What was being done.
         op: String,
@@ -34,7 +33,6 @@ pub enum Error {
     },
     /// The kernel answered a request with an error.
     #[error("the kernel refused {op}{}", .message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
-    #[non_exhaustive]
     Kernel {
         /// What was being done.
         op: String,
@@ -49,7 +47,6 @@ pub enum Error {
     },
     /// The kernel's answer could not be understood.
     #[error("the answer to {op} is malformed")]
-    #[non_exhaustive]
     Decode {
         /// What was being done.
         op: String,
@@ -58,7 +55,6 @@ pub enum Error {
     },
     /// The kernel did not answer in time.
     #[error("no answer to {op} within {after:?}")]
-    #[non_exhaustive]
     Timeout {
         /// What was being done.
         op: String,
@@ -67,14 +63,12 @@ pub enum Error {
     },
     /// The kernel says that it did what was asked, but did not tell what it was asked for.
     #[error("the kernel acknowledged {op}, but gave no answer")]
-    #[non_exhaustive]
     NoReply {
         /// What was being done.
         op: String,
     },
     /// Every attempt at a dump was interrupted by changes, and the caller wanted none that was.
     #[error("{op} was interrupted by changes in each of {attempts} attempts")]
-    #[non_exhaustive]
     Interrupted {
         /// What was being done.
         op: String,
@@ -83,7 +77,6 @@ pub enum Error {
     },
     /// The answer did not fit the command socket's receive buffer, not even the largest one tried.
     #[error("the answer to {op} does not fit a receive buffer of {buffer} bytes")]
-    #[non_exhaustive]
     Overrun {
         /// What was being done.
         op: String,
@@ -95,14 +88,12 @@ pub enum Error {
     FamilyNotFound,
     /// No link has this name or index.
     #[error("no such device: {device}")]
-    #[non_exhaustive]
     NoSuchDevice {
         /// The name or index asked for.
         device: String,
     },
     /// The device is not a team.
     #[error("{device} is not a team device{}", .kind.as_ref().map(|kind| format!(" but of kind {kind}")).unwrap_or_default())]
-    #[non_exhaustive]
     NotTeam {
         /// The device's name.
         device: String,
@@ -111,7 +102,6 @@ pub enum Error {
     },
     /// The team device was deleted while the handle was open.
     #[error("team device {device} (index {ifindex}) is gone")]
-    #[non_exhaustive]
     DeviceGone {
         /// The last name of the device.
         device: String,
@@ -120,7 +110,6 @@ pub enum Error {
     },
     /// The link is not a port of the team.
     #[error("link {ifindex} is not a port of {team}")]
-    #[non_exhaustive]
     NotPort {
         /// The team's name.
         team: String,
@@ -129,7 +118,6 @@ pub enum Error {
     },
     /// The kernel would not take this as the name of a device; nothing was sent.
     #[error("{name:?} cannot name a device: {reason}")]
-    #[non_exhaustive]
     InvalidName {
         /// The name.
         name: String,
@@ -138,7 +126,6 @@ pub enum Error {
     },
     /// A setting makes no sense, though the kernel might take it.
     #[error("{setting} is {value:?}: {reason}")]
-    #[non_exhaustive]
     InvalidSetting {
         /// The setting's name.
         setting: &'static str,
@@ -149,7 +136,6 @@ pub enum Error {
     },
     /// The team has no such option in its present mode and with its present ports.
     #[error("{team} has no option {id}")]
-    #[non_exhaustive]
     UnknownOption {
         /// The team's name.
         team: String,
@@ -158,7 +144,6 @@ pub enum Error {
     },
     /// The option has another type than the value.
     #[error("option {id} is of type {wanted}, the value is of type {found}")]
-    #[non_exhaustive]
     OptionType {
         /// The option.
         id: OptionId,
@@ -169,7 +154,6 @@ pub enum Error {
     },
     /// The value cannot be sent as a value of this option; nothing was sent.
     #[error("option {id} cannot be set to {value}: {reason}")]
-    #[non_exhaustive]
     OptionValue {
         /// The option.
         id: OptionId,
@@ -180,7 +164,6 @@ pub enum Error {
     },
     /// A text is no value of the option's type; nothing was sent.
     #[error("option {id} cannot be set")]
-    #[non_exhaustive]
     OptionText {
         /// The option.
         id: OptionId,

@@ -115,7 +115,7 @@ pub(super) fn ctrl(payload: &[u8]) {
 pub(super) fn sent_and_read(id: &OptionId, value: &OptionValue) {
     let Some(team) = TEAM else { return };
     let Ok(request) = Request::options_set(team, id, value) else { return };
-    let mut message = serialize(request.for_family(0), 0);
+    let Ok(mut message) = serialize(request.for_family(0), 0) else { return };
     // Requests and answers differ in the command.
     if let Some(command) = message.get_mut(HEADER_LEN) {
         *command = 2;

@@ -24,7 +24,6 @@ pub enum LinkEvent {
     /// Some drivers (bonding, GRE, HSR) announce a link while they are still making it. This is then the first that is
     /// heard of it: `Added` follows once it is made, and nothing at all if that fails. So what is not known should not
     /// be taken for added here.
-    #[non_exhaustive]
     Changed {
         /// The link as it is now.
         link: LinkRecord,
@@ -34,7 +33,6 @@ pub enum LinkEvent {
     /// A link was deleted.
     Removed(LinkRecord),
     /// A link left for another network namespace; there it is `Added`.
-    #[non_exhaustive]
     Moved {
         /// The link as it was here.
         link: LinkRecord,

@@ -133,7 +133,7 @@ impl LinkEvents {
     /// Takes over a socket that has joined the group.
     pub(crate) fn over(socket: NetlinkSocket) -> Result<Self> {
         let preparing = || "preparing to wait for link events".to_owned();
-        let stream = LinkEventStream::new(EventSocket::new(socket).during(preparing)?);
+        let stream = LinkEventStream::new(EventSocket::new(socket));
         let readiness = Readiness::over(&[stream.as_fd()]).during(preparing)?;
         Ok(Self { stream, readiness })
     }

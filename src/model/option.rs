@@ -67,7 +67,6 @@ pub(crate) mod names {
 #[doc(alias = "team_is_option_array")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
 pub struct OptionId {
     /// The kernel's name of the option.
     #[doc(alias = "team_get_option_name")]

@@ -74,7 +74,7 @@ impl Connection {
         flags: u16,
         mut reply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), Failure> {
-        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags);
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         match self.exchange(request, &mut reply)? {
             Completion { interrupted: false } => Ok(()),
             Completion { interrupted: true } => Err(Failure::Interrupted { attempts: 1 }),
@@ -90,7 +90,8 @@ impl Connection {
         mut answer: impl FnMut(usize, Result<(), Refusal>),
     ) -> Result<(), Failure> {
         let limit = (self.transport.receive_buffer()? / ACK_COST).clamp(1, MAX_BATCH);
-        let mut requests = messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK)).peekable();
+        let serialized = messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK));
+        let mut requests = serialized.collect::<io::Result<Vec<_>>>()?.into_iter().peekable();
         let mut done = 0;
         while requests.peek().is_some() {
             let (mut datagram, mut count) = (Vec::new(), 0);
@@ -153,7 +154,7 @@ impl Connection {
         attempts: u32,
         mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
     ) -> Result<Consistency, Failure> {
-        let request = serialize(message, NLM_F_REQUEST | NLM_F_DUMP);
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_DUMP)?;
         self.collect_repeatedly(&request, attempts, &mut part)
     }
 
@@ -164,7 +165,7 @@ impl Connection {
         mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), Failure> {
         // An acknowledgement would follow the end of the answer, and could be lost by itself.
-        let request = serialize(message, NLM_F_REQUEST);
+        let request = serialize(message, NLM_F_REQUEST)?;
         self.collect_repeatedly(&request, 1, &mut part).map(drop)
     }
 

@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -22,7 +23,8 @@ pub(crate) struct EventSocket {
     transport: Box<dyn Transport>,
     /// Events were lost since the last [`recovered`](Self::recovered).
     lost: bool,
-    budget: usize,
+    /// Asked for where it matters.
+    budget: OnceCell<usize>,
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
     limit: usize,
 }
@@ -51,9 +53,8 @@ pub(crate) enum Found<'a> {
 
 impl EventSocket {
     /// Wraps a socket that has joined its group.
-    pub(crate) fn new(transport: impl Transport + 'static) -> io::Result<Self> {
-        let budget = budget(transport.receive_buffer()?);
-        Ok(Self { transport: Box::new(transport), lost: false, budget, limit: 0 })
+    pub(crate) fn new(transport: impl Transport + 'static) -> Self {
+        Self { transport: Box::new(transport), lost: false, budget: OnceCell::new(), limit: 0 }
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
@@ -70,7 +71,7 @@ impl EventSocket {
         // The kernel doubles what it is asked for.
         self.transport.set_receive_buffer(before.min(self.limit / 2))?;
         let after = self.transport.receive_buffer()?;
-        self.budget = budget(after);
+        self.budget.take();
         if after > before {
             info!(target: EVENTS, "the receive buffer of an event socket grew from {before} to {after} bytes");
         }
@@ -103,8 +104,12 @@ impl EventSocket {
     }
 
     /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
+    ///
+    /// So a drain that follows a dump has read all that is older than the dump before its changes are told, and no old news
+    /// is ever told as the last word.
     pub(crate) fn budget(&self) -> usize {
-        self.budget
+        let budget = || self.transport.receive_buffer().map_or(0, |size| size / MIN_CHARGE).max(MIN_BUDGET);
+        *self.budget.get_or_init(budget)
     }
 
     /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
@@ -112,11 +117,11 @@ impl EventSocket {
     /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new before the socket is
     /// empty.
     pub(crate) fn drain(&mut self, mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>) -> io::Result<Rest> {
-        let mut left = self.budget;
-        while left > 0 {
+        let mut count = 0;
+        while count < MIN_BUDGET || count < self.budget() {
             let mut lost = self.lost;
             let rest = self.receive(|found| {
-                left = left.saturating_sub(1);
+                count += 1;
                 match found {
                     Found::Ignored => {}
                     Found::CutOff | Found::Overrun => lost = true,
@@ -172,12 +177,6 @@ impl EventSocket {
             Ok(if batch.is_last { Rest::Nothing } else { Rest::Unread })
         })
     }
-}
-
-/// What is read in one go, in datagrams: all that a receive buffer of this size can hold. So a drain that follows a dump
-/// has read all that is older than the dump before its changes are told, and no old news is ever told as the last word.
-fn budget(receive_buffer: usize) -> usize {
-    MIN_BUDGET.max(receive_buffer / MIN_CHARGE)
 }
 
 impl AsFd for EventSocket {

@@ -1,9 +1,32 @@
+use std::fs::{File, Metadata, metadata};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+/// The calling thread's own network namespace, as long as `/proc` is mounted.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+/// The calling thread's own network namespace; `None` where `/proc` does not show it.
+pub(crate) fn own() -> io::Result<Option<File>> {
+    match File::open(OWN) {
+        Ok(namespace) => Ok(Some(namespace)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Runs something in a network namespace. Where the calling thread is in that one already, it takes no privilege.
+pub(crate) fn back_in<R: Send>(namespace: &File, run: impl FnOnce() -> io::Result<R> + Send) -> io::Result<R> {
+    let identity = |file: &Metadata| (file.dev(), file.ino());
+    match (namespace.metadata(), metadata(OWN)) {
+        (Ok(there), Ok(here)) if identity(&there) == identity(&here) => run(),
+        _ => within(Some(namespace.as_fd()), run),
+    }
+}
 
 /// Runs something in a network namespace; in the calling thread's own one if none is given.
 ///

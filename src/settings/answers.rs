@@ -59,7 +59,7 @@ impl TeamHandle {
 
     /// Asks the kernel what the options are, whatever it answered when they were set; false if it does not tell.
     fn look_up(&mut self) -> bool {
-        let refreshed = self.session.refresh();
+        let refreshed = self.session.refresh(true);
         if let Err(error) = &refreshed {
             log::debug!(target: COMMAND, "{}: options that were set cannot be read back: {error}", self.name());
         }

@@ -47,7 +47,7 @@ const MISUSES: [(&str, &str); 30] = [
 #[test]
 fn what_cannot_be_understood_is_said_and_deletes_nothing() {
     enter();
-    original("-I -p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 100");
+    original("-I -p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 3000");
     for (words, error) in MISUSES {
         let outcome = ours(words);
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
@@ -71,7 +71,7 @@ fn where_nobody_reads_it_ends_as_by_a_signal_and_says_nothing() {
 #[test]
 fn without_the_right_the_kernels_words_are_shown() {
     enter();
-    original("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 100");
+    original("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 3000");
     for words in ["list", "delete --protocol udp"] {
         let mut command = Command::new("setpriv");
         command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]).arg(example("conntrack"));

@@ -28,7 +28,8 @@ pub(crate) fn run_alone(test: &str, variables: &[(&str, &str)]) {
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && printed.contains("1 passed"), "{test} alone, with {variables:?}:\n{printed}");
+    eprintln!("{printed}");
+    assert!(output.status.success() && printed.contains("1 passed"), "{test} alone, with {variables:?}");
 }
 
 pub(crate) fn open_descriptors() -> usize {

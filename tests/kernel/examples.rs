@@ -113,7 +113,7 @@ fn the_monitor_ends_when_it_cannot_go_on() {
     let monitor = start_monitor(&mut team);
     team.destroy().unwrap();
     assert_eq!(monitor.wait().code(), Some(1));
-    for (words, error) in [("", "Usage: team_monitor TEAMDEV\n"), ("team0", "no such device: team0\n")] {
+    for (words, error) in [("", "Usage: team_monitor [--live] TEAMDEV\n"), ("team0", "no such device: team0\n")] {
         let mut command = Command::new(example("team_monitor"));
         command.args(words.split_whitespace());
         let outcome = run(command);

@@ -13,7 +13,7 @@ fn option_ids(team: &TeamHandle) -> Vec<OptionId> {
 }
 
 fn assert_gone(error: &Error, name: &str, ifindex: IfIndex) {
-    let Error::DeviceGone { device, ifindex: told, .. } = error else { panic!("not DeviceGone: {error:?}") };
+    let Error::DeviceGone { device, ifindex: told } = error else { panic!("not DeviceGone: {error:?}") };
     assert_eq!((&**device, *told), (name, ifindex));
     assert_eq!(error.to_string(), format!("team device {name} (index {ifindex}) is gone"));
 }

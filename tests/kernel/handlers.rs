@@ -314,6 +314,48 @@ fn a_failure_in_a_later_batch_comes_out_too() {
 }
 
 #[test]
+fn one_that_puts_another_handle_in_place_of_its_own_and_fails_does_no_harm_to_either() {
+    enter();
+    let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
+    // The first drops the handle that it is called with, the second keeps it for later.
+    let (keep, kept) = channel();
+    let mut others = [(); 2].map(|()| {
+        let mut other = all_links().open("team0").unwrap();
+        other.add_handler(ALL, calls.note("other"));
+        other
+    });
+    let last = others[1].add_handler(ALL, move |_, _| Ok(()));
+    let [first, mut second] = others;
+    let mut first = Some(first);
+    team.add_handler(ALL, move |team, _| {
+        *team = first.take().unwrap();
+        Err("it is gone".into())
+    });
+    team.add_handler(ALL, calls.note("not called"));
+    set_count(&mut team, 1);
+    assert_eq!(team.handle_events().unwrap_err().source().unwrap().to_string(), "it is gone");
+    assert_eq!(calls.take(), [""; 0]);
+    set_count(&mut team, 2);
+    assert_eq!(counts(&told(&mut team)), [2]);
+    assert_eq!(calls.take(), ["other"]);
+
+    second.add_handler_first(ALL, {
+        let mut spare = Some(team);
+        move |team, _| {
+            let Some(spare) = spare.take() else { return Ok(()) };
+            keep.send(std::mem::replace(team, spare)).map_err(|_| "nobody keeps it")?;
+            Err("it is elsewhere".into())
+        }
+    });
+    assert!(second.handle_events().is_err());
+    let mut moved = kept.try_recv().unwrap();
+    set_count(&mut second, 3);
+    assert_eq!((counts(&told(&mut moved)), counts(&told(&mut second))), (vec![3], vec![3]));
+    assert_eq!(calls.take(), ["other", "other"]);
+    assert!(moved.remove_handler(last) && !second.remove_handler(last));
+}
+
+#[test]
 fn a_handler_that_panics_is_gone_and_keeps_no_other_from_running() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());

@@ -2,7 +2,9 @@
 
 use std::thread;
 
-use libteam::{IfIndex, OptionId, TeamHandle};
+use libteam::netlink_packet_route::RouteNetlinkMessage;
+use libteam::netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use libteam::{IfIndex, NetlinkConnection, OptionId, TeamHandle};
 
 use crate::netns::{dummies, enter, ip, run_ip};
 
@@ -44,4 +46,27 @@ pub(crate) fn renaming(link: &str, name: &str) -> Vec<String> {
     } else {
         vec![format!("link set {link} down"), rename, format!("link set {name} up")]
     }
+}
+
+/// Whether a message of a link has statistics.
+pub(crate) fn has_statistics(link: &LinkMessage) -> bool {
+    link.attributes.iter().any(|it| matches!(it, LinkAttribute::Stats64(_) | LinkAttribute::Stats(_)))
+}
+
+/// Whether a link that is asked for without statistics comes without.
+pub(crate) fn leaves_out_statistics() -> bool {
+    let mut request = LinkMessage::default();
+    request.header.index = 1;
+    request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let mut connection = NetlinkConnection::open(0).unwrap();
+    let answers: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(request), 0).unwrap();
+    let [RouteNetlinkMessage::NewLink(lo)] = &answers[..] else { panic!("{answers:?}") };
+    !has_statistics(lo)
+}
+
+/// Whether the kernel has words for an address that it refuses.
+pub(crate) fn explains_addresses() -> bool {
+    let output = run_ip("address del 192.0.2.99/24 dev lo");
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).starts_with("Error: ")
 }

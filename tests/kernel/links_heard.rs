@@ -16,8 +16,8 @@ pub(crate) fn marks(events: &mut LinkEvents) -> Vec<String> {
 fn mark(event: &LinkEvent) -> String {
     match event {
         LinkEvent::Added(link) => format!("+{}", link.name()),
-        LinkEvent::Changed { link, cause: None, .. } => format!("*{}", link.name()),
-        LinkEvent::Changed { link, cause: Some(cause), .. } => format!("*{} {cause:?}", link.name()),
+        LinkEvent::Changed { link, cause: None } => format!("*{}", link.name()),
+        LinkEvent::Changed { link, cause: Some(cause) } => format!("*{} {cause:?}", link.name()),
         LinkEvent::Removed(link) => format!("-{}", link.name()),
         LinkEvent::Moved { link, .. } => format!(">{}", link.name()),
         LinkEvent::BridgePortChanged(link) => format!("bridge *{}", link.name()),

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod announcing;
 mod difference;
 mod driver;
+mod effort;
 mod forger;
 mod links_heard;
 mod monitor;
@@ -12,6 +14,7 @@ mod netns;
 mod packets;
 mod raw;
 mod rtnl_scene;
+mod terminal;
 mod tool;
 mod tracked;
 mod truth;
@@ -19,6 +22,8 @@ mod watch;
 mod wire;
 mod xfrm;
 
+mod announce;
+mod announcements;
 mod balance;
 mod bpf_check;
 mod bridge;
@@ -34,6 +39,7 @@ mod kernel;
 mod life;
 mod link_events;
 mod link_scope;
+mod live_monitor;
 mod many_options;
 mod migrating;
 mod namespaces;
@@ -61,6 +67,7 @@ mod rtnl_routes;
 mod rtnl_rules;
 mod rtnl_storm;
 mod rtnl_traffic;
+mod screenshot;
 mod storm;
 mod teamnl;
 mod teamnl_monitor;

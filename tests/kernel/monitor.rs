@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 use crate::tool::Tool;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one line says, and in which section it stands.
 pub(crate) type Line = (String, String);

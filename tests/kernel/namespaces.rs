@@ -19,6 +19,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::CapabilitySet;
 
 use crate::environment::{is_alone, open_descriptors, run_alone};
+use crate::kernel::renaming;
 use crate::netns::{enter, index, ip, ip_json, run_ip, without};
 use crate::truth::state;
 use crate::watch::{hear_until, refusal, told};
@@ -114,7 +115,7 @@ fn tasks() -> usize {
 
 /// Waits until there are so many threads: one that was joined is still listed for a moment.
 fn assert_tasks(expected: usize) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while tasks() != expected {
         assert!(Instant::now() < deadline, "{} threads, not {expected}", tasks());
         thread::sleep(Duration::from_millis(2));
@@ -245,8 +246,13 @@ fn a_handle_works_in_another_namespace() {
     told(&mut team);
 
     // Events come from there.
-    there.ip("link set d0 name uplink");
-    hear_until(&mut team, "the port is renamed", |team| team.port(d0).unwrap().name() == Some("uplink"));
+    for command in renaming("d0", "uplink") {
+        there.ip(&command);
+    }
+    hear_until(&mut team, "the port is renamed, and up", |team| {
+        let port = team.port(d0).unwrap();
+        port.name() == Some("uplink") && port.is_link_up()
+    });
     // And none from here, where a link has the same index.
     ip(&format!("link add other index {d0} type dummy"));
     assert_eq!(told(&mut team).kinds(), libteam::ChangeKind::empty());

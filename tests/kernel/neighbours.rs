@@ -55,6 +55,10 @@ fn a_handle_hears_nothing_of_the_ports_and_options_of_another_team() {
 #[test]
 fn another_teams_events_cost_this_one_no_buffer_and_wake_nobody() {
     let (mut one, mut two) = neighbours(&all_links().receive_buffer(1));
+    // The kernel may look at the state of the links, and tell it, a second later.
+    while one.wait(Some(Duration::from_millis(1100))).unwrap() {
+        until_quiet(&mut one);
+    }
     let handler = overhear(&mut one);
     for count in 0..20_u32 {
         two.set_option(&OptionId::global("notify_peers_count"), count).unwrap();

@@ -7,6 +7,7 @@ use libteam::{ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, Tea
 use rustix::io::Errno;
 use serde_json::Value;
 
+use crate::kernel::renames_links_that_are_up;
 use crate::netns::{enter, index, ip, ip_batch, ip_json};
 use crate::watch::refusal;
 
@@ -164,7 +165,9 @@ fn each_setting_is_set_and_nothing_else() {
     check(set().master(br0), &[]);
     let up: Vec<&str> = vec!["BROADCAST", "NOARP", "UP", "LOWER_UP"];
     check(set().up(), &[("flags", up.clone().into()), ("operstate", "UNKNOWN".into())]);
-    check(set().name("d2"), &[("ifname", "d2".into())]);
+    if renames_links_that_are_up() {
+        check(set().name("d2"), &[("ifname", "d2".into())]);
+    }
     let no_carrier: Vec<&str> = vec!["NO-CARRIER", "BROADCAST", "NOARP", "UP"];
     check(set().carrier(false), &[("flags", no_carrier.into()), ("operstate", "DOWN".into())]);
     check(set().carrier(true), &[("flags", up.into()), ("operstate", "UP".into())]);
@@ -265,7 +268,10 @@ fn a_port_that_its_new_master_does_not_take_goes_back_to_the_old_one() {
     ]);
     let (d0, d1, lo) = (index("d0"), index("d1"), index("lo"));
     let absent = IfIndex::new(4711).unwrap();
-    let attributes = set().mtu(1280).hwaddr(hwaddr(9)).name("x");
+    let mut attributes = set().mtu(1280).hwaddr(hwaddr(9));
+    if renames_links_that_are_up() {
+        attributes = attributes.name("x");
+    }
     for down in ["link set lo up", "link set d0 down"] {
         ip(down);
         for (port, ifindex, master, kind) in [

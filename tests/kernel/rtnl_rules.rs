@@ -75,7 +75,9 @@ fn rules_are_those_of_ip() {
         (RuleFilter::new().table(254).family(Inet), "-4 254", their_rules(Inet, "table 254")),
     ] {
         let rules = rtnl.rules(&filter).unwrap();
-        assert_same_lines(words, rules.items().iter().map(our_rule), theirs);
+        // Kernels that route multicast by rules list those too, of families of their own.
+        let rules = rules.items().iter().filter(|rule| matches!(rule.header.family, Inet | Inet6));
+        assert_same_lines(words, rules.map(our_rule), theirs);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkRecord, RtnlSocket, SocketBuilder};
 
@@ -10,14 +11,15 @@ use crate::netns::{enter, ip_batch};
 
 const LINKS: usize = 3000;
 
-/// A shell that creates and deletes links, with pauses of so many seconds, until this is dropped.
+/// A shell that creates and deletes links, with pauses, until this is dropped.
 struct Churn(Child);
 
 impl Churn {
-    fn start(pause: &str) -> Self {
+    fn start(pause: Duration) -> Self {
+        let pause = pause.as_secs_f64();
         let batch = "for i in 1 2 3 4 5; do echo link add churn$i type dummy; done; \
                      for i in 1 2 3 4 5; do echo link del churn$i; done";
-        let script = format!("while read -t {pause} line; [ $? -gt 128 ]; do {{ {batch}; }} | ip -batch -; done");
+        let script = format!("while read -t {pause:.3} line; [ $? -gt 128 ]; do {{ {batch}; }} | ip -batch -; done");
         // It ends by itself when this process does: nothing holds its input open then.
         let mut command = Command::new("bash");
         let child = command.args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("there is a shell");
@@ -95,12 +97,15 @@ fn a_dump_that_is_said_to_be_consistent_lacks_nothing_that_was_there_all_along()
     let commands: Vec<_> = (0..LINKS).map(|number| format!("link add stable{number} type dummy")).collect();
     ip_batch(&commands);
     {
-        let _churn = Churn::start("0.2");
+        // Some times as long as a dump takes here: some dumps fit into it, and some do not.
+        let start = Instant::now();
+        assert_complete(&rtnl(1, InterruptedDump::Fail).links(&LinkFilter::new()).unwrap());
+        let _churn = Churn::start(3 * start.elapsed());
         let tally = Tally::until(rtnl(5, InterruptedDump::Keep), 5, |tally| tally.at_once >= 10 && tally.repeated >= 3);
         assert_eq!(tally.failed, 0, "{tally:?}");
         eprintln!("with pauses: {tally:?}");
     }
-    let _churn = Churn::start("0.001");
+    let _churn = Churn::start(Duration::from_millis(1));
     let tally = Tally::until(rtnl(1, InterruptedDump::Keep), 1, |tally| tally.inconsistent >= 10);
     assert_eq!((tally.repeated, tally.failed), (0, 0), "{tally:?}");
     eprintln!("one attempt, kept: {tally:?}");

@@ -1,6 +1,8 @@
 //! Real packets: sent as they are on one link, and read at the far end of another.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
 use libteam::{IfIndex, Mode, TeamHandle};
 use nix::errno::Errno;
@@ -10,6 +12,9 @@ use nix::sys::socket::{
 };
 
 use crate::netns::{ip, veth};
+
+/// What is sent has arrived long before this, even where a kernel is emulated.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A packet socket on one link.
 pub(crate) struct Wire(OwnedFd);
@@ -29,16 +34,26 @@ impl Wire {
     /// The frames that came since this was last called and are for the destinations of [`Flow`](crate::packets::Flow).
     /// One that came with a VLAN tag has lost it.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
+        self.frames().into_iter().filter(|frame| frame.starts_with(&[2, 0x1b])).collect()
+    }
+
+    /// All frames that came or went since this was last called.
+    pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let mut buffer = [0; 4096];
         loop {
             match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) if buffer.starts_with(&[2, 0x1b]) => frames.push(buffer[..length].to_vec()),
-                Ok(_) => {}
+                Ok(length) => frames.push(buffer[..length].to_vec()),
                 Err(Errno::EAGAIN) => return frames,
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
@@ -77,14 +92,25 @@ impl Balanced {
         Self { team, ports: indices, wire: Wire::open("team0"), far_ends }
     }
 
-    /// What came at each far end since this was last called.
-    pub(crate) fn received(&self) -> Vec<Vec<Vec<u8>>> {
-        self.far_ends.iter().map(Wire::received).collect()
+    /// What came at each far end since this was last called: waits for that many frames, as a busy kernel delivers them
+    /// in its own time.
+    pub(crate) fn received(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut received = vec![Vec::new(); self.far_ends.len()];
+        loop {
+            for (frames, far_end) in received.iter_mut().zip(&self.far_ends) {
+                frames.extend(far_end.received());
+            }
+            if received.iter().map(Vec::len).sum::<usize>() >= count || Instant::now() > deadline {
+                return received;
+            }
+            yield_now();
+        }
     }
 
-    /// At which of the far ends frames came since this was last called.
-    pub(crate) fn reached(&self) -> Vec<usize> {
-        let received = self.received();
+    /// At which of the far ends frames came since this was last called: waits for that many.
+    pub(crate) fn reached(&self, count: usize) -> Vec<usize> {
+        let received = self.received(count);
         (0..received.len()).filter(|end| !received[*end].is_empty()).collect()
     }
 }

@@ -52,7 +52,7 @@ fn cut_off() -> Step {
 }
 
 fn stream(script: &Script) -> LinkEventStream {
-    LinkEventStream::new(EventSocket::new(script.clone()).unwrap())
+    LinkEventStream::new(EventSocket::new(script.clone()))
 }
 
 fn next(stream: &mut LinkEventStream) -> Option<Told> {

@@ -206,7 +206,6 @@ pub enum BpfError {
     Empty,
     /// The bytes do not end with an instruction.
     #[error("{length} bytes are no whole number of BPF instructions of 8 bytes")]
-    #[non_exhaustive]
     PartialInstruction {
         /// How many bytes there are.
         length: usize,
@@ -216,7 +215,6 @@ pub enum BpfError {
         "a BPF program of {count} instructions is more than the {} that fit a message of the team driver",
         BpfProgram::MAX_INSTRUCTIONS
     )]
-    #[non_exhaustive]
     TooLargeForDriver {
         /// How many instructions there are.
         count: usize,
@@ -226,14 +224,12 @@ pub enum BpfError {
         "a BPF program of {count} instructions is more than the {} that the kernel runs",
         BpfProgram::KERNEL_MAX_INSTRUCTIONS
     )]
-    #[non_exhaustive]
     TooLargeForKernel {
         /// How many instructions there are.
         count: usize,
     },
     /// One instruction is wrong.
     #[error("BPF instruction {position}: {reason}")]
-    #[non_exhaustive]
     Instruction {
         /// Which one, counted from 0.
         position: usize,

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
-use netlink_packet_core::{NLA_HEADER_SIZE, NlasIterator};
-
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
+
+/// An attribute's length and type.
+const HEADER_LEN: usize = 4;
+/// What of the type is no flag.
+const KIND_MASK: u16 = 0x3fff;
 
 /// One attribute: its type without the flag bits, and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,14 +17,27 @@ pub(crate) struct Attribute<'a> {
     pub(crate) value: &'a [u8],
 }
 
-/// The attributes that `bytes` hold one after the other.
+/// The attributes that `bytes` hold one after the other. After the first error there is nothing more.
+///
+/// A link's message has some forty of them, and a dump may have ten thousand such messages: walking them with
+/// netlink-packet-core takes half of all the time that is spent on a link.
 pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, DecodeError>> {
-    NlasIterator::new(bytes).map(|attribute| {
-        let attribute = attribute.map_err(|_| DecodeError::new("an attribute's length does not fit its message"))?;
-        let (kind, end) = (attribute.kind(), usize::from(attribute.length()));
-        let value = attribute.into_inner().get(NLA_HEADER_SIZE..end);
-        Ok(Attribute { kind, value: value.unwrap_or_default() })
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let attribute = first(rest);
+        let length = attribute.map_or(rest.len(), |attribute| HEADER_LEN + attribute.value.len());
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(attribute.ok_or(DecodeError::new("an attribute's length does not fit its message")))
     })
+}
+
+fn first(bytes: &[u8]) -> Option<Attribute<'_>> {
+    let ([l0, l1, k0, k1], _) = bytes.split_first_chunk()?;
+    let value = bytes.get(HEADER_LEN..u16::from_ne_bytes([*l0, *l1]).into())?;
+    Some(Attribute { kind: u16::from_ne_bytes([*k0, *k1]) & KIND_MASK, value })
 }
 
 impl<'a> Attribute<'a> {

@@ -1,5 +1,7 @@
 //! Netlink messages: splitting a datagram into them, and the control messages that every protocol shares.
 
+use std::io;
+
 use netlink_packet_core::{
     NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer,
     NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
@@ -12,6 +14,10 @@ use crate::netlink::failure::Refusal;
 
 /// The size of the header that starts every message, in bytes.
 pub(crate) const HEADER_LEN: usize = 16;
+
+/// The longest request, in bytes. The length field of an attribute has 16 bits, and message types write longer ones
+/// wrongly, or panic: a request that is no longer as a whole has none of them.
+const MAX_REQUEST_LEN: usize = u16::MAX as usize;
 
 /// Where the header holds the sequence number.
 const SEQUENCE: std::ops::Range<usize> = 8..12;
@@ -140,14 +146,23 @@ fn after_request(echo: &[u8]) -> Option<&[u8]> {
 }
 
 /// Serializes a request; its sequence number is set by [`stamp`].
-pub(crate) fn serialize<M: NetlinkSerializable>(message: M, flags: u16) -> Vec<u8> {
+///
+/// # Errors
+///
+/// `InvalidInput` for one that is longer than [`MAX_REQUEST_LEN`].
+pub(crate) fn serialize<M: NetlinkSerializable>(message: M, flags: u16) -> io::Result<Vec<u8>> {
     let mut header = NetlinkHeader::default();
     header.flags = flags;
     let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
+    let length = message.buffer_len();
+    if length > MAX_REQUEST_LEN {
+        let problem = format!("a request of {length} bytes is longer than {MAX_REQUEST_LEN}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
     message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
+    let mut bytes = vec![0; length];
     message.serialize(&mut bytes);
-    bytes
+    Ok(bytes)
 }
 
 /// Writes the sequence number into a serialized request.

@@ -38,6 +38,8 @@ pub(crate) const IFLA_NEW_IFINDEX: u16 = 49;
 pub(crate) const IFLA_PROP_LIST: u16 = 52;
 pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
 pub(crate) const IFLA_PERM_ADDRESS: u16 = 54;
+pub(crate) const IFLA_EVENT_NOTIFY_PEERS: u32 = 4;
+pub(crate) const IFLA_EVENT_IGMP_RESEND: u32 = 5;
 pub(crate) const IFLA_INFO_KIND: u16 = 1;
 pub(crate) const IFLA_INFO_DATA: u16 = 2;
 pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
@@ -59,6 +61,8 @@ pub(crate) struct LinkReport<'a> {
     pub(crate) mtu: u32,
     pub(crate) kind: Option<Cow<'a, str>>,
     pub(crate) phys_port_id: Option<&'a [u8]>,
+    /// What made the kernel announce the link (`IFLA_EVENT_*`); 0 where it was no more than a changed attribute.
+    pub(crate) event: u32,
     /// The nest of alternative names, read by [`LinkReport::alternative_names`].
     properties: &'a [u8],
 }
@@ -127,6 +131,7 @@ fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, De
         mtu: 0,
         kind: None,
         phys_port_id: None,
+        event: 0,
         properties: &[],
     };
     let mut is_whole = false;
@@ -145,6 +150,7 @@ fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, De
             IFLA_CARRIER => report.carrier = attribute.u8()? != 0,
             IFLA_PHYS_PORT_ID => report.phys_port_id = Some(attribute.value),
             IFLA_CARRIER_CHANGES => report.carrier_changes = attribute.u32()?,
+            IFLA_EVENT => report.event = attribute.u32()?,
             IFLA_PROP_LIST => report.properties = attribute.value,
             IFLA_PERM_ADDRESS => report.permanent_hwaddr = hwaddr(attribute.value)?,
             _ => {}

@@ -24,7 +24,7 @@ fn drain(socket: &mut EventSocket) -> (Rest, bool, Vec<u8>) {
 }
 
 fn play(steps: impl IntoIterator<Item = Step>) -> (Rest, bool, Vec<u8>) {
-    drain(&mut EventSocket::new(Script::new(steps)).unwrap())
+    drain(&mut EventSocket::new(Script::new(steps)))
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn after_an_overrun_the_old_events_are_read_away() {
 #[test]
 fn a_recovered_socket_applies_events_again() {
     let script = Script::new([Step::Fails(Errno::NOBUFS), Step::Silence, event(1)]);
-    let mut socket = EventSocket::new(script).unwrap();
+    let mut socket = EventSocket::new(script);
     assert_eq!(drain(&mut socket), (Rest::Nothing, true, vec![]));
     socket.recovered();
     assert_eq!(drain(&mut socket), (Rest::Nothing, false, vec![1]));
@@ -52,7 +52,7 @@ fn a_recovered_socket_applies_events_again() {
 #[test]
 fn a_cut_off_event_is_a_loss_and_the_next_one_of_its_size_fits() {
     let long = || Step::event(&[message(16, 0, &vec![9; 40_000])]);
-    let mut socket = EventSocket::new(Script::new([long(), event(1), Step::Silence, long()])).unwrap();
+    let mut socket = EventSocket::new(Script::new([long(), event(1), Step::Silence, long()]));
     assert_eq!(drain(&mut socket), (Rest::Nothing, true, vec![]));
     socket.recovered();
     assert_eq!(drain(&mut socket), (Rest::Nothing, false, vec![9]));
@@ -77,7 +77,7 @@ fn an_event_of_another_sender_changes_nothing() {
 #[test]
 fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
     let script = Script::new((0..10_000).map(|_| event(1)));
-    let mut socket = EventSocket::new(script.clone()).unwrap();
+    let mut socket = EventSocket::new(script.clone());
     let (rest, lost, numbers) = drain(&mut socket);
     assert_eq!((rest, lost), (Rest::Unread, false));
     assert_eq!(numbers.len(), 212_992 / 512);
@@ -92,7 +92,7 @@ fn an_event_that_just_fits_is_whole() {
 
 #[test]
 fn any_other_error_of_the_system_is_told_as_it_is() {
-    let mut socket = EventSocket::new(Script::new([Step::Fails(Errno::BADF)])).unwrap();
+    let mut socket = EventSocket::new(Script::new([Step::Fails(Errno::BADF)]));
     let error = socket.drain(|_| Ok(())).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
     assert!(!socket.is_lost());
@@ -101,10 +101,10 @@ fn any_other_error_of_the_system_is_told_as_it_is() {
 #[test]
 fn the_receive_buffer_doubles_up_to_its_limit() {
     let script = Script::new([]);
-    let mut socket = EventSocket::new(script).unwrap().growing_to(500_000);
+    let mut socket = EventSocket::new(script).growing_to(500_000);
     assert!(socket.grow().unwrap());
     assert_eq!(socket.receive_buffer().unwrap(), 425_984);
-    assert_eq!(socket.budget, 425_984 / MIN_CHARGE);
+    assert_eq!(socket.budget(), 425_984 / MIN_CHARGE);
     assert!(socket.grow().unwrap());
     assert_eq!(socket.receive_buffer().unwrap(), 500_000);
     assert!(!socket.grow().unwrap());

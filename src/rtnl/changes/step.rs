@@ -170,14 +170,14 @@ mod tests {
     #[test]
     fn requests_are_what_the_kernel_takes() {
         let port = ifindex(20);
-        assert_eq!(serialize(Step::Enslave(ifindex(10)).request(port), FLAGS), bytes(REQUEST_SET_MASTER));
-        assert_eq!(serialize(Step::Release.request(port), FLAGS), bytes(REQUEST_RELEASE));
+        assert_eq!(serialize(Step::Enslave(ifindex(10)).request(port), FLAGS).unwrap(), bytes(REQUEST_SET_MASTER));
+        assert_eq!(serialize(Step::Release.request(port), FLAGS).unwrap(), bytes(REQUEST_RELEASE));
     }
 
     #[test]
     fn up_and_down_name_the_one_flag_that_changes() {
         for (step, flags) in [(Step::Up, 1_u32), (Step::Down, 0)] {
-            let bytes = serialize(step.request(ifindex(20)), FLAGS);
+            let bytes = serialize(step.request(ifindex(20)), FLAGS).unwrap();
             assert_eq!(bytes.len(), 32);
             assert_eq!(bytes[24..28], flags.to_ne_bytes());
             assert_eq!(bytes[28..32], 1_u32.to_ne_bytes());

@@ -90,6 +90,8 @@ pub(super) enum Change {
     DeleteTeam,
     /// A link of another kind gets the team's index.
     ReuseTeamIndex,
+    /// Another team that has the index says that it has a port, and sets an option.
+    OtherTeam,
 }
 
 /// One of the four sockets.
@@ -276,7 +278,7 @@ fn change() -> impl Strategy<Value = Change> {
         4 => (slot, any::<u8>(), value.clone()).prop_map(|(slot, which, value)| Change::Set(slot, which, value)),
         1 => value.prop_map(Change::Noise),
         1 => prop_oneof![Just(Change::Noise(0)), Just(Change::DeleteTeam)],
-        1 => Just(Change::ReuseTeamIndex),
+        1 => prop_oneof![Just(Change::ReuseTeamIndex), Just(Change::OtherTeam)],
     ]
 }
 

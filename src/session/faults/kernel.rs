@@ -90,7 +90,11 @@ impl Kernel {
 
     /// Whether the event sockets have nothing to tell.
     pub(super) fn is_quiet(&self) -> bool {
-        !self.sockets[Line::LinkEvents as usize].is_readable() && !self.sockets[Line::TeamEvents as usize].is_readable()
+        let is_quiet = |line| {
+            let socket = &self.sockets[line as usize];
+            !socket.is_readable() && socket.babble == 0 && socket.flood == 0
+        };
+        is_quiet(Line::LinkEvents) && is_quiet(Line::TeamEvents)
     }
 
     pub(super) fn happen(&mut self, happening: Happening) {

@@ -5,6 +5,7 @@
 //! would mean another case after any change to the strategies. `PROPTEST_CASES` sets how many cases are played.
 
 mod action;
+mod history;
 mod kernel;
 mod notice;
 mod options;
@@ -59,11 +60,11 @@ fn start(kernel: &Shared) -> Result<Session> {
     let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
     let end = |line| End { kernel: kernel.clone(), line };
     let connect = |line| NetlinkConnection::new(Connection::new(end(line), TIMEOUT), attempts, InterruptedDump::Keep);
-    let listen = |line| EventSocket::new(end(line)).during(|| "preparing an event socket".to_owned());
+    let listen = |line| EventSocket::new(end(line));
     let mut genl = Genl::resolve(connect(Line::Genl))?;
     let scope = kernel.lock().setting.scope;
     let cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
-    let (mut links, mut team) = (listen(Line::LinkEvents)?, listen(Line::TeamEvents)?);
+    let (mut links, mut team) = (listen(Line::LinkEvents), listen(Line::TeamEvents));
     let _ = team.set_filter(Some(&filter::team(index(TEAM), genl.family_id())));
     let follow = (scope == LinkScope::Team).then(|| {
         let named = genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect();
@@ -101,7 +102,7 @@ impl Case {
         let session = &mut self.session;
         let result = match call {
             Call::HandleEvents => session.update(),
-            Call::Refresh => session.refresh(),
+            Call::Refresh => session.refresh(true),
             Call::Update => return Ok(session.update()),
             _ => return Ok(self.command(call)),
         };
@@ -158,7 +159,7 @@ impl Case {
         prop_assert!(kernel.elapsed() <= limit, "{:?} of model time for {} requests", kernel.elapsed(), tally.sends);
         prop_assert!(tally.vain_waits == 0 || tally.faults > 0, "waited for what does not come");
         for (key, value) in &self.set {
-            let was = kernel.service.truth.history.get(key).is_some_and(|values| values.contains(value));
+            let was = kernel.service.truth.history.has(key, value);
             prop_assert!(was || !self.is_strict, "{:?} was not set to {:?}", key, value);
         }
         if let Err(error) = result {

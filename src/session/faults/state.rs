@@ -37,6 +37,22 @@ pub(super) struct LinkState {
     pub(super) alternative_names: Vec<String>,
 }
 
+impl LinkState {
+    /// A link that is down.
+    pub(super) fn new(name: &str, kind: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            hwaddr: vec![2, 0, 0, 0, 1, 0],
+            master: None,
+            up: false,
+            carrier: false,
+            mtu: 1500,
+            kind: kind.to_owned(),
+            alternative_names: vec![],
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PortState {
     pub(super) link_up: bool,

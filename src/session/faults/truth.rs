@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::action::{Change, SLOTS, Setting, Slot, TEAM, ifindex};
+use super::history::History;
 use super::notice::{Notice, noise};
 use super::options::{CORE, mode_options, port_options, setting};
 use super::state::{Key, LinkState, PortState, State, Value};
@@ -28,9 +29,7 @@ pub(super) struct Truth {
     pub(super) is_gone: bool,
     /// Grows with every link that comes or goes.
     pub(super) generation: u64,
-    /// All states that there ever were, and how often each thing went.
-    pub(super) history: BTreeMap<Key, Vec<Value>>,
-    removals: BTreeMap<Key, u32>,
+    pub(super) history: History,
     notices: Vec<Notice>,
     items: usize,
 }
@@ -48,19 +47,18 @@ impl Truth {
             ],
             is_gone: false,
             generation: 0,
-            history: BTreeMap::new(),
-            removals: BTreeMap::new(),
+            history: History::default(),
             notices: vec![],
             items: setting.items,
         };
         for (ifindex, name, kind, up) in [(1, "lo", "", true), (TEAM, "team0", "team", setting.team_is_up)] {
-            this.links.insert(ifindex, LinkState { up, ..new_link(name, kind) });
+            this.links.insert(ifindex, LinkState { up, ..LinkState::new(name, kind) });
         }
         if setting.mode < 4 {
             this.change(Change::Mode(setting.mode));
         }
         for slot in 1..SLOTS {
-            this.links.insert(ifindex(slot), new_link(&format!("eth{slot}"), "veth"));
+            this.links.insert(ifindex(slot), LinkState::new(&format!("eth{slot}"), "veth"));
         }
         for slot in 1..=setting.ports {
             this.change(Change::Enslave(slot));
@@ -126,7 +124,11 @@ impl Truth {
             }
             Change::DeleteTeam => self.delete(TEAM),
             Change::ReuseTeamIndex if self.is_gone => self.create(TEAM, "other", "dummy"),
-            Change::ReuseTeamIndex => Err(EBUSY),
+            Change::OtherTeam if self.is_gone => {
+                self.tell_of_other_team();
+                Ok(())
+            }
+            Change::ReuseTeamIndex | Change::OtherTeam => Err(EBUSY),
         }
     }
 
@@ -135,7 +137,7 @@ impl Truth {
             return Err(EBUSY);
         }
         self.generation += 1;
-        self.links.insert(ifindex, new_link(name, kind));
+        self.links.insert(ifindex, LinkState::new(name, kind));
         self.touch(ifindex, |_| ())
     }
 
@@ -149,7 +151,7 @@ impl Truth {
         let mut link = self.links.remove(&ifindex).ok_or(ENODEV)?;
         link.master = None;
         self.generation += 1;
-        *self.removals.entry(Key::Link(ifindex)).or_default() += 1;
+        self.history.note_removed(Key::Link(ifindex));
         self.notices.push(Notice::Links(wire::link(RTM_DELLINK, 0, ifindex, &link)));
         Ok(())
     }
@@ -160,9 +162,21 @@ impl Truth {
         }
         self.remove_options(|id| !CORE.contains(&&*id.name));
         for (id, _) in std::mem::take(&mut self.options) {
-            *self.removals.entry(Key::Option(id)).or_default() += 1;
+            self.history.note_removed(Key::Option(id));
         }
         self.is_gone = true;
+    }
+
+    /// Nobody can know that it is another one before the end of the first was told.
+    fn tell_of_other_team(&mut self) {
+        let (port, option) = ((3, PortState { link_up: true, speed: 1 }), setting(0, 0, 9));
+        self.notices.push(Notice::Team(wire::ports(TEAM, &[port], Mark::Changed, self.items)));
+        self.notices.push(Notice::Team(wire::options(TEAM, std::slice::from_ref(&option), Mark::Changed, self.items)));
+        let things = [(Key::Port(port.0), Value::Port(port.1)), (Key::Option(option.0), Value::Option(option.1))];
+        for (key, value) in things {
+            self.history.note_removed(key.clone());
+            self.history.note(key, value);
+        }
     }
 
     fn rename(&mut self, slot: Slot, name: &str) -> Answer {
@@ -250,7 +264,7 @@ impl Truth {
             self.tell_option(&id);
         }
         self.ports.retain(|(port, _)| *port != ifindex);
-        *self.removals.entry(Key::Port(ifindex)).or_default() += 1;
+        self.history.note_removed(Key::Port(ifindex));
         let last_words = [(ifindex, PortState { link_up: false, speed: 0 })];
         self.notices.push(Notice::Team(wire::ports(TEAM, &last_words, Mark::Removed, self.items)));
         self.follow_carrier(ifindex);
@@ -307,7 +321,7 @@ impl Truth {
         change(link);
         let told = link.clone();
         self.notices.push(Notice::Links(wire::link(RTM_NEWLINK, 0, ifindex, &told)));
-        self.record_one(Key::Link(ifindex), Value::Link(told));
+        self.history.note(Key::Link(ifindex), Value::Link(told));
         Ok(())
     }
 
@@ -354,7 +368,7 @@ impl Truth {
             std::mem::take(&mut self.options).into_iter().partition(|(id, _)| which(id));
         self.options = kept;
         for (id, _) in &gone {
-            *self.removals.entry(Key::Option(id.clone())).or_default() += 1;
+            self.history.note_removed(Key::Option(id.clone()));
         }
         if !gone.is_empty() {
             self.notices.push(Notice::Team(wire::options(TEAM, &gone, Mark::Removed, self.items)));
@@ -369,38 +383,9 @@ impl Truth {
         self.ports.iter().any(|(port, _)| *port == ifindex)
     }
 
-    /// How often a thing went; with the team's links only, a link goes when it is no port any more.
-    pub(super) fn removals_of(&self, key: &Key, scope: LinkScope) -> u32 {
-        let key = match key {
-            Key::Link(ifindex) if scope == LinkScope::Team && *ifindex != TEAM => Key::Port(*ifindex),
-            _ => key.clone(),
-        };
-        self.removals.get(&key).copied().unwrap_or(0)
-    }
-
     fn record(&mut self) {
         for (key, value) in self.state().things {
-            self.record_one(key, value);
+            self.history.note(key, value);
         }
-    }
-
-    fn record_one(&mut self, key: Key, value: Value) {
-        let values = self.history.entry(key).or_default();
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    }
-}
-
-fn new_link(name: &str, kind: &str) -> LinkState {
-    LinkState {
-        name: name.to_owned(),
-        hwaddr: vec![2, 0, 0, 0, 1, 0],
-        master: None,
-        up: false,
-        carrier: false,
-        mtu: 1500,
-        kind: kind.to_owned(),
-        alternative_names: vec![],
     }
 }

@@ -60,7 +60,7 @@ impl Watch {
         let before = change.before().map(|before| read(before).1);
         prop_assert_eq!(self.told.get(&key), before.as_ref(), "{:?} was told to be something else before", key);
         if let Some(value) = change.after().map(|after| read(after).1) {
-            let was = truth.history.get(&key).is_some_and(|values| values.contains(&value));
+            let was = truth.history.has(&key, &value);
             prop_assert!(was || !self.is_strict, "{:?} never was {:?}", key, value);
             let is_kept = self.scope == LinkScope::All || is_of_team(&key, &value);
             prop_assert!(is_kept, "{:?} is no port: {:?}", key, value);
@@ -69,7 +69,7 @@ impl Watch {
             self.told.remove(&key);
             let told = self.removals.entry(key.clone()).or_default();
             *told += 1;
-            let went = truth.removals_of(&key, self.scope);
+            let went = truth.history.removals_of(&key, self.scope);
             prop_assert!(
                 *told <= went || !self.is_strict,
                 "{:?} is told to be gone {} times, went {}",

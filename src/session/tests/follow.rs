@@ -160,3 +160,18 @@ fn another_device_with_the_index_of_the_team_is_none_of_its_links() {
     assert_eq!(scene.link_names(), ["eth1"], "its release is still to come");
     scene.assert_played();
 }
+
+#[test]
+fn a_new_port_is_looked_at_though_the_events_end_just_where_reading_stops() {
+    let mut scene = scene();
+    let budget = EventSocket::new(scene.link_events.clone()).budget();
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    scene.link_events.then((1..budget).map(|_| Step::event(&[lo()])));
+    assert_eq!(scene.changes().links().len(), 1);
+    assert!(scene.session.has_work(), "nobody would come back to it");
+    scene.rtnl.then([one(link(4, "released", &[]))]);
+    assert!(scene.changes().links().next().unwrap().is_left());
+    assert!(!scene.session.has_work());
+    assert_filter_names(&scene, &[TEAM, 3]);
+    scene.assert_played();
+}

@@ -19,6 +19,7 @@ run_on_guest() {
     umask 077
     "${machine}_provide"
     provide_originals "$1"
+    find_programs "$1"
     local place
     for place in "$image" "$PWD"; do
         ! guest_hides "$place" || die "the guest has a /run, /dev, /proc and /sys of its own, so $place cannot be seen there"
@@ -33,6 +34,12 @@ run_on_guest() {
     forward_signals
     await_end
     finish_run
+}
+
+# Sets $programs to cargo's directory of programs if the command is one of its tests, else to nothing.
+find_programs() {
+    programs=''
+    [[ ! $1 =~ ^(/.+)/deps/[^/]+-[0-9a-f]+$ ]] || programs=${BASH_REMATCH[1]}
 }
 
 guest_hides() { [[ $1 =~ ^/(run|dev|proc|sys)(/|$) ]]; }
@@ -73,6 +80,8 @@ write_fstab() {
 describe_command() {
     printf '%s\0' "$@" >"$run/args"
     cat "/proc/$$/environ" >"$run/environ"
+    # As many as a guest has processors would be too few: tests wait as much as they compute.
+    [[ -z $programs || -v RUST_TEST_THREADS ]] || printf 'RUST_TEST_THREADS=4\0' >>"$run/environ"
     local limit directory=$PWD
     {
         printf '%s=%q\n' directory "$directory" hostname "$(uname -n)" mask "$mask" \

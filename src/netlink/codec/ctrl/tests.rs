@@ -42,6 +42,6 @@ fn one_group_of_several_is_picked_by_its_name() {
 
 #[test]
 fn the_request_is_what_the_kernel_takes() {
-    let request = serialize(family_request(FAMILY), NLM_F_REQUEST | NLM_F_ACK);
+    let request = serialize(family_request(FAMILY), NLM_F_REQUEST | NLM_F_ACK).unwrap();
     assert_eq!(request, bytes(golden::REQUEST_FAMILY));
 }

@@ -129,7 +129,7 @@ fn the_other_kinds_are_told_apart() {
 
 #[test]
 fn a_request_carries_the_flags_and_the_sequence_number_given() {
-    let mut request = serialize(link::dump_request(), NLM_F_REQUEST | NLM_F_ACK);
+    let mut request = serialize(link::dump_request(), NLM_F_REQUEST | NLM_F_ACK).unwrap();
     stamp(&mut request, 0x0102_0304);
     let frame = first(&request);
     assert_eq!((frame.kind, frame.flags, frame.sequence), (18, 5, 0x0102_0304));

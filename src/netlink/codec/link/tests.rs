@@ -56,6 +56,7 @@ fn every_field_of_a_new_team_is_read() {
         mtu: 1500,
         kind: Some("team".into()),
         phys_port_id: None,
+        event: 0,
         properties: &[],
     };
     assert_eq!(report(&datagram), (expected, vec![]));
@@ -79,6 +80,7 @@ fn every_field_of_a_port_that_is_up_is_read() {
         // Not "team": that is what the link is a port of.
         kind: Some("veth".into()),
         phys_port_id: None,
+        event: 0,
         properties: &[],
     };
     assert_eq!(report(&datagram), (expected, vec!["port-of-the-golden-team".to_owned(), "p0".to_owned()]));
@@ -91,6 +93,16 @@ fn what_the_golden_links_lack_is_read_too() {
     assert_eq!(report.phys_port_id, Some(&b"port"[..]));
     assert_eq!(report.permanent_hwaddr, HwAddr::new(&[1; 20]));
     assert_eq!((report.hwaddr, report.master, report.kind), (None, None, None));
+    assert_eq!(report.event, 0);
+}
+
+#[test]
+fn what_made_the_kernel_announce_a_link_is_read() {
+    let event = IFLA_EVENT_NOTIFY_PEERS.to_ne_bytes();
+    let body = payload(0, &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_EVENT, &event)]);
+    let LinkNews::Present(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
+    assert_eq!(report.event, 4);
+    decode(RTM_NEWLINK, &payload(0, &[(IFLA_EVENT, &event[..3])])).unwrap_err();
 }
 
 #[test]
@@ -154,6 +166,6 @@ fn requests_are_what_the_kernel_takes() {
         (get_by_name_request("sixteen-bytes-xx"), command, golden::REQUEST_LINK_BY_ALTNAME),
         (delete_request(team), command, golden::REQUEST_DELETE),
     ] {
-        assert_eq!(serialize(request, flags), bytes(file), "{file}");
+        assert_eq!(serialize(request, flags).unwrap(), bytes(file), "{file}");
     }
 }

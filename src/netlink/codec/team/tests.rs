@@ -168,7 +168,7 @@ fn what_is_about_another_team_or_command_is_none() {
 
 #[test]
 fn requests_are_what_the_kernel_takes() {
-    let get = |request: Request| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST);
+    let get = |request: Request| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST).unwrap();
     assert_eq!(get(Request::options_get(team())), bytes(golden::REQUEST_OPTIONS));
     assert_eq!(get(Request::port_list_get(team())), bytes(golden::REQUEST_PORTS));
 
@@ -185,7 +185,7 @@ fn requests_are_what_the_kernel_takes() {
     ];
     for (id, value, file) in values {
         let request = Request::options_set(team(), &id, &value).unwrap().for_family(TEAM_FAMILY);
-        assert_eq!(serialize(request, NLM_F_REQUEST | NLM_F_ACK), bytes(file), "{id} = {value}");
+        assert_eq!(serialize(request, NLM_F_REQUEST | NLM_F_ACK).unwrap(), bytes(file), "{id} = {value}");
     }
 }
 
@@ -213,7 +213,7 @@ fn an_encoded_option_decodes_to_itself() {
     for id in &ids {
         for value in &values {
             let request = Request::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
-            let mut datagram = serialize(request, NLM_F_REQUEST);
+            let mut datagram = serialize(request, NLM_F_REQUEST).unwrap();
             // A request to set options has the shape of an answer that lists them, but for the command.
             assert_eq!(datagram[16], CMD_OPTIONS_SET);
             datagram[16] = CMD_OPTIONS_GET;

@@ -1,42 +1,14 @@
-//! Lists a team's ports, or its options, whenever one of them changes. Ends on an interrupt (Ctrl-C).
-//!
-//! ```sh
-//! cargo run --example team_monitor -- team0
-//! ```
-
-#![allow(clippy::print_stdout, reason = "to print is what the program is for")]
-
-#[path = "common/interrupt.rs"]
-mod interrupt;
-#[path = "common/report.rs"]
-mod report;
+//! A team's ports, or its options, line by line whenever one of them changes. Ends on an interrupt (Ctrl-C).
 
 use std::collections::HashSet;
-use std::env;
 use std::error::Error;
-use std::process::ExitCode;
 
 use libteam::{Change, ChangeKind, Changes, Duplex, Port, TeamHandle};
 use nix::sys::signal::Signal;
 
-use interrupt::Interrupt;
-use report::Report;
+use crate::interrupt::Interrupt;
 
-fn main() -> ExitCode {
-    let Some(name) = env::args().nth(1) else {
-        eprintln!("Usage: team_monitor TEAMDEV");
-        return ExitCode::FAILURE;
-    };
-    match monitor(&name) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", Report(&*error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn monitor(name: &str) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(name: &str) -> Result<(), Box<dyn Error>> {
     let mut team = TeamHandle::open(name)?;
     team.add_handler(ChangeKind::PORT, |team, batch| {
         print_ports(team, batch);

@@ -1,0 +1,55 @@
+//! Follows teams with poll(2), one as well as many.
+//!
+//! ```console
+//! $ cargo run --example event_loop_poll
+//! ```
+//!
+//! Ends with status 0 if each change arrived.
+
+#![allow(clippy::print_stdout, reason = "it shows what arrives")]
+
+mod scene;
+
+use std::time::Instant;
+
+use libteam::TeamHandle;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+
+use scene::{PATIENCE, Result};
+
+fn main() -> Result<()> {
+    scene::enter_new_namespace()?;
+    for names in [&["one"][..], &["first", "second", "third"]] {
+        let (teams, cables) = scene::teams(names)?;
+        cables.pull_soon();
+        follow(teams)?;
+    }
+    Ok(())
+}
+
+/// Follows the teams until the port of each lost its link.
+fn follow(mut teams: Vec<TeamHandle>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !teams.is_empty() {
+        let mut sources: Vec<_> = teams.iter().map(|team| PollFd::new(team, PollFlags::IN)).collect();
+        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now()))?;
+        if retry_on_intr(|| poll(&mut sources, Some(&left)))? == 0 {
+            return Err(scene::nothing_came());
+        }
+        let is_ready: Vec<bool> = sources.iter().map(|source| !source.revents().is_empty()).collect();
+        let mut followed = Vec::new();
+        for (mut team, is_ready) in teams.into_iter().zip(is_ready) {
+            // What one call leaves to do makes the next poll return at once: poll tells what is, not what came.
+            let is_done = is_ready && {
+                let changes = team.handle_events()?;
+                scene::lost_its_link(&team, &changes)
+            };
+            if !is_done {
+                followed.push(team);
+            }
+        }
+        teams = followed;
+    }
+    Ok(())
+}

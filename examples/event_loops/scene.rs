@@ -1,0 +1,84 @@
+//! What the examples of event loops follow: teams, each with one port at the end of a cable that is pulled.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libteam::{BoxError, Changes, IfIndex, LinkSettings, Mode, NewLink, Port, RtnlSocket, TeamHandle};
+use nix::sched::{CloneFlags, unshare};
+
+/// Any error, with a sentence that says what was being done.
+pub(crate) type Result<T, E = BoxError> = std::result::Result<T, E>;
+
+/// What has to come comes within milliseconds; this is a machine that does not work.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Moves the calling thread, and those that it starts from now on, into a new network namespace.
+pub(crate) fn enter_new_namespace() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNET)
+        .map_err(|error| format!("cannot make a network namespace (that wants CAP_SYS_ADMIN): {error}").into())
+}
+
+/// The far ends of the cables.
+pub(crate) struct Cables {
+    rtnl: RtnlSocket,
+    far_ends: Vec<IfIndex>,
+}
+
+/// Makes teams of these names. Each has a port that is up.
+pub(crate) fn teams(names: &[&str]) -> Result<(Vec<TeamHandle>, Cables)> {
+    let mut cables = Cables { rtnl: RtnlSocket::new()?, far_ends: Vec::new() };
+    let teams = names.iter().map(|name| cables.team(name)).collect::<Result<_>>()?;
+    Ok((teams, cables))
+}
+
+impl Cables {
+    fn team(&mut self, name: &str) -> Result<TeamHandle> {
+        let mut team = TeamHandle::create(name)?;
+        team.set_mode(Mode::ActiveBackup)?;
+        let [near_end, far_end] = ["port", "peer"].map(|end| format!("{name}-{end}"));
+        let port = self.rtnl.create_link(&NewLink::veth(&near_end, &far_end))?;
+        team.add_port(port)?;
+        let far_end = self.rtnl.link_by_name(&far_end)?.ifindex();
+        self.rtnl.set_link(far_end, &LinkSettings::new().up())?;
+        self.far_ends.push(far_end);
+        wait_until_up(&mut team, port)?;
+        Ok(team)
+    }
+
+    /// Pulls one plug after the other, on another thread, and not before the caller had time to wait for it.
+    pub(crate) fn pull_soon(mut self) {
+        thread::spawn(move || {
+            for far_end in self.far_ends {
+                thread::sleep(Duration::from_millis(50));
+                if let Err(error) = self.rtnl.set_link(far_end, &LinkSettings::new().down()) {
+                    eprintln!("the plug stays where it is: {error}");
+                }
+            }
+        });
+    }
+}
+
+fn wait_until_up(team: &mut TeamHandle, port: IfIndex) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !team.port(port).is_some_and(Port::is_link_up) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !team.wait(Some(left))? && left.is_zero() {
+            return Err(format!("the port of {} never comes up", team.name()).into());
+        }
+        team.handle_events()?;
+    }
+    Ok(())
+}
+
+/// Prints what changed of a team's ports. True if one lost its link: then the example has seen what it waits for.
+pub(crate) fn lost_its_link(team: &TeamHandle, changes: &Changes) -> bool {
+    for port in changes.ports() {
+        println!("{}: {port}", team.name());
+    }
+    changes.ports().any(|change| change.after().is_some_and(|port| !port.is_link_up()))
+}
+
+/// How an example fails.
+pub(crate) fn nothing_came() -> BoxError {
+    format!("a port lost its link, and in {PATIENCE:?} nobody was told").into()
+}

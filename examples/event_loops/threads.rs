@@ -1,0 +1,63 @@
+//! Moves a handle to a thread that follows it, tells the others what happened, and ends when it is asked to.
+//!
+//! ```console
+//! $ cargo run --example event_loop_threads
+//! ```
+//!
+//! Ends with status 0 if the change arrived.
+
+#![allow(clippy::print_stdout, reason = "it shows what arrives")]
+
+mod scene;
+
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use libteam::{Changes, TeamHandle};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
+
+use scene::{PATIENCE, Result};
+
+fn main() -> Result<()> {
+    scene::enter_new_namespace()?;
+    let (teams, cables) = scene::teams(&["one"])?;
+    let team = teams.into_iter().next().ok_or("there is no team")?;
+    let (tell, told) = mpsc::channel();
+    // The thread ends when the other end is closed: it waits for that as it waits for the team.
+    let (stop, stopped) = UnixStream::pair()?;
+
+    let follower = thread::spawn(move || follow(team, &stopped, &tell));
+    cables.pull_soon();
+    loop {
+        let changes = told.recv_timeout(PATIENCE).map_err(|_| scene::nothing_came())?;
+        if changes.ports().any(|port| !port.latest().is_link_up()) {
+            break;
+        }
+    }
+
+    drop(stop);
+    let team = follower.join().map_err(|_| "the thread panicked")??;
+    println!("{} is back on the thread that made it", team.name());
+    team.destroy()?;
+    Ok(())
+}
+
+/// Follows a team until it is asked to stop, and gives it back then.
+fn follow(mut team: TeamHandle, stopped: &UnixStream, tell: &Sender<Changes>) -> Result<TeamHandle> {
+    // A handle stays in the network namespace where it was opened, whatever the thread's is.
+    scene::enter_new_namespace()?;
+    loop {
+        let mut sources = [PollFd::new(&team, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+        retry_on_intr(|| poll(&mut sources, None))?;
+        let [_, stopped] = sources.map(|source| !source.revents().is_empty());
+        if stopped {
+            return Ok(team);
+        }
+        let changes = team.handle_events()?;
+        scene::lost_its_link(&team, &changes);
+        // Changes hold no part of the handle: they may go to any thread.
+        tell.send(changes)?;
+    }
+}

@@ -1,0 +1,319 @@
+//! A team that announces its addresses to its neighbours.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use libteam::{Announced, Announcement, Error, ErrorKind, IfIndex, TeamHandle};
+use rustix::thread::CapabilitySet;
+
+use crate::announcing::{Neighbourhood, SOON, announcements, set_ipv6};
+use crate::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
+use crate::watch::hear_until;
+use crate::wire::Wire;
+
+fn with_vlans() -> Announcement {
+    Announcement::new().vlans(true)
+}
+
+/// How many addresses were announced.
+fn counts(announced: Announced) -> (usize, usize) {
+    assert!(!announced.is_inconsistent);
+    (announced.ipv4, announced.ipv6)
+}
+
+/// The ARP packet that announces an address.
+fn arp(sender: [u8; 6], address: [u8; 4]) -> Vec<u8> {
+    let ethernet = [&[0xff; 6][..], &sender, &[8, 6]].concat();
+    [&ethernet, &[0, 1, 8, 0, 6, 4, 0, 1][..], &sender, &address, &[0; 6], &address].concat()
+}
+
+/// Gives a link this hardware address.
+fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
+    let address = [2, 0, 0, 0, 0, last];
+    let ifindex = team.ifindex(link).unwrap();
+    team.set_hwaddr(ifindex, libteam::HwAddr::new(&address).unwrap()).unwrap();
+    address
+}
+
+/// Waits until the kernel finds that the address of `team0` is somebody else's.
+fn wait_for_duplicate() {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ip_json("address show dev team0 dadfailed").iter().all(|link| link["addr_info"][0].is_null()) {
+        assert!(Instant::now() < deadline, "{}", ip("address show dev team0"));
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_packets_are_those_of_the_kernel_byte_for_byte() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    give(&mut scene.team, "team0", 0x2a);
+    for address in [
+        "192.0.2.1/24",
+        "192.0.2.7/24",
+        "198.51.100.1 peer 198.51.100.2",
+        "2001:db8::1/64 nodad",
+        "fe80::2a/64 nodad",
+        "2001:db8:1::1 peer 2001:db8:1::2 nodad",
+    ] {
+        ip(&format!("address add {address} dev team0"));
+    }
+    for (lower, id, name) in [("team0", 10, "team0.10"), ("team0.10", 20, "team0.10.20"), ("team0", 30, "team0.30")] {
+        ip(&format!("link add link {lower} name {name} type vlan id {id}"));
+        set_ipv6(name, "disable_ipv6", "0");
+        ip(&format!("link set {name} addrgenmode none"));
+        ip(&format!("link set {name} up"));
+    }
+    give(&mut scene.team, "team0.10", 0x10);
+    for (address, link) in [
+        ("10.10.0.1/16", "team0.10"),
+        ("2001:db8:10::1/64 nodad", "team0.10"),
+        ("10.20.0.1/16", "team0.10.20"),
+        ("2001:db8:20::1/64 nodad", "team0.10.20"),
+    ] {
+        ip(&format!("address add {address} dev {link}"));
+    }
+    // The tags are seen by what takes them off: a VLAN at the far end.
+    for (lower, id, name) in [("far1", 10, "far1.10"), ("far1.10", 20, "far1.10.20")] {
+        ip(&format!("link add link {lower} name {name} type vlan id {id}"));
+        ip(&format!("link set {name} up"));
+    }
+    let wires = ["far1", "far1.10", "far1.10.20"].map(Wire::open);
+    let heard = || [0, 1, 2].map(|wire| announcements(&wires[wire]));
+    sleep(SOON);
+    heard();
+
+    scene.team.set_notify_peers(1, Duration::ZERO).unwrap();
+    scene.enable_spare();
+    sleep(SOON);
+    let kernels = heard();
+    assert_eq!([kernels[1].len(), kernels[2].len()], [4, 2]);
+
+    assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (5, 5));
+    assert_eq!(heard(), kernels);
+
+    assert_eq!(counts(scene.team.announce().unwrap()), (3, 3));
+    let [ours, nothing @ ..] = heard();
+    assert_eq!(nothing, [Vec::<Vec<u8>>::new(), Vec::new()]);
+    let sender = [2, 0, 0, 0, 0, 0x2a];
+    let advertisement = |address: [u8; 16], checksum: [u8; 2]| {
+        let ethernet = [&[0x33, 0x33, 0, 0, 0, 1][..], &sender, &[0x86, 0xdd]].concat();
+        let all_nodes = [&[0xff, 2][..], &[0; 13], &[1]].concat();
+        let ipv6 = [&[0x60, 0, 0, 0, 0, 32, 58, 255][..], &address, &all_nodes].concat();
+        [&ethernet, &ipv6, &[136, 0][..], &checksum, &[0x20, 0, 0, 0], &address, &[2, 1], &sender].concat()
+    };
+    let mut expected = vec![
+        arp(sender, [192, 0, 2, 1]),
+        arp(sender, [192, 0, 2, 7]),
+        arp(sender, [198, 51, 100, 1]),
+        advertisement([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], [0xf9, 0x01]),
+        advertisement([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x2a], [0x57, 0x20]),
+        advertisement([0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], [0xf8, 0xff]),
+    ];
+    expected.sort();
+    assert_eq!(ours, expected);
+}
+
+#[test]
+fn a_router_announces_itself_as_the_kernel_would() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    ip("address add 2001:db8::1/64 dev team0 nodad");
+    set_ipv6("team0", "forwarding", "1");
+    scene.team.set_notify_peers(1, Duration::ZERO).unwrap();
+    sleep(SOON);
+    scene.heard(0);
+    scene.enable_spare();
+    sleep(SOON);
+    let kernels = scene.heard(0);
+    assert_eq!(kernels.iter().map(|frame| frame[58]).collect::<Vec<_>>(), [0xa0], "router, override");
+    scene.team.announce().unwrap();
+    assert_eq!(scene.heard(0), kernels);
+}
+
+#[test]
+fn addresses_in_doubt_are_not_announced() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    // The far end has the address already.
+    set_ipv6("far1", "disable_ipv6", "0");
+    ip("address add 2001:db8::bad/64 dev far1 nodad");
+    ip("address add 2001:db8::bad/64 dev team0");
+    wait_for_duplicate();
+    assert_eq!(counts(scene.team.announce().unwrap()), (0, 0));
+
+    ip("address del 2001:db8::bad/64 dev team0");
+    set_ipv6("team0", "dad_transmits", "50");
+    ip("address add 2001:db8::1/64 dev team0");
+    assert_eq!(counts(scene.team.announce().unwrap()), (0, 0), "it is tentative");
+    ip("address del 2001:db8::1/64 dev team0");
+
+    ip("address add 2001:db8::1/64 dev team0 nodad");
+    scene.heard(0);
+    assert_eq!(counts(scene.team.announce().unwrap()), (0, 1));
+    let targets: Vec<_> = scene.heard(0).iter().map(|frame| frame[62..78].to_vec()).collect();
+    assert_eq!(targets, ["2001:db8::1".parse::<Ipv6Addr>().unwrap().octets()]);
+}
+
+#[test]
+fn what_is_down_announces_nothing_and_what_does_without_arp_sends_none() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    ip("address add 192.0.2.1/24 dev team0");
+    ip("address add 127.0.0.2/8 dev team0");
+    ip("link add link team0 name vlan type vlan id 7");
+    ip("address add 192.0.2.2/24 dev vlan");
+    assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (1, 0), "the VLAN is down");
+    ip("link set vlan up");
+    assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (2, 0));
+    ip("link set vlan arp off");
+    assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (1, 0));
+    ip("link set team0 down");
+    assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (0, 0));
+    ip("link set team0 arp off up");
+    ip("address add 2001:db8::1/64 dev team0 nodad");
+    scene.team.set_notify_peers(1, Duration::ZERO).unwrap();
+    scene.heard(0);
+    scene.enable_spare();
+    sleep(SOON);
+    let kernels = scene.heard(0);
+    assert_eq!(kernels.len(), 1, "an advertisement, which is no ARP");
+    assert_eq!(counts(scene.team.announce().unwrap()), (0, 1));
+    assert_eq!(scene.heard(0), kernels);
+}
+
+#[test]
+fn after_a_failover_the_neighbours_hear_the_address_of_now() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    ip("address add 192.0.2.1/24 dev team0");
+    let eth2 = scene.team.ifindex("eth2").unwrap();
+    scene.team.set_active_port(eth2).unwrap();
+    // By somebody else, a moment before.
+    ip("link set team0 address 02:00:00:00:00:77");
+    scene.wires.iter().for_each(|wire| drop(wire.frames()));
+    scene.team.announce().unwrap();
+    assert_eq!(scene.heard(1), [arp([2, 0, 0, 0, 0, 0x77], [192, 0, 2, 1])]);
+    assert_eq!(scene.heard(0), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn a_thousand_addresses_are_announced() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    let address = |number: u32| Ipv4Addr::from_bits(0x0a00_0000 + number);
+    let lines: Vec<_> = (1..=1000).map(|number| format!("address add {}/8 dev team0", address(number))).collect();
+    crate::netns::ip_batch(&lines);
+    sleep(SOON);
+    scene.heard(0);
+    assert_eq!(counts(scene.team.announce().unwrap()), (1000, 0));
+    let heard: Vec<_> = scene.heard(0).iter().map(|frame| frame[38..42].to_vec()).collect();
+    assert_eq!(heard, (1..=1000).map(|number| address(number).octets().to_vec()).collect::<Vec<_>>());
+}
+
+/// A team in the calling thread's namespace, up, with one address.
+fn reachable() -> IfIndex {
+    ip("link add team0 type team");
+    ip("address add 192.0.2.1/24 dev team0");
+    ip("link set team0 up");
+    index("team0")
+}
+
+#[test]
+fn a_handle_announces_where_it_was_opened() {
+    enter();
+    let there = NamedNamespace::new("announce");
+    let script = "link add team0 type team\naddress add 192.0.2.1/24 dev team0\nlink set team0 up\n";
+    script.lines().for_each(|line| drop(ip(&format!("-n {} {line}", there.name()))));
+    // Here the same index is that of another link, with another address.
+    let ifindex = there.index("team0");
+    ip(&format!("link add other index {ifindex} type dummy"));
+    ip("address add 198.51.100.1/24 dev other");
+    ip("link set other up");
+    let wire = Wire::open("other");
+
+    let namespace = std::fs::File::open(there.path()).unwrap();
+    let mut team = TeamHandle::builder().in_namespace(&namespace).unwrap().open("team0").unwrap();
+    let sent = transmitted(&there);
+    assert_eq!(counts(team.announce().unwrap()), (1, 0));
+    assert_eq!(announcements(&wire), Vec::<Vec<u8>>::new());
+    assert_eq!(transmitted(&there), sent + 1);
+}
+
+/// How many packets `team0` was given to send; without a port it drops them.
+fn transmitted(there: &NamedNamespace) -> u64 {
+    let stats = &ip_json(&format!("-n {} -s link show dev team0", there.name()))[0]["stats64"]["tx"];
+    stats["dropped"].as_u64().unwrap() + stats["packets"].as_u64().unwrap()
+}
+
+#[test]
+fn a_handle_announces_from_a_thread_in_another_namespace() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    ip("address add 192.0.2.1/24 dev team0");
+    let away = OtherNamespace::new();
+    let mut team = std::mem::replace(&mut scene.team, TeamHandle::create("team1").unwrap());
+    scene.wires.iter().for_each(|wire| drop(wire.frames()));
+    let (announced, refused) = away.run(move || {
+        let announced = team.announce();
+        let mut refused = None;
+        without(CapabilitySet::SYS_ADMIN, || refused = Some(team.announce()));
+        (announced, refused.unwrap())
+    });
+    assert_eq!(counts(announced.unwrap()), (1, 0));
+    assert_eq!(scene.heard(0).len(), 1);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotPermitted);
+}
+
+#[test]
+fn in_its_own_namespace_it_takes_the_right_to_packet_sockets_and_no_other() {
+    enter();
+    let ifindex = reachable();
+    let mut team = TeamHandle::open_index(ifindex).unwrap();
+    without(CapabilitySet::SYS_ADMIN, || assert_eq!(counts(team.announce().unwrap()), (1, 0)));
+    without(CapabilitySet::NET_RAW, || {
+        let error = team.announce().unwrap_err();
+        assert_eq!(
+            (error.to_string(), error.kind()),
+            ("opening a packet socket failed".into(), ErrorKind::NotPermitted)
+        );
+        ip("address del 192.0.2.1/24 dev team0");
+        assert_eq!(counts(team.announce().unwrap()), (0, 0), "there is nothing to announce");
+    });
+}
+
+#[test]
+fn a_team_that_is_gone_announces_nothing() {
+    enter();
+    let mut team = TeamHandle::open_index(reachable()).unwrap();
+    ip("link del team0");
+    assert!(matches!(team.announce(), Err(Error::DeviceGone { .. })));
+}
+
+#[test]
+fn announcing_leaves_no_descriptor_open() {
+    enter();
+    let mut team = TeamHandle::open_index(reachable()).unwrap();
+    let sockets = || std::fs::read_to_string("/proc/thread-self/net/packet").unwrap();
+    let before = sockets();
+    for _ in 0..10 {
+        assert_eq!(counts(team.announce_with(&with_vlans()).unwrap()), (1, 0));
+    }
+    assert_eq!(sockets(), before);
+    hear_until(&mut team, "the team is up", |team| team.team_link().is_some());
+}
+
+#[test]
+fn a_team_that_is_no_ethernet_device_says_so() {
+    enter();
+    ip("link add team0 type team");
+    ip("link add tap type nlmon");
+    let mut team = TeamHandle::open("team0").unwrap();
+    let tap = team.ifindex("tap").unwrap();
+    team.add_port(tap).unwrap();
+    let error = team.announce().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotSupported, "{error}");
+    assert_eq!(error.to_string(), "announcing the addresses of team0 failed");
+}

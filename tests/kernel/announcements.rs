@@ -1,0 +1,132 @@
+//! What the driver announces by itself, and how that is heard.
+
+use std::time::{Duration, Instant};
+
+use libteam::{LinkChange, TeamHandle};
+
+use crate::announcing::{Neighbourhood, SOON, listen_for};
+use crate::netns::{enter, ip};
+use crate::watch::{assert_silent, link_change, told};
+
+/// The kernel's timers of the slowest clock that tests run with.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What was told of the team's own link within this time, batch by batch.
+fn told_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
+    let end = Instant::now() + time;
+    let mut heard = Vec::new();
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
+        if team.wait(Some(left)).unwrap() {
+            let (changes, ifindex) = (told(team), team.team_ifindex());
+            let change = link_change(&changes, ifindex).inspect(|change| assert_eq!(change.before(), change.after()));
+            heard.extend(change.map(libteam::Change::what));
+        }
+    }
+    heard
+}
+
+#[test]
+fn the_driver_announces_so_often_and_so_far_apart() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    ip("address add 192.0.2.1/24 dev team0");
+    for (count, interval) in [(3, 100), (2, 250), (1, 0), (0, 100)] {
+        let interval = Duration::from_millis(interval);
+        scene.team.set_notify_peers(count, interval).unwrap();
+        assert_eq!(scene.team.notify_peers_count(), Some(count));
+        assert_eq!(scene.team.notify_peers_interval(), Some(interval));
+        scene.heard(0);
+        scene.enable_spare();
+        let heard = listen_for(&scene.wires[0], interval * count + SOON);
+        assert_eq!(heard.len(), usize::try_from(count).unwrap(), "{heard:?}");
+        for pair in heard.windows(2) {
+            let apart = pair[1].0 - pair[0].0;
+            println!("{interval:?}: {apart:?}");
+            assert!(apart + TICK >= interval && apart < interval + SOON, "{apart:?}, not {interval:?}");
+            assert_eq!(pair[0].1, pair[1].1);
+        }
+    }
+}
+
+#[test]
+fn each_announcement_is_a_change_of_the_link_though_nothing_of_it_changed() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    let team = &mut scene.team;
+    team.set_notify_peers(3, Duration::from_millis(60)).unwrap();
+    told_of_link(team, SOON);
+    scene.enable_spare();
+    let heard = told_of_link(&mut scene.team, Duration::from_millis(180) + SOON);
+    assert_eq!(heard, [LinkChange::NOTIFY_PEERS; 3]);
+    assert_silent(&mut scene.team);
+}
+
+#[test]
+fn the_rejoining_of_multicast_groups_is_a_change_of_the_link_too() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    let team = &mut scene.team;
+    team.set_mcast_rejoin(2, Duration::from_millis(60)).unwrap();
+    assert_eq!(team.mcast_rejoin_count(), Some(2));
+    assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(60)));
+    told_of_link(team, SOON);
+    scene.enable_spare();
+    let heard = told_of_link(&mut scene.team, Duration::from_millis(120) + SOON);
+    assert_eq!(heard, [LinkChange::MCAST_REJOIN; 2]);
+}
+
+#[test]
+fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    scene.team.set_notify_peers(2, Duration::from_millis(20)).unwrap();
+    scene.team.set_mcast_rejoin(1, Duration::ZERO).unwrap();
+    told_of_link(&mut scene.team, SOON);
+    scene.enable_spare();
+    std::thread::sleep(SOON);
+    ip("link set team0 mtu 1400");
+    let changes = told(&mut scene.team);
+    let change = link_change(&changes, scene.team.team_ifindex()).unwrap();
+    assert_eq!(change.what(), LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU);
+    assert_eq!((change.before().unwrap().mtu(), change.latest().mtu()), (1500, 1400));
+    assert_silent(&mut scene.team);
+
+    // What was told is not told again.
+    ip("link set team0 mtu 1500");
+    let changes = told(&mut scene.team);
+    assert_eq!(link_change(&changes, scene.team.team_ifindex()).unwrap().what(), LinkChange::MTU);
+}
+
+#[test]
+fn a_count_or_an_interval_that_cannot_be_set_leaves_both_as_they_were() {
+    enter();
+    let mut team = TeamHandle::create("team0").unwrap();
+    team.set_notify_peers(3, Duration::from_micros(1001)).unwrap();
+    assert_eq!((team.notify_peers_count(), team.notify_peers_interval()), (Some(3), Some(Duration::from_millis(2))));
+    team.set_mcast_rejoin(u32::MAX, Duration::from_millis(u32::MAX.into())).unwrap();
+    let too_long = Duration::from_millis(1 << 32);
+    for error in [team.set_notify_peers(1, too_long), team.set_mcast_rejoin(1, too_long)] {
+        assert!(matches!(error, Err(libteam::Error::OptionValue { .. })), "{error:?}");
+    }
+    assert_eq!((team.notify_peers_count(), team.mcast_rejoin_count()), (Some(3), Some(u32::MAX)));
+    assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(2)));
+}
+
+/// What the kernel does not do, and so what `announce` is for.
+#[test]
+fn another_active_port_is_not_announced_by_the_kernel() {
+    enter();
+    let mut scene = Neighbourhood::new();
+    ip("address add 192.0.2.1/24 dev team0");
+    scene.team.set_notify_peers(3, Duration::from_millis(10)).unwrap();
+    told_of_link(&mut scene.team, SOON);
+    scene.wires.iter().for_each(|wire| drop(wire.frames()));
+    for port in ["eth2", "eth1"] {
+        let port = scene.team.ifindex(port).unwrap();
+        scene.team.set_active_port(port).unwrap();
+        for wire in &scene.wires {
+            assert_eq!(listen_for(wire, SOON), []);
+        }
+    }
+    assert!(told_of_link(&mut scene.team, SOON).is_empty());
+}

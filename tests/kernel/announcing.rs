@@ -1,0 +1,93 @@
+//! A team in the mode `activebackup` with neighbours at the far ends of its ports, and the packets that tell them of its
+//! addresses.
+
+use std::time::{Duration, Instant};
+
+use libteam::{Mode, TeamHandle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::netns::{ip, veth};
+use crate::wire::Wire;
+
+/// Time enough for the kernel to send what it sends by itself.
+pub(crate) const SOON: Duration = Duration::from_millis(200);
+
+/// `team0`, up, over the ports `eth1`, which is active, and `eth2`, with the far ends `far1` and `far2`. It has no address
+/// but those that a test gives it.
+pub(crate) struct Neighbourhood {
+    pub(crate) team: TeamHandle,
+    pub(crate) wires: [Wire; 2],
+}
+
+impl Neighbourhood {
+    pub(crate) fn new() -> Self {
+        for (key, value) in [("disable_ipv6", "1"), ("accept_dad", "1"), ("dad_transmits", "1")] {
+            set_ipv6("default", key, value);
+        }
+        let mut team = TeamHandle::create("team0").unwrap();
+        team.set_mode(Mode::ActiveBackup).unwrap();
+        for number in 1..=2 {
+            veth(&format!("eth{number}"), &format!("far{number}"));
+            let port = team.ifindex(&format!("eth{number}")).unwrap();
+            team.add_port(port).unwrap();
+        }
+        ip("link set team0 addrgenmode none");
+        ip("link set team0 up");
+        set_ipv6("team0", "disable_ipv6", "0");
+        let eth1 = team.ifindex("eth1").unwrap();
+        team.set_active_port(eth1).unwrap();
+        crate::watch::hear_until(&mut team, "all is up", |team| {
+            team.carrier() == Some(true) && team.ports().all(libteam::Port::is_link_up)
+        });
+        Self { team, wires: ["far1", "far2"].map(Wire::open) }
+    }
+
+    /// The announcements that arrived at one of the far ends since this was last called.
+    pub(crate) fn heard(&self, far_end: usize) -> Vec<Vec<u8>> {
+        announcements(&self.wires[far_end])
+    }
+
+    /// Has the driver announce the team, as often as it was told to: enables a port that is not the active one.
+    pub(crate) fn enable_spare(&mut self) {
+        let eth2 = self.team.ifindex("eth2").unwrap();
+        self.team.set_port_enabled(eth2, false).unwrap();
+        self.team.set_port_enabled(eth2, true).unwrap();
+    }
+}
+
+/// Sets what the kernel does with IPv6 on a link.
+pub(crate) fn set_ipv6(link: &str, key: &str, value: &str) {
+    std::fs::write(format!("/proc/sys/net/ipv6/conf/{link}/{key}"), value).unwrap();
+}
+
+/// The announcements that arrived at a link since its packets were last read, in a fixed order.
+pub(crate) fn announcements(wire: &Wire) -> Vec<Vec<u8>> {
+    let mut heard = wire.frames();
+    heard.retain(|frame| is_announcement(frame));
+    heard.sort();
+    heard
+}
+
+/// The announcements that arrive at a link within this time, and when.
+pub(crate) fn listen_for(wire: &Wire, time: Duration) -> Vec<(Instant, Vec<u8>)> {
+    let end = Instant::now() + time;
+    let mut heard = Vec::new();
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return heard;
+        }
+        poll(&mut [PollFd::new(wire, PollFlags::IN)], Some(&Timespec::try_from(left).unwrap())).unwrap();
+        let now = Instant::now();
+        heard.extend(announcements(wire).into_iter().map(|frame| (now, frame)));
+    }
+}
+
+/// Whether it is ARP, or a neighbour advertisement.
+fn is_announcement(frame: &[u8]) -> bool {
+    match frame[12..14] {
+        [0x08, 0x06] => true,
+        [0x86, 0xdd] => frame[20] == 58 && frame[54] == 136,
+        _ => false,
+    }
+}

@@ -1,0 +1,249 @@
+//! `team_monitor --live` in a terminal.
+
+use std::env;
+use std::process::Command;
+use std::time::Duration;
+
+use libteam::{BpfProgram, HashFields, Mode, TeamHandle};
+use nix::sys::signal::Signal;
+
+use crate::monitor::Monitor;
+use crate::netns::{enter, ip};
+use crate::terminal::Terminal;
+use crate::tool::{example, team_with_ports_in_all_states};
+use crate::watch::team_with;
+use crate::wire::Balanced;
+
+#[path = "../../examples/team_monitor/live/screen.rs"]
+mod screen;
+
+fn program(words: &str) -> Command {
+    let mut command = Command::new(example("team_monitor"));
+    command.args(words.split_whitespace());
+    command
+}
+
+/// Starts it in a terminal of the usual size, and returns when it shows the team.
+fn watch() -> Terminal {
+    let mut terminal = Terminal::start(&program("--live team0"), 24, 80);
+    terminal.see("LAST CHANGES");
+    terminal
+}
+
+#[track_caller]
+fn assert_line(terminal: &Terminal, port: &str, words: &[&str]) {
+    let line = terminal.line_with(port).unwrap_or_else(|| panic!("no {port}:\n{}", terminal.text()));
+    for word in words {
+        assert!(line.contains(word), "no {word} in {line}");
+    }
+}
+
+#[test]
+fn the_team_and_its_ports_are_shown_and_followed() {
+    let mut team = team_with_ports_in_all_states(Some(Mode::ActiveBackup));
+    let v0 = team.ifindex("v0").unwrap();
+    team.set_active_port(v0).unwrap();
+    let mut terminal = watch();
+    assert_line(&terminal, "team0", &["activebackup", "up"]);
+    assert_line(&terminal, "ports up", &["2 of 4 ports up", "active port v0"]);
+    assert_line(&terminal, "● v0", &["active", "10 Gb/s", "full"]);
+    assert_line(&terminal, "● v1", &["no carrier", "-"]);
+    assert_line(&terminal, "● d0", &["up"]);
+    assert_line(&terminal, "● d1", &["set down"]);
+
+    ip("link set peer0 down");
+    terminal.see("v0 lost its link");
+    terminal.see_that("v0 without carrier", |terminal| terminal.line_with("● v0").unwrap().contains("no carrier"));
+    terminal.see_that("a rate", |terminal| !terminal.line_with("● v0").unwrap().contains(" 0.0"));
+    ip("link set peer0 up");
+    terminal.see("v0 has a link");
+
+    let d0 = team.ifindex("d0").unwrap();
+    team.set_active_port(d0).unwrap();
+    terminal.see("d0 is the active port");
+    team.set_port_enabled(v0, false).unwrap();
+    terminal.see_that("v0 disabled", |terminal| terminal.line_with("● v0").unwrap().contains("disabled"));
+    team.remove_port(d0).unwrap();
+    terminal.see("d0 left the team");
+    terminal.see("of 3 ports up");
+    ip("link set team0 mtu 1400");
+    terminal.see("MTU 1400");
+
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn keys_and_signals_end_it_and_give_the_terminal_back() {
+    let _team = team_with_ports_in_all_states(None);
+    for keys in ["q", "Q", "\x03"] {
+        let mut terminal = watch();
+        assert!(terminal.screen().alternate_screen());
+        terminal.type_in(keys);
+        assert_eq!(terminal.wait().code(), Some(0), "{keys:?}");
+        terminal.assert_given_back();
+    }
+    for (signal, code) in [(Signal::SIGINT, 0), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGQUIT, 131)] {
+        let mut terminal = watch();
+        terminal.signal(signal);
+        assert_eq!(terminal.wait().code(), Some(code), "{signal}");
+        terminal.assert_given_back();
+    }
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let _team = team_with_ports_in_all_states(None);
+    let mut terminal = watch();
+    terminal.close();
+    // The signal comes a moment after the first write that fails.
+    assert!(matches!(terminal.wait().code(), Some(129 | 1)));
+}
+
+#[test]
+fn it_stops_and_goes_on() {
+    let mut team = team_with_ports_in_all_states(None);
+    let mut terminal = watch();
+    terminal.type_in("\x1a");
+    terminal.wait_until_stopped();
+    terminal.assert_given_back();
+    team.set_notify_peers_count(7).unwrap();
+    terminal.signal(Signal::SIGCONT);
+    terminal.see("notify_peers_count is 7");
+    assert!(terminal.screen().alternate_screen());
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn a_screen_of_another_size_is_filled() {
+    let _team = team_with_ports_in_all_states(None);
+    let mut terminal = watch();
+    terminal.see("CHANGES  CHG/S");
+    terminal.resize(12, 30);
+    terminal.see_that("the most important", |terminal| {
+        let title = terminal.line_with("PORT").unwrap_or_default();
+        title.contains("SPEED") && !title.contains("CHG/S") && terminal.text().contains("● v1")
+    });
+    terminal.resize(40, 120);
+    terminal.see("CHANGES  CHG/S");
+    terminal.see_that("the foot at the foot", |terminal| {
+        terminal.screen().contents_between(39, 0, 39, 120).contains("q quit")
+    });
+}
+
+#[test]
+fn a_terminal_that_does_not_know_its_size_has_the_usual_one() {
+    let _team = team_with_ports_in_all_states(None);
+    let mut terminal = Terminal::start_without_size(&program("--live team0"));
+    terminal.see("CHANGES  CHG/S");
+    terminal.see_that("the foot at the foot", |terminal| {
+        terminal.screen().contents_between(23, 0, 23, 80).contains("q quit")
+    });
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn more_ports_than_rows_can_be_scrolled() {
+    enter();
+    let names: Vec<String> = (0..60).map(|number| format!("d{number:02}")).collect();
+    let _team = team_with(Mode::RoundRobin, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut terminal = watch();
+    terminal.see("ports 1-13 of 60");
+    for (keys, first, last) in [
+        ("\x1b[B", "d01", "d13"),
+        ("\x1b[6~", "d14", "d26"),
+        ("G", "d47", "d59"),
+        ("k", "d46", "d58"),
+        ("\x1b[5~", "d33", "d45"),
+        ("\x1b[H", "d00", "d12"),
+    ] {
+        terminal.type_in(keys);
+        terminal.see_that(first, |terminal| {
+            let text = terminal.text();
+            let ports: Vec<&str> = text.lines().filter_map(|line| line.split_once("● ")?.1.split(' ').next()).collect();
+            ports.first() == Some(&first) && ports.last() == Some(&last)
+        });
+    }
+}
+
+#[test]
+fn a_team_that_is_deleted_is_shown_so_and_found_again() {
+    let team = team_with_ports_in_all_states(None);
+    let mut terminal = watch();
+    team.destroy().unwrap();
+    terminal.see("team0 is gone");
+    terminal.see("gone for 1 s");
+    terminal.see("gone for 2 s");
+    assert_line(&terminal, "● v0", &["up"]);
+    let team = TeamHandle::create("team0").unwrap();
+    terminal.see("team0 is there again");
+    terminal.see("no ports");
+    assert_line(&terminal, "team0", &["set down"]);
+    drop(team);
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+}
+
+#[test]
+fn the_traffic_of_a_team_that_balances_it_is_shown() {
+    enter();
+    let mut balanced = Balanced::over(2);
+    balanced.team.set_bpf_hash_func(&BpfProgram::hash(HashFields::ETH)).unwrap();
+    let mut terminal = watch();
+    terminal.see("traffic is not counted");
+    balanced.team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
+    let frame = [0xff; 1000];
+    for _ in 0..50 {
+        balanced.wire.send(&frame);
+    }
+    terminal.see("50 kB");
+    terminal.see_that("a rate", |terminal| terminal.text().contains("kB/s"));
+    assert!(!terminal.text().contains("traffic is not counted"));
+}
+
+#[test]
+fn without_a_terminal_it_prints_lines() {
+    let mut team = team_with_ports_in_all_states(None);
+    let mut monitor = Monitor::watch(&program("--live team0"), &mut team);
+    ip("link set peer0 down");
+    monitor.read_until("ifname v0, linkup 0, changed 1");
+    monitor.signal(Signal::SIGINT);
+    assert_eq!(monitor.wait().code(), Some(0));
+}
+
+#[test]
+fn a_team_that_is_not_there_is_an_error_without_a_screen() {
+    enter();
+    let mut terminal = Terminal::start(&program("--live team0"), 24, 80);
+    assert_eq!(terminal.wait().code(), Some(1));
+    assert_eq!(terminal.text(), "no such device: team0");
+}
+
+/// What says that the test below is meant.
+const PANICS: &str = "LIBTEAM_TEST_PANICS";
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_is_told() {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "live_monitor::panics_on_the_screen", "--nocapture"]).env(PANICS, "1");
+    let mut terminal = Terminal::start(&command, 24, 80);
+    terminal.see("as is wanted");
+    assert_eq!(terminal.wait().code(), Some(101));
+    terminal.assert_given_back();
+    assert!(terminal.text().contains("as is wanted"), "not on the screen that is left");
+}
+
+#[test]
+#[ignore = "run by a test, in a terminal"]
+fn panics_on_the_screen() {
+    if env::var_os(PANICS).is_some() {
+        let mut screen = screen::Screen::enter().unwrap();
+        screen.draw(|_| panic!("as is wanted")).unwrap();
+        screen.suspend().unwrap();
+    }
+}

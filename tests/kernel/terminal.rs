@@ -1,0 +1,194 @@
+//! A terminal in which a program runs, and what is on its screen.
+
+use std::fmt::Write;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::num::NonZero;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Terminal {
+    /// Where a person would be.
+    keyboard: Option<File>,
+    /// What the program has; kept open, so that its modes can be looked at when the program is gone.
+    line: File,
+    emulator: vt100::Parser,
+    child: Child,
+}
+
+impl Terminal {
+    /// Starts a program in a new terminal of so many rows and columns.
+    pub(crate) fn start(program: &Command, rows: u16, columns: u16) -> Self {
+        Self::start_told(program, (rows, columns), (rows, columns))
+    }
+
+    /// Starts a program in a new terminal of the usual size, which it is not told.
+    pub(crate) fn start_without_size(program: &Command) -> Self {
+        Self::start_told(program, (24, 80), (0, 0))
+    }
+
+    fn start_told(program: &Command, (rows, columns): (u16, u16), told: (u16, u16)) -> Self {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap();
+        tcsetwinsize(&keyboard, size(told.0, told.1)).unwrap();
+        let line = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        // Makes it the program's own terminal, which sends it signals.
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(program.get_program()).args(program.get_args()).env("TERM", "xterm-256color");
+        for (name, value) in program.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        let own = || line.try_clone().unwrap();
+        let child = command.stdin(own()).stdout(own()).stderr(own()).spawn().expect("util-linux is installed");
+        let emulator = vt100::Parser::new(some(rows), some(columns), 0);
+        Self { keyboard: Some(File::from(keyboard)), line, emulator, child }
+    }
+
+    pub(crate) fn screen(&self) -> &vt100::Screen {
+        self.emulator.screen()
+    }
+
+    /// The lines of the screen.
+    pub(crate) fn text(&self) -> String {
+        self.screen().contents()
+    }
+
+    /// The first line with this in it.
+    pub(crate) fn line_with(&self, what: &str) -> Option<String> {
+        self.text().lines().find(|line| line.contains(what)).map(str::to_owned)
+    }
+
+    /// Waits until something is on the screen.
+    #[track_caller]
+    pub(crate) fn see(&mut self, what: &str) {
+        self.see_that(what, |terminal| terminal.text().contains(what));
+    }
+
+    /// Waits until something holds of the screen.
+    #[track_caller]
+    pub(crate) fn see_that(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(self) {
+            assert!(Instant::now() < deadline, "no {what:?}, but\n{}", self.framed());
+            self.hear(Duration::from_millis(100));
+        }
+    }
+
+    /// Shows what the program writes within so long, or the first part of it.
+    fn hear(&mut self, limit: Duration) {
+        let Some(keyboard) = &mut self.keyboard else { return };
+        let mut sources = [PollFd::new(keyboard, PollFlags::IN)];
+        let limit = Timespec::try_from(limit).unwrap();
+        if retry_on_intr(|| poll(&mut sources, Some(&limit))).unwrap() > 0 {
+            let mut bytes = [0; 4096];
+            let count = keyboard.read(&mut bytes).unwrap();
+            self.emulator.process(&bytes[..count]);
+        }
+    }
+
+    fn framed(&self) -> String {
+        self.text().lines().fold(String::new(), |mut text, line| {
+            writeln!(text, "|{line}").unwrap();
+            text
+        })
+    }
+
+    /// Types something.
+    pub(crate) fn type_in(&mut self, keys: &str) {
+        let keyboard = self.keyboard.as_mut().expect("the terminal is there");
+        std::io::Write::write_all(keyboard, keys.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
+        // First the emulator: what the program writes then is meant for the new size.
+        self.emulator.screen_mut().set_size(some(rows), some(columns));
+        tcsetwinsize(self.keyboard.as_ref().expect("the terminal is there"), size(rows, columns)).unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    /// Closes it, as when its window is closed.
+    pub(crate) fn close(&mut self) {
+        self.keyboard = None;
+    }
+
+    /// Waits until the program stops itself.
+    pub(crate) fn wait_until_stopped(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !matches!(
+            waitpid(self.pid(), Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)),
+            Ok(WaitStatus::Stopped(..))
+        ) {
+            assert!(Instant::now() < deadline, "it does not stop");
+            self.hear(Duration::from_millis(10));
+        }
+        self.hear(Duration::from_millis(10));
+    }
+
+    /// How the program ends, and panics if it does not. Everything that it wrote is on the screen then.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            self.hear(Duration::from_millis(10));
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.framed());
+        };
+        assert_eq!(status.signal(), None);
+        while self.has_more() {
+            self.hear(Duration::ZERO);
+        }
+        status
+    }
+
+    fn has_more(&self) -> bool {
+        let Some(keyboard) = &self.keyboard else { return false };
+        poll(&mut [PollFd::new(keyboard, PollFlags::IN)], Some(&Timespec::default())).unwrap() > 0
+    }
+
+    /// Panics unless the terminal is as it was before.
+    #[track_caller]
+    pub(crate) fn assert_given_back(&self) {
+        let screen = self.screen();
+        assert!(!screen.alternate_screen(), "the second screen is left");
+        assert!(!screen.hide_cursor(), "the cursor is shown");
+        let modes = tcgetattr(&self.line).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG), "{modes:?}");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn size(rows: u16, columns: u16) -> Winsize {
+    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+fn some(length: u16) -> NonZero<u16> {
+    NonZero::new(length).expect("a terminal has a size")
+}

@@ -1,0 +1,132 @@
+//! A kernel without the team driver, and one that loses it. The kernel's modules are everybody's: this is for a guest
+//! that boots for it, whatever kernel the other tests run on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[expect(dead_code, reason = "the other tests need more of it")]
+#[path = "../kernel/netns.rs"]
+mod netns;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use libteam::{Error, ErrorKind, IfIndex, Mode, NewLink, RtnlSocket, TeamHandle};
+use netns::{enter, ip_json};
+use rustix::io::Errno;
+
+/// What is there in a guest only.
+const MARKER: &str = "/run/team-kernel";
+const RUNNER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel/run");
+/// Which program the kernel has load modules.
+const LOADER: &str = "/proc/sys/kernel/modprobe";
+const DRIVER: &str = "/sys/module/team";
+const ROUNDS: usize = 20;
+
+/// The machine's modules, for one test at a time.
+struct Modules {
+    loader: String,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Modules {
+    /// `None` if the test has just run in a guest instead.
+    fn of_a_guest(test: &str) -> Option<Self> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        if Path::new(MARKER).exists() {
+            let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+            return Some(Self { loader: fs::read_to_string(LOADER).unwrap(), _alone: alone });
+        }
+        let mut guest = Command::new(RUNNER);
+        guest.arg(std::env::current_exe().unwrap()).args([test, "--exact"]).env("TEAM_KERNEL", "uml");
+        assert!(guest.status().unwrap().success(), "{test}, in a guest");
+        None
+    }
+
+    /// Unloads the driver, and with it its teams. It stays away until [`allow`](Self::allow).
+    #[expect(clippy::unused_self, reason = "who has the modules for themselves may unload them")]
+    fn forbid(&self) {
+        fs::write(LOADER, "/bin/false").unwrap();
+        let loaded = fs::read_dir("/sys/module").unwrap().map(|entry| entry.unwrap().file_name());
+        let (modes, driver): (Vec<_>, Vec<_>) = loaded
+            .filter(|name| name.to_string_lossy().starts_with("team"))
+            .partition(|name| name.to_string_lossy().starts_with("team_mode_"));
+        // The modes need the driver.
+        for module in modes.iter().chain(&driver) {
+            assert!(Command::new("rmmod").arg(module).status().unwrap().success(), "{module:?} stays");
+        }
+        assert!(!Path::new(DRIVER).exists(), "the driver is no module");
+    }
+
+    fn allow(&self) {
+        fs::write(LOADER, self.loader.trim()).unwrap();
+    }
+}
+
+impl Drop for Modules {
+    fn drop(&mut self) {
+        self.allow();
+    }
+}
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Panics unless the kernel said that it knows no such kind of link.
+fn assert_unknown(error: &Error) {
+    assert_eq!(error.to_string(), "the kernel refused creating team device team0: Unknown device type");
+    assert_eq!(error.raw_os_error(), Some(Errno::OPNOTSUPP.raw_os_error()));
+    assert!(matches!(error, Error::Kernel { kind: ErrorKind::NotSupported, .. }), "{error:?}");
+}
+
+#[test]
+fn without_the_driver_every_error_says_so_and_nothing_stays_open() {
+    let test = "without_the_driver_every_error_says_so_and_nothing_stays_open";
+    let Some(modules) = Modules::of_a_guest(test) else { return };
+    enter();
+    modules.forbid();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let before = open_descriptors();
+    for _ in 0..ROUNDS {
+        assert_unknown(&TeamHandle::create("team0").unwrap_err());
+        assert_unknown(&TeamHandle::recreate("team0").unwrap_err());
+        assert_unknown(&rtnl.create_link(&NewLink::team("team0")).unwrap_err());
+        assert!(matches!(TeamHandle::open("team0"), Err(Error::NoSuchDevice { device, .. }) if device == "team0"));
+        assert!(matches!(TeamHandle::open("lo"), Err(Error::NotTeam { .. })));
+        assert!(matches!(TeamHandle::open_index(IfIndex::new(1).unwrap()), Err(Error::NotTeam { .. })));
+        assert_eq!(open_descriptors(), before);
+    }
+    assert_eq!(ip_json("link").len(), 1, "something was made");
+    modules.allow();
+    TeamHandle::create("team0").unwrap().set_mode(Mode::RoundRobin).unwrap();
+    assert!(Path::new(DRIVER).exists(), "the kernel loads it if it may");
+}
+
+#[test]
+fn a_handle_outlives_the_driver() {
+    let Some(modules) = Modules::of_a_guest("a_handle_outlives_the_driver") else { return };
+    enter();
+    let before = open_descriptors();
+    let mut team = TeamHandle::create("team0").unwrap();
+    let own = open_descriptors();
+    modules.forbid();
+    let changes = team.handle_events().unwrap();
+    assert!(changes.links().any(|link| link.is_removed() && link.latest().name() == "team0"), "{changes:#?}");
+    for _ in 0..ROUNDS {
+        assert!(matches!(team.set_mode(Mode::Random), Err(Error::DeviceGone { .. })));
+        assert!(matches!(team.refresh(), Err(Error::DeviceGone { .. })));
+        assert!(team.handle_events().unwrap().is_empty());
+        assert_unknown(&TeamHandle::create("team0").unwrap_err());
+    }
+    assert_eq!(open_descriptors(), own);
+    modules.allow();
+    // The driver has another number now.
+    let mut another = TeamHandle::create("team0").unwrap();
+    another.set_mode(Mode::Broadcast).unwrap();
+    assert!(another.handle_events().unwrap().options().len() > 0);
+    assert!(matches!(team.set_mode(Mode::Random), Err(Error::DeviceGone { .. })));
+    drop((team, another));
+    assert_eq!(open_descriptors(), before);
+}

@@ -1,0 +1,7 @@
+//! What the example `team_monitor` draws, without a terminal and without a team.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+#[allow(dead_code, reason = "the program's loop is not run here")]
+#[path = "../examples/team_monitor/live/mod.rs"]
+mod live;
