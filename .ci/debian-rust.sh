@@ -28,7 +28,7 @@ provide_rust() {
 }
 
 fetch_rust() {
-    local area=$new/debian architecture
+    local area=$new/debian architecture package
     local -a packages
     echo "getting Rust of Debian's $suite (about $((90 + 40 * ${#foreign[@]})) MB, the first time only)" >&2
     reach_suite "$area" "$suite" "$(IFS=, && echo "amd64${foreign[*]:+,${foreign[*]}}")" || return
@@ -39,7 +39,9 @@ fetch_rust() {
         packages+=("libstd-rust-dev:$architecture")
     done
     download "$area" "${packages[@]}" || fail "downloading ${packages[*]}" || return
-    for package in "${packages[@]%%:*}"; do
+    # One name stands for the packages of all architectures.
+    mapfile -t packages < <(printf '%s\n' "${packages[@]%%:*}" | sort -u)
+    for package in "${packages[@]}"; do
         unpack "$package" "$new/rust" || return
     done
     relink "$new/rust"

@@ -4,6 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Change;
+use crate::changes::link_change::LinkChange;
 use crate::model::link::Link;
 use crate::model::option::TeamOption;
 use crate::model::port::Port;
@@ -16,20 +17,21 @@ struct Shape<T> {
     removed: bool,
     by_us: bool,
     left: bool,
+    told: LinkChange,
 }
 
 impl<T: Serialize> Serialize for Change<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { before, after, removed, by_us, left } = self;
-        let (removed, by_us, left) = (*removed, *by_us, *left);
-        Shape { before: before.as_ref(), latest: after, removed, by_us, left }.serialize(serializer)
+        let Self { before, after, removed, by_us, left, told } = self;
+        let (removed, by_us, left, told) = (*removed, *by_us, *left, *told);
+        Shape { before: before.as_ref(), latest: after, removed, by_us, left, told }.serialize(serializer)
     }
 }
 
 impl<T> Shape<T> {
     /// What only changes of some things can be, the others' implementations forbid.
     fn into_change<E: Error>(self, may_be_by_us: bool, may_leave: bool) -> Result<Change<T>, E> {
-        let Self { before, latest, removed, by_us, left } = self;
+        let Self { before, latest, removed, by_us, left, told } = self;
         if removed && before.is_none() {
             return Err(E::custom("something is removed that was not there before"));
         }
@@ -39,7 +41,10 @@ impl<T> Shape<T> {
         if by_us && !may_be_by_us {
             return Err(E::custom("only an option can be set by a handle"));
         }
-        Ok(Change { before, after: latest, removed, by_us, left })
+        if !told.is_empty() && !may_leave {
+            return Err(E::custom("only of a link it is told what the kernel did with it"));
+        }
+        Ok(Change { before, after: latest, removed, by_us, left, told })
     }
 }
 
