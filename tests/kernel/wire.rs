@@ -45,6 +45,8 @@ impl Wire {
             match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
                 Ok(length) => frames.push(buffer[..length].to_vec()),
                 Err(Errno::EAGAIN) => return frames,
+                // Told once when the link is set down or deleted.
+                Err(Errno::ENETDOWN) => {}
                 Err(error) => panic!("{error}"),
             }
         }
