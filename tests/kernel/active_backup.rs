@@ -14,6 +14,7 @@ use crate::raw::Raw;
 use crate::tool::{example, run};
 use crate::wire::Wire;
 
+const IFF_UP: u32 = 1;
 const TEAM_HWADDR: &str = "02:00:00:00:00:aa";
 
 /// A configuration with these ports, and what else is given.
@@ -106,10 +107,10 @@ fn a_link_counts_when_its_delay_is_over() {
     enter();
     cables(2);
     let watch = |up, down| json!({"name": "ethtool", "delay_up": up, "delay_down": down});
-    let ports = json!({"eth1": {"prio": 10, "link_watch": watch(700, 1000)}, "eth2": {}});
+    let ports = json!({"eth1": {"prio": 10, "link_watch": watch(1000, 1000)}, "eth2": {}});
     let daemon = Daemon::start(&config(&ports, &json!({"link_watch": watch(0, 0)})));
     let status = daemon.until_active("eth2");
-    assert!(status["ports"]["eth1"]["changes_in_ms"].as_u64().is_some_and(|left| left <= 700), "{status:#}");
+    assert!(status["ports"]["eth1"]["changes_in_ms"].as_u64().is_some_and(|left| left <= 1000), "{status:#}");
     daemon.until_active("eth1");
 
     let down = Instant::now();
@@ -122,7 +123,7 @@ fn a_link_counts_when_its_delay_is_over() {
     let up = Instant::now();
     ip("link set far1 up");
     daemon.until_active("eth1");
-    assert!(up.elapsed() >= Duration::from_millis(700), "{:?}", up.elapsed());
+    assert!(up.elapsed() >= Duration::from_secs(1), "{:?}", up.elapsed());
 
     // Shorter than its delay.
     let before = daemon.status()["failovers"].clone();
@@ -135,10 +136,12 @@ fn a_link_counts_when_its_delay_is_over() {
     // Back, and gone again before its delay is over.
     ip("link set far1 down");
     daemon.until_active("eth2");
-    for _ in 0..4 {
-        ip("link set far1 up");
-        sleep(Duration::from_millis(300));
-        ip("link set far1 down");
+    let mut raw = Raw::new();
+    for _ in 0..8 {
+        raw.set_flags(index("far1"), IFF_UP, IFF_UP).unwrap();
+        sleep(Duration::from_millis(200));
+        raw.set_flags(index("far1"), 0, IFF_UP).unwrap();
+        sleep(Duration::from_millis(50));
     }
     assert_eq!(daemon.status()["active"], "eth2");
     let now: u64 = daemon.status()["failovers"].as_u64().unwrap();
@@ -372,13 +375,13 @@ fn a_failover_is_announced_as_often_as_configured() {
     let wire = Wire::open("far2");
     wire.frames();
     ip("link set far1 down");
-    let heard = listen_for(&wire, Duration::from_millis(600));
+    let heard = listen_for(&wire, Duration::from_secs(1));
     assert_eq!(heard.len(), 6, "{heard:?}\n{}", daemon.log());
     let of_team: Vec<_> = heard.iter().filter(|(_, frame)| frame[28..32] == [192, 0, 2, 1]).collect();
     assert_eq!(of_team.len(), 3);
     for pair in of_team.windows(2) {
-        let apart = pair[1].0 - pair[0].0;
-        assert!(apart > Duration::from_millis(80) && apart < Duration::from_millis(250), "{apart:?}");
+        let apart = pair[1].0.abs_diff(pair[0].0);
+        assert!(apart >= Duration::from_millis(100) && apart < Duration::from_millis(500), "{apart:?}");
     }
     assert_eq!(daemon.status()["announcements"], 6);
 }
