@@ -33,7 +33,6 @@ mod conntrack;
 mod conntrack_usage;
 mod environment;
 mod examples;
-mod failovers;
 mod forgery;
 mod gone;
 mod handlers;
