@@ -40,7 +40,7 @@ fn the_driver_announces_so_often_and_so_far_apart() {
         let heard = listen_for(&scene.wires[0], interval * count + SOON);
         assert_eq!(heard.len(), usize::try_from(count).unwrap(), "{heard:?}");
         for pair in heard.windows(2) {
-            let apart = pair[1].0 - pair[0].0;
+            let apart = pair[1].0.abs_diff(pair[0].0);
             println!("{interval:?}: {apart:?}");
             assert!(apart + TICK >= interval && apart < interval + SOON, "{apart:?}, not {interval:?}");
             assert_eq!(pair[0].1, pair[1].1);

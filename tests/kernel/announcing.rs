@@ -1,16 +1,16 @@
 //! A team in the mode `activebackup` with neighbours at the far ends of its ports, and the packets that tell them of its
 //! addresses.
 
-use std::time::{Duration, Instant};
+use std::thread::sleep;
+use std::time::Duration;
 
 use libteam::{Mode, TeamHandle};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::netns::{ip, veth};
 use crate::wire::Wire;
 
 /// Time enough for the kernel to send what it sends by itself.
-pub(crate) const SOON: Duration = Duration::from_millis(200);
+pub(crate) const SOON: Duration = Duration::from_millis(400);
 
 /// `team0`, up, over the ports `eth1`, which is active, and `eth2`, with the far ends `far1` and `far2`. It has no address
 /// but those that a test gives it.
@@ -62,25 +62,19 @@ pub(crate) fn set_ipv6(link: &str, key: &str, value: &str) {
 
 /// The announcements that arrived at a link since its packets were last read, in a fixed order.
 pub(crate) fn announcements(wire: &Wire) -> Vec<Vec<u8>> {
-    let mut heard = wire.frames();
+    let mut heard: Vec<_> = wire.frames().into_iter().map(|(_, frame)| frame).collect();
     heard.retain(|frame| is_announcement(frame));
     heard.sort();
     heard
 }
 
-/// The announcements that arrive at a link within this time, and when.
-pub(crate) fn listen_for(wire: &Wire, time: Duration) -> Vec<(Instant, Vec<u8>)> {
-    let end = Instant::now() + time;
-    let mut heard = Vec::new();
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return heard;
-        }
-        poll(&mut [PollFd::new(wire, PollFlags::IN)], Some(&Timespec::try_from(left).unwrap())).unwrap();
-        let now = Instant::now();
-        heard.extend(announcements(wire).into_iter().map(|frame| (now, frame)));
-    }
+/// The announcements that arrived at a link since its packets were last read, and those that arrive within this time;
+/// each with the time at which it came.
+pub(crate) fn listen_for(wire: &Wire, time: Duration) -> Vec<(Duration, Vec<u8>)> {
+    sleep(time);
+    let mut heard = wire.frames();
+    heard.retain(|(_, frame)| is_announcement(frame));
+    heard
 }
 
 /// Whether it is ARP, or a neighbour advertisement.

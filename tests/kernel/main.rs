@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod announcing;
+mod daemon;
 mod difference;
 mod driver;
 mod effort;
@@ -22,6 +23,7 @@ mod watch;
 mod wire;
 mod xfrm;
 
+mod active_backup;
 mod announce;
 mod announcements;
 mod balance;

@@ -1,15 +1,19 @@
 //! Real packets: sent as they are on one link, and read at the far end of another.
 
+use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use libteam::{IfIndex, Mode, TeamHandle};
+use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recvmsg, send,
+    setsockopt, socket, sockopt,
 };
+use nix::sys::time::TimeSpec;
 
 use crate::netns::{ip, veth};
 
@@ -23,6 +27,7 @@ impl Wire {
     pub(crate) fn open(link: &str) -> Self {
         let fd = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll).unwrap();
         setsockopt(&fd, sockopt::RcvBuf, &(4 << 20)).unwrap();
+        setsockopt(&fd, sockopt::ReceiveTimestampns, &true).unwrap();
         bind(fd.as_raw_fd(), &address(link)).unwrap();
         Self(fd)
     }
@@ -34,20 +39,37 @@ impl Wire {
     /// The frames that came since this was last called and are for the destinations of [`Flow`](crate::packets::Flow).
     /// One that came with a VLAN tag has lost it.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
-        self.frames().into_iter().filter(|frame| frame.starts_with(&[2, 0x1b])).collect()
+        let frames = self.frames().into_iter().map(|(_, frame)| frame);
+        frames.filter(|frame| frame.starts_with(&[2, 0x1b])).collect()
     }
 
-    /// All frames that came or went since this was last called.
-    pub(crate) fn frames(&self) -> Vec<Vec<u8>> {
+    /// All frames that came or went since this was last called, each with the time at which the kernel saw it.
+    pub(crate) fn frames(&self) -> Vec<(Duration, Vec<u8>)> {
         let mut frames = Vec::new();
-        let mut buffer = [0; 4096];
         loop {
-            match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) => frames.push(buffer[..length].to_vec()),
+            match self.frame() {
+                Ok(frame) => frames.push(frame),
                 Err(Errno::EAGAIN) => return frames,
+                // Told once when the link is set down or deleted.
+                Err(Errno::ENETDOWN) => {}
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+
+    fn frame(&self) -> nix::Result<(Duration, Vec<u8>)> {
+        let (mut buffer, mut control) = ([0; 4096], cmsg_space!(TimeSpec));
+        let (time, length) = {
+            let mut parts = [IoSliceMut::new(&mut buffer)];
+            let fd = self.0.as_raw_fd();
+            let message = recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut control), MsgFlags::empty())?;
+            let time = message.cmsgs()?.find_map(|message| match message {
+                ControlMessageOwned::ScmTimestampns(time) => Some(time.into()),
+                _ => None,
+            });
+            (time.expect("the socket wants timestamps"), message.bytes)
+        };
+        Ok((time, buffer[..length].to_vec()))
     }
 }
 

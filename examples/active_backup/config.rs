@@ -1,0 +1,127 @@
+//! The configuration: the part of `teamd.conf(5)` that this daemon knows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use libteam::HwAddr;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::Result;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) device: String,
+    #[serde(default, deserialize_with = "hwaddr")]
+    pub(crate) hwaddr: Option<HwAddr>,
+    pub(crate) runner: Runner,
+    #[serde(default)]
+    pub(crate) notify_peers: NotifyPeers,
+    #[serde(default)]
+    link_watch: LinkWatch,
+    pub(crate) ports: BTreeMap<String, Port>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Runner {
+    name: RunnerName,
+    #[serde(default)]
+    pub(crate) hwaddr_policy: HwAddrPolicy,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RunnerName {
+    ActiveBackup,
+}
+
+/// Whose hardware address is whose.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HwAddrPolicy {
+    #[default]
+    SameAll,
+    ByActive,
+    OnlyActive,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NotifyPeers {
+    pub(crate) count: u32,
+    #[serde(deserialize_with = "milliseconds")]
+    pub(crate) interval: Duration,
+}
+
+impl Default for NotifyPeers {
+    fn default() -> Self {
+        Self { count: 1, interval: Duration::ZERO }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkWatch {
+    name: LinkWatchName,
+    #[serde(default, deserialize_with = "milliseconds")]
+    pub(crate) delay_up: Duration,
+    #[serde(default, deserialize_with = "milliseconds")]
+    pub(crate) delay_down: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LinkWatchName {
+    #[default]
+    Ethtool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Port {
+    pub(crate) prio: i32,
+    pub(crate) sticky: bool,
+    link_watch: Option<LinkWatch>,
+}
+
+impl Config {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(path).map_err(|error| named(&error))?;
+        let config: Self = serde_json::from_str(&text).map_err(|error| named(&error))?;
+        config.check().map_err(|error| named(&error))?;
+        Ok(config)
+    }
+
+    /// How the link of a port is watched.
+    pub(crate) fn link_watch(&self, port: &str) -> LinkWatch {
+        self.ports.get(port).and_then(|port| port.link_watch).unwrap_or(self.link_watch)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        let RunnerName::ActiveBackup = self.runner.name;
+        let LinkWatchName::Ethtool = self.link_watch.name;
+        if self.ports.is_empty() {
+            return Err("there are no ports");
+        }
+        if self.ports.contains_key(&self.device) {
+            return Err("the device cannot be its own port");
+        }
+        if self.hwaddr.is_some() && self.runner.hwaddr_policy == HwAddrPolicy::ByActive {
+            return Err("with the policy by_active the team has the hardware address of a port, and none of its own");
+        }
+        Ok(())
+    }
+}
+
+fn milliseconds<'de, D: Deserializer<'de>>(text: D) -> Result<Duration, D::Error> {
+    u32::deserialize(text).map(|number| Duration::from_millis(number.into()))
+}
+
+fn hwaddr<'de, D: Deserializer<'de>>(text: D) -> Result<Option<HwAddr>, D::Error> {
+    String::deserialize(text)?.parse().map(Some).map_err(D::Error::custom)
+}

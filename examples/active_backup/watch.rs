@@ -1,0 +1,49 @@
+//! Whether a link is up, said with a delay.
+
+use std::time::Instant;
+
+use crate::config::LinkWatch;
+
+/// What is known of the link of one port.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    config: LinkWatch,
+    /// What counts.
+    is_up: bool,
+    /// When the opposite comes to count, unless the link is back before.
+    due: Option<Instant>,
+    /// By which a link shows that it was gone meanwhile.
+    carrier_changes: u32,
+}
+
+impl Watch {
+    /// A link that was not looked at yet is down.
+    pub(crate) fn new(config: LinkWatch) -> Self {
+        Self { config, is_up: false, due: None, carrier_changes: 0 }
+    }
+
+    /// Notes what the kernel says of the link now.
+    pub(crate) fn observe(&mut self, has_link: bool, carrier_changes: u32, now: Instant) {
+        let was_gone = carrier_changes != self.carrier_changes;
+        self.carrier_changes = carrier_changes;
+        if has_link == self.is_up {
+            self.due = None;
+        } else if self.due.is_none() || was_gone {
+            let delay = if has_link { self.config.delay_up } else { self.config.delay_down };
+            self.due = Some(now + delay);
+        }
+        if self.due.is_some_and(|due| due <= now) {
+            self.is_up = has_link;
+            self.due = None;
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
+    /// When to look again, if nothing happens before.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+}

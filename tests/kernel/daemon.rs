@@ -1,0 +1,156 @@
+//! The example `active_backup` as it runs beside a test.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::netns::{ip, veth};
+use crate::tool::example;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A daemon in the namespace of the thread that started it.
+pub(crate) struct Daemon {
+    child: Child,
+    directory: PathBuf,
+}
+
+impl Daemon {
+    /// Starts it with this configuration, and waits until it answers.
+    pub(crate) fn start(config: &Value) -> Self {
+        Self::start_with(config, &[], &[])
+    }
+
+    /// Starts it with more words on its command line, and with variables in its environment.
+    pub(crate) fn start_with(config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let directory = directory();
+        fs::write(directory.join("config"), config.to_string()).unwrap();
+        let child = Command::new(example("active_backup"))
+            .args(words)
+            .arg("--socket")
+            .arg(directory.join("socket"))
+            .arg(directory.join("config"))
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(File::create(directory.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut daemon = Self { child, directory };
+        let deadline = Instant::now() + PATIENCE;
+        while daemon.ask().is_none() {
+            let ended = daemon.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "it does not start: {ended:?}\n{}", daemon.log());
+            sleep(Duration::from_millis(5));
+        }
+        daemon
+    }
+
+    pub(crate) fn directory(&self) -> &PathBuf {
+        &self.directory
+    }
+
+    /// What it wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("log")).unwrap()
+    }
+
+    /// What it answers.
+    pub(crate) fn status(&self) -> Value {
+        self.ask().unwrap_or_else(|| panic!("it does not answer:\n{}", self.log()))
+    }
+
+    fn ask(&self) -> Option<Value> {
+        let mut text = String::new();
+        UnixStream::connect(self.directory.join("socket")).ok()?.read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Asks until the answer is this; panics if it never is.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status();
+            if holds(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not happen: {what}: {status:#}\n{}", self.log());
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Asks until this link is the active port.
+    #[track_caller]
+    pub(crate) fn until_active(&self, link: &str) -> Value {
+        self.until(&format!("{link} is active"), |status| status["active"] == link)
+    }
+
+    /// Asks until a port has this state.
+    #[track_caller]
+    pub(crate) fn until_port(&self, port: &str, state: &str) -> Value {
+        self.until(&format!("{port} is {state}"), |status| status["ports"][port]["state"] == state)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Ends it, and returns how it ended.
+    pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A new directory where a socket can be.
+fn directory() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let directory = PathBuf::from(format!("/run/libteam-test-{}-{number}", std::process::id()));
+    fs::create_dir(&directory).unwrap();
+    directory
+}
+
+/// Makes the virtual cables `eth1` to `far1`, and so on, whose ends send nothing by themselves.
+pub(crate) fn cables(count: u32) {
+    crate::announcing::set_ipv6("default", "disable_ipv6", "1");
+    for number in 1..=count {
+        cable(number);
+    }
+}
+
+/// Makes one of the cables. The hardware address of `eth1` ends with 1.
+pub(crate) fn cable(number: u32) {
+    veth(&format!("eth{number}"), &format!("far{number}"));
+    ip(&format!("link set eth{number} address {}", own_hwaddr(number)));
+}
+
+/// The hardware address of a cable's end before it is a port.
+pub(crate) fn own_hwaddr(number: u32) -> String {
+    format!("02:00:00:00:00:{number:02x}")
+}
