@@ -75,7 +75,8 @@ impl Era {
         let dropped_before = all_drops();
         self.storm(plan);
         self.numbers.rounds += 1;
-        self.numbers.dropped += all_drops() - dropped_before;
+        // A handle that is closed meanwhile takes its count with it.
+        self.numbers.dropped += all_drops().saturating_sub(dropped_before);
         let (messages, deletions) = self.witness.testify();
         self.numbers.messages += messages;
         let truth = Truth::now();
