@@ -45,6 +45,7 @@ impl Announcement {
 
 /// What was announced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Announced {
     /// The IPv4 addresses: one gratuitous ARP packet each.
