@@ -4,7 +4,8 @@ use super::*;
 
 /// An Ethernet link that is up, with the index 3, whose `forwarding` is this where it has IPv6.
 fn link(forwarding: Option<i32>) -> LinkRecord {
-    let mut payload = vec![0, 0, 1, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    let (kind, numbers) = (ARPHRD_ETHER.to_ne_bytes(), [3_u32, LinkFlags::UP.bits(), 0].map(u32::to_ne_bytes));
+    let mut payload = [&[0, 0], &kind[..], &numbers.concat()].concat();
     payload.extend(attribute(1, &[2, 0, 0, 0, 0, 0x2a]));
     let settings = forwarding.map(|forwarding| [forwarding, 64].map(i32::to_ne_bytes).concat());
     let ipv6 = settings.map(|settings| attribute(AF_INET6, &attribute(IFLA_INET6_CONF, &settings)));
