@@ -187,6 +187,8 @@ impl Kernel {
     fn receive(&mut self, line: Line) -> io::Result<Datagram> {
         self.tick();
         if let Some(errno) = self.socket(line).error.take() {
+            // The call before may have had no use for more, and this one fails by it.
+            self.call.faults += u32::from(errno == Errno::NOMEM);
             return Err(errno.into());
         }
         let result = self.next(line);
