@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,14 +14,11 @@ use super::service::{self, Service};
 use super::socket::{Datagram, Socket, foreign, noise};
 use super::state::PortState;
 use super::wire::{self, Mark};
-use crate::model::bpf::BpfInstruction;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
-use crate::netlink::buffer::Buffer;
 use crate::netlink::codec::frame::frames;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 use crate::netlink::scripted::{ack, bare_done, with_sequence};
-use crate::netlink::transport::{Batch, Received, Transport};
 
 /// How long a session waits for an answer. The model's time passes only when somebody waits.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +33,7 @@ pub(super) struct Kernel {
     /// What happens at which of the next system calls.
     plan: VecDeque<(u8, Happening)>,
     last_sequence: u32,
-    now: Instant,
+    pub(super) now: Instant,
     pub(super) call: Tally,
 }
 
@@ -138,7 +134,7 @@ impl Kernel {
         }
     }
 
-    fn send(&mut self, line: Line, datagram: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&mut self, line: Line, datagram: &[u8]) -> io::Result<()> {
         self.tick();
         self.call.sends += 1;
         if self.socket(line).take_fault(|fault| fault == Fault::SendFails).is_some() {
@@ -184,7 +180,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn receive(&mut self, line: Line) -> io::Result<Datagram> {
+    pub(super) fn receive(&mut self, line: Line) -> io::Result<Datagram> {
         self.tick();
         if let Some(errno) = self.socket(line).error.take() {
             // The call before may have had no use for more, and this one fails by it.
@@ -241,7 +237,7 @@ impl Kernel {
         datagram.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
-    fn wait(&mut self, line: Line, timeout: Duration) -> io::Result<bool> {
+    pub(super) fn wait(&mut self, line: Line, timeout: Duration) -> io::Result<bool> {
         self.tick();
         if self.socket(line).take_fault(|fault| fault == Fault::WaitFails).is_some() {
             self.call.faults += 1;
@@ -333,75 +329,5 @@ impl Shared {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The session's end of a socket.
-#[derive(Clone, Debug)]
-pub(super) struct End {
-    pub(super) kernel: Shared,
-    pub(super) line: Line,
-}
-
-impl Transport for End {
-    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        assert!(!self.line.is_for_events(), "an answer to a request would get lost in an overrun of events");
-        self.kernel.lock().send(self.line, datagram)
-    }
-
-    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
-        let mut kernel = self.kernel.lock();
-        let mut batch = Batch { received: vec![], is_last: false };
-        let size = kernel.setting.batch;
-        for slot in buffer.slots_mut().take(size) {
-            let Datagram { bytes, sender, length } = match kernel.receive(self.line) {
-                Ok(datagram) => datagram,
-                Err(error) if batch.received.is_empty() => return Err(error),
-                Err(error) => {
-                    batch.is_last = true;
-                    kernel.socket(self.line).keep(&error);
-                    break;
-                }
-            };
-            let fits = bytes.len().min(slot.len());
-            slot[..fits].copy_from_slice(&bytes[..fits]);
-            // A datagram that is too long for any buffer.
-            let length = length.map_or(bytes.len(), |length| length.max(slot.len() + 1));
-            batch.received.push(Received { length, sender });
-        }
-        Ok(batch)
-    }
-
-    fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
-        self.kernel.lock().wait(self.line, timeout)
-    }
-
-    fn receive_buffer(&self) -> io::Result<usize> {
-        Ok(self.kernel.lock().socket(self.line).capacity * 2048)
-    }
-
-    fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
-        self.kernel.lock().socket(self.line).capacity = 2 * bytes / 2048;
-        Ok(())
-    }
-
-    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
-        let mut kernel = self.kernel.lock();
-        let socket = kernel.socket(self.line);
-        if program.is_some() && socket.take_fault(|fault| fault == Fault::FilterFails).is_some() {
-            return Err(Errno::NOMEM.into());
-        }
-        socket.filter = program.map(<[_]>::to_vec);
-        Ok(())
-    }
-
-    fn now(&self) -> Instant {
-        self.kernel.lock().now
-    }
-}
-
-impl AsFd for End {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        unimplemented!("it is waited for with `wait`")
     }
 }

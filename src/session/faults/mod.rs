@@ -5,6 +5,7 @@
 //! would mean another case after any change to the strategies. `PROPTEST_CASES` sets how many cases are played.
 
 mod action;
+mod end;
 mod history;
 mod kernel;
 mod notice;
@@ -22,7 +23,8 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use self::action::{Action, Call, Change, Happening, Line, Setting, TEAM, ifindex};
-use self::kernel::{End, Kernel, Shared, TIMEOUT};
+use self::end::End;
+use self::kernel::{Kernel, Shared, TIMEOUT};
 use self::options::setting;
 use self::state::{Key, State, Value};
 use self::watch::{Verdict, Watch, same};
