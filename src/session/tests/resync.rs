@@ -1,0 +1,174 @@
+//! What was lost is asked for again.
+
+use super::*;
+
+#[test]
+fn either_socket_that_overran_makes_everything_be_asked_again() {
+    for team_overran in [false, true] {
+        let mut scene = Scene::new();
+        let script = if team_overran { &scene.team_events } else { &scene.link_events };
+        script.then([Step::Fails(Errno::NOBUFS), Step::event(&[link(66, "stale", &[])]), Step::Silence]);
+        scene.rtnl.then([links(&[team0(), port(4, "eth2"), link(1, "lo2", &[])])]);
+        scene.genl.then([ports(&[4]), options(&["random"])]);
+        let changes = scene.changes();
+        assert!(changes.resynced() && !changes.is_inconsistent());
+        assert_eq!(scene.link_names(), ["lo2", "team0", "eth2"]);
+        assert_eq!(scene.port_indices(), [4]);
+        assert_eq!(removed_names(&changes), ["eth1"]);
+        assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (3, 2, 1));
+        assert_eq!(scene.changes(), Changes::default());
+        scene.assert_played();
+    }
+}
+
+#[test]
+fn an_option_keeps_the_name_of_its_port_when_everything_is_asked_again() {
+    let mut scene = Scene::new();
+    let id = [attribute(1, b"enabled\0"), attribute(6, &3_u32.to_ne_bytes())].concat();
+    let item = [id, attribute(3, &[6]), attribute(4, &[])].concat();
+    let list = genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), attribute(2, &attribute(1, &item))]);
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), Step::answer(&[list, bare_done()])]);
+    scene.changes();
+    let texts: Vec<_> = scene.session.cache().options().iter().map(ToString::to_string).collect();
+    assert_eq!(texts, [" enabled (port:eth1) true"]);
+    scene.assert_played();
+}
+
+#[test]
+fn what_comes_while_resyncing_is_in_the_same_batch() {
+    let mut scene = Scene::new();
+    scene.link_events.then(overrun());
+    // The dump is newer than the first of these events.
+    let gone = link_message(link::RTM_DELLINK, 0, 3, "eth1", &[]);
+    scene.link_events.then([Step::event(&[gone]), Step::event(&[port(3, "eth1")])]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert_eq!(changes.links().len(), 0, "a link that exists was never told to be gone");
+    scene.assert_played();
+}
+
+#[test]
+fn the_order_of_what_went_and_came_back_while_it_was_listed_is_asked_for_again() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    // The list is newer than these: 3 went and came back before 4 came.
+    scene.team_events.then([
+        Step::event(&[port_list(&[3], &[2, 6]), bare_done()]),
+        Step::event(&[port_list(&[3], &[2]), bare_done()]),
+        Step::event(&[port_list(&[4], &[2]), bare_done()]),
+    ]);
+    for _ in 0..2 {
+        scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), port(4, "eth2")])]);
+        scene.genl.then([ports(&[3, 4]), options(&["roundrobin"])]);
+    }
+    let changes = scene.changes();
+    assert!(changes.resynced() && !changes.ports().any(Change::is_removed));
+    assert_eq!(scene.port_indices(), [3, 4]);
+    assert!(!scene.session.has_work());
+    scene.assert_played();
+}
+
+#[test]
+fn events_that_are_lost_again_and_again_do_not_hold_the_caller() {
+    let mut scene = Scene::new();
+    for round in 0..9 {
+        scene.link_events.then(overrun());
+        scene.rtnl.then([links(&[lo(), team0(), port(3, &format!("round{round}"))])]);
+        scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    }
+    assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round3");
+    assert!(scene.link_events.left() > 0);
+    assert!(scene.session.has_work(), "the rest is left to the next call");
+    assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round7");
+}
+
+#[test]
+fn an_interrupted_dump_is_repeated_and_then_believed() {
+    let mut scene = Scene::new();
+    scene.link_events.then(overrun());
+    scene.rtnl.then([interrupted_links(&[port(3, "eth1")]), links(&[lo(), team0()])]);
+    scene.genl.then([ports(&[]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert_eq!(removed_names(&changes), ["eth1"]);
+    assert!(!changes.is_inconsistent());
+    scene.assert_played();
+}
+
+#[test]
+fn what_only_an_interrupted_dump_lacks_is_asked_for_before_it_is_gone() {
+    let mut scene = Scene::new();
+    scene.link_events.then([Step::event(&[link(4, "eth2", &[])]), Step::Silence]);
+    scene.changes();
+    scene.link_events.then(overrun());
+    scene.rtnl.then((0..3).map(|_| interrupted_links(&[team0()])));
+    // In the order of their index: eth1 is there by another name, eth2 is gone.
+    scene.rtnl.then([Step::answer(&[port(3, "eth9"), ack(0)]), Step::answer(&[ack(-19)])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert!(changes.is_inconsistent() && changes.resynced());
+    assert_eq!(removed_names(&changes), ["eth2"]);
+    assert_eq!(scene.link_names(), ["lo", "team0", "eth9"]);
+    scene.assert_played();
+}
+
+#[test]
+fn a_resync_that_fails_is_an_error_and_tried_again() {
+    let mut scene = Scene::new();
+    scene.link_events.then(overrun());
+    scene.rtnl.then([Step::answer(&[done(-12)])]);
+    let error = scene.session.update().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(12), "{error}");
+    assert!(scene.session.has_work(), "the loss is not forgotten");
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    let changes = scene.changes();
+    assert!(changes.resynced());
+    assert_eq!(changes.links().len(), 1);
+    assert!(!scene.session.has_work());
+    scene.assert_played();
+}
+
+#[test]
+fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[ack(-19)])]);
+    scene.genl.then([Step::answer(&[ack(-22)])]);
+    let changes = scene.changes();
+    assert_eq!(removed_names(&changes), ["team0"]);
+    assert_eq!(changes.ports().filter(|change| change.is_removed()).count(), 1);
+    assert_eq!(changes.options().filter(|change| change.is_removed()).count(), 1);
+    assert!(matches!(scene.session.check_alive(), Err(Error::DeviceGone { device, .. }) if device == "team0"));
+    scene.assert_played();
+}
+
+#[test]
+fn a_team_that_is_deleted_and_made_anew_while_it_is_listed_is_news_and_no_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.link_events.then([Step::Silence]);
+    let gone = link_message(link::RTM_DELLINK, 0, TEAM, "team0", &[]);
+    scene.link_events.then([Step::event(&[gone]), Step::event(&[team0()])]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[team0(), ack(0)])]);
+    scene.genl.then([Step::answer(&[ack(-22)]), ports(&[]), options(&["random"])]);
+    let changes = scene.changes();
+    assert!(changes.resynced() && changes.ports().all(Change::is_removed) && changes.options().all(Change::is_removed));
+    assert_eq!((changes.ports().len(), changes.options().len()), (1, 1));
+    scene.session.check_alive().unwrap_err();
+    scene.assert_played();
+}
+
+#[test]
+fn a_driver_that_says_again_and_again_that_there_is_no_team_though_there_is_one_is_an_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.rtnl.then((0..MAX_REFUSALS).map(|_| Step::answer(&[team0(), ack(0)])));
+    scene.genl.then((0..MAX_REFUSALS).map(|_| Step::answer(&[ack(-22)])));
+    assert_eq!(scene.session.update().unwrap_err().raw_os_error(), Some(22));
+    assert!(scene.session.has_work(), "the loss is not forgotten");
+    scene.assert_played();
+}
