@@ -15,6 +15,7 @@ use crate::model::link::Link;
 use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::port::Port;
+use crate::model::receive_buffers::ReceiveBuffers;
 use crate::netlink::failure::{During, Failure};
 use crate::netlink::readiness::Readiness;
 use crate::session::Session;
@@ -392,14 +393,4 @@ impl AsRawFd for TeamHandle {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }
-}
-
-/// The sizes of the event sockets' receive buffers in bytes, as the kernel counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReceiveBuffers {
-    /// That of the socket of link events.
-    pub link: usize,
-    /// That of the socket of the driver's change events.
-    pub team: usize,
 }

@@ -11,6 +11,7 @@ pub(crate) mod option;
 pub(crate) mod option_type;
 pub(crate) mod option_value;
 pub(crate) mod port;
+pub(crate) mod receive_buffers;
 #[cfg(feature = "serde")]
 mod shapes;
 pub(crate) mod tx_method;

@@ -1,0 +1,9 @@
+/// The sizes of the event sockets' receive buffers in bytes, as the kernel counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiveBuffers {
+    /// That of the socket of link events.
+    pub link: usize,
+    /// That of the socket of the driver's change events.
+    pub team: usize,
+}
