@@ -1,6 +1,7 @@
 use netlink_packet_route::address::AddressHeaderFlags as Flags;
 
 use super::*;
+use crate::netlink::scripted::attribute;
 
 /// An Ethernet link that is up, with the index 3, whose `forwarding` is this where it has IPv6.
 fn link(forwarding: Option<i32>) -> LinkRecord {
@@ -11,13 +12,6 @@ fn link(forwarding: Option<i32>) -> LinkRecord {
     let ipv6 = settings.map(|settings| attribute(AF_INET6, &attribute(IFLA_INET6_CONF, &settings)));
     payload.extend(attribute(IFLA_AF_SPEC, &ipv6.unwrap_or_default()));
     LinkRecord::new(&payload).unwrap()
-}
-
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = [u16::try_from(value.len() + 4).unwrap(), kind].map(u16::to_ne_bytes).concat();
-    bytes.extend(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
 }
 
 fn address(index: u32, flags: Flags, attributes: Vec<AddressAttribute>) -> AddressMessage {
