@@ -25,13 +25,7 @@ struct State {
 }
 
 fn main() -> Result<()> {
-    scene::enter_new_namespace()?;
-    for names in [&["one"][..], &["first", "second", "third"]] {
-        let (teams, cables) = scene::teams(names)?;
-        cables.pull_soon();
-        run(teams)?;
-    }
-    Ok(())
+    scene::play(run)
 }
 
 /// Follows the teams until the port of each lost its link.

@@ -21,13 +21,7 @@ use mio::{Events, Interest, Poll, Token};
 use scene::{PATIENCE, Result};
 
 fn main() -> Result<()> {
-    scene::enter_new_namespace()?;
-    for names in [&["one"][..], &["first", "second", "third"]] {
-        let (teams, cables) = scene::teams(names)?;
-        cables.pull_soon();
-        follow(teams)?;
-    }
-    Ok(())
+    scene::play(follow)
 }
 
 /// Follows the teams until the port of each lost its link.

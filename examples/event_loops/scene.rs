@@ -18,6 +18,18 @@ pub(crate) fn enter_new_namespace() -> Result<()> {
         .map_err(|error| format!("cannot make a network namespace (that wants CAP_SYS_ADMIN): {error}").into())
 }
 
+/// Has one team followed, then three, while their plugs are pulled.
+#[allow(dead_code, reason = "the example of threads has one team only")]
+pub(crate) fn play(follow: impl Fn(Vec<TeamHandle>) -> Result<()>) -> Result<()> {
+    enter_new_namespace()?;
+    for names in [&["one"][..], &["first", "second", "third"]] {
+        let (teams, cables) = teams(names)?;
+        cables.pull_soon();
+        follow(teams)?;
+    }
+    Ok(())
+}
+
 /// The far ends of the cables.
 pub(crate) struct Cables {
     rtnl: RtnlSocket,

@@ -19,20 +19,17 @@ use tokio::time::timeout;
 use scene::{PATIENCE, Result};
 
 fn main() -> Result<()> {
-    scene::enter_new_namespace()?;
     // One thread. On several it is the same, as handles may move between threads.
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    runtime.block_on(async {
-        for names in [&["one"][..], &["first", "second", "third"]] {
-            let (teams, cables) = scene::teams(names)?;
-            cables.pull_soon();
+    scene::play(|teams| {
+        runtime.block_on(async {
             // A task for each team.
             let tasks: Vec<_> = teams.into_iter().map(|team| tokio::spawn(timeout(PATIENCE, follow(team)))).collect();
             for task in tasks {
                 task.await?.map_err(|_| scene::nothing_came())??;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     })
 }
 
