@@ -60,12 +60,20 @@ pub(crate) fn set_ipv6(link: &str, key: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/ipv6/conf/{link}/{key}"), value).unwrap();
 }
 
-/// The announcements that arrived at a link since its packets were last read, in a fixed order.
+/// The announcements that arrived at a link since its packets were last read, in a fixed order. A kernel delivers what
+/// was sent in its own time: it is all there when nothing more comes.
 pub(crate) fn announcements(wire: &Wire) -> Vec<Vec<u8>> {
-    let mut heard: Vec<_> = wire.frames().into_iter().map(|(_, frame)| frame).collect();
-    heard.retain(|frame| is_announcement(frame));
-    heard.sort();
-    heard
+    let mut heard = Vec::new();
+    loop {
+        sleep(Duration::from_millis(100));
+        let frames = wire.frames();
+        if frames.is_empty() {
+            heard.retain(|frame: &Vec<u8>| is_announcement(frame));
+            heard.sort();
+            return heard;
+        }
+        heard.extend(frames.into_iter().map(|(_, frame)| frame));
+    }
 }
 
 /// The announcements that arrived at a link since its packets were last read, and those that arrive within this time;

@@ -26,7 +26,8 @@ pub(crate) struct Wire(OwnedFd);
 impl Wire {
     pub(crate) fn open(link: &str) -> Self {
         let fd = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll).unwrap();
-        setsockopt(&fd, sockopt::RcvBuf, &(4 << 20)).unwrap();
+        // Forced: older kernels allow 208 KiB, some 400 frames, to those that ask.
+        setsockopt(&fd, sockopt::RcvBufForce, &(4 << 20)).unwrap();
         setsockopt(&fd, sockopt::ReceiveTimestampns, &true).unwrap();
         bind(fd.as_raw_fd(), &address(link)).unwrap();
         Self(fd)
