@@ -64,7 +64,7 @@ impl Session {
             Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent };
         session.cache.pause();
         session.resync()?;
-        session.update()?;
+        session.settle()?;
         session.check_alive()?;
         session.cache.resume();
         (session.resynced, session.inconsistent) = (false, false);
@@ -155,9 +155,14 @@ impl Session {
                 self.team_events.give_up();
             }
         }
+        self.settle()
+    }
+
+    /// Ends what asked for everything. What came meanwhile the sockets announce: it is read now only where something else
+    /// depends on it.
+    fn settle(&mut self) -> Result<()> {
         self.follow_ports()?;
         self.unfinished = false;
-        // What comes meanwhile the sockets announce. It is read now only where something else depends on it.
         if self.has_unfinished() {
             return self.update();
         }

@@ -224,8 +224,9 @@ fn reachable() -> IfIndex {
 fn a_handle_announces_where_it_was_opened() {
     enter();
     let there = NamedNamespace::new("announce");
-    let script = "link add team0 type team\naddress add 192.0.2.1/24 dev team0\nlink set team0 up\n";
-    script.lines().for_each(|line| drop(ip(&format!("-n {} {line}", there.name()))));
+    // Too small for IPv6, which would send something of its own.
+    let script = ["link add team0 mtu 1000 type team", "address add 192.0.2.1/24 dev team0", "link set team0 up"];
+    script.iter().for_each(|line| drop(ip(&format!("-n {} {line}", there.name()))));
     // Here the same index is that of another link, with another address.
     let ifindex = there.index("team0");
     ip(&format!("link add other index {ifindex} type dummy"));
