@@ -22,7 +22,7 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::link_scope::LinkScope;
 use crate::model::mode::Mode;
-use crate::model::option::{OptionId, TeamOption, names};
+use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::model::port::Port;
 use crate::netlink::codec::link::{LinkNews, LinkReport};
@@ -147,7 +147,9 @@ impl Cache {
         if is_usurped && self.scope == LinkScope::Team {
             return self.link_removed(self.team);
         }
-        let given = report.master.and_then(|master| self.address_given_by(master));
+        let is_port_already = self.links.get(report.ifindex).is_some_and(|link| link.master().is_some());
+        let master = report.master.filter(|_| !is_port_already);
+        let given = master.and_then(|master| self.address_given_by(master));
         if report.is_announced {
             self.unannounced.remove(&report.ifindex);
         } else if is_event && self.scope == LinkScope::All && self.links.get(report.ifindex).is_none() {
@@ -213,8 +215,7 @@ impl Cache {
         self.stirred = true;
         match report {
             Report::Options(options) => {
-                for report in options {
-                    let report = self.with_port_name(report);
+                for report in self.with_port_names(options) {
                     self.options.apply(report);
                 }
             }
@@ -229,18 +230,24 @@ impl Cache {
         }
         match report {
             Report::Options(options) => {
-                let options = options.into_iter().map(|report| self.with_port_name(report)).collect();
+                let options = self.with_port_names(options);
                 self.options.replace(options);
             }
             Report::Ports(ports) => self.ports.replace(&ports),
         }
     }
 
-    /// An option of a port with the name of the port's link, where that is known.
-    fn with_port_name(&self, report: OptionReport) -> OptionReport {
-        let port = report.option.id.port.and_then(|port| self.ports.get(port));
-        let port_name = port.and_then(|port| port.name.clone());
-        OptionReport { option: TeamOption { port_name, ..report.option }, ..report }
+    /// Options with the names of their ports' links, where those are known.
+    fn with_port_names(&self, mut reports: Vec<OptionReport>) -> Vec<OptionReport> {
+        // The driver lists them port by port.
+        for of_one_port in reports.chunk_by_mut(|one, next| one.option.id.port == next.option.id.port) {
+            let ifindex = of_one_port.first().and_then(|report| report.option.id.port);
+            let name = ifindex.and_then(|ifindex| self.ports.get(ifindex)).and_then(|port| port.name.as_ref());
+            for report in of_one_port {
+                report.option.port_name = name.cloned();
+            }
+        }
+        reports
     }
 
     /// Whether the order of the ports or options is not known, so that they have to be asked for again.

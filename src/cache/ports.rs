@@ -48,6 +48,35 @@ impl Ports {
 
     /// Takes over a whole list: what is not in it is gone.
     pub(crate) fn replace(&mut self, reports: &[PortReport]) {
+        if self.is_list_of(reports) {
+            self.update(reports);
+        } else {
+            self.rebuild(reports);
+        }
+        self.order.listed();
+    }
+
+    /// Whether these are the ports that there are, in the same order.
+    fn is_list_of(&self, reports: &[PortReport]) -> bool {
+        self.by_index.len() == reports.len()
+            && self
+                .by_index
+                .keys()
+                .zip(reports)
+                .all(|(ifindex, PortReport { port, fate })| *ifindex == port.ifindex && !fate.removed)
+    }
+
+    fn update(&mut self, reports: &[PortReport]) {
+        for (port, report) in self.by_index.values_mut().zip(reports) {
+            let now = Port { name: port.name.clone(), ..report.port.clone() };
+            if report.fate.changed || *port != now {
+                let before = std::mem::replace(port, now);
+                self.journal.note(before.ifindex, || Some(before), report.fate.changed);
+            }
+        }
+    }
+
+    fn rebuild(&mut self, reports: &[PortReport]) {
         let mut old = std::mem::take(&mut self.by_index);
         for report in reports {
             let ifindex = report.port.ifindex;
@@ -60,7 +89,6 @@ impl Ports {
         for (ifindex, port) in old {
             self.journal.note(ifindex, || Some(port), false);
         }
-        self.order.listed();
     }
 
     pub(crate) fn clear(&mut self) {
