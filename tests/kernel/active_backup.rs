@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::announcing::listen_for;
 use crate::daemon::{Daemon, cable, cables, own_hwaddr};
+use crate::effort::PATIENCE;
 use crate::netns::{enter, index, ip, ip_json, run_ip};
 use crate::raw::Raw;
 use crate::tool::{example, run};
@@ -39,7 +40,7 @@ fn master(link: &str) -> String {
 
 #[track_caller]
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "it does not happen: {what}");
         sleep(Duration::from_millis(10));

@@ -8,6 +8,7 @@ use libteam::{Announced, Announcement, Error, ErrorKind, IfIndex, TeamHandle};
 use rustix::thread::CapabilitySet;
 
 use crate::announcing::{Neighbourhood, SOON, announcements, set_ipv6};
+use crate::effort::PATIENCE;
 use crate::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
 use crate::wire::Wire;
 
@@ -37,7 +38,7 @@ fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
 
 /// Waits until the kernel finds that the address of `team0` is somebody else's.
 fn wait_for_duplicate() {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     while ip_json("address show dev team0 dadfailed").iter().all(|link| link["addr_info"][0].is_null()) {
         assert!(Instant::now() < deadline, "{}", ip("address show dev team0"));
         sleep(Duration::from_millis(20));
@@ -225,8 +226,9 @@ fn a_handle_announces_where_it_was_opened() {
     enter();
     let there = NamedNamespace::new("announce");
     // Too small for IPv6, which would send something of its own.
-    let script = ["link add team0 mtu 1000 type team", "address add 192.0.2.1/24 dev team0", "link set team0 up"];
-    script.iter().for_each(|line| drop(ip(&format!("-n {} {line}", there.name()))));
+    for words in ["link add team0 mtu 1000 type team", "address add 192.0.2.1/24 dev team0", "link set team0 up"] {
+        ip(&format!("-n {} {words}", there.name()));
+    }
     // Here the same index is that of another link, with another address.
     let ifindex = there.index("team0");
     ip(&format!("link add other index {ifindex} type dummy"));
@@ -302,7 +304,7 @@ fn announcing_leaves_no_descriptor_open() {
         assert_eq!(counts(team.announce_with(&with_vlans()).unwrap()), (1, 0));
     }
     // A program that another test starts has all descriptors for a moment.
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while sockets() != before {
         assert!(Instant::now() < deadline, "{}", sockets());
         sleep(Duration::from_millis(20));

@@ -13,10 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::effort::PATIENCE;
 use crate::netns::{ip, veth};
 use crate::tool::example;
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A daemon in the namespace of the thread that started it.
 pub(crate) struct Daemon {

@@ -1,6 +1,9 @@
-//! How long a test repeats what is the better test the more often it is done.
+//! How long a test repeats what is the better test the more often it is done, and how long it waits.
 
 use std::time::{Duration, Instant};
+
+/// What happens at all has happened before this, even on a machine that is emulated and busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Long enough for all of it, unless the machine is emulated.
 const LIMIT: Duration = Duration::from_secs(120);

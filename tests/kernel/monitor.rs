@@ -11,9 +11,8 @@ use libteam::TeamHandle;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::effort::PATIENCE;
 use crate::tool::Tool;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one line says, and in which section it stands.
 pub(crate) type Line = (String, String);

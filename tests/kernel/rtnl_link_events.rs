@@ -8,11 +8,10 @@ use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFla
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
+use crate::effort::PATIENCE;
 use crate::links_heard::{Heard, marks};
 use crate::netns::{NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth};
 use crate::watch::team_with;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the last event about a link tells of it. Panics if there is none.
 fn last(events: &mut LinkEvents, name: &str) -> LinkRecord {

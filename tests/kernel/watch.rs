@@ -10,12 +10,10 @@ use libteam::{
 };
 use rustix::io::Errno;
 
+use crate::effort::PATIENCE;
 use crate::kernel::renames_links_that_are_up;
 use crate::netns::{dummies, index, ip};
 use crate::truth::state;
-
-/// What the kernel does in its own time is done after this long, even where a kernel is emulated.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Creates `team0` in this mode with new dummy devices as its ports, and hears everything of that.
 pub(crate) fn team_with(mode: Mode, ports: &[&str]) -> TeamHandle {

@@ -15,10 +15,8 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
+use crate::effort::PATIENCE;
 use crate::netns::{ip, veth};
-
-/// What is sent has arrived long before this, even where a kernel is emulated.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A packet socket on one link.
 pub(crate) struct Wire(OwnedFd);
