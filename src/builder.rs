@@ -47,11 +47,13 @@ const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
 /// ```
 /// use std::time::Duration;
 ///
-/// use libteam::TeamHandle;
+/// use libteam::{LinkScope, TeamHandle};
 ///
 /// # enter_namespace();
 /// let team = TeamHandle::builder()
+///     .link_scope(LinkScope::All)
 ///     .receive_buffer(4 << 20)
+///     .receive_buffer_limit(64 << 20)
 ///     .command_timeout(Duration::from_secs(1))
 ///     .create("team0")?;
 /// assert!(team.receive_buffers()?.link >= 4 << 20);
@@ -111,7 +113,7 @@ impl TeamBuilder {
     ///
     /// # Source
     ///
-    /// `NLM_F_DUMP_INTR`, netlink(7).
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
     pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
         self.sockets = self.sockets.dump_attempts(attempts);
         self
@@ -157,6 +159,10 @@ impl TeamBuilder {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
     pub fn in_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
         self.sockets = self.sockets.in_namespace(namespace)?;
         Ok(self)

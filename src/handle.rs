@@ -29,16 +29,28 @@ use crate::session::Session;
 /// # Examples
 ///
 /// ```
-/// use libteam::{Mode, TeamHandle};
+/// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
 ///
 /// # enter_namespace();
+/// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
 /// let mut team = TeamHandle::create("team0")?;
 /// team.set_mode(Mode::ActiveBackup)?;
-/// assert_eq!(team.mode(), Some(Mode::ActiveBackup));
+/// team.add_port(eth1)?;
+/// team.set_active_port(eth1)?;
+/// assert_eq!((team.mode(), team.active_port()), (Some(Mode::ActiveBackup), Some(eth1)));
+///
+/// for port in team.ports() {
+///     println!("{port}, priority {:?}", team.port_priority(port.ifindex()));
+/// }
 /// team.destroy()?;
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
+///
+/// # Source
+///
+/// The generic netlink family `team` for ports and options: `linux/if_team.h`, and the kernel's `drivers/net/team/`.
+/// rtnetlink(7) for links.
 #[doc(alias = "team_handle")]
 #[doc(alias = "team_alloc")]
 #[doc(alias = "team_free")]
@@ -62,6 +74,22 @@ impl TeamHandle {
     ///
     /// [`Error::DeviceGone`](crate::Error::DeviceGone) if somebody else deleted it first, or
     /// [`Error::Kernel`](crate::Error::Kernel).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// TeamHandle::create("team0")?.destroy()?;
+    /// assert_eq!(TeamHandle::open("team0").unwrap_err().kind(), ErrorKind::NotFound);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_DELLINK`, rtnetlink(7).
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
         let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());

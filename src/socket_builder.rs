@@ -85,7 +85,7 @@ impl SocketBuilder {
     ///
     /// # Source
     ///
-    /// `NLM_F_DUMP_INTR`, netlink(7).
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
     pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
         self.dump_attempts = attempts;
         self

@@ -17,6 +17,25 @@ impl TeamHandle {
     /// - [`Error::Kernel`](crate::Error::Kernel): `EEXIST` if a link has this name or alternative name, of whatever
     ///   kind; `EOPNOTSUPP` if the kernel has no team driver; `EPERM` without the right to.
     /// - Those of [`open_index`](Self::open_index); the new device is then deleted again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::create("team0")?;
+    /// assert_eq!(team.mode(), Some(Mode::Unset));
+    ///
+    /// let again = TeamHandle::create("team0");
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7).
     #[doc(alias = "team_create")]
     pub fn create(name: &str) -> Result<Self> {
         TeamBuilder::new().create(name)
@@ -42,6 +61,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_DELLINK` and `RTM_NEWLINK`, rtnetlink(7).
     #[doc(alias = "team_recreate")]
     pub fn recreate(name: &str) -> Result<Self> {
         TeamBuilder::new().recreate(name)
@@ -54,6 +77,25 @@ impl TeamHandle {
     ///
     /// [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent,
     /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of [`open_index`](Self::open_index).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// let opened = TeamHandle::open("team0")?;
+    /// assert_eq!(opened.team_ifindex(), created.team_ifindex());
+    ///
+    /// assert!(matches!(TeamHandle::open("lo"), Err(Error::NotTeam { .. })));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); then as [`open_index`](Self::open_index).
     #[doc(alias = "team_init")]
     pub fn open(name: &str) -> Result<Self> {
         TeamBuilder::new().open(name)
@@ -82,12 +124,17 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `CTRL_CMD_GETFAMILY`, `linux/genetlink.h`; `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`, `linux/if_team.h`;
+    /// `RTM_GETLINK`, rtnetlink(7).
     #[doc(alias = "team_init")]
     pub fn open_index(ifindex: IfIndex) -> Result<Self> {
         TeamBuilder::new().open_index(ifindex)
     }
 
-    /// For other settings than the default ones.
+    /// For other settings than the default ones: see [`TeamBuilder`].
     pub fn builder() -> TeamBuilder {
         TeamBuilder::new()
     }

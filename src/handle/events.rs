@@ -29,6 +29,27 @@ impl TeamHandle {
     /// # Panics
     ///
     /// If a handler panics: after all other handlers ran, without that handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::ActiveBackup)?;
+    ///
+    /// let changes = team.handle_events()?;
+    /// assert!(changes.options().any(|option| option.is_added() && option.latest().id().name == "activeport"));
+    /// assert!(team.handle_events()?.is_empty(), "all is told");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The multicast group `change_event` of the family `team`, `linux/if_team.h`; `RTNLGRP_LINK`, `linux/rtnetlink.h`;
+    /// `ENOBUFS`, netlink(7).
     #[doc(alias = "team_handle_events")]
     #[doc(alias = "team_check_events")]
     #[doc(alias = "team_call_eventfd_handler")]
@@ -49,6 +70,24 @@ impl TeamHandle {
     /// # Panics
     ///
     /// As [`handle_events`](Self::handle_events).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.handle_events()?;
+    /// let changes = team.refresh()?;
+    /// assert!(changes.is_empty(), "there was nothing that events had not told");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`, `linux/if_team.h`.
     #[doc(alias = "team_refresh")]
     pub fn refresh(&mut self) -> Result<Changes> {
         let events_wait = self.wait(Some(Duration::ZERO))?;
@@ -62,6 +101,29 @@ impl TeamHandle {
     /// # Errors
     ///
     /// [`Error::Io`] if the system call fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_notify_peers_count(3)?;
+    /// while team.wait(Some(Duration::from_millis(10)))? {
+    ///     for option in team.handle_events()?.options() {
+    ///         println!("{option}");
+    ///     }
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// epoll(7).
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
         self.settle_readiness()?;
         self.readiness.wait(timeout).during(|| "waiting for events".to_owned())
@@ -74,6 +136,25 @@ impl TeamHandle {
     /// A loop that is told of each event once (`EPOLLET`; mio and tokio are of that kind) calls
     /// [`handle_events`](Self::handle_events) once each time: where that leaves something to do, the descriptor is
     /// announced anew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    /// use rustix::event::{PollFd, PollFlags, poll};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_notify_peers_count(3)?;
+    ///
+    /// let mut waiting = [PollFd::new(&team, PollFlags::IN)]; // and whatever else the loop waits for
+    /// poll(&mut waiting, None)?;
+    /// if waiting[0].revents().contains(PollFlags::IN) {
+    ///     team.handle_events()?;
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "team_get_event_fd")]
     #[doc(alias = "team_get_eventfd_fd")]
     #[doc(alias = "team_get_next_eventfd")]
@@ -116,6 +197,27 @@ impl TeamHandle {
     }
 
     /// As [`add_handler`](Self::add_handler), but called before those there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use libteam::{ChangeKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let (called, order) = mpsc::channel();
+    /// let also_called = called.clone();
+    /// team.add_handler(ChangeKind::OPTION, move |_, _| Ok(called.send("second")?));
+    /// team.add_handler_first(ChangeKind::OPTION, move |_, _| Ok(also_called.send("first")?));
+    ///
+    /// team.set_mode(Mode::Random)?;
+    /// team.handle_events()?;
+    /// assert_eq!(order.try_iter().collect::<Vec<_>>(), ["first", "second"]);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_change_handler_register_head")]
     pub fn add_handler_first<F>(&mut self, kinds: ChangeKind, handler: F) -> HandlerId
     where
@@ -125,6 +227,21 @@ impl TeamHandle {
     }
 
     /// Removes a handler; false if it was removed before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ChangeKind, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let id = team.add_handler(ChangeKind::LINK, |team, _| Err(format!("{} changed", team.name()).into()));
+    /// assert!(team.remove_handler(id));
+    /// team.handle_events()?;
+    /// assert!(!team.remove_handler(id), "it is gone already");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_change_handler_unregister")]
     pub fn remove_handler(&mut self, id: HandlerId) -> bool {
         self.handlers.remove(id)

@@ -122,7 +122,7 @@ use crate::netlink::transport::NetlinkSocket;
 ///
 /// # Source
 ///
-/// `RTNLGRP_LINK`, rtnetlink(7); `ENOBUFS`, netlink(7).
+/// `RTNLGRP_LINK`, `linux/rtnetlink.h`; `ENOBUFS`, netlink(7).
 #[derive(Debug)]
 pub struct LinkEvents {
     stream: LinkEventStream,
