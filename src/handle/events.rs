@@ -123,7 +123,7 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// epoll(7).
+    /// poll(2).
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
         self.settle_readiness()?;
         self.readiness.wait(timeout).during(|| "waiting for events".to_owned())

@@ -42,6 +42,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_MASTER`, `linux/if_link.h`; `team_port_add` in the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_add")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();
@@ -79,6 +83,11 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_MASTER` 0, `linux/if_link.h`; `team_port_del` in the kernel's
+    /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_remove")]
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
         self.catch_up()?;

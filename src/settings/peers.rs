@@ -8,6 +8,10 @@ use crate::model::option::{OptionId, names};
 
 impl TeamHandle {
     /// How often the team announces its addresses after a port was enabled; 0 for never.
+    ///
+    /// # Source
+    ///
+    /// The option `notify_peers_count` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_notify_peers_count")]
     #[must_use]
     pub fn notify_peers_count(&self) -> Option<u32> {
@@ -37,12 +41,20 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `notify_peers_count` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_notify_peers_count")]
     pub fn set_notify_peers_count(&mut self, count: u32) -> Result<()> {
         self.set_option(&OptionId::global(names::NOTIFY_PEERS_COUNT), count)
     }
 
     /// The time between these announcements.
+    ///
+    /// # Source
+    ///
+    /// The option `notify_peers_interval` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_notify_peers_interval")]
     #[must_use]
     pub fn notify_peers_interval(&self) -> Option<Duration> {
@@ -57,6 +69,25 @@ impl TeamHandle {
     ///
     /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds, some 49 days; those of
     /// [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_notify_peers_interval(Duration::from_micros(1500))?;
+    /// assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(2)));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `notify_peers_interval` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_notify_peers_interval")]
     pub fn set_notify_peers_interval(&mut self, interval: Duration) -> Result<()> {
         self.set_millis(&OptionId::global(names::NOTIFY_PEERS_INTERVAL), interval)
@@ -89,11 +120,19 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The options `notify_peers_interval` and `notify_peers_count` of the kernel's `drivers/net/team/team_core.c`.
     pub fn set_notify_peers(&mut self, count: u32, interval: Duration) -> Result<()> {
         self.set_repeats([names::NOTIFY_PEERS_COUNT, names::NOTIFY_PEERS_INTERVAL], count, interval)
     }
 
     /// How often the team joins its multicast groups again after a port was enabled; 0 for never.
+    ///
+    /// # Source
+    ///
+    /// The option `mcast_rejoin_count` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_mcast_rejoin_count")]
     #[must_use]
     pub fn mcast_rejoin_count(&self) -> Option<u32> {
@@ -105,12 +144,33 @@ impl TeamHandle {
     /// # Errors
     ///
     /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mcast_rejoin_count(2)?;
+    /// assert_eq!(team.mcast_rejoin_count(), Some(2));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `mcast_rejoin_count` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_mcast_rejoin_count")]
     pub fn set_mcast_rejoin_count(&mut self, count: u32) -> Result<()> {
         self.set_option(&OptionId::global(names::MCAST_REJOIN_COUNT), count)
     }
 
     /// The time between these joins.
+    ///
+    /// # Source
+    ///
+    /// The option `mcast_rejoin_interval` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_mcast_rejoin_interval")]
     #[must_use]
     pub fn mcast_rejoin_interval(&self) -> Option<Duration> {
@@ -125,6 +185,25 @@ impl TeamHandle {
     ///
     /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds, some 49 days; those of
     /// [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mcast_rejoin_interval(Duration::from_millis(500))?;
+    /// assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(500)));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `mcast_rejoin_interval` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_mcast_rejoin_interval")]
     pub fn set_mcast_rejoin_interval(&mut self, interval: Duration) -> Result<()> {
         self.set_millis(&OptionId::global(names::MCAST_REJOIN_INTERVAL), interval)
@@ -137,6 +216,26 @@ impl TeamHandle {
     /// # Errors
     ///
     /// As [`set_notify_peers`](Self::set_notify_peers).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mcast_rejoin(2, Duration::from_millis(500))?;
+    /// assert_eq!(team.mcast_rejoin_count(), Some(2));
+    /// assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(500)));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The options `mcast_rejoin_interval` and `mcast_rejoin_count` of the kernel's `drivers/net/team/team_core.c`.
     pub fn set_mcast_rejoin(&mut self, count: u32, interval: Duration) -> Result<()> {
         self.set_repeats([names::MCAST_REJOIN_COUNT, names::MCAST_REJOIN_INTERVAL], count, interval)
     }

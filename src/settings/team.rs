@@ -14,6 +14,10 @@ use crate::rtnl::Step;
 
 impl TeamHandle {
     /// How the team spreads traffic.
+    ///
+    /// # Source
+    ///
+    /// The option `mode` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_mode_name")]
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
@@ -44,6 +48,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `mode` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_mode_name")]
     #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
     pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
@@ -52,6 +60,10 @@ impl TeamHandle {
 
     /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is none, and in other
     /// modes.
+    ///
+    /// # Source
+    ///
+    /// The option `activeport` of the kernel's `drivers/net/team/team_mode_activebackup.c`.
     #[doc(alias = "team_get_active_port")]
     #[must_use]
     pub fn active_port(&self) -> Option<IfIndex> {
@@ -82,6 +94,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `activeport` of the kernel's `drivers/net/team/team_mode_activebackup.c`.
     #[doc(alias = "team_set_active_port")]
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
         self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| match error {
@@ -93,6 +109,10 @@ impl TeamHandle {
     }
 
     /// Whether the team device has a carrier; `None` when it is gone.
+    ///
+    /// # Source
+    ///
+    /// `IFLA_CARRIER`, `linux/if_link.h`.
     #[doc(alias = "team_carrier_get")]
     #[must_use]
     pub fn carrier(&self) -> Option<bool> {
@@ -125,6 +145,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_CARRIER`, `linux/if_link.h`.
     #[doc(alias = "team_carrier_set")]
     pub fn set_carrier(&mut self, up: bool) -> Result<()> {
         let team = self.team_ifindex();
