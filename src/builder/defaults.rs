@@ -108,8 +108,8 @@ impl TeamHandle {
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), [`Error::NotTeam`](crate::Error::NotTeam),
     ///   [`Error::FamilyNotFound`](crate::Error::FamilyNotFound).
     /// - [`Error::Kernel`](crate::Error::Kernel) with `EPERM` without `CAP_NET_ADMIN` in the initial user namespace.
-    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an environment variable `TEAM_EVENT_BUFSIZE` that is
-    ///   no number.
+    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an environment variable `TEAM_EVENT_BUFSIZE` that
+    ///   is no number.
     /// - [`Error::DeviceGone`](crate::Error::DeviceGone) if the device was deleted meanwhile.
     ///
     /// # Examples
@@ -127,8 +127,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// `CTRL_CMD_GETFAMILY`, `linux/genetlink.h`; `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`, `linux/if_team.h`;
-    /// `RTM_GETLINK`, rtnetlink(7).
+    /// `CTRL_CMD_GETFAMILY`, `linux/genetlink.h`; `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`,
+    /// `linux/if_team.h`; `RTM_GETLINK`, rtnetlink(7).
     #[doc(alias = "team_init")]
     pub fn open_index(ifindex: IfIndex) -> Result<Self> {
         TeamBuilder::new().open_index(ifindex)

@@ -41,7 +41,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// # Source
 ///
-/// netlink(7); the kernel's own words and their place are `NLMSGERR_ATTR_MSG` and `NLMSGERR_ATTR_OFFS` of `linux/netlink.h`.
+/// netlink(7); the kernel's own words and their place are `NLMSGERR_ATTR_MSG` and `NLMSGERR_ATTR_OFFS`,
+/// `linux/netlink.h`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

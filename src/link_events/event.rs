@@ -20,8 +20,8 @@ const AF_BRIDGE: u8 = 7;
 ///
 /// # Source
 ///
-/// rtnetlink(7). `RTM_NEWLINK` is `Added` where its `ifi_change` has all bits set, `RTM_DELLINK` is `Moved` where it holds
-/// `IFLA_NEW_NETNSID` or `IFLA_NEW_IFINDEX`; both are a bridge's where their `ifi_family` is `AF_BRIDGE`.
+/// rtnetlink(7). `RTM_NEWLINK` is `Added` where its `ifi_change` has all bits set, `RTM_DELLINK` is `Moved` where it
+/// holds `IFLA_NEW_NETNSID` or `IFLA_NEW_IFINDEX`; both are a bridge's where their `ifi_family` is `AF_BRIDGE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {

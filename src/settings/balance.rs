@@ -210,6 +210,20 @@ impl TeamHandle {
     /// How many bytes were sent with each hash since the mode was set, as of the driver's last refresh: see
     /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::LoadBalance)?;
+    /// let bytes = team.lb_hash_stats().expect("it balances load");
+    /// assert_eq!(bytes.iter().sum::<u64>(), 0, "nothing was sent yet");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
     /// # Source
     ///
     /// The option `lb_hash_stats` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
@@ -220,6 +234,21 @@ impl TeamHandle {
 
     /// How many bytes were sent on a port since it was added, as of the driver's last refresh: see
     /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` if the link is no port, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::LoadBalance)?;
+    /// team.add_port(eth1)?;
+    /// assert_eq!(team.lb_port_stats(eth1), Some(0), "nothing was sent yet");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     ///
     /// # Source
     ///

@@ -45,7 +45,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// `RTM_SETLINK` with `IFLA_MASTER`, `linux/if_link.h`; `team_port_add` in the kernel's `drivers/net/team/team_core.c`.
+    /// `RTM_SETLINK` with `IFLA_MASTER`, `linux/if_link.h`; `team_port_add` in the kernel's
+    /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_add")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();

@@ -74,6 +74,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// As [`set_option`](Self::set_option).
     #[doc(alias = "team_set_option_value_from_string")]
     pub fn set_option_str(&mut self, id: &OptionId, text: &str) -> Result<()> {
         self.catch_up()?;

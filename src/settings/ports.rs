@@ -282,8 +282,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the team's number of transmit
-    /// queues (16, unless it was created with another); those of [`set_option`](Self::set_option).
+    /// [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the team's number of
+    /// transmit queues (16, unless it was created with another); those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
