@@ -235,9 +235,11 @@ impl TeamHandle {
     ///
     /// # enter_namespace();
     /// let mut team = TeamHandle::create("team0")?;
-    /// let id = team.add_handler(ChangeKind::LINK, |team, _| Err(format!("{} changed", team.name()).into()));
+    /// let id = team.add_handler(ChangeKind::OPTION, |team, _| Err(format!("{} changed", team.name()).into()));
     /// assert!(team.remove_handler(id));
-    /// team.handle_events()?;
+    ///
+    /// team.set_notify_peers_count(3)?;
+    /// team.handle_events()?; // no error: it was not called
     /// assert!(!team.remove_handler(id), "it is gone already");
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())

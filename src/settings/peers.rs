@@ -31,13 +31,9 @@ impl TeamHandle {
     /// use libteam::TeamHandle;
     ///
     /// # enter_namespace();
-    /// use std::time::Duration;
-    ///
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers_count(3)?;
-    /// team.set_notify_peers_interval(Duration::from_millis(100))?;
     /// assert_eq!(team.notify_peers_count(), Some(3));
-    /// assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(100)));
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
