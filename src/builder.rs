@@ -1,3 +1,5 @@
+mod defaults;
+
 use std::borrow::Cow;
 use std::env;
 use std::num::NonZeroU32;
@@ -45,11 +47,13 @@ const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
 /// ```
 /// use std::time::Duration;
 ///
-/// use libteam::TeamHandle;
+/// use libteam::{LinkScope, TeamHandle};
 ///
 /// # enter_namespace();
 /// let team = TeamHandle::builder()
+///     .link_scope(LinkScope::All)
 ///     .receive_buffer(4 << 20)
+///     .receive_buffer_limit(64 << 20)
 ///     .command_timeout(Duration::from_secs(1))
 ///     .create("team0")?;
 /// assert!(team.receive_buffers()?.link >= 4 << 20);
@@ -109,7 +113,7 @@ impl TeamBuilder {
     ///
     /// # Source
     ///
-    /// `NLM_F_DUMP_INTR`, netlink(7).
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
     pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
         self.sockets = self.sockets.dump_attempts(attempts);
         self
@@ -155,6 +159,10 @@ impl TeamBuilder {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
     pub fn in_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
         self.sockets = self.sockets.in_namespace(namespace)?;
         Ok(self)
@@ -271,92 +279,6 @@ impl TeamBuilder {
             None => self.receive_buffer,
         };
         Ok(wanted.map(|wanted: usize| wanted.min(MAX_RECEIVE_BUFFER)))
-    }
-}
-
-/// The ways to a handle with the default settings.
-impl TeamHandle {
-    /// Creates a team device and opens it. The device is down and has no mode yet.
-    ///
-    /// The kernel loads the driver if it has to.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::InvalidName`] before anything is sent.
-    /// - [`Error::Kernel`]: `EEXIST` if a link has this name or alternative name, of whatever kind; `EOPNOTSUPP` if
-    ///   the kernel has no team driver; `EPERM` without the right to.
-    /// - Those of [`open_index`](Self::open_index); the new device is then deleted again.
-    #[doc(alias = "team_create")]
-    pub fn create(name: &str) -> Result<Self> {
-        TeamBuilder::new().create(name)
-    }
-
-    /// Creates a team device, after deleting the team device that has this name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotTeam`] if the name belongs to a device of another kind, which is left alone; otherwise as
-    /// [`create`](Self::create).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use libteam::{Mode, TeamHandle};
-    ///
-    /// # enter_namespace();
-    /// TeamHandle::create("team0")?.set_mode(Mode::Random)?;
-    ///
-    /// let team = TeamHandle::recreate("team0")?;
-    /// assert_eq!(team.mode(), Some(Mode::Unset), "it is a new one");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
-    /// # Ok::<(), libteam::Error>(())
-    /// ```
-    #[doc(alias = "team_recreate")]
-    pub fn recreate(name: &str) -> Result<Self> {
-        TeamBuilder::new().recreate(name)
-    }
-
-    /// Opens the team device that has this name, or this alternative name if it is no longer than a name can be. For a
-    /// longer one there is [`ifindex`](Self::ifindex) on any handle, and [`open_index`](Self::open_index).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidName`] before anything is sent, [`Error::NoSuchDevice`], or those of
-    /// [`open_index`](Self::open_index).
-    #[doc(alias = "team_init")]
-    pub fn open(name: &str) -> Result<Self> {
-        TeamBuilder::new().open(name)
-    }
-
-    /// Opens the team device that has this interface index.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::NoSuchDevice`], [`Error::NotTeam`], [`Error::FamilyNotFound`].
-    /// - [`Error::Kernel`] with `EPERM` without `CAP_NET_ADMIN` in the initial user namespace.
-    /// - [`Error::InvalidSetting`] for an environment variable `TEAM_EVENT_BUFSIZE` that is no number.
-    /// - [`Error::DeviceGone`] if the device was deleted meanwhile.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use libteam::TeamHandle;
-    ///
-    /// # enter_namespace();
-    /// let created = TeamHandle::create("team0")?;
-    /// let opened = TeamHandle::open_index(created.team_ifindex())?;
-    /// assert_eq!(opened.name(), "team0");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
-    /// # Ok::<(), libteam::Error>(())
-    /// ```
-    #[doc(alias = "team_init")]
-    pub fn open_index(ifindex: IfIndex) -> Result<Self> {
-        TeamBuilder::new().open_index(ifindex)
-    }
-
-    /// For other settings than the default ones.
-    pub fn builder() -> TeamBuilder {
-        TeamBuilder::new()
     }
 }
 

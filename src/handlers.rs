@@ -8,6 +8,10 @@ use crate::changes::{ChangeKind, Changes};
 use crate::error::BoxError;
 
 /// Names a registered change handler; never used twice.
+///
+/// # Examples
+///
+/// See [`TeamHandle::remove_handler`](crate::TeamHandle::remove_handler).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 

@@ -85,7 +85,7 @@ impl SocketBuilder {
     ///
     /// # Source
     ///
-    /// `NLM_F_DUMP_INTR`, netlink(7).
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
     pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
         self.dump_attempts = attempts;
         self
@@ -119,6 +119,10 @@ impl SocketBuilder {
     /// [`Error::Io`](crate::Error::Io) if the descriptor cannot be duplicated. That it is no network namespace, or may
     /// not be entered, opening a socket says.
     ///
+    /// # Examples
+    ///
+    /// See [`SocketBuilder`], and [`RtnlSocket::in_namespace`].
+    ///
     /// # Source
     ///
     /// setns(2).
@@ -135,6 +139,26 @@ impl SocketBuilder {
     ///
     /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not know the protocol; `EINVAL` if the
     /// namespace's descriptor is none; `EPERM` without the right to enter it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, SocketBuilder};
+    ///
+    /// const NETLINK_GENERIC: isize = 16;
+    ///
+    /// let builder = SocketBuilder::new().receive_buffer(4 << 20);
+    /// let connection = builder.connection(NETLINK_GENERIC)?;
+    /// # drop(connection);
+    ///
+    /// let error = builder.connection(31).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotSupported, "there is no such protocol");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// netlink(7).
     pub fn connection(&self, protocol: isize) -> Result<NetlinkConnection> {
         self.connect(protocol, Ok)
     }
@@ -144,6 +168,25 @@ impl SocketBuilder {
     /// # Errors
     ///
     /// As [`connection`](Self::connection).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use libteam::SocketBuilder;
+    ///
+    /// # enter_namespace();
+    /// let attempts = NonZeroU32::new(20).expect("20 is not 0");
+    /// let mut rtnl = SocketBuilder::new().dump_attempts(attempts).rtnl()?;
+    /// assert_eq!(rtnl.link_by_name("lo")?.ifindex().get(), 1);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NETLINK_ROUTE`, netlink(7).
     pub fn rtnl(&self) -> Result<RtnlSocket> {
         self.connect(NETLINK_ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::over)
     }
@@ -153,6 +196,20 @@ impl SocketBuilder {
     /// # Errors
     ///
     /// As [`connection`](Self::connection).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::SocketBuilder;
+    ///
+    /// let events = SocketBuilder::new().receive_buffer(4 << 20).link_events()?;
+    /// assert_eq!(events.receive_buffer()?, 8 << 20, "the kernel doubles what it is asked for");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn link_events(&self) -> Result<LinkEvents> {
         let socket = self.listener(NETLINK_ROUTE)?.join(RTNLGRP_LINK);
         LinkEvents::over(socket.during(|| "joining the group of link events".to_owned())?)
@@ -197,6 +254,14 @@ impl NetlinkConnection {
     /// # Errors
     ///
     /// As [`SocketBuilder::connection`].
+    ///
+    /// # Examples
+    ///
+    /// See [`NetlinkConnection`].
+    ///
+    /// # Source
+    ///
+    /// netlink(7).
     pub fn open(protocol: isize) -> Result<Self> {
         SocketBuilder::new().connection(protocol)
     }
@@ -208,6 +273,14 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// As [`SocketBuilder::rtnl`].
+    ///
+    /// # Examples
+    ///
+    /// See [`RtnlSocket`].
+    ///
+    /// # Source
+    ///
+    /// `NETLINK_ROUTE`, netlink(7).
     pub fn new() -> Result<Self> {
         SocketBuilder::new().rtnl()
     }
@@ -237,6 +310,10 @@ impl RtnlSocket {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
     pub fn in_namespace(namespace: impl AsFd) -> Result<Self> {
         SocketBuilder::new().in_namespace(namespace)?.rtnl()
     }
@@ -248,6 +325,14 @@ impl LinkEvents {
     /// # Errors
     ///
     /// As [`SocketBuilder::link_events`].
+    ///
+    /// # Examples
+    ///
+    /// See [`LinkEvents`].
+    ///
+    /// # Source
+    ///
+    /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn new() -> Result<Self> {
         SocketBuilder::new().link_events()
     }
@@ -258,6 +343,29 @@ impl LinkEvents {
     /// # Errors
     ///
     /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// let there = File::open("/proc/thread-self/ns/net")?;
+    /// # enter_namespace();
+    /// let mut events = LinkEvents::in_namespace(&there)?;
+    /// let team = TeamHandle::builder().in_namespace(&there)?.create("team0")?;
+    /// assert!(matches!(events.try_next()?, Some(LinkEvent::Added(link)) if link.name() == "team0"));
+    /// # drop(team);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
     pub fn in_namespace(namespace: impl AsFd) -> Result<Self> {
         SocketBuilder::new().in_namespace(namespace)?.link_events()
     }

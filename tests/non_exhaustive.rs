@@ -1,21 +1,10 @@
 //! What may grow says so: public enums and structs with public fields are `#[non_exhaustive]`, unless this test names
 //! them.
 
-#![allow(clippy::expect_used, reason = "a test")]
-
-use std::fs;
-use std::path::{Path, PathBuf};
+mod sources;
 
 /// What cannot grow: an instruction is the kernel's `struct sock_filter`, and an option is known by these three.
 const COMPLETE: [&str; 2] = ["pub struct BpfInstruction {", "pub struct OptionId {"];
-/// Private modules have no say in what is public; these hold nothing that is.
-const INNER: [&str; 4] = ["src/netlink", "src/session", "src/cache", "src/fuzzing"];
-
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    files.into_iter().chain(directories.iter().flat_map(|directory| sources(directory))).collect()
-}
 
 /// The definitions of a file that may grow and do not say so.
 fn unmarked(source: &str) -> Vec<&str> {
@@ -43,17 +32,10 @@ fn is_marked(lines: &[&str], number: usize) -> bool {
 
 #[test]
 fn what_may_grow_says_so() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut definitions = 0;
-    for file in sources(&root.join("src")) {
-        let path = file.strip_prefix(root).expect("a file of the crate");
-        let is_inner = INNER.iter().any(|inner| path.starts_with(inner)) || path.ends_with("tests.rs");
-        if path.extension().is_none_or(|extension| extension != "rs") || is_inner {
-            continue;
-        }
-        let source = fs::read_to_string(&file).expect("a source file");
-        definitions += source.lines().filter(|line| *line == "#[non_exhaustive]").count();
-        assert_eq!(unmarked(&source), [""; 0], "{}", path.display());
+    for source in sources::public() {
+        definitions += source.text.lines().filter(|line| *line == "#[non_exhaustive]").count();
+        assert_eq!(unmarked(&source.text), [""; 0], "{}", source.path.display());
     }
     assert!(definitions > 10, "the test looks at nothing");
 }

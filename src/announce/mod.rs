@@ -44,6 +44,10 @@ impl Announcement {
 }
 
 /// What was announced.
+///
+/// # Examples
+///
+/// See [`TeamHandle::announce`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -139,6 +143,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// As [`announce`](Self::announce).
     pub fn announce_with(&mut self, announcement: &Announcement) -> Result<Announced> {
         self.catch_up()?;
         let announced = self.announce_now(announcement);

@@ -9,6 +9,28 @@ use crate::model::option::TeamOption;
 use crate::model::port::Port;
 
 /// One thing before and after a batch of events.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{NewLink, OptionValue, RtnlSocket, TeamHandle};
+///
+/// # enter_namespace();
+/// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+/// let mut team = TeamHandle::create("team0")?;
+/// team.add_port(eth1)?;
+/// team.handle_events()?;
+/// team.set_port_priority(eth1, 10)?;
+///
+/// let changes = team.handle_events()?;
+/// let priority = changes.options().next().expect("it was set");
+/// assert_eq!(priority.before().map(|option| option.value()), Some(&OptionValue::I32(0)));
+/// assert_eq!(priority.after().map(|option| option.value()), Some(&OptionValue::I32(10)));
+/// assert!(!priority.is_added() && !priority.is_removed());
+/// assert_eq!(priority.to_string(), "*priority (port:eth1) 10");
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change<T> {
     before: Option<T>,
@@ -61,6 +83,26 @@ impl<T> Change<T> {
     }
 
     /// The newest state there is: the one now, or the last one of what was removed, as the kernel told it on removal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.handle_events()?;
+    /// team.remove_port(eth1)?;
+    ///
+    /// let changes = team.handle_events()?;
+    /// let port = changes.ports().next().expect("it was removed");
+    /// assert_eq!((port.is_removed(), port.after()), (true, None));
+    /// assert_eq!(port.latest().ifindex(), eth1);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[must_use]
     pub fn latest(&self) -> &T {
         &self.after
@@ -89,6 +131,29 @@ impl Change<Link> {
 
     /// Whether the link is no port of the team any more, and so is not kept and followed from now on. It still exists:
     /// [`latest`](Self::latest) is how it left. Only with [`LinkScope::Team`](crate::LinkScope::Team).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.handle_events()?;
+    /// team.remove_port(eth1)?;
+    ///
+    /// let changes = team.handle_events()?;
+    /// let link = changes.links().find(|link| link.latest().ifindex() == eth1).expect("it was released");
+    /// assert!(link.is_left() && !link.is_removed());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_NEWLINK` without `IFLA_MASTER`, `linux/if_link.h`.
     #[must_use]
     pub fn is_left(&self) -> bool {
         self.left
@@ -97,6 +162,24 @@ impl Change<Link> {
 
 impl Change<TeamOption> {
     /// Whether this handle itself set the option. Somebody else may have set it too, before or after.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.handle_events()?;
+    /// let mut other = TeamHandle::open("team0")?;
+    /// other.set_notify_peers_count(2)?;
+    /// assert!(team.handle_events()?.options().all(|option| !option.is_by_us()));
+    ///
+    /// team.set_notify_peers_count(3)?;
+    /// assert!(team.handle_events()?.options().all(|option| option.is_by_us()));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     #[doc(alias = "team_is_option_changed_locally")]
     #[must_use]
     pub fn is_by_us(&self) -> bool {

@@ -2,6 +2,10 @@ use bitflags::bitflags;
 
 bitflags! {
     /// What of a link changed; of a new link all that it has.
+    ///
+    /// # Examples
+    ///
+    /// See [`Change::what`](crate::Change::what).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct LinkChange: u32 {

@@ -15,6 +15,10 @@ use crate::model::port::Port;
 
 bitflags! {
     /// What a change handler wants to hear of.
+    ///
+    /// # Examples
+    ///
+    /// See [`TeamHandle::add_handler`](crate::TeamHandle::add_handler) and [`Changes`].
     #[doc(alias = "team_change_type_mask_t")]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
@@ -57,8 +61,11 @@ bitflags! {
 ///         (_, None) => println!("gone: {}", port.latest()),
 ///     }
 /// }
+/// for link in changes.links() {
+///     println!("{link}: {:?}", link.what());
+/// }
 /// assert!(changes.ports().next().is_some_and(|port| port.is_added()));
-/// assert!(changes.kinds().contains(ChangeKind::PORT | ChangeKind::OPTION));
+/// assert!(changes.kinds().contains(ChangeKind::PORT | ChangeKind::OPTION | ChangeKind::LINK));
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
@@ -94,6 +101,27 @@ impl Changes {
     }
 
     /// Whether events were lost, and the changes found by asking the kernel for everything again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let changes = team.handle_events()?;
+    /// if changes.resynced() {
+    ///     // The changes are whole. But what came and went again meanwhile nobody knows.
+    ///     println!("{}: notifications were lost", team.name());
+    /// }
+    /// # assert!(!changes.resynced());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `ENOBUFS`, netlink(7).
     #[must_use]
     pub fn resynced(&self) -> bool {
         self.resynced
@@ -101,6 +129,25 @@ impl Changes {
 
     /// Whether the last attempt at a dump of all links was interrupted too: something may be missing that the next
     /// events or [`refresh`](crate::TeamHandle::refresh) will tell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let mut changes = team.handle_events()?;
+    /// while changes.is_inconsistent() {
+    ///     changes = team.refresh()?;
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
     #[must_use]
     pub fn is_inconsistent(&self) -> bool {
         self.inconsistent

@@ -2,6 +2,14 @@
 ///
 /// The kernel marks a dump (`NLM_F_DUMP_INTR`) when what it lists changed meanwhile: it may lack something that was
 /// there all along, or hold it twice.
+///
+/// # Examples
+///
+/// See [`SocketBuilder`](crate::SocketBuilder), which takes it.
+///
+/// # Source
+///
+/// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InterruptedDump {
@@ -13,6 +21,24 @@ pub enum InterruptedDump {
 }
 
 /// What a dump brought.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{LinkFilter, RtnlSocket};
+///
+/// # enter_namespace();
+/// let links = RtnlSocket::new()?.links(&LinkFilter::new())?;
+/// if !links.is_consistent() {
+///     println!("interrupted in each of {} attempts", links.attempts());
+/// }
+/// assert_eq!(links.items().len(), 1);
+/// for link in links {
+///     println!("{}", link.name());
+/// }
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dump<T> {
     pub(crate) items: Vec<T>,

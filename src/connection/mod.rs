@@ -45,6 +45,10 @@ use crate::netlink::failure::{During, Failure};
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
+///
+/// # Source
+///
+/// netlink(7); `NLM_F_DUMP_INTR` and `NETLINK_EXT_ACK`, `linux/netlink.h`.
 #[derive(Debug)]
 pub struct NetlinkConnection {
     inner: Connection,
@@ -75,6 +79,30 @@ impl NetlinkConnection {
     ///   65535 bytes; nothing was sent then.
     ///
     /// After `Timeout`, `Decode` and `Overrun` it is not known whether the kernel did what was asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::NetlinkConnection;
+    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
+    ///
+    /// const NETLINK_ROUTE: isize = 0;
+    ///
+    /// # enter_namespace();
+    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut question = LinkMessage::default();
+    /// question.header.index = 1;
+    /// let answer: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(question), 0)?;
+    /// let [RouteNetlinkMessage::NewLink(lo)] = &answer[..] else { panic!("one link: {answer:?}") };
+    /// assert!(lo.attributes.contains(&LinkAttribute::IfName("lo".to_owned())));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_ACK`, netlink(7).
     pub fn request<M, R>(&mut self, message: M, flags: u16) -> Result<Vec<R>>
     where
         M: NetlinkSerializable,
@@ -106,6 +134,34 @@ impl NetlinkConnection {
     /// # Errors
     ///
     /// As [`request`](Self::request).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+    /// use libteam::{ErrorKind, NetlinkConnection};
+    ///
+    /// const NETLINK_ROUTE: isize = 0;
+    ///
+    /// # enter_namespace();
+    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut dummy = LinkMessage::default();
+    /// dummy.attributes.push(LinkAttribute::IfName("d0".to_owned()));
+    /// dummy.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]));
+    /// let request = RouteNetlinkMessage::NewLink(dummy);
+    /// connection.execute(request.clone(), NLM_F_CREATE | NLM_F_EXCL)?;
+    ///
+    /// let again = connection.execute(request, NLM_F_CREATE | NLM_F_EXCL);
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_ACK`, netlink(7).
     pub fn execute<M: NetlinkSerializable>(&mut self, message: M, flags: u16) -> Result<()> {
         let op = describe(&message);
         self.inner.request(message, flags, |_| Ok(())).during(|| op)
@@ -120,6 +176,30 @@ impl NetlinkConnection {
     /// # Errors
     ///
     /// As [`request`](Self::request), and [`Error::Interrupted`](crate::Error::Interrupted).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::NetlinkConnection;
+    /// use libteam::netlink_packet_route::rule::RuleMessage;
+    /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+    ///
+    /// const NETLINK_ROUTE: isize = 0;
+    ///
+    /// # enter_namespace();
+    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut question = RuleMessage::default();
+    /// question.header.family = AddressFamily::Inet;
+    /// let rules = connection.dump::<_, RouteNetlinkMessage>(RouteNetlinkMessage::GetRule(question))?;
+    /// assert!(rules.is_consistent());
+    /// assert_eq!(rules.items().len(), 3, "those for the tables local, main and default");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_DUMP`, netlink(7); `NLM_F_DUMP_INTR`, `linux/netlink.h`.
     pub fn dump<M, R>(&mut self, message: M) -> Result<Dump<R>>
     where
         M: NetlinkSerializable,

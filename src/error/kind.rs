@@ -6,6 +6,10 @@ use super::Error;
 ///
 /// The kernel's error numbers are put together by what they mean to a caller; [`Error::raw_os_error`] still tells the
 /// number.
+///
+/// # Examples
+///
+/// See [`Error::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

@@ -20,6 +20,29 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// Why something could not be done.
 ///
 /// `Display` says what was being done and to whom; the cause below it is in `source()`.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{Error, ErrorKind, TeamHandle};
+///
+/// # enter_namespace();
+/// let mut team = TeamHandle::create("team0")?;
+/// let lo = team.ifindex("lo")?;
+/// let error = team.add_port(lo).unwrap_err();
+/// assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, Some(22)));
+///
+/// let Error::Kernel { op, message, .. } = error else { panic!("{error}") };
+/// assert_eq!(op, "adding port lo, team team0");
+/// assert_eq!(message.as_deref(), Some("Loopback device can't be added as a team port"));
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+///
+/// # Source
+///
+/// netlink(7); the kernel's own words and their place are `NLMSGERR_ATTR_MSG` and `NLMSGERR_ATTR_OFFS`,
+/// `linux/netlink.h`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -187,6 +210,10 @@ impl Error {
     /// let error = libteam::TeamHandle::open("no/slash").unwrap_err();
     /// assert_eq!(error.raw_os_error(), None, "the name was not even sent");
     /// ```
+    ///
+    /// # Source
+    ///
+    /// errno(3).
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
@@ -197,6 +224,20 @@ impl Error {
 }
 
 /// What the kernel sent is not what its protocol says.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::Error;
+///
+/// fn complain(error: &Error) {
+///     match error {
+///         Error::Decode { op, source } => eprintln!("what the kernel answered to {op} is not what we know: {source}"),
+///         other => eprintln!("{other}"),
+///     }
+/// }
+/// # complain(&Error::FamilyNotFound);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct DecodeError {

@@ -1,5 +1,9 @@
 /// What the kernel says made it announce a link, where it was more than a changed attribute.
 ///
+/// # Examples
+///
+/// See [`LinkEvent::cause`](super::LinkEvent::cause).
+///
 /// # Source
 ///
 /// `IFLA_EVENT_*`, `linux/if_link.h`.

@@ -13,6 +13,15 @@ const AF_BRIDGE: u8 = 7;
 ///
 /// Except for [`Lost`](Self::Lost), each holds the link as the message tells it. A message about a removed link, or one
 /// of a bridge, tells less than others.
+///
+/// # Examples
+///
+/// See [`LinkEvents`](super::LinkEvents) and [`cause`](Self::cause).
+///
+/// # Source
+///
+/// rtnetlink(7). `RTM_NEWLINK` is `Added` where its `ifi_change` has all bits set, `RTM_DELLINK` is `Moved` where it
+/// holds `IFLA_NEW_NETNSID` or `IFLA_NEW_IFINDEX`; both are a bridge's where their `ifi_family` is `AF_BRIDGE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {
@@ -73,6 +82,35 @@ impl LinkEvent {
     }
 
     /// What made the kernel announce a change, where it says so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkEventCause, LinkEvents, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    ///
+    /// let events = LinkEvents::new()?;
+    /// team.set_notify_peers_count(1)?;
+    /// team.add_port(eth1)?;
+    /// for event in events {
+    ///     let event = event?;
+    ///     if event.cause() == Some(LinkEventCause::NotifyPeers) {
+    ///         assert_eq!(event.link().map(|link| link.ifindex()), Some(team.team_ifindex()));
+    ///         break;
+    ///     }
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `IFLA_EVENT`, `linux/if_link.h`.
     #[must_use]
     pub fn cause(&self) -> Option<LinkEventCause> {
         match self {

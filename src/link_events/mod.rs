@@ -122,7 +122,7 @@ use crate::netlink::transport::NetlinkSocket;
 ///
 /// # Source
 ///
-/// `RTNLGRP_LINK`, rtnetlink(7); `ENOBUFS`, netlink(7).
+/// `RTNLGRP_LINK`, `linux/rtnetlink.h`; `ENOBUFS`, netlink(7).
 #[derive(Debug)]
 pub struct LinkEvents {
     stream: LinkEventStream,
@@ -143,6 +143,26 @@ impl LinkEvents {
     /// # Errors
     ///
     /// [`Error::Io`](crate::Error::Io) if a system call fails. No event is lost by that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut events = LinkEvents::new()?;
+    /// let team = TeamHandle::create("team0")?;
+    /// let mut new = Vec::new();
+    /// while let Some(event) = events.try_next()? {
+    ///     if let LinkEvent::Added(link) = event {
+    ///         new.push(link.name().into_owned());
+    ///     }
+    /// }
+    /// assert_eq!(new, ["team0"]);
+    /// # drop(team);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn try_next(&mut self) -> Result<Option<LinkEvent>> {
         self.stream.fill();
         let kept = self.readiness.set_pending(&self.stream, self.stream.has_more());
@@ -155,6 +175,20 @@ impl LinkEvents {
     /// # Errors
     ///
     /// As [`try_next`](Self::try_next).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use libteam::LinkEvents;
+    ///
+    /// # enter_namespace();
+    /// let mut events = LinkEvents::new()?;
+    /// assert_eq!(events.next_within(Duration::from_millis(10))?, None, "nobody does anything here");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn next_within(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
         // What is too long for the clock is longer than anybody waits: as good as no limit.
         let deadline = Instant::now().checked_add(timeout);
@@ -176,6 +210,19 @@ impl LinkEvents {
     /// # Errors
     ///
     /// [`Error::Io`](crate::Error::Io) if the system call fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let events = libteam::LinkEvents::new()?;
+    /// println!("room for {} events", events.receive_buffer()? / 2304);
+    /// # assert!(events.receive_buffer()? >= 2304);
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `SO_RCVBUF`, socket(7).
     pub fn receive_buffer(&self) -> Result<usize> {
         self.stream.receive_buffer().during(|| "reading the receive buffer's size".to_owned())
     }

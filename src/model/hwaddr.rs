@@ -13,8 +13,14 @@ use std::str::FromStr;
 /// let address: HwAddr = "02:00:00:00:00:2a".parse()?;
 /// assert_eq!(address.as_bytes(), [2, 0, 0, 0, 0, 42]);
 /// assert_eq!(address.to_string(), "02:00:00:00:00:2a");
+/// assert_eq!(HwAddr::new(&[2, 0, 0, 0, 0, 42]), Some(address));
+/// assert_eq!(HwAddr::new(&[0; 33]), None);
 /// # Ok::<(), libteam::ParseHwAddrError>(())
 /// ```
+///
+/// # Source
+///
+/// `MAX_ADDR_LEN`, the kernel's `linux/netdevice.h`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HwAddr {
     length: u8,
@@ -82,6 +88,13 @@ impl FromStr for HwAddr {
 }
 
 /// A text is no hardware address.
+///
+/// # Examples
+///
+/// ```
+/// let error = "02:00:00:00:00:xx".parse::<libteam::HwAddr>().unwrap_err();
+/// assert!(error.to_string().starts_with("\"02:00:00:00:00:xx\" is no hardware address"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{text}\" is no hardware address: want at most 32 hexadecimal bytes between colons")]
 pub struct ParseHwAddrError {

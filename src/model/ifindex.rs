@@ -16,6 +16,10 @@ use std::num::NonZeroU32;
 /// assert_eq!(lo.to_string(), "1");
 /// assert_eq!(IfIndex::new(0), None);
 /// ```
+///
+/// # Source
+///
+/// `ifi_index`, rtnetlink(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IfIndex(NonZeroU32);

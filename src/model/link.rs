@@ -11,20 +11,24 @@ use super::ifindex::IfIndex;
 /// # Examples
 ///
 /// ```
-/// use libteam::TeamHandle;
+/// use libteam::{OperState, TeamHandle};
 ///
 /// # enter_namespace();
 /// let team = TeamHandle::create("team0")?;
 /// let link = team.team_link().expect("it is there");
 /// assert_eq!((link.name(), link.kind(), link.mtu()), ("team0", Some("team"), 1500));
-/// assert!(!link.is_admin_up(), "a new device is down");
+/// assert!(!link.is_admin_up() && !link.has_carrier(), "a new device is down");
+/// assert_eq!((link.oper_state(), link.master()), (OperState::Down, None));
+/// println!("{} has the address {}", link.name(), link.hwaddr().expect("an Ethernet device"));
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
 /// # Source
 ///
-/// `RTM_NEWLINK`, rtnetlink(7).
+/// `RTM_NEWLINK`, rtnetlink(7). [`LinkRecord`](crate::LinkRecord) names the attribute of each method, except for
+/// [`original_hwaddr`](Self::original_hwaddr), which is what `IFLA_ADDRESS` was before the link had a master, or else
+/// `IFLA_PERM_ADDRESS`.
 #[doc(alias = "team_ifinfo")]
 #[doc(alias = "team_ifinfo_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +171,20 @@ impl fmt::Display for Link {
 
 bitflags! {
     /// The flags of a link: `IFF_*` of netdevice(7).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::LinkFlags;
+    ///
+    /// let flags = LinkFlags::UP | LinkFlags::from_bits_retain(1 << 31);
+    /// assert!(flags.contains(LinkFlags::UP) && !flags.contains(LinkFlags::LOWER_UP));
+    /// assert_eq!(flags.bits(), 0x8000_0001, "what has no name here is kept");
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `IFF_*`, netdevice(7).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct LinkFlags: u32 {
@@ -204,6 +222,20 @@ bitflags! {
 }
 
 /// The operational state of a link (RFC 2863).
+///
+/// # Examples
+///
+/// ```
+/// use libteam::OperState;
+///
+/// assert_eq!(OperState::from(6), OperState::Up);
+/// assert_eq!(OperState::from(77), OperState::Other(77));
+/// assert_eq!(OperState::LowerLayerDown.to_string(), "LOWERLAYERDOWN");
+/// ```
+///
+/// # Source
+///
+/// `IF_OPER_*`, `linux/if.h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

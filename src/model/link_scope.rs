@@ -1,4 +1,8 @@
 /// Which links a handle keeps and follows.
+///
+/// # Examples
+///
+/// See [`TeamHandle::links`](crate::TeamHandle::links).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

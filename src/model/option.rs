@@ -63,6 +63,10 @@ pub(crate) mod names {
 /// assert_eq!(OptionId::port("enabled", eth1).to_string(), "enabled of port 7");
 /// assert_eq!(OptionId::element("lb_hash_stats", 3).to_string(), "lb_hash_stats[3]");
 /// ```
+///
+/// # Source
+///
+/// `TEAM_ATTR_OPTION_NAME`, `TEAM_ATTR_OPTION_PORT_IFINDEX` and `TEAM_ATTR_OPTION_ARRAY_INDEX`, `linux/if_team.h`.
 #[doc(alias = "team_is_option_per_port")]
 #[doc(alias = "team_is_option_array")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,9 +127,14 @@ impl fmt::Display for OptionId {
 /// let team = TeamHandle::create("team0")?;
 /// let count = team.option(&OptionId::global("notify_peers_count")).expect("every team has it");
 /// assert_eq!(count.value(), &OptionValue::U32(0));
+/// assert_eq!((count.id().port, count.id().array_index), (None, None));
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
+///
+/// # Source
+///
+/// `TEAM_ATTR_ITEM_OPTION`, `linux/if_team.h`.
 #[doc(alias = "team_option")]
 #[doc(alias = "team_option_str")]
 #[derive(Clone, Debug)]

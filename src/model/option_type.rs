@@ -3,6 +3,14 @@ use std::fmt;
 use super::option_value::OptionValue;
 
 /// The type that the driver gives an option.
+///
+/// # Examples
+///
+/// See [`parse`](Self::parse) and [`OptionValue`].
+///
+/// # Source
+///
+/// `TEAM_ATTR_OPTION_TYPE`, `linux/if_team.h`: the numbers are `NLA_*` of the kernel's `net/netlink.h`.
 #[doc(alias = "team_option_type")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
@@ -44,6 +52,10 @@ impl OptionType {
     /// assert_eq!(error.to_string(), "\"yes\" is no bool: want true or false");
     /// # Ok::<(), libteam::ParseOptionError>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The C library's `team_set_option_value_from_string`.
     pub fn parse(self, text: &str) -> Result<OptionValue, ParseOptionError> {
         let number = text.trim_ascii_start();
         let parsed = match self {
@@ -87,6 +99,10 @@ impl fmt::Display for OptionType {
 }
 
 /// A text is no value of an option's type.
+///
+/// # Examples
+///
+/// See [`OptionType::parse`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no {wanted}: {reason}")]
 pub struct ParseOptionError {

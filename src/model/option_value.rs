@@ -3,6 +3,22 @@ use std::fmt;
 use super::option_type::OptionType;
 
 /// An option's value in the type that the driver gives the option.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{OptionType, OptionValue};
+///
+/// let count = OptionValue::from(3_u32);
+/// assert_eq!(count, OptionValue::U32(3));
+/// assert_eq!(count.option_type(), OptionType::U32);
+/// assert_eq!(OptionValue::from("activebackup").to_string(), "activebackup");
+/// assert_eq!(OptionValue::from(vec![0, 255]).to_string(), r"\00\ff");
+/// ```
+///
+/// # Source
+///
+/// `TEAM_ATTR_OPTION_DATA`, `linux/if_team.h`.
 #[doc(alias = "team_option_value_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]

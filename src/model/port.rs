@@ -11,7 +11,7 @@ use super::ifindex::IfIndex;
 /// # Examples
 ///
 /// ```
-/// use libteam::{NewLink, RtnlSocket, TeamHandle};
+/// use libteam::{Duplex, NewLink, RtnlSocket, TeamHandle};
 ///
 /// # enter_namespace();
 /// let mut rtnl = RtnlSocket::new()?;
@@ -19,11 +19,16 @@ use super::ifindex::IfIndex;
 /// let mut team = TeamHandle::create("team0")?;
 /// team.add_port(eth1)?;
 /// let port = team.port(eth1).expect("it was added");
-/// assert_eq!((port.ifindex(), port.name()), (eth1, Some("eth1")));
-/// assert_eq!(port.speed_mbps(), None, "a dummy has none");
+/// assert_eq!((port.ifindex(), port.name(), port.is_link_up()), (eth1, Some("eth1"), true));
+/// assert_eq!((port.speed_mbps(), port.duplex()), (None, Duplex::Unknown), "a dummy has none");
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
+///
+/// # Source
+///
+/// `TEAM_ATTR_PORT_IFINDEX`, `TEAM_ATTR_PORT_LINKUP`, `TEAM_ATTR_PORT_SPEED` and `TEAM_ATTR_PORT_DUPLEX`,
+/// `linux/if_team.h`; the name is that of [`TeamHandle::link`](crate::TeamHandle::link).
 #[doc(alias = "team_port")]
 #[doc(alias = "team_port_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +99,14 @@ impl fmt::Display for Port {
 }
 
 /// Whether a port sends and receives in turn or at the same time.
+///
+/// # Examples
+///
+/// See [`Port`].
+///
+/// # Source
+///
+/// `DUPLEX_*`, `linux/ethtool.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

@@ -1,4 +1,8 @@
 /// The sizes of the event sockets' receive buffers in bytes, as the kernel counts them.
+///
+/// # Examples
+///
+/// See [`TeamHandle::receive_buffers`](crate::TeamHandle::receive_buffers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceiveBuffers {

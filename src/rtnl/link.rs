@@ -85,6 +85,10 @@ impl RtnlSocket {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `RTEXT_FILTER_SKIP_STATS`, `linux/rtnetlink.h`.
     #[doc(alias = "rtnl_link_alloc_cache")]
     pub fn links(&mut self, filter: &LinkFilter) -> Result<Dump<LinkRecord>> {
         let op = "listing the links";
@@ -122,6 +126,10 @@ impl RtnlSocket {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7).
     pub fn link_by_index(&mut self, ifindex: IfIndex) -> Result<LinkRecord> {
         self.one(link::get_request(ifindex), &format!("index {ifindex}"))
     }
@@ -145,6 +153,10 @@ impl RtnlSocket {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `IFLA_IFNAME` and `IFLA_ALT_IFNAME`, `linux/if_link.h`.
     pub fn link_by_name(&mut self, name: &str) -> Result<LinkRecord> {
         if name.is_empty() || name.contains('\0') || name.len() > MAX_ALTERNATIVE_NAME {
             return Err(Error::NoSuchDevice { device: format!("{name:?}") });

@@ -35,13 +35,21 @@ use crate::netlink::failure::During;
 /// # Examples
 ///
 /// ```
-/// use libteam::RtnlSocket;
+/// use libteam::{AddressFilter, LinkFilter, LinkSettings, NewLink, RtnlSocket};
 ///
 /// # enter_namespace();
 /// let mut rtnl = RtnlSocket::new()?;
-/// # drop(rtnl);
+/// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+/// rtnl.set_link(eth1, &LinkSettings::new().mtu(1400).up())?;
+/// rtnl.add_address(eth1, "192.0.2.1".parse()?, 24)?;
+///
+/// for link in rtnl.links(&LinkFilter::new().kind("dummy"))? {
+///     let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex()))?;
+///     println!("{} has {} addresses", link.name(), addresses.items().len());
+/// }
+/// rtnl.delete_link(eth1)?;
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
-/// # Ok::<(), libteam::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Source
@@ -94,6 +102,10 @@ impl RtnlSocket {
     /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_ACK`, netlink(7).
     pub fn request(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>> {
         self.connection.request_with(request, flags, packet::read_any)
     }
@@ -121,6 +133,10 @@ impl RtnlSocket {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_DUMP`, netlink(7); `NETLINK_GET_STRICT_CHK`, `linux/netlink.h`.
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
         let op = format!("dump {}", request.message_type());
         self.connection.dump_with(&op, request, |frame| packet::read_any(frame).map(Some)).during(|| op)

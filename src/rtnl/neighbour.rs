@@ -99,7 +99,8 @@ impl RtnlSocket {
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
-    /// let neighbours = rtnl.neighbours(&NeighbourFilter::new().family(AddressFamily::Inet))?;
+    /// let lo = rtnl.link_by_name("lo")?.ifindex();
+    /// let neighbours = rtnl.neighbours(&NeighbourFilter::new().link(lo).family(AddressFamily::Inet))?;
     /// let [neighbour] = neighbours.items() else { panic!("one: {neighbours:?}") };
     /// assert_eq!(neighbour.header.state, NeighbourState::Permanent);
     /// # fn enter_namespace() {

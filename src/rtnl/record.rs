@@ -47,7 +47,27 @@ const HEADER_LEN: usize = 16;
 ///
 /// # Source
 ///
-/// `RTM_NEWLINK`, rtnetlink(7); the attributes' numbers are `IFLA_*` of `linux/if_link.h`.
+/// `RTM_NEWLINK` with `struct ifinfomsg`, rtnetlink(7), and its attributes, `linux/if_link.h`:
+///
+/// | method | where it looks |
+/// |---|---|
+/// | [`ifindex`](Self::ifindex), [`family`](Self::family) | `ifi_index`, `ifi_family` |
+/// | [`link_layer_type`](Self::link_layer_type) | `ifi_type` |
+/// | [`flags`](Self::flags), [`is_admin_up`](Self::is_admin_up) | `ifi_flags`, its `IFF_UP` |
+/// | [`changed_flags`](Self::changed_flags) | `ifi_change` |
+/// | [`name`](Self::name), [`alias`](Self::alias) | `IFLA_IFNAME`, `IFLA_IFALIAS` |
+/// | [`alternative_names`](Self::alternative_names) | `IFLA_ALT_IFNAME` in `IFLA_PROP_LIST` |
+/// | [`hwaddr`](Self::hwaddr), [`permanent_hwaddr`](Self::permanent_hwaddr) | `IFLA_ADDRESS`, `IFLA_PERM_ADDRESS` |
+/// | [`mtu`](Self::mtu) | `IFLA_MTU` |
+/// | [`master`](Self::master) | `IFLA_MASTER` |
+/// | [`peer`](Self::peer), [`peer_namespace`](Self::peer_namespace) | `IFLA_LINK`, `IFLA_LINK_NETNSID` |
+/// | [`kind`](Self::kind), [`is_team`](Self::is_team) | `IFLA_INFO_KIND` in `IFLA_LINKINFO` |
+/// | [`port_kind`](Self::port_kind) | `IFLA_INFO_SLAVE_KIND` in `IFLA_LINKINFO` |
+/// | [`info_data`](Self::info_data) | `IFLA_INFO_DATA` in `IFLA_LINKINFO` |
+/// | [`oper_state`](Self::oper_state) | `IFLA_OPERSTATE` |
+/// | [`has_carrier`](Self::has_carrier) | `IFLA_CARRIER`, or `IFF_LOWER_UP` where there is none |
+/// | [`carrier_changes`](Self::carrier_changes) | `IFLA_CARRIER_CHANGES` |
+/// | [`phys_port_id`](Self::phys_port_id) | `IFLA_PHYS_PORT_ID` |
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkRecord {
     /// `struct ifinfomsg` and the attributes.

@@ -79,6 +79,9 @@ impl RtnlSocket {
     /// let rules = rtnl.rules(&RuleFilter::new().family(AddressFamily::Inet))?;
     /// let tables: Vec<u8> = rules.items().iter().map(|rule| rule.header.table).collect();
     /// assert_eq!(tables, [255, 254, 253], "local, main, default");
+    ///
+    /// let main = rtnl.rules(&RuleFilter::new().family(AddressFamily::Inet).table(254))?;
+    /// assert_eq!(main.items().len(), 1);
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```

@@ -98,6 +98,10 @@ impl RtnlSocket {
     /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETQDISC`, rtnetlink(7).
     #[doc(alias = "RTM_GETQDISC")]
     pub fn qdiscs(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
         let op = "listing the queueing disciplines";
@@ -145,6 +149,10 @@ impl RtnlSocket {
     /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETTCLASS`, rtnetlink(7).
     #[doc(alias = "RTM_GETTCLASS")]
     pub fn classes(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
         let op = "listing the classes";
@@ -193,6 +201,10 @@ impl RtnlSocket {
     /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETTFILTER`, rtnetlink(7); `TCM_IFINDEX_MAGIC_BLOCK`, `linux/rtnetlink.h`.
     #[doc(alias = "RTM_GETTFILTER")]
     pub fn filters(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
         let op = "listing the filters";

@@ -27,6 +27,10 @@ impl TeamHandle {
     /// # Errors
     ///
     /// [`BpfError`] if somebody else set a program that this crate does not know to be right.
+    ///
+    /// # Source
+    ///
+    /// The option `bpf_hash_func` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[doc(alias = "team_get_bpf_hash_func")]
     pub fn bpf_hash_func(&self) -> Result<Option<BpfProgram>, BpfError> {
         match self.value(&OptionId::global(names::BPF_HASH_FUNC)) {
@@ -75,12 +79,24 @@ impl TeamHandle {
     /// # Errors
     ///
     /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// See [`set_bpf_hash_func`](Self::set_bpf_hash_func).
+    ///
+    /// # Source
+    ///
+    /// The option `bpf_hash_func` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[doc(alias = "team_set_bpf_hash_func")]
     pub fn clear_bpf_hash_func(&mut self) -> Result<()> {
         self.set_option(&OptionId::global(names::BPF_HASH_FUNC), Vec::new())
     }
 
     /// How the team gets from a packet's hash to a port.
+    ///
+    /// # Source
+    ///
+    /// The option `lb_tx_method` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
     pub fn lb_tx_method(&self) -> Option<TxMethod> {
         match self.value(&OptionId::global(names::LB_TX_METHOD))? {
@@ -95,6 +111,26 @@ impl TeamHandle {
     ///
     /// [`Error::Kernel`] with `EINVAL` for a method that the kernel does not have, and those of
     /// [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, TeamHandle, TxMethod};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::LoadBalance)?;
+    /// assert_eq!(team.lb_tx_method(), Some(TxMethod::Hash), "it is at first");
+    ///
+    /// team.set_lb_tx_method(TxMethod::HashToPortMapping)?;
+    /// assert_eq!(team.lb_tx_method(), Some(TxMethod::HashToPortMapping));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `lb_tx_method` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[expect(clippy::needless_pass_by_value, reason = "a method is written down where it is set")]
     pub fn set_lb_tx_method(&mut self, method: TxMethod) -> Result<()> {
         self.set_option(&OptionId::global(names::LB_TX_METHOD), method.as_str())
@@ -104,6 +140,10 @@ impl TeamHandle {
     ///
     /// A hash without a port goes as with [`TxMethod::Hash`]. A port that leaves the team or is disabled leaves the
     /// table.
+    ///
+    /// # Source
+    ///
+    /// The option `lb_tx_hash_to_port_mapping` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
     pub fn lb_tx_hash_to_port_mapping(&self) -> Option<[Option<IfIndex>; HASHES]> {
         let port = |value: &OptionValue| match value {
@@ -148,6 +188,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `lb_tx_hash_to_port_mapping` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     pub fn set_lb_tx_hash_to_port_mapping<I>(&mut self, ports: I) -> Result<()>
     where
         I: IntoIterator<Item = (u8, IfIndex)>,
@@ -165,6 +209,24 @@ impl TeamHandle {
 
     /// How many bytes were sent with each hash since the mode was set, as of the driver's last refresh: see
     /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::LoadBalance)?;
+    /// let bytes = team.lb_hash_stats().expect("it balances load");
+    /// assert_eq!(bytes.iter().sum::<u64>(), 0, "nothing was sent yet");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `lb_hash_stats` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
     pub fn lb_hash_stats(&self) -> Option<[u64; HASHES]> {
         self.table(names::LB_HASH_STATS, bytes)
@@ -172,12 +234,35 @@ impl TeamHandle {
 
     /// How many bytes were sent on a port since it was added, as of the driver's last refresh: see
     /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` if the link is no port, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::LoadBalance)?;
+    /// team.add_port(eth1)?;
+    /// assert_eq!(team.lb_port_stats(eth1), Some(0), "nothing was sent yet");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `lb_port_stats` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
     pub fn lb_port_stats(&self, port: IfIndex) -> Option<u64> {
         bytes(self.value(&OptionId::port(names::LB_PORT_STATS, port))?)
     }
 
     /// How often the driver refreshes its statistics; zero if it does not.
+    ///
+    /// # Source
+    ///
+    /// The option `lb_stats_refresh_interval` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
     pub fn lb_stats_refresh_interval(&self) -> Option<Duration> {
         match self.value(&OptionId::global(names::LB_STATS_REFRESH_INTERVAL))? {
@@ -213,6 +298,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `lb_stats_refresh_interval` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     pub fn set_lb_stats_refresh_interval(&mut self, interval: Duration) -> Result<()> {
         let id = OptionId::global(names::LB_STATS_REFRESH_INTERVAL);
         match tenths(interval) {

@@ -27,6 +27,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK` with `IFLA_IFNAME` or `IFLA_ALT_IFNAME`, `linux/if_link.h`.
     #[doc(alias = "team_ifname2ifindex")]
     pub fn ifindex(&mut self, name: &str) -> Result<IfIndex> {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
@@ -37,6 +41,14 @@ impl TeamHandle {
     /// # Errors
     ///
     /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    ///
+    /// # Examples
+    ///
+    /// See [`ifindex`](Self::ifindex).
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `IFLA_IFNAME`.
     #[doc(alias = "team_ifindex2ifname")]
     pub fn ifname(&mut self, ifindex: IfIndex) -> Result<String> {
         Ok(self.session.rtnl.link_by_index(ifindex)?.name().into_owned())
@@ -47,6 +59,23 @@ impl TeamHandle {
     /// # Errors
     ///
     /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let address = team.hwaddr(team.team_ifindex())?;
+    /// assert_eq!(address.map(|address| address.len()), Some(6), "as for any Ethernet device");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `IFLA_ADDRESS`.
     #[doc(alias = "team_hwaddr_get")]
     #[doc(alias = "team_hwaddr_len_get")]
     pub fn hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
@@ -77,6 +106,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_ADDRESS`, `linux/if_link.h`.
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
         self.catch_up()?;

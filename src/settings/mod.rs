@@ -3,6 +3,8 @@
 mod answers;
 mod balance;
 mod links;
+mod membership;
 mod options;
+mod peers;
 mod ports;
 mod team;

@@ -37,6 +37,11 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `TEAM_CMD_OPTIONS_SET`, `linux/if_team.h`; `team_nl_options_set_doit` in the kernel's
+    /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_option_value_u32")]
     #[doc(alias = "team_set_option_value_s32")]
     #[doc(alias = "team_set_option_value_bool")]
@@ -52,6 +57,27 @@ impl TeamHandle {
     ///
     /// [`Error::OptionText`] if the text is no value of the option's type, [`Error::UnknownOption`] before anything is
     /// sent, and those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{OptionId, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let count = OptionId::global("notify_peers_count");
+    /// team.set_option_str(&count, "3")?;
+    /// assert_eq!(team.notify_peers_count(), Some(3));
+    ///
+    /// let error = team.set_option_str(&count, "three").unwrap_err();
+    /// assert_eq!(error.to_string(), "option notify_peers_count cannot be set");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// As [`set_option`](Self::set_option).
     #[doc(alias = "team_set_option_value_from_string")]
     pub fn set_option_str(&mut self, id: &OptionId, text: &str) -> Result<()> {
         self.catch_up()?;
@@ -95,6 +121,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `TEAM_CMD_OPTIONS_SET`, `linux/if_team.h`; one message for each option.
     pub fn set_options<I>(&mut self, options: I) -> Result<()>
     where
         I: IntoIterator<Item = (OptionId, OptionValue)>,

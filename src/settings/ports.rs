@@ -1,111 +1,16 @@
-//! Ports: which there are, and what each can be told.
+//! What each port can be told.
 
-use rustix::io::Errno;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handle::TeamHandle;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, names};
-use crate::netlink::failure::{During, Failure};
-use crate::rtnl::Step;
 
 impl TeamHandle {
-    /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and, in some modes, the
-    /// team's hardware address.
-    ///
-    /// A link that has another master leaves it; if this team then does not take it, it is given back, though without
-    /// what the other master knew of it. The link has to be down.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::NoSuchDevice`]: no link has this index.
-    /// - [`Error::Kernel`] with the driver's own words: `EBUSY` "Device is up. Set it down before adding it as a team
-    ///   port", `EINVAL` for the loopback or the team itself, and others.
-    /// - [`Error::DeviceGone`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket, TeamHandle};
-    ///
-    /// # enter_namespace();
-    /// let mut rtnl = RtnlSocket::new()?;
-    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
-    /// let mut team = TeamHandle::create("team0")?;
-    /// team.add_port(eth1)?;
-    /// assert!(team.is_port(eth1));
-    ///
-    /// let eth2 = rtnl.create_link(&NewLink::dummy("eth2"))?;
-    /// rtnl.set_link(eth2, &LinkSettings::new().up())?;
-    /// let error = team.add_port(eth2).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Busy);
-    /// assert!(error.to_string().contains("Set it down before adding it as a team port"), "{error}");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
-    /// # Ok::<(), libteam::Error>(())
-    /// ```
-    #[doc(alias = "team_port_add")]
-    pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
-        let team = self.team_ifindex();
-        self.catch_up()?;
-        let link = self.session.rtnl.snapshot_of(ifindex)?;
-        self.session.expect_port(&link);
-        let result = self.carry_out(|session| session.rtnl.enslave(&link, team));
-        self.session.expect_no_port();
-        let result = result?;
-        self.check_port_command(result, ifindex, || format!("adding port {}", link.name))
-    }
-
-    /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it had before.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotPort`] if the link is no port of this team, which leaves it alone; [`Error::Kernel`];
-    /// [`Error::DeviceGone`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
-    ///
-    /// # enter_namespace();
-    /// let mut rtnl = RtnlSocket::new()?;
-    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
-    /// let mut team = TeamHandle::create("team0")?;
-    /// team.add_port(eth1)?;
-    /// assert!(rtnl.link_by_index(eth1)?.is_admin_up());
-    ///
-    /// team.remove_port(eth1)?;
-    /// assert!(!team.is_port(eth1));
-    /// assert!(!rtnl.link_by_index(eth1)?.is_admin_up());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
-    /// # Ok::<(), libteam::Error>(())
-    /// ```
-    #[doc(alias = "team_port_remove")]
-    pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
-        self.catch_up()?;
-        if !self.is_port(ifindex) {
-            return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
-        }
-        let name = self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
-        let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::Release))?;
-        self.check_port_command(result, ifindex, || format!("removing port {name}"))
-    }
-
-    fn check_port_command(
-        &self,
-        result: Result<(), Failure>,
-        ifindex: IfIndex,
-        doing: impl FnOnce() -> String,
-    ) -> Result<()> {
-        if let Err(failure) = &result {
-            if failure.refusal() == Some(Errno::NODEV) {
-                return Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
-            }
-        }
-        result.during(|| format!("{}, team {}", doing(), self.name()))
-    }
-
     /// Whether a port takes part in sending and receiving; `None` if the link is no port.
+    ///
+    /// # Source
+    ///
+    /// The option `enabled` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_port_enabled")]
     #[must_use]
     pub fn port_enabled(&self, port: IfIndex) -> Option<bool> {
@@ -135,12 +40,20 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `enabled` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_port_enabled")]
     pub fn set_port_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
         self.set_option(&OptionId::port(names::ENABLED, port), enabled)
     }
 
     /// The priority of a port, the higher the better; `None` if the link is no port.
+    ///
+    /// # Source
+    ///
+    /// The option `priority` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_port_priority")]
     #[must_use]
     pub fn port_priority(&self, port: IfIndex) -> Option<i32> {
@@ -168,6 +81,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `priority` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_port_priority")]
     pub fn set_port_priority(&mut self, port: IfIndex, priority: i32) -> Result<()> {
         self.set_option(&OptionId::port(names::PRIORITY, port), priority)
@@ -175,6 +92,10 @@ impl TeamHandle {
 
     /// Whether a port takes part in receiving; `None` if the link is no port, or the kernel has no such option (it
     /// came after 6.12).
+    ///
+    /// # Source
+    ///
+    /// The option `rx_enabled` of the kernel's `drivers/net/team/team_core.c`.
     #[must_use]
     pub fn port_rx_enabled(&self, port: IfIndex) -> Option<bool> {
         self.bool_value(&OptionId::port(names::RX_ENABLED, port))
@@ -184,13 +105,43 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownOption`] where the kernel has no such option; those of [`set_option`](Self::set_option).
+    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option; those of
+    /// [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    ///
+    /// match team.set_port_rx_enabled(eth1, false) {
+    ///     Err(Error::UnknownOption { .. }) => println!("this kernel is too old"),
+    ///     result => {
+    ///         result?;
+    ///         assert_eq!(team.port_rx_enabled(eth1), Some(false));
+    ///     }
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `rx_enabled` of the kernel's `drivers/net/team/team_core.c`.
     pub fn set_port_rx_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
         self.set_option(&OptionId::port(names::RX_ENABLED, port), enabled)
     }
 
     /// Whether a port takes part in sending; `None` if the link is no port, or the kernel has no such option (it came
     /// after 6.12).
+    ///
+    /// # Source
+    ///
+    /// The option `tx_enabled` of the kernel's `drivers/net/team/team_core.c`.
     #[must_use]
     pub fn port_tx_enabled(&self, port: IfIndex) -> Option<bool> {
         self.bool_value(&OptionId::port(names::TX_ENABLED, port))
@@ -200,7 +151,31 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownOption`] where the kernel has no such option; those of [`set_option`](Self::set_option).
+    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option; those of
+    /// [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    ///
+    /// // Where the kernel has the option, only receive for now.
+    /// if team.port_tx_enabled(eth1).is_some() {
+    ///     team.set_port_tx_enabled(eth1, false)?;
+    ///     assert_eq!(team.port_tx_enabled(eth1), Some(false));
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `tx_enabled` of the kernel's `drivers/net/team/team_core.c`.
     pub fn set_port_tx_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
         self.set_option(&OptionId::port(names::TX_ENABLED, port), enabled)
     }
@@ -208,6 +183,10 @@ impl TeamHandle {
     /// The link state of a port that was set by hand; `None` if the link is no port.
     ///
     /// It counts only while [`port_user_linkup_enabled`](Self::port_user_linkup_enabled) is on.
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_get_port_user_linkup")]
     #[must_use]
     pub fn port_user_linkup(&self, port: IfIndex) -> Option<bool> {
@@ -219,6 +198,27 @@ impl TeamHandle {
     /// # Errors
     ///
     /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    ///
+    /// team.set_port_user_linkup(eth1, true)?;
+    /// assert_eq!(team.port_user_linkup(eth1), Some(true));
+    /// assert_eq!(team.port_user_linkup_enabled(eth1), Some(false), "it does not count yet");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_port_user_linkup")]
     pub fn set_port_user_linkup(&mut self, port: IfIndex, up: bool) -> Result<()> {
         self.set_option(&OptionId::port(names::USER_LINKUP, port), up)
@@ -226,6 +226,10 @@ impl TeamHandle {
 
     /// Whether the link state of a port is the one set by hand rather than the kernel's; `None` if the link is no
     /// port.
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup_enabled` of the kernel's `drivers/net/team/team_core.c`.
     #[must_use]
     pub fn port_user_linkup_enabled(&self, port: IfIndex) -> Option<bool> {
         self.bool_value(&OptionId::port(names::USER_LINKUP_ENABLED, port))
@@ -255,12 +259,20 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup_enabled` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_port_user_linkup_enabled")]
     pub fn set_port_user_linkup_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
         self.set_option(&OptionId::port(names::USER_LINKUP_ENABLED, port), enabled)
     }
 
     /// The transmit queue of the team whose packets go to this port; 0 for none, `None` if the link is no port.
+    ///
+    /// # Source
+    ///
+    /// The option `queue_id` of the kernel's `drivers/net/team/team_core.c`.
     #[must_use]
     pub fn port_queue_id(&self, port: IfIndex) -> Option<u16> {
         u16::try_from(self.u32_value(&OptionId::port(names::QUEUE_ID, port))?).ok()
@@ -270,8 +282,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::Kernel`] with `EINVAL` unless the number is less than the team's number of transmit queues (16, unless
-    /// it was created with another); those of [`set_option`](Self::set_option).
+    /// [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the team's number of
+    /// transmit queues (16, unless it was created with another); those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -288,6 +300,10 @@ impl TeamHandle {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `queue_id` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_port_queue_id")]
     pub fn set_port_queue_id(&mut self, port: IfIndex, queue: u16) -> Result<()> {
         self.set_option(&OptionId::port(names::QUEUE_ID, port), u32::from(queue))

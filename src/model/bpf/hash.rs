@@ -24,6 +24,10 @@ bitflags! {
     /// assert_eq!(fields.to_string(), "eth,ip,udp");
     /// # Ok::<(), libteam::ParseHashFieldsError>(())
     /// ```
+    ///
+    /// # Source
+    ///
+    /// `tx_hash` of teamd.conf(5).
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct HashFields: u32 {
         /// `eth`: the source and destination addresses of the Ethernet header.
@@ -92,6 +96,13 @@ impl fmt::Display for HashFields {
 }
 
 /// A text names no header field that a hash can be composed of.
+///
+/// # Examples
+///
+/// ```
+/// let error = "eth,port".parse::<libteam::HashFields>().unwrap_err();
+/// assert!(error.to_string().starts_with("\"port\" is no field to hash"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{name}\" is no field to hash: want eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4")]
 pub struct ParseHashFieldsError {

@@ -15,6 +15,23 @@ use super::option_value::OptionValue;
 
 /// One instruction of classic BPF, as the kernel's `struct sock_filter` has it.
 ///
+/// # Examples
+///
+/// ```
+/// use libteam::{BpfInstruction, BpfProgram};
+///
+/// // IPv4 packets get the hash 1, all others 0.
+/// let program = BpfProgram::new([
+///     BpfInstruction::statement(0x28, 12),
+///     BpfInstruction::jump(0x15, 0x0800, 0, 1),
+///     BpfInstruction::statement(0x06, 1),
+///     BpfInstruction::statement(0x06, 0),
+/// ])?;
+/// assert_eq!(program.instructions()[1].jump_false, 1);
+/// print!("{program}");
+/// # Ok::<(), libteam::BpfError>(())
+/// ```
+///
 /// # Source
 ///
 /// `linux/filter.h`, bpf(4) of the BSDs.
@@ -89,6 +106,11 @@ impl BpfInstruction {
 /// assert_eq!(BpfProgram::from_bytes(&program.to_bytes())?, program);
 /// # Ok::<(), libteam::BpfError>(())
 /// ```
+///
+/// # Source
+///
+/// `bpf_check_classic` in the kernel's `net/core/filter.c`; `lb_bpf_func_set` in its
+/// `drivers/net/team/team_mode_loadbalance.c`.
 #[doc(alias = "sock_fprog")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BpfProgram {
@@ -125,6 +147,10 @@ impl BpfProgram {
     /// # Errors
     ///
     /// As [`new`](Self::new), and [`BpfError::PartialInstruction`].
+    ///
+    /// # Source
+    ///
+    /// `struct sock_filter`, `linux/filter.h`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BpfError> {
         let mut instructions = Vec::with_capacity(bytes.len() / BpfInstruction::LEN);
         for chunk in bytes.chunks(BpfInstruction::LEN) {
@@ -135,6 +161,10 @@ impl BpfProgram {
     }
 
     /// The bytes of an array of `struct sock_filter`, in this machine's byte order.
+    ///
+    /// # Source
+    ///
+    /// `struct sock_filter`, `linux/filter.h`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.instructions.iter().flat_map(|instruction| instruction.to_bytes()).collect()
@@ -198,6 +228,10 @@ impl From<&BpfProgram> for OptionValue {
 }
 
 /// What is wrong with a BPF program.
+///
+/// # Examples
+///
+/// See [`BpfProgram`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BpfError {

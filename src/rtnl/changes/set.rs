@@ -60,7 +60,7 @@ impl RtnlSocket {
     ///
     /// # Source
     ///
-    /// `RTM_SETLINK`, rtnetlink(7).
+    /// `RTM_SETLINK`, `linux/rtnetlink.h`.
     pub fn set_link(&mut self, ifindex: IfIndex, settings: &LinkSettings) -> Result<()> {
         settings.check()?;
         let before = self.snapshot_of(ifindex)?;

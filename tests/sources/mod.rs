@@ -1,0 +1,36 @@
+//! The crate's source files, for the tests that read them.
+
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Private modules have no say in what is public; these hold nothing that is.
+const INNER: [&str; 4] = ["src/netlink", "src/session", "src/cache", "src/fuzzing"];
+
+/// A file of the crate that may have public items.
+pub(crate) struct Source {
+    /// As seen from the crate's root.
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// All of them.
+pub(crate) fn public() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    for file in files(&root.join("src")) {
+        let path = file.strip_prefix(root).expect("a file of the crate").to_owned();
+        let is_inner = INNER.iter().any(|inner| path.starts_with(inner)) || path.ends_with("tests.rs");
+        if path.extension().is_some_and(|extension| extension == "rs") && !is_inner {
+            sources.push(Source { path, text: fs::read_to_string(&file).expect("a source file") });
+        }
+    }
+    sources
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.into_iter().chain(directories.iter().flat_map(|directory| self::files(directory))).collect()
+}
