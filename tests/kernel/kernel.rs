@@ -1,12 +1,14 @@
 //! What this kernel does and another does not, asked of it rather than taken from its version.
 
+use std::os::fd::AsFd;
 use std::thread;
 
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use libteam::{IfIndex, NetlinkConnection, OptionId, TeamHandle};
 
-use crate::netns::{dummies, enter, ip, run_ip};
+use crate::netns::{dummies, enter, ip, own_namespace, run_ip};
+use crate::raw::{Listener, Raw};
 
 /// The switches of a port: `enabled` is set for both halves and reads as both together, where the driver has the halves.
 const SWITCHES: [&str; 3] = ["enabled", "rx_enabled", "tx_enabled"];
@@ -62,6 +64,31 @@ pub(crate) fn leaves_out_statistics() -> bool {
     let answers: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(request), 0).unwrap();
     let [RouteNetlinkMessage::NewLink(lo)] = &answers[..] else { panic!("{answers:?}") };
     !has_statistics(lo)
+}
+
+/// Whether the kernel never lets go of a port that leaves for another namespace after its team changed its MTU, so that
+/// who deletes it there waits for ever. It does if the team gives the port its own MTU back aloud: IPv4 hears that, and
+/// starts anew on a link that is just leaving. Asked with an MTU that is too small for IPv4, which does no harm.
+pub(crate) fn keeps_ports_that_move() -> bool {
+    const TOO_SMALL: u32 = 60;
+    let attempt = || {
+        let elsewhere = thread::spawn(|| {
+            enter();
+            own_namespace()
+        });
+        let elsewhere = elsewhere.join().unwrap();
+        enter();
+        let [team, port] = [10, 11].map(|index| IfIndex::new(index).unwrap());
+        let mut raw = Raw::new();
+        raw.add("team", "team0", team).unwrap();
+        raw.add_dummy("d0", port).unwrap();
+        raw.set_mtu(port, TOO_SMALL).unwrap();
+        raw.set_master(port, Some(team)).unwrap();
+        let listener = Listener::new();
+        raw.send_away(port, elsewhere.as_fd()).unwrap();
+        listener.hears_mtu(port, TOO_SMALL)
+    };
+    thread::spawn(attempt).join().unwrap()
 }
 
 /// Whether the kernel has words for an address that it refuses.

@@ -1,6 +1,6 @@
 //! A network namespace for each test, and `ip` inside it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -19,6 +19,11 @@ use serde_json::Value;
 pub(crate) fn enter() {
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace wants CAP_SYS_ADMIN");
     ip("link set lo up");
+}
+
+/// The network namespace of the calling thread.
+pub(crate) fn own_namespace() -> File {
+    File::open("/proc/thread-self/ns/net").expect("/proc is mounted")
 }
 
 /// Runs `ip` with these words and returns what it prints; panics if it fails.

@@ -173,6 +173,18 @@ impl Listener {
         Self(socket)
     }
 
+    /// Whether an `RTM_NEWLINK` message came since this was last asked that says this MTU of this link.
+    pub(crate) fn hears_mtu(&self, ifindex: IfIndex, mtu: u32) -> bool {
+        let wanted = attribute(IFLA_MTU, &mtu.to_ne_bytes());
+        let mut heard = false;
+        while let Ok((message, _)) = self.0.recv_from_full() {
+            heard |= message[4..6] == RTM_NEWLINK.to_ne_bytes()
+                && message[20..24] == ifindex.get().to_ne_bytes()
+                && message[32..].windows(wanted.len()).step_by(4).any(|attribute| attribute == wanted);
+        }
+        heard
+    }
+
     /// How many `RTM_DELLINK` messages of this address family about this link came since this was last asked.
     pub(crate) fn deletions(&self, family: u8, ifindex: IfIndex) -> usize {
         let mut count = 0;

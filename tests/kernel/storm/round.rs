@@ -10,6 +10,7 @@ use libteam::{IfIndex, LinkScope, TeamHandle};
 
 use super::log::Log;
 use super::numbers::Numbers;
+use super::omission::Omission;
 use super::plan::Plan;
 use super::rest::Truth;
 use super::seat::Seat;
@@ -38,10 +39,10 @@ pub(super) struct Era {
 }
 
 impl Era {
-    pub(super) fn new(seed: u64, log: &Arc<Log>) -> Self {
+    pub(super) fn new(seed: u64, omission: Omission, log: &Arc<Log>) -> Self {
         let mut rng = Rng::with_seed(seed);
         // They make dumps longer, and so likelier to be interrupted.
-        let world = World::new(if seed % 3 == 0 { 300 } else { 0 });
+        let world = World::new(if seed % 3 == 0 { 300 } else { 0 }, omission);
         let carriers = rng.bool();
         let (team, buffers) = (TEAMS[rng.usize(..2)], if rng.bool() { SMALL } else { LARGE });
         let mut scopes = [LinkScope::All, LinkScope::Team];

@@ -7,7 +7,8 @@ use std::thread;
 use libteam::IfIndex;
 use nix::sched::{CloneFlags, unshare};
 
-use crate::netns::enter;
+use super::omission::Omission;
+use crate::netns::{enter, own_namespace};
 use crate::raw::Raw;
 
 /// The team that handles follow, and one that takes its ports away.
@@ -62,11 +63,13 @@ pub(super) struct World {
     pub(super) here: File,
     pub(super) there: File,
     raw_there: Mutex<Raw>,
+    /// What nobody does to it.
+    pub(super) omission: Omission,
 }
 
 impl World {
     /// A new namespace with the links that last, and so many more that nothing ever happens to.
-    pub(super) fn new(bystanders: u32) -> Self {
+    pub(super) fn new(bystanders: u32, omission: Omission) -> Self {
         enter();
         let raw = &mut Raw::new();
         for link in LASTING.into_iter().chain([PORTS[1]]) {
@@ -83,17 +86,13 @@ impl World {
             (own_namespace(), Raw::new())
         };
         let (there, raw_there) = thread::spawn(elsewhere).join().unwrap();
-        Self { here: own_namespace(), there, raw_there: Mutex::new(raw_there) }
+        Self { here: own_namespace(), there, raw_there: Mutex::new(raw_there), omission }
     }
 
     /// A connection that changes links of the other namespace.
     pub(super) fn raw_there(&self) -> MutexGuard<'_, Raw> {
         self.raw_there.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn own_namespace() -> File {
-    File::open("/proc/thread-self/ns/net").expect("/proc is mounted")
 }
 
 /// The name under which a link is made.

@@ -29,7 +29,7 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn carry_out(&mut self, actions: Vec<Action>) {
-        for action in actions {
+        for action in actions.into_iter().filter(|action| !self.world.omission.has(action)) {
             let ticket = self.log.begin(self.who, action.clone());
             // What cannot be done at the moment is not done.
             let done = self.try_to(action);
