@@ -1,10 +1,12 @@
 //! The loop: waits for signals, links, the team, those who ask, and for the time when something is due.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, LinkEvent, LinkEvents, RtnlSocket};
+use libteam::{ErrorKind, LinkEvents, LinkRecord, RtnlSocket};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,6 +15,7 @@ use rustix::io::retry_on_intr;
 use crate::Result;
 use crate::config::Config;
 use crate::report::Report;
+use crate::say::say;
 use crate::status::{PortStatus, Server, Status};
 use crate::team::Team;
 
@@ -32,6 +35,8 @@ struct Daemon<'a> {
     /// Links may have come or changed since they were last looked at.
     look: bool,
     retry: Option<Instant>,
+    /// What could not be read when it was last tried. It may say for ever that there is something to read.
+    is_deaf: bool,
     /// The trouble that was told last: it is not told again and again.
     trouble: Option<String>,
 }
@@ -63,21 +68,26 @@ impl<'a> Daemon<'a> {
             may_create: None,
             look: true,
             retry: None,
+            is_deaf: false,
             trouble: None,
         })
     }
 
     fn work(&mut self) -> Result<()> {
         loop {
-            if let Err(error) = self.act() {
-                self.complain(&error);
+            let heard = self.hear_links();
+            let acted = self.act();
+            let answered = self.server.answer(|| self.status());
+            self.is_deaf = heard.is_err() || answered.is_err();
+            match heard.and(acted).map_err(Into::into).and(answered) {
+                Err(error) => self.complain(&*error),
+                Ok(()) if self.retry.is_none() => self.trouble = None,
+                Ok(()) => {}
             }
-            self.server.answer(|| self.status())?;
             self.wait()?;
             if self.signals.read_signal()?.is_some() {
                 return Ok(());
             }
-            self.hear_links()?;
         }
     }
 
@@ -86,31 +96,30 @@ impl<'a> Daemon<'a> {
         let due = self.team.as_ref().and_then(Team::due).into_iter().chain(self.retry).chain(self.may_create).min();
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         let timeout = left.map(Timespec::try_from).transpose()?;
-        let mut sources = vec![
-            PollFd::new(&self.signals, PollFlags::IN),
-            PollFd::new(&self.links, PollFlags::IN),
-            PollFd::new(&self.server.listener, PollFlags::IN),
-        ];
-        let team = self.team.as_ref().map(|team| team.handle.as_fd());
-        sources.extend(team.map(|team| PollFd::from_borrowed_fd(team, PollFlags::IN)));
+        let mut sources = vec![self.signals.as_fd()];
+        if !self.is_deaf {
+            sources.extend([self.links.as_fd(), self.server.listener.as_fd()]);
+        }
+        sources.extend(self.team.as_ref().filter(|team| !team.is_deaf).map(|team| team.handle.as_fd()));
+        let mut sources: Vec<_> =
+            sources.into_iter().map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN)).collect();
         retry_on_intr(|| poll(&mut sources, timeout.as_ref()))?;
         Ok(())
     }
 
-    /// Reads what happened to the links of the namespace, and notes whether it concerns this team.
-    fn hear_links(&mut self) -> Result<()> {
+    /// Reads what happened to the links of the namespace, and notes whether it concerns this team, as lost events may.
+    fn hear_links(&mut self) -> libteam::Result<()> {
         while let Some(event) = self.links.try_next()? {
-            self.look |= match &event {
-                LinkEvent::Lost => true,
-                event => event.link().is_some_and(|link| {
-                    let name = link.name();
-                    *name == *self.config.device
-                        || self.config.ports.contains_key(&*name)
-                        || self.team.as_ref().is_some_and(|team| team.knows(link.ifindex()))
-                }),
-            };
+            self.look |= event.link().is_none_or(|link| self.is_of_concern(link));
         }
         Ok(())
+    }
+
+    fn is_of_concern(&self, link: &LinkRecord) -> bool {
+        let is_named = |name: &str| name == self.config.device || self.config.ports.contains_key(name);
+        is_named(&link.name())
+            || link.alternative_names().any(|name| is_named(&name))
+            || self.team.as_ref().is_some_and(|team| team.knows(link.ifindex()))
     }
 
     /// Does whatever is to be done.
@@ -142,7 +151,7 @@ impl<'a> Daemon<'a> {
         let Some(team) = &mut self.team else { return Ok(()) };
         let result = team.act(&mut self.rtnl, look);
         if team.is_gone() {
-            eprintln!("{} is gone", self.config.device);
+            say!("{} is gone", self.config.device);
             self.may_create = team.is_ours.then(|| Instant::now() + RETRY);
             self.team = None;
             // Another one may be there already, and its coming is heard and forgotten.
@@ -150,16 +159,13 @@ impl<'a> Daemon<'a> {
             self.retry = Some(Instant::now());
             return Ok(());
         }
-        if result.is_ok() {
-            self.trouble = None;
-        }
         result
     }
 
-    fn complain(&mut self, error: &libteam::Error) {
+    fn complain(&mut self, error: &dyn Error) {
         let trouble = Report(error).to_string();
         if self.trouble.as_ref() != Some(&trouble) {
-            eprintln!("{trouble}");
+            say!("{trouble}");
             self.trouble = Some(trouble);
         }
         self.retry = Some(Instant::now() + RETRY);

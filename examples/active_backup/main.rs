@@ -22,17 +22,19 @@
 //! ```
 //!
 //! - The best port that is up is active: the highest `prio`, then the highest speed, then full duplex, then the one that
-//!   is active already. A `sticky` port stays active as long as it is up.
-//! - A port counts as up when it had a link for `delay_up` milliseconds, as down when it had none for `delay_down`.
+//!   is active already. A `sticky` port stays active as long as it is up. The port that is active is enabled.
+//! - A port counts as up when it had a link for `delay_up` milliseconds, as down when it had none for `delay_down`. Only
+//!   the port that is active already when the daemon takes it over counts as up at once.
 //! - `same_all` gives all ports the team's hardware address, `by_active` gives the team that of the active port,
 //!   `only_active` gives the active port the team's, and the others their own.
 //! - Another active port is announced at once to the neighbours, VLANs on top of the team included, and again every
-//!   `interval` milliseconds until it was done `count` times.
-//! - A link with the name of a port is made one as soon as it is there and has no other master. A port that is renamed
-//!   stays one until another link takes its name. Ports that are not configured are let be, and not chosen.
-//! - The team is created unless it is there. One that this program created and somebody deletes it creates again, after
-//!   a second in which somebody else may; for one that was there it waits. Setting it up, and its addresses, are
-//!   somebody else's.
+//!   `interval` milliseconds until it was done `count` times; so is one that is up again after none was.
+//! - A link with the name of a port, be it an alternative name, is made one as soon as it is there and has no other
+//!   master. A port that is renamed stays one until another link takes its name. Ports that are not configured are let
+//!   be, and not chosen.
+//! - The team is created unless it is there, and put into its mode. One that this program created and somebody deletes it
+//!   creates again, after a second in which somebody else may; for one that was there it waits, and so does a daemon that
+//!   was killed and started again. Setting it up, and its addresses, are somebody else's.
 //! - At the end a team that this program created is deleted, and its ports are what they were, set down; `--keep` keeps
 //!   it. A team that was there before stays as it is: its traffic goes on.
 //!
@@ -45,6 +47,7 @@ mod config;
 mod daemon;
 mod hwaddr;
 mod members;
+mod say;
 mod status;
 mod team;
 mod watch;
@@ -64,6 +67,7 @@ use libteam::BoxError;
 use config::Config;
 use nobody_reads::NOBODY_READS;
 use report::Report;
+use say::say;
 
 type Result<T, E = BoxError> = std::result::Result<T, E>;
 
@@ -91,7 +95,7 @@ fn main() -> ExitCode {
         Err(error) => match error.downcast_ref::<io::Error>() {
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
             _ => {
-                eprintln!("active_backup: {}", Report(&*error));
+                say!("active_backup: {}", Report(&*error));
                 ExitCode::FAILURE
             }
         },

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkRecord, LinkSettings, Result, RtnlSocket, TeamHandle};
+use libteam::{
+    Error, ErrorKind, HwAddr, IfIndex, Link, LinkRecord, LinkSettings, Port, Result, RtnlSocket, TeamHandle,
+};
 
 use crate::config::Config;
+use crate::say::say;
 use crate::watch::Watch;
 
 /// A link that is a port of the team, by its configuration.
@@ -42,7 +45,7 @@ impl<'a> Members<'a> {
         self.0.retain(|name, member| {
             let is_port = team.is_port(member.ifindex);
             if !is_port {
-                eprintln!("{name} is no port any more");
+                say!("{name} is no port any more");
             }
             is_port
         });
@@ -89,7 +92,7 @@ impl<'a> Members<'a> {
             is_kept
         });
         for ifindex in released {
-            eprintln!("the link {ifindex} is released: another one has its name");
+            say!("the link {ifindex} is released: another one has its name");
             match team.remove_port(ifindex) {
                 Err(error) if error.kind() != ErrorKind::NotFound || team.team_link().is_none() => return Err(error),
                 _ => {}
@@ -103,13 +106,16 @@ impl<'a> Members<'a> {
         let prio = config.ports.get(name).map_or(0, |port| port.prio);
         // For teamnl and the driver's queue override; the choice of the active port does not rest on it.
         if let Err(error) = team.set_port_priority(ifindex, prio) {
-            eprintln!("{name}: {error}");
+            say!("{name}: {error}");
         }
         let is_new = link.master().is_none();
-        let own_hwaddr =
-            if is_new { link.hwaddr() } else { team.link(ifindex).and_then(libteam::Link::original_hwaddr) };
-        eprintln!("{name} (link {ifindex}) is a port");
-        self.0.insert(name, Member { ifindex, watch: Watch::new(config.link_watch(name)), own_hwaddr });
+        let own_hwaddr = if is_new { link.hwaddr() } else { team.link(ifindex).and_then(Link::original_hwaddr) };
+        // A daemon that starts again does not take the traffic from the port that carries it.
+        let is_up = team.active_port() == Some(ifindex) && team.port(ifindex).is_some_and(Port::is_link_up);
+        let carrier_changes = team.link(ifindex).map_or(0, Link::carrier_changes);
+        say!("{name} (link {ifindex}) is a port");
+        let watch = Watch::new(config.link_watch(name), is_up, carrier_changes);
+        self.0.insert(name, Member { ifindex, watch, own_hwaddr });
     }
 }
 
@@ -121,9 +127,13 @@ fn join(link: &LinkRecord, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Resu
     if link.master().is_some() {
         return Ok(false);
     }
-    if link.is_admin_up() {
+    let is_up = link.is_admin_up();
+    if is_up {
         rtnl.set_link(link.ifindex(), &LinkSettings::new().down())?;
     }
-    team.add_port(link.ifindex())?;
-    Ok(true)
+    let added = team.add_port(link.ifindex());
+    if is_up && added.is_err() {
+        rtnl.set_link(link.ifindex(), &LinkSettings::new().up())?;
+    }
+    added.map(|()| true)
 }

@@ -7,10 +7,14 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+
+/// For so long the daemon has time to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All that the daemon tells.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -104,8 +108,11 @@ impl Drop for Server {
 pub(crate) fn ask(path: &Path, as_json: bool) -> Result<String> {
     let mut stream =
         UnixStream::connect(path).map_err(|error| format!("no daemon answers at {}: {error}", path.display()))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut text = String::new();
-    stream.read_to_string(&mut text)?;
+    stream
+        .read_to_string(&mut text)
+        .map_err(|error| format!("the daemon at {} does not answer: {error}", path.display()))?;
     if as_json {
         text.push('\n');
         return Ok(text);

@@ -8,6 +8,7 @@ use crate::announcer::Announcer;
 use crate::config::Config;
 use crate::hwaddr;
 use crate::members::{Member, Members};
+use crate::say::say;
 use crate::status::{PortState, PortStatus, Status};
 
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub(crate) struct Team<'a> {
     announcer: Announcer,
     failovers: u64,
     resyncs: u64,
+    /// Whether no port was up when they were last looked at.
+    is_cut_off: bool,
+    /// Whether the events of the team could not be read when it was last tried.
+    pub(crate) is_deaf: bool,
 }
 
 impl<'a> Team<'a> {
@@ -31,8 +36,18 @@ impl<'a> Team<'a> {
         };
         let announcer = Announcer::new(config.notify_peers);
         let members = Members::default();
-        let mut team = Self { config, handle, is_ours, members, announcer, failovers: 0, resyncs: 0 };
-        eprintln!("{} is {}", config.device, if is_ours { "created" } else { "taken over" });
+        let mut team = Self {
+            config,
+            handle,
+            is_ours,
+            members,
+            announcer,
+            failovers: 0,
+            resyncs: 0,
+            is_cut_off: false,
+            is_deaf: false,
+        };
+        say!("{} is {}", config.device, if is_ours { "created" } else { "taken over" });
         if let Err(error) = team.set_up() {
             team.destroy_if_ours()?;
             return Err(error);
@@ -40,8 +55,12 @@ impl<'a> Team<'a> {
         Ok(team)
     }
 
+    fn is_set_up(&self) -> bool {
+        self.handle.mode() == Some(Mode::ActiveBackup)
+    }
+
     fn set_up(&mut self) -> Result<()> {
-        if self.handle.mode() != Some(Mode::ActiveBackup) {
+        if !self.is_set_up() {
             // The mode can be set only while there are no ports; those that are configured come back.
             let ports: Vec<IfIndex> = self.handle.ports().map(Port::ifindex).collect();
             ports.into_iter().try_for_each(|port| self.handle.remove_port(port))?;
@@ -76,17 +95,29 @@ impl<'a> Team<'a> {
 
     /// Does whatever is to be done now; the most urgent first. `look` says that links may have come or changed.
     pub(crate) fn act(&mut self, rtnl: &mut RtnlSocket, look: bool) -> Result<()> {
-        let changes = self.handle.handle_events()?;
-        self.resyncs += u64::from(changes.resynced());
+        self.hear()?;
         if self.is_gone() {
             return Ok(());
         }
+        let is_another = !self.is_set_up();
+        if is_another {
+            // Somebody set another mode, or another team took its place, even its index, unheard.
+            say!("{} is not set up any more", self.config.device);
+            self.set_up()?;
+        }
         let urgent = self.follow();
-        if !look {
+        if !look && !is_another {
             return urgent;
         }
         let adopted = self.members.adopt(self.config, &mut self.handle, rtnl);
         urgent.and(adopted).and(self.follow())
+    }
+
+    fn hear(&mut self) -> Result<()> {
+        let changes = self.handle.handle_events();
+        self.is_deaf = changes.is_err();
+        self.resyncs += u64::from(changes?.resynced());
+        Ok(())
     }
 
     /// Has the best port carry the traffic, and does what comes with that. One failure keeps nothing else from being done.
@@ -99,6 +130,9 @@ impl<'a> Team<'a> {
 
     /// When to act again, if nothing happens before.
     pub(crate) fn due(&self) -> Option<Instant> {
+        if self.is_deaf {
+            return None;
+        }
         let watched = self.members.iter().filter_map(|(_, member)| member.watch.due());
         watched.chain(self.announcer.due()).min()
     }
@@ -113,23 +147,36 @@ impl<'a> Team<'a> {
             member.watch.observe(has_link, changes, now);
         }
         let active = self.handle.active_port();
-        let Some((name, next)) = self.best(active) else { return Ok(()) };
-        if active == Some(next) {
-            return Ok(());
+        let best = self.best(active);
+        let was_cut_off = std::mem::replace(&mut self.is_cut_off, best.is_none());
+        let Some((name, next)) = best else { return Ok(()) };
+        let is_another = active != Some(next);
+        if let Err(error) = self.activate(next, is_another) {
+            if error.kind() != ErrorKind::NotFound {
+                return Err(error);
+            }
+            // It may have gone meanwhile. Then there is another that is best, or none.
+            self.hear()?;
+            return if self.is_gone() || !self.handle.is_port(next) { self.fail_over() } else { Err(error) };
         }
-        match self.activate(next) {
-            Ok(()) => {}
-            // A port that went meanwhile: that is the next event.
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.is_gone() => return Ok(()),
-            Err(error) => return Err(error),
+        if is_another {
+            say!("{name} is active, {:.1?} after it was looked at", now.elapsed());
+            self.failovers += 1;
         }
-        eprintln!("{name} is active, {:.1?} after it was looked at", now.elapsed());
-        self.failovers += 1;
-        self.announcer.start(now);
+        if is_another || was_cut_off {
+            self.announcer.start(now);
+        }
         Ok(())
     }
 
-    fn activate(&mut self, next: IfIndex) -> Result<()> {
+    fn activate(&mut self, next: IfIndex, is_another: bool) -> Result<()> {
+        // What a disabled port receives the driver drops, and teamd leaves those disabled that are not active.
+        if self.handle.port_enabled(next) == Some(false) {
+            self.handle.set_port_enabled(next, true)?;
+        }
+        if !is_another {
+            return Ok(());
+        }
         hwaddr::prepare(self.config.runner.hwaddr_policy, &mut self.handle, next)?;
         self.handle.set_active_port(next)
     }

@@ -17,15 +17,17 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A link that was not looked at yet is down.
-    pub(crate) fn new(config: LinkWatch) -> Self {
-        Self { config, is_up: false, due: None, carrier_changes: 0 }
+    /// What counts before the link is looked at.
+    pub(crate) fn new(config: LinkWatch, is_up: bool, carrier_changes: u32) -> Self {
+        Self { config, is_up, due: None, carrier_changes }
     }
 
     /// Notes what the kernel says of the link now.
     pub(crate) fn observe(&mut self, has_link: bool, carrier_changes: u32, now: Instant) {
         let was_gone = carrier_changes != self.carrier_changes;
         self.carrier_changes = carrier_changes;
+        // Back already, and nobody saw it go.
+        self.is_up &= !(was_gone && has_link && self.config.delay_down.is_zero());
         if has_link == self.is_up {
             self.due = None;
         } else if self.due.is_none() || was_gone {

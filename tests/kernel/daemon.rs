@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,11 +12,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::effort::PATIENCE;
-use crate::netns::{ip, veth};
+use crate::netns::{ip, ip_json, veth};
 use crate::tool::example;
+
+/// The hardware address of the team, as [`two_ports`] has it.
+pub(crate) const TEAM_HWADDR: &str = "02:00:00:00:00:aa";
 
 /// A daemon in the namespace of the thread that started it.
 pub(crate) struct Daemon {
@@ -32,6 +36,18 @@ impl Daemon {
     /// Starts it with more words on its command line, and with variables in its environment.
     pub(crate) fn start_with(config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let directory = directory();
+        File::create(directory.join("log")).unwrap();
+        Self::start_in(directory, config, words, variables)
+    }
+
+    /// Starts one whose standard error takes nothing.
+    pub(crate) fn start_unheard(config: &Value) -> Self {
+        let directory = directory();
+        symlink("/dev/full", directory.join("log")).unwrap();
+        Self::start_in(directory, config, &[], &[])
+    }
+
+    fn start_in(directory: PathBuf, config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
         fs::write(directory.join("config"), config.to_string()).unwrap();
         let child = Command::new(example("active_backup"))
             .args(words)
@@ -40,7 +56,7 @@ impl Daemon {
             .arg(directory.join("config"))
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
-            .stderr(File::create(directory.join("log")).unwrap())
+            .stderr(File::options().append(true).open(directory.join("log")).unwrap())
             .spawn()
             .unwrap();
         let mut daemon = Self { child, directory };
@@ -51,6 +67,10 @@ impl Daemon {
             sleep(Duration::from_millis(5));
         }
         daemon
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
     }
 
     pub(crate) fn directory(&self) -> &PathBuf {
@@ -100,7 +120,7 @@ impl Daemon {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(self.id()), signal).unwrap();
     }
 
     /// Ends it, and returns how it ended.
@@ -152,4 +172,34 @@ pub(crate) fn cable(number: u32) {
 /// The hardware address of a cable's end before it is a port.
 pub(crate) fn own_hwaddr(number: u32) -> String {
     format!("02:00:00:00:00:{number:02x}")
+}
+
+/// A configuration with these ports, and what else is given.
+pub(crate) fn config(ports: &Value, more: &Value) -> Value {
+    let mut config = json!({"device": "team0", "runner": {"name": "activebackup"}, "ports": ports});
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    config
+}
+
+/// A configuration of `eth1`, which is preferred, and `eth2`.
+pub(crate) fn two_ports() -> Value {
+    config(&json!({"eth1": {"prio": 10}, "eth2": {}}), &json!({"hwaddr": TEAM_HWADDR}))
+}
+
+pub(crate) fn hwaddr(link: &str) -> String {
+    ip_json(&format!("link show dev {link}"))[0]["address"].as_str().unwrap().to_owned()
+}
+
+/// The master of a link; empty for none.
+pub(crate) fn master(link: &str) -> String {
+    ip_json(&format!("link show dev {link}"))[0]["master"].as_str().unwrap_or_default().to_owned()
+}
+
+#[track_caller]
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it does not happen: {what}");
+        sleep(Duration::from_millis(10));
+    }
 }

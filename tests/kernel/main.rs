@@ -24,6 +24,8 @@ mod wire;
 mod xfrm;
 
 mod active_backup;
+mod active_backup_links;
+mod active_backup_program;
 mod announce;
 mod announcements;
 mod balance;
