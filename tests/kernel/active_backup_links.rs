@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::daemon::{Daemon, TEAM_HWADDR, cable, cables, config, hwaddr, master, two_ports, wait_until};
+use crate::kernel::renaming;
 use crate::netns::{enter, index, ip, ip_json, run_ip};
 use crate::raw::Raw;
 
@@ -39,12 +40,12 @@ fn ports_come_and_go_and_come_back() {
     assert_eq!(master("eth1"), "br0");
     ip("link del br0");
     daemon.until_active("eth1");
-    // Up, as somebody set it before it got its name.
+    // Up, as somebody set it before it got its name, where that can be.
     ip("link del eth2");
     ip("link add other type veth peer name far2");
     ip("link set far2 up");
     ip("link set other up");
-    ip("link set other name eth2");
+    renaming("other", "eth2").iter().for_each(|command| drop(ip(command)));
     daemon.until_port("eth2", "up");
 }
 
@@ -54,7 +55,7 @@ fn a_port_that_is_renamed_stays_one_until_another_link_takes_its_name() {
     cables(2);
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
-    let rename = |old, new| crate::kernel::renaming(old, new).iter().for_each(|command| drop(ip(command)));
+    let rename = |old, new| renaming(old, new).iter().for_each(|command| drop(ip(command)));
     for (old, name) in [("eth1", "eth9"), ("eth9", "eth1")] {
         rename(old, name);
         let status = daemon.until_active(name);

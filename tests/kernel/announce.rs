@@ -225,8 +225,16 @@ fn reachable() -> IfIndex {
 fn a_handle_announces_where_it_was_opened() {
     enter();
     let there = NamedNamespace::new("announce");
-    // Too small for IPv6, which would send something of its own.
-    for words in ["link add team0 mtu 1000 type team", "address add 192.0.2.1/24 dev team0", "link set team0 up"] {
+    let team = [
+        // Too small for IPv6, which would send something of its own.
+        "link add team0 mtu 1000 type team",
+        // Without a port it would soon count as without carrier, and what is given to it not count at all.
+        "link add port type dummy",
+        "link set port master team0",
+        "address add 192.0.2.1/24 dev team0",
+        "link set team0 up",
+    ];
+    for words in team {
         ip(&format!("-n {} {words}", there.name()));
     }
     // Here the same index is that of another link, with another address.
@@ -244,7 +252,7 @@ fn a_handle_announces_where_it_was_opened() {
     assert_eq!(transmitted(&there), sent + 1);
 }
 
-/// How many packets `team0` was given to send; without a port it drops them.
+/// How many packets `team0` was given to send; without a mode it drops them.
 fn transmitted(there: &NamedNamespace) -> u64 {
     let stats = &ip_json(&format!("-n {} -s link show dev team0", there.name()))[0]["stats64"]["tx"];
     stats["dropped"].as_u64().unwrap() + stats["packets"].as_u64().unwrap()
