@@ -173,6 +173,18 @@ impl TeamBuilder {
     /// # Errors
     ///
     /// As [`TeamHandle::create`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkScope, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::builder().link_scope(LinkScope::All).create("team0")?;
+    /// assert!(team.links().any(|link| link.name() == "lo"));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn create(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
         self.create_with(self.sockets.rtnl()?, name)
@@ -183,6 +195,20 @@ impl TeamBuilder {
     /// # Errors
     ///
     /// As [`TeamHandle::recreate`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let builder = TeamHandle::builder().receive_buffer(4 << 20);
+    /// let old = builder.create("team0")?;
+    /// let new = builder.recreate("team0")?;
+    /// assert_ne!(new.team_ifindex(), old.team_ifindex());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn recreate(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
         let mut rtnl = self.sockets.rtnl()?;
@@ -204,6 +230,21 @@ impl TeamBuilder {
     /// # Errors
     ///
     /// As [`TeamHandle::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkScope, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// assert!(created.links().all(|link| link.name() != "lo"));
+    ///
+    /// let opened = TeamHandle::builder().link_scope(LinkScope::All).open("team0")?;
+    /// assert!(opened.links().any(|link| link.name() == "lo"));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn open(&self, name: &str) -> Result<TeamHandle> {
         name::check(name)?;
         let mut rtnl = self.sockets.rtnl()?;
@@ -216,6 +257,19 @@ impl TeamBuilder {
     /// # Errors
     ///
     /// As [`TeamHandle::open_index`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// let opened = TeamHandle::builder().receive_buffer(4 << 20).open_index(created.team_ifindex())?;
+    /// assert!(opened.receive_buffers()?.link >= 4 << 20);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
         let mut rtnl = self.sockets.rtnl()?;
         let (ifindex, name) = check_team(&rtnl.link_by_index(ifindex)?)?;

@@ -3,6 +3,9 @@
 
 mod sources;
 
+/// What a method answers that opens sockets.
+const OPENED: [&str; 5] = ["TeamHandle", "RtnlSocket", "LinkEvents", "NetlinkConnection", "Self"];
+
 /// The sections that are missing, by the line that should have them below its summary.
 fn missing(source: &str) -> Vec<String> {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
@@ -48,8 +51,10 @@ fn is_type(item: &str) -> bool {
     ["pub struct ", "pub enum ", "pub trait "].iter().any(|kind| item.starts_with(kind))
 }
 
+/// Whether it is a function that changes something or opens sockets.
 fn does_something(item: &str) -> bool {
-    item.contains("fn ") && item.contains("&mut self")
+    let opens = || OPENED.iter().any(|opened| item.trim_end().ends_with(&format!(" -> Result<{opened}>")));
+    item.contains("fn ") && (item.contains("&mut self") || opens())
 }
 
 fn may_fail(item: &str) -> bool {
@@ -83,8 +88,19 @@ fn what_lacks_a_section_is_found() {
         pub fn c<F: Fn() -> Result<()>>(&self, f: F) -> u8 {}
         /// D.
         pub const fn d(self) -> Option<Self> { Some(self) }
+        /// E.
+        pub fn e(&self) -> Result<TeamHandle> {}
     ";
-    assert_eq!(missing(plain), ["pub struct A(u8);: # Examples", "pub fn b(: # Errors", "pub fn b(: # Examples"]);
-    let whole = plain.replace("/// A.", "/// # Examples").replace("/// B.", "/// # Errors\n/// # Examples");
+    let lacks = [
+        "pub struct A(u8);: # Examples",
+        "pub fn b(: # Errors",
+        "pub fn b(: # Examples",
+        "pub fn e(&self) -> Result<TeamHandle> {}: # Errors",
+        "pub fn e(&self) -> Result<TeamHandle> {}: # Examples",
+    ];
+    assert_eq!(missing(plain), lacks);
+    let whole = ["/// B.", "/// E."].iter().fold(plain.replace("/// A.", "/// # Examples"), |text, summary| {
+        text.replace(summary, "/// # Errors\n/// # Examples")
+    });
     assert_eq!(missing(&whole), [""; 0]);
 }

@@ -8,22 +8,23 @@
 //!
 //! `lines` is the list, `live` the screen. Where standard output is no terminal, there are lines in any case.
 
-#![allow(clippy::print_stdout, reason = "to print is what the program is for")]
-
 #[path = "../common/interrupt.rs"]
 mod interrupt;
 mod lines;
 mod live;
+#[path = "../common/nobody_reads.rs"]
+mod nobody_reads;
 #[path = "../common/report.rs"]
 mod report;
 
 use std::error::Error;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use lexopt::ValueExt;
 use lexopt::prelude::{Long, Value};
 
+use nobody_reads::NOBODY_READS;
 use report::Report;
 
 const USAGE: &str = "Usage: team_monitor [--live] TEAMDEV";
@@ -35,11 +36,14 @@ fn main() -> ExitCode {
     };
     match monitor(&arguments) {
         Ok(code) => code,
-        Err(error) => {
-            // There may be nothing left to print on.
-            drop(writeln!(stderr(), "{}", Report(&*error)));
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref::<io::Error>() {
+            Some(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+            _ => {
+                // There may be nothing left to print on.
+                drop(writeln!(stderr(), "{}", Report(&*error)));
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

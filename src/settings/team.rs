@@ -70,7 +70,8 @@ impl TeamHandle {
         IfIndex::new(self.u32_value(&OptionId::global(names::ACTIVE_PORT))?)
     }
 
-    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`].
+    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours are not told: see
+    /// [`announce`](Self::announce).
     ///
     /// # Errors
     ///

@@ -1,11 +1,14 @@
 //! The small examples: what they print, and how they end.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use libteam::{Mode, TeamHandle};
 use nix::sys::signal::Signal;
 
+use crate::effort::PATIENCE;
 use crate::monitor::{Line, Monitor, set_mark};
 use crate::netns::ip;
 use crate::tool::{Outcome, example, hear_until, run, team_with_ports_in_all_states};
@@ -69,6 +72,26 @@ fn manual_control_says_why_it_cannot() {
         let outcome = control(words);
         assert!(outcome.stderr.starts_with("Usage: team_manual_control help\n"), "{words}: {}", outcome.stderr);
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(1), ""), "{words}");
+    }
+}
+
+#[test]
+fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
+    let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
+    for (program, words) in [("team_manual_control", "team0 dumplist ports"), ("team_monitor", "team0")] {
+        let mut command = Command::new(example(program));
+        command.args(words.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "{program} does not end");
+            // The monitor has something to print, as soon as it listens.
+            set_mark(&mut team);
+            sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((&*String::from_utf8_lossy(&output.stderr), output.status.code()), ("", Some(141)), "{program}");
     }
 }
 

@@ -105,13 +105,17 @@ fn it_ends_with_its_terminal() {
 fn it_stops_and_goes_on() {
     let mut team = team_with_ports_in_all_states(None);
     let mut terminal = watch();
-    terminal.type_in("\x1a");
-    terminal.wait_until_stopped();
-    terminal.assert_given_back();
-    team.set_notify_peers_count(7).unwrap();
-    terminal.signal(Signal::SIGCONT);
-    terminal.see("notify_peers_count is 7");
-    assert!(terminal.screen().alternate_screen());
+    let stops: [fn(&mut Terminal); 2] =
+        [|terminal| terminal.type_in("\x1a"), |terminal| terminal.signal(Signal::SIGTSTP)];
+    for (stop, count) in stops.into_iter().zip(7..) {
+        stop(&mut terminal);
+        terminal.wait_until_stopped();
+        terminal.assert_given_back();
+        team.set_notify_peers_count(count).unwrap();
+        terminal.signal(Signal::SIGCONT);
+        terminal.see(&format!("notify_peers_count is {count}"));
+        assert!(terminal.screen().alternate_screen());
+    }
     terminal.type_in("q");
     assert_eq!(terminal.wait().code(), Some(0));
     terminal.assert_given_back();

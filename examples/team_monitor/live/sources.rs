@@ -16,8 +16,8 @@ use rustix::io::Errno;
 
 use super::scroll::By;
 
-/// Those that end the program, in good order.
-const SIGNALS: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+/// Those that end the program or stop it, with the terminal given back before.
+const SIGNALS: [Signal; 5] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP];
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) enum Woken {
     BySignal(ExitCode),
 }
 
-/// Keeps the signals that end the program from ending it at once. They wait in a descriptor.
+/// Keeps the signals that end or stop the program from doing so at once. They wait in a descriptor.
 pub(crate) fn block_signals() -> io::Result<SignalFd> {
     let signals: SigSet = SIGNALS.into_iter().collect();
     signals.thread_block()?;
@@ -68,7 +68,7 @@ impl Sources {
             polled => polled?,
         };
         if let Some(signal) = self.signals.read_signal()? {
-            return Ok(Woken::BySignal(status(signal.ssi_signo)));
+            return Ok(of_signal(signal.ssi_signo));
         }
         if let Some(key) = self.keyboard.key()? {
             return Ok(Woken::By(key));
@@ -77,11 +77,12 @@ impl Sources {
     }
 }
 
-/// An interrupt ends it as a key does; of another signal the status tells as a shell would.
-fn status(signal: u32) -> ExitCode {
+/// An interrupt ends it, and SIGTSTP stops it, as a key does; of another signal the status tells as a shell would.
+fn of_signal(signal: u32) -> Woken {
     match u8::try_from(signal) {
-        Ok(signal) if i32::from(signal) != Signal::SIGINT as i32 => ExitCode::from(128 | signal),
-        _ => ExitCode::SUCCESS,
+        Ok(signal) if i32::from(signal) == Signal::SIGTSTP as i32 => Woken::By(Key::Suspend),
+        Ok(signal) if i32::from(signal) != Signal::SIGINT as i32 => Woken::BySignal(ExitCode::from(128 | signal)),
+        _ => Woken::BySignal(ExitCode::SUCCESS),
     }
 }
 
