@@ -45,7 +45,9 @@ fn ports_come_and_go_and_come_back() {
     ip("link add other type veth peer name far2");
     ip("link set far2 up");
     ip("link set other up");
-    renaming("other", "eth2").iter().for_each(|command| drop(ip(command)));
+    for command in renaming("other", "eth2") {
+        ip(&command);
+    }
     daemon.until_port("eth2", "up");
 }
 

@@ -8,7 +8,7 @@ use libteam::{Announced, Announcement, Error, ErrorKind, IfIndex, TeamHandle};
 use rustix::thread::CapabilitySet;
 
 use crate::announcing::{Neighbourhood, SOON, announcements, set_ipv6};
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
 use crate::wire::Wire;
 
@@ -38,7 +38,7 @@ fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
 
 /// Waits until the kernel finds that the address of `team0` is somebody else's.
 fn wait_for_duplicate() {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while ip_json("address show dev team0 dadfailed").iter().all(|link| link["addr_info"][0].is_null()) {
         assert!(Instant::now() < deadline, "{}", ip("address show dev team0"));
         sleep(Duration::from_millis(20));
@@ -320,7 +320,7 @@ fn announcing_leaves_no_descriptor_open() {
         assert_eq!(counts(team.announce_with(&with_vlans()).unwrap()), (1, 0));
     }
     // A program that another test starts has all descriptors for a moment.
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while sockets() != before {
         assert!(Instant::now() < deadline, "{}", sockets());
         sleep(Duration::from_millis(20));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use libteam::{BpfProgram, Error, HashFields, IfIndex, Mode, TeamHandle, TxMethod};
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::netns::{enter, ip};
 use crate::packets::interpreter::{Packet, hash};
 use crate::packets::{Flow, UDP};
@@ -59,7 +59,7 @@ fn the_statistics_agree_with_what_arrived() {
         by_hash[usize::from(hash(&program, &packet))] += bytes;
         total += bytes;
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while balanced.team.lb_hash_stats().unwrap().iter().sum::<u64>() < total && Instant::now() < deadline {
         balanced.team.wait(Some(Duration::from_secs(1))).unwrap();
         let changes = balanced.team.handle_events().unwrap();
@@ -298,7 +298,7 @@ fn every_header_is_hashed_as_the_interpreter_does() {
     for packet in &packets {
         balanced.wire.send(&packet.frame);
         expected[usize::from(hash(&program, packet))] += packet.frame.len() as u64;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while balanced.team.lb_hash_stats() != Some(expected) {
             assert!(Instant::now() < deadline, "the driver counts it elsewhere: {packet:?}");
             balanced.team.wait(Some(Duration::from_millis(200))).unwrap();

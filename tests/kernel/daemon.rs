@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::netns::{ip, ip_json, veth};
 use crate::tool::example;
 
@@ -60,7 +60,7 @@ impl Daemon {
             .spawn()
             .unwrap();
         let mut daemon = Self { child, directory };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while daemon.ask().is_none() {
             let ended = daemon.child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "it does not start: {ended:?}\n{}", daemon.log());
@@ -96,7 +96,7 @@ impl Daemon {
     /// Asks until the answer is this; panics if it never is.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             let status = self.status();
             if holds(&status) {
@@ -126,7 +126,7 @@ impl Daemon {
     /// Ends it, and returns how it ended.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -197,7 +197,7 @@ pub(crate) fn master(link: &str) -> String {
 
 #[track_caller]
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !holds() {
         assert!(Instant::now() < deadline, "it does not happen: {what}");
         sleep(Duration::from_millis(10));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use libteam::{Change, ChangeKind, Changes, OptionId, OptionValue, Port, TeamHandle};
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::truth::{LinkState, State, state};
 
 /// What each thing was before and is after, of those that differ.
@@ -84,7 +84,7 @@ pub(crate) fn overhear(team: &mut TeamHandle) -> Receiver<Changes> {
 
 /// Handles events until the kernel has said everything that it says in its own time.
 pub(crate) fn until_quiet(team: &mut TeamHandle) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while team.wait(Some(Duration::from_millis(60))).unwrap() {
         team.handle_events().unwrap();
         assert!(Instant::now() < deadline, "the namespace does not come to rest");

@@ -3,8 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// What happens at all has happened before this, even on a machine that is emulated and busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// What happens at all has happened after this, even on a machine that is emulated or busy.
+pub(crate) fn patience() -> Duration {
+    Duration::from_secs(60) * slowness()
+}
 
 /// Long enough for all of it, unless the machine is emulated.
 const LIMIT: Duration = Duration::from_secs(120);

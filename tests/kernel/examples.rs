@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use libteam::{Mode, TeamHandle};
 use nix::sys::signal::Signal;
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::monitor::{Line, Monitor, set_mark};
 use crate::netns::ip;
 use crate::tool::{Outcome, example, hear_until, run, team_with_ports_in_all_states};
@@ -83,7 +83,7 @@ fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
         command.args(words.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         drop(child.stdout.take());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "{program} does not end");
             // The monitor has something to print, as soon as it listens.

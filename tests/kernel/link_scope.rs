@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use libteam::{Changes, IfIndex, Link, LinkChange, LinkScope, Mode, TeamHandle};
 
 use crate::difference::until_quiet;
-use crate::effort::{PATIENCE, rounds};
+use crate::effort::{patience, rounds};
 use crate::kernel::renaming;
 use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
 use crate::raw::{Raw, drops};
@@ -266,7 +266,7 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
             writer.join().unwrap()
         });
         // The kernel looks at carriers in its own time.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             follow(&mut team, &mut mirror);
             let fresh = state(&TeamHandle::open("team0").unwrap());

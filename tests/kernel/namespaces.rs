@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::CapabilitySet;
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::environment::{is_alone, open_descriptors, run_alone};
 use crate::kernel::renaming;
 use crate::netns::{enter, index, ip, ip_json, run_ip, without};
@@ -74,7 +74,7 @@ impl Elsewhere {
     fn new() -> Self {
         let child = Command::new("unshare").args(["--net", "sleep", "1000"]).spawn().expect("util-linux is installed");
         let elsewhere = Self(child);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while fs::read_link(elsewhere.path()).unwrap() == where_am_i() {
             assert!(Instant::now() < deadline, "unshare does not unshare");
             thread::sleep(Duration::from_millis(5));
@@ -116,7 +116,7 @@ fn tasks() -> usize {
 
 /// Waits until there are so many threads: one that was joined is still listed for a moment.
 fn assert_tasks(expected: usize) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while tasks() != expected {
         assert!(Instant::now() < deadline, "{} threads, not {expected}", tasks());
         thread::sleep(Duration::from_millis(2));

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fd::OwnedFd;
 use rustix::thread::CapabilitySet;
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::netns::{enter, ip, without};
 use crate::watch::{all_links, assert_silent, team_with, told};
 
@@ -169,7 +169,7 @@ fn waiting_ends_when_another_handle_changes_something() {
         theirs.set_option(&count(), 1_u32).unwrap();
     });
     tell.send(()).unwrap();
-    assert!(team.wait(Some(PATIENCE)).unwrap());
+    assert!(team.wait(Some(patience())).unwrap());
     // Without a limit too, now that it does not have to wait.
     assert!(team.wait(None).unwrap());
     assert_eq!(told(&mut team).options().len(), 1);

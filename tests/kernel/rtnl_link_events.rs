@@ -8,7 +8,7 @@ use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFla
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::links_heard::{Heard, marks};
 use crate::netns::{NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth};
 use crate::watch::team_with;
@@ -194,7 +194,7 @@ fn a_link_that_leaves_for_a_namespace_without_a_name_is_told_too() {
 
 /// Hears until a link was announced with each of these causes; panics if one does not come.
 fn hear_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<LinkEventCause>) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !causes.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
         let event = events.next_within(left).unwrap().unwrap_or_else(|| panic!("{causes:?} never come"));

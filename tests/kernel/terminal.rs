@@ -16,7 +16,7 @@ use rustix::io::retry_on_intr;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 
 pub(crate) struct Terminal {
     /// Where a person would be.
@@ -80,7 +80,7 @@ impl Terminal {
     /// Waits until something holds of the screen.
     #[track_caller]
     pub(crate) fn see_that(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while !holds(self) {
             assert!(Instant::now() < deadline, "no {what:?}, but\n{}", self.framed());
             self.hear(Duration::from_millis(100));
@@ -133,7 +133,7 @@ impl Terminal {
 
     /// Waits until the program stops itself.
     pub(crate) fn wait_until_stopped(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while !matches!(
             waitpid(self.pid(), Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)),
             Ok(WaitStatus::Stopped(..))
@@ -146,7 +146,7 @@ impl Terminal {
 
     /// How the program ends, and panics if it does not. Everything that it wrote is on the screen then.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let status = loop {
             self.hear(Duration::from_millis(10));
             if let Some(status) = self.child.try_wait().unwrap() {

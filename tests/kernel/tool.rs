@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 
 use libteam::{IfIndex, Mode, TeamHandle};
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::netns::{enter, ip, veth};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ fn is_up(team: &TeamHandle, port: IfIndex) -> bool {
 pub(crate) fn hear_until(team: &mut TeamHandle, holds: impl Fn(&TeamHandle) -> bool) {
     team.handle_events().unwrap();
     while !holds(team) {
-        assert!(team.wait(Some(PATIENCE)).unwrap(), "it does not happen");
+        assert!(team.wait(Some(patience())).unwrap(), "it does not happen");
         team.handle_events().unwrap();
     }
 }

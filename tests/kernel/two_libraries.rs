@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use libteam::{Change, Changes, Mode, OptionId, OptionValue, TeamHandle};
 use nix::sys::signal::Signal;
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::monitor::Monitor;
 use crate::netns::{enter, ip};
 use crate::tool::Tool;
@@ -24,7 +24,7 @@ fn team() -> TeamHandle {
 
 /// Whether our handle hears that somebody else set an option to this.
 fn hears(team: &mut TeamHandle, name: &str, value: &str) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while Instant::now() < deadline {
         let changes: Changes = team.handle_events().unwrap();
         let told = changes.options().find(|change| change.latest().id().name == name);

@@ -10,7 +10,7 @@ use libteam::{
 };
 use rustix::io::Errno;
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::kernel::renames_links_that_are_up;
 use crate::netns::{dummies, index, ip};
 use crate::truth::state;
@@ -86,7 +86,7 @@ pub(crate) fn options_of(team: &TeamHandle, port: IfIndex) -> Vec<OptionId> {
 
 /// Hears what the kernel tells in its own time until something holds; panics if it does not come to hold.
 pub(crate) fn hear_until(team: &mut TeamHandle, what: &str, holds: impl Fn(&TeamHandle) -> bool) -> Vec<Changes> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     let mut heard = vec![told(team)];
     while !holds(team) {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -99,7 +99,7 @@ pub(crate) fn hear_until(team: &mut TeamHandle, what: &str, holds: impl Fn(&Team
 
 /// Hears events until the cache is what a fresh handle sees; panics if it never is.
 pub(crate) fn hear_until_true(team: &mut TeamHandle) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     loop {
         let fresh = state(
             &TeamHandle::builder()

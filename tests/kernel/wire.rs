@@ -15,7 +15,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
-use crate::effort::PATIENCE;
+use crate::effort::patience;
 use crate::netns::{ip, veth};
 
 /// A packet socket on one link.
@@ -116,7 +116,7 @@ impl Balanced {
     /// What came at each far end since this was last called: waits for that many frames, as a busy kernel delivers them
     /// in its own time.
     pub(crate) fn received(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let mut received = vec![Vec::new(); self.far_ends.len()];
         loop {
             for (frames, far_end) in received.iter_mut().zip(&self.far_ends) {
