@@ -254,6 +254,8 @@ impl Session {
 
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
     fn resync(&mut self) -> Result<()> {
+        self.link_events.outdate();
+        self.team_events.outdate();
         self.resync_links()?;
         self.resync_list(Genl::ports, "listing the ports")?;
         self.resync_list(Genl::options, "listing the options")?;
@@ -328,6 +330,7 @@ impl Session {
 
     /// Asks for one link by itself: that an interrupted dump did not hold it, say, does not mean that it is gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
+        self.link_events.outdate();
         match self.rtnl.link_by_index(ifindex) {
             Ok(link) => self.cache.link_present(&link.report()?),
             Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),

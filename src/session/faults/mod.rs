@@ -22,7 +22,7 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
-use self::action::{Action, Call, Change, Happening, Line, Setting, TEAM, ifindex};
+use self::action::{Action, Call, Change, Fault, Happening, Line, Setting, TEAM, ifindex};
 use self::end::End;
 use self::kernel::{Kernel, Shared, TIMEOUT};
 use self::options::setting;
@@ -30,6 +30,7 @@ use self::state::{Key, State, Value};
 use self::watch::{Verdict, Watch, same};
 use super::{Follow, Session};
 use crate::cache::Cache;
+use crate::changes::Changes;
 use crate::connection::{InterruptedDump, NetlinkConnection};
 use crate::error::{Error, Result};
 use crate::genl::{Genl, set_request};
@@ -315,4 +316,36 @@ fn the_model_itself_is_a_kernel_that_a_session_follows() {
     let active = case.session.cache().options().value(&OptionId::global(names::ACTIVE_PORT));
     assert_eq!(active, Some(&OptionValue::U32(5)));
     case.end(Call::HandleEvents).unwrap();
+}
+
+#[test]
+fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
+    let setting = Setting {
+        events: 40,
+        answers: 10,
+        items: 2,
+        attempts: 3,
+        batch: 4,
+        team_is_up: true,
+        mode: 4,
+        ports: 0,
+        dumps_by_position: false,
+        scope: LinkScope::All,
+    };
+    let mut case = Case::new(setting, true);
+    // A call reads both event sockets first; what is asked for then knows the new link.
+    let change = |change| Happening::Change(change);
+    case.kernel.lock().begin(vec![(2, change(Change::Delete(3))), (0, change(Change::Create(3, 0)))]);
+    case.session.refresh(true).unwrap();
+    let name =
+        |changes: &Changes| changes.links().map(|link| link.after().map(|link| link.name().to_owned())).collect();
+    let told: Vec<_> = name(&case.session.take_changes());
+    assert_eq!(told, [Some("new0".to_owned())]);
+    assert!(!case.kernel.lock().is_quiet(), "the old events still wait");
+
+    let overrun = Happening::Fault(Line::LinkEvents, Fault::Overrun(0));
+    case.kernel.lock().begin(vec![(2, overrun)]);
+    case.session.update().unwrap();
+    let told: Vec<_> = name(&case.session.take_changes());
+    assert_eq!(told, [], "it is there");
 }
