@@ -123,7 +123,7 @@ impl Session {
             if self.needs_resync() {
                 if self.is_lost() {
                     warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
-                    self.grow_buffers()?;
+                    self.grow_buffers();
                 }
                 self.resync()?;
                 self.recovered();
@@ -206,14 +206,15 @@ impl Session {
         Ok(())
     }
 
-    /// What overran has more room from now on.
-    fn grow_buffers(&mut self) -> Result<()> {
+    /// What overran has more room from now on, where that is allowed: a small one only overruns more often.
+    fn grow_buffers(&mut self) {
         for socket in [&mut self.link_events, &mut self.team_events] {
             if socket.is_lost() {
-                socket.grow().during(|| "enlarging a receive buffer".to_owned())?;
+                if let Err(error) = socket.grow() {
+                    warn!(target: RESYNC, "{}: a receive buffer cannot grow: {error}", self.cache.team_name());
+                }
             }
         }
-        Ok(())
     }
 
     fn needs_resync(&self) -> bool {

@@ -45,6 +45,9 @@ use crate::netlink::failure::During;
 use crate::netlink::filter;
 use crate::rtnl::{RtnlSocket, Step};
 
+/// What an event socket grows to, in bytes.
+const BUFFER_LIMIT: usize = 30 * 2048;
+
 /// A session and the kernel that it talks to.
 struct Case {
     kernel: Shared,
@@ -63,7 +66,7 @@ fn start(kernel: &Shared) -> Result<Session> {
     let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
     let end = |line| End { kernel: kernel.clone(), line };
     let connect = |line| NetlinkConnection::new(Connection::new(end(line), TIMEOUT), attempts, InterruptedDump::Keep);
-    let listen = |line| EventSocket::new(end(line));
+    let listen = |line| EventSocket::new(end(line)).growing_to(BUFFER_LIMIT);
     let mut genl = Genl::resolve(connect(Line::Genl))?;
     let scope = kernel.lock().setting.scope;
     let cache = Cache::new(index(TEAM), "team0".to_owned(), scope);

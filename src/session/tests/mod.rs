@@ -106,6 +106,14 @@ fn interrupted_links(messages: &[Vec<u8>]) -> Step {
     Step::answer(&[mark, messages.concat(), done(0)])
 }
 
+fn one(message: Vec<u8>) -> Step {
+    Step::answer(&[message, ack(0)])
+}
+
+fn no_such_link() -> Step {
+    Step::answer(&[ack(-19)])
+}
+
 fn port_list(indices: &[u32], marks: &[u16]) -> Vec<u8> {
     let item = |index: &u32| {
         let marks = marks.iter().map(|mark| attribute(*mark, &[]));

@@ -115,6 +115,19 @@ fn what_only_an_interrupted_dump_lacks_is_asked_for_before_it_is_gone() {
 }
 
 #[test]
+fn a_receive_buffer_that_may_not_grow_keeps_nothing_from_being_asked_again() {
+    let mut scene = Scene::new();
+    scene.session.link_events = EventSocket::new(scene.link_events.clone()).growing_to(1 << 20);
+    scene.link_events.refuse_settings();
+    scene.link_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "renamed")])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    assert!(scene.changes().resynced());
+    assert_eq!(scene.link_names(), ["lo", "team0", "renamed"]);
+    scene.assert_played();
+}
+
+#[test]
 fn a_resync_that_fails_is_an_error_and_tried_again() {
     let mut scene = Scene::new();
     scene.link_events.then(overrun());
