@@ -150,6 +150,21 @@ fn a_filter_that_is_refused_lets_everything_pass_and_is_not_tried_again() {
 }
 
 #[test]
+fn a_port_that_a_dump_skipped_is_asked_for() {
+    let follow = || Some(Follow::new(index(TEAM), Some(indices(&[TEAM, 3]))));
+    let dumps = [vec![interrupted_links(&[]), interrupted_links(&[]), interrupted_links(&[])], vec![links(&[])]];
+    for dump in dumps {
+        let is_marked = dump.len() > 1;
+        let answers = dump.into_iter().chain([one(team0()), one(port(3, "eth1"))]);
+        let mut scene = Scene::starting_with(answers, LinkScope::Team, follow());
+        assert_eq!(scene.link_names(), ["team0", "eth1"]);
+        assert_eq!(scene.session.cache().ports().iter().next().unwrap().name(), Some("eth1"));
+        assert_eq!(scene.changes().is_inconsistent(), is_marked);
+        scene.assert_played();
+    }
+}
+
+#[test]
 fn a_port_that_another_team_of_the_same_index_took_has_left_though_it_looks_the_same() {
     let mut scene = scene();
     let deletion = link_message(link::RTM_DELLINK, 0, TEAM, "team0", &[]);
