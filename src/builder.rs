@@ -317,7 +317,7 @@ impl TeamBuilder {
         let team_events = EventSocket::new(team_events).growing_to(limit);
         let cache = Cache::new(ifindex, name, self.link_scope);
         let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
-        Ok(TeamHandle::new(session, readiness, home))
+        TeamHandle::new(session, readiness, home)
     }
 
     /// The size that the environment or the caller wants.

@@ -64,8 +64,10 @@ pub struct TeamHandle {
 }
 
 impl TeamHandle {
-    pub(crate) fn new(session: Session, readiness: Readiness, home: Option<File>) -> Self {
-        Self { session, readiness, home, handlers: Handlers::default() }
+    pub(crate) fn new(session: Session, readiness: Readiness, home: Option<File>) -> Result<Self> {
+        let mut this = Self { session, readiness, home, handlers: Handlers::default() };
+        this.settle_readiness()?;
+        Ok(this)
     }
 
     /// Deletes the device. Its ports stay as links of their own, set down.

@@ -43,8 +43,9 @@ pub(crate) struct Session {
     follow: Option<Follow>,
     /// The last update stopped before there was nothing more to do.
     unfinished: bool,
-    /// Told with the next changes.
+    /// Told with the next changes, as is what follows.
     resynced: bool,
+    /// The last dump of the links may have skipped one.
     inconsistent: bool,
 }
 
@@ -67,7 +68,8 @@ impl Session {
         session.settle()?;
         session.check_alive()?;
         session.cache.resume();
-        (session.resynced, session.inconsistent) = (false, false);
+        // That everything was asked for is no news at a start; that it may lack something is.
+        session.resynced = false;
         Ok(session)
     }
 
@@ -123,7 +125,7 @@ impl Session {
             if self.needs_resync() {
                 if self.is_lost() {
                     warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
-                    self.grow_buffers()?;
+                    self.grow_buffers();
                 }
                 self.resync()?;
                 self.recovered();
@@ -179,7 +181,7 @@ impl Session {
     /// Whether there is work that no socket announces: changes to tell, a resync that failed, or what was left undone
     /// when reading stopped, which may be just where the events ended.
     pub(crate) fn has_work(&self) -> bool {
-        self.cache.has_changes() || self.resynced || self.has_unfinished()
+        self.cache.has_changes() || self.resynced || self.inconsistent || self.has_unfinished()
     }
 
     /// Whether the cache may not be what the kernel said last.
@@ -206,14 +208,15 @@ impl Session {
         Ok(())
     }
 
-    /// What overran has more room from now on.
-    fn grow_buffers(&mut self) -> Result<()> {
+    /// What overran has more room from now on, where that is allowed: a small one only overruns more often.
+    fn grow_buffers(&mut self) {
         for socket in [&mut self.link_events, &mut self.team_events] {
             if socket.is_lost() {
-                socket.grow().during(|| "enlarging a receive buffer".to_owned())?;
+                if let Err(error) = socket.grow() {
+                    warn!(target: RESYNC, "{}: a receive buffer cannot grow: {error}", self.cache.team_name());
+                }
             }
         }
-        Ok(())
     }
 
     fn needs_resync(&self) -> bool {
@@ -254,8 +257,13 @@ impl Session {
 
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
     fn resync(&mut self) -> Result<()> {
+        self.link_events.outdate();
+        self.team_events.outdate();
         self.resync_links()?;
         self.resync_list(Genl::ports, "listing the ports")?;
+        // The dump may have skipped them, or they came later.
+        let linkless: Vec<IfIndex> = self.cache.ports_without_link().collect();
+        linkless.into_iter().try_for_each(|port| self.recheck_link(port))?;
         self.resync_list(Genl::options, "listing the options")?;
         Ok(())
     }
@@ -290,16 +298,12 @@ impl Session {
                 seen.peek() != Some(link)
             })
             .collect();
-        self.inconsistent |= consistency == Consistency::Interrupted;
-        // The team is no port of itself, and what is no port any more may still be there.
+        self.inconsistent = consistency == Consistency::Interrupted;
+        // The team is no port of itself.
         missing.extend(only_ports_of);
-        if consistency == Consistency::Interrupted || only_ports_of.is_some() {
-            return missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex));
-        }
-        for ifindex in missing {
-            self.cache.link_removed(ifindex);
-        }
-        Ok(())
+        // What is no port any more may still be there. And a kernel that goes on with a dump by position, as 6.1 does, may
+        // skip a link at the end without a mark: a dump that lacks a link does not prove that it is gone.
+        missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex))
     }
 
     /// The links of which events alone do not tell whether they exist.
@@ -326,8 +330,9 @@ impl Session {
         Ok(follow.unchecked().next().is_some())
     }
 
-    /// Asks for one link by itself: that an interrupted dump did not hold it, say, does not mean that it is gone.
+    /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
+        self.link_events.outdate();
         match self.rtnl.link_by_index(ifindex) {
             Ok(link) => self.cache.link_present(&link.report()?),
             Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),

@@ -199,6 +199,11 @@ impl Cache {
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
     }
 
+    /// The ports of which the driver told, but rtnetlink did not.
+    pub(crate) fn ports_without_link(&self) -> impl Iterator<Item = IfIndex> {
+        self.ports.iter().map(Port::ifindex).filter(|port| self.links.get(*port).is_none())
+    }
+
     pub(crate) fn link_removed(&mut self, ifindex: IfIndex) {
         self.unannounced.remove(&ifindex);
         self.links.remove(ifindex);

@@ -127,8 +127,10 @@ impl Changes {
         self.resynced
     }
 
-    /// Whether the last attempt at a dump of all links was interrupted too: something may be missing that the next
-    /// events or [`refresh`](crate::TeamHandle::refresh) will tell.
+    /// Whether the last attempt at a dump of the links was interrupted too: a link may be missing that its next event or
+    /// a [`refresh`](crate::TeamHandle::refresh) will tell. Of the dump at the start, the first changes say it.
+    ///
+    /// What was known before is never missing, nor is the link of a port: these are asked for one by one.
     ///
     /// # Examples
     ///

@@ -23,6 +23,8 @@ pub(crate) struct EventSocket {
     transport: Box<dyn Transport>,
     /// Events were lost since the last [`recovered`](Self::recovered).
     lost: bool,
+    /// What waits may be older than what is known otherwise, so that stopping halfway is worse than not to begin.
+    outdated: bool,
     /// Asked for where it matters.
     budget: OnceCell<usize>,
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
@@ -54,7 +56,7 @@ pub(crate) enum Found<'a> {
 impl EventSocket {
     /// Wraps a socket that has joined its group.
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
-        Self { transport: Box::new(transport), lost: false, budget: OnceCell::new(), limit: 0 }
+        Self { transport: Box::new(transport), lost: false, outdated: false, budget: OnceCell::new(), limit: 0 }
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
@@ -86,6 +88,11 @@ impl EventSocket {
     /// What waits is not to be read: it is older than what is known otherwise.
     pub(crate) fn give_up(&mut self) {
         self.lost = true;
+    }
+
+    /// The kernel was asked: what waits now is older than its answer.
+    pub(crate) fn outdate(&mut self) {
+        self.outdated = true;
     }
 
     /// The loss was made good.
@@ -120,6 +127,7 @@ impl EventSocket {
         let mut count = 0;
         while count < MIN_BUDGET || count < self.budget() {
             let mut lost = self.lost;
+            let before = count;
             let rest = self.receive(|found| {
                 count += 1;
                 match found {
@@ -135,7 +143,9 @@ impl EventSocket {
                 }
             });
             self.lost = lost;
-            if rest? == Rest::Nothing {
+            // A receive that took something may have ended at an overrun, which only the next one tells.
+            if rest? == Rest::Nothing && (count == before || !self.outdated) {
+                self.outdated = false;
                 return Ok(Rest::Nothing);
             }
         }

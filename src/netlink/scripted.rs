@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -76,8 +77,11 @@ pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
 }
 
 /// A script, shared between the test and the transport that plays it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Script(Arc<Mutex<State>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    state: Arc<Mutex<State>>,
+    descriptor: Arc<UnixDatagram>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -86,18 +90,20 @@ struct State {
     waits: usize,
     receive_buffer: usize,
     filters: Vec<Option<Vec<BpfInstruction>>>,
+    refuses_settings: bool,
 }
 
 impl Script {
     pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        let script = Self::default();
+        let descriptor = Arc::new(UnixDatagram::unbound().expect("there are descriptors"));
+        let script = Self { state: Arc::default(), descriptor };
         script.state().receive_buffer = 212_992;
         script.then(steps);
         script
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds steps at the end.
@@ -110,7 +116,12 @@ impl Script {
         self.state().sent.clone()
     }
 
-    /// The filters set so far.
+    /// The kernel lets nobody set a filter or a receive buffer any more.
+    pub(crate) fn refuse_settings(&self) {
+        self.state().refuses_settings = true;
+    }
+
+    /// The filters set so far, refused ones too.
     pub(crate) fn filters(&self) -> Vec<Option<Vec<BpfInstruction>>> {
         self.state().filters.clone()
     }
@@ -127,6 +138,10 @@ impl Script {
 }
 
 impl State {
+    fn check_setting(&self) -> io::Result<()> {
+        if self.refuses_settings { Err(Errno::PERM.into()) } else { Ok(()) }
+    }
+
     fn last_sequence(&self) -> u32 {
         let request = self.sent.last().expect("an answer follows a request");
         u32::from_ne_bytes(request[8..12].try_into().expect("four bytes"))
@@ -171,20 +186,23 @@ impl Transport for Script {
     }
 
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
-        self.state().filters.push(program.map(<[_]>::to_vec));
-        Ok(())
+        let mut state = self.state();
+        state.filters.push(program.map(<[_]>::to_vec));
+        if program.is_some() { state.check_setting() } else { Ok(()) }
     }
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
-        self.state().receive_buffer = 2 * bytes;
+        let mut state = self.state();
+        state.check_setting()?;
+        state.receive_buffer = 2 * bytes;
         Ok(())
     }
 }
 
-/// A script has no descriptor to wait on.
+/// That of a socket on which nothing ever comes: a script is waited for with [`wait`](Transport::wait).
 impl AsFd for Script {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        unimplemented!("a script is waited for with `wait`")
+        self.descriptor.as_fd()
     }
 }
 

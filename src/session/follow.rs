@@ -17,8 +17,10 @@ use crate::netlink::filter;
 #[derive(Debug)]
 pub(crate) struct Follow {
     team: IfIndex,
-    /// The links that the filter names; `None` while everything passes, since there are too many.
+    /// The links that the filter names; `None` while everything passes.
     named: Option<BTreeSet<IfIndex>>,
+    /// The links that no filter could name when it was last tried.
+    refused: Option<BTreeSet<IfIndex>>,
     /// Links that the filter names only since they are ports.
     unchecked: BTreeSet<IfIndex>,
 }
@@ -26,12 +28,12 @@ pub(crate) struct Follow {
 impl Follow {
     /// Follows the team and these ports, or everything, as the socket's filter does from the start.
     pub(crate) fn new(team: IfIndex, named: Option<BTreeSet<IfIndex>>) -> Self {
-        Self { team, named, unchecked: BTreeSet::new() }
+        Self { team, named, refused: None, unchecked: BTreeSet::new() }
     }
 
     /// Has the filter name just these links.
     pub(super) fn adopt(&mut self, wanted: BTreeSet<IfIndex>, socket: &mut EventSocket) -> io::Result<()> {
-        if self.named.as_ref() == Some(&wanted) {
+        if self.named.as_ref() == Some(&wanted) || self.refused.as_ref() == Some(&wanted) {
             return Ok(());
         }
         let is_attached = match filter::links(self.team, &wanted) {
@@ -49,7 +51,7 @@ impl Follow {
             debug!(target: EVENTS, "the messages of all links pass: no filter can name {} links", wanted.len());
             socket.set_filter(None)?;
         }
-        self.named = is_attached.then_some(wanted);
+        (self.named, self.refused) = if is_attached { (Some(wanted), None) } else { (None, Some(wanted)) };
         Ok(())
     }
 

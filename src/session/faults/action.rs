@@ -147,6 +147,8 @@ pub(super) enum Fault {
     Nothing,
     /// A filter is refused: `ENOMEM`.
     FilterFails,
+    /// A larger receive buffer is refused: `EPERM`.
+    BufferFails,
     // From here on nothing that the kernel does, and that nobody can notice.
     /// An event or an answer is lost without a word.
     Swallowed,
@@ -303,6 +305,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         (1, Just(Unanswered).boxed()),
         (1, Just(Nothing).boxed()),
         (1, Just(FilterFails).boxed()),
+        (1, Just(BufferFails).boxed()),
     ])
 }
 

@@ -58,7 +58,13 @@ impl Transport for End {
     }
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
-        self.kernel.lock().socket(self.line).capacity = 2 * bytes / 2048;
+        let mut kernel = self.kernel.lock();
+        if kernel.socket(self.line).take_fault(|fault| fault == Fault::BufferFails).is_some() {
+            // An answer may need the room. Events do without.
+            kernel.call.faults += u32::from(!self.line.is_for_events());
+            return Err(Errno::PERM.into());
+        }
+        kernel.socket(self.line).capacity = 2 * bytes / 2048;
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! What the model answers to requests, from the truth.
 
+use std::collections::BTreeSet;
+
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLMSG_DONE};
 
 use super::action::Setting;
 use super::notice::Notice;
+use super::state::{Key, Value};
 use super::truth::{Answer, EBUSY, EINVAL, ENODEV, ENOENT, Truth};
 use super::wire::{self, Mark, find, find_u32};
 use crate::model::ifindex::IfIndex;
@@ -27,16 +30,44 @@ pub(super) struct Service {
     dump: Option<Dump>,
     items: usize,
     dumps_by_position: bool,
-    /// The last dump may have skipped a link, and said so.
-    pub(super) has_skipped: bool,
+    /// What dumps skipped since one told all.
+    pub(super) skipped: Skipped,
+}
+
+/// Links that are there all along, and that a dump of all links did not tell.
+#[derive(Debug, Default)]
+pub(super) struct Skipped {
+    /// A session that never knew them cannot know of them: nothing marked that, or the session says so.
+    pub(super) excused: BTreeSet<u32>,
+    /// It was marked, and the session did not say so yet.
+    unsaid: BTreeSet<u32>,
+}
+
+impl Skipped {
+    fn end(&mut self, links: BTreeSet<u32>, is_marked: bool) {
+        self.excused.retain(|link| links.contains(link));
+        if is_marked {
+            self.unsaid = links;
+        } else {
+            self.excused.extend(links);
+            self.unsaid.clear();
+        }
+    }
+
+    /// The session says that something may be missing.
+    pub(super) fn is_said(&mut self) {
+        self.excused.append(&mut self.unsaid);
+    }
 }
 
 /// A dump of the links that is under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Dump {
     /// The last index told, and how many were told.
     last: u32,
     count: usize,
+    /// The links that were there at the start, and are to be told yet.
+    untold: BTreeSet<u32>,
     /// Only the ports of this link are told.
     master: Option<u32>,
     generation: u64,
@@ -62,7 +93,7 @@ impl Reply {
 impl Service {
     pub(super) fn new(setting: Setting) -> Self {
         let Setting { items, dumps_by_position, .. } = setting;
-        Self { truth: Truth::new(setting), dump: None, items, dumps_by_position, has_skipped: false }
+        Self { truth: Truth::new(setting), dump: None, items, dumps_by_position, skipped: Skipped::default() }
     }
 
     /// Answers an rtnetlink request.
@@ -74,7 +105,9 @@ impl Service {
             RTM_GETLINK if request.has(NLM_F_DUMP) => {
                 let generation = self.truth.generation;
                 let (master, sequence) = (find_u32(attributes, IFLA_MASTER), request.sequence);
-                self.dump = Some(Dump { last: 0, count: 0, master, generation, is_interrupted: false, sequence });
+                let untold = self.truth.links.keys().copied().collect();
+                let (last, count, is_interrupted) = (0, 0, false);
+                self.dump = Some(Dump { last, count, untold, master, generation, is_interrupted, sequence });
                 return Reply::of(self.next_part().into_iter().collect());
             }
             RTM_GETLINK => match self.truth.links.get(&index) {
@@ -90,21 +123,29 @@ impl Service {
 
     /// Whether the dump of this number is under way.
     pub(super) fn is_dumping(&self, sequence: u32) -> bool {
-        self.dump.is_some_and(|dump| dump.sequence == sequence)
+        self.dump.as_ref().is_some_and(|dump| dump.sequence == sequence)
     }
 
     pub(super) fn forget_dump(&mut self) {
         self.dump = None;
     }
 
+    /// Whether a session may lack something without being wrong: never what the team's driver tells of too.
+    pub(super) fn may_be_missing(&self, key: &Key, value: &Value) -> bool {
+        match (key, value) {
+            (Key::Link(ifindex), Value::Link(link)) => self.skipped.excused.contains(ifindex) && link.master.is_none(),
+            _ => false,
+        }
+    }
+
     /// The next datagram of the dump that is under way.
     pub(super) fn next_part(&mut self) -> Option<Vec<u8>> {
-        let dump = self.dump.as_mut()?;
+        let mut dump = self.dump.take()?;
         // Only the first message after a link came or went says so.
         let mut flags = NLM_F_MULTIPART;
-        if dump.generation != self.truth.generation {
+        let is_marked = dump.generation != self.truth.generation;
+        if is_marked {
             dump.generation = self.truth.generation;
-            dump.is_interrupted = true;
             flags |= NLM_F_DUMP_INTR;
         }
         let (from, skipped) = if self.dumps_by_position { (0, dump.count) } else { (dump.last + 1, 0) };
@@ -117,15 +158,20 @@ impl Service {
                 messages.push(wire::link(RTM_NEWLINK, flags, *ifindex, link));
                 flags = NLM_F_MULTIPART;
             }
+            dump.untold.remove(ifindex);
             (dump.last, dump.count) = (*ifindex, dump.count + 1);
         }
+        dump.untold.retain(|ifindex| self.truth.links.contains_key(ifindex));
         let sequence = dump.sequence;
         if messages.is_empty() {
-            self.has_skipped = dump.is_interrupted && self.dumps_by_position;
-            self.dump = None;
-            // Where nothing can be skipped, nobody says that something came or went at the end.
-            let flags = if self.dumps_by_position { flags } else { NLM_F_MULTIPART };
-            messages.push(message(NLMSG_DONE, flags, &[0; 4]));
+            // That something came or went behind the last link, nobody says.
+            messages.push(message(NLMSG_DONE, NLM_F_MULTIPART, &[0; 4]));
+            if dump.master.is_none() {
+                self.skipped.end(dump.untold, dump.is_interrupted);
+            }
+        } else {
+            dump.is_interrupted |= is_marked;
+            self.dump = Some(dump);
         }
         Some(with_sequence(messages.concat(), sequence))
     }

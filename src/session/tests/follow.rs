@@ -9,14 +9,6 @@ fn indices(indices: &[u32]) -> BTreeSet<IfIndex> {
     indices.iter().copied().map(index).collect()
 }
 
-fn one(message: Vec<u8>) -> Step {
-    Step::answer(&[message, ack(0)])
-}
-
-fn no_such_link() -> Step {
-    Step::answer(&[ack(-19)])
-}
-
 /// Follows `team0` and its port `eth1`.
 fn scene() -> Scene {
     let follow = Follow::new(index(TEAM), Some(indices(&[TEAM, 3])));
@@ -135,6 +127,41 @@ fn more_ports_than_a_filter_can_name_let_everything_pass() {
     assert_eq!(scene.changes().links().len(), many.len());
     assert_filter_names(&scene, &[TEAM, 3, 3000]);
     scene.assert_played();
+}
+
+#[test]
+fn a_filter_that_is_refused_lets_everything_pass_and_is_not_tried_again() {
+    let mut scene = scene();
+    scene.link_events.refuse_settings();
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    scene.rtnl.then([one(port(4, "eth2"))]);
+    assert_eq!(scene.changes().links().len(), 1);
+    let program = filter::links(index(TEAM), &indices(&[TEAM, 3, 4]));
+    assert_eq!(scene.link_events.filters(), [program, None]);
+    scene.link_events.then([Step::event(&[port(4, "renamed")])]);
+    assert_eq!(scene.changes().links().len(), 1);
+    assert_eq!(scene.link_events.filters().len(), 2, "nothing is different");
+    // Fewer ports may be welcome.
+    scene.link_events.then([Step::event(&[link(3, "eth1", &[])])]);
+    scene.team_events.then([Step::event(&[port_list(&[3], &[2, 6])])]);
+    scene.changes();
+    assert_filter_names(&scene, &[TEAM, 4]);
+    scene.assert_played();
+}
+
+#[test]
+fn a_port_that_a_dump_skipped_is_asked_for() {
+    let follow = || Some(Follow::new(index(TEAM), Some(indices(&[TEAM, 3]))));
+    let dumps = [vec![interrupted_links(&[]), interrupted_links(&[]), interrupted_links(&[])], vec![links(&[])]];
+    for dump in dumps {
+        let is_marked = dump.len() > 1;
+        let answers = dump.into_iter().chain([one(team0()), one(port(3, "eth1"))]);
+        let mut scene = Scene::starting_with(answers, LinkScope::Team, follow());
+        assert_eq!(scene.link_names(), ["team0", "eth1"]);
+        assert_eq!(scene.session.cache().ports().iter().next().unwrap().name(), Some("eth1"));
+        assert_eq!(scene.changes().is_inconsistent(), is_marked);
+        scene.assert_played();
+    }
 }
 
 #[test]

@@ -5,15 +5,18 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::messages::{FAMILY, family, genl_message, link_with_flags};
 use super::*;
 use crate::changes::Change;
 use crate::connection::{InterruptedDump, NetlinkConnection};
+use crate::handle::TeamHandle;
 use crate::model::link::{Link, LinkFlags};
 use crate::model::link_scope::LinkScope;
 use crate::netlink::connection::Connection;
+use crate::netlink::readiness::Readiness;
 use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, message};
 
 const TEAM: u32 = 2;
@@ -106,6 +109,14 @@ fn interrupted_links(messages: &[Vec<u8>]) -> Step {
     Step::answer(&[mark, messages.concat(), done(0)])
 }
 
+fn one(message: Vec<u8>) -> Step {
+    Step::answer(&[message, ack(0)])
+}
+
+fn no_such_link() -> Step {
+    Step::answer(&[ack(-19)])
+}
+
 fn port_list(indices: &[u32], marks: &[u16]) -> Vec<u8> {
     let item = |index: &u32| {
         let marks = marks.iter().map(|mark| attribute(*mark, &[]));
@@ -146,6 +157,35 @@ fn what_is_there_from_the_start_is_no_change() {
     assert_eq!(scene.link_names(), ["lo", "team0", "eth1"]);
     assert_eq!(scene.session.cache().ports().iter().next().unwrap().name(), Some("eth1"));
     assert_eq!(scene.changes(), Changes::default());
+    scene.assert_played();
+}
+
+#[test]
+fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
+    let start = || {
+        let dumps = (0..3).map(|_| interrupted_links(&[team0()]));
+        Scene::starting_with(dumps.chain([one(port(3, "eth1"))]), LinkScope::All, None)
+    };
+    let Scene { session, link_events, team_events, .. } = start();
+    let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
+    let mut handle = TeamHandle::new(session, readiness, None).unwrap();
+    let is_readable = |handle: &TeamHandle| {
+        let mut waiting = [PollFd::new(handle, PollFlags::IN)];
+        poll(&mut waiting, Some(&Timespec::default())).unwrap() > 0
+    };
+    assert!(is_readable(&handle), "nobody would ask");
+    let changes = handle.handle_events().unwrap();
+    assert!(changes.is_inconsistent() && !changes.resynced());
+    assert!(!is_readable(&handle));
+    assert!(!handle.handle_events().unwrap().is_inconsistent(), "it is told once");
+
+    let mut scene = start();
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "skipped", &[])])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    scene.session.refresh(true).unwrap();
+    let changes = scene.session.take_changes();
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["skipped"]);
+    assert!(!changes.is_inconsistent());
     scene.assert_played();
 }
 
