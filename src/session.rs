@@ -67,7 +67,7 @@ impl Session {
         session.settle()?;
         session.check_alive()?;
         session.cache.resume();
-        (session.resynced, session.inconsistent) = (false, false);
+        (session.resynced, session.inconsistent) = (false, session.cache.options().is_cut());
         Ok(session)
     }
 
@@ -129,6 +129,10 @@ impl Session {
                 self.recovered();
                 continue;
             }
+            if self.cache.are_options_doubtful() {
+                self.resync_options()?;
+                continue;
+            }
             let looked = self.check_doubtful_links()?;
             if !self.follow_ports()? && !looked {
                 self.unfinished = false;
@@ -186,6 +190,7 @@ impl Session {
     fn has_unfinished(&self) -> bool {
         self.unfinished
             || self.needs_resync()
+            || self.cache.are_options_doubtful()
             || self.cache.is_team_link_doubtful()
             || self.doubtful_links().next().is_some()
     }
@@ -256,7 +261,20 @@ impl Session {
     fn resync(&mut self) -> Result<()> {
         self.resync_links()?;
         self.resync_list(Genl::ports, "listing the ports")?;
+        self.resync_options()
+    }
+
+    fn resync_options(&mut self) -> Result<()> {
         self.resync_list(Genl::options, "listing the options")?;
+        if self.cache.options().is_cut() {
+            warn!(
+                target: RESYNC,
+                "{}: the driver cannot tell all options (EMSGSIZE): a bpf_hash_func that somebody set is too long. \
+                 Those listed after it are as they were last known, until it is cleared or replaced",
+                self.name()
+            );
+            self.inconsistent = true;
+        }
         Ok(())
     }
 

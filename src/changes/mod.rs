@@ -127,8 +127,13 @@ impl Changes {
         self.resynced
     }
 
-    /// Whether the last attempt at a dump of all links was interrupted too: something may be missing that the next
-    /// events or [`refresh`](crate::TeamHandle::refresh) will tell.
+    /// Whether what the kernel was asked for may not be all that there is:
+    ///
+    /// - The last attempt at a dump of all links was interrupted too. The next events or
+    ///   [`refresh`](crate::TeamHandle::refresh) will tell what is missing.
+    /// - The driver could not tell all options, as somebody set a program that is too long for it. Those that it could
+    ///   not tell are as they were last known, until the program is
+    ///   [cleared](crate::TeamHandle::clear_bpf_hash_func) or replaced.
     ///
     /// # Examples
     ///
@@ -138,16 +143,17 @@ impl Changes {
     /// # enter_namespace();
     /// let mut team = TeamHandle::create("team0")?;
     /// let mut changes = team.handle_events()?;
-    /// while changes.is_inconsistent() {
+    /// if changes.is_inconsistent() {
     ///     changes = team.refresh()?;
     /// }
+    /// assert!(!changes.is_inconsistent());
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
     /// # Source
     ///
-    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`; `team_nl_send_options_get` in the kernel's `team_core.c`.
     #[must_use]
     pub fn is_inconsistent(&self) -> bool {
         self.inconsistent

@@ -42,6 +42,7 @@ mod life;
 mod link_events;
 mod link_scope;
 mod live_monitor;
+mod long_program;
 mod many_names;
 mod many_options;
 mod migrating;
