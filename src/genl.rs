@@ -49,7 +49,9 @@ impl Genl {
 
     /// Asks for all ports of a team.
     pub(crate) fn ports(&mut self, team: IfIndex) -> Result<Report, Failure> {
-        self.list(Request::port_list_get(team), team, Report::Ports(Vec::new()))
+        let mut whole = Report::Ports(Vec::new());
+        self.list_into(&mut whole, Request::port_list_get(team), team)?;
+        Ok(whole)
     }
 
     /// Which ports a team has; none if the driver does not tell.
@@ -61,9 +63,15 @@ impl Genl {
         ports.into_iter().map(|report| report.port.ifindex())
     }
 
-    /// Asks for all options of a team.
+    /// Asks for all options of a team. Where there is one that the driver cannot tell, it tells those before it.
     pub(crate) fn options(&mut self, team: IfIndex) -> Result<Report, Failure> {
-        self.list(Request::options_get(team), team, Report::Options(Vec::new()))
+        let mut whole = Report::Options(Vec::new());
+        match (self.list_into(&mut whole, Request::options_get(team), team), whole) {
+            (Err(failure), Report::Options(first)) if failure.refusal() == Some(Errno::MSGSIZE) => {
+                Ok(Report::FirstOptions(first))
+            }
+            (result, whole) => result.map(|()| whole),
+        }
     }
 
     /// Sets many options, one by one in order; `answer` gets the position of each and what the driver answered.
@@ -76,8 +84,7 @@ impl Genl {
         self.connection.inner().request_many(requests.into_iter().map(|request| request.for_family(family)), answer)
     }
 
-    fn list(&mut self, request: Request, team: IfIndex, empty: Report) -> Result<Report, Failure> {
-        let mut whole = empty;
+    fn list_into(&mut self, whole: &mut Report, request: Request, team: IfIndex) -> Result<(), Failure> {
         self.connection.inner().collect(request.for_family(self.family.id), |part| {
             match part {
                 Part::Start { .. } => whole.clear(),
@@ -88,8 +95,7 @@ impl Genl {
                 }
             }
             Ok(())
-        })?;
-        Ok(whole)
+        })
     }
 }
 

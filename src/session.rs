@@ -131,6 +131,10 @@ impl Session {
                 self.recovered();
                 continue;
             }
+            if self.cache.are_options_doubtful() {
+                self.resync_options()?;
+                continue;
+            }
             let looked = self.check_doubtful_links()?;
             if !self.follow_ports()? && !looked {
                 self.unfinished = false;
@@ -188,6 +192,7 @@ impl Session {
     fn has_unfinished(&self) -> bool {
         self.unfinished
             || self.needs_resync()
+            || self.cache.are_options_doubtful()
             || self.cache.is_team_link_doubtful()
             || self.doubtful_links().next().is_some()
     }
@@ -264,7 +269,20 @@ impl Session {
         // The dump may have skipped them, or they came later.
         let linkless: Vec<IfIndex> = self.cache.ports_without_link().collect();
         linkless.into_iter().try_for_each(|port| self.recheck_link(port))?;
+        self.resync_options()
+    }
+
+    fn resync_options(&mut self) -> Result<()> {
         self.resync_list(Genl::options, "listing the options")?;
+        if self.cache.options().is_cut() {
+            warn!(
+                target: RESYNC,
+                "{}: the driver cannot tell all options (EMSGSIZE): a bpf_hash_func that somebody set is too long. \
+                 Those listed after it are as they were last known, until it is cleared or replaced",
+                self.name()
+            );
+            self.inconsistent = true;
+        }
         Ok(())
     }
 

@@ -224,7 +224,16 @@ impl Cache {
                     self.options.apply(report);
                 }
             }
-            Report::Ports(ports) => ports.iter().for_each(|port| self.ports.apply(port)),
+            // Only lists are cut.
+            Report::FirstOptions(_) => {}
+            Report::Ports(ports) => {
+                for port in &ports {
+                    self.ports.apply(port);
+                    if port.fate.removed {
+                        self.options.port_gone(port.port.ifindex());
+                    }
+                }
+            }
         }
     }
 
@@ -237,6 +246,10 @@ impl Cache {
             Report::Options(options) => {
                 let options = self.with_port_names(options);
                 self.options.replace(options);
+            }
+            Report::FirstOptions(options) => {
+                let options = self.with_port_names(options);
+                self.options.replace_first(options, |port| self.ports.get(port).is_some());
             }
             Report::Ports(ports) => self.ports.replace(&ports),
         }
@@ -264,6 +277,15 @@ impl Cache {
     pub(crate) fn settle_order(&mut self) {
         self.ports.settle_order();
         self.options.settle_order();
+        if self.stirred {
+            self.options.look_for_gaps(self.ports.iter().map(Port::ifindex));
+        }
+    }
+
+    /// Whether the options have to be asked for again, as the driver may be able to tell them, or may not have told all
+    /// of them.
+    pub(crate) fn are_options_doubtful(&self) -> bool {
+        self.options.is_doubtful()
     }
 
     /// The device is gone, and with it what the kernel does not announce one by one.

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -7,9 +8,10 @@ use super::order::Order;
 use crate::changes::Change;
 use crate::iter;
 use crate::model::ifindex::IfIndex;
+use crate::model::mode::Mode;
 use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
-use crate::netlink::codec::team::OptionReport;
+use crate::netlink::codec::team::{Fate, OptionReport};
 
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
 #[derive(Debug, Default)]
@@ -17,6 +19,10 @@ pub(crate) struct Options {
     by_id: IndexMap<OptionId, TeamOption>,
     journal: Journal<OptionId, TeamOption>,
     order: Order<OptionId>,
+    /// The last list ended before an option that the driver cannot tell.
+    is_cut: bool,
+    /// The list may be another one than the events tell.
+    is_doubtful: bool,
 }
 
 impl Options {
@@ -37,11 +43,28 @@ impl Options {
         if !report.fate.removed {
             self.derive_enabled(&report.option);
         }
+        self.is_doubtful |= self.is_sign(&report.option);
         self.store(report);
+    }
+
+    /// Takes over the beginning of a list. What comes after it may be what it was, as far as there still are the mode
+    /// and the ports.
+    pub(crate) fn replace_first(&mut self, mut reports: Vec<OptionReport>, is_port: impl Fn(IfIndex) -> bool) {
+        let told: HashSet<_> = reports.iter().map(|report| report.option.id.clone()).collect();
+        let mode = reports.iter().find(|report| &*report.option.id.name == names::MODE);
+        let is_same_mode = mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
+        let kept = self
+            .by_id
+            .values()
+            .filter(|option| is_same_mode && !told.contains(&option.id) && option.id.port.is_none_or(&is_port));
+        reports.extend(kept.map(|option| OptionReport { option: option.clone(), fate: Fate::default() }));
+        self.replace(reports);
+        self.is_cut = true;
     }
 
     /// Takes over a whole list: what is not in it is gone.
     pub(crate) fn replace(&mut self, reports: Vec<OptionReport>) {
+        (self.is_cut, self.is_doubtful) = (false, false);
         if self.is_list_of(&reports) {
             self.update(reports);
         } else {
@@ -80,6 +103,49 @@ impl Options {
         for (id, option) in old {
             self.journal.note(id, || Some(option), false);
         }
+    }
+
+    /// Forgets the options of a port that is gone. The driver tells that they go before it tells that of the port,
+    /// unless it cannot.
+    pub(super) fn port_gone(&mut self, port: IfIndex) {
+        let gone: Vec<OptionId> = self.by_id.keys().filter(|id| id.port == Some(port)).cloned().collect();
+        for id in gone {
+            let before = self.by_id.shift_remove(&id);
+            self.order.removed(id.clone());
+            self.journal.note(id, || before, false);
+        }
+    }
+
+    /// Whether the last list ended before an option that the driver cannot tell.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Whether the options have to be asked for again.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
+    }
+
+    /// Whether an event says that the list is another one than the events tell: what could not be told may be told
+    /// now, or a mode ended whose options the driver could not tell to go.
+    fn is_sign(&self, option: &TeamOption) -> bool {
+        match (&*option.id.name, &option.value) {
+            (names::BPF_HASH_FUNC, _) => self.is_cut,
+            (names::MODE, OptionValue::String(mode)) => self.is_cut || mode != Mode::LOAD_BALANCE && self.can_be_cut(),
+            _ => false,
+        }
+    }
+
+    /// Looks for ports whose options the driver could not tell.
+    pub(super) fn look_for_gaps(&mut self, mut ports: impl Iterator<Item = IfIndex>) {
+        if !self.is_cut && self.can_be_cut() {
+            self.is_doubtful |= ports.any(|port| self.get(&OptionId::port(names::ENABLED, port)).is_none());
+        }
+    }
+
+    /// Whether there is the option that can become too long to be told.
+    fn can_be_cut(&self) -> bool {
+        self.get(&OptionId::global(names::BPF_HASH_FUNC)).is_some()
     }
 
     pub(crate) fn clear(&mut self) {

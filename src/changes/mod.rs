@@ -127,10 +127,14 @@ impl Changes {
         self.resynced
     }
 
-    /// Whether the last attempt at a dump of the links was interrupted too: a link may be missing that its next event or
-    /// a [`refresh`](crate::TeamHandle::refresh) will tell. Of the dump at the start, the first changes say it.
+    /// Whether what the kernel was asked for may not be all that there is:
     ///
-    /// What was known before is never missing, nor is the link of a port: these are asked for one by one.
+    /// - The last attempt at a dump of the links was interrupted too: a link may be missing that its next event or a
+    ///   [`refresh`](crate::TeamHandle::refresh) will tell. Of the dump at the start, the first changes say it. What was
+    ///   known before is never missing, nor is the link of a port: these are asked for one by one.
+    /// - The driver could not tell all options, as somebody set a program that is too long for it. Those that it could
+    ///   not tell are as they were last known, until the program is
+    ///   [cleared](crate::TeamHandle::clear_bpf_hash_func) or replaced.
     ///
     /// # Examples
     ///
@@ -140,16 +144,17 @@ impl Changes {
     /// # enter_namespace();
     /// let mut team = TeamHandle::create("team0")?;
     /// let mut changes = team.handle_events()?;
-    /// while changes.is_inconsistent() {
+    /// if changes.is_inconsistent() {
     ///     changes = team.refresh()?;
     /// }
+    /// assert!(!changes.is_inconsistent());
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
     /// # Source
     ///
-    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`; `team_nl_send_options_get` in the kernel's `team_core.c`.
     #[must_use]
     pub fn is_inconsistent(&self) -> bool {
         self.inconsistent

@@ -73,7 +73,8 @@ impl NetlinkConnection {
     /// - [`Error::Kernel`](crate::Error::Kernel) if the kernel refuses.
     /// - [`Error::Timeout`](crate::Error::Timeout) if it does not answer.
     /// - [`Error::Decode`](crate::Error::Decode) if its answer is no `R`.
-    /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit the receive buffer.
+    /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit: whether the request may be sent again is
+    ///   not known here. One that only asks may be, and what was too long the first time then has room.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags made a dump of it, and that was interrupted.
     /// - [`Error::Io`](crate::Error::Io) if a system call fails, or with `InvalidInput` if the request is longer than
     ///   65535 bytes; nothing was sent then.
@@ -123,6 +124,27 @@ impl NetlinkConnection {
         self.inner
             .request(message, flags, |frame| {
                 answers.push(read(frame)?);
+                Ok(())
+            })
+            .during(|| op)?;
+        Ok(answers)
+    }
+
+    /// As [`request_with`](Self::request_with), for what changes nothing: an answer that does not fit is asked for again.
+    pub(crate) fn ask_with<M: NetlinkSerializable, T>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut read: impl FnMut(Frame<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>> {
+        let op = describe(&message);
+        let mut answers = Vec::new();
+        self.inner
+            .ask(message, flags, |part| {
+                match part {
+                    Part::Start { .. } => answers.clear(),
+                    Part::Message(frame) => answers.push(read(frame)?),
+                }
                 Ok(())
             })
             .during(|| op)?;

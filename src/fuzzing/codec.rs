@@ -89,11 +89,13 @@ pub(super) fn team(payload: &[u8]) {
     let Ok(Some(report)) = team::decode(payload, team) else { return };
     assert_eq!(team::decode(payload, another), Ok(None));
     match report {
-        Report::Options(options) => options.iter().for_each(|OptionReport { option, .. }| {
-            assert!(!option.id.name.contains('\0'));
-            sent_and_read(&option.id, &option.value);
-            drop(option.to_string());
-        }),
+        Report::Options(options) | Report::FirstOptions(options) => {
+            for OptionReport { option, .. } in options {
+                assert!(!option.id.name.contains('\0'));
+                sent_and_read(&option.id, &option.value);
+                drop(option.to_string());
+            }
+        }
         Report::Ports(ports) => ports.iter().for_each(|report| {
             let port = &report.port;
             assert!(!matches!(port.speed_mbps, Some(0 | u32::MAX)));

@@ -37,7 +37,7 @@ pub(crate) struct Connection {
     unread: bool,
 }
 
-/// A multipart answer as its reader sees it.
+/// An answer that may be asked for again as its reader sees it.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
     /// An attempt begins: what came before was abandoned. The first is number 1; the number does not change when only
@@ -78,6 +78,21 @@ impl Connection {
         match self.exchange(request, &mut reply)? {
             Completion { interrupted: false } => Ok(()),
             Completion { interrupted: true } => Err(Failure::Interrupted { attempts: 1 }),
+        }
+    }
+
+    /// As [`request`](Self::request), for what changes nothing: an answer that does not fit is asked for again, into a
+    /// larger buffer.
+    pub(crate) fn ask<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), Failure> {
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        match self.collect_repeatedly(&request, 1, &mut part)? {
+            Consistency::Consistent => Ok(()),
+            Consistency::Interrupted => Err(Failure::Interrupted { attempts: 1 }),
         }
     }
 

@@ -190,11 +190,12 @@ impl RtnlSocket {
     fn one(&mut self, request: RouteNetlinkMessage, device: &str) -> Result<LinkRecord> {
         let op = || format!("looking up link {device}");
         let mut found = None;
-        let answer = self.connection.inner().request(request, 0, |frame| {
-            if frame.kind != RTM_NEWLINK {
-                return Err(DecodeError::new("the answer is no link"));
-            }
-            found = Some(LinkRecord::new(frame.payload)?);
+        let answer = self.connection.inner().ask(request, 0, |part| {
+            found = match part {
+                Part::Start { .. } => None,
+                Part::Message(frame) if frame.kind == RTM_NEWLINK => Some(LinkRecord::new(frame.payload)?),
+                Part::Message(_) => return Err(DecodeError::new("the answer is no link")),
+            };
             Ok(())
         });
         match answer {

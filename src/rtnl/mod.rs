@@ -27,6 +27,10 @@ use crate::error::Result;
 use crate::netlink::codec::packet;
 use crate::netlink::failure::During;
 
+/// rtnetlink's messages come in fours: to make something new, to delete it, to get it, to set it.
+const KINDS: u16 = 4;
+const KIND_GET: u16 = 2;
+
 /// A synchronous connection for links, addresses, routes, neighbours and whatever else rtnetlink knows.
 ///
 /// It has one socket, in the network namespace where it was opened, wherever its user goes. Messages are those of
@@ -72,7 +76,7 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// As [`NetlinkConnection::request`].
+    /// As [`NetlinkConnection::request`]. A question (`RTM_GET…`) of which the answer does not fit is asked again.
     ///
     /// # Examples
     ///
@@ -107,7 +111,11 @@ impl RtnlSocket {
     ///
     /// `NLM_F_ACK`, netlink(7).
     pub fn request(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>> {
-        self.connection.request_with(request, flags, packet::read_any)
+        if request.message_type() % KINDS == KIND_GET {
+            self.connection.ask_with(request, flags, packet::read_any)
+        } else {
+            self.connection.request_with(request, flags, packet::read_any)
+        }
     }
 
     /// Asks for any dump. The kernel checks the request strictly where it can (`NETLINK_GET_STRICT_CHK`): what it would

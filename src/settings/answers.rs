@@ -33,7 +33,7 @@ impl TeamHandle {
             Answer::Refused(refusal) => matches!(refusal.errno, Errno::SRCH | Errno::NOBUFS | Errno::MSGSIZE),
         };
         let is_known = !answers.iter().any(is_doubtful) || self.look_up();
-        let mut exchange = Some(exchange);
+        let (mut exchange, mut first_error) = (Some(exchange), None);
         for ((id, value), answer) in options.iter().zip(answers) {
             // What was set twice has the later value.
             let in_the_end = || options.iter().rev().find(|(other, _)| other == id).map(|(_, value)| value);
@@ -49,12 +49,18 @@ impl TeamHandle {
                 Answer::Refused(refusal) => Err(Failure::Refused(refusal)),
                 Answer::Set | Answer::None => exchange.take().unwrap_or(Ok(())),
             };
-            if result.as_ref().err().and_then(Failure::refusal) == Some(Errno::NOENT) && self.option(id).is_none() {
-                return Err(self.unknown_option(id));
-            }
-            return result.during(|| format!("setting option {id} of {} to {}", self.name(), value.brief()));
+            // What comes after it may be set all the same.
+            first_error = first_error.or_else(|| self.error_of(id, value, result).err());
         }
-        Ok(())
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// Says what became of an option that is not set.
+    fn error_of(&self, id: &OptionId, value: &OptionValue, result: Result<(), Failure>) -> Result<()> {
+        if result.as_ref().err().and_then(Failure::refusal) == Some(Errno::NOENT) && self.option(id).is_none() {
+            return Err(self.unknown_option(id));
+        }
+        result.during(|| format!("setting option {id} of {} to {}", self.name(), value.brief()))
     }
 
     /// Asks the kernel what the options are, whatever it answered when they were set; false if it does not tell.

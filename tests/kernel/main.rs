@@ -44,6 +44,8 @@ mod life;
 mod link_events;
 mod link_scope;
 mod live_monitor;
+mod long_program;
+mod many_names;
 mod many_options;
 mod migrating;
 mod namespaces;

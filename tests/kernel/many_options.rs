@@ -1,6 +1,6 @@
 //! Many options set at once.
 
-use libteam::{Error, Mode, OptionId, OptionValue, TeamHandle};
+use libteam::{Change, Error, Mode, OptionId, OptionValue, TeamHandle};
 
 use crate::netns::{enter, ip};
 use crate::truth::assert_true;
@@ -64,6 +64,8 @@ fn the_first_that_is_refused_is_told_and_the_others_are_set() {
         .unwrap_err();
     assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to weighted");
     assert_eq!([count(), interval, rejoin].map(|id| number(&team, &id)), [Some(4), Some(5), Some(6)]);
+    let changes = team.handle_events().unwrap();
+    assert_eq!(changes.options().map(Change::is_by_us).collect::<Vec<_>>(), [true; 3]);
 
     let nothing: [(OptionId, OptionValue); 0] = [];
     team.set_options(nothing).unwrap();

@@ -187,6 +187,8 @@ fn push(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     Options(Vec<OptionReport>),
+    /// The options that are listed before one that the driver cannot tell.
+    FirstOptions(Vec<OptionReport>),
     Ports(Vec<PortReport>),
 }
 
@@ -194,7 +196,7 @@ impl Report {
     /// Forgets all items.
     pub(crate) fn clear(&mut self) {
         match self {
-            Self::Options(options) => options.clear(),
+            Self::Options(options) | Self::FirstOptions(options) => options.clear(),
             Self::Ports(ports) => ports.clear(),
         }
     }
@@ -205,7 +207,7 @@ impl Report {
             (Self::Options(options), Self::Options(next)) => options.extend(next),
             (Self::Ports(ports), Self::Ports(next)) => ports.extend(next),
             // The answer to another command is not part of this one.
-            (Self::Options(_), Self::Ports(_)) | (Self::Ports(_), Self::Options(_)) => {}
+            _ => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL};
 use rustix::io::Errno;
 
 use super::NewLink;
-use super::set::NO_LINK;
+use super::set::{NO_LINK, link_in};
 use super::step::{Snapshot, Step};
 use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
@@ -65,9 +65,14 @@ impl RtnlSocket {
     /// The new link, which the kernel echoes since 6.2; before that it has to be looked up.
     fn request_creation(&mut self, link: &NewLink) -> Result<Snapshot, Failure> {
         let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
-        match self.ask_for_link(link.request(), flags)? {
+        let mut echoed = None;
+        self.connection.inner().request(link.request(), flags, |frame| {
+            echoed = link_in(frame)?;
+            Ok(())
+        })?;
+        match echoed {
             Some(created) => Ok(created),
-            None => self.ask_for_link(link::get_by_name_request(link.name()), 0)?.ok_or(NO_LINK.into()),
+            None => self.ask_for_link(link::get_by_name_request(link.name()))?.ok_or(NO_LINK.into()),
         }
     }
 

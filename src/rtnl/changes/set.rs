@@ -9,7 +9,9 @@ use super::step::{Snapshot, Step, plan};
 use crate::error::{DecodeError, Error, Result};
 use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
+use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::link::{self, LinkNews};
+use crate::netlink::connection::Part;
 use crate::netlink::failure::{During, Failure};
 use crate::rtnl::RtnlSocket;
 
@@ -90,24 +92,21 @@ impl RtnlSocket {
 
     /// What a link is now; nothing if there is none.
     pub(super) fn snapshot(&mut self, ifindex: IfIndex) -> Result<Option<Snapshot>, Failure> {
-        match self.ask_for_link(link::get_request(ifindex), 0) {
+        match self.ask_for_link(link::get_request(ifindex)) {
             Ok(None) => Err(NO_LINK.into()),
             Err(failure) if failure.refusal() == Some(Errno::NODEV) => Ok(None),
             answer => answer,
         }
     }
 
-    /// Sends a request and returns the link that is in the answer.
-    pub(super) fn ask_for_link(
-        &mut self,
-        request: RouteNetlinkMessage,
-        flags: u16,
-    ) -> Result<Option<Snapshot>, Failure> {
+    /// Asks a question and returns the link that is in the answer.
+    pub(super) fn ask_for_link(&mut self, question: RouteNetlinkMessage) -> Result<Option<Snapshot>, Failure> {
         let mut snapshot = None;
-        self.connection.inner().request(request, flags, |frame| {
-            if let LinkNews::Present(report) = link::decode(frame.kind, frame.payload)? {
-                snapshot = Some(Snapshot::from(&report));
-            }
+        self.connection.inner().ask(question, 0, |part| {
+            snapshot = match part {
+                Part::Start { .. } => None,
+                Part::Message(frame) => link_in(frame)?,
+            };
             Ok(())
         })?;
         Ok(snapshot)
@@ -171,4 +170,12 @@ impl RtnlSocket {
             }
         }
     }
+}
+
+/// The link that a message tells of.
+pub(super) fn link_in(frame: Frame<'_>) -> Result<Option<Snapshot>, DecodeError> {
+    Ok(match link::decode(frame.kind, frame.payload)? {
+        LinkNews::Present(report) => Some(Snapshot::from(&report)),
+        _ => None,
+    })
 }

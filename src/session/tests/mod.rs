@@ -1,3 +1,4 @@
+mod cut_list;
 mod follow;
 mod resync;
 

@@ -33,7 +33,7 @@ fn read(file: &str) -> Report {
 fn options(file: &str) -> Vec<OptionReport> {
     match read(file) {
         Report::Options(options) => options,
-        Report::Ports(ports) => panic!("want options, found {ports:?}"),
+        other => panic!("want options, found {other:?}"),
     }
 }
 

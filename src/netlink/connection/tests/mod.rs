@@ -1,3 +1,4 @@
+mod cut_off;
 mod many;
 mod unread;
 
@@ -6,7 +7,6 @@ use std::time::Instant;
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
 
 use super::*;
-use crate::netlink::buffer::SLOT_LEN;
 use crate::netlink::codec::link;
 use crate::netlink::deadline::READS_BY_CLOCK;
 use crate::netlink::failure::Refusal;
@@ -268,18 +268,6 @@ fn an_answer_that_never_fits_is_an_error_in_the_end() {
 }
 
 #[test]
-fn a_datagram_that_was_cut_off_is_asked_for_again() {
-    let long = vec![0; 100_000];
-    let script = Script::new([
-        Step::answer(&[message(DATA, NLM_F_MULTIPART, &long)]),
-        Step::Silence,
-        Step::answer(&[message(DATA, NLM_F_MULTIPART, &long), done(0)]),
-    ]);
-    let (result, numbers) = dump(&script, 1);
-    assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![0]));
-}
-
-#[test]
 fn malformed_answers_are_errors() {
     let cut = |mut bytes: Vec<u8>, length: usize| {
         bytes.truncate(length);
@@ -372,13 +360,4 @@ fn any_other_error_of_the_system_is_told_as_it_is() {
     let script = Script::new([Step::Fails(Errno::BADF)]);
     let Err(Failure::Io(error)) = request(&script).0 else { panic!("an error of the system") };
     assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
-}
-
-#[test]
-fn a_datagram_that_just_fits_is_whole() {
-    let header = 16;
-    let rest = message(DATA, NLM_F_MULTIPART, &vec![7; SLOT_LEN - 2 * header]);
-    let script = Script::new([Step::answer(&[rest, bare_done()])]);
-    assert_eq!(dump(&script, 1).1, [7]);
-    assert_eq!(script.sent().len(), 1);
 }

@@ -1,0 +1,153 @@
+//! A program that somebody set which the driver cannot tell: it hashes packets all the same, and hides the options that
+//! are listed after it.
+
+use libteam::{BpfProgram, Changes, HashFields, LinkScope, Mode, OptionId, OptionValue, Port, TeamHandle};
+use netlink_sys::protocols::NETLINK_GENERIC;
+use netlink_sys::{Socket, SocketAddr};
+
+use crate::driver::Driver;
+use crate::netns::{dummies, enter, index, ip};
+use crate::raw::attribute;
+use crate::truth::{assert_links_true, assert_true};
+
+const NLM_F_REQUEST_ACK: u16 = 5;
+const TEAM_CMD_OPTIONS_SET: u8 = 1;
+
+/// Has the driver take a program of this many instructions, as another program would, and returns its answer.
+fn set_program(team: &TeamHandle, count: usize) -> i32 {
+    let mut program = [0, 0, 0, 0, 7, 0, 0, 0].repeat(count - 1);
+    program.extend([0x16, 0, 0, 0, 0, 0, 0, 0]);
+    let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
+    socket.bind_auto().unwrap();
+    socket.set_cap_ack(true).unwrap();
+    let family = Driver::ask(&socket).family;
+    let (name, kind) = (attribute(1, b"bpf_hash_func\0"), attribute(3, &[11]));
+    let item = attribute(1, &[name, kind, attribute(4, &program)].concat());
+    let body = [
+        vec![TEAM_CMD_OPTIONS_SET, 1, 0, 0],
+        attribute(1, &team.team_ifindex().get().to_ne_bytes()),
+        attribute(2, &item),
+    ]
+    .concat();
+    let mut request = u32::try_from(16 + body.len()).unwrap().to_ne_bytes().to_vec();
+    request.extend([family, NLM_F_REQUEST_ACK].map(u16::to_ne_bytes).concat());
+    request.extend([0; 8]);
+    request.extend(body);
+    socket.send_to(&request, &SocketAddr::new(0, 0), 0).unwrap();
+    let (answer, _) = socket.recv_from_full().unwrap();
+    i32::from_ne_bytes(answer[16..20].try_into().unwrap())
+}
+
+const EMSGSIZE: i32 = 90;
+
+fn program() -> OptionId {
+    OptionId::global("bpf_hash_func")
+}
+
+fn count() -> OptionId {
+    OptionId::global("notify_peers_count")
+}
+
+fn priority(port: &str) -> OptionId {
+    OptionId::port("priority", index(port))
+}
+
+fn value(team: &TeamHandle, id: &OptionId) -> Option<OptionValue> {
+    team.option(id).map(|option| option.value().clone())
+}
+
+fn port_names(team: &TeamHandle) -> Vec<&str> {
+    team.ports().filter_map(Port::name).collect()
+}
+
+/// A team that balances load over `d1`; `d2` is free.
+fn balanced() -> TeamHandle {
+    enter();
+    dummies(&["d1", "d2"]);
+    let mut team = TeamHandle::create("team0").unwrap();
+    team.set_mode(Mode::LoadBalance).unwrap();
+    team.add_port(index("d1")).unwrap();
+    team.set_option(&priority("d1"), 5).unwrap();
+    team.handle_events().unwrap();
+    team
+}
+
+#[test]
+fn a_handle_goes_on_with_what_can_be_told_and_can_clear_it() {
+    let mut team = balanced();
+    let mut other = TeamHandle::open("team0").unwrap();
+    assert_eq!(set_program(&team, 600), -EMSGSIZE, "it is set, and nobody could be told");
+    assert_eq!(team.handle_events().unwrap(), Changes::default());
+    let changes = team.refresh().unwrap();
+    assert!(changes.is_inconsistent() && changes.options().len() == 0);
+    assert_eq!(value(&team, &priority("d1")), Some(5.into()), "what was known is kept");
+
+    team.set_option(&count(), 3_u32).unwrap();
+    team.add_port(index("d2")).unwrap();
+    team.set_option(&priority("d2"), 7).unwrap();
+    team.remove_port(index("d1")).unwrap();
+    for handle in [&mut team, &mut other] {
+        handle.handle_events().unwrap();
+        handle.refresh().unwrap();
+        assert_eq!(port_names(handle), ["d2"]);
+        assert_links_true(handle);
+        assert_eq!(value(handle, &count()), Some(3_u32.into()));
+        assert_eq!(value(handle, &priority("d2")), Some(7.into()));
+        assert!(handle.options().all(|option| option.id().port != Some(index("d1"))), "the port is gone");
+    }
+
+    other.clear_bpf_hash_func().unwrap();
+    for handle in [&mut team, &mut other] {
+        assert!(!handle.handle_events().unwrap().is_inconsistent());
+        assert_true(handle);
+        assert!(!handle.refresh().unwrap().is_inconsistent());
+    }
+}
+
+#[test]
+fn a_team_with_it_can_be_opened() {
+    let team = balanced();
+    set_program(&team, 4096);
+    for scope in [LinkScope::Team, LinkScope::All] {
+        let mut opened = TeamHandle::builder().link_scope(scope).open("team0").unwrap();
+        assert_eq!((opened.mode(), port_names(&opened)), (Some(Mode::LoadBalance), vec!["d1"]));
+        assert_links_true(&opened);
+        assert_eq!(opened.options().len(), 5, "those of every team, which are listed first");
+        assert!(opened.handle_events().unwrap().is_inconsistent());
+        assert!(!opened.handle_events().unwrap().is_inconsistent(), "it was told");
+    }
+    let mut opened = TeamHandle::open("team0").unwrap();
+    opened.set_bpf_hash_func(&BpfProgram::hash(HashFields::ETH)).unwrap();
+    assert!(opened.bpf_hash_func().unwrap().is_some());
+    assert_true(&opened);
+    assert_eq!(value(&opened, &priority("d1")), Some(5.into()));
+}
+
+#[test]
+fn a_handle_finds_out_by_itself_when_a_port_comes() {
+    let mut team = balanced();
+    set_program(&team, 464);
+    ip("link set d2 master team0");
+    let changes = team.handle_events().unwrap();
+    assert!(changes.is_inconsistent() && !changes.resynced());
+    assert_eq!(port_names(&team), ["d1", "d2"]);
+    team.clear_bpf_hash_func().unwrap();
+    assert!(team.option(&priority("d2")).is_some());
+    assert_true(&team);
+}
+
+#[test]
+fn another_mode_ends_it_too() {
+    // The shortest of these can be told, and not that it goes.
+    for (length, is_known) in [(463, false), (600, false), (600, true)] {
+        let mut team = balanced();
+        team.remove_port(index("d1")).unwrap();
+        set_program(&team, length);
+        if is_known {
+            team.refresh().unwrap();
+        }
+        team.set_mode(Mode::Random).unwrap();
+        assert!(team.option(&program()).is_none());
+        assert_true(&team);
+    }
+}

@@ -1,0 +1,65 @@
+//! A link of so many alternative names that what the kernel tells of it is longer than any usual answer.
+
+use std::thread;
+
+use libteam::netlink_packet_route::RouteNetlinkMessage;
+use libteam::netlink_packet_route::link::LinkMessage;
+use libteam::{IfIndex, LinkSettings, RtnlSocket, TeamHandle};
+
+use crate::netns::{enter, ip};
+use crate::raw::Raw;
+use crate::truth::assert_true;
+
+/// 132 bytes each: more than 32 KiB together.
+const NAMES: usize = 270;
+
+fn name_often(ifindex: IfIndex) {
+    let mut raw = Raw::new();
+    for number in 0..NAMES {
+        raw.add_alternative_name(ifindex, &format!("{number:0>127}")).unwrap();
+    }
+}
+
+/// What a thread receives into grows with the first answer that is too long for it.
+fn on_its_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
+#[test]
+fn the_first_question_about_it_is_answered() {
+    enter();
+    let team = TeamHandle::create("team0").unwrap().team_ifindex();
+    name_often(team);
+    let count = |names: usize| assert_eq!(names, NAMES);
+    on_its_own_thread(|| {
+        let opened = TeamHandle::open("team0").unwrap();
+        count(opened.link(team).unwrap().alternative_names().count());
+    });
+    on_its_own_thread(|| count(TeamHandle::open_index(team).unwrap().link(team).unwrap().alternative_names().count()));
+    on_its_own_thread(|| {
+        assert_eq!(RtnlSocket::new().unwrap().link_by_index(team).unwrap().name(), "team0");
+    });
+    on_its_own_thread(|| {
+        assert_eq!(RtnlSocket::new().unwrap().link_by_name(&format!("{:0>127}", 7)).unwrap().ifindex(), team);
+    });
+    on_its_own_thread(|| RtnlSocket::new().unwrap().set_link(team, &LinkSettings::new().mtu(1400)).unwrap());
+    on_its_own_thread(|| {
+        let mut question = LinkMessage::default();
+        question.header.index = team.get();
+        let answer = RtnlSocket::new().unwrap().request(RouteNetlinkMessage::GetLink(question), 0).unwrap();
+        assert_eq!(answer.len(), 1);
+    });
+}
+
+#[test]
+fn a_handle_follows_it() {
+    enter();
+    let mut team = TeamHandle::create("team0").unwrap();
+    // Of a link that is down the kernel does not tell new names.
+    ip("link set team0 up");
+    name_often(team.team_ifindex());
+    team.handle_events().unwrap();
+    assert_true(&team);
+    team.refresh().unwrap();
+    assert_true(&team);
+}
