@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::journal::Journal;
+use super::option_map::OptionMap;
 use super::order::Order;
 use crate::changes::Change;
 use crate::iter;
@@ -14,14 +13,14 @@ use crate::netlink::codec::team::OptionReport;
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    by_id: IndexMap<OptionId, TeamOption>,
+    by_id: OptionMap,
     journal: Journal<OptionId, TeamOption>,
     order: Order<OptionId>,
 }
 
 impl Options {
     pub(crate) fn iter(&self) -> iter::Options<'_> {
-        iter::Options(self.by_id.values())
+        self.by_id.iter()
     }
 
     pub(crate) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
@@ -53,14 +52,14 @@ impl Options {
     /// Whether these are the options that there are, in the same order: so it is unless the mode or the ports changed.
     fn is_list_of(&self, reports: &[OptionReport]) -> bool {
         self.by_id.len() == reports.len()
-            && self.by_id.keys().zip(reports).all(|(id, report)| *id == report.option.id && !report.fate.removed)
+            && self.iter().zip(reports).all(|(option, report)| option.id == report.option.id && !report.fate.removed)
     }
 
     fn update(&mut self, reports: Vec<OptionReport>) {
-        for ((id, option), report) in self.by_id.iter_mut().zip(reports) {
+        for (option, report) in self.by_id.iter_mut().zip(reports) {
             if report.fate.changed || option.value != report.option.value {
                 let before = std::mem::replace(option, report.option);
-                self.journal.note(id.clone(), || Some(before), report.fate.changed);
+                self.journal.note(before.id.clone(), || Some(before), report.fate.changed);
             } else {
                 option.port_name = report.option.port_name;
             }
@@ -72,13 +71,13 @@ impl Options {
         for report in reports {
             let id = report.option.id.clone();
             if let Some(option) = old.get(&id) {
-                self.by_id.insert(id.clone(), option.clone());
+                self.by_id.insert(option.clone());
             }
             self.store(report);
-            old.swap_remove(&id);
+            old.remove(&id);
         }
-        for (id, option) in old {
-            self.journal.note(id, || Some(option), false);
+        for option in old.iter() {
+            self.journal.note_removed(option.id.clone(), || Some(option.clone()), None, false);
         }
     }
 
@@ -88,26 +87,26 @@ impl Options {
 
     /// Takes over the name of the link under a port. That changes no option.
     pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<str>) {
-        for option in self.by_id.values_mut().filter(|option| option.id.port == Some(port)) {
+        for option in self.by_id.of_port_mut(port) {
             option.port_name = Some(Arc::clone(name));
         }
     }
 
     /// Notes that this handle set an option.
     pub(super) fn set_by_us(&mut self, id: &OptionId) {
-        self.journal.note_by_us(id.clone(), || self.by_id.get(id).cloned());
+        self.journal.note_by_us(id.clone(), self.by_id.get(id).cloned());
     }
 
     fn store(&mut self, report: OptionReport) {
         let id = report.option.id.clone();
         let before = self.by_id.get(&id).cloned();
         if report.fate.removed {
-            if self.by_id.shift_remove(&id).is_some() {
+            if self.by_id.remove(&id) {
                 self.order.removed(id.clone());
             }
-            self.journal.note_removed(id, || before, report.option, report.fate.changed);
+            self.journal.note_removed(id, || before, Some(report.option), report.fate.changed);
         } else {
-            if self.by_id.insert(id.clone(), report.option).is_none() {
+            if self.by_id.insert(report.option).is_none() {
                 self.order.added(&id);
             }
             self.journal.note(id, || before, report.fate.changed);
