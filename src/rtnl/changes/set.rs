@@ -11,7 +11,7 @@ use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, LinkNews};
 use crate::netlink::failure::{During, Failure};
-use crate::rtnl::RtnlSocket;
+use crate::rtnl::{LinkRecord, RtnlSocket};
 
 pub(super) const NO_LINK: DecodeError = DecodeError::new("there is no link in it");
 
@@ -106,7 +106,7 @@ impl RtnlSocket {
         let mut snapshot = None;
         self.connection.inner().request(request, flags, |frame| {
             if let LinkNews::Present(report) = link::decode(frame.kind, frame.payload)? {
-                snapshot = Some(Snapshot::from(&report));
+                snapshot = Some(Snapshot::new(&report, &LinkRecord::new(frame.payload)?));
             }
             Ok(())
         })?;
