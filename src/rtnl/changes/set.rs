@@ -90,6 +90,9 @@ impl RtnlSocket {
 
     /// What a link is now; nothing if there is none.
     pub(super) fn snapshot(&mut self, ifindex: IfIndex) -> Result<Option<Snapshot>, Failure> {
+        if !ifindex.is_possible() {
+            return Ok(None);
+        }
         match self.ask_for_link(link::get_request(ifindex), 0) {
             Ok(None) => Err(NO_LINK.into()),
             Err(failure) if failure.refusal() == Some(Errno::NODEV) => Ok(None),
