@@ -26,7 +26,7 @@ use crate::netlink::readiness::Readiness;
 use crate::netlink::transport::{NetlinkSocket, Transport};
 use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
 use crate::session::{Follow, Session};
-use crate::socket_builder::SocketBuilder;
+use crate::socket_builder::{MAX_RECEIVE_BUFFER, SocketBuilder};
 
 /// The environment variable that sets the size of the event sockets' receive buffers, as for the C library.
 const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
@@ -37,8 +37,6 @@ const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 /// What that grows to by default: four doublings, 3 s.
 const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
-/// The largest size that the kernel's doubling leaves whole.
-const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
 
 /// Opens or creates a team with other settings than the default ones.
 ///
@@ -246,9 +244,13 @@ impl TeamBuilder {
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn open(&self, name: &str) -> Result<TeamHandle> {
-        name::check(name)?;
         let mut rtnl = self.sockets.rtnl()?;
-        let (ifindex, name) = check_team(&rtnl.link_by_name(name)?)?;
+        let link = rtnl.link_by_name(name).map_err(|error| match error {
+            // An alternative name may be what no name can be, but this one is none.
+            Error::NoSuchDevice { .. } => name::check(name).err().unwrap_or(error),
+            error => error,
+        })?;
+        let (ifindex, name) = check_team(&link)?;
         self.attach(rtnl, ifindex, name)
     }
 
@@ -322,17 +324,13 @@ impl TeamBuilder {
 
     /// The size that the environment or the caller wants.
     fn event_buffer(&self) -> Result<Option<usize>> {
-        let wanted = match env::var_os(BUFFER_VARIABLE) {
-            Some(value) => {
-                Some(value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| Error::InvalidSetting {
-                    setting: BUFFER_VARIABLE,
-                    value: value.to_string_lossy().into_owned(),
-                    reason: "want a number of bytes",
-                })?)
-            }
-            None => self.receive_buffer,
-        };
-        Ok(wanted.map(|wanted: usize| wanted.min(MAX_RECEIVE_BUFFER)))
+        let Some(value) = env::var_os(BUFFER_VARIABLE) else { return Ok(self.receive_buffer) };
+        let wanted = value.to_str().and_then(|text| text.parse().ok());
+        wanted.map(Some).ok_or_else(|| Error::InvalidSetting {
+            setting: BUFFER_VARIABLE,
+            value: value.to_string_lossy().into_owned(),
+            reason: "want a number of bytes",
+        })
     }
 }
 

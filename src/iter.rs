@@ -1,7 +1,9 @@
 //! Iterators over the cache. They have names, and nothing to do when dropped, so that a command may follow in the body
 //! of `if let Some(port) = team.ports().find(…)`.
 
-use std::iter::FusedIterator;
+use std::iter::{Flatten, FusedIterator};
+
+use indexmap::IndexMap;
 
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
@@ -52,5 +54,43 @@ iterator! {
 
 iterator! {
     /// The options of a team, see [`TeamHandle::options`](crate::TeamHandle::options).
-    Options over indexmap::map::Values<'a, OptionId, TeamOption> => TeamOption
+    Options over PortByPort<'a> => TeamOption
+}
+
+/// The options of the team itself, and of each port.
+pub(crate) type OptionsByPort = IndexMap<Option<IfIndex>, IndexMap<OptionId, TeamOption>>;
+
+impl<'a> Options<'a> {
+    pub(crate) fn over(options: &'a OptionsByPort) -> Self {
+        let left = options.values().map(IndexMap::len).sum();
+        Self(PortByPort { options: options.values().flatten(), left })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PortByPort<'a> {
+    options: Flatten<indexmap::map::Values<'a, Option<IfIndex>, IndexMap<OptionId, TeamOption>>>,
+    left: usize,
+}
+
+impl<'a> Iterator for PortByPort<'a> {
+    type Item = &'a TeamOption;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (_, option) = self.options.next()?;
+        self.left = self.left.saturating_sub(1);
+        Some(option)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl DoubleEndedIterator for PortByPort<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let (_, option) = self.options.next_back()?;
+        self.left = self.left.saturating_sub(1);
+        Some(option)
+    }
 }

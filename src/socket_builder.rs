@@ -19,6 +19,8 @@ use crate::rtnl::RtnlSocket;
 /// Asked for by default, in bytes: large enough for the acknowledgements of a few hundred requests sent at once.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 const DEFAULT_DUMP_ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+/// The largest size that the kernel's doubling leaves whole.
+pub(crate) const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
 const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens sockets with other settings than the default ones, or in another network namespace.
@@ -71,13 +73,14 @@ impl SocketBuilder {
 
     /// The size in bytes to ask for as the receive buffer; 1 MiB by default.
     ///
-    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at `net.core.rmem_max`.
+    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at `net.core.rmem_max`. More
+    /// than the kernel can double is taken for the most that it can, 1 GiB.
     ///
     /// # Source
     ///
     /// `SO_RCVBUF` and `SO_RCVBUFFORCE`, socket(7).
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = bytes;
+        self.receive_buffer = bytes.min(MAX_RECEIVE_BUFFER);
         self
     }
 

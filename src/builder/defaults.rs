@@ -70,13 +70,13 @@ impl TeamHandle {
         TeamBuilder::new().recreate(name)
     }
 
-    /// Opens the team device that has this name, or this alternative name if it is no longer than a name can be. For a
-    /// longer one there is [`ifindex`](Self::ifindex) on any handle, and [`open_index`](Self::open_index).
+    /// Opens the team device that has this name or alternative name; of these one may have up to 127 bytes, and any
+    /// characters.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent,
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of [`open_index`](Self::open_index).
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or [`Error::InvalidName`](crate::Error::InvalidName) where no
+    /// device can have the name as its own either; those of [`open_index`](Self::open_index).
     ///
     /// # Examples
     ///

@@ -4,10 +4,15 @@ use indexmap::IndexMap;
 
 use crate::changes::Change;
 
+/// So many notes of what came and went are kept in any case: to forget them moves all others.
+const MAX_VOID: usize = 32;
+
 /// What was touched since changes were last told, with the state from before the first touch.
 #[derive(Debug)]
 pub(super) struct Journal<K, V> {
     entries: IndexMap<K, Entry<V>>,
+    /// How many of them are void.
+    void: usize,
     /// Nothing is noted.
     is_paused: bool,
 }
@@ -21,11 +26,19 @@ struct Entry<V> {
     marked: bool,
     /// This handle itself changed it.
     by_us: bool,
+    /// It came and went: there is nothing to tell.
+    is_void: bool,
+}
+
+impl<V> Entry<V> {
+    fn new(before: Option<V>) -> Self {
+        Self { before, last_words: None, marked: false, by_us: false, is_void: false }
+    }
 }
 
 impl<K, V> Default for Journal<K, V> {
     fn default() -> Self {
-        Self { entries: IndexMap::new(), is_paused: false }
+        Self { entries: IndexMap::new(), void: 0, is_paused: false }
     }
 }
 
@@ -42,35 +55,66 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         entry.last_words = None;
     }
 
-    /// Notes that something went, and what the kernel said of it then.
-    pub(super) fn note_removed(&mut self, key: K, before: impl FnOnce() -> Option<V>, last_words: V, marked: bool) {
-        let Some(entry) = self.entry(key, before) else { return };
+    /// Notes that something went, and what the kernel said of it then, if anything. False if nobody was told that it
+    /// had come: then there is nothing to tell.
+    pub(super) fn note_removed(
+        &mut self,
+        key: K,
+        before: impl FnOnce() -> Option<V>,
+        last_words: Option<V>,
+        marked: bool,
+    ) -> bool {
+        let Some(entry) = self.entry(key, before) else { return true };
+        if entry.before.is_none() {
+            entry.is_void = true;
+            self.void += 1;
+            self.forget_void();
+            return false;
+        }
         entry.marked |= marked;
-        entry.last_words = Some(last_words);
+        entry.last_words = last_words;
+        true
     }
 
-    /// Notes a change that this handle made.
-    pub(super) fn note_by_us(&mut self, key: K, before: impl FnOnce() -> Option<V>) {
-        let Some(entry) = self.entry(key, before) else { return };
+    /// Notes a change that this handle made of something that there is `now`, or was.
+    pub(super) fn note_by_us(&mut self, key: K, now: Option<V>) {
+        let is_noted = self.entries.get(&key).is_some_and(|entry| !entry.is_void);
+        if now.is_none() && !is_noted {
+            return;
+        }
+        let Some(entry) = self.entry(key, || now) else { return };
         entry.marked = true;
         entry.by_us = true;
+    }
+
+    /// Makes room: who never has the changes told, and hears of things that come and go for ever, keeps no more than
+    /// there is or was.
+    fn forget_void(&mut self) {
+        if self.void > MAX_VOID && self.void > self.entries.len() / 2 {
+            self.entries.retain(|_, entry| !entry.is_void);
+            self.void = 0;
+        }
     }
 
     fn entry(&mut self, key: K, before: impl FnOnce() -> Option<V>) -> Option<&mut Entry<V>> {
         if self.is_paused {
             return None;
         }
-        let new = || Entry { before: before(), last_words: None, marked: false, by_us: false };
-        Some(self.entries.entry(key).or_insert_with(new))
+        match self.entries.entry(key) {
+            indexmap::map::Entry::Vacant(vacant) => Some(vacant.insert(Entry::new(before()))),
+            indexmap::map::Entry::Occupied(occupied) => {
+                let entry = occupied.into_mut();
+                if entry.is_void {
+                    *entry = Entry::new(before());
+                    self.void -= 1;
+                }
+                Some(entry)
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// What was touched, in order.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.entries.keys()
+        self.entries.len() == self.void
     }
 
     /// Tells the changes against the state now, and starts anew.
@@ -78,9 +122,11 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
     where
         V: 'a,
     {
+        self.void = 0;
         std::mem::take(&mut self.entries)
             .into_iter()
-            .filter_map(|(key, Entry { before, last_words, marked, by_us })| {
+            .filter(|(_, entry)| !entry.is_void)
+            .filter_map(|(key, Entry { before, last_words, marked, by_us, .. })| {
                 let after = now(&key);
                 let differs = marked || before.as_ref() != after;
                 let change = differs.then(|| Change::between(before, after.cloned())).flatten();
@@ -122,7 +168,7 @@ mod tests {
     #[test]
     fn what_went_is_told_with_what_the_kernel_said_of_it_last() {
         let mut journal = Journal::default();
-        journal.note_removed("key", || Some(1), 2, false);
+        journal.note_removed("key", || Some(1), Some(2), false);
         let changes = journal.take(|_| None);
         assert_eq!((changes[0].before(), changes[0].after(), changes[0].latest()), (Some(&1), None, &2));
     }
@@ -130,12 +176,12 @@ mod tests {
     #[test]
     fn last_words_are_forgotten_when_it_is_there_again() {
         let mut journal = Journal::default();
-        journal.note_removed("key", || Some(1), 2, false);
+        journal.note_removed("key", || Some(1), Some(2), false);
         journal.note("key", || None, false);
         assert_eq!(journal.take(|_| None), [Change::between(Some(1), None).unwrap()]);
-        journal.note_removed("key", || Some(1), 2, false);
+        journal.note_removed("key", || Some(1), Some(2), false);
         assert_eq!(journal.take(|_| Some(&3)), [Change::between(Some(1), Some(3)).unwrap()]);
-        journal.note_removed("key", || None, 2, true);
+        journal.note_removed("key", || None, Some(2), true);
         assert_eq!(journal.take(|_| None), []);
     }
 
@@ -144,12 +190,68 @@ mod tests {
         let mut journal = Journal::default();
         journal.pause(true);
         journal.note("key", || None, true);
-        journal.note_removed("key", || Some(1), 2, true);
-        journal.note_by_us("key", || Some(1));
+        assert!(journal.note_removed("key", || Some(1), Some(2), true));
+        journal.note_by_us("key", Some(1));
         assert!(journal.is_empty());
         journal.pause(false);
         journal.note("key", || Some(1), false);
         assert_eq!(journal.take(|_| Some(&3)), [Change::between(Some(1), Some(3)).unwrap()]);
+    }
+
+    #[test]
+    fn what_comes_and_goes_for_ever_is_not_kept() {
+        let mut journal = Journal::default();
+        journal.note(0, || Some(1), false);
+        for key in 1..10_000 {
+            journal.note(key, || None, true);
+            assert!(!journal.note_removed(key, || Some(2), Some(2), true), "nobody was told of it");
+            journal.note_by_us(key, None);
+            assert!(journal.entries.len() < 100, "{key}");
+        }
+        journal.note(20_000, || None, false);
+        let told = [Change::between(Some(1), Some(3)).unwrap(), Change::between(None, Some(3)).unwrap()];
+        assert_eq!(journal.take(|_| Some(&3)), told);
+    }
+
+    #[test]
+    fn what_came_and_went_and_is_there_again_is_new() {
+        let mut journal = Journal::default();
+        journal.note(1, || None, true);
+        journal.note_by_us(1, Some(1));
+        journal.note_removed(1, || Some(1), Some(1), true);
+        assert!(journal.is_empty());
+        // More than is kept of what came and went, and less.
+        for others in [0, 2 * MAX_VOID] {
+            for key in 2..2 + others {
+                journal.note(key, || None, false);
+                journal.note_removed(key, || Some(1), None, false);
+            }
+            journal.note(1, || None, false);
+            assert!(!journal.is_empty());
+            assert_eq!(journal.take(|_| Some(&3)), [Change::between(None, Some(3)).unwrap()]);
+        }
+    }
+
+    #[test]
+    fn what_there_was_before_is_told_to_be_gone_however_often_it_came_and_went() {
+        let mut journal = Journal::default();
+        journal.note_removed("key", || Some(1), None, false);
+        for _ in 0..3 {
+            journal.note("key", || None, false);
+            assert!(journal.note_removed("key", || Some(2), Some(2), false));
+        }
+        let changes = journal.take(|_| None);
+        assert_eq!(changes, [Change::between(Some(1), None).unwrap().with_last_words(Some(2))]);
+    }
+
+    #[test]
+    fn what_this_handle_set_and_went_is_told_by_its_end() {
+        let mut journal = Journal::default();
+        journal.note_removed("key", || Some(1), None, false);
+        journal.note_by_us("key", None);
+        assert!(journal.take(|_| None).pop().unwrap().is_removed());
+        journal.note_by_us("key", None);
+        assert!(journal.entries.is_empty(), "there is no such thing");
     }
 
     #[test]

@@ -87,8 +87,11 @@ impl Links {
             let mut link = Link::clone(&before);
             link.update(report, &mut self.kinds);
             self.replaced.forget(report.ifindex);
-            self.left.insert(report.ifindex, link);
-            self.journal.note(report.ifindex, || Some(*before), false);
+            if self.journal.note_removed(report.ifindex, || Some(*before), None, false) {
+                self.left.insert(report.ifindex, link);
+            } else {
+                self.told.remove(&report.ifindex);
+            }
         } else if let Some(link) = self.left.get_mut(&report.ifindex) {
             link.update(report, &mut self.kinds);
         }
@@ -99,7 +102,7 @@ impl Links {
         self.told.remove(&ifindex);
         if let Some(link) = self.by_index.remove(&ifindex) {
             self.replaced.forget(ifindex);
-            self.journal.note(ifindex, || Some(*link), false);
+            self.journal.note_removed(ifindex, || Some(*link), None, false);
         }
     }
 
@@ -112,11 +115,6 @@ impl Links {
 
     pub(super) fn has_changes(&self) -> bool {
         !self.journal.is_empty()
-    }
-
-    /// The links touched since changes were last told.
-    pub(super) fn touched(&self) -> impl Iterator<Item = IfIndex> {
-        self.journal.keys().copied()
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Link>> {

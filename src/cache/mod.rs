@@ -7,8 +7,11 @@ pub(crate) mod ports;
 #[cfg(any(test, fuzzing))]
 mod invariants;
 mod journal;
+mod option_map;
 mod order;
 mod original_hwaddr;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -44,6 +47,8 @@ pub(crate) struct Cache {
     gone: bool,
     /// The driver told of the team since its own link was last looked at.
     stirred: bool,
+    /// Ports that may have another name than their links: they or their links were told of since ports were last named.
+    unnamed: Vec<IfIndex>,
     links: Links,
     ports: Ports,
     options: Options,
@@ -58,6 +63,7 @@ impl Cache {
             unannounced: BTreeSet::new(),
             gone: false,
             stirred: false,
+            unnamed: Vec::new(),
             links: Links::default(),
             ports: Ports::default(),
             options: Options::default(),
@@ -71,10 +77,7 @@ impl Cache {
 
     /// What is known by now is no change: what changes from here on is told.
     pub(crate) fn resume(&mut self) {
-        let ports: Vec<IfIndex> = self.ports.iter().map(Port::ifindex).collect();
-        for ifindex in ports {
-            self.name_port(ifindex);
-        }
+        self.name_ports();
         self.set_paused(false);
     }
 
@@ -158,6 +161,9 @@ impl Cache {
         // Before it is a port, a link is not followed: the first event about it is that it became one.
         let is_enslaved_now = is_event && self.scope == LinkScope::Team;
         self.links.apply(report, given, is_enslaved_now);
+        if self.ports.get(report.ifindex).is_some() {
+            self.unnamed.push(report.ifindex);
+        }
         if is_usurped {
             self.team_gone();
         } else if is_team {
@@ -229,8 +235,9 @@ impl Cache {
             Report::Ports(ports) => {
                 for port in &ports {
                     self.ports.apply(port);
+                    self.unnamed.push(port.port.ifindex);
                     if port.fate.removed {
-                        self.options.port_gone(port.port.ifindex());
+                        self.options.port_gone(port.port.ifindex);
                     }
                 }
             }
@@ -251,7 +258,12 @@ impl Cache {
                 let options = self.with_port_names(options);
                 self.options.replace_first(options, |port| self.ports.get(port).is_some());
             }
-            Report::Ports(ports) => self.ports.replace(&ports),
+            Report::Ports(ports) => {
+                self.ports.replace(&ports);
+                self.unnamed.extend(self.ports.iter().map(Port::ifindex));
+                // Options that are listed after them have their names from the start.
+                self.name_ports();
+            }
         }
     }
 
@@ -329,16 +341,11 @@ impl Cache {
 
     /// Gives the ports the names of their links. Either can be the first to arrive, and a link can be renamed.
     pub(crate) fn name_ports(&mut self) {
-        let touched: Vec<IfIndex> = self.links.touched().chain(self.ports.touched()).collect();
-        for ifindex in touched {
-            self.name_port(ifindex);
-        }
-    }
-
-    fn name_port(&mut self, ifindex: IfIndex) {
-        let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, link.name()));
-        if let Some(name) = name {
-            self.options.name_port(ifindex, &name);
+        for ifindex in std::mem::take(&mut self.unnamed) {
+            let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, link.name()));
+            if let Some(name) = name {
+                self.options.name_port(ifindex, &name);
+            }
         }
     }
 }

@@ -1,9 +1,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::journal::Journal;
+use super::option_map::OptionMap;
 use super::order::Order;
 use crate::changes::Change;
 use crate::iter;
@@ -16,7 +15,7 @@ use crate::netlink::codec::team::{Fate, OptionReport};
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    by_id: IndexMap<OptionId, TeamOption>,
+    by_id: OptionMap,
     journal: Journal<OptionId, TeamOption>,
     order: Order<OptionId>,
     /// The last list ended before an option that the driver cannot tell.
@@ -27,7 +26,7 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn iter(&self) -> iter::Options<'_> {
-        iter::Options(self.by_id.values())
+        self.by_id.iter()
     }
 
     pub(crate) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
@@ -55,7 +54,7 @@ impl Options {
         let is_same_mode = mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
         let kept = self
             .by_id
-            .values()
+            .iter()
             .filter(|option| is_same_mode && !told.contains(&option.id) && option.id.port.is_none_or(&is_port));
         reports.extend(kept.map(|option| OptionReport { option: option.clone(), fate: Fate::default() }));
         self.replace(reports);
@@ -76,14 +75,14 @@ impl Options {
     /// Whether these are the options that there are, in the same order: so it is unless the mode or the ports changed.
     fn is_list_of(&self, reports: &[OptionReport]) -> bool {
         self.by_id.len() == reports.len()
-            && self.by_id.keys().zip(reports).all(|(id, report)| *id == report.option.id && !report.fate.removed)
+            && self.iter().zip(reports).all(|(option, report)| option.id == report.option.id && !report.fate.removed)
     }
 
     fn update(&mut self, reports: Vec<OptionReport>) {
-        for ((id, option), report) in self.by_id.iter_mut().zip(reports) {
+        for (option, report) in self.by_id.iter_mut().zip(reports) {
             if report.fate.changed || option.value != report.option.value {
                 let before = std::mem::replace(option, report.option);
-                self.journal.note(id.clone(), || Some(before), report.fate.changed);
+                self.journal.note(before.id.clone(), || Some(before), report.fate.changed);
             } else {
                 option.port_name = report.option.port_name;
             }
@@ -95,24 +94,23 @@ impl Options {
         for report in reports {
             let id = report.option.id.clone();
             if let Some(option) = old.get(&id) {
-                self.by_id.insert(id.clone(), option.clone());
+                self.by_id.insert(option.clone());
             }
             self.store(report);
-            old.swap_remove(&id);
+            old.remove(&id);
         }
-        for (id, option) in old {
-            self.journal.note(id, || Some(option), false);
+        for option in old.iter() {
+            self.journal.note_removed(option.id.clone(), || Some(option.clone()), None, false);
         }
     }
 
     /// Forgets the options of a port that is gone. The driver tells that they go before it tells that of the port,
     /// unless it cannot.
     pub(super) fn port_gone(&mut self, port: IfIndex) {
-        let gone: Vec<OptionId> = self.by_id.keys().filter(|id| id.port == Some(port)).cloned().collect();
-        for id in gone {
-            let before = self.by_id.shift_remove(&id);
+        for option in self.by_id.remove_port(port) {
+            let id = option.id.clone();
             self.order.removed(id.clone());
-            self.journal.note(id, || before, false);
+            self.journal.note_removed(id, || Some(option), None, false);
         }
     }
 
@@ -154,26 +152,26 @@ impl Options {
 
     /// Takes over the name of the link under a port. That changes no option.
     pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<str>) {
-        for option in self.by_id.values_mut().filter(|option| option.id.port == Some(port)) {
+        for option in self.by_id.of_port_mut(port) {
             option.port_name = Some(Arc::clone(name));
         }
     }
 
     /// Notes that this handle set an option.
     pub(super) fn set_by_us(&mut self, id: &OptionId) {
-        self.journal.note_by_us(id.clone(), || self.by_id.get(id).cloned());
+        self.journal.note_by_us(id.clone(), self.by_id.get(id).cloned());
     }
 
     fn store(&mut self, report: OptionReport) {
         let id = report.option.id.clone();
         let before = self.by_id.get(&id).cloned();
         if report.fate.removed {
-            if self.by_id.shift_remove(&id).is_some() {
+            if self.by_id.remove(&id) {
                 self.order.removed(id.clone());
             }
-            self.journal.note_removed(id, || before, report.option, report.fate.changed);
+            self.journal.note_removed(id, || before, Some(report.option), report.fate.changed);
         } else {
-            if self.by_id.insert(id.clone(), report.option).is_none() {
+            if self.by_id.insert(report.option).is_none() {
                 self.order.added(&id);
             }
             self.journal.note(id, || before, report.fate.changed);

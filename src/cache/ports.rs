@@ -37,7 +37,7 @@ impl Ports {
             if self.by_index.shift_remove(&ifindex).is_some() {
                 self.order.removed(ifindex);
             }
-            self.journal.note_removed(ifindex, || before, port, report.fate.changed);
+            self.journal.note_removed(ifindex, || before, Some(port), report.fate.changed);
         } else {
             if self.by_index.insert(ifindex, port).is_none() {
                 self.order.added(&ifindex);
@@ -87,7 +87,7 @@ impl Ports {
             old.shift_remove(&ifindex);
         }
         for (ifindex, port) in old {
-            self.journal.note(ifindex, || Some(port), false);
+            self.journal.note_removed(ifindex, || Some(port), None, false);
         }
     }
 
@@ -118,11 +118,6 @@ impl Ports {
 
     pub(super) fn has_changes(&self) -> bool {
         !self.journal.is_empty()
-    }
-
-    /// The ports touched since changes were last told.
-    pub(super) fn touched(&self) -> impl Iterator<Item = IfIndex> {
-        self.journal.keys().copied()
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Port>> {

@@ -139,7 +139,8 @@ pub enum Error {
         /// The link's index.
         ifindex: IfIndex,
     },
-    /// The kernel would not take this as the name of a device; nothing was sent.
+    /// The kernel would not take this as the name of a device. Nothing was sent, but for the question whether it is the
+    /// alternative name of one where that was to be opened.
     #[error("{name:?} cannot name a device: {reason}")]
     InvalidName {
         /// The name.

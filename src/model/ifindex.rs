@@ -34,6 +34,11 @@ impl IfIndex {
         }
     }
 
+    /// Whether a link can have this index: the kernel takes it for a signed number.
+    pub(crate) const fn is_possible(self) -> bool {
+        self.get() <= i32::MAX.unsigned_abs()
+    }
+
     /// The bare number, as system calls and other libraries take it.
     #[must_use]
     pub const fn get(self) -> u32 {

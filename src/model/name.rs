@@ -19,8 +19,10 @@ pub(crate) fn check(name: &str) -> Result<()> {
         "it has a colon"
     } else if name.contains('%') {
         "it has a percent sign"
-    } else if name.contains(|c: char| c.is_whitespace()) {
+    } else if name.bytes().any(is_space) {
         "it has white space"
+    } else if name.bytes().any(|byte| byte == NO_BREAK_SPACE) {
+        "the kernel takes its byte 0xa0 for white space"
     } else if name.contains('\0') {
         "it has a NUL"
     } else if name.len() > MAX_LEN {
@@ -31,13 +33,21 @@ pub(crate) fn check(name: &str) -> Result<()> {
     Err(Error::InvalidName { name: name.to_owned(), reason })
 }
 
+/// The kernel's `isspace` without its byte 0xa0. It looks at bytes, not at characters.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | b' ')
+}
+
+/// White space in ISO 8859-1, which the kernel takes it for. In UTF-8 it ends `à`, among others.
+const NO_BREAK_SPACE: u8 = 0xa0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_that_the_kernel_takes_pass() {
-        for name in ["t", "team0", "fifteen-bytes-x", "a.b", "...", "ä"] {
+        for name in ["t", "team0", "fifteen-bytes-x", "a.b", "...", "ä", "a\u{3000}b", "a\u{85}b", "a\u{2028}b"] {
             check(name).unwrap();
         }
     }
@@ -53,7 +63,9 @@ mod tests {
             ("team%d", "percent"),
             ("a b", "white space"),
             ("a\tb", "white space"),
-            ("a\u{a0}b", "white space"),
+            ("a\x0bb", "white space"),
+            ("a\u{a0}b", "0xa0"),
+            ("voilà", "0xa0"),
             ("a\0b", "NUL"),
             ("sixteen-bytes-xx", "15 bytes"),
             ("äääääääää", "15 bytes"),

@@ -131,7 +131,11 @@ impl RtnlSocket {
     ///
     /// `RTM_GETLINK`, rtnetlink(7).
     pub fn link_by_index(&mut self, ifindex: IfIndex) -> Result<LinkRecord> {
-        self.one(link::get_request(ifindex), &format!("index {ifindex}"))
+        let device = format!("index {ifindex}");
+        if !ifindex.is_possible() {
+            return Err(Error::NoSuchDevice { device });
+        }
+        self.one(link::get_request(ifindex), &device)
     }
 
     /// Asks for the link that has this name or alternative name; of these one may have up to 127 bytes.

@@ -2,11 +2,12 @@
 
 use std::thread;
 
-use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, TeamHandle};
+use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, SocketBuilder, TeamHandle};
 use nix::sched::{CloneFlags, unshare};
 use rustix::io::Errno;
 
 use crate::netns::{dummies, enter, index, ip, ip_json, veth};
+use crate::raw::Raw;
 use crate::truth::assert_true;
 use crate::watch::{refusal, team_with};
 
@@ -85,7 +86,7 @@ fn what_does_not_exist_is_not_opened() {
     let error = TeamHandle::open("team0").unwrap_err();
     assert!(matches!(&error, Error::NoSuchDevice { device } if device == "team0"), "{error:?}");
     assert_eq!(error.to_string(), "no such device: team0");
-    for number in [4711, 0x7fff_ffff] {
+    for number in [4711, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
         let error = TeamHandle::open_index(IfIndex::new(number).unwrap()).unwrap_err();
         assert!(matches!(&error, Error::NoSuchDevice { .. }), "{error:?}");
         assert_eq!(error.to_string(), format!("no such device: index {number}"));
@@ -116,14 +117,16 @@ fn recreating_leaves_a_team_alone_that_has_the_name_beside_its_own() {
 }
 
 #[test]
-fn a_longer_alternative_name_is_looked_up_first_and_opened_by_its_index() {
+fn an_alternative_name_may_be_what_no_name_can_be() {
     enter();
-    let mut team = TeamHandle::create("team0").unwrap();
-    let long = "an-alternative-name-of-more-than-fifteen-bytes";
-    ip(&format!("link property add dev team0 altname {long}"));
-    assert!(matches!(TeamHandle::open(long), Err(Error::InvalidName { name, .. }) if name == long));
-    let ifindex = team.ifindex(long).unwrap();
-    assert_eq!(TeamHandle::open_index(ifindex).unwrap().name(), "team0");
+    let team = TeamHandle::create("team0").unwrap();
+    let longest = "x".repeat(127);
+    let mut raw = Raw::new();
+    for name in ["lab/up", "t:0", "a b", "team%d", ".", "voil\u{e0}", "more-than-15-bytes", &longest] {
+        assert!(matches!(TeamHandle::open(name), Err(Error::InvalidName { name: told, .. }) if told == name), "{name}");
+        raw.add_alternative_name(team.team_ifindex(), name).unwrap();
+        assert_eq!(TeamHandle::open(name).unwrap().name(), "team0", "{name}");
+    }
 }
 
 #[test]
@@ -202,6 +205,19 @@ fn a_handle_works_on_in_a_thread_of_another_namespace() {
     let active = here.option(&OptionId::global("activeport")).unwrap().value().clone();
     assert_eq!(active, OptionValue::U32(d0.get()));
     assert_true(&team);
+}
+
+#[test]
+fn a_receive_buffer_that_is_larger_than_any_is_the_largest() {
+    enter();
+    let _team = TeamHandle::create("team0").unwrap();
+    for bytes in [0x7fff_ffff, usize::MAX] {
+        let events = SocketBuilder::new().receive_buffer(bytes).link_events().unwrap();
+        assert_eq!(events.receive_buffer().unwrap(), 0x7fff_fffe);
+        let team = TeamHandle::builder().receive_buffer(bytes).open("team0").unwrap();
+        assert_eq!(team.receive_buffers().unwrap().team, 0x7fff_fffe);
+        assert_eq!(SocketBuilder::new().receive_buffer(bytes).rtnl().unwrap().link_by_name("lo").unwrap().mtu(), 65536);
+    }
 }
 
 #[test]

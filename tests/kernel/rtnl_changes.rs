@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, MacVlanMode};
+use libteam::netlink_packet_core::DefaultNla;
+use libteam::netlink_packet_route::RouteNetlinkMessage;
+use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkMessage, MacVlanMode};
 use libteam::{ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
 use rustix::io::Errno;
 use serde_json::Value;
@@ -373,4 +375,21 @@ fn addresses_are_what_ip_makes_them() {
     }
     assert_eq!(strip("ours"), strip("theirs"));
     assert_eq!(strip("ours").len(), all.len() - 3);
+}
+
+#[test]
+fn a_name_that_is_no_text_is_put_back_as_it_was() {
+    let mut rtnl = rtnl();
+    ip_batch(&["link add d0 type dummy", "link add d1 type dummy"]);
+    let d0 = index("d0");
+    let name = LinkAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec()));
+    let mut message = LinkMessage::default();
+    message.header.index = d0.get();
+    message.attributes.push(name);
+    rtnl.request(RouteNetlinkMessage::SetLink(message), 0).unwrap();
+
+    // A dummy takes no ports.
+    let error = rtnl.set_link(d0, &set().name("x").master(index("d1"))).unwrap_err();
+    assert!(error.to_string().starts_with("the kernel refused making e\u{fffd} a port of link"), "{error}");
+    assert_eq!(rtnl.link_by_index(d0).unwrap().attribute(3), Some(&b"e\xff\0"[..]));
 }

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use libteam::netlink_packet_core::DefaultNla;
 use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute};
-use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, Result, RtnlSocket};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkSettings, NewLink, Result, RtnlSocket};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
 use crate::kernel::explains_addresses;
 use crate::netns::{enter, index, ip, ip_batch, without};
+use crate::raw::Raw;
 
 /// Panics unless the kernel refused this with this number and these words, `""` for none.
 fn assert_refused<T: Debug>(result: Result<T>, kind: ErrorKind, errno: Errno, op: &str, words: &str) {
@@ -97,6 +98,17 @@ fn what_does_not_exist() {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
         assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotFound, "no such device: index 4711"));
+    }
+    // The kernel takes these for negative numbers.
+    for impossible in [0x8000_0000, u32::MAX].map(|number| IfIndex::new(number).unwrap()) {
+        for result in [
+            rtnl.delete_link(impossible),
+            rtnl.set_link(impossible, &LinkSettings::new().up()),
+            rtnl.link_by_index(impossible).map(drop),
+            rtnl.links(&LinkFilter::new().master(impossible)).map(drop),
+        ] {
+            assert_eq!(result.unwrap_err().to_string(), format!("no such device: index {impossible}"));
+        }
     }
     let vlan = rtnl.create_link(&NewLink::vlan("x", absent(), 5));
     let words = "8021q: link does not exist";
@@ -305,4 +317,26 @@ fn a_name_that_no_link_can_have_is_not_sent() {
         }
     }
     assert_eq!(everything(), before);
+}
+
+#[test]
+fn white_space_in_a_name_is_what_the_kernel_takes_for_it() {
+    let mut rtnl = scene();
+    let mut raw = Raw::new();
+    // Every byte that text can have in a character of one byte, or as the last one of two; and characters of three.
+    let characters = ('\u{1}'..'\u{c0}').chain(['\u{e0}', '\u{1680}', '\u{2003}', '\u{2028}', '\u{3000}', '\u{4820}']);
+    for (character, number) in characters.filter(|character| *character != '%').zip(9000..) {
+        let (name, ifindex) = (format!("a{character}"), IfIndex::new(number).unwrap());
+        let ours = rtnl.create_link(&NewLink::dummy(&name).index(ifindex));
+        match raw.add_dummy(&name, IfIndex::new(number + 1000).unwrap()) {
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                assert!(matches!(ours, Err(Error::InvalidName { .. })), "{name:?}: {ours:?}");
+            }
+            Err(error) => {
+                assert_eq!(error.raw_os_error(), Some(Errno::EXIST.raw_os_error()), "{name:?}");
+                rtnl.delete_link(ours.unwrap()).unwrap();
+            }
+            Ok(()) => panic!("the kernel takes {name:?}, and the library does not: {ours:?}"),
+        }
+    }
 }

@@ -146,10 +146,12 @@ fn no_such_link_and_a_refusal_are_different_errors() {
         let error = rtnl.link_by_name(name).unwrap_err();
         assert!(matches!(error, Error::NoSuchDevice { .. }), "{name:?}: {error:?}");
     }
-    let none = IfIndex::from(NonZeroU32::new(0x7fff_ffff).unwrap());
-    assert!(matches!(rtnl.link_by_index(none), Err(Error::NoSuchDevice { .. })));
-    // An index that the kernel cannot have is refused.
-    let error = rtnl.link_by_index(IfIndex::from(NonZeroU32::MAX)).unwrap_err();
+    for number in [0x7fff_ffff, 0x8000_0000, u32::MAX] {
+        let none = IfIndex::from(NonZeroU32::new(number).unwrap());
+        assert!(matches!(rtnl.link_by_index(none), Err(Error::NoSuchDevice { .. })));
+    }
+    // A question for no link is refused.
+    let error = rtnl.request(RouteNetlinkMessage::GetLink(LinkMessage::default()), 0).unwrap_err();
     assert!(matches!(error, Error::Kernel { kind: ErrorKind::Invalid, .. }), "{error:?}");
     // The socket goes on working.
     assert_eq!(rtnl.link_by_name("lo").unwrap().ifindex().get(), 1);

@@ -110,10 +110,12 @@ impl RtnlSocket {
     ///
     /// `RTM_DELLINK`, rtnetlink(7).
     pub fn delete_link(&mut self, ifindex: IfIndex) -> Result<()> {
+        let no_such_device = || Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
+        if !ifindex.is_possible() {
+            return no_such_device();
+        }
         match self.delete(ifindex) {
-            Err(failure) if failure.refusal() == Some(Errno::NODEV) => {
-                Err(Error::NoSuchDevice { device: format!("index {ifindex}") })
-            }
+            Err(failure) if failure.refusal() == Some(Errno::NODEV) => no_such_device(),
             result => {
                 let name = self.name_for(&result, ifindex);
                 result.during(|| format!("deleting {name}"))

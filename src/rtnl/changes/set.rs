@@ -13,7 +13,7 @@ use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::link::{self, LinkNews};
 use crate::netlink::connection::Part;
 use crate::netlink::failure::{During, Failure};
-use crate::rtnl::RtnlSocket;
+use crate::rtnl::{LinkRecord, RtnlSocket};
 
 pub(super) const NO_LINK: DecodeError = DecodeError::new("there is no link in it");
 
@@ -92,6 +92,9 @@ impl RtnlSocket {
 
     /// What a link is now; nothing if there is none.
     pub(super) fn snapshot(&mut self, ifindex: IfIndex) -> Result<Option<Snapshot>, Failure> {
+        if !ifindex.is_possible() {
+            return Ok(None);
+        }
         match self.ask_for_link(link::get_request(ifindex)) {
             Ok(None) => Err(NO_LINK.into()),
             Err(failure) if failure.refusal() == Some(Errno::NODEV) => Ok(None),
@@ -175,7 +178,7 @@ impl RtnlSocket {
 /// The link that a message tells of.
 pub(super) fn link_in(frame: Frame<'_>) -> Result<Option<Snapshot>, DecodeError> {
     Ok(match link::decode(frame.kind, frame.payload)? {
-        LinkNews::Present(report) => Some(Snapshot::from(&report)),
+        LinkNews::Present(report) => Some(Snapshot::new(&report, &LinkRecord::new(frame.payload)?)),
         _ => None,
     })
 }

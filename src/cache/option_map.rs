@@ -1,0 +1,123 @@
+use indexmap::IndexMap;
+
+use crate::iter;
+use crate::model::ifindex::IfIndex;
+use crate::model::option::{OptionId, TeamOption};
+
+/// Options by their id: the team's own, then port by port, in the order in which they came.
+///
+/// A team may have hundreds of ports, and most of what happens is about one of them: what is done with the options of
+/// one port costs nothing of the others.
+#[derive(Debug, Default)]
+pub(super) struct OptionMap {
+    by_port: iter::OptionsByPort,
+}
+
+impl OptionMap {
+    pub(super) fn iter(&self) -> iter::Options<'_> {
+        iter::Options::over(&self.by_port)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut TeamOption> {
+        self.by_port.values_mut().flat_map(IndexMap::values_mut)
+    }
+
+    pub(super) fn of_port_mut(&mut self, port: IfIndex) -> impl Iterator<Item = &mut TeamOption> {
+        self.by_port.get_mut(&Some(port)).into_iter().flat_map(IndexMap::values_mut)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.iter().len()
+    }
+
+    pub(super) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
+        self.by_port.get(&id.port)?.get(id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &OptionId) -> Option<&mut TeamOption> {
+        self.by_port.get_mut(&id.port)?.get_mut(id)
+    }
+
+    /// Puts an option in the place of the one that has its id, which is returned, or behind all others of its port.
+    pub(super) fn insert(&mut self, option: TeamOption) -> Option<TeamOption> {
+        self.by_port.entry(option.id.port).or_default().insert(option.id.clone(), option)
+    }
+
+    /// False if there is none.
+    pub(super) fn remove(&mut self, id: &OptionId) -> bool {
+        let Some(siblings) = self.by_port.get_mut(&id.port) else { return false };
+        let is_removed = siblings.shift_remove(id).is_some();
+        if siblings.is_empty() {
+            self.by_port.shift_remove(&id.port);
+        }
+        is_removed
+    }
+
+    /// Removes all options of a port, and returns them.
+    pub(super) fn remove_port(&mut self, port: IfIndex) -> impl Iterator<Item = TeamOption> {
+        self.by_port.shift_remove(&Some(port)).into_iter().flat_map(IndexMap::into_values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::option_value::OptionValue;
+
+    fn option(port: Option<u32>, name: &'static str, value: u32) -> TeamOption {
+        let id = OptionId { port: port.and_then(IfIndex::new), ..OptionId::global(name) };
+        TeamOption { id, value: OptionValue::U32(value), port_name: None }
+    }
+
+    fn map_of(options: &[TeamOption]) -> OptionMap {
+        let mut map = OptionMap::default();
+        for option in options {
+            map.insert(option.clone());
+        }
+        map
+    }
+
+    fn texts<'a>(options: impl Iterator<Item = &'a TeamOption>) -> Vec<String> {
+        options.map(|option| format!("{}={}", option.id, option.value)).collect()
+    }
+
+    #[test]
+    fn they_are_in_the_order_of_their_ports_from_both_ends() {
+        let map = map_of(&[option(None, "a", 1), option(Some(9), "b", 2), option(Some(3), "b", 3)]);
+        let mut expected = ["a=1", "b of port 9=2", "b of port 3=3"].map(str::to_owned).to_vec();
+        assert_eq!(texts(map.iter()), expected);
+        expected.reverse();
+        assert_eq!(texts(map.iter().rev()), expected);
+        let mut iter = map.iter();
+        for left in [2, 1, 0, 0] {
+            let _ = if left == 1 { iter.next_back() } else { iter.next() };
+            assert_eq!((iter.len(), iter.size_hint()), (left, (left, Some(left))));
+        }
+    }
+
+    #[test]
+    fn one_that_is_there_keeps_its_place_and_one_that_went_has_lost_it() {
+        let mut map = map_of(&[option(Some(9), "b", 1), option(Some(9), "c", 2), option(Some(3), "b", 3)]);
+        assert_eq!(map.insert(option(Some(9), "b", 4)), Some(option(Some(9), "b", 1)));
+        assert_eq!(texts(map.iter()), ["b of port 9=4", "c of port 9=2", "b of port 3=3"]);
+        for name in ["b", "c"] {
+            let id = option(Some(9), name, 0).id;
+            assert!(map.remove(&id));
+            assert!(!map.remove(&id));
+            assert_eq!(map.get(&id), None);
+        }
+        assert_eq!((map.len(), map.by_port.len()), (1, 1));
+        assert_eq!(map.insert(option(Some(9), "c", 5)), None);
+        assert_eq!(texts(map.iter()), ["b of port 3=3", "c of port 9=5"]);
+    }
+
+    #[test]
+    fn those_of_one_port_are_found_without_the_others() {
+        let mut map = map_of(&[option(None, "a", 1), option(Some(9), "b", 2), option(Some(3), "b", 3)]);
+        for option in map.of_port_mut(IfIndex::new(9).unwrap()) {
+            option.value = OptionValue::U32(7);
+        }
+        assert_eq!(texts(map.iter()), ["a=1", "b of port 9=7", "b of port 3=3"]);
+        assert_eq!(map.of_port_mut(IfIndex::new(4).unwrap()).count(), 0);
+    }
+}

@@ -1,0 +1,127 @@
+//! What the cache keeps when nobody has its changes told.
+
+use super::*;
+use crate::changes::{Change, LinkChange};
+use crate::model::option::TeamOption;
+use crate::model::port::Duplex;
+use crate::netlink::codec::link::{
+    IFLA_EVENT, IFLA_EVENT_NOTIFY_PEERS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK,
+};
+use crate::netlink::codec::team::{Fate, PortReport};
+use crate::netlink::scripted::attribute;
+
+const TEAM: u32 = 2;
+
+fn index(number: u32) -> IfIndex {
+    IfIndex::new(number).unwrap()
+}
+
+fn cache(scope: LinkScope) -> Cache {
+    let mut cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
+    cache.pause();
+    link(&mut cache, TEAM, "team0", None, 0);
+    cache.resume();
+    cache
+}
+
+/// A message of the kernel about a link.
+fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event: u32) {
+    let mut payload = vec![0; 16];
+    payload[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    payload[12..16].fill(0xff);
+    payload.extend(attribute(IFLA_IFNAME, format!("{name}\0").as_bytes()));
+    payload.extend(attribute(IFLA_MTU, &1500_u32.to_ne_bytes()));
+    payload.extend(attribute(IFLA_EVENT, &event.to_ne_bytes()));
+    payload.extend(master.map(|master| attribute(IFLA_MASTER, &master.to_ne_bytes())).unwrap_or_default());
+    if ifindex == TEAM {
+        payload.extend(attribute(18, &attribute(1, b"team\0")));
+    }
+    cache.apply_link(&crate::netlink::codec::link::decode(RTM_NEWLINK, &payload).unwrap());
+}
+
+/// What the driver says of a port and its options when it comes or goes.
+fn port(ifindex: u32, removed: bool) -> [Report; 2] {
+    let fate = Fate { changed: true, removed };
+    let port = Port { ifindex: index(ifindex), name: None, link_up: true, speed_mbps: None, duplex: Duplex::Unknown };
+    let options = [names::ENABLED, names::PRIORITY].map(|name| {
+        let id = OptionId::port(name, index(ifindex));
+        OptionReport { option: TeamOption { id, value: OptionValue::U32(1), port_name: None }, fate }
+    });
+    [Report::Ports(vec![PortReport { port, fate }]), Report::Options(options.into())]
+}
+
+fn hear(cache: &mut Cache, reports: [Report; 2]) {
+    for report in reports {
+        cache.apply_team(report);
+    }
+}
+
+/// A link comes, becomes a port, is set an option, and goes again.
+fn come_and_go(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
+    let name = format!("p{ifindex}");
+    link(cache, ifindex, &name, None, 0);
+    link(cache, ifindex, &name, Some(TEAM), 0);
+    hear(cache, port(ifindex, false));
+    link(cache, ifindex, &name, Some(TEAM), IFLA_EVENT_NOTIFY_PEERS);
+    cache.name_ports();
+    cache.set_by_us(&OptionId::port(names::PRIORITY, index(ifindex)));
+    hear(cache, port(ifindex, true));
+    cache.set_by_us(&OptionId::port(names::PRIORITY, index(ifindex)));
+    link(cache, ifindex, &name, None, 0);
+    if is_deleted {
+        cache.link_removed(index(ifindex));
+    }
+    cache.settle_order();
+    cache.name_ports();
+}
+
+#[test]
+fn of_what_comes_and_goes_for_ever_nothing_is_kept() {
+    for scope in [LinkScope::All, LinkScope::Team] {
+        let mut cache = cache(scope);
+        for ifindex in 10..2000 {
+            // In the narrow scope nobody hears of a link that is no port any more.
+            come_and_go(&mut cache, ifindex, scope == LinkScope::All);
+            let kept = format!("{cache:?}").len();
+            assert!(kept < 100_000, "{scope:?}: {kept} bytes of text after {ifindex}");
+        }
+        assert_eq!(cache.take_changes(), Changes::default());
+    }
+}
+
+#[test]
+fn what_is_there_in_the_end_is_told_however_often_it_went() {
+    for scope in [LinkScope::All, LinkScope::Team] {
+        let mut cache = cache(scope);
+        for _ in 0..100 {
+            come_and_go(&mut cache, 10, true);
+        }
+        link(&mut cache, 10, "p10", Some(TEAM), 0);
+        hear(&mut cache, port(10, false));
+        cache.name_ports();
+        let changes = cache.take_changes();
+        assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (1, 1, 2));
+        assert!(changes.links().all(|link| link.is_added() && !link.what().contains(LinkChange::NOTIFY_PEERS)));
+        assert!(changes.ports().all(|port| port.is_added() && port.latest().name() == Some("p10")));
+        // What this handle set went with the option.
+        assert!(changes.options().all(|option| option.is_added() && !option.is_by_us()));
+
+        for _ in 0..100 {
+            come_and_go(&mut cache, 10, true);
+        }
+        let changes = cache.take_changes();
+        assert!(changes.links().all(Change::is_removed) && changes.links().len() == 1);
+        assert!(changes.ports().all(Change::is_removed) && changes.ports().len() == 1);
+        assert!(changes.options().all(Change::is_removed) && changes.options().len() == 2);
+    }
+}
+
+#[test]
+fn options_that_are_listed_after_their_ports_have_their_names_from_the_start() {
+    let mut cache = cache(LinkScope::Team);
+    link(&mut cache, 10, "p10", Some(TEAM), 0);
+    for report in port(10, false) {
+        cache.replace_team(report);
+    }
+    assert!(cache.options().iter().all(|option| option.port_name.as_deref() == Some("p10")));
+}
