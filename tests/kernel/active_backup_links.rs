@@ -186,8 +186,8 @@ fn another_team_that_took_the_index_unheard_is_set_up() {
     raw.delete(team).unwrap();
     raw.add("team", "team0", team).unwrap();
     daemon.signal(Signal::SIGCONT);
-    daemon.until("it is set up", |status| status["hwaddr"] == TEAM_HWADDR && status["active"] == "eth1");
-    assert_eq!(TeamHandle::open("team0").unwrap().mode(), Some(Mode::ActiveBackup));
+    wait_until("it is set up", || TeamHandle::open("team0").unwrap().mode() == Some(Mode::ActiveBackup));
+    daemon.until("its address is set", |status| status["hwaddr"] == TEAM_HWADDR && status["active"] == "eth1");
     ip("link set far1 down");
     daemon.until_active("eth2");
 }
