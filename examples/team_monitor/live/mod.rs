@@ -47,8 +47,10 @@ pub(crate) fn run(name: &str) -> Result<ExitCode, Box<dyn Error>> {
         follow(&mut team, &mut view, now)?;
         screen.draw(|frame| draw::draw(frame, &view, &mut scroll, now))?;
 
-        let next_frame = now + FRAME;
-        let mut until = now + REST;
+        // From now: where drawing takes longer than that, what comes is heard all the same.
+        let drawn = Instant::now();
+        let next_frame = drawn + FRAME;
+        let mut until = drawn + REST;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             match sources.wait(team.as_ref(), left)? {
                 Woken::Not => break,
