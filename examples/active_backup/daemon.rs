@@ -35,7 +35,8 @@ struct Daemon<'a> {
     /// Links may have come or changed since they were last looked at.
     look: bool,
     retry: Option<Instant>,
-    /// What could not be read when it was last tried. It may say for ever that there is something to read.
+    /// Whether links or those who ask could not be heard when it was last tried: their sockets may say for ever that there
+    /// is something to read.
     is_deaf: bool,
     /// The trouble that was told last: it is not told again and again.
     trouble: Option<String>,

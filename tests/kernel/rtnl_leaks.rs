@@ -6,7 +6,7 @@ use std::process::Command;
 
 use libteam::{AddressFilter, Error, IfIndex, LinkFilter, RtnlSocket};
 
-use crate::netns::enter;
+use crate::netns::{enter, own_namespace};
 
 const REQUESTS: u32 = 10_000;
 /// One byte that each request left would be more.
@@ -48,7 +48,7 @@ fn requests_by_themselves() {
     assert_eq!(after.0, before.0, "descriptors");
     assert!(after.1 <= before.1 + FEW_KIBIBYTES, "KiB: {} grew to {}", before.1, after.1);
     // Sockets that are opened and closed, and handed to a thread of another namespace meanwhile.
-    let namespace = fs::File::open("/proc/thread-self/ns/net").unwrap();
+    let namespace = own_namespace();
     let before = held().0;
     for _ in 0..200 {
         drop(RtnlSocket::in_namespace(&namespace).unwrap());

@@ -16,10 +16,9 @@ use super::numbers::Numbers;
 use super::rest::View;
 use super::truthful::assert_truthful;
 use crate::difference::Difference;
+use crate::effort::patience;
 use crate::watch::Replica;
 
-/// How long a storm may take before a handle has told all of it.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Without a message for this long, a storm is over.
 const QUIET: Duration = Duration::from_millis(40);
 
@@ -80,7 +79,7 @@ impl Observer {
 
     /// Follows a storm until it is over and everything is told.
     pub(super) fn follow(&mut self, log: &Log, over: &AtomicBool, numbers: &mut Numbers) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let sleepy = self.rng.bool();
         loop {
             let was_over = over.load(Ordering::Relaxed);
