@@ -9,6 +9,8 @@ mod announcing;
 mod daemon;
 #[path = "kernel/difference.rs"]
 mod difference;
+#[path = "kernel/directory.rs"]
+mod directory;
 #[path = "kernel/effort.rs"]
 mod effort;
 #[path = "kernel/failovers.rs"]

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, master, own_hwaddr, two_ports, wait_until};
+use crate::directory::Directory;
 use crate::netns::{enter, ip, run_ip};
 use crate::tool::{example, run};
 
@@ -110,7 +110,8 @@ fn a_configuration_that_makes_no_sense_is_refused() {
             "with the policy by_active the team has the hardware address of a port",
         ),
     ];
-    let file = PathBuf::from(format!("/run/libteam-test-{}.refused", std::process::id()));
+    let directory = Directory::for_sockets();
+    let file = directory.join("config");
     for (config, why) in refused {
         fs::write(&file, config.to_string()).unwrap();
         let mut command = Command::new(example("active_backup"));
@@ -120,7 +121,6 @@ fn a_configuration_that_makes_no_sense_is_refused() {
         assert!(outcome.stderr.contains(why), "{why}: {}", outcome.stderr);
         assert_eq!(outcome.status.code(), Some(1));
     }
-    fs::remove_file(&file).unwrap();
     assert!(!run_ip("link show dev team0").status.success(), "nothing is created");
 }
 

@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use crate::directory::Directory;
 use crate::effort::patience;
 use crate::netns::{ip, ip_json, veth};
 use crate::tool::example;
@@ -24,7 +24,7 @@ pub(crate) const TEAM_HWADDR: &str = "02:00:00:00:00:aa";
 /// A daemon in the namespace of the thread that started it.
 pub(crate) struct Daemon {
     child: Child,
-    directory: PathBuf,
+    directory: Directory,
 }
 
 impl Daemon {
@@ -35,19 +35,19 @@ impl Daemon {
 
     /// Starts it with more words on its command line, and with variables in its environment.
     pub(crate) fn start_with(config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        let directory = directory();
+        let directory = Directory::for_sockets();
         File::create(directory.join("log")).unwrap();
         Self::start_in(directory, config, words, variables)
     }
 
     /// Starts one whose standard error takes nothing.
     pub(crate) fn start_unheard(config: &Value) -> Self {
-        let directory = directory();
+        let directory = Directory::for_sockets();
         symlink("/dev/full", directory.join("log")).unwrap();
         Self::start_in(directory, config, &[], &[])
     }
 
-    fn start_in(directory: PathBuf, config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
+    fn start_in(directory: Directory, config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
         fs::write(directory.join("config"), config.to_string()).unwrap();
         let child = Command::new(example("active_backup"))
             .args(words)
@@ -73,7 +73,7 @@ impl Daemon {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    pub(crate) fn directory(&self) -> &PathBuf {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
@@ -142,17 +142,7 @@ impl Drop for Daemon {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
-}
-
-/// A new directory where a socket can be.
-fn directory() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let directory = PathBuf::from(format!("/run/libteam-test-{}-{number}", std::process::id()));
-    fs::create_dir(&directory).unwrap();
-    directory
 }
 
 /// Makes the virtual cables `eth1` to `far1`, and so on, whose ends send nothing by themselves.

@@ -5,6 +5,7 @@
 mod announcing;
 mod daemon;
 mod difference;
+mod directory;
 mod driver;
 mod effort;
 mod forger;

@@ -7,12 +7,13 @@ use std::thread;
 
 use libteam::{Mode, TeamHandle};
 
+use crate::directory::Directory;
 use crate::netns::{enter, ip, veth};
 use crate::tool::{example, hear_until, on_path, run};
 
-/// Compiles the guide's C program, with every warning an error.
-fn c_program() -> PathBuf {
-    let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("watch_ports");
+/// Compiles the guide's C program into a directory, with every warning an error.
+fn c_program(directory: &Directory) -> PathBuf {
+    let program = directory.join("watch_ports");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/watch_ports.c");
     let mut compiler = Command::new(on_path("team-cc", "libteam-dev"));
     compiler.args(["-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-O2", "-o"]);
@@ -56,13 +57,15 @@ fn both_programs_print_the_same() {
     let (ours, status) = watched_by(&example("watch_ports"));
     assert_eq!(ours, ["mode activebackup", "eth1: up", "eth1: down", "eth1: up", "removed"]);
     assert!(status.success());
-    assert_eq!(watched_by(&c_program()), (ours, status));
+    let directory = Directory::for_programs();
+    assert_eq!(watched_by(&c_program(&directory)), (ours, status));
 }
 
 #[test]
 fn both_programs_say_what_is_wrong() {
     enter();
-    for program in [example("watch_ports"), c_program()] {
+    let directory = Directory::for_programs();
+    for program in [example("watch_ports"), c_program(&directory)] {
         let mut without_team = Command::new(&program);
         without_team.arg("team7");
         let outcome = run(without_team);

@@ -1,12 +1,10 @@
 //! Who may do what: the guide's table.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, fs};
+use std::process::{Command, Stdio};
 
+use crate::directory::Directory;
 use crate::tool::example;
 
 /// What somebody manages: to make a team, to give it a port, to read its ports by a handle.
@@ -19,26 +17,18 @@ const STEPS: &str = "\
     true";
 
 /// Our teamnl where anybody may run it.
-struct Program(PathBuf);
+struct Program(Directory);
 
 impl Program {
     fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let directory = env::temp_dir().join(format!("libteam-permissions-{}-{number}", process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let program = directory.join("teamnl");
-        fs::copy(example("teamnl"), &program).unwrap();
-        for path in [&directory, &program] {
-            fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
-        }
-        Self(program)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.parent().map(fs::remove_dir_all);
+        let directory = Directory::for_programs();
+        fs::set_permissions(&*directory, Permissions::from_mode(0o755)).unwrap();
+        // Another process writes it: a child that another test starts meanwhile would keep the file that this one writes
+        // open, and nobody could run it.
+        let copied =
+            Command::new("install").arg("--mode=755").arg(example("teamnl")).arg(&*directory).status().unwrap();
+        assert!(copied.success());
+        Self(directory)
     }
 }
 
@@ -47,7 +37,7 @@ fn manages(words: &str) -> Vec<String> {
     let program = Program::new();
     let mut words = words.split_whitespace().chain(["sh", "-c", STEPS]);
     let mut command = Command::new(words.next().expect("a program"));
-    let output = command.args(words).env("TEAMNL", &program.0).stderr(Stdio::inherit()).output().unwrap();
+    let output = command.args(words).env("TEAMNL", program.0.join("teamnl")).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
