@@ -45,7 +45,7 @@ pub(crate) struct Session {
     unfinished: bool,
     /// Told with the next changes, as is what follows.
     resynced: bool,
-    /// The last dump of the links may have skipped one.
+    /// The last dump of the links may have skipped one, or the last list of options ended before one.
     inconsistent: bool,
 }
 
@@ -264,12 +264,16 @@ impl Session {
     fn resync(&mut self) -> Result<()> {
         self.link_events.outdate();
         self.team_events.outdate();
-        self.resync_links()?;
+        let is_interrupted = self.resync_links()? == Consistency::Interrupted;
+        self.inconsistent |= is_interrupted;
         self.resync_list(Genl::ports, "listing the ports")?;
         // The dump may have skipped them, or they came later.
         let linkless: Vec<IfIndex> = self.cache.ports_without_link().collect();
         linkless.into_iter().try_for_each(|port| self.recheck_link(port))?;
-        self.resync_options()
+        self.resync_options()?;
+        // Only now is what earlier answers lacked made good.
+        self.inconsistent = is_interrupted || self.cache.options().is_cut();
+        Ok(())
     }
 
     fn resync_options(&mut self) -> Result<()> {
@@ -293,7 +297,7 @@ impl Session {
         self.team_events.recovered();
     }
 
-    fn resync_links(&mut self) -> Result<()> {
+    fn resync_links(&mut self) -> Result<Consistency> {
         let only_ports_of = self.follow.as_ref().map(|_| self.cache.team());
         let (cache, mut seen) = (&mut self.cache, Vec::new());
         let consistency = self.rtnl.each_link(only_ports_of, |part| match part {
@@ -316,12 +320,12 @@ impl Session {
                 seen.peek() != Some(link)
             })
             .collect();
-        self.inconsistent = consistency == Consistency::Interrupted;
         // The team is no port of itself.
         missing.extend(only_ports_of);
         // What is no port any more may still be there. And a kernel that goes on with a dump by position, as 6.1 does, may
         // skip a link at the end without a mark: a dump that lacks a link does not prove that it is gone.
-        missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex))
+        missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex))?;
+        Ok(consistency)
     }
 
     /// The links of which events alone do not tell whether they exist.

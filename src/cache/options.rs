@@ -112,6 +112,13 @@ impl Options {
             self.order.removed(id.clone());
             self.journal.note_removed(id, || Some(option), None, false);
         }
+        // So it does with what referred to the port.
+        self.is_doubtful |= !self.is_cut && self.can_be_cut() && self.is_mapped_to(port);
+    }
+
+    fn is_mapped_to(&self, port: IfIndex) -> bool {
+        let port = OptionValue::U32(port.get());
+        self.iter().any(|option| &*option.id.name == names::LB_TX_HASH_TO_PORT_MAPPING && option.value == port)
     }
 
     /// Whether the last list ended before an option that the driver cannot tell.

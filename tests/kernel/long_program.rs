@@ -137,6 +137,20 @@ fn a_handle_finds_out_by_itself_when_a_port_comes() {
 }
 
 #[test]
+fn what_refers_to_a_port_that_goes_meanwhile_is_known_in_the_end() {
+    let mut team = balanced();
+    let port = team.ifindex("d1").unwrap();
+    team.set_lb_tx_hash_to_port_mapping([(7, port)]).unwrap();
+    set_program(&team, 600);
+    ip("link set d1 nomaster");
+    assert!(team.handle_events().unwrap().is_inconsistent(), "the driver could not tell that it cleared the mapping");
+    assert_eq!(set_program(&team, 2), 0);
+    assert!(!team.handle_events().unwrap().is_inconsistent());
+    assert_eq!(team.lb_tx_hash_to_port_mapping(), Some([None; 256]));
+    assert_true(&team);
+}
+
+#[test]
 fn another_mode_ends_it_too() {
     // The shortest of these can be told, and not that it goes.
     for (length, is_known) in [(463, false), (600, false), (600, true)] {

@@ -84,6 +84,8 @@ pub(super) enum Change {
     Mode(u8),
     /// Somebody sets an option, of the port in this slot if it is one of a port.
     Set(Slot, u8, u8),
+    /// Somebody sets an option to a value that is too long to be told.
+    LongProgram,
     /// What says nothing about links and this team.
     Noise(u8),
     /// The team goes, or what has its index since then.
@@ -278,6 +280,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => slot.clone().prop_map(Change::Release),
         2 => value.clone().prop_map(Change::Mode),
         4 => (slot, any::<u8>(), value.clone()).prop_map(|(slot, which, value)| Change::Set(slot, which, value)),
+        1 => Just(Change::LongProgram),
         1 => value.prop_map(Change::Noise),
         1 => prop_oneof![Just(Change::Noise(0)), Just(Change::DeleteTeam)],
         1 => prop_oneof![Just(Change::ReuseTeamIndex), Just(Change::OtherTeam)],

@@ -117,7 +117,7 @@ impl Case {
             let service = &mut self.kernel.lock().service;
             self.watch.hear(&changes, &service.truth)?;
             if changes.is_inconsistent() {
-                service.skipped.is_said();
+                service.is_said();
             }
         }
         Ok(result)
@@ -183,14 +183,21 @@ impl Case {
             prop_assert!(is_natural || tally.faults > 0 || !self.is_strict, "an error of itself: {error}");
             prop_assert!(says_what(error), "it does not say what was being done: {error}");
         } else if self.is_strict && kernel.is_quiet() && !self.session.has_work() {
+            prop_assert!(kernel.service.is_all_said(), "the list of options was cut, and nobody said so");
             self.check_truth(&kernel)?;
         }
         Ok(())
     }
 
     fn check_truth(&self, kernel: &Kernel) -> Verdict {
-        let cache = State::of(self.session.cache());
+        let mut cache = State::of(self.session.cache());
         let mut truth = kernel.service.truth.state_of(kernel.setting.scope);
+        if kernel.service.truth.is_list_cut() {
+            let has_port = |id: &OptionId| id.port.is_none_or(|port| truth.things.contains_key(&Key::Port(port.get())));
+            let mut options = self.session.cache().options().iter();
+            prop_assert!(options.all(|option| has_port(option.id())), "an option of a port that is gone");
+            (cache, truth) = (cache.without_hidden(), truth.without_hidden());
+        }
         truth.things.retain(|key, value| cache.things.contains_key(key) || !kernel.service.may_be_missing(key, value));
         same("the truth, and the cache", &truth.things, &cache.things)?;
         prop_assert_eq!(truth.order, cache.order);
@@ -225,11 +232,17 @@ impl Case {
             self.judge(Call::Refresh, &result)?;
         }
         self.watch.check_sum(&State::of(self.session.cache()))?;
-        let kernel = self.kernel.lock();
         // A byte of another value can be the word that the team is gone. That is for good.
         if !self.is_strict && self.session.check_alive().is_err() {
             return Ok(());
         }
+        if self.kernel.lock().service.truth.is_list_cut() {
+            self.check_truth(&self.kernel.lock())?;
+            // Whoever set what cannot be told sets something else.
+            self.kernel.lock().happen(Happening::Change(Change::Set(0, 7, 0)));
+            return self.end(call);
+        }
+        let kernel = self.kernel.lock();
         self.check_truth(&kernel)
     }
 }

@@ -5,6 +5,9 @@ use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 
+/// Of longer bytes nothing can be told.
+const TELLABLE: usize = 32;
+
 type Options = Vec<(OptionId, OptionValue)>;
 
 fn index(number: u32) -> IfIndex {
@@ -36,7 +39,7 @@ pub(super) fn port_options(ifindex: u32) -> Options {
 /// One of the settings that somebody makes.
 pub(super) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValue) {
     let on_port = |name| OptionId::port(name, index(ifindex(slot)));
-    match which % 8 {
+    match which % 9 {
         0 => (OptionId::global(names::NOTIFY_PEERS_COUNT), OptionValue::U32(value.into())),
         1 => (OptionId::global(names::MCAST_REJOIN_COUNT), OptionValue::U32(value.into())),
         2 => (on_port(names::ENABLED), OptionValue::Bool(value % 2 == 0)),
@@ -44,9 +47,19 @@ pub(super) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValu
         4 => (on_port(names::TX_ENABLED), OptionValue::Bool(value % 2 == 0)),
         5 => (on_port(names::PRIORITY), OptionValue::I32(-i32::from(value))),
         6 => (OptionId::global(names::ACTIVE_PORT), OptionValue::U32(ifindex(slot))),
+        7 => (OptionId::global(names::BPF_HASH_FUNC), OptionValue::Binary(vec![value; 16])),
         _ => {
             let element = OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, u32::from(value) % 3);
             (element, OptionValue::U32(ifindex(slot)))
         }
     }
+}
+
+/// What somebody sets by another library, and nobody can be told.
+pub(super) fn long_program() -> OptionValue {
+    OptionValue::Binary(vec![7; TELLABLE + 1])
+}
+
+pub(super) fn is_tellable(value: &OptionValue) -> bool {
+    !matches!(value, OptionValue::Binary(bytes) if bytes.len() > TELLABLE)
 }

@@ -21,6 +21,7 @@ const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_MASTER: u16 = 10;
+const EMSGSIZE: i32 = 90;
 const ESRCH: i32 = 3;
 
 /// The truth, for whoever asks.
@@ -32,6 +33,8 @@ pub(super) struct Service {
     dumps_by_position: bool,
     /// What dumps skipped since one told all.
     pub(super) skipped: Skipped,
+    /// The last list of options was cut, and the session did not say so yet.
+    is_cut_unsaid: bool,
 }
 
 /// Links that are there all along, and that a dump of all links did not tell.
@@ -54,8 +57,7 @@ impl Skipped {
         }
     }
 
-    /// The session says that something may be missing.
-    pub(super) fn is_said(&mut self) {
+    fn is_said(&mut self) {
         self.excused.append(&mut self.unsaid);
     }
 }
@@ -93,7 +95,8 @@ impl Reply {
 impl Service {
     pub(super) fn new(setting: Setting) -> Self {
         let Setting { items, dumps_by_position, .. } = setting;
-        Self { truth: Truth::new(setting), dump: None, items, dumps_by_position, skipped: Skipped::default() }
+        let (truth, skipped) = (Truth::new(setting), Skipped::default());
+        Self { truth, dump: None, items, dumps_by_position, skipped, is_cut_unsaid: false }
     }
 
     /// Answers an rtnetlink request.
@@ -119,6 +122,17 @@ impl Service {
             _ => Err(EINVAL),
         };
         Reply { notices: self.truth.take_notices(), ..Reply::of(vec![verdict(answer)]) }
+    }
+
+    /// Whether the session has said all there is to say of what it could not be told.
+    pub(super) fn is_all_said(&self) -> bool {
+        !self.is_cut_unsaid || self.truth.is_gone
+    }
+
+    /// The session says that something may be missing.
+    pub(super) fn is_said(&mut self) {
+        self.skipped.is_said();
+        self.is_cut_unsaid = false;
     }
 
     /// Whether the dump of this number is under way.
@@ -193,10 +207,20 @@ impl Service {
                 let answer_if_unheard = answer.is_ok().then(|| verdict(Err(ESRCH)));
                 Reply { notices: self.truth.take_notices(), answer: vec![verdict(answer)], answer_if_unheard }
             }
-            2 => Reply::of(multipart(wire::options(team, &self.truth.options, Mark::None, self.items), self.items)),
+            2 => Reply::of(self.list_options(team)),
             3 => Reply::of(multipart(wire::ports(team, &self.truth.ports, Mark::None, self.items), self.items)),
             _ => Reply::of(vec![verdict(Err(EINVAL))]),
         }
+    }
+
+    fn list_options(&mut self, team: u32) -> Vec<Vec<u8>> {
+        self.is_cut_unsaid = self.truth.is_list_cut();
+        let mut datagrams = wire::options(team, self.truth.list_options(), Mark::None, self.items);
+        if self.is_cut_unsaid {
+            datagrams.push(verdict(Err(EMSGSIZE)));
+            return datagrams;
+        }
+        multipart(datagrams, self.items)
     }
 }
 

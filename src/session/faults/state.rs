@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::options::CORE;
 use crate::cache::Cache;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
@@ -73,6 +74,14 @@ impl State {
         let options: Vec<_> = cache.options().iter().map(option).collect();
         let order = ports.iter().chain(&options).map(|(key, _)| key.clone()).collect();
         Self { things: links.chain(ports).chain(options).collect(), order }
+    }
+
+    /// Without the options that a cut list lacks.
+    pub(super) fn without_hidden(mut self) -> Self {
+        let is_told = |key: &Key| !matches!(key, Key::Option(id) if !CORE.contains(&&*id.name));
+        self.things.retain(|key, _| is_told(key));
+        self.order.retain(is_told);
+        self
     }
 }
 

@@ -1,11 +1,13 @@
 //! The truth: a namespace with a team, how it changes, and what the kernel tells of that.
 
+mod settings;
+
 use std::collections::BTreeMap;
 
 use super::action::{Change, SLOTS, Setting, Slot, TEAM, ifindex};
 use super::history::History;
 use super::notice::{Notice, noise};
-use super::options::{CORE, mode_options, port_options, setting};
+use super::options::{CORE, long_program, port_options, setting};
 use super::state::{Key, LinkState, PortState, State, Value};
 use super::wire::{self, Mark};
 use crate::model::ifindex::IfIndex;
@@ -32,6 +34,8 @@ pub(super) struct Truth {
     pub(super) history: History,
     notices: Vec<Notice>,
     items: usize,
+    /// What changed and could not be told yet.
+    untold: Vec<OptionId>,
 }
 
 impl Truth {
@@ -50,6 +54,7 @@ impl Truth {
             history: History::default(),
             notices: vec![],
             items: setting.items,
+            untold: vec![],
         };
         for (ifindex, name, kind, up) in [(1, "lo", "", true), (TEAM, "team0", "team", setting.team_is_up)] {
             this.links.insert(ifindex, LinkState { up, ..LinkState::new(name, kind) });
@@ -118,6 +123,7 @@ impl Truth {
                 let (id, value) = setting(slot, which, value);
                 self.set(&id, value)
             }
+            Change::LongProgram => self.set(&OptionId::global(names::BPF_HASH_FUNC), long_program()),
             Change::Noise(value) => {
                 self.notices.push(noise(value));
                 Ok(())
@@ -238,7 +244,7 @@ impl Truth {
         self.ports.push((ifindex, PortState { link_up: true, speed: 10_000 }));
         self.tell_port(ifindex);
         self.follow_carrier(ifindex);
-        self.tell_new_options(port_options(ifindex));
+        self.add_options(port_options(ifindex));
         Ok(())
     }
 
@@ -259,60 +265,15 @@ impl Truth {
                 && *value == OptionValue::U32(ifindex)
         };
         let cleared: Vec<_> = self.options.iter().filter(referring).map(|(id, _)| id.clone()).collect();
-        for id in cleared {
-            let _ = self.store(&id, OptionValue::U32(0));
-            self.tell_option(&id);
+        for id in &cleared {
+            let _ = self.store(id, OptionValue::U32(0));
         }
+        self.tell_changed(cleared);
         self.ports.retain(|(port, _)| *port != ifindex);
         self.history.note_removed(Key::Port(ifindex));
         let last_words = [(ifindex, PortState { link_up: false, speed: 0 })];
         self.notices.push(Notice::Team(wire::ports(TEAM, &last_words, Mark::Removed, self.items)));
         self.follow_carrier(ifindex);
-    }
-
-    fn set_mode(&mut self, value: u8) -> Answer {
-        let mode = ["roundrobin", "activebackup", "loadbalance", "random"][usize::from(value % 4)];
-        let (id, value) = (OptionId::global(names::MODE), OptionValue::String(mode.to_owned()));
-        if self.is_gone || !self.ports.is_empty() || self.options.contains(&(id.clone(), value.clone())) {
-            return Err(EBUSY);
-        }
-        self.remove_options(|id| !CORE.contains(&&*id.name));
-        self.tell_new_options(mode_options(mode));
-        self.store(&id, value)?;
-        self.tell_option(&id);
-        Ok(())
-    }
-
-    /// Sets an option, as a request or somebody else does.
-    pub(super) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
-        if let (names::ACTIVE_PORT | names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(port)) = (&*id.name, &value) {
-            if !self.is_port(*port) {
-                return Err(ENOENT);
-            }
-        }
-        self.store(id, value.clone())?;
-        // The driver tells only of the option that was set.
-        if let (Some(port), OptionValue::Bool(on)) = (id.port, value) {
-            let half = |name| OptionId::port(name, port);
-            if id.name == names::ENABLED {
-                self.store(&half(names::RX_ENABLED), OptionValue::Bool(on))?;
-                self.store(&half(names::TX_ENABLED), OptionValue::Bool(on))?;
-            }
-            let is_on = |name| self.options.contains(&(half(name), OptionValue::Bool(true)));
-            let both = is_on(names::RX_ENABLED) && is_on(names::TX_ENABLED);
-            self.store(&half(names::ENABLED), OptionValue::Bool(both))?;
-        }
-        self.tell_option(id);
-        Ok(())
-    }
-
-    fn store(&mut self, id: &OptionId, value: OptionValue) -> Answer {
-        let option = self.options.iter_mut().find(|(other, _)| other == id).ok_or(ENOENT)?;
-        if option.1.option_type() != value.option_type() {
-            return Err(ENOENT);
-        }
-        option.1 = value;
-        Ok(())
     }
 
     /// Changes a link, and tells of it.
@@ -349,30 +310,6 @@ impl Truth {
         let ports: Vec<_> = self.ports.iter().filter(|(port, _)| *port == ifindex).copied().collect();
         self.notices.push(Notice::Team(wire::ports(TEAM, &ports, Mark::Changed, self.items)));
         self.record();
-    }
-
-    fn tell_option(&mut self, id: &OptionId) {
-        let options: Vec<_> = self.options.iter().filter(|(other, _)| other == id).cloned().collect();
-        self.notices.push(Notice::Team(wire::options(TEAM, &options, Mark::Changed, self.items)));
-    }
-
-    fn tell_new_options(&mut self, options: Vec<(OptionId, OptionValue)>) {
-        if !options.is_empty() {
-            self.notices.push(Notice::Team(wire::options(TEAM, &options, Mark::Changed, self.items)));
-        }
-        self.options.extend(options);
-    }
-
-    fn remove_options(&mut self, which: impl Fn(&OptionId) -> bool) {
-        let (gone, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.options).into_iter().partition(|(id, _)| which(id));
-        self.options = kept;
-        for (id, _) in &gone {
-            self.history.note_removed(Key::Option(id.clone()));
-        }
-        if !gone.is_empty() {
-            self.notices.push(Notice::Team(wire::options(TEAM, &gone, Mark::Removed, self.items)));
-        }
     }
 
     fn is_taken(&self, name: &str) -> bool {

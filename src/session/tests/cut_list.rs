@@ -13,6 +13,12 @@ fn program(value: &[u8]) -> Vec<u8> {
     attribute(1, &[attribute(1, b"bpf_hash_func\0"), attribute(3, &[11]), attribute(4, value)].concat())
 }
 
+/// The port that the first hash is mapped to.
+fn mapping(port: u32) -> Vec<u8> {
+    let id = [attribute(1, b"lb_tx_hash_to_port_mapping\0"), attribute(7, &[0; 4])].concat();
+    attribute(1, &[id, attribute(3, &[3]), attribute(4, &port.to_ne_bytes())].concat())
+}
+
 fn enabled(port: u32) -> Vec<u8> {
     let id = [attribute(1, b"enabled\0"), attribute(6, &port.to_ne_bytes())].concat();
     attribute(1, &[id, attribute(3, &[6]), attribute(4, &[])].concat())
@@ -114,4 +120,36 @@ fn events_that_show_a_gap_make_the_options_be_asked_for() {
     assert_eq!((changes.ports().len(), changes.options().len()), (1, 1));
     scene.assert_played();
     assert_eq!(scene.changes(), Changes::default());
+}
+
+#[test]
+fn a_port_that_is_gone_and_still_referred_to_makes_the_options_be_asked_for() {
+    let gone = || Step::event(&[port_list(&[4], &[2, 6]), bare_done()]);
+    let mode = || text("mode", "loadbalance");
+    let mut scene = balanced();
+    scene.team_events.then([event(&[mapping(4)]), event(&[mapping(0)]), gone()]);
+    scene.changes();
+    scene.assert_played();
+
+    let mut scene = balanced();
+    scene.team_events.then([event(&[mapping(4)]), gone()]);
+    scene.genl.then([whole(&[mode(), program(&[]), mapping(0), enabled(3)])]);
+    assert!(!scene.changes().resynced());
+    let mapped = " lb_tx_hash_to_port_mapping (arridx:0) 0";
+    assert!(texts(&scene).iter().any(|text| text == mapped), "{:?}", texts(&scene));
+    scene.assert_played();
+}
+
+#[test]
+fn that_it_lacks_some_is_told_though_a_refresh_fails_before() {
+    let mut scene = balanced();
+    scene.team_events.then([Step::event(&[port_list(&[5], &[2]), bare_done()])]);
+    scene.genl.then(cut(&[text("mode", "loadbalance")]));
+    scene.session.update().unwrap();
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), port(4, "eth2")])]);
+    scene.genl.then([Step::answer(&[ack(-12)])]);
+    scene.rtnl.then([one(team0())]);
+    let _failed = scene.session.refresh(false).unwrap_err();
+    assert!(scene.session.take_changes().is_inconsistent());
+    scene.assert_played();
 }
