@@ -254,12 +254,15 @@ impl Cache {
                 let options = self.with_port_names(options);
                 self.options.replace(options);
             }
-            Report::FirstOptions(options) => {
+            Report::FirstOptions(first) => {
+                let options = self.options.with_rest(first, |port| self.ports.get(port).is_some());
                 let options = self.with_port_names(options);
-                self.options.replace_first(options, |port| self.ports.get(port).is_some());
+                self.options.replace_cut(options);
             }
             Report::Ports(ports) => {
-                self.ports.replace(&ports);
+                for gone in self.ports.replace(&ports) {
+                    self.options.port_gone(gone);
+                }
                 self.unnamed.extend(self.ports.iter().map(Port::ifindex));
                 // Options that are listed after them have their names from the start.
                 self.name_ports();

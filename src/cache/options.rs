@@ -46,17 +46,25 @@ impl Options {
         self.store(report);
     }
 
-    /// Takes over the beginning of a list. What comes after it may be what it was, as far as there still are the mode
-    /// and the ports.
-    pub(crate) fn replace_first(&mut self, mut reports: Vec<OptionReport>, is_port: impl Fn(IfIndex) -> bool) {
-        let told: HashSet<_> = reports.iter().map(|report| report.option.id.clone()).collect();
-        let mode = reports.iter().find(|report| &*report.option.id.name == names::MODE);
+    /// The beginning of a list, with the rest as it may be: what it was, as far as there still are the mode and the ports.
+    pub(super) fn with_rest(
+        &self,
+        mut first: Vec<OptionReport>,
+        is_port: impl Fn(IfIndex) -> bool,
+    ) -> Vec<OptionReport> {
+        let told: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
+        let mode = first.iter().find(|report| &*report.option.id.name == names::MODE);
         let is_same_mode = mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
         let kept = self
             .by_id
             .iter()
             .filter(|option| is_same_mode && !told.contains(&option.id) && option.id.port.is_none_or(&is_port));
-        reports.extend(kept.map(|option| OptionReport { option: option.clone(), fate: Fate::default() }));
+        first.extend(kept.map(|option| OptionReport { option: option.clone(), fate: Fate::default() }));
+        first
+    }
+
+    /// Takes over a list of which only the beginning was told.
+    pub(super) fn replace_cut(&mut self, reports: Vec<OptionReport>) {
         self.replace(reports);
         self.is_cut = true;
     }
@@ -112,7 +120,7 @@ impl Options {
             self.order.removed(id.clone());
             self.journal.note_removed(id, || Some(option), None, false);
         }
-        // So it does with what referred to the port.
+        // The driver clears what referred to the port, and tells that before too.
         self.is_doubtful |= !self.is_cut && self.can_be_cut() && self.is_mapped_to(port);
     }
 

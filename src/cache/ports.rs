@@ -46,14 +46,16 @@ impl Ports {
         }
     }
 
-    /// Takes over a whole list: what is not in it is gone.
-    pub(crate) fn replace(&mut self, reports: &[PortReport]) {
-        if self.is_list_of(reports) {
+    /// Takes over a whole list, and returns which ports are not in it: they are gone.
+    pub(crate) fn replace(&mut self, reports: &[PortReport]) -> Vec<IfIndex> {
+        let gone = if self.is_list_of(reports) {
             self.update(reports);
+            Vec::new()
         } else {
-            self.rebuild(reports);
-        }
+            self.rebuild(reports)
+        };
         self.order.listed();
+        gone
     }
 
     /// Whether these are the ports that there are, in the same order.
@@ -76,7 +78,7 @@ impl Ports {
         }
     }
 
-    fn rebuild(&mut self, reports: &[PortReport]) {
+    fn rebuild(&mut self, reports: &[PortReport]) -> Vec<IfIndex> {
         let mut old = std::mem::take(&mut self.by_index);
         for report in reports {
             let ifindex = report.port.ifindex;
@@ -86,9 +88,11 @@ impl Ports {
             self.apply(report);
             old.shift_remove(&ifindex);
         }
+        let gone = old.keys().copied().collect();
         for (ifindex, port) in old {
             self.journal.note_removed(ifindex, || Some(port), None, false);
         }
+        gone
     }
 
     pub(crate) fn clear(&mut self) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
-use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_NOOP};
+use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 
 use super::codec::TEAM;
 use crate::cache::Cache;
@@ -22,7 +22,7 @@ use crate::netlink::codec::team::{self, Report};
 const FAMILY: u16 = 30;
 
 /// Messages, one after the other. Those with the sequence number 0 are events, the others parts of an answer, which
-/// `NLMSG_DONE` ends. `NLMSG_NOOP` has the cache tell its changes.
+/// `NLMSG_DONE` ends, or `NLMSG_ERROR` cuts off. `NLMSG_NOOP` has the cache tell its changes.
 pub(super) fn cache(messages: &[u8]) {
     for scope in [LinkScope::Team, LinkScope::All] {
         play(messages, scope);
@@ -58,6 +58,7 @@ impl Player {
         match (frame.kind, frame.sequence) {
             (NLMSG_NOOP, _) => self.tell(),
             (NLMSG_DONE, 1..) => self.end_answer(),
+            (NLMSG_ERROR, 1..) => self.cut_answer(),
             (RTM_NEWLINK | RTM_DELLINK, 0) => self.cache.apply_link(&link::decode(frame.kind, frame.payload)?),
             (RTM_NEWLINK, _) => self.link_of_answer(frame)?,
             (FAMILY, sequence) => {
@@ -116,6 +117,13 @@ impl Player {
             }
             Some(Answer::Team(report)) => self.cache.replace_team(report),
             Some(Answer::Links { .. }) | None => {}
+        }
+    }
+
+    /// Where the driver cannot tell an option, it has told those before it.
+    fn cut_answer(&mut self) {
+        if let Some(Answer::Team(Report::Options(first))) = self.answer.take() {
+            self.cache.replace_team(Report::FirstOptions(first));
         }
     }
 
