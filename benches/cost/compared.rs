@@ -101,20 +101,22 @@ pub(crate) fn refreshing(scene: &Scene, c_library: &CLibrary, table: &mut Table)
 pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
     let (family, _) = driver();
     let port = *scene.ports.first().unwrap();
-    let (rounds, ..) = rounds(scene.others());
+    let notify = format!("notify:{port}:{BURST}:{BURST}");
+    let mut requests = SCOPES.map(|(scope, ..)| Requests::of_resync(scene.team, scope, family));
+    let sockets = Sockets::new();
+    let mut times = SCOPES.map(|_| Compared::default());
     let mut of_c = Samples::default();
-    for _ in 0..rounds {
-        let notify = format!("notify:{port}:{BURST}:{BURST}");
-        of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
-    }
-    for (scope, name, ..) in SCOPES {
-        let mut requests = Requests::of_resync(scene.team, scope, family);
-        let sockets = Sockets::new();
-        let mut times = Compared { c_library: of_c.clone(), ..Compared::default() };
-        for _ in 0..2 * rounds {
+    for turn in 0..2 * rounds(scene.others()).0 {
+        for ((times, requests), (scope, ..)) in times.iter_mut().zip(&mut requests).zip(SCOPES) {
             times.ours.add(resync(scene, scope));
-            times.limit.add(resync_by_hand(scene, &mut requests, &sockets));
+            times.limit.add(resync_by_hand(scene, requests, &sockets));
         }
+        if turn % 2 == 0 {
+            of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
+        }
+    }
+    for (mut times, (_, name, ..)) in times.into_iter().zip(SCOPES) {
+        times.c_library = of_c.clone();
         table.compare(&format!("resync, {name}"), scene.others(), &times, Bar::AtMost(1.35), Bar::None);
     }
 }
