@@ -4,42 +4,46 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The times that one of those compared took.
+/// The times that one of those compared took, in the order in which they were measured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples(Vec<Duration>);
 
 impl Samples {
     pub(crate) fn add(&mut self, time: Duration) {
         self.0.push(time);
-        self.0.sort_unstable();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What counts: the lower quartile. Whatever else a machine has to do only ever adds to a time, and for seconds.
-    fn time(&self) -> Duration {
-        self.quantile(0.25)
-    }
-
     pub(crate) fn seconds(&self) -> f64 {
-        self.time().as_secs_f64()
+        self.quantile(0.5).as_secs_f64()
     }
 
+    /// The median of the ratios of what was measured at about the same time: a machine that is slow for some seconds is
+    /// slow for both.
     pub(crate) fn over(&self, other: &Self) -> f64 {
-        self.seconds() / other.seconds()
+        let count = self.0.len().max(other.0.len());
+        let at = |samples: &Self, number: usize| {
+            samples.0.get(number * samples.0.len() / count).copied().unwrap_or_default().as_secs_f64()
+        };
+        let mut ratios: Vec<f64> = (0..count).map(|number| at(self, number) / at(other, number)).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        ratios.get(count / 2).copied().unwrap_or(f64::NAN)
     }
 
-    /// How much higher the median is, as a share.
+    /// Half of the distance between the quartiles, as a share of the median.
     fn spread(&self) -> f64 {
-        self.quantile(0.5).as_secs_f64() / self.seconds() - 1.0
+        (self.quantile(0.75).saturating_sub(self.quantile(0.25))).as_secs_f64() / 2.0 / self.seconds()
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
     fn quantile(&self, share: f64) -> Duration {
-        let place = (self.0.len().saturating_sub(1)) as f64 * share;
-        self.0.get(place.round() as usize).copied().unwrap_or_default()
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let place = (sorted.len().saturating_sub(1)) as f64 * share;
+        sorted.get(place.round() as usize).copied().unwrap_or_default()
     }
 }
 
@@ -51,9 +55,9 @@ impl fmt::Display for Samples {
         let micros = self.seconds() * 1e6;
         let percent = self.spread() * 100.0;
         match micros {
-            ..100.0 => write!(formatter, "{micros:.1} µs +{percent:.0}%"),
-            ..10_000.0 => write!(formatter, "{micros:.0} µs +{percent:.0}%"),
-            _ => write!(formatter, "{:.0} ms +{percent:.0}%", micros / 1e3),
+            ..100.0 => write!(formatter, "{micros:.1} µs ±{percent:.0}%"),
+            ..10_000.0 => write!(formatter, "{micros:.0} µs ±{percent:.0}%"),
+            _ => write!(formatter, "{:.0} ms ±{percent:.0}%", micros / 1e3),
         }
     }
 }

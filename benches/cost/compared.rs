@@ -106,12 +106,12 @@ pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table) 
     let sockets = Sockets::new();
     let mut times = SCOPES.map(|_| Compared::default());
     let mut of_c = Samples::default();
-    for turn in 0..2 * rounds(scene.others()).0 {
+    for turn in 0..3 * rounds(scene.others()).0 {
         for ((times, requests), (scope, ..)) in times.iter_mut().zip(&mut requests).zip(SCOPES) {
             times.ours.add(resync(scene, scope));
             times.limit.add(resync_by_hand(scene, requests, &sockets));
         }
-        if turn % 2 == 0 {
+        if turn % 3 == 0 {
             of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
         }
     }

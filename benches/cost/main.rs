@@ -3,8 +3,8 @@
 //!
 //! Three do the same thing in turns on the same team, each time anew: this crate, a program over the C library
 //! (`benches/c/team.c`), and the limit, which sends the same requests and throws the replies away. What counts is the
-//! ratio of the lower quartiles; how much higher the median is stands behind each. `cargo bench --bench cost -- refresh`
-//! measures only that part; the others are open, notify, resync, memory, settings and handles.
+//! median of the ratios of what was measured at about the same time. `cargo bench --bench cost -- refresh` measures only
+//! that part; the others are open, notify, resync, memory, settings and handles.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
