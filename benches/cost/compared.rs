@@ -14,6 +14,9 @@ use crate::table::{Bar, Compared, Table};
 /// Renames that overrun a receive buffer of the default size.
 const BURST: u32 = 1_200;
 
+/// How often in a round this crate and the limit make one good.
+const TURNS_OF_RESYNC: usize = 6;
+
 const SCOPES: [(LinkScope, &str, f64, f64); 2] =
     [(LinkScope::All, "All", 1.35, 6.0), (LinkScope::Team, "Team", 1.5, 40.0)];
 
@@ -106,12 +109,12 @@ pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table) 
     let sockets = Sockets::new();
     let mut times = SCOPES.map(|_| Compared::default());
     let mut of_c = Samples::default();
-    for turn in 0..3 * rounds(scene.others()).0 {
+    for turn in 0..TURNS_OF_RESYNC * rounds(scene.others()).0 {
         for ((times, requests), (scope, ..)) in times.iter_mut().zip(&mut requests).zip(SCOPES) {
             times.ours.add(resync(scene, scope));
             times.limit.add(resync_by_hand(scene, requests, &sockets));
         }
-        if turn % 3 == 0 {
+        if turn % TURNS_OF_RESYNC == 0 {
             of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
         }
     }
