@@ -85,6 +85,6 @@ impl Transport for End {
 
 impl AsFd for End {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        unimplemented!("it is waited for with `wait`")
+        unreachable!("it is waited for with `wait`")
     }
 }
