@@ -40,23 +40,12 @@
 //!   not be had otherwise is refused: a hardware address that is too long, a BPF program that the kernel would not
 //!   take. A later version may add fields; so keep what is written for good in types of your own.
 
-mod announce;
-mod builder;
+mod bpf;
 mod cache;
 mod changes;
-mod connection;
 mod error;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzzing;
-mod genl;
 pub mod guide;
-mod handle;
-mod handlers;
-mod iter;
 mod link_events;
-#[cfg(test)]
-mod log_record;
 #[doc(alias = "team_set_log_fn")]
 #[doc(alias = "team_get_log_priority")]
 #[doc(alias = "team_set_log_priority")]
@@ -64,20 +53,16 @@ pub mod log_target;
 mod model;
 mod netlink;
 mod rtnl;
-mod session;
-mod settings;
-mod socket_builder;
+mod team;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod testing;
 
-pub use announce::{Announced, Announcement};
-pub use builder::TeamBuilder;
+pub use bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHashFieldsError};
+pub use cache::iter::{Links, Options, Ports};
 pub use changes::{Change, ChangeKind, Changes, LinkChange};
-pub use connection::{Dump, InterruptedDump, NetlinkConnection};
 pub use error::{BoxError, DecodeError, Error, ErrorKind, Result};
-pub use handle::TeamHandle;
-pub use handlers::HandlerId;
-pub use iter::{Links, Options, Ports};
 pub use link_events::{LinkEvent, LinkEventCause, LinkEvents};
-pub use model::bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHashFieldsError};
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
 pub use model::ifindex::IfIndex;
 pub use model::link::{Link, LinkFlags, OperState};
@@ -89,13 +74,18 @@ pub use model::option_value::OptionValue;
 pub use model::port::{Duplex, Port};
 pub use model::receive_buffers::ReceiveBuffers;
 pub use model::tx_method::TxMethod;
+pub use netlink::builder::SocketBuilder;
+pub use netlink::connection::{Dump, InterruptedDump, NetlinkConnection};
 pub use netlink_packet_core;
 pub use netlink_packet_route;
 pub use rtnl::{
     AddressFilter, LinkFilter, LinkRecord, LinkSettings, NeighbourFilter, NewLink, RouteFilter, RtnlSocket, RuleFilter,
     TrafficFilter,
 };
-pub use socket_builder::SocketBuilder;
+pub use team::TeamHandle;
+pub use team::announce::{Announced, Announcement};
+pub use team::builder::TeamBuilder;
+pub use team::handlers::HandlerId;
 
 /// The README's first program compiles.
 #[cfg(doctest)]

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| libteam::fuzzing::run("attribute", input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| libteam::testing::fuzz::run("attribute", input));

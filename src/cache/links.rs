@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::journal::Journal;
 use super::original_hwaddr::Replaced;
+use crate::cache::iter;
 use crate::changes::{Change, LinkChange};
-use crate::iter;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, Rarities};

@@ -6,6 +6,7 @@ pub(crate) mod ports;
 
 #[cfg(any(test, fuzzing))]
 mod invariants;
+pub(crate) mod iter;
 mod journal;
 mod option_map;
 mod order;

@@ -1,6 +1,6 @@
 use indexmap::IndexMap;
 
-use crate::iter;
+use crate::cache::iter;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, TeamOption};
 

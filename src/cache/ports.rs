@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 
 use super::journal::Journal;
 use super::order::Order;
+use crate::cache::iter;
 use crate::changes::Change;
-use crate::iter;
 use crate::model::ifindex::IfIndex;
 use crate::model::port::Port;
 use crate::netlink::codec::team::PortReport;

@@ -8,7 +8,7 @@ use crate::netlink::codec::link::{
     IFLA_EVENT, IFLA_EVENT_NOTIFY_PEERS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK,
 };
 use crate::netlink::codec::team::{Fate, PortReport};
-use crate::netlink::scripted::attribute;
+use crate::testing::script::attribute;
 
 const TEAM: u32 = 2;
 

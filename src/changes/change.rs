@@ -1,6 +1,3 @@
-#[cfg(feature = "serde")]
-mod shape;
-
 use std::fmt;
 
 use super::link_change::LinkChange;
@@ -33,11 +30,11 @@ use crate::model::port::Port;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change<T> {
-    before: Option<T>,
-    after: T,
-    removed: bool,
-    by_us: bool,
-    left: bool,
+    pub(super) before: Option<T>,
+    pub(super) after: T,
+    pub(super) removed: bool,
+    pub(super) by_us: bool,
+    pub(super) left: bool,
     pub(super) told: LinkChange,
 }
 

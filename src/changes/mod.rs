@@ -3,6 +3,8 @@
 mod change;
 mod link;
 mod link_change;
+#[cfg(feature = "serde")]
+mod serde_impls;
 
 use bitflags::bitflags;
 

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 pub use self::kind::ErrorKind;
-use crate::model::bpf::BpfError;
+use crate::bpf::BpfError;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_type::{OptionType, ParseOptionError};

@@ -7,14 +7,18 @@ mod stream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
+use netlink_sys::protocols::NETLINK_ROUTE;
+
 pub use self::cause::LinkEventCause;
 pub use self::event::LinkEvent;
 use self::stream::LinkEventStream;
 use crate::error::Result;
-use crate::netlink::events::EventSocket;
-use crate::netlink::failure::During;
-use crate::netlink::readiness::Readiness;
-use crate::netlink::transport::NetlinkSocket;
+use crate::netlink::builder::SocketBuilder;
+use crate::netlink::codec::link::RTNLGRP_LINK;
+use crate::netlink::error::During;
+use crate::netlink::multicast::EventSocket;
+use crate::netlink::ready_fd::Readiness;
+use crate::netlink::socket::NetlinkSocket;
 
 /// What the kernel announces of the links of a network namespace: an iterator that waits for the next event and never
 /// ends.
@@ -130,6 +134,56 @@ pub struct LinkEvents {
 }
 
 impl LinkEvents {
+    /// Opens a stream of what the kernel announces of links, from now on, with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::link_events`].
+    ///
+    /// # Examples
+    ///
+    /// See [`LinkEvents`].
+    ///
+    /// # Source
+    ///
+    /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
+    pub fn new() -> Result<Self> {
+        SocketBuilder::new().link_events()
+    }
+
+    /// Opens a stream of what the kernel announces of the links of another network namespace: see
+    /// [`SocketBuilder::in_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// let there = File::open("/proc/thread-self/ns/net")?;
+    /// # enter_namespace();
+    /// let mut events = LinkEvents::in_namespace(&there)?;
+    /// let team = TeamHandle::builder().in_namespace(&there)?.create("team0")?;
+    /// assert!(matches!(events.try_next()?, Some(LinkEvent::Added(link)) if link.name() == "team0"));
+    /// # drop(team);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
+    pub fn in_namespace(namespace: impl AsFd) -> Result<Self> {
+        SocketBuilder::new().in_namespace(namespace)?.link_events()
+    }
+
     /// Takes over a socket that has joined the group.
     pub(crate) fn over(socket: NetlinkSocket) -> Result<Self> {
         let preparing = || "preparing to wait for link events".to_owned();
@@ -225,6 +279,32 @@ impl LinkEvents {
     /// `SO_RCVBUF`, socket(7).
     pub fn receive_buffer(&self) -> Result<usize> {
         self.stream.receive_buffer().during(|| "reading the receive buffer's size".to_owned())
+    }
+}
+
+impl SocketBuilder {
+    /// Opens a stream of what the kernel announces of links, from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Self::connection).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::SocketBuilder;
+    ///
+    /// let events = SocketBuilder::new().receive_buffer(4 << 20).link_events()?;
+    /// assert_eq!(events.receive_buffer()?, 8 << 20, "the kernel doubles what it is asked for");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
+    pub fn link_events(&self) -> Result<LinkEvents> {
+        let socket = self.listener(NETLINK_ROUTE)?.join(RTNLGRP_LINK);
+        LinkEvents::over(socket.during(|| "joining the group of link events".to_owned())?)
     }
 }
 

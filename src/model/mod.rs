@@ -1,17 +1,15 @@
 //! The public value types: what a link, a port and an option are, without a byte or a socket.
 
-pub(crate) mod bpf;
 pub(crate) mod hwaddr;
 pub(crate) mod ifindex;
 pub(crate) mod link;
 pub(crate) mod link_scope;
 pub(crate) mod mode;
-pub(crate) mod name;
 pub(crate) mod option;
 pub(crate) mod option_type;
 pub(crate) mod option_value;
 pub(crate) mod port;
 pub(crate) mod receive_buffers;
 #[cfg(feature = "serde")]
-mod shapes;
+mod serde_impls;
 pub(crate) mod tx_method;

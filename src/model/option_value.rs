@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::option_type::OptionType;
+use crate::bpf::BpfProgram;
 
 /// An option's value in the type that the driver gives the option.
 ///
@@ -99,3 +100,9 @@ macro_rules! from_value {
 }
 
 from_value!(u32 => U32, i32 => I32, bool => Bool, &str => String, String => String, &[u8] => Binary, Vec<u8> => Binary);
+
+impl From<&BpfProgram> for OptionValue {
+    fn from(program: &BpfProgram) -> Self {
+        Self::Binary(program.to_bytes())
+    }
+}

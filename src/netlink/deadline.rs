@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::transport::Transport;
+use super::socket::Transport;
 
 /// How many datagrams are read, before any wait, without looking at the clock.
 pub(super) const READS_BY_CLOCK: usize = 64;

@@ -10,8 +10,8 @@ use netlink_packet_core::NLMSG_DONE;
 
 use super::codec::link::{AF_BRIDGE, IFLA_MASTER, RTM_DELLINK, RTM_NEWLINK};
 use super::codec::team::ATTR_TEAM_IFINDEX;
-use crate::model::bpf::BpfInstruction;
-use crate::model::bpf::code::{
+use crate::bpf::BpfInstruction;
+use crate::bpf::code::{
     COPY_TO_X, JUMP_IF_EQUAL, LOAD_BYTE, LOAD_CONSTANT, LOAD_HALF, LOAD_WORD, LOAD_WORD_AT_X, LOAD_X_CONSTANT,
     RETURN_CONSTANT,
 };

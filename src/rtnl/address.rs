@@ -3,10 +3,10 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::RtnlSocket;
 use super::list::Question;
-use crate::connection::Dump;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::RTM_NEWADDR;
+use crate::netlink::connection::Dump;
 
 /// Which addresses to list; by default all.
 ///

@@ -5,12 +5,12 @@ use rustix::io::Errno;
 
 use super::RtnlSocket;
 use super::record::LinkRecord;
-use crate::connection::Dump;
 use crate::error::{DecodeError, Error, Result};
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, LinkNews, LinkReport, RTM_NEWLINK};
-use crate::netlink::connection::{Consistency, Part};
-use crate::netlink::failure::{During, Failure};
+use crate::netlink::connection::Dump;
+use crate::netlink::error::{During, Failure};
+use crate::netlink::request::{Consistency, Part};
 
 /// What a dump of all links brings.
 #[derive(Debug)]

@@ -4,12 +4,12 @@ use netlink_packet_route::RouteNetlinkMessage;
 use rustix::io::Errno;
 
 use super::RtnlSocket;
-use crate::connection::Dump;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::packet::{self, Packet};
-use crate::netlink::failure::{During, Failure};
+use crate::netlink::connection::Dump;
+use crate::netlink::error::{During, Failure};
 
 /// What is asked for, and what answers it.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The synchronous rtnetlink connection: what a handle uses for its own links, and what a daemon needs beside a team.
 
 mod address;
-mod changes;
+mod commands;
 mod link;
 mod list;
 mod neighbour;
@@ -10,11 +10,14 @@ mod route;
 mod rule;
 mod traffic_control;
 
+use std::os::fd::AsFd;
+
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::protocols::NETLINK_ROUTE;
 
 pub use self::address::AddressFilter;
-pub use self::changes::{LinkSettings, NewLink};
-pub(crate) use self::changes::{Snapshot, Step};
+pub use self::commands::{LinkSettings, NewLink};
+pub(crate) use self::commands::{Snapshot, Step};
 pub use self::link::LinkFilter;
 pub(crate) use self::link::LinkPart;
 pub use self::neighbour::NeighbourFilter;
@@ -22,10 +25,11 @@ pub use self::record::LinkRecord;
 pub use self::route::RouteFilter;
 pub use self::rule::RuleFilter;
 pub use self::traffic_control::TrafficFilter;
-use crate::connection::{Dump, NetlinkConnection};
 use crate::error::Result;
+use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::packet;
-use crate::netlink::failure::During;
+use crate::netlink::connection::{Dump, NetlinkConnection};
+use crate::netlink::error::During;
 
 /// rtnetlink's messages come in fours: to make something new, to delete it, to get it, to set it.
 const KINDS: u16 = 4;
@@ -65,6 +69,56 @@ pub struct RtnlSocket {
 }
 
 impl RtnlSocket {
+    /// Opens an rtnetlink connection with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::rtnl`].
+    ///
+    /// # Examples
+    ///
+    /// See [`RtnlSocket`].
+    ///
+    /// # Source
+    ///
+    /// `NETLINK_ROUTE`, netlink(7).
+    pub fn new() -> Result<Self> {
+        SocketBuilder::new().rtnl()
+    }
+
+    /// Opens an rtnetlink connection in another network namespace: see [`SocketBuilder::in_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::rtnl`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// let there = File::open("/proc/thread-self/ns/net")?;
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::in_namespace(&there)?;
+    /// let team = rtnl.create_link(&NewLink::team("team0"))?;
+    ///
+    /// let here = RtnlSocket::new()?.delete_link(team);
+    /// assert_eq!(here.unwrap_err().kind(), ErrorKind::NotFound);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
+    pub fn in_namespace(namespace: impl AsFd) -> Result<Self> {
+        SocketBuilder::new().in_namespace(namespace)?.rtnl()
+    }
+
     pub(crate) fn over(connection: NetlinkConnection) -> Self {
         Self { connection }
     }
@@ -148,6 +202,36 @@ impl RtnlSocket {
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
         let op = format!("dump {}", request.message_type());
         self.connection.dump_with(&op, request, |frame| packet::read_any(frame).map(Some)).during(|| op)
+    }
+}
+
+impl SocketBuilder {
+    /// Opens an rtnetlink connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Self::connection).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// use libteam::SocketBuilder;
+    ///
+    /// # enter_namespace();
+    /// let attempts = NonZeroU32::new(20).expect("20 is not 0");
+    /// let mut rtnl = SocketBuilder::new().dump_attempts(attempts).rtnl()?;
+    /// assert_eq!(rtnl.link_by_name("lo")?.ifindex().get(), 1);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NETLINK_ROUTE`, netlink(7).
+    pub fn rtnl(&self) -> Result<RtnlSocket> {
+        self.connect(NETLINK_ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::over)
     }
 }
 

@@ -6,10 +6,10 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use super::RtnlSocket;
 use super::link::LinkFilter;
 use super::list::Question;
-use crate::connection::Dump;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::RTM_NEWNEIGH;
+use crate::netlink::connection::Dump;
 
 /// Which neighbours to list; by default those of all links, but neither proxy entries nor those of bridges.
 ///

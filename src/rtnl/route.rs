@@ -5,12 +5,12 @@ use rustix::io::Errno;
 
 use super::RtnlSocket;
 use super::list::Question;
-use crate::connection::Dump;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::packet::RTM_NEWROUTE;
-use crate::netlink::failure::Failure;
+use crate::netlink::connection::Dump;
+use crate::netlink::error::Failure;
 
 /// Which routes to list; by default those of all families and tables.
 ///

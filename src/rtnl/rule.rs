@@ -3,10 +3,10 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::RtnlSocket;
 use super::list::Question;
-use crate::connection::Dump;
 use crate::error::Result;
 use crate::netlink::codec::packet::RTM_NEWRULE;
-use crate::netlink::failure::During;
+use crate::netlink::connection::Dump;
+use crate::netlink::error::During;
 
 /// Which routing rules to list; by default all.
 ///

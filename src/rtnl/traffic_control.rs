@@ -10,11 +10,11 @@ use rustix::io::Errno;
 
 use super::RtnlSocket;
 use super::list::Question;
-use crate::connection::Dump;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER};
-use crate::netlink::failure::{During, Failure};
+use crate::netlink::connection::Dump;
+use crate::netlink::error::{During, Failure};
 
 /// What a filter of a shared block has in place of its link (`TCM_IFINDEX_MAGIC_BLOCK`); its parent is the block then.
 const SHARED_BLOCK: i32 = -1;

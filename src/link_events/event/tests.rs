@@ -1,6 +1,6 @@
 use super::*;
-use crate::netlink::codec::golden::{self, bytes, first};
-use crate::netlink::scripted::attribute;
+use crate::testing::golden::{self, bytes, first};
+use crate::testing::script::attribute;
 
 const UNCHANGED: u32 = 0;
 const ALL: u32 = u32::MAX;

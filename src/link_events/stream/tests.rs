@@ -1,8 +1,8 @@
 use rustix::io::Errno;
 
 use super::*;
-use crate::netlink::scripted::{Script, Step, attribute, message};
-use crate::netlink::transport::KERNEL;
+use crate::netlink::socket::KERNEL;
+use crate::testing::script::{Script, Step, attribute, message};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;

@@ -6,8 +6,6 @@
 pub(crate) mod attribute;
 pub(crate) mod ctrl;
 pub(crate) mod frame;
-#[cfg(test)]
-pub(crate) mod golden;
 pub(crate) mod link;
 pub(crate) mod packet;
 pub(crate) mod team;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::netlink::codec::golden::{self, bytes, first};
-use crate::netlink::scripted::attribute;
+use crate::testing::golden::{self, bytes, first};
+use crate::testing::script::attribute;
 
 fn ifindex(number: u32) -> IfIndex {
     IfIndex::new(number).unwrap()

@@ -8,13 +8,13 @@ use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLMSG_DONE};
 use rustix::io::Errno;
 
 use super::*;
-use crate::connection::InterruptedDump;
 use crate::error::{Error, ErrorKind};
-use crate::log_record::recorded;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK};
-use crate::netlink::connection::Connection;
-use crate::netlink::scripted::{Script, Step, ack, attribute, done, message};
+use crate::netlink::connection::InterruptedDump;
+use crate::netlink::request::Connection;
+use crate::testing::log_record::recorded;
+use crate::testing::script::{Script, Step, ack, attribute, done, message};
 
 fn rtnl_with(script: &Script, attempts: u32, policy: InterruptedDump) -> RtnlSocket {
     let connection = Connection::new(script.clone(), Duration::from_millis(20));

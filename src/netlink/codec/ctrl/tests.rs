@@ -2,8 +2,8 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST};
 
 use super::*;
 use crate::netlink::codec::frame::serialize;
-use crate::netlink::codec::golden::{self, TEAM_FAMILY, bytes, first};
 use crate::netlink::codec::team::{EVENT_GROUP, FAMILY};
+use crate::testing::golden::{self, TEAM_FAMILY, bytes, first};
 
 #[test]
 fn the_family_and_its_group_are_found() {

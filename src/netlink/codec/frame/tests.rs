@@ -1,8 +1,8 @@
 use netlink_packet_core::{NLM_F_ACK, NLM_F_MULTIPART, NLM_F_REQUEST};
 
 use super::*;
-use crate::netlink::codec::golden::{self, TEAM_FAMILY, bytes, first};
 use crate::netlink::codec::link;
+use crate::testing::golden::{self, TEAM_FAMILY, bytes, first};
 
 fn control(file: &str) -> Control {
     first(&bytes(file)).control().unwrap()

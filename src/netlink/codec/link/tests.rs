@@ -2,7 +2,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 
 use super::*;
 use crate::netlink::codec::frame::serialize;
-use crate::netlink::codec::golden::{self, bytes, first};
+use crate::testing::golden::{self, bytes, first};
 
 fn ifindex(number: u32) -> IfIndex {
     IfIndex::new(number).unwrap()

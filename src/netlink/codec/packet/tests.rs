@@ -3,7 +3,7 @@ use netlink_packet_route::tc::TcOption;
 
 use super::*;
 use crate::netlink::codec::frame::frames;
-use crate::netlink::scripted::{attribute, message};
+use crate::testing::script::{attribute, message};
 
 /// An address message: 192.0.2.1/24 on link 3, with these attributes after its address.
 fn address(attributes: &[Vec<u8>]) -> Vec<u8> {

@@ -2,7 +2,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST};
 
 use super::*;
 use crate::netlink::codec::frame::{frames, serialize};
-use crate::netlink::codec::golden::{self, TEAM_FAMILY, bytes, first};
+use crate::testing::golden::{self, TEAM_FAMILY, bytes, first};
 
 const CHANGED: Fate = Fate { changed: true, removed: false };
 const CHANGED_AND_REMOVED: Fate = Fate { changed: true, removed: true };

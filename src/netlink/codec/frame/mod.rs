@@ -1,0 +1,176 @@
+//! Netlink messages: splitting a datagram into them, and the control messages that every protocol shares.
+
+use std::io;
+
+use netlink_packet_core::{
+    NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer,
+    NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+};
+use rustix::io::Errno;
+
+use super::attribute::attributes;
+use crate::error::DecodeError;
+use crate::netlink::error::Refusal;
+
+/// The size of the header that starts every message, in bytes.
+pub(crate) const HEADER_LEN: usize = 16;
+
+/// The longest request, in bytes. The length field of an attribute has 16 bits, and message types write longer ones
+/// wrongly, or panic: a request that is no longer as a whole has none of them.
+const MAX_REQUEST_LEN: usize = u16::MAX as usize;
+
+/// Where the header holds the sequence number.
+const SEQUENCE: std::ops::Range<usize> = 8..12;
+
+/// One message of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) sequence: u32,
+    pub(crate) payload: &'a [u8],
+}
+
+/// What a message means to the connection, whatever its protocol.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// A message of the protocol itself.
+    Data,
+    /// Means nothing.
+    Noop,
+    /// The end of a multipart answer.
+    Done,
+    /// The request was carried out.
+    Acknowledged,
+    /// The request, or the rest of the dump, was refused.
+    Refused(Refusal),
+    /// Messages were lost.
+    Overrun,
+}
+
+/// Splits a datagram into its messages. After the first error there is nothing more.
+pub(crate) fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, DecodeError>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let frame = NetlinkBuffer::new_checked(rest).map(|buffer| {
+            let end = usize::try_from(buffer.length()).unwrap_or(usize::MAX);
+            let aligned = end.saturating_add(3) & !3;
+            let frame = Frame {
+                kind: buffer.message_type(),
+                flags: buffer.flags(),
+                sequence: buffer.sequence_number(),
+                payload: rest.get(HEADER_LEN..end).unwrap_or_default(),
+            };
+            rest = rest.get(aligned..).unwrap_or_default();
+            frame
+        });
+        if frame.is_err() {
+            rest = &[];
+        }
+        Some(frame.map_err(|_| DecodeError::new("a message's length does not fit its datagram")))
+    })
+}
+
+impl Frame<'_> {
+    /// Whether all of `flags` are set.
+    pub(crate) fn has(&self, flags: u16) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// Reads the message as a type of a `netlink-packet-*` crate.
+    pub(crate) fn parse<R: NetlinkDeserializable>(&self) -> Result<R, DecodeError> {
+        let mut header = NetlinkHeader::default();
+        header.length = u32::try_from(HEADER_LEN + self.payload.len()).unwrap_or(u32::MAX);
+        header.message_type = self.kind;
+        header.flags = self.flags;
+        header.sequence_number = self.sequence;
+        R::deserialize(&header, self.payload).map_err(|error| DecodeError::by_decoder(&error))
+    }
+
+    /// Reads the messages that the protocols share; all others are data.
+    pub(crate) fn control(&self) -> Result<Control, DecodeError> {
+        match self.kind {
+            NLMSG_NOOP => Ok(Control::Noop),
+            NLMSG_OVERRUN => Ok(Control::Overrun),
+            NLMSG_ERROR => {
+                let (code, rest) = self.code().ok_or(DecodeError::new("an error message is too short"))?;
+                let tlvs = if self.has(NLM_F_CAPPED) { rest.get(HEADER_LEN..) } else { after_request(rest) };
+                Ok(self.verdict(code, tlvs).unwrap_or(Control::Acknowledged))
+            }
+            // Generic netlink ends its multipart answers without a code: that is success.
+            NLMSG_DONE => match self.code() {
+                Some((code, tlvs)) => Ok(self.verdict(code, Some(tlvs)).unwrap_or(Control::Done)),
+                None => Ok(Control::Done),
+            },
+            _ => Ok(Control::Data),
+        }
+    }
+
+    fn code(&self) -> Option<(i32, &[u8])> {
+        let (code, rest) = self.payload.split_first_chunk()?;
+        Some((i32::from_ne_bytes(*code), rest))
+    }
+
+    /// The refusal for an error code with its extended acknowledgement; `None` for success.
+    fn verdict(&self, code: i32, tlvs: Option<&[u8]>) -> Option<Control> {
+        if code == 0 {
+            return None;
+        }
+        let tlvs = tlvs.filter(|_| self.has(NLM_F_ACK_TLVS)).unwrap_or_default();
+        // Nothing that is no errno comes from the kernel; what does gets a name that says so.
+        let number = code.checked_neg().filter(|number| (1..4096).contains(number));
+        let errno = number.map_or(Errno::PROTO, Errno::from_raw_os_error);
+        let mut refusal = Refusal { errno, message: None, offset: None };
+        for attribute in attributes(tlvs).map_while(Result::ok) {
+            match attribute.kind {
+                NLMSGERR_ATTR_MSG => refusal.message = Some(attribute.text().into_owned()),
+                NLMSGERR_ATTR_OFFS => refusal.offset = attribute.u32().ok(),
+                _ => {}
+            }
+        }
+        Some(Control::Refused(refusal))
+    }
+}
+
+const NLMSGERR_ATTR_MSG: u16 = 1;
+const NLMSGERR_ATTR_OFFS: u16 = 2;
+
+/// Skips the copy of the request, its own length first, that an uncapped error message holds.
+fn after_request(echo: &[u8]) -> Option<&[u8]> {
+    let (length, _) = echo.split_first_chunk()?;
+    let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
+    echo.get(length.checked_add(3)? & !3..)
+}
+
+/// Serializes a request; its sequence number is set by [`stamp`].
+///
+/// # Errors
+///
+/// `InvalidInput` for one that is longer than [`MAX_REQUEST_LEN`].
+pub(crate) fn serialize<M: NetlinkSerializable>(message: M, flags: u16) -> io::Result<Vec<u8>> {
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
+    let length = message.buffer_len();
+    if length > MAX_REQUEST_LEN {
+        let problem = format!("a request of {length} bytes is longer than {MAX_REQUEST_LEN}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    message.finalize();
+    let mut bytes = vec![0; length];
+    message.serialize(&mut bytes);
+    Ok(bytes)
+}
+
+/// Writes the sequence number into a serialized request.
+pub(crate) fn stamp(request: &mut [u8], sequence: u32) {
+    if let Some(field) = request.get_mut(SEQUENCE) {
+        field.copy_from_slice(&sequence.to_ne_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests;

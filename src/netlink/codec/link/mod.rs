@@ -1,0 +1,236 @@
+//! rtnetlink's link messages: the requests that look for links, and the few attributes of a link that are kept.
+
+use std::borrow::Cow;
+
+use netlink_packet_core::DefaultNla;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage};
+
+use super::attribute::attributes;
+use crate::error::DecodeError;
+use crate::model::hwaddr::HwAddr;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::{LinkFlags, OperState};
+use crate::netlink::ifname;
+
+pub(crate) const RTM_NEWLINK: u16 = 16;
+pub(crate) const RTM_DELLINK: u16 = 17;
+/// The family of a bridge's view of its port.
+pub(crate) const AF_BRIDGE: u8 = 7;
+/// The multicast group of link notifications.
+pub(crate) const RTNLGRP_LINK: u32 = 1;
+
+pub(crate) const IFLA_ADDRESS: u16 = 1;
+pub(crate) const IFLA_IFNAME: u16 = 3;
+pub(crate) const IFLA_MTU: u16 = 4;
+pub(crate) const IFLA_LINK: u16 = 5;
+pub(crate) const IFLA_MASTER: u16 = 10;
+pub(crate) const IFLA_OPERSTATE: u16 = 16;
+pub(crate) const IFLA_LINKINFO: u16 = 18;
+pub(crate) const IFLA_IFALIAS: u16 = 20;
+pub(crate) const IFLA_CARRIER: u16 = 33;
+pub(crate) const IFLA_PHYS_PORT_ID: u16 = 34;
+pub(crate) const IFLA_CARRIER_CHANGES: u16 = 35;
+pub(crate) const IFLA_LINK_NETNSID: u16 = 37;
+pub(crate) const IFLA_EVENT: u16 = 44;
+pub(crate) const IFLA_NEW_NETNSID: u16 = 45;
+pub(crate) const IFLA_NEW_IFINDEX: u16 = 49;
+pub(crate) const IFLA_PROP_LIST: u16 = 52;
+pub(crate) const IFLA_ALT_IFNAME: u16 = 53;
+pub(crate) const IFLA_PERM_ADDRESS: u16 = 54;
+pub(crate) const IFLA_EVENT_NOTIFY_PEERS: u32 = 4;
+pub(crate) const IFLA_EVENT_IGMP_RESEND: u32 = 5;
+pub(crate) const IFLA_INFO_KIND: u16 = 1;
+pub(crate) const IFLA_INFO_DATA: u16 = 2;
+pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
+
+/// One link as a message tells it, borrowed from the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkReport<'a> {
+    pub(crate) ifindex: IfIndex,
+    /// The message announces a link as new.
+    pub(crate) is_announced: bool,
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) hwaddr: Option<HwAddr>,
+    pub(crate) permanent_hwaddr: Option<HwAddr>,
+    pub(crate) master: Option<IfIndex>,
+    pub(crate) flags: LinkFlags,
+    pub(crate) carrier: bool,
+    pub(crate) carrier_changes: u32,
+    pub(crate) oper_state: OperState,
+    pub(crate) mtu: u32,
+    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) phys_port_id: Option<&'a [u8]>,
+    /// What made the kernel announce the link (`IFLA_EVENT_*`); 0 where it was no more than a changed attribute.
+    pub(crate) event: u32,
+    /// The nest of alternative names, read by [`LinkReport::alternative_names`].
+    properties: &'a [u8],
+}
+
+/// What a link message means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LinkNews<'a> {
+    /// The link exists, with this state.
+    Present(LinkReport<'a>),
+    /// The link is gone.
+    Removed(IfIndex),
+    /// Nothing about a link's life or state: a bridge's view of its port, or a wireless event.
+    Irrelevant,
+}
+
+/// Reads an `RTM_NEWLINK` or `RTM_DELLINK` message; any other kind is irrelevant.
+pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<LinkNews<'_>, DecodeError> {
+    let (header, body) = Header::split(payload)?;
+    // A bridge announces its ports with its own family, and "deletes" a port that merely left it.
+    if header.family != 0 {
+        return Ok(LinkNews::Irrelevant);
+    }
+    match kind {
+        RTM_NEWLINK => decode_report(&header, body),
+        RTM_DELLINK => Ok(LinkNews::Removed(header.ifindex)),
+        _ => Ok(LinkNews::Irrelevant),
+    }
+}
+
+/// `struct ifinfomsg`.
+pub(crate) struct Header {
+    pub(crate) family: u8,
+    pub(crate) layer: u16,
+    pub(crate) ifindex: IfIndex,
+    pub(crate) flags: LinkFlags,
+    /// Which flags changed; all ones for a link that is new or gone.
+    pub(crate) changed_flags: LinkFlags,
+}
+
+impl Header {
+    pub(crate) fn split(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let (header, body) =
+            payload.split_first_chunk::<16>().ok_or(DecodeError::new("a link message is too short"))?;
+        let [family, _, l0, l1, i0, i1, i2, i3, f0, f1, f2, f3, c0, c1, c2, c3] = *header;
+        let ifindex = IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]))
+            .ok_or(DecodeError::new("a link message has interface index 0"))?;
+        let layer = u16::from_ne_bytes([l0, l1]);
+        let flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([f0, f1, f2, f3]));
+        let changed_flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([c0, c1, c2, c3]));
+        Ok((Self { family, layer, ifindex, flags, changed_flags }, body))
+    }
+}
+
+fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, DecodeError> {
+    let mut report = LinkReport {
+        ifindex: header.ifindex,
+        is_announced: header.changed_flags.bits() == u32::MAX,
+        name: Cow::Borrowed(""),
+        hwaddr: None,
+        permanent_hwaddr: None,
+        master: None,
+        flags: header.flags,
+        carrier: header.flags.contains(LinkFlags::LOWER_UP),
+        carrier_changes: 0,
+        oper_state: OperState::Unknown,
+        mtu: 0,
+        kind: None,
+        phys_port_id: None,
+        event: 0,
+        properties: &[],
+    };
+    let mut is_whole = false;
+    for attribute in attributes(body) {
+        let attribute = attribute?;
+        match attribute.kind {
+            IFLA_ADDRESS => report.hwaddr = hwaddr(attribute.value)?,
+            IFLA_IFNAME => report.name = attribute.text(),
+            IFLA_MTU => {
+                report.mtu = attribute.u32()?;
+                is_whole = true;
+            }
+            IFLA_MASTER => report.master = IfIndex::new(attribute.u32()?),
+            IFLA_OPERSTATE => report.oper_state = attribute.u8()?.into(),
+            IFLA_LINKINFO => report.kind = info_kind(attribute.value)?,
+            IFLA_CARRIER => report.carrier = attribute.u8()? != 0,
+            IFLA_PHYS_PORT_ID => report.phys_port_id = Some(attribute.value),
+            IFLA_CARRIER_CHANGES => report.carrier_changes = attribute.u32()?,
+            IFLA_EVENT => report.event = attribute.u32()?,
+            IFLA_PROP_LIST => report.properties = attribute.value,
+            IFLA_PERM_ADDRESS => report.permanent_hwaddr = hwaddr(attribute.value)?,
+            _ => {}
+        }
+    }
+    // Wireless extensions send a link message with nothing but a name and their own event in it. Every message
+    // about the link itself has an MTU; without one, what is absent here is unknown, not gone.
+    Ok(if is_whole { LinkNews::Present(report) } else { LinkNews::Irrelevant })
+}
+
+fn hwaddr(value: &[u8]) -> Result<Option<HwAddr>, DecodeError> {
+    match value {
+        [] => Ok(None),
+        _ => HwAddr::new(value).map(Some).ok_or(DecodeError::new("a hardware address is longer than 32 bytes")),
+    }
+}
+
+fn info_kind(nest: &[u8]) -> Result<Option<Cow<'_, str>>, DecodeError> {
+    for attribute in attributes(nest) {
+        let attribute = attribute?;
+        if attribute.kind == IFLA_INFO_KIND {
+            return Ok(Some(attribute.text()));
+        }
+    }
+    Ok(None)
+}
+
+impl LinkReport<'_> {
+    pub(crate) fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        attributes(self.properties)
+            .map_while(Result::ok)
+            .filter(|attribute| attribute.kind == IFLA_ALT_IFNAME)
+            .map(super::attribute::Attribute::text)
+    }
+}
+
+/// Asks for every link of the namespace.
+#[cfg(test)]
+pub(crate) fn dump_request() -> RouteNetlinkMessage {
+    filtered_dump_request(None, None)
+}
+
+/// Asks for every link of the namespace, or the ports of one master, or those of one kind, without the statistics that
+/// make most of a message. The kernel does not promise to heed the filters.
+pub(crate) fn filtered_dump_request(master: Option<IfIndex>, kind: Option<&str>) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.extend(master.map(|master| LinkAttribute::Controller(master.get())));
+    let kind = kind.map(|kind| LinkInfo::Kind(InfoKind::Other(kind.to_owned())));
+    message.attributes.extend(kind.map(|kind| LinkAttribute::LinkInfo(vec![kind])));
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+/// Asks for one link by index.
+pub(crate) fn get_request(ifindex: IfIndex) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetLink(about(ifindex))
+}
+
+/// Asks for one link by name or alternative name.
+pub(crate) fn get_by_name_request(link_name: &str) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(if link_name.len() > ifname::MAX_LEN {
+        LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, [link_name.as_bytes(), &[0]].concat()))
+    } else {
+        LinkAttribute::IfName(link_name.to_owned())
+    });
+    RouteNetlinkMessage::GetLink(message)
+}
+
+/// Deletes a link.
+pub(crate) fn delete_request(ifindex: IfIndex) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::DelLink(about(ifindex))
+}
+
+/// The start of a request about one link.
+pub(crate) fn about(ifindex: IfIndex) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = ifindex.get();
+    message
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! The public connection for commands, whatever the protocol.
+
+mod dump;
+
+use std::num::NonZeroU32;
+
+use log::warn;
+use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
+
+pub use self::dump::{Dump, InterruptedDump};
+use crate::error::{DecodeError, Result};
+use crate::log_target::COMMAND;
+use crate::netlink::builder::SocketBuilder;
+use crate::netlink::codec::frame::Frame;
+use crate::netlink::error::{During, Failure};
+use crate::netlink::request::{Connection, Consistency, Part};
+
+/// A synchronous connection to the kernel for the requests of any netlink protocol.
+///
+/// It takes the message types of the `netlink-packet-*` crates: whatever implements the traits of
+/// netlink-packet-core. Each request has a deadline, each answer is matched to its request, and what the kernel says
+/// of an error is in the [`Error`](crate::Error), its own words and the offending attribute's place included. A dump
+/// that was interrupted is asked for again, where the kernel says so: rtnetlink and most of generic netlink mark such a
+/// dump, XFRM and connection tracking do not.
+///
+/// After an error, even after a panic of the message type's decoder, what is left of the answer is read away, and the
+/// next request is answered as if nothing had been.
+///
+/// It is for requests only: no multicast group is joined. Any thread can use it, one at a time.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::NetlinkConnection;
+/// use libteam::netlink_packet_route::RouteNetlinkMessage;
+/// use libteam::netlink_packet_route::link::LinkMessage;
+///
+/// const NETLINK_ROUTE: isize = 0;
+///
+/// # enter_namespace();
+/// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+/// let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+/// let links = connection.dump::<_, RouteNetlinkMessage>(request)?;
+/// assert_eq!(links.items().len(), 1, "a new namespace has its loopback");
+/// assert!(links.is_consistent());
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+///
+/// # Source
+///
+/// netlink(7); `NLM_F_DUMP_INTR` and `NETLINK_EXT_ACK`, `linux/netlink.h`.
+#[derive(Debug)]
+pub struct NetlinkConnection {
+    inner: Connection,
+    dump_attempts: NonZeroU32,
+    interrupted: InterruptedDump,
+}
+
+impl NetlinkConnection {
+    /// Opens a connection for the requests of a netlink protocol, with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::connection`].
+    ///
+    /// # Examples
+    ///
+    /// See [`NetlinkConnection`].
+    ///
+    /// # Source
+    ///
+    /// netlink(7).
+    pub fn open(protocol: isize) -> Result<Self> {
+        SocketBuilder::new().connection(protocol)
+    }
+
+    pub(crate) fn new(inner: Connection, dump_attempts: NonZeroU32, interrupted: InterruptedDump) -> Self {
+        Self { inner, dump_attempts, interrupted }
+    }
+
+    /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
+    ///
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`: `NLM_F_CREATE`, `NLM_F_EXCL`, `NLM_F_ECHO` and so on. The
+    /// kernel has the same numbers for `NLM_F_REPLACE` and `NLM_F_EXCL` as for the two flags of `NLM_F_DUMP`: with a
+    /// message that asks for something they make a dump of it, which [`dump`](Self::dump) does better, as it tries
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Kernel`](crate::Error::Kernel) if the kernel refuses.
+    /// - [`Error::Timeout`](crate::Error::Timeout) if it does not answer.
+    /// - [`Error::Decode`](crate::Error::Decode) if its answer is no `R`.
+    /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit: whether the request may be sent again is
+    ///   not known here. One that only asks may be, and what was too long the first time then has room.
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags made a dump of it, and that was interrupted.
+    /// - [`Error::Io`](crate::Error::Io) if a system call fails, or with `InvalidInput` if the request is longer than
+    ///   65535 bytes; nothing was sent then.
+    ///
+    /// After `Timeout`, `Decode` and `Overrun` it is not known whether the kernel did what was asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::NetlinkConnection;
+    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
+    ///
+    /// const NETLINK_ROUTE: isize = 0;
+    ///
+    /// # enter_namespace();
+    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut question = LinkMessage::default();
+    /// question.header.index = 1;
+    /// let answer: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(question), 0)?;
+    /// let [RouteNetlinkMessage::NewLink(lo)] = &answer[..] else { panic!("one link: {answer:?}") };
+    /// assert!(lo.attributes.contains(&LinkAttribute::IfName("lo".to_owned())));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_ACK`, netlink(7).
+    pub fn request<M, R>(&mut self, message: M, flags: u16) -> Result<Vec<R>>
+    where
+        M: NetlinkSerializable,
+        R: NetlinkDeserializable,
+    {
+        self.request_with(message, flags, |frame| frame.parse())
+    }
+
+    /// As [`request`](Self::request), with a decoder of one's own.
+    pub(crate) fn request_with<M: NetlinkSerializable, T>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut read: impl FnMut(Frame<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>> {
+        let op = describe(&message);
+        let mut answers = Vec::new();
+        self.inner
+            .request(message, flags, |frame| {
+                answers.push(read(frame)?);
+                Ok(())
+            })
+            .during(|| op)?;
+        Ok(answers)
+    }
+
+    /// As [`request_with`](Self::request_with), for what changes nothing: an answer that does not fit is asked for again.
+    pub(crate) fn ask_with<M: NetlinkSerializable, T>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut read: impl FnMut(Frame<'_>) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>> {
+        let op = describe(&message);
+        let mut answers = Vec::new();
+        self.inner
+            .ask(message, flags, |part| {
+                match part {
+                    Part::Start { .. } => answers.clear(),
+                    Part::Message(frame) => answers.push(read(frame)?),
+                }
+                Ok(())
+            })
+            .during(|| op)?;
+        Ok(answers)
+    }
+
+    /// Sends one request and waits for its acknowledgement; what may come before it is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+    /// use libteam::{ErrorKind, NetlinkConnection};
+    ///
+    /// const NETLINK_ROUTE: isize = 0;
+    ///
+    /// # enter_namespace();
+    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut dummy = LinkMessage::default();
+    /// dummy.attributes.push(LinkAttribute::IfName("d0".to_owned()));
+    /// dummy.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]));
+    /// let request = RouteNetlinkMessage::NewLink(dummy);
+    /// connection.execute(request.clone(), NLM_F_CREATE | NLM_F_EXCL)?;
+    ///
+    /// let again = connection.execute(request, NLM_F_CREATE | NLM_F_EXCL);
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_ACK`, netlink(7).
+    pub fn execute<M: NetlinkSerializable>(&mut self, message: M, flags: u16) -> Result<()> {
+        let op = describe(&message);
+        self.inner.request(message, flags, |_| Ok(())).during(|| op)
+    }
+
+    /// Asks for a dump: many messages that the kernel lists one after the other while things may change.
+    ///
+    /// A dump that was interrupted by changes is asked for again, up to the configured number of attempts; nothing of
+    /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`] setting says. `NLM_F_REQUEST`
+    /// and `NLM_F_DUMP` are set here. Each attempt has the whole command timeout.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request), and [`Error::Interrupted`](crate::Error::Interrupted).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::NetlinkConnection;
+    /// use libteam::netlink_packet_route::rule::RuleMessage;
+    /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+    ///
+    /// const NETLINK_ROUTE: isize = 0;
+    ///
+    /// # enter_namespace();
+    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut question = RuleMessage::default();
+    /// question.header.family = AddressFamily::Inet;
+    /// let rules = connection.dump::<_, RouteNetlinkMessage>(RouteNetlinkMessage::GetRule(question))?;
+    /// assert!(rules.is_consistent());
+    /// assert_eq!(rules.items().len(), 3, "those for the tables local, main and default");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_DUMP`, netlink(7); `NLM_F_DUMP_INTR`, `linux/netlink.h`.
+    pub fn dump<M, R>(&mut self, message: M) -> Result<Dump<R>>
+    where
+        M: NetlinkSerializable,
+        R: NetlinkDeserializable,
+    {
+        let op = describe(&message);
+        self.dump_with(&op, message, |frame| frame.parse().map(Some)).during(|| op)
+    }
+
+    /// As [`dump`](Self::dump), with a decoder of one's own: it returns nothing for what is not asked for.
+    pub(crate) fn dump_with<M: NetlinkSerializable, T>(
+        &mut self,
+        op: &str,
+        message: M,
+        mut read: impl FnMut(Frame<'_>) -> Result<Option<T>, DecodeError>,
+    ) -> Result<Dump<T>, Failure> {
+        let mut items = Vec::new();
+        let mut attempts = 0;
+        let consistency = self.stream(op, message, |part| {
+            match part {
+                Part::Start { attempt } => {
+                    items.clear();
+                    attempts = attempt;
+                }
+                Part::Message(frame) => items.extend(read(frame)?),
+            }
+            Ok(())
+        })?;
+        Ok(Dump { items, consistent: consistency == Consistency::Consistent, attempts })
+    }
+
+    /// As [`dump`](Self::dump), message by message as they come.
+    pub(crate) fn stream<M: NetlinkSerializable>(
+        &mut self,
+        op: &str,
+        message: M,
+        part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Consistency, Failure> {
+        let attempts = self.dump_attempts.get();
+        let consistency = self.inner.dump(message, attempts, part)?;
+        if consistency == Consistency::Interrupted {
+            warn!(target: COMMAND, "{op} was interrupted by changes in each of {attempts} attempts");
+            if self.interrupted == InterruptedDump::Fail {
+                return Err(Failure::Interrupted { attempts });
+            }
+        }
+        Ok(consistency)
+    }
+
+    /// The connection without the policy for dumps.
+    pub(crate) fn inner(&mut self) -> &mut Connection {
+        &mut self.inner
+    }
+}
+
+/// Names a request of which nothing but its type is known.
+fn describe(message: &impl NetlinkSerializable) -> String {
+    format!("netlink request {}", message.message_type())
+}
+
+#[cfg(test)]
+mod tests;

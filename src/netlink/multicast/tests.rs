@@ -1,0 +1,112 @@
+use super::*;
+use crate::netlink::buffer::SLOT_LEN;
+use crate::netlink::socket::KERNEL;
+use crate::testing::script::{Script, Step, message};
+
+/// An event whose payload is one number.
+fn event(number: u8) -> Step {
+    Step::event(&[message(16, 0, &[number; 4])])
+}
+
+/// Drains a socket, and returns what is left on it, whether something was lost, and the numbers that were applied.
+fn drain(socket: &mut EventSocket) -> (Rest, bool, Vec<u8>) {
+    let mut numbers = vec![];
+    let rest = socket
+        .drain(|frame| match frame.payload.first() {
+            Some(&number) => {
+                numbers.push(number);
+                Ok(())
+            }
+            None => Err(DecodeError::new("empty")),
+        })
+        .unwrap();
+    (rest, socket.is_lost(), numbers)
+}
+
+fn play(steps: impl IntoIterator<Item = Step>) -> (Rest, bool, Vec<u8>) {
+    drain(&mut EventSocket::new(Script::new(steps)))
+}
+
+#[test]
+fn events_are_applied_in_order_until_there_are_none() {
+    let two = Step::event(&[message(16, 0, &[2; 4]), message(16, 0, &[3; 4])]);
+    let steps = [event(1), Step::Fails(Errno::INTR), two, Step::Silence, event(4)];
+    assert_eq!(play(steps), (Rest::Nothing, false, vec![1, 2, 3]));
+}
+
+#[test]
+fn after_an_overrun_the_old_events_are_read_away() {
+    let steps = [event(1), Step::Fails(Errno::NOBUFS), event(2), event(3), Step::Silence];
+    assert_eq!(play(steps), (Rest::Nothing, true, vec![1]));
+}
+
+#[test]
+fn a_recovered_socket_applies_events_again() {
+    let script = Script::new([Step::Fails(Errno::NOBUFS), Step::Silence, event(1)]);
+    let mut socket = EventSocket::new(script);
+    assert_eq!(drain(&mut socket), (Rest::Nothing, true, vec![]));
+    socket.recovered();
+    assert_eq!(drain(&mut socket), (Rest::Nothing, false, vec![1]));
+}
+
+#[test]
+fn a_cut_off_event_is_a_loss_and_the_next_one_of_its_size_fits() {
+    let long = || Step::event(&[message(16, 0, &vec![9; 40_000])]);
+    let mut socket = EventSocket::new(Script::new([long(), event(1), Step::Silence, long()]));
+    assert_eq!(drain(&mut socket), (Rest::Nothing, true, vec![]));
+    socket.recovered();
+    assert_eq!(drain(&mut socket), (Rest::Nothing, false, vec![9]));
+}
+
+#[test]
+fn an_event_that_cannot_be_read_is_a_loss() {
+    let cut = Step::Datagram { bytes: vec![1; 15], sender: KERNEL };
+    let empty = Step::event(&[message(16, 0, &[])]);
+    for bad in [cut, empty] {
+        assert_eq!(play([event(1), bad, event(2), Step::Silence]), (Rest::Nothing, true, vec![1]));
+    }
+}
+
+#[test]
+fn an_event_of_another_sender_changes_nothing() {
+    let forged = |bytes| Step::Datagram { bytes, sender: 4711 };
+    let steps = [forged(message(16, 0, &[66; 4])), forged(vec![1; 15]), forged(vec![0; 40_000]), event(1)];
+    assert_eq!(play(steps), (Rest::Nothing, false, vec![1]));
+}
+
+#[test]
+fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
+    let script = Script::new((0..10_000).map(|_| event(1)));
+    let mut socket = EventSocket::new(script.clone());
+    let (rest, lost, numbers) = drain(&mut socket);
+    assert_eq!((rest, lost), (Rest::Unread, false));
+    assert_eq!(numbers.len(), 212_992 / 512);
+    assert_eq!(script.left(), 10_000 - numbers.len());
+}
+
+#[test]
+fn an_event_that_just_fits_is_whole() {
+    let event = Step::event(&[message(16, 0, &vec![7; SLOT_LEN - 16])]);
+    assert_eq!(play([event]), (Rest::Nothing, false, vec![7]));
+}
+
+#[test]
+fn any_other_error_of_the_system_is_told_as_it_is() {
+    let mut socket = EventSocket::new(Script::new([Step::Fails(Errno::BADF)]));
+    let error = socket.drain(|_| Ok(())).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+    assert!(!socket.is_lost());
+}
+
+#[test]
+fn the_receive_buffer_doubles_up_to_its_limit() {
+    let script = Script::new([]);
+    let mut socket = EventSocket::new(script).growing_to(500_000);
+    assert!(socket.grow().unwrap());
+    assert_eq!(socket.receive_buffer().unwrap(), 425_984);
+    assert_eq!(socket.budget(), 425_984 / MIN_CHARGE);
+    assert!(socket.grow().unwrap());
+    assert_eq!(socket.receive_buffer().unwrap(), 500_000);
+    assert!(!socket.grow().unwrap());
+    assert_eq!(socket.receive_buffer().unwrap(), 500_000);
+}

@@ -1,0 +1,375 @@
+use std::io;
+use std::time::Duration;
+
+use log::{debug, trace, warn};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable};
+use rustix::io::Errno;
+
+use super::buffer::Buffer;
+use super::codec::frame::{Control, Frame, frames, serialize, stamp};
+use super::deadline::Deadline;
+use super::error::{Failure, Refusal};
+use super::socket::{Batch, Datagram, Transport};
+use crate::error::DecodeError;
+use crate::log_target::COMMAND;
+
+/// How often an answer that does not fit is asked for again, into twice the receive buffer each time.
+const MAX_GROWTHS: u32 = 8;
+
+/// How many requests go into one datagram at most, and how many bytes. The kernel takes what its send buffer can hold,
+/// 208 KiB by default.
+const MAX_BATCH: usize = 512;
+const MAX_BATCH_LEN: usize = 64 * 1024;
+/// What one acknowledgement takes of the receive buffer, the kernel's bookkeeping included: 896 bytes were seen, and an
+/// error may bring words.
+const ACK_COST: usize = 2048;
+/// How many datagrams are read after the deadline: as many as may answer one of requests.
+const MAX_LATE_READS: usize = MAX_BATCH;
+
+/// A socket for commands: sends a request, matches its answer, keeps the deadline.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    transport: Box<dyn Transport>,
+    sequence: u32,
+    timeout: Duration,
+    /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it, or what
+    /// was left of it could not be read away.
+    unread: bool,
+}
+
+/// An answer that may be asked for again as its reader sees it.
+#[derive(Debug)]
+pub(crate) enum Part<'a> {
+    /// An attempt begins: what came before was abandoned. The first is number 1; the number does not change when only
+    /// the receive buffer was too small for it.
+    Start { attempt: u32 },
+    /// One message of it.
+    Message(Frame<'a>),
+}
+
+/// Whether a dump is a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    /// Nothing came or went while it was made, as far as the kernel saw.
+    Consistent,
+    /// Every attempt was interrupted (`NLM_F_DUMP_INTR`): the last one may lack something or hold it twice.
+    Interrupted,
+}
+
+/// How one exchange ended without an error.
+struct Completion {
+    interrupted: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration) -> Self {
+        Self { transport: Box::new(transport), sequence: 0, timeout, unread: false }
+    }
+
+    /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it. If the flags
+    /// make a dump of it, it is asked for once.
+    pub(crate) fn request<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut reply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), Failure> {
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        match self.exchange(request, &mut reply)? {
+            Completion { interrupted: false } => Ok(()),
+            Completion { interrupted: true } => Err(Failure::Interrupted { attempts: 1 }),
+        }
+    }
+
+    /// As [`request`](Self::request), for what changes nothing: an answer that does not fit is asked for again, into a
+    /// larger buffer.
+    pub(crate) fn ask<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        flags: u16,
+        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), Failure> {
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        match self.collect_repeatedly(&request, 1, &mut part)? {
+            Consistency::Consistent => Ok(()),
+            Consistency::Interrupted => Err(Failure::Interrupted { attempts: 1 }),
+        }
+    }
+
+    /// Sends many requests, as many in one datagram as the buffers can do with. The kernel carries them out one by one,
+    /// in order, whatever becomes of each: `answer` gets the position of each request and what it was answered. After
+    /// an error the requests without an answer may have been carried out or not.
+    pub(crate) fn request_many<M: NetlinkSerializable>(
+        &mut self,
+        messages: impl IntoIterator<Item = M>,
+        mut answer: impl FnMut(usize, Result<(), Refusal>),
+    ) -> Result<(), Failure> {
+        let limit = (self.transport.receive_buffer()? / ACK_COST).clamp(1, MAX_BATCH);
+        let serialized = messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK));
+        let mut requests = serialized.collect::<io::Result<Vec<_>>>()?.into_iter().peekable();
+        let mut done = 0;
+        while requests.peek().is_some() {
+            let (mut datagram, mut count) = (Vec::new(), 0);
+            let first = self.sequence.wrapping_add(1);
+            while let Some(mut request) = requests
+                .next_if(|request| count == 0 || count < limit && datagram.len() + request.len() <= MAX_BATCH_LEN)
+            {
+                self.sequence = self.sequence.wrapping_add(1);
+                stamp(&mut request, self.sequence);
+                datagram.extend(request);
+                count += 1;
+            }
+            self.converse(&datagram, |this, buffer| {
+                this.read_acknowledgements(buffer, first, count, &mut |position, one| answer(done + position, one))
+            })?;
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Waits until each of `count` requests, numbered from `first` on, is answered.
+    fn read_acknowledgements(
+        &mut self,
+        buffer: &mut Buffer,
+        first: u32,
+        count: usize,
+        answer: &mut dyn FnMut(usize, Result<(), Refusal>),
+    ) -> Result<(), Failure> {
+        let mut deadline = self.deadline();
+        let mut answered = vec![false; count];
+        let mut left = count;
+        while left > 0 {
+            let batch = self.receive_until(&mut deadline, buffer)?;
+            for frame in messages(&batch, buffer) {
+                let frame = frame?;
+                let position = usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                let Some(answered) = answered.get_mut(position).filter(|answered| !**answered) else {
+                    trace!(target: COMMAND, "skipping a message of an earlier exchange");
+                    continue;
+                };
+                let one = match frame.control()? {
+                    Control::Acknowledged => Ok(()),
+                    Control::Refused(refusal) => Err(refusal),
+                    Control::Overrun => return Err(self.overrun()),
+                    Control::Data | Control::Done | Control::Noop => continue,
+                };
+                *answered = true;
+                left -= 1;
+                answer(position, one);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one request that a multipart answer follows. An answer that was interrupted is asked for again, up to
+    /// `attempts` times in all.
+    pub(crate) fn dump<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        attempts: u32,
+        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Consistency, Failure> {
+        let request = serialize(message, NLM_F_REQUEST | NLM_F_DUMP)?;
+        self.collect_repeatedly(&request, attempts, &mut part)
+    }
+
+    /// As [`dump`](Self::dump), for a command that answers in many parts without being a dump: these are snapshots.
+    pub(crate) fn collect<M: NetlinkSerializable>(
+        &mut self,
+        message: M,
+        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<(), Failure> {
+        // An acknowledgement would follow the end of the answer, and could be lost by itself.
+        let request = serialize(message, NLM_F_REQUEST)?;
+        self.collect_repeatedly(&request, 1, &mut part).map(drop)
+    }
+
+    fn collect_repeatedly(
+        &mut self,
+        request: &[u8],
+        attempts: u32,
+        part: &mut dyn FnMut(Part<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Consistency, Failure> {
+        let (mut growths, mut was_busy) = (0, false);
+        let mut attempt = 1;
+        loop {
+            part(Part::Start { attempt })?;
+            match self.exchange(request.to_vec(), &mut |frame| part(Part::Message(frame))) {
+                Ok(Completion { interrupted: false }) => return Ok(Consistency::Consistent),
+                Ok(Completion { interrupted: true }) if attempt >= attempts => return Ok(Consistency::Interrupted),
+                Ok(Completion { interrupted: true }) => attempt += 1,
+                Err(Failure::Overrun { .. }) if growths < MAX_GROWTHS => {
+                    growths += 1;
+                    self.grow()?;
+                }
+                // A dump that was given up is still under way: it ends when the rest of it is read.
+                Err(Failure::Refused(refusal)) if refusal.errno == Errno::BUSY && !was_busy => {
+                    was_busy = true;
+                    self.abandon();
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Doubles the receive buffer. The kernel doubles what it is asked for by itself.
+    fn grow(&mut self) -> io::Result<()> {
+        let size = self.transport.receive_buffer()?;
+        debug!(target: COMMAND, "an answer did not fit a receive buffer of {size} bytes; asking for twice that");
+        self.transport.set_receive_buffer(size)
+    }
+
+    fn exchange(
+        &mut self,
+        mut request: Vec<u8>,
+        reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Completion, Failure> {
+        self.sequence = self.sequence.wrapping_add(1);
+        stamp(&mut request, self.sequence);
+        self.converse(&request, |this, buffer| this.read_answer(buffer, &request, reply))
+    }
+
+    /// Sends a datagram and reads what it is answered; nothing of that is left to get in the way of the next.
+    fn converse<T>(
+        &mut self,
+        datagram: &[u8],
+        read: impl FnOnce(&mut Self, &mut Buffer) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.unread {
+            self.abandon();
+        }
+        trace!(target: COMMAND, "sending {} bytes", datagram.len());
+        self.transport.send(datagram)?;
+        self.unread = true;
+        let result = Buffer::lend(|buffer| read(self, buffer));
+        match result {
+            Ok(_) | Err(Failure::Refused(_)) => self.unread = false,
+            Err(_) => self.abandon(),
+        }
+        result
+    }
+
+    fn read_answer(
+        &mut self,
+        buffer: &mut Buffer,
+        request: &[u8],
+        reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
+    ) -> Result<Completion, Failure> {
+        // The kernel acknowledges no dump, which to most protocols each of the two flags asks for; but for a request that
+        // changes something the same flags mean otherwise.
+        let asks_for = |flag| frames(request).map_while(Result::ok).any(|frame| frame.flags & flag != 0);
+        let (acknowledged, done) = (asks_for(NLM_F_ACK), !asks_for(NLM_F_ACK) || asks_for(NLM_F_DUMP));
+        let mut deadline = self.deadline();
+        let mut interrupted = false;
+        loop {
+            let batch = self.receive_until(&mut deadline, buffer)?;
+            for frame in messages(&batch, buffer) {
+                let frame = frame?;
+                if frame.sequence != self.sequence {
+                    trace!(target: COMMAND, "skipping a message of an earlier exchange");
+                    continue;
+                }
+                interrupted |= frame.has(NLM_F_DUMP_INTR);
+                match frame.control()? {
+                    Control::Data => reply(frame)?,
+                    Control::Done if done => return Ok(Completion { interrupted }),
+                    Control::Acknowledged if acknowledged => return Ok(Completion { interrupted }),
+                    Control::Done | Control::Acknowledged | Control::Noop => {}
+                    Control::Refused(refusal) => return Err(Failure::Refused(refusal)),
+                    Control::Overrun => return Err(self.overrun()),
+                }
+            }
+        }
+    }
+
+    /// Waits for datagrams from the kernel; at least one of them is.
+    fn receive_until(&mut self, deadline: &mut Deadline, buffer: &mut Buffer) -> Result<Batch, Failure> {
+        while deadline.allows_read(&*self.transport) {
+            match self.transport.receive(buffer) {
+                Ok(batch) => {
+                    deadline.count(batch.received.len());
+                    if self.examine(&batch, buffer)? {
+                        return Ok(batch);
+                    }
+                    // One that sends without end must not hold the caller for ever.
+                    if deadline.left(&*self.transport).is_zero() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.count(1),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let left = deadline.left(&*self.transport);
+                    if left.is_zero() || !self.transport.wait(left)? && deadline.left(&*self.transport).is_zero() {
+                        break;
+                    }
+                }
+                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Err(self.overrun()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Failure::Timeout(self.timeout))
+    }
+
+    /// Whether something of it is from the kernel; an error where that did not fit.
+    fn examine(&self, batch: &Batch, buffer: &mut Buffer) -> Result<bool, Failure> {
+        let (mut is_any_whole, mut longest) = (false, None);
+        for datagram in batch.datagrams(buffer) {
+            match datagram {
+                Datagram::Whole(bytes) => {
+                    trace!(target: COMMAND, "received {} bytes in {} messages", bytes.len(), frames(bytes).count());
+                    is_any_whole = true;
+                }
+                Datagram::CutOff { length } => longest = longest.max(Some(length)),
+                Datagram::Foreign { sender } => {
+                    warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
+                }
+            }
+        }
+        match longest {
+            Some(length) => {
+                buffer.grow_to(length);
+                Err(self.overrun())
+            }
+            None => Ok(is_any_whole),
+        }
+    }
+
+    /// The time that an answer has from now on.
+    fn deadline(&self) -> Deadline {
+        Deadline::new(self.timeout, MAX_LATE_READS)
+    }
+
+    fn overrun(&self) -> Failure {
+        Failure::Overrun { buffer: self.transport.receive_buffer().unwrap_or_default() }
+    }
+
+    /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is under way and
+    /// delivers again to a socket that had overrun.
+    fn abandon(&mut self) {
+        let mut deadline = self.deadline();
+        Buffer::lend(|buffer| {
+            while deadline.allows_read(&*self.transport) {
+                match self.transport.receive(buffer) {
+                    Ok(batch) => deadline.count(batch.received.len()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.count(1),
+                    Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => deadline.count(1),
+                    Err(error) => {
+                        self.unread = error.kind() != io::ErrorKind::WouldBlock;
+                        return;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// The messages of the kernel's datagrams, which fitted.
+fn messages<'a>(batch: &'a Batch, buffer: &'a Buffer) -> impl Iterator<Item = Result<Frame<'a>, DecodeError>> {
+    batch.datagrams(buffer).flat_map(|datagram| match datagram {
+        Datagram::Whole(bytes) => frames(bytes),
+        Datagram::CutOff { .. } | Datagram::Foreign { .. } => frames(&[]),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+mod cut_off;
+mod many;
+mod unread;
+
+use std::time::Instant;
+
+use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
+
+use super::*;
+use crate::netlink::codec::link;
+use crate::netlink::deadline::READS_BY_CLOCK;
+use crate::netlink::error::Refusal;
+use crate::netlink::socket::KERNEL;
+use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, message};
+
+const DATA: u16 = 16;
+/// How many datagrams are read of an answer that has no time.
+const READS: usize = READS_BY_CLOCK + MAX_LATE_READS;
+
+fn connection(script: &Script) -> Connection {
+    Connection::new(script.clone(), Duration::from_millis(20))
+}
+
+/// A data message whose payload is one number.
+fn data(number: u8) -> Vec<u8> {
+    message(DATA, NLM_F_MULTIPART, &[number; 4])
+}
+
+fn interrupted(number: u8) -> Vec<u8> {
+    message(DATA, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &[number; 4])
+}
+
+/// Plays a dump and returns its result with the numbers of its last attempt.
+fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8>) {
+    let mut numbers = vec![];
+    let result = connection(script).dump(link::dump_request(), attempts, |part| {
+        match part {
+            Part::Start { .. } => numbers.clear(),
+            Part::Message(frame) => numbers.push(frame.payload[0]),
+        }
+        Ok(())
+    });
+    (result, numbers)
+}
+
+fn request(script: &Script) -> (Result<(), Failure>, Vec<u8>) {
+    let mut numbers = vec![];
+    let result = connection(script).request(link::dump_request(), 0, |frame| {
+        numbers.push(frame.payload[0]);
+        Ok(())
+    });
+    (result, numbers)
+}
+
+#[test]
+fn a_request_ends_with_its_acknowledgement() {
+    let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
+    let (result, numbers) = request(&script);
+    result.unwrap();
+    assert_eq!((numbers, script.left()), (vec![1], 0));
+}
+
+#[test]
+fn a_multipart_answer_may_be_split_over_datagrams() {
+    let script =
+        Script::new([Step::answer(&[data(1), data(2)]), Step::answer(&[data(3)]), Step::answer(&[data(4), done(0)])]);
+    let (result, numbers) = dump(&script, 1);
+    assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1, 2, 3, 4]));
+}
+
+#[test]
+fn an_answer_that_comes_late_is_waited_for() {
+    let script = Script::new([Step::Silence, Step::answer(&[data(1)]), Step::Silence, Step::answer(&[done(0)])]);
+    let (result, numbers) = dump(&script, 1);
+    result.unwrap();
+    assert_eq!((numbers, script.waits()), (vec![1], 2));
+}
+
+#[test]
+fn silence_is_a_timeout_and_not_for_ever() {
+    let script = Script::new([Step::answer(&[data(1)])]);
+    let before = Instant::now();
+    let (result, _) = dump(&script, 5);
+    assert!(matches!(result, Err(Failure::Timeout(after)) if after == Duration::from_millis(20)));
+    assert!(before.elapsed() < Duration::from_secs(2));
+    assert_eq!(script.sent().len(), 1, "what timed out is not sent again");
+}
+
+#[test]
+fn an_interrupted_system_call_is_repeated() {
+    let script = Script::new([Step::Fails(Errno::INTR), Step::answer(&[ack(0)])]);
+    request(&script).0.unwrap();
+}
+
+#[test]
+fn another_sender_than_the_kernel_is_not_believed() {
+    let forged = Step::Datagram { bytes: [data(66), ack(-1)].concat(), sender: 4711 };
+    let too_long = Step::Datagram { bytes: vec![0; 40_000], sender: 4711 };
+    let script = Script::new([forged, too_long, Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
+    let (result, numbers) = request(&script);
+    result.unwrap();
+    assert_eq!(numbers, [1]);
+}
+
+#[test]
+fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
+    let script = Script::new((0..600).map(|_| Step::Datagram { bytes: ack(0), sender: 4711 }));
+    let mut connection = Connection::new(script.clone(), Duration::ZERO);
+    let result = connection.request(link::dump_request(), 0, |_| Ok(()));
+    assert!(matches!(result, Err(Failure::Timeout(Duration::ZERO))), "{result:?}");
+    assert_eq!(script.left(), 600 - 1 - READS, "one, and what is read away");
+}
+
+#[test]
+fn the_answer_to_an_earlier_request_is_skipped() {
+    let stale = |messages: &[Vec<u8>]| Step::Answer { bytes: messages.concat(), offset: u32::MAX };
+    let script = Script::new([stale(&[data(66), ack(-1)]), stale(&[done(0)]), Step::answer(&[data(1), ack(0)])]);
+    let mut connection = connection(&script);
+    connection.sequence = 7;
+    let mut numbers = vec![];
+    connection
+        .request(link::dump_request(), 0, |frame| {
+            numbers.push(frame.payload[0]);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(numbers, [1]);
+}
+
+#[test]
+fn the_sequence_number_goes_on_past_its_largest_value() {
+    let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[ack(0)])]);
+    let mut connection = connection(&script);
+    connection.sequence = u32::MAX - 1;
+    for _ in 0..2 {
+        connection.request(link::dump_request(), 0, |_| Ok(())).unwrap();
+    }
+    assert_eq!(script.sent()[1][8..12], 0_u32.to_ne_bytes());
+}
+
+#[test]
+fn an_interrupted_dump_is_repeated_and_nothing_of_it_kept() {
+    // The kernel marks only the first message after the interruption.
+    let script = Script::new([
+        Step::answer(&[data(1)]),
+        Step::answer(&[interrupted(2), data(3)]),
+        Step::answer(&[done(0)]),
+        Step::answer(&[data(4)]),
+        Step::answer(&[done(0)]),
+    ]);
+    let (result, numbers) = dump(&script, 5);
+    assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![4]));
+    assert_eq!(script.sent().len(), 2);
+}
+
+#[test]
+fn an_interruption_that_only_the_end_tells_counts_too() {
+    let end = message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &[0; 4]);
+    let script = Script::new([Step::answer(&[data(1), end])]);
+    assert_eq!(dump(&script, 1).0.unwrap(), Consistency::Interrupted);
+}
+
+#[test]
+fn a_dump_that_an_earlier_one_is_in_the_way_of_is_asked_for_again_when_that_was_read() {
+    let stale = |message| Step::Answer { bytes: message, offset: u32::MAX };
+    let busy = || Step::answer(&[ack(-16)]);
+    let script = Script::new([
+        stale(data(66)),
+        busy(),
+        stale(data(67)),
+        stale(done(0)),
+        Step::Silence,
+        Step::answer(&[data(1), done(0)]),
+    ]);
+    let (result, numbers) = dump(&script, 1);
+    assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1]));
+    let script = Script::new([busy(), Step::Silence, busy(), Step::Silence]);
+    let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
+    assert_eq!((refusal.errno, script.sent().len()), (Errno::BUSY, 2));
+}
+
+#[test]
+fn a_dump_that_is_always_interrupted_ends_after_its_attempts() {
+    let script = Script::new((1..=9).map(|number| Step::answer(&[interrupted(number), done(0)])));
+    let (result, numbers) = dump(&script, 3);
+    assert_eq!((result.unwrap(), numbers), (Consistency::Interrupted, vec![3]));
+    assert_eq!((script.sent().len(), script.left()), (3, 6));
+}
+
+#[test]
+fn an_error_number_inside_the_end_of_a_dump_is_an_error() {
+    let tlvs = attribute(1, b"Filter by device index not supported for link dumps\0");
+    let payload = [&(-22_i32).to_ne_bytes()[..], &tlvs].concat();
+    let script = Script::new([Step::answer(&[message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_ACK_TLVS, &payload)])]);
+    let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
+    let words = "Filter by device index not supported for link dumps".to_owned();
+    assert_eq!(refusal, Refusal { errno: Errno::INVAL, message: Some(words), offset: None });
+}
+
+#[test]
+fn an_end_without_a_code_is_success() {
+    let script = Script::new([Step::answer(&[data(1), bare_done()])]);
+    let mut numbers = 0;
+    connection(&script)
+        .collect(link::dump_request(), |part| {
+            numbers += u32::from(matches!(part, Part::Message(_)));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(numbers, 1);
+}
+
+#[test]
+fn a_refusal_carries_the_words_and_the_offset_of_the_kernel() {
+    let tlvs = [attribute(1, b"Device is up\0"), attribute(2, &36_u32.to_ne_bytes())].concat();
+    let capped = [&(-16_i32).to_ne_bytes()[..], &[0; 16], &tlvs].concat();
+    let mut echo = message(DATA, 0, &[7; 9]);
+    // The echoed header tells the length of the request, which is not a multiple of four here.
+    echo[..4].copy_from_slice(&25_u32.to_ne_bytes());
+    let whole = [&(-16_i32).to_ne_bytes()[..], &echo, &tlvs].concat();
+    for (flags, payload) in [(NLM_F_ACK_TLVS | NLM_F_CAPPED, capped), (NLM_F_ACK_TLVS, whole)] {
+        let script = Script::new([Step::answer(&[message(NLMSG_ERROR, flags, &payload)])]);
+        let Err(Failure::Refused(refusal)) = request(&script).0 else { panic!("refused") };
+        let words = Some("Device is up".to_owned());
+        assert_eq!(refusal, Refusal { errno: Errno::BUSY, message: words, offset: Some(36) });
+    }
+}
+
+#[test]
+fn a_code_that_is_no_error_number_is_still_an_error() {
+    for code in [1, i32::MIN, i32::MAX, -5000] {
+        let script = Script::new([Step::answer(&[ack(code)])]);
+        let Err(Failure::Refused(refusal)) = request(&script).0 else { panic!("{code} is no success") };
+        assert_eq!(refusal.errno, Errno::PROTO);
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
+    let script = Script::new([
+        Step::Fails(Errno::NOBUFS),
+        Step::answer(&[data(1)]),
+        Step::Silence,
+        Step::answer(&[data(2)]),
+        Step::answer(&[bare_done()]),
+    ]);
+    let mut numbers = vec![];
+    let mut connection = connection(&script);
+    let before = connection.transport.receive_buffer().unwrap();
+    connection
+        .collect(link::dump_request(), |part| {
+            match part {
+                Part::Start { .. } => numbers.clear(),
+                Part::Message(frame) => numbers.push(frame.payload[0]),
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(numbers, [2], "what came before the overrun is not part of the answer");
+    assert_eq!(connection.transport.receive_buffer().unwrap(), 2 * before);
+}
+
+#[test]
+fn an_answer_that_never_fits_is_an_error_in_the_end() {
+    let script = Script::new((0..40).flat_map(|_| [Step::Fails(Errno::NOBUFS), Step::Silence]));
+    assert!(matches!(dump(&script, 5).0, Err(Failure::Overrun { buffer }) if buffer > 212_992));
+    assert_eq!(script.sent().len(), 9);
+}
+
+#[test]
+fn malformed_answers_are_errors() {
+    let cut = |mut bytes: Vec<u8>, length: usize| {
+        bytes.truncate(length);
+        bytes
+    };
+    let mut too_long = ack(0);
+    too_long[..4].copy_from_slice(&400_u32.to_ne_bytes());
+    for bytes in [cut(ack(0), 15), cut(ack(0), 19), too_long, message(NLMSG_ERROR, 0, &[0; 3])] {
+        let sequence = 1_u32.to_ne_bytes();
+        let mut bytes = bytes;
+        if let Some(field) = bytes.get_mut(8..12) {
+            field.copy_from_slice(&sequence);
+        }
+        let script = Script::new([Step::Datagram { bytes: bytes.clone(), sender: KERNEL }]);
+        let result = request(&script).0;
+        assert!(matches!(result, Err(Failure::Malformed(_))), "{bytes:?}: {result:?}");
+    }
+}
+
+#[test]
+fn what_follows_a_failure_is_read_away() {
+    let script = Script::new([
+        Step::answer(&[message(NLMSG_ERROR, 0, &[0; 3])]),
+        Step::answer(&[data(1)]),
+        Step::Fails(Errno::NOBUFS),
+        Step::answer(&[data(2)]),
+    ]);
+    request(&script).0.unwrap_err();
+    assert_eq!(script.left(), 0);
+}
+
+#[test]
+fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
+    let script = Script::new([
+        Step::Fails(Errno::NOBUFS),
+        Step::Fails(Errno::NOMEM),
+        Step::answer(&[data(66)]),
+        Step::Silence,
+        Step::answer(&[ack(0)]),
+    ]);
+    let mut connection = connection(&script);
+    connection.request(link::dump_request(), 0, |_| Ok(())).unwrap_err();
+    assert_eq!(script.left(), 3);
+    let mut numbers = vec![];
+    connection
+        .request(link::dump_request(), 0, |frame| {
+            numbers.push(frame.payload[0]);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!((numbers, script.left(), script.waits()), (vec![], 0, 0));
+}
+
+#[test]
+fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
+    let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[done(0)]), Step::answer(&[bare_done()])]);
+    let mut connection = connection(&script);
+    connection.request(link::dump_request(), 0x400, |_| Ok(())).unwrap();
+    connection.dump(link::dump_request(), 1, |_| Ok(())).unwrap();
+    connection.collect(link::dump_request(), |_| Ok(())).unwrap();
+    let flags = script.sent().iter().map(|sent| u16::from_ne_bytes([sent[6], sent[7]])).collect::<Vec<_>>();
+    assert_eq!(flags, [1 | 4 | 0x400, 1 | 0x300, 1]);
+}
+
+#[test]
+fn only_what_was_asked_for_ends_an_exchange() {
+    // A command may answer in many parts and acknowledge after that; a dump has no acknowledgement.
+    let script = Script::new([Step::answer(&[data(1), done(0)]), Step::answer(&[data(2), ack(0)])]);
+    let (result, numbers) = request(&script);
+    result.unwrap();
+    assert_eq!(numbers, [1, 2]);
+    let script = Script::new([Step::answer(&[data(1), ack(0)]), Step::answer(&[data(2), done(0)])]);
+    let (result, numbers) = dump(&script, 1);
+    result.unwrap();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn a_message_that_means_nothing_is_skipped_and_one_that_means_loss_is_not() {
+    let noop = message(1, 0, &[]);
+    let script = Script::new([Step::answer(&[noop, data(1), ack(0)])]);
+    assert_eq!(request(&script).1, [1]);
+    let lost = message(4, 0, &[]);
+    let script = Script::new([Step::answer(&[data(1), lost])]);
+    assert!(matches!(request(&script).0, Err(Failure::Overrun { .. })));
+}
+
+#[test]
+fn any_other_error_of_the_system_is_told_as_it_is() {
+    let script = Script::new([Step::Fails(Errno::BADF)]);
+    let Err(Failure::Io(error)) = request(&script).0 else { panic!("an error of the system") };
+    assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+}

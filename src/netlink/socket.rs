@@ -1,0 +1,189 @@
+use std::fmt::Debug;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use log::debug;
+use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+use socket2::{SockFilter, SockRef};
+
+use super::buffer::Buffer;
+use crate::bpf::BpfInstruction;
+use crate::log_target::COMMAND;
+
+/// The kernel's port id: the only sender that is believed.
+pub(crate) const KERNEL: u32 = 0;
+
+/// A receive tells the datagram's length, not the number of bytes that fitted, and does not wait: recv(2).
+const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT);
+
+/// One received datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received {
+    /// The datagram's own length: more than the slot's when it was cut off.
+    pub(crate) length: usize,
+    /// The sender's port id as the kernel vouches for it (the one in the message can be forged).
+    pub(crate) sender: u32,
+}
+
+/// What one receive took: at least one datagram, each in its slot of the buffer.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) received: Vec<Received>,
+    /// There was nothing more, or an error, which the next receive tells.
+    pub(crate) is_last: bool,
+}
+
+/// What a datagram is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Datagram<'a> {
+    /// All that the kernel sent.
+    Whole(&'a [u8]),
+    /// From the kernel, but it did not fit.
+    CutOff { length: usize },
+    /// From somebody else.
+    Foreign { sender: u32 },
+}
+
+impl Batch {
+    /// The datagrams in order.
+    pub(crate) fn datagrams<'a>(&'a self, buffer: &'a Buffer) -> impl Iterator<Item = Datagram<'a>> {
+        self.received.iter().zip(buffer.slots()).map(|(&Received { length, sender }, slot)| match slot.get(..length) {
+            _ if sender != KERNEL => Datagram::Foreign { sender },
+            Some(whole) => Datagram::Whole(whole),
+            None => Datagram::CutOff { length },
+        })
+    }
+}
+
+/// A datagram socket to the kernel: the real one, or a test's script.
+pub(crate) trait Transport: AsFd + Debug + Send {
+    /// Sends one datagram to the kernel.
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
+    /// Takes the next datagrams, at most as many as the buffer has slots; [`io::ErrorKind::WouldBlock`] where there is
+    /// none.
+    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch>;
+    /// Waits for a datagram; false when the time is over.
+    fn wait(&mut self, timeout: Duration) -> io::Result<bool>;
+    /// The receive buffer's size in bytes as the kernel counts it.
+    fn receive_buffer(&self) -> io::Result<usize>;
+    /// Has the kernel run a classic BPF program over each datagram and drop what it returns 0 for; in place of the one
+    /// before it, without a gap. None lets everything pass.
+    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()>;
+    /// Asks for a receive buffer of `bytes`; the kernel doubles it and may cap it.
+    fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
+    /// The time, of which a test may have its own.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// A netlink socket: closed on exec, connected to the kernel so that no other process can fill it.
+#[derive(Debug)]
+pub(crate) struct NetlinkSocket {
+    socket: Socket,
+}
+
+impl NetlinkSocket {
+    /// Opens a socket of `protocol` (`NETLINK_ROUTE`, `NETLINK_GENERIC`) in the calling thread's network namespace.
+    pub(crate) fn open(protocol: isize, receive_buffer: usize) -> io::Result<Self> {
+        let mut this = Self { socket: Socket::new(protocol)? };
+        this.set_receive_buffer(receive_buffer)?;
+        // This binds it as well.
+        this.socket.connect(&SocketAddr::new(KERNEL, 0))?;
+        Ok(this)
+    }
+
+    /// Asks for the kernel's own words with an error, and for acknowledgements that do not echo the request.
+    pub(crate) fn with_extended_acks(self) -> io::Result<Self> {
+        self.socket.set_ext_ack(true)?;
+        self.socket.set_cap_ack(true)?;
+        Ok(self)
+    }
+
+    /// Asks the kernel to check the requests for dumps strictly, and to filter by what they name. A kernel older than
+    /// 4.20 does not, which does no harm: what it sends is checked again.
+    pub(crate) fn with_strict_checks(self) -> Self {
+        if let Err(error) = self.socket.set_netlink_get_strict_chk(true) {
+            debug!(target: COMMAND, "requests for dumps are not checked strictly: {error}");
+        }
+        self
+    }
+
+    /// Joins a multicast group.
+    pub(crate) fn join(self, group: u32) -> io::Result<Self> {
+        self.socket.add_membership(group)?;
+        Ok(self)
+    }
+}
+
+impl AsFd for NetlinkSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Transport for NetlinkSocket {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send(datagram, 0) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result.map(drop),
+            }
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
+        let mut slots: Vec<_> = buffer.slots_mut().map(|slot| [IoSliceMut::new(slot)]).collect();
+        let count = slots.len();
+        let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(count, None);
+        let messages = recvmmsg(self.socket.as_raw_fd(), &mut headers, &mut slots, RECEIVE_FLAGS, None)?;
+        let received: Vec<_> = messages
+            .map(|message| {
+                // What has no address is not the kernel's.
+                let sender = message.address.map_or(u32::MAX, |address| address.pid());
+                Received { length: message.bytes, sender }
+            })
+            .collect();
+        Ok(Batch { is_last: received.len() < count, received })
+    }
+
+    fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
+        let timeout = Timespec::try_from(timeout).ok();
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            // The caller looks again and knows its deadline.
+            Err(Errno::INTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn receive_buffer(&self) -> io::Result<usize> {
+        Ok(sockopt::socket_recv_buffer_size(&self.socket)?)
+    }
+
+    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        let Some(program) = program else { return socket.detach_filter() };
+        let program: Vec<SockFilter> = program
+            .iter()
+            .map(|instruction| {
+                let BpfInstruction { code, jump_true, jump_false, k } = *instruction;
+                SockFilter::new(code, jump_true, jump_false, k)
+            })
+            .collect();
+        socket.attach_filter(&program)
+    }
+
+    fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
+        // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max.
+        sockopt::set_socket_recv_buffer_size_force(&self.socket, bytes)
+            .or_else(|_| sockopt::set_socket_recv_buffer_size(&self.socket, bytes))?;
+        Ok(())
+    }
+}

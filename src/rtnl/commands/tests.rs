@@ -1,0 +1,138 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::*;
+use crate::error::{Error, ErrorKind};
+use crate::model::ifindex::IfIndex;
+use crate::netlink::connection::{InterruptedDump, NetlinkConnection};
+use crate::netlink::request::Connection;
+use crate::rtnl::RtnlSocket;
+use crate::testing::golden::{NEWLINK_PORT, NEWLINK_TEAM, bytes};
+use crate::testing::script::{Script, Step as Reply, ack};
+
+const NEW: u16 = 16;
+const DELETE: u16 = 17;
+const GET: u16 = 18;
+const SET: u16 = 19;
+
+/// `team0`, index 10: down, without a master.
+fn team() -> Reply {
+    Reply::answer(&[bytes(NEWLINK_TEAM), ack(0)])
+}
+
+/// `veth0`, index 20: up, a port of link 10.
+fn port() -> Reply {
+    Reply::answer(&[bytes(NEWLINK_PORT), ack(0)])
+}
+
+fn done() -> Reply {
+    Reply::answer(&[ack(0)])
+}
+
+fn refused(errno: Errno) -> Reply {
+    Reply::answer(&[ack(-errno.raw_os_error())])
+}
+
+fn ifindex(number: u32) -> IfIndex {
+    IfIndex::new(number).unwrap()
+}
+
+/// Plays a script, and returns the result with the type and the link of each request.
+fn play<R>(replies: impl IntoIterator<Item = Reply>, run: impl FnOnce(&mut RtnlSocket) -> R) -> (R, Vec<(u16, u32)>) {
+    let script = Script::new(replies);
+    let connection = Connection::new(script.clone(), Duration::from_millis(5));
+    let attempts = NonZeroU32::new(1).unwrap();
+    let result = run(&mut RtnlSocket::over(NetlinkConnection::new(connection, attempts, InterruptedDump::Keep)));
+    assert_eq!(script.left(), 0, "nothing that the kernel was to say is left");
+    let sent = script.sent();
+    let requests = sent.iter().map(|request| {
+        let kind = u16::from_ne_bytes(request[4..6].try_into().unwrap());
+        (kind, u32::from_ne_bytes(request[20..24].try_into().unwrap()))
+    });
+    (result, requests.collect())
+}
+
+#[test]
+fn a_new_link_that_the_kernel_does_not_echo_is_looked_up() {
+    let create = |rtnl: &mut RtnlSocket| rtnl.create_link(&NewLink::team("team0")).unwrap();
+    assert_eq!(play([team()], create), (ifindex(10), vec![(NEW, 0)]));
+    assert_eq!(play([done(), team()], create), (ifindex(10), vec![(NEW, 0), (GET, 0)]));
+}
+
+#[test]
+fn a_new_link_that_is_gone_before_it_is_looked_up_is_an_error() {
+    let create = |rtnl: &mut RtnlSocket| rtnl.create_link(&NewLink::team("team0")).unwrap_err();
+    let (error, _) = play([done(), refused(Errno::NODEV)], create);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let (error, _) = play([done(), done()], create);
+    assert_eq!(error.kind(), ErrorKind::BadAnswer);
+}
+
+#[test]
+fn the_first_error_is_told_though_the_new_link_cannot_be_deleted_again() {
+    let link = NewLink::veth("veth0", "far").master(ifindex(10)).up();
+    let (error, requests) =
+        play([port(), refused(Errno::NETDOWN), refused(Errno::PERM)], |rtnl| rtnl.create_link(&link).unwrap_err());
+    assert_eq!(error.raw_os_error(), Some(Errno::NETDOWN.raw_os_error()));
+    assert_eq!(requests, [(NEW, 0), (SET, 20), (DELETE, 20)]);
+}
+
+#[test]
+fn what_a_change_that_failed_cannot_have_touched_is_not_even_looked_at() {
+    let settings = LinkSettings::new().mtu(9000).carrier(true);
+    let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &settings).unwrap_err();
+    let (_, requests) = play([port(), refused(Errno::INVAL)], change);
+    assert_eq!(requests, [(GET, 20), (SET, 20)]);
+    // The MTU was set: it is set to what it was.
+    let (error, requests) = play([port(), done(), refused(Errno::OPNOTSUPP), done()], change);
+    assert_eq!(error.kind(), ErrorKind::NotSupported);
+    assert_eq!(requests, [(GET, 20), (SET, 20), (SET, 20), (SET, 20)]);
+}
+
+#[test]
+fn a_port_that_was_not_lost_is_not_given_back() {
+    let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
+    let (result, requests) = play([port(), refused(Errno::BUSY), port(), port()], change);
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Busy);
+    assert_eq!(requests, [(GET, 20), (SET, 20), (GET, 20), (GET, 20)]);
+}
+
+#[test]
+fn the_first_error_is_told_though_nothing_can_be_undone() {
+    let settings = LinkSettings::new().mtu(9000).master(ifindex(9)).up();
+    let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &settings).unwrap_err();
+    let lost = || Reply::answer(&[with_index(20), ack(0)]);
+    // Released, looked at, its MTU set, not taken; then without a master, and nothing works any more.
+    let no = || refused(Errno::PERM);
+    let replies = [port(), done(), lost(), done(), refused(Errno::BUSY), lost(), no(), no(), lost(), no()];
+    let (error, requests) = play(replies, change);
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    let kinds: Vec<u16> = requests.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [GET, SET, GET, SET, SET, GET, SET, SET, GET, SET]);
+
+    let (error, requests) = play([port(), done(), lost(), refused(Errno::BUSY), Reply::Silence], change);
+    assert_eq!((error.kind(), requests.len()), (ErrorKind::Busy, 5));
+}
+
+/// The golden team with another index: down, without a master.
+fn with_index(number: u32) -> Vec<u8> {
+    let mut message = bytes(NEWLINK_TEAM);
+    message[20..24].copy_from_slice(&number.to_ne_bytes());
+    message
+}
+
+#[test]
+fn a_link_that_is_not_there_is_not_changed() {
+    let up = LinkSettings::new().up();
+    let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &up).unwrap_err();
+    let (error, requests) = play([refused(Errno::NODEV)], change);
+    assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+    assert_eq!(requests.len(), 1);
+    let (error, _) = play([done()], change);
+    assert_eq!(
+        (error.kind(), &*error.to_string()),
+        (ErrorKind::BadAnswer, "the answer to looking up link 20 is malformed")
+    );
+}

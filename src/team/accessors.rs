@@ -1,0 +1,205 @@
+//! What the handle knows.
+
+use super::TeamHandle;
+use crate::cache::iter::{Links, Options, Ports};
+use crate::error::Result;
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::model::link_scope::LinkScope;
+use crate::model::option::{OptionId, TeamOption};
+use crate::model::port::Port;
+use crate::model::receive_buffers::ReceiveBuffers;
+use crate::netlink::error::During;
+
+impl TeamHandle {
+    /// The interface index of the team device itself.
+    #[must_use]
+    pub fn team_ifindex(&self) -> IfIndex {
+        self.session.cache().team()
+    }
+
+    /// The name of the team device, or its last one when it is gone.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.session.name()
+    }
+
+    /// The team's ports in the order in which they were added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::ActiveBackup)?;
+    /// for name in ["eth1", "eth2"] {
+    ///     team.add_port(rtnl.create_link(&NewLink::dummy(name))?)?;
+    /// }
+    /// assert_eq!(team.ports().map(|port| port.name()).collect::<Vec<_>>(), [Some("eth1"), Some("eth2")]);
+    ///
+    /// if let Some(eth1) = team.ports().find(|port| port.is_link_up()).map(|port| port.ifindex()) {
+    ///     team.set_active_port(eth1)?;
+    /// }
+    /// # assert!(team.active_port().is_some());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_get_next_port")]
+    #[must_use]
+    pub fn ports(&self) -> Ports<'_> {
+        self.session.cache().ports().iter()
+    }
+
+    /// One port of the team.
+    #[doc(alias = "team_get_ifinfo_port")]
+    #[must_use]
+    pub fn port(&self, ifindex: IfIndex) -> Option<&Port> {
+        self.session.cache().ports().get(ifindex)
+    }
+
+    /// Whether a link is a port of the team.
+    #[doc(alias = "team_is_our_port")]
+    #[doc(alias = "team_is_port_present")]
+    #[must_use]
+    pub fn is_port(&self, ifindex: IfIndex) -> bool {
+        self.port(ifindex).is_some()
+    }
+
+    /// Which links the handle keeps.
+    #[must_use]
+    pub fn link_scope(&self) -> LinkScope {
+        self.session.cache().scope()
+    }
+
+    /// The links in the order of their index: those of the team and its ports, or all of the namespace. See
+    /// [`LinkScope`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkScope, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::create("team0")?;
+    /// assert_eq!(team.links().map(|link| link.name()).collect::<Vec<_>>(), ["team0"]);
+    ///
+    /// let team = TeamHandle::builder().link_scope(LinkScope::All).open("team0")?;
+    /// assert_eq!(team.links().map(|link| link.name()).collect::<Vec<_>>(), ["lo", "team0"]);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_get_next_ifinfo")]
+    #[must_use]
+    pub fn links(&self) -> Links<'_> {
+        self.session.cache().links().iter()
+    }
+
+    /// One of these links.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    ///
+    /// let link = team.link(eth1).expect("it is a port");
+    /// assert_eq!(link.master(), Some(team.team_ifindex()));
+    /// assert!(link.is_admin_up(), "the driver set it up");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_get_port_ifinfo")]
+    #[must_use]
+    pub fn link(&self, ifindex: IfIndex) -> Option<&Link> {
+        self.session.cache().links().get(ifindex)
+    }
+
+    /// The team device's own link, or `None` when it is gone.
+    #[doc(alias = "team_get_ifinfo")]
+    #[must_use]
+    pub fn team_link(&self) -> Option<&Link> {
+        self.session.cache().team_link()
+    }
+
+    /// The team's options in the driver's order: its own, those of the mode, then port by port.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::create("team0")?;
+    /// for option in team.options() {
+    ///     println!("{option}");
+    /// }
+    /// assert!(team.options().any(|option| option.id().name == "notify_peers_count"));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_get_next_option")]
+    #[must_use]
+    pub fn options(&self) -> Options<'_> {
+        self.session.cache().options().iter()
+    }
+
+    /// One option, or `None` if the team does not have it now: options come and go with the mode and the ports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, OptionId, OptionValue, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let active = OptionId::global("activeport");
+    /// assert_eq!(team.option(&active), None, "it has no mode yet");
+    ///
+    /// team.set_mode(Mode::ActiveBackup)?;
+    /// assert_eq!(team.option(&active).map(|option| option.value()), Some(&OptionValue::U32(0)));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_get_option")]
+    #[doc(alias = "team_is_option_initialized")]
+    #[must_use]
+    pub fn option(&self, id: &OptionId) -> Option<&TeamOption> {
+        self.session.cache().options().get(id)
+    }
+
+    /// The receive buffers that the kernel gave the event sockets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the kernel does not tell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::builder().receive_buffer(1 << 20).create("team0")?;
+    /// let buffers = team.receive_buffers()?;
+    /// println!("room for {} link events", buffers.link / 2304);
+    /// assert_eq!(buffers.link, 2 << 20, "the kernel doubles what it is asked for");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `SO_RCVBUF`, socket(7).
+    pub fn receive_buffers(&self) -> Result<ReceiveBuffers> {
+        let (link, team) =
+            self.session.receive_buffers().during(|| "reading the size of a receive buffer".to_owned())?;
+        Ok(ReceiveBuffers { link, team })
+    }
+}

@@ -1,0 +1,77 @@
+use netlink_packet_route::address::AddressHeaderFlags as Flags;
+
+use super::*;
+use crate::testing::script::attribute;
+
+/// An Ethernet link that is up, with the index 3, whose `forwarding` is this where it has IPv6.
+fn link(forwarding: Option<i32>) -> LinkRecord {
+    let (kind, numbers) = (ARPHRD_ETHER.to_ne_bytes(), [3_u32, LinkFlags::UP.bits(), 0].map(u32::to_ne_bytes));
+    let mut payload = [&[0, 0], &kind[..], &numbers.concat()].concat();
+    payload.extend(attribute(1, &[2, 0, 0, 0, 0, 0x2a]));
+    let settings = forwarding.map(|forwarding| [forwarding, 64].map(i32::to_ne_bytes).concat());
+    let ipv6 = settings.map(|settings| attribute(AF_INET6, &attribute(IFLA_INET6_CONF, &settings)));
+    payload.extend(attribute(IFLA_AF_SPEC, &ipv6.unwrap_or_default()));
+    LinkRecord::new(&payload).unwrap()
+}
+
+fn address(index: u32, flags: Flags, attributes: Vec<AddressAttribute>) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    (message.header.index, message.header.flags, message.attributes) = (index, flags, attributes);
+    message
+}
+
+fn local(address: &str) -> AddressAttribute {
+    AddressAttribute::Local(address.parse().unwrap())
+}
+
+fn peer(address: &str) -> AddressAttribute {
+    AddressAttribute::Address(address.parse().unwrap())
+}
+
+/// How many IPv4 addresses are announced, and the flags that the IPv6 addresses are announced with.
+fn announced(link: &LinkRecord, message: AddressMessage) -> (usize, Vec<u8>) {
+    let frames = frames(link, &[message]);
+    (frames.ipv4.len(), frames.ipv6.iter().map(|frame| frame[58]).collect())
+}
+
+#[test]
+fn an_address_is_announced_if_it_is_the_devices_own() {
+    let link = link(Some(0));
+    let with = |attributes| announced(&link, address(3, Flags::empty(), attributes));
+    assert_eq!(with(vec![local("192.0.2.1")]), (1, vec![]));
+    assert_eq!(with(vec![peer("2001:db8::1")]), (0, vec![0x20]));
+    for nothing in ["127.0.0.1", "127.1.2.3", "0.0.0.0", "::1"] {
+        assert_eq!(with(vec![local(nothing)]), (0, vec![]), "{nothing}");
+    }
+    assert_eq!(with(vec![]), (0, vec![]));
+    assert_eq!(announced(&link, address(4, Flags::empty(), vec![local("192.0.2.1")])), (0, vec![]));
+}
+
+#[test]
+fn of_two_ends_the_near_one_is_announced() {
+    let link = link(None);
+    let both = |local_end, far_end| address(3, Flags::empty(), vec![peer(far_end), local(local_end)]);
+    let sent = frames(&link, &[both("192.0.2.1", "192.0.2.2"), both("2001:db8::1", "2001:db8::2")]);
+    assert_eq!(sent.ipv4[0][28..32], [192, 0, 2, 1]);
+    assert_eq!(sent.ipv6[0][77], 1);
+}
+
+#[test]
+fn an_address_that_may_be_anothers_is_not_announced_or_does_not_replace_the_others() {
+    let link = link(None);
+    let with = |flags| announced(&link, address(3, flags, vec![local("2001:db8::1")])).1;
+    assert_eq!(with(Flags::Permanent | Flags::Deprecated), [0x20]);
+    assert_eq!(with(Flags::Tentative), []);
+    assert_eq!(with(Flags::Tentative | Flags::Dadfailed), []);
+    assert_eq!(with(Flags::Dadfailed), []);
+    assert_eq!(with(Flags::Tentative | Flags::Optimistic), [0]);
+    assert_eq!(with(Flags::Tentative | Flags::Optimistic | Flags::Dadfailed), []);
+}
+
+#[test]
+fn a_router_says_that_it_is_one() {
+    for (forwarding, flags) in [(None, 0x20), (Some(0), 0x20), (Some(1), 0xa0), (Some(2), 0xa0), (Some(-1), 0xa0)] {
+        let message = address(3, Flags::empty(), vec![local("fe80::1")]);
+        assert_eq!(announced(&link(forwarding), message).1, [flags], "{forwarding:?}");
+    }
+}

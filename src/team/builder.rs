@@ -1,0 +1,352 @@
+use std::borrow::Cow;
+use std::env;
+use std::num::NonZeroU32;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use log::{debug, warn};
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
+
+use crate::bpf::BpfInstruction;
+use crate::cache::Cache;
+use crate::error::{Error, Result};
+use crate::log_target::{COMMAND, EVENTS};
+use crate::model::ifindex::IfIndex;
+use crate::model::link_scope::LinkScope;
+use crate::netlink::builder::{MAX_RECEIVE_BUFFER, SocketBuilder};
+use crate::netlink::codec::link::RTNLGRP_LINK;
+use crate::netlink::error::During;
+use crate::netlink::filter;
+use crate::netlink::ifname;
+use crate::netlink::multicast::EventSocket;
+use crate::netlink::ready_fd::Readiness;
+use crate::netlink::socket::{NetlinkSocket, Transport};
+use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
+use crate::team::TeamHandle;
+use crate::team::driver::Genl;
+use crate::team::event_filter::Follow;
+use crate::team::session::Session;
+
+/// The environment variable that sets the size of the event sockets' receive buffers, as for the C library.
+const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
+/// Asked for by default, in bytes. The kernel doubles it, and counts 2304 bytes for a link notification: it holds 920 of
+/// them, as many as one process can cause in 200 ms (`cargo bench --bench cost -- notify`, in User Mode Linux). The handle's
+/// user may be away that long before anything has to be asked for again, even if all links are kept. It takes memory only
+/// for what waits, and what turns out to be too small grows.
+const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
+/// What that grows to by default: four doublings, 3 s.
+const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
+
+/// Opens or creates a team with other settings than the default ones.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use libteam::{LinkScope, TeamHandle};
+///
+/// # enter_namespace();
+/// let team = TeamHandle::builder()
+///     .link_scope(LinkScope::All)
+///     .receive_buffer(4 << 20)
+///     .receive_buffer_limit(64 << 20)
+///     .command_timeout(Duration::from_secs(1))
+///     .create("team0")?;
+/// assert!(team.receive_buffers()?.link >= 4 << 20);
+/// team.destroy()?;
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TeamBuilder {
+    sockets: SocketBuilder,
+    receive_buffer: Option<usize>,
+    receive_buffer_limit: Option<usize>,
+    link_scope: LinkScope,
+}
+
+impl Default for TeamBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TeamBuilder {
+    /// The default settings.
+    pub fn new() -> Self {
+        Self {
+            sockets: SocketBuilder::new(),
+            receive_buffer: None,
+            receive_buffer_limit: None,
+            link_scope: LinkScope::default(),
+        }
+    }
+
+    /// The size in bytes to ask for as the receive buffer of each event socket; 1 MiB by default.
+    ///
+    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at `net.core.rmem_max`:
+    /// [`TeamHandle::receive_buffers`] tells what it gave. When a buffer overruns nothing is lost for good, but the
+    /// handle has to ask for everything again. The environment variable `TEAM_EVENT_BUFSIZE` comes before this.
+    ///
+    /// # Source
+    ///
+    /// `SO_RCVBUF` and `SO_RCVBUFFORCE`, socket(7).
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// The size in bytes up to which an event socket's receive buffer grows: twice the last size after each overrun. By
+    /// default that is 16 MiB, or the size that [`receive_buffer`](Self::receive_buffer) or `TEAM_EVENT_BUFSIZE` set.
+    pub fn receive_buffer_limit(mut self, bytes: usize) -> Self {
+        self.receive_buffer_limit = Some(bytes);
+        self
+    }
+
+    /// How often a dump of the links is asked for until one was not interrupted by links that come and go; 5 by
+    /// default. The last one is used as it is, see [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).
+    ///
+    /// # Source
+    ///
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`.
+    pub fn dump_attempts(mut self, attempts: NonZeroU32) -> Self {
+        self.sockets = self.sockets.dump_attempts(attempts);
+        self
+    }
+
+    /// Which links the handle keeps and follows; those of the team by default.
+    pub fn link_scope(mut self, scope: LinkScope) -> Self {
+        self.link_scope = scope;
+        self
+    }
+
+    /// How long to wait for the kernel's answer to one request; 5 seconds by default. See
+    /// [`SocketBuilder::command_timeout`].
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.sockets = self.sockets.command_timeout(timeout);
+        self
+    }
+
+    /// The network namespace where the team is; the calling thread's own by default. The calling thread stays where it
+    /// is, and the handle works from any thread: see [`SocketBuilder::in_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SocketBuilder::in_namespace`]. That the descriptor is no network namespace, or may not be entered, the ways
+    /// to a handle say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::{ErrorKind, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// let there = File::open("/proc/thread-self/ns/net")?;
+    /// # enter_namespace();
+    /// let team = TeamHandle::builder().in_namespace(&there)?.create("team0")?;
+    ///
+    /// let here = TeamHandle::open("team0");
+    /// assert_eq!(here.unwrap_err().kind(), ErrorKind::NotFound);
+    /// team.destroy()?;
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
+    pub fn in_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
+        self.sockets = self.sockets.in_namespace(namespace)?;
+        Ok(self)
+    }
+
+    /// As [`TeamHandle::create`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::create`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkScope, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::builder().link_scope(LinkScope::All).create("team0")?;
+    /// assert!(team.links().any(|link| link.name() == "lo"));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn create(&self, name: &str) -> Result<TeamHandle> {
+        ifname::check(name)?;
+        self.create_with(self.sockets.rtnl()?, name)
+    }
+
+    /// As [`TeamHandle::recreate`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::recreate`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let builder = TeamHandle::builder().receive_buffer(4 << 20);
+    /// let old = builder.create("team0")?;
+    /// let new = builder.recreate("team0")?;
+    /// assert_ne!(new.team_ifindex(), old.team_ifindex());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn recreate(&self, name: &str) -> Result<TeamHandle> {
+        ifname::check(name)?;
+        let mut rtnl = self.sockets.rtnl()?;
+        match rtnl.link_by_name(name) {
+            // What only has this name beside its own is left alone; that the name is taken the kernel says below.
+            Ok(link) if link.name() != name => {}
+            Ok(link) => {
+                let (ifindex, _) = check_team(&link)?;
+                rtnl.delete(ifindex).during(|| format!("deleting team device {name}"))?;
+            }
+            Err(Error::NoSuchDevice { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.create_with(rtnl, name)
+    }
+
+    /// As [`TeamHandle::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkScope, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// assert!(created.links().all(|link| link.name() != "lo"));
+    ///
+    /// let opened = TeamHandle::builder().link_scope(LinkScope::All).open("team0")?;
+    /// assert!(opened.links().any(|link| link.name() == "lo"));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn open(&self, name: &str) -> Result<TeamHandle> {
+        let mut rtnl = self.sockets.rtnl()?;
+        let link = rtnl.link_by_name(name).map_err(|error| match error {
+            // An alternative name may be what no name can be, but this one is none.
+            Error::NoSuchDevice { .. } => ifname::check(name).err().unwrap_or(error),
+            error => error,
+        })?;
+        let (ifindex, name) = check_team(&link)?;
+        self.attach(rtnl, ifindex, name)
+    }
+
+    /// As [`TeamHandle::open_index`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TeamHandle::open_index`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// let opened = TeamHandle::builder().receive_buffer(4 << 20).open_index(created.team_ifindex())?;
+    /// assert!(opened.receive_buffers()?.link >= 4 << 20);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
+        let mut rtnl = self.sockets.rtnl()?;
+        let (ifindex, name) = check_team(&rtnl.link_by_index(ifindex)?)?;
+        self.attach(rtnl, ifindex, name)
+    }
+
+    fn create_with(&self, mut rtnl: RtnlSocket, name: &str) -> Result<TeamHandle> {
+        let ifindex = rtnl.create_link(&NewLink::team(name))?;
+        self.attach(rtnl, ifindex, name.to_owned()).inspect_err(|_| {
+            // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
+            let rtnl = self.sockets.rtnl();
+            let deleted = rtnl.and_then(|mut rtnl| rtnl.delete(ifindex).during(|| format!("deleting {name}")));
+            if let Err(error) = deleted {
+                warn!(target: COMMAND, "{name} was created, cannot be opened, and stays: {error}");
+            }
+        })
+    }
+
+    /// Opens the other sockets and fills the cache.
+    fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
+        let preparing = || "preparing an event socket".to_owned();
+        let home = self.sockets.namespace().during(|| "finding the network namespace".to_owned())?;
+        let mut genl = Genl::resolve(self.sockets.connection(NETLINK_GENERIC)?)?;
+        let wanted = self.event_buffer()?;
+        let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
+        let limit = self.receive_buffer_limit.or(wanted).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);
+        let limit = 2 * limit.min(MAX_RECEIVE_BUFFER);
+        let mut link_events = sockets.listener(NETLINK_ROUTE)?;
+        let mut team_events = sockets.listener(NETLINK_GENERIC)?;
+        // A socket that joins its group first would have to take what nobody filtered.
+        filter_by(&mut team_events, Some(filter::team(ifindex, genl.family_id())));
+        let follow = match self.link_scope {
+            LinkScope::All => None,
+            LinkScope::Team => {
+                // That the team has these ports now is a guess that spares looking at them again.
+                let named = genl.port_indices(ifindex).chain([ifindex]).collect();
+                let is_filtered = filter_by(&mut link_events, filter::links(ifindex, &named));
+                Some(Follow::new(ifindex, is_filtered.then_some(named)))
+            }
+        };
+        let link_events = link_events.join(RTNLGRP_LINK).during(preparing)?;
+        let team_events = team_events.join(genl.event_group()).during(preparing)?;
+        let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(preparing)?;
+        let link_events = EventSocket::new(link_events).growing_to(limit);
+        let team_events = EventSocket::new(team_events).growing_to(limit);
+        let cache = Cache::new(ifindex, name, self.link_scope);
+        let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
+        TeamHandle::new(session, readiness, home)
+    }
+
+    /// The size that the environment or the caller wants.
+    fn event_buffer(&self) -> Result<Option<usize>> {
+        let Some(value) = env::var_os(BUFFER_VARIABLE) else { return Ok(self.receive_buffer) };
+        let wanted = value.to_str().and_then(|text| text.parse().ok());
+        wanted.map(Some).ok_or_else(|| Error::InvalidSetting {
+            setting: BUFFER_VARIABLE,
+            value: value.to_string_lossy().into_owned(),
+            reason: "want a number of bytes",
+        })
+    }
+}
+
+/// The index and the name of a link that is a team.
+fn check_team(link: &LinkRecord) -> Result<(IfIndex, String)> {
+    let name = link.name().into_owned();
+    if link.is_team() {
+        Ok((link.ifindex(), name))
+    } else {
+        Err(Error::NotTeam { device: name, kind: link.kind().map(Cow::into_owned) })
+    }
+}
+
+/// Puts a filter on a new socket, if there is one and the kernel takes it. Without one all messages pass, which costs
+/// more and does no harm: what is not the team's is left out when it is read, too.
+fn filter_by(socket: &mut NetlinkSocket, program: Option<Vec<BpfInstruction>>) -> bool {
+    let Some(program) = program else { return false };
+    let attached = socket.set_filter(Some(&program));
+    attached.inspect_err(|error| debug!(target: EVENTS, "a filter is refused: {error}")).is_ok()
+}

@@ -1,0 +1,133 @@
+//! Commands to the team driver over generic netlink.
+
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::model::ifindex::IfIndex;
+use crate::model::option::OptionId;
+use crate::model::option_value::OptionValue;
+use crate::netlink::codec::ctrl::{self, Family};
+use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, Request};
+use crate::netlink::connection::NetlinkConnection;
+use crate::netlink::error::{During, Failure, Refusal};
+use crate::netlink::request::Part;
+
+/// The handle's connection for commands to the driver.
+#[derive(Debug)]
+pub(crate) struct Genl {
+    connection: NetlinkConnection,
+    family: Family,
+}
+
+impl Genl {
+    /// Asks the kernel for the driver's numbers, which last until the module is loaded again.
+    pub(crate) fn resolve(mut connection: NetlinkConnection) -> Result<Self> {
+        let mut family = None;
+        let answer = connection.inner().request(ctrl::family_request(FAMILY), 0, |frame| {
+            family = Some(ctrl::decode_family(frame.payload, EVENT_GROUP)?);
+            Ok(())
+        });
+        if let Err(failure) = &answer {
+            if failure.refusal() == Some(Errno::NOENT) {
+                return Err(Error::FamilyNotFound);
+            }
+        }
+        answer.during(|| "looking up the team driver".to_owned())?;
+        let family = family.ok_or(Error::FamilyNotFound)?;
+        Ok(Self { connection, family })
+    }
+
+    /// The number of the multicast group of change events.
+    pub(crate) fn event_group(&self) -> u32 {
+        self.family.group
+    }
+
+    /// The message type of the driver's events.
+    pub(crate) fn family_id(&self) -> u16 {
+        self.family.id
+    }
+
+    /// Asks for all ports of a team.
+    pub(crate) fn ports(&mut self, team: IfIndex) -> Result<Report, Failure> {
+        let mut whole = Report::Ports(Vec::new());
+        self.list_into(&mut whole, Request::port_list_get(team), team)?;
+        Ok(whole)
+    }
+
+    /// Which ports a team has; none if the driver does not tell.
+    pub(crate) fn port_indices(&mut self, team: IfIndex) -> impl Iterator<Item = IfIndex> {
+        let ports = match self.ports(team) {
+            Ok(Report::Ports(ports)) => ports,
+            _ => Vec::new(),
+        };
+        ports.into_iter().map(|report| report.port.ifindex())
+    }
+
+    /// Asks for all options of a team. Where there is one that the driver cannot tell, it tells those before it.
+    pub(crate) fn options(&mut self, team: IfIndex) -> Result<Report, Failure> {
+        let mut whole = Report::Options(Vec::new());
+        match (self.list_into(&mut whole, Request::options_get(team), team), whole) {
+            (Err(failure), Report::Options(first)) if failure.refusal() == Some(Errno::MSGSIZE) => {
+                Ok(Report::FirstOptions(first))
+            }
+            (result, whole) => result.map(|()| whole),
+        }
+    }
+
+    /// Sets many options, one by one in order; `answer` gets the position of each and what the driver answered.
+    pub(crate) fn set_options(
+        &mut self,
+        requests: Vec<Request>,
+        answer: impl FnMut(usize, Result<(), Refusal>),
+    ) -> Result<(), Failure> {
+        let family = self.family.id;
+        self.connection.inner().request_many(requests.into_iter().map(|request| request.for_family(family)), answer)
+    }
+
+    fn list_into(&mut self, whole: &mut Report, request: Request, team: IfIndex) -> Result<(), Failure> {
+        self.connection.inner().collect(request.for_family(self.family.id), |part| {
+            match part {
+                Part::Start { .. } => whole.clear(),
+                Part::Message(frame) => {
+                    if let Some(report) = team::decode(frame.payload, team)? {
+                        whole.extend(report);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Puts the request for setting an option together.
+pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<Request> {
+    Request::options_set(team, id, value).map_err(|reason| Error::OptionValue {
+        id: id.clone(),
+        value: value.brief(),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::netlink::connection::InterruptedDump;
+    use crate::netlink::request::Connection;
+    use crate::testing::script::{Script, Step, ack};
+
+    fn refused(errno: i32) -> Error {
+        let connection = Connection::new(Script::new([Step::answer(&[ack(-errno)])]), Duration::from_millis(5));
+        Genl::resolve(NetlinkConnection::new(connection, NonZeroU32::MIN, InterruptedDump::Keep)).unwrap_err()
+    }
+
+    #[test]
+    fn a_kernel_without_the_driver_is_told_from_one_that_cannot_answer() {
+        let error = refused(2);
+        assert!(matches!(error, Error::FamilyNotFound), "{error:?}");
+        assert_eq!(error.to_string(), "the kernel has no team driver loaded");
+        assert_eq!(refused(12).to_string(), "the kernel refused looking up the team driver");
+    }
+}

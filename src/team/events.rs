@@ -1,0 +1,301 @@
+//! Events: waiting for them, handling them, and those who want to hear of changes.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use super::TeamHandle;
+use crate::changes::{ChangeKind, Changes};
+use crate::error::{BoxError, Error, Result};
+use crate::netlink::error::During;
+use crate::team::handlers::{HandlerId, Outcome};
+
+impl TeamHandle {
+    /// Applies all events that wait, calls the handlers, and returns what changed. Does not wait for events.
+    ///
+    /// Call it when the handle's descriptor is readable, or after [`wait`](Self::wait). It tells everything that
+    /// changed since the last call, the effects of this handle's own commands included, as one difference. If the
+    /// kernel dropped notifications, it asks for everything again first: see [`Changes::resynced`].
+    ///
+    /// Inside a handler it returns what is new since the batch that the handler is looking at, and the outer call
+    /// delivers that to all handlers afterwards. What the outermost call returns holds these later batches too.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Handler`] with the first error of a handler, after all handlers ran.
+    /// - Those of the requests that a resync sends. Nothing is lost then: the descriptor stays readable, and the next
+    ///   call tries again.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics: after all other handlers ran, without that handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::ActiveBackup)?;
+    ///
+    /// let changes = team.handle_events()?;
+    /// assert!(changes.options().any(|option| option.is_added() && option.latest().id().name == "activeport"));
+    /// assert!(team.handle_events()?.is_empty(), "all is told");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The multicast group `change_event` of the family `team`, `linux/if_team.h`; `RTNLGRP_LINK`, `linux/rtnetlink.h`;
+    /// `ENOBUFS`, netlink(7).
+    #[doc(alias = "team_handle_events")]
+    #[doc(alias = "team_check_events")]
+    #[doc(alias = "team_call_eventfd_handler")]
+    pub fn handle_events(&mut self) -> Result<Changes> {
+        let updated = self.session.update();
+        self.tell(updated)
+    }
+
+    /// Asks the kernel for everything, and reports what is different from what was known.
+    ///
+    /// There is no need for it in normal work: events keep the cache true, and lost ones are made good by
+    /// [`handle_events`](Self::handle_events).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceGone`], and those of [`handle_events`](Self::handle_events).
+    ///
+    /// # Panics
+    ///
+    /// As [`handle_events`](Self::handle_events).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.handle_events()?;
+    /// let changes = team.refresh()?;
+    /// assert!(changes.is_empty(), "there was nothing that events had not told");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`, `linux/if_team.h`.
+    #[doc(alias = "team_refresh")]
+    pub fn refresh(&mut self) -> Result<Changes> {
+        let events_wait = self.wait(Some(Duration::ZERO))?;
+        let refreshed = self.session.refresh(events_wait);
+        self.tell(refreshed)
+    }
+
+    /// Waits until there is something to handle; without a limit if there is no timeout. False if the time is over or
+    /// a signal came first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the system call fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_notify_peers_count(3)?;
+    /// while team.wait(Some(Duration::from_millis(10)))? {
+    ///     for option in team.handle_events()?.options() {
+    ///         println!("{option}");
+    ///     }
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// poll(2).
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        self.settle_readiness()?;
+        self.readiness.wait(timeout).during(|| "waiting for events".to_owned())
+    }
+
+    /// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is something to handle.
+    ///
+    /// Do not read from it. It stays the same for the life of the handle.
+    ///
+    /// A loop that is told of each event once (`EPOLLET`; mio and tokio are of that kind) calls
+    /// [`handle_events`](Self::handle_events) once each time: where that leaves something to do, the descriptor is
+    /// announced anew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    /// use rustix::event::{PollFd, PollFlags, poll};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_notify_peers_count(3)?;
+    ///
+    /// let mut waiting = [PollFd::new(&team, PollFlags::IN)]; // and whatever else the loop waits for
+    /// poll(&mut waiting, None)?;
+    /// if waiting[0].revents().contains(PollFlags::IN) {
+    ///     team.handle_events()?;
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "team_get_event_fd")]
+    #[doc(alias = "team_get_eventfd_fd")]
+    #[doc(alias = "team_get_next_eventfd")]
+    #[must_use]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        AsFd::as_fd(self)
+    }
+
+    /// Registers a handler that is called, behind those there are, for each batch with a change of these kinds.
+    ///
+    /// A handler may call any command, and register and remove handlers, itself too. One that is registered inside a
+    /// handler is called from the next batch on. An error of one handler keeps no other from running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ChangeKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_handler(ChangeKind::OPTION, |team, changes| {
+    ///     for option in changes.options() {
+    ///         println!("{}: {option}", team.name());
+    ///     }
+    ///     Ok(())
+    /// });
+    /// team.set_mode(Mode::RoundRobin)?;
+    /// let changes = team.handle_events()?;
+    /// assert_eq!(changes.options().len(), 1);
+    /// team.destroy()?;
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_change_handler_register")]
+    pub fn add_handler<F>(&mut self, kinds: ChangeKind, handler: F) -> HandlerId
+    where
+        F: FnMut(&mut Self, &Changes) -> Result<(), BoxError> + Send + 'static,
+    {
+        self.handlers.add_last(kinds, Box::new(handler))
+    }
+
+    /// As [`add_handler`](Self::add_handler), but called before those there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use libteam::{ChangeKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let (called, order) = mpsc::channel();
+    /// let also_called = called.clone();
+    /// team.add_handler(ChangeKind::OPTION, move |_, _| Ok(called.send("second")?));
+    /// team.add_handler_first(ChangeKind::OPTION, move |_, _| Ok(also_called.send("first")?));
+    ///
+    /// team.set_mode(Mode::Random)?;
+    /// team.handle_events()?;
+    /// assert_eq!(order.try_iter().collect::<Vec<_>>(), ["first", "second"]);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_change_handler_register_head")]
+    pub fn add_handler_first<F>(&mut self, kinds: ChangeKind, handler: F) -> HandlerId
+    where
+        F: FnMut(&mut Self, &Changes) -> Result<(), BoxError> + Send + 'static,
+    {
+        self.handlers.add_first(kinds, Box::new(handler))
+    }
+
+    /// Removes a handler; false if it was removed before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ChangeKind, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let id = team.add_handler(ChangeKind::OPTION, |team, _| Err(format!("{} changed", team.name()).into()));
+    /// assert!(team.remove_handler(id));
+    ///
+    /// team.set_notify_peers_count(3)?;
+    /// team.handle_events()?; // no error: it was not called
+    /// assert!(!team.remove_handler(id), "it is gone already");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[doc(alias = "team_change_handler_unregister")]
+    pub fn remove_handler(&mut self, id: HandlerId) -> bool {
+        self.handlers.remove(id)
+    }
+
+    /// Tells what an update of the cache found, unless it failed.
+    fn tell(&mut self, updated: Result<()>) -> Result<Changes> {
+        let told = updated.map(|()| self.deliver());
+        // What was readable before and still is becomes so anew: those that wait for edges would hear of it no more.
+        self.set_pending(false)?;
+        self.settle_readiness()?;
+        let (told, outcome) = told?;
+        match outcome {
+            Outcome { first_panic: Some(panic), .. } => resume_unwind(panic),
+            Outcome { first_error: Some(error), .. } => Err(Error::Handler(error)),
+            Outcome { first_panic: None, first_error: None } => Ok(told),
+        }
+    }
+
+    /// Calls the handlers, for what the session has to tell and for what handlers find out meanwhile. Inside a handler
+    /// it leaves that to the outer call.
+    fn deliver(&mut self) -> (Changes, Outcome) {
+        let mut outcome = Outcome::default();
+        let news = self.session.take_changes();
+        let Some(_delivery) = self.handlers.begin() else {
+            self.handlers.queue(news.clone());
+            return (news, outcome);
+        };
+        let mut told = Changes::default();
+        let mut next = Some(news);
+        while let Some(batch) = next {
+            self.call_handlers(&batch, &mut outcome);
+            told.append(batch);
+            next = self.handlers.next_batch();
+        }
+        (told, outcome)
+    }
+
+    fn call_handlers(&mut self, batch: &Changes, outcome: &mut Outcome) {
+        for id in self.handlers.wanting(batch.kinds()) {
+            let Some(mut handler) = self.handlers.take(id) else { continue };
+            // A handler that panics is dropped; the handle holds nothing half-done while a handler runs.
+            match catch_unwind(AssertUnwindSafe(|| handler(self, batch))) {
+                Ok(result) => {
+                    self.handlers.put_back(id, handler);
+                    outcome.first_error = outcome.first_error.take().or(result.err());
+                }
+                Err(panic) => {
+                    self.handlers.remove(id);
+                    outcome.first_panic.get_or_insert(panic);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The links of the namespace: their names and hardware addresses.
+
+use crate::error::Result;
+use crate::model::hwaddr::HwAddr;
+use crate::model::ifindex::IfIndex;
+use crate::netlink::error::During;
+use crate::rtnl::Step;
+use crate::team::TeamHandle;
+
+impl TeamHandle {
+    /// Asks the kernel for the index of the link that has this name or alternative name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let lo = team.ifindex("lo")?;
+    /// assert_eq!(lo.get(), 1);
+    /// assert_eq!(team.ifname(lo)?, "lo");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK` with `IFLA_IFNAME` or `IFLA_ALT_IFNAME`, `linux/if_link.h`.
+    #[doc(alias = "team_ifname2ifindex")]
+    pub fn ifindex(&mut self, name: &str) -> Result<IfIndex> {
+        Ok(self.session.rtnl.link_by_name(name)?.ifindex())
+    }
+
+    /// Asks the kernel for the name of the link that has this index.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    ///
+    /// # Examples
+    ///
+    /// See [`ifindex`](Self::ifindex).
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `IFLA_IFNAME`.
+    #[doc(alias = "team_ifindex2ifname")]
+    pub fn ifname(&mut self, ifindex: IfIndex) -> Result<String> {
+        Ok(self.session.rtnl.link_by_index(ifindex)?.name().into_owned())
+    }
+
+    /// Asks the kernel for the hardware address of a link; `None` for a link that has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let address = team.hwaddr(team.team_ifindex())?;
+    /// assert_eq!(address.map(|address| address.len()), Some(6), "as for any Ethernet device");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); `IFLA_ADDRESS`.
+    #[doc(alias = "team_hwaddr_get")]
+    #[doc(alias = "team_hwaddr_len_get")]
+    pub fn hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
+        Ok(self.session.rtnl.link_by_index(ifindex)?.hwaddr())
+    }
+
+    /// Gives a link a hardware address, unless it has that one: setting it again would disturb the link's neighbours.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice).
+    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an address that is longer than the link's, which the
+    ///   kernel would cut.
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address that is shorter than the link's,
+    ///   `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP` where the link's driver says so.
+    /// - [`Error::DeviceGone`](crate::Error::DeviceGone).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let address = "02:00:00:00:00:2a".parse().expect("an address");
+    /// team.set_hwaddr(team.team_ifindex(), address)?;
+    /// assert_eq!(team.hwaddr(team.team_ifindex())?, Some(address));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_ADDRESS`, `linux/if_link.h`.
+    #[doc(alias = "team_hwaddr_set")]
+    pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
+        self.catch_up()?;
+        let link = self.session.rtnl.snapshot_of(ifindex)?;
+        if link.hwaddr == Some(hwaddr) {
+            return Ok(());
+        }
+        link.check_hwaddr(hwaddr)?;
+        let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::HwAddr(hwaddr)))?;
+        result.during(|| format!("setting the hardware address of {} to {hwaddr}", link.name))
+    }
+}

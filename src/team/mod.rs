@@ -1,0 +1,311 @@
+mod accessors;
+pub(crate) mod announce;
+pub(crate) mod builder;
+pub(crate) mod driver;
+pub(crate) mod event_filter;
+mod events;
+pub(crate) mod handlers;
+mod links;
+mod load_balance;
+mod mode;
+mod notify;
+mod options;
+mod port_options;
+mod ports;
+pub(crate) mod session;
+mod set_results;
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use log::warn;
+
+use crate::error::Result;
+use crate::log_target::RESYNC;
+use crate::model::ifindex::IfIndex;
+use crate::netlink::error::{During, Failure};
+use crate::netlink::ready_fd::Readiness;
+use crate::team::builder::TeamBuilder;
+use crate::team::handlers::Handlers;
+use crate::team::session::Session;
+
+/// One team device under control: commands go through it, and it follows every change.
+///
+/// The handle keeps a cache of the namespace's links and of the team's ports and options. Reading the cache costs no
+/// system call. It is brought up to date by [`handle_events`](Self::handle_events), and by each command, so that a
+/// command's effect can be read at once; what a command's update found is told by the next `handle_events`.
+///
+/// Dropping the handle closes its sockets and leaves the device as it is.
+///
+/// # Permissions
+///
+/// The driver answers only to `CAP_NET_ADMIN` in the *initial* user namespace: root of an unprivileged container gets
+/// an [`Error::Kernel`](crate::Error::Kernel) with `EPERM`.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+///
+/// # enter_namespace();
+/// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+/// let mut team = TeamHandle::create("team0")?;
+/// team.set_mode(Mode::ActiveBackup)?;
+/// team.add_port(eth1)?;
+/// team.set_active_port(eth1)?;
+/// assert_eq!((team.mode(), team.active_port()), (Some(Mode::ActiveBackup), Some(eth1)));
+///
+/// for port in team.ports() {
+///     println!("{port}, priority {:?}", team.port_priority(port.ifindex()));
+/// }
+/// team.destroy()?;
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), libteam::Error>(())
+/// ```
+///
+/// # Source
+///
+/// The generic netlink family `team` for ports and options: `linux/if_team.h`, and the kernel's `drivers/net/team/`.
+/// rtnetlink(7) for links.
+#[doc(alias = "team_handle")]
+#[doc(alias = "team_alloc")]
+#[doc(alias = "team_free")]
+#[derive(Debug)]
+pub struct TeamHandle {
+    pub(crate) session: Session,
+    readiness: Readiness,
+    /// The network namespace of the sockets, where it is known.
+    pub(crate) home: Option<File>,
+    handlers: Handlers<Self>,
+}
+
+impl TeamHandle {
+    /// Creates a team device and opens it. The device is down and has no mode yet.
+    ///
+    /// The kernel loads the driver if it has to.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent.
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EEXIST` if a link has this name or alternative name, of whatever
+    ///   kind; `EOPNOTSUPP` if the kernel has no team driver; `EPERM` without the right to.
+    /// - Those of [`open_index`](Self::open_index); the new device is then deleted again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let team = TeamHandle::create("team0")?;
+    /// assert_eq!(team.mode(), Some(Mode::Unset));
+    ///
+    /// let again = TeamHandle::create("team0");
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7).
+    #[doc(alias = "team_create")]
+    pub fn create(name: &str) -> Result<Self> {
+        TeamBuilder::new().create(name)
+    }
+
+    /// Creates a team device, after deleting the team device that has this name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotTeam`](crate::Error::NotTeam) if the name belongs to a device of another kind, which is left alone;
+    /// otherwise as [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// TeamHandle::create("team0")?.set_mode(Mode::Random)?;
+    ///
+    /// let team = TeamHandle::recreate("team0")?;
+    /// assert_eq!(team.mode(), Some(Mode::Unset), "it is a new one");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_DELLINK` and `RTM_NEWLINK`, rtnetlink(7).
+    #[doc(alias = "team_recreate")]
+    pub fn recreate(name: &str) -> Result<Self> {
+        TeamBuilder::new().recreate(name)
+    }
+
+    /// Opens the team device that has this name or alternative name; of these one may have up to 127 bytes, and any
+    /// characters.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or [`Error::InvalidName`](crate::Error::InvalidName) where no
+    /// device can have the name as its own either; those of [`open_index`](Self::open_index).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// let opened = TeamHandle::open("team0")?;
+    /// assert_eq!(opened.team_ifindex(), created.team_ifindex());
+    ///
+    /// assert!(matches!(TeamHandle::open("lo"), Err(Error::NotTeam { .. })));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK`, rtnetlink(7); then as [`open_index`](Self::open_index).
+    #[doc(alias = "team_init")]
+    pub fn open(name: &str) -> Result<Self> {
+        TeamBuilder::new().open(name)
+    }
+
+    /// Opens the team device that has this interface index.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), [`Error::NotTeam`](crate::Error::NotTeam),
+    ///   [`Error::FamilyNotFound`](crate::Error::FamilyNotFound).
+    /// - [`Error::Kernel`](crate::Error::Kernel) with `EPERM` without `CAP_NET_ADMIN` in the initial user namespace.
+    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an environment variable `TEAM_EVENT_BUFSIZE` that
+    ///   is no number.
+    /// - [`Error::DeviceGone`](crate::Error::DeviceGone) if the device was deleted meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let created = TeamHandle::create("team0")?;
+    /// let opened = TeamHandle::open_index(created.team_ifindex())?;
+    /// assert_eq!(opened.name(), "team0");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `CTRL_CMD_GETFAMILY`, `linux/genetlink.h`; `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`,
+    /// `linux/if_team.h`; `RTM_GETLINK`, rtnetlink(7).
+    #[doc(alias = "team_init")]
+    pub fn open_index(ifindex: IfIndex) -> Result<Self> {
+        TeamBuilder::new().open_index(ifindex)
+    }
+
+    /// For other settings than the default ones: see [`TeamBuilder`].
+    pub fn builder() -> TeamBuilder {
+        TeamBuilder::new()
+    }
+
+    pub(crate) fn new(session: Session, readiness: Readiness, home: Option<File>) -> Result<Self> {
+        let mut this = Self { session, readiness, home, handlers: Handlers::default() };
+        this.settle_readiness()?;
+        Ok(this)
+    }
+
+    /// Deletes the device. Its ports stay as links of their own, set down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceGone`](crate::Error::DeviceGone) if somebody else deleted it first, or
+    /// [`Error::Kernel`](crate::Error::Kernel).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// TeamHandle::create("team0")?.destroy()?;
+    /// assert_eq!(TeamHandle::open("team0").unwrap_err().kind(), ErrorKind::NotFound);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_DELLINK`, rtnetlink(7).
+    #[doc(alias = "team_destroy")]
+    pub fn destroy(mut self) -> Result<()> {
+        let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());
+        self.command(|session| session.rtnl.delete(ifindex))?.during(|| format!("deleting team device {name}"))
+    }
+
+    /// Brings the cache up to date, and makes sure that there still is a device to command: what a command needs to know
+    /// before it is carried out.
+    pub(crate) fn catch_up(&mut self) -> Result<()> {
+        let updated = self.session.update();
+        self.settle_readiness()?;
+        updated.and_then(|()| self.session.check_alive())
+    }
+
+    /// Carries out a command that depends on nothing in the cache.
+    ///
+    /// The outer error says that the command could not be tried, or failed because the device is gone.
+    pub(crate) fn command<R>(
+        &mut self,
+        run: impl FnOnce(&mut Session) -> Result<R, Failure>,
+    ) -> Result<Result<R, Failure>> {
+        self.catch_up()?;
+        self.carry_out(run)
+    }
+
+    /// Runs one command against the kernel, after [`catch_up`](Self::catch_up), and brings the cache up to date with its
+    /// effect.
+    ///
+    /// The outer error says that the command failed because the device is gone.
+    pub(crate) fn carry_out<R>(
+        &mut self,
+        run: impl FnOnce(&mut Session) -> Result<R, Failure>,
+    ) -> Result<Result<R, Failure>> {
+        let result = run(&mut self.session);
+        // The kernel queues a command's events before it acknowledges the command. If they cannot be read now, that
+        // is no error of the command: the handle stays readable, and handle_events reports it.
+        if let Err(error) = self.session.update() {
+            warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
+        }
+        self.settle_readiness()?;
+        if result.is_err() {
+            self.session.check_alive()?;
+        }
+        Ok(result)
+    }
+
+    /// Makes the descriptor readable while there is work that no socket announces.
+    pub(crate) fn settle_readiness(&mut self) -> Result<()> {
+        self.set_pending(self.session.has_work())
+    }
+
+    fn set_pending(&mut self, pending: bool) -> Result<()> {
+        let socket = self.session.event_socket();
+        self.readiness.set_pending(socket, pending).during(|| "setting the handle's readiness".to_owned())
+    }
+}
+
+impl AsFd for TeamHandle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readiness.as_fd()
+    }
+}
+
+/// For event loops that take nothing else.
+impl AsRawFd for TeamHandle {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}

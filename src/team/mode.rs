@@ -1,0 +1,160 @@
+//! What the team as a whole can be told.
+
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
+use crate::model::mode::Mode;
+use crate::model::option::{OptionId, names};
+use crate::model::option_value::OptionValue;
+use crate::netlink::error::During;
+use crate::rtnl::Step;
+use crate::team::TeamHandle;
+
+impl TeamHandle {
+    /// How the team spreads traffic.
+    ///
+    /// # Source
+    ///
+    /// The option `mode` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_get_mode_name")]
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        match self.value(&OptionId::global(names::MODE))? {
+            OptionValue::String(name) => Some(Mode::from(name.as_str())),
+            _ => None,
+        }
+    }
+
+    /// Chooses how the team spreads traffic. The kernel loads the mode's module if it has to.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Kernel`]: `EBUSY` while the team has ports; `EINVAL` for a mode that the kernel does not have, and
+    ///   for the one that is set already.
+    /// - Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, Mode, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::ActiveBackup)?;
+    /// let again = team.set_mode(Mode::ActiveBackup).unwrap_err();
+    /// assert_eq!(again.kind(), ErrorKind::Invalid);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `mode` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_set_mode_name")]
+    #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
+    pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
+        self.set_option(&OptionId::global(names::MODE), mode.as_str())
+    }
+
+    /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is none, and in other
+    /// modes.
+    ///
+    /// # Source
+    ///
+    /// The option `activeport` of the kernel's `drivers/net/team/team_mode_activebackup.c`.
+    #[doc(alias = "team_get_active_port")]
+    #[must_use]
+    pub fn active_port(&self) -> Option<IfIndex> {
+        IfIndex::new(self.u32_value(&OptionId::global(names::ACTIVE_PORT))?)
+    }
+
+    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours are not told: see
+    /// [`announce`](Self::announce).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPort`] if the link is no port of the team, and those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_mode(Mode::ActiveBackup)?;
+    /// team.add_port(eth1)?;
+    /// assert_eq!(team.active_port(), None, "nobody chose one");
+    ///
+    /// team.set_active_port(eth1)?;
+    /// assert_eq!(team.active_port(), Some(eth1));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `activeport` of the kernel's `drivers/net/team/team_mode_activebackup.c`.
+    #[doc(alias = "team_set_active_port")]
+    pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
+        self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| match error {
+            Error::Kernel { source, .. } if source.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {
+                Error::NotPort { team: self.name().to_owned(), ifindex: port }
+            }
+            error => error,
+        })
+    }
+
+    /// Whether the team device has a carrier; `None` when it is gone.
+    ///
+    /// # Source
+    ///
+    /// `IFLA_CARRIER`, `linux/if_link.h`.
+    #[doc(alias = "team_carrier_get")]
+    #[must_use]
+    pub fn carrier(&self) -> Option<bool> {
+        self.team_link().map(Link::has_carrier)
+    }
+
+    /// Gives the team device a carrier, or takes it.
+    ///
+    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer follows the ports. The
+    /// kernel tells of a carrier a moment later, and of that of a device that is down not at all: until then
+    /// [`carrier`](Self::carrier) is the old one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`], [`Error::DeviceGone`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkSettings, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// RtnlSocket::new()?.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    /// team.set_carrier(true)?;
+    /// while team.carrier() != Some(true) {
+    ///     team.wait(None)?;
+    ///     team.handle_events()?;
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_CARRIER`, `linux/if_link.h`.
+    #[doc(alias = "team_carrier_set")]
+    pub fn set_carrier(&mut self, up: bool) -> Result<()> {
+        let team = self.team_ifindex();
+        let state = if up { "up" } else { "down" };
+        let result = self.command(|session| session.rtnl.step(team, &Step::Carrier(up)))?;
+        result.during(|| format!("setting the carrier of {} {state}", self.name()))
+    }
+}

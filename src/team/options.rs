@@ -1,0 +1,190 @@
+//! Any option, by its name.
+
+use crate::error::{Error, Result};
+use crate::model::option::OptionId;
+use crate::model::option_value::OptionValue;
+use crate::team::TeamHandle;
+use crate::team::driver;
+use crate::team::set_results::Answer;
+
+impl TeamHandle {
+    /// Sets any option.
+    ///
+    /// The driver answers with an error if it applied a value but could tell nobody (its listeners' buffers are full).
+    /// The value is then read back, and if it is there, that is success.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::UnknownOption`]: the team does not have it, in its present mode and with its present ports.
+    /// - [`Error::OptionType`] and [`Error::OptionValue`] before anything is sent.
+    /// - [`Error::Kernel`] with the driver's error number; it gives no text.
+    /// - [`Error::DeviceGone`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{OptionId, OptionValue, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let count = OptionId::global("notify_peers_count");
+    /// team.set_option(&count, 3_u32)?;
+    /// assert_eq!(team.option(&count).map(|option| option.value()), Some(&OptionValue::U32(3)));
+    ///
+    /// let error = team.set_option(&count, "three").unwrap_err();
+    /// assert_eq!(error.to_string(), "option notify_peers_count is of type u32, the value is of type string");
+    /// team.destroy()?;
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `TEAM_CMD_OPTIONS_SET`, `linux/if_team.h`; `team_nl_options_set_doit` in the kernel's
+    /// `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_set_option_value_u32")]
+    #[doc(alias = "team_set_option_value_s32")]
+    #[doc(alias = "team_set_option_value_bool")]
+    #[doc(alias = "team_set_option_value_string")]
+    #[doc(alias = "team_set_option_value_binary")]
+    pub fn set_option(&mut self, id: &OptionId, value: impl Into<OptionValue>) -> Result<()> {
+        self.set_options([(id.clone(), value.into())])
+    }
+
+    /// Sets an option to what a text says, by the option's type: see [`OptionType::parse`](crate::OptionType::parse).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OptionText`] if the text is no value of the option's type, [`Error::UnknownOption`] before anything is
+    /// sent, and those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{OptionId, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let count = OptionId::global("notify_peers_count");
+    /// team.set_option_str(&count, "3")?;
+    /// assert_eq!(team.notify_peers_count(), Some(3));
+    ///
+    /// let error = team.set_option_str(&count, "three").unwrap_err();
+    /// assert_eq!(error.to_string(), "option notify_peers_count cannot be set");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// As [`set_option`](Self::set_option).
+    #[doc(alias = "team_set_option_value_from_string")]
+    pub fn set_option_str(&mut self, id: &OptionId, text: &str) -> Result<()> {
+        self.catch_up()?;
+        let Some(wanted) = self.value(id).map(OptionValue::option_type) else {
+            return Err(self.unknown_option(id));
+        };
+        let value = wanted.parse(text).map_err(|source| Error::OptionText { id: id.clone(), source })?;
+        self.set_known_options(&[(id.clone(), value)])
+    }
+
+    /// Sets many options, one after the other in this order, with one system call for some hundred of them.
+    ///
+    /// The options are independent: an option that the driver refuses keeps no other from being set.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_option`](Self::set_option), for the first option that could not be set. What is wrong with an option
+    /// before it is sent ([`Error::OptionType`], [`Error::OptionValue`]) is told before any is sent; after any other
+    /// error the options that could be set are set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{OptionId, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_options([
+    ///     (OptionId::global("mode"), "loadbalance".into()),
+    ///     (OptionId::global("notify_peers_count"), 2_u32.into()),
+    ///     (OptionId::global("lb_tx_method"), "hash_to_port_mapping".into()),
+    /// ])?;
+    ///
+    /// let error = team.set_options([
+    ///     (OptionId::global("activeport"), 1_u32.into()),
+    ///     (OptionId::global("notify_peers_count"), 3_u32.into()),
+    /// ]);
+    /// assert_eq!(error.unwrap_err().to_string(), "team0 has no option activeport");
+    /// assert_eq!(team.notify_peers_count(), Some(3));
+    /// team.destroy()?;
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `TEAM_CMD_OPTIONS_SET`, `linux/if_team.h`; one message for each option.
+    pub fn set_options<I>(&mut self, options: I) -> Result<()>
+    where
+        I: IntoIterator<Item = (OptionId, OptionValue)>,
+    {
+        let options: Vec<_> = options.into_iter().collect();
+        self.catch_up()?;
+        self.set_known_options(&options)
+    }
+
+    /// As [`set_options`](Self::set_options), after [`catch_up`](Self::catch_up).
+    pub(super) fn set_known_options(&mut self, options: &[(OptionId, OptionValue)]) -> Result<()> {
+        let team = self.team_ifindex();
+        let requests =
+            options.iter().map(|(id, value)| driver::set_request(team, id, value)).collect::<Result<Vec<_>>>()?;
+        options.iter().try_for_each(|(id, value)| self.check_type(id, value))?;
+        let mut answers: Vec<_> = options.iter().map(|_| Answer::None).collect();
+        let exchange = self.carry_out(|session| {
+            // What this returns is told below, option by option: only a missing answer is a failure of all.
+            session.genl.set_options(requests, |position, answer| {
+                if let Some(slot) = answers.get_mut(position) {
+                    *slot = answer.map_or_else(Answer::Refused, |()| Answer::Set);
+                }
+            })
+        })?;
+        let result = self.judge(options, answers, exchange);
+        self.settle_readiness()?;
+        result
+    }
+
+    /// Of an option with another type the driver only says that it does not exist.
+    fn check_type(&self, id: &OptionId, value: &OptionValue) -> Result<()> {
+        let (Some(wanted), found) = (self.value(id).map(OptionValue::option_type), value.option_type()) else {
+            return Ok(());
+        };
+        if wanted == found { Ok(()) } else { Err(Error::OptionType { id: id.clone(), wanted, found }) }
+    }
+
+    /// The value of an option in the cache.
+    pub(super) fn value(&self, id: &OptionId) -> Option<&OptionValue> {
+        self.session.cache().options().value(id)
+    }
+
+    pub(super) fn u32_value(&self, id: &OptionId) -> Option<u32> {
+        match self.value(id)? {
+            OptionValue::U32(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn i32_value(&self, id: &OptionId) -> Option<i32> {
+        match self.value(id)? {
+            OptionValue::I32(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn bool_value(&self, id: &OptionId) -> Option<bool> {
+        match self.value(id)? {
+            OptionValue::Bool(on) => Some(*on),
+            _ => None,
+        }
+    }
+}

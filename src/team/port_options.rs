@@ -1,0 +1,311 @@
+//! What each port can be told.
+
+use crate::error::Result;
+use crate::model::ifindex::IfIndex;
+use crate::model::option::{OptionId, names};
+use crate::team::TeamHandle;
+
+impl TeamHandle {
+    /// Whether a port takes part in sending and receiving; `None` if the link is no port.
+    ///
+    /// # Source
+    ///
+    /// The option `enabled` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_get_port_enabled")]
+    #[must_use]
+    pub fn port_enabled(&self, port: IfIndex) -> Option<bool> {
+        self.bool_value(&OptionId::port(names::ENABLED, port))
+    }
+
+    /// Lets a port take part in sending and receiving, or keeps it from it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// assert_eq!(team.port_enabled(eth1), Some(true), "it is when it is added");
+    ///
+    /// team.set_port_enabled(eth1, false)?;
+    /// assert_eq!(team.port_enabled(eth1), Some(false));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `enabled` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_set_port_enabled")]
+    pub fn set_port_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
+        self.set_option(&OptionId::port(names::ENABLED, port), enabled)
+    }
+
+    /// The priority of a port, the higher the better; `None` if the link is no port.
+    ///
+    /// # Source
+    ///
+    /// The option `priority` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_get_port_priority")]
+    #[must_use]
+    pub fn port_priority(&self, port: IfIndex) -> Option<i32> {
+        self.i32_value(&OptionId::port(names::PRIORITY, port))
+    }
+
+    /// Sets the priority of a port, the higher the better.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.set_port_priority(eth1, -5)?;
+    /// assert_eq!(team.port_priority(eth1), Some(-5));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `priority` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_set_port_priority")]
+    pub fn set_port_priority(&mut self, port: IfIndex, priority: i32) -> Result<()> {
+        self.set_option(&OptionId::port(names::PRIORITY, port), priority)
+    }
+
+    /// Whether a port takes part in receiving; `None` if the link is no port, or the kernel has no such option (it
+    /// came after 6.12).
+    ///
+    /// # Source
+    ///
+    /// The option `rx_enabled` of the kernel's `drivers/net/team/team_core.c`.
+    #[must_use]
+    pub fn port_rx_enabled(&self, port: IfIndex) -> Option<bool> {
+        self.bool_value(&OptionId::port(names::RX_ENABLED, port))
+    }
+
+    /// Lets a port take part in receiving, or keeps it from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option; those of
+    /// [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    ///
+    /// match team.set_port_rx_enabled(eth1, false) {
+    ///     Err(Error::UnknownOption { .. }) => println!("this kernel is too old"),
+    ///     result => {
+    ///         result?;
+    ///         assert_eq!(team.port_rx_enabled(eth1), Some(false));
+    ///     }
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `rx_enabled` of the kernel's `drivers/net/team/team_core.c`.
+    pub fn set_port_rx_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
+        self.set_option(&OptionId::port(names::RX_ENABLED, port), enabled)
+    }
+
+    /// Whether a port takes part in sending; `None` if the link is no port, or the kernel has no such option (it came
+    /// after 6.12).
+    ///
+    /// # Source
+    ///
+    /// The option `tx_enabled` of the kernel's `drivers/net/team/team_core.c`.
+    #[must_use]
+    pub fn port_tx_enabled(&self, port: IfIndex) -> Option<bool> {
+        self.bool_value(&OptionId::port(names::TX_ENABLED, port))
+    }
+
+    /// Lets a port take part in sending, or keeps it from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option; those of
+    /// [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    ///
+    /// // Where the kernel has the option, only receive for now.
+    /// if team.port_tx_enabled(eth1).is_some() {
+    ///     team.set_port_tx_enabled(eth1, false)?;
+    ///     assert_eq!(team.port_tx_enabled(eth1), Some(false));
+    /// }
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `tx_enabled` of the kernel's `drivers/net/team/team_core.c`.
+    pub fn set_port_tx_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
+        self.set_option(&OptionId::port(names::TX_ENABLED, port), enabled)
+    }
+
+    /// The link state of a port that was set by hand; `None` if the link is no port.
+    ///
+    /// It counts only while [`port_user_linkup_enabled`](Self::port_user_linkup_enabled) is on.
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_get_port_user_linkup")]
+    #[must_use]
+    pub fn port_user_linkup(&self, port: IfIndex) -> Option<bool> {
+        self.bool_value(&OptionId::port(names::USER_LINKUP, port))
+    }
+
+    /// Sets the link state of a port by hand.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    ///
+    /// team.set_port_user_linkup(eth1, true)?;
+    /// assert_eq!(team.port_user_linkup(eth1), Some(true));
+    /// assert_eq!(team.port_user_linkup_enabled(eth1), Some(false), "it does not count yet");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_set_port_user_linkup")]
+    pub fn set_port_user_linkup(&mut self, port: IfIndex, up: bool) -> Result<()> {
+        self.set_option(&OptionId::port(names::USER_LINKUP, port), up)
+    }
+
+    /// Whether the link state of a port is the one set by hand rather than the kernel's; `None` if the link is no
+    /// port.
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup_enabled` of the kernel's `drivers/net/team/team_core.c`.
+    #[must_use]
+    pub fn port_user_linkup_enabled(&self, port: IfIndex) -> Option<bool> {
+        self.bool_value(&OptionId::port(names::USER_LINKUP_ENABLED, port))
+    }
+
+    /// Chooses between the link state set by hand and the kernel's own. The team's carrier follows it;
+    /// [`Port::is_link_up`](crate::Port::is_link_up) stays the kernel's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.set_port_user_linkup(eth1, false)?;
+    /// team.set_port_user_linkup_enabled(eth1, true)?;
+    /// assert_eq!(team.carrier(), Some(false));
+    /// assert!(team.port(eth1).is_some_and(|port| port.is_link_up()), "the kernel's own view");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `user_linkup_enabled` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_set_port_user_linkup_enabled")]
+    pub fn set_port_user_linkup_enabled(&mut self, port: IfIndex, enabled: bool) -> Result<()> {
+        self.set_option(&OptionId::port(names::USER_LINKUP_ENABLED, port), enabled)
+    }
+
+    /// The transmit queue of the team whose packets go to this port; 0 for none, `None` if the link is no port.
+    ///
+    /// # Source
+    ///
+    /// The option `queue_id` of the kernel's `drivers/net/team/team_core.c`.
+    #[must_use]
+    pub fn port_queue_id(&self, port: IfIndex) -> Option<u16> {
+        u16::try_from(self.u32_value(&OptionId::port(names::QUEUE_ID, port))?).ok()
+    }
+
+    /// Gives a port a transmit queue of the team, whose packets then go to the port; 0 for none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the team's number of
+    /// transmit queues (16, unless it was created with another); those of [`set_option`](Self::set_option).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// team.set_port_queue_id(eth1, 2)?;
+    /// assert_eq!(team.port_queue_id(eth1), Some(2));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The option `queue_id` of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_set_port_queue_id")]
+    pub fn set_port_queue_id(&mut self, port: IfIndex, queue: u16) -> Result<()> {
+        self.set_option(&OptionId::port(names::QUEUE_ID, port), u32::from(queue))
+    }
+}

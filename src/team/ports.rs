@@ -1,0 +1,116 @@
+//! Ports: which there are.
+
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::model::ifindex::IfIndex;
+use crate::netlink::error::{During, Failure};
+use crate::rtnl::Step;
+use crate::team::TeamHandle;
+
+impl TeamHandle {
+    /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and, in some modes, the
+    /// team's hardware address.
+    ///
+    /// A link that has another master leaves it; if this team then does not take it, it is given back, though without
+    /// what the other master knew of it. The link has to be down.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoSuchDevice`]: no link has this index.
+    /// - [`Error::Kernel`] with the driver's own words: `EBUSY` "Device is up. Set it down before adding it as a team
+    ///   port", `EINVAL` for the loopback or the team itself, and others.
+    /// - [`Error::DeviceGone`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// assert!(team.is_port(eth1));
+    ///
+    /// let eth2 = rtnl.create_link(&NewLink::dummy("eth2"))?;
+    /// rtnl.set_link(eth2, &LinkSettings::new().up())?;
+    /// let error = team.add_port(eth2).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Busy);
+    /// assert!(error.to_string().contains("Set it down before adding it as a team port"), "{error}");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_MASTER`, `linux/if_link.h`; `team_port_add` in the kernel's
+    /// `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_port_add")]
+    pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
+        let team = self.team_ifindex();
+        self.catch_up()?;
+        let link = self.session.rtnl.snapshot_of(ifindex)?;
+        self.session.expect_port(&link);
+        let result = self.carry_out(|session| session.rtnl.enslave(&link, team));
+        self.session.expect_no_port();
+        let result = result?;
+        self.check_port_command(result, ifindex, || format!("adding port {}", link.name))
+    }
+
+    /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it had before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPort`] if the link is no port of this team, which leaves it alone; [`Error::Kernel`];
+    /// [`Error::DeviceGone`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.add_port(eth1)?;
+    /// assert!(rtnl.link_by_index(eth1)?.is_admin_up());
+    ///
+    /// team.remove_port(eth1)?;
+    /// assert!(!team.is_port(eth1));
+    /// assert!(!rtnl.link_by_index(eth1)?.is_admin_up());
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK` with `IFLA_MASTER` 0, `linux/if_link.h`; `team_port_del` in the kernel's
+    /// `drivers/net/team/team_core.c`.
+    #[doc(alias = "team_port_remove")]
+    pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
+        self.catch_up()?;
+        if !self.is_port(ifindex) {
+            return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
+        }
+        let name = self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
+        let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::Release))?;
+        self.check_port_command(result, ifindex, || format!("removing port {name}"))
+    }
+
+    fn check_port_command(
+        &self,
+        result: Result<(), Failure>,
+        ifindex: IfIndex,
+        doing: impl FnOnce() -> String,
+    ) -> Result<()> {
+        if let Err(failure) = &result {
+            if failure.refusal() == Some(Errno::NODEV) {
+                return Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
+            }
+        }
+        result.during(|| format!("{}, team {}", doing(), self.name()))
+    }
+}

@@ -1,0 +1,388 @@
+//! The four sockets and the cache, kept in step: events are applied, and what was lost is asked for again.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use log::warn;
+use rustix::io::Errno;
+
+use crate::cache::Cache;
+use crate::changes::Changes;
+use crate::error::{Error, Result};
+use crate::log_target::RESYNC;
+use crate::model::ifindex::IfIndex;
+use crate::model::option::OptionId;
+use crate::netlink::codec::link;
+use crate::netlink::codec::team::{self, Report};
+use crate::netlink::error::{During, Failure};
+use crate::netlink::multicast::{EventSocket, Rest};
+use crate::netlink::request::Consistency;
+use crate::rtnl::{LinkPart, RtnlSocket, Snapshot};
+use crate::team::driver::Genl;
+use crate::team::event_filter::Follow;
+
+/// How often one call makes a loss good, or looks after new ports, and finds that there is more to do meanwhile. After
+/// that it returns: the handle is still readable, so the next call goes on.
+const MAX_ROUNDS: u32 = 4;
+
+/// How often the driver may say that there is no team while there is one: it was made after that.
+const MAX_REFUSALS: u32 = 4;
+
+/// The sockets of a handle with the cache that they feed.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) rtnl: RtnlSocket,
+    pub(crate) genl: Genl,
+    link_events: EventSocket,
+    team_events: EventSocket,
+    cache: Cache,
+    /// Unless all links are kept.
+    follow: Option<Follow>,
+    /// The last update stopped before there was nothing more to do.
+    unfinished: bool,
+    /// Told with the next changes, as is what follows.
+    resynced: bool,
+    /// The last dump of the links may have skipped one, or the last list of options ended before one.
+    inconsistent: bool,
+}
+
+impl Session {
+    /// Fills the cache. The event sockets have joined their groups before: what happens from then on is in the dump,
+    /// in the events, or in both.
+    pub(crate) fn start(
+        rtnl: RtnlSocket,
+        genl: Genl,
+        link_events: EventSocket,
+        team_events: EventSocket,
+        cache: Cache,
+        follow: Option<Follow>,
+    ) -> Result<Self> {
+        let (unfinished, resynced, inconsistent) = (false, false, false);
+        let mut session =
+            Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent };
+        session.cache.pause();
+        session.resync()?;
+        session.settle()?;
+        session.check_alive()?;
+        session.cache.resume();
+        // That everything was asked for is no news at a start; that it may lack something is.
+        session.resynced = false;
+        Ok(session)
+    }
+
+    /// Notes that this handle set an option.
+    pub(crate) fn set_by_us(&mut self, id: &OptionId) {
+        self.cache.set_by_us(id);
+    }
+
+    /// Notes the address of a link that is about to become a port: in some modes the driver gives it another one, and
+    /// of a link that is not followed yet nobody tells the old one.
+    pub(crate) fn expect_port(&mut self, link: &Snapshot) {
+        if link.master.is_none() {
+            self.cache.expect_port(link.ifindex, link.hwaddr);
+        }
+    }
+
+    /// It became one, or did not.
+    pub(crate) fn expect_no_port(&mut self) {
+        self.cache.expect_no_port();
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The device's name, or its last one.
+    pub(crate) fn name(&self) -> &str {
+        self.cache.team_name()
+    }
+
+    /// The receive buffers of the link and the team event socket, in bytes as the kernel counts them.
+    pub(crate) fn receive_buffers(&self) -> io::Result<(usize, usize)> {
+        Ok((self.link_events.receive_buffer()?, self.team_events.receive_buffer()?))
+    }
+
+    /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost. Does not wait.
+    pub(crate) fn update(&mut self) -> Result<()> {
+        let followed = self.follow_events();
+        self.cache.name_ports();
+        followed
+    }
+
+    fn follow_events(&mut self) -> Result<()> {
+        self.unfinished = true;
+        let mut rounds = 0;
+        // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
+        while rounds < MAX_ROUNDS {
+            if self.drain()? == Rest::Unread {
+                // Old news that still waits would make the team's link doubtful again.
+                return Ok(());
+            }
+            rounds += 1;
+            if self.needs_resync() {
+                if self.is_lost() {
+                    warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
+                    self.grow_buffers();
+                }
+                self.resync()?;
+                self.recovered();
+                continue;
+            }
+            if self.cache.are_options_doubtful() {
+                self.resync_options()?;
+                continue;
+            }
+            let looked = self.check_doubtful_links()?;
+            if !self.follow_ports()? && !looked {
+                self.unfinished = false;
+                break;
+            }
+        }
+        if self.cache.is_team_link_doubtful() {
+            self.recheck_link(self.cache.team())?;
+        }
+        self.cache.trust_team_link();
+        Ok(())
+    }
+
+    /// Asks the kernel for everything, whether something was lost or not. Where events wait, they are read before.
+    pub(crate) fn refresh(&mut self, events_wait: bool) -> Result<()> {
+        self.check_alive()?;
+        // What waits is older than the answers will be.
+        let rest = if events_wait { self.drain()? } else { Rest::Nothing };
+        self.resync()?;
+        match rest {
+            Rest::Nothing => self.recovered(),
+            Rest::Unread => {
+                self.link_events.give_up();
+                self.team_events.give_up();
+            }
+        }
+        self.settle()
+    }
+
+    /// Ends what asked for everything. What came meanwhile the sockets announce: it is read now only where something else
+    /// depends on it.
+    fn settle(&mut self) -> Result<()> {
+        self.follow_ports()?;
+        self.unfinished = false;
+        if self.has_unfinished() {
+            return self.update();
+        }
+        self.cache.trust_team_link();
+        self.cache.name_ports();
+        Ok(())
+    }
+
+    /// One of the sockets that announce work.
+    pub(crate) fn event_socket(&self) -> BorrowedFd<'_> {
+        self.link_events.as_fd()
+    }
+
+    /// Whether there is work that no socket announces: changes to tell, a resync that failed, or what was left undone
+    /// when reading stopped, which may be just where the events ended.
+    pub(crate) fn has_work(&self) -> bool {
+        self.cache.has_changes() || self.resynced || self.inconsistent || self.has_unfinished()
+    }
+
+    /// Whether the cache may not be what the kernel said last.
+    fn has_unfinished(&self) -> bool {
+        self.unfinished
+            || self.needs_resync()
+            || self.cache.are_options_doubtful()
+            || self.cache.is_team_link_doubtful()
+            || self.doubtful_links().next().is_some()
+    }
+
+    /// Tells what changed since this was last called.
+    pub(crate) fn take_changes(&mut self) -> Changes {
+        let mut changes = self.cache.take_changes();
+        changes.resynced = std::mem::take(&mut self.resynced);
+        changes.inconsistent = std::mem::take(&mut self.inconsistent);
+        changes
+    }
+
+    /// An error if the team device is known to be gone.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        if self.cache.is_gone() {
+            return Err(Error::DeviceGone { device: self.name().to_owned(), ifindex: self.cache.team() });
+        }
+        Ok(())
+    }
+
+    /// What overran has more room from now on, where that is allowed: a small one only overruns more often.
+    fn grow_buffers(&mut self) {
+        for socket in [&mut self.link_events, &mut self.team_events] {
+            if socket.is_lost() {
+                if let Err(error) = socket.grow() {
+                    warn!(target: RESYNC, "{}: a receive buffer cannot grow: {error}", self.cache.team_name());
+                }
+            }
+        }
+    }
+
+    fn needs_resync(&self) -> bool {
+        self.is_lost() || self.cache.is_order_doubtful()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.link_events.is_lost() || self.team_events.is_lost()
+    }
+
+    /// Applies the events that wait, the driver's first: the driver announces a port after its link was announced, so
+    /// that the link of a port that is known here is known afterwards.
+    fn drain(&mut self) -> Result<Rest> {
+        let (team, family) = (self.cache.team(), self.genl.family_id());
+        let cache = &mut self.cache;
+        let team_rest = self.team_events.drain(|frame| {
+            if frame.kind == family {
+                if let Some(report) = team::decode(frame.payload, team)? {
+                    cache.apply_team(report);
+                }
+            }
+            Ok(())
+        });
+        let link_rest = self.link_events.drain(|frame| {
+            if matches!(frame.kind, link::RTM_NEWLINK | link::RTM_DELLINK) {
+                cache.apply_link(&link::decode(frame.kind, frame.payload)?);
+            }
+            Ok(())
+        });
+        let reading = || "reading events".to_owned();
+        let rests = (team_rest.during(reading)?, link_rest.during(reading)?);
+        self.cache.settle_order();
+        Ok(match rests {
+            (Rest::Nothing, Rest::Nothing) => Rest::Nothing,
+            _ => Rest::Unread,
+        })
+    }
+
+    /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
+    fn resync(&mut self) -> Result<()> {
+        self.link_events.outdate();
+        self.team_events.outdate();
+        let is_interrupted = self.resync_links()? == Consistency::Interrupted;
+        self.inconsistent |= is_interrupted;
+        self.resync_list(Genl::ports, "listing the ports")?;
+        // The dump may have skipped them, or they came later.
+        let linkless: Vec<IfIndex> = self.cache.ports_without_link().collect();
+        linkless.into_iter().try_for_each(|port| self.recheck_link(port))?;
+        self.resync_options()?;
+        // Only now is what earlier answers lacked made good.
+        self.inconsistent = is_interrupted || self.cache.options().is_cut();
+        Ok(())
+    }
+
+    fn resync_options(&mut self) -> Result<()> {
+        self.resync_list(Genl::options, "listing the options")?;
+        if self.cache.options().is_cut() {
+            warn!(
+                target: RESYNC,
+                "{}: the driver cannot tell all options (EMSGSIZE): a bpf_hash_func that somebody set is too long. \
+                 Those listed after it are as they were last known, until it is cleared or replaced",
+                self.name()
+            );
+            self.inconsistent = true;
+        }
+        Ok(())
+    }
+
+    /// What was lost was asked for, after the sockets were read empty.
+    fn recovered(&mut self) {
+        self.resynced |= self.is_lost();
+        self.link_events.recovered();
+        self.team_events.recovered();
+    }
+
+    fn resync_links(&mut self) -> Result<Consistency> {
+        let only_ports_of = self.follow.as_ref().map(|_| self.cache.team());
+        let (cache, mut seen) = (&mut self.cache, Vec::new());
+        let consistency = self.rtnl.each_link(only_ports_of, |part| match part {
+            LinkPart::Start => seen.clear(),
+            LinkPart::Link(report) => {
+                seen.push(report.ifindex);
+                cache.link_present(&report);
+            }
+        })?;
+        // The kernel tells them in order, or nearly so.
+        seen.sort_unstable();
+        let mut seen = seen.into_iter().peekable();
+        let mut missing: BTreeSet<IfIndex> = self
+            .cache
+            .links()
+            .iter()
+            .map(crate::model::link::Link::ifindex)
+            .filter(|link| {
+                while seen.next_if(|seen| seen < link).is_some() {}
+                seen.peek() != Some(link)
+            })
+            .collect();
+        // The team is no port of itself.
+        missing.extend(only_ports_of);
+        // What is no port any more may still be there. And a kernel that goes on with a dump by position, as 6.1 does, may
+        // skip a link at the end without a mark: a dump that lacks a link does not prove that it is gone.
+        missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex))?;
+        Ok(consistency)
+    }
+
+    /// The links of which events alone do not tell whether they exist.
+    fn doubtful_links(&self) -> impl Iterator<Item = IfIndex> {
+        self.follow.iter().flat_map(Follow::unchecked).chain(self.cache.unannounced())
+    }
+
+    /// Asks for the doubtful links by themselves. The sockets were read empty just now. True if there were any.
+    fn check_doubtful_links(&mut self) -> Result<bool> {
+        let doubtful: Vec<IfIndex> = self.doubtful_links().collect();
+        for &ifindex in &doubtful {
+            self.recheck_link(ifindex)?;
+        }
+        self.follow.iter_mut().for_each(Follow::all_checked);
+        self.cache.all_announced();
+        Ok(!doubtful.is_empty())
+    }
+
+    /// Has the link events' filter follow the ports. True if some came into it late.
+    fn follow_ports(&mut self) -> Result<bool> {
+        let Some(follow) = &mut self.follow else { return Ok(false) };
+        let adopted = follow.adopt(self.cache.followed(), &mut self.link_events);
+        adopted.during(|| "filtering link events".to_owned())?;
+        Ok(follow.unchecked().next().is_some())
+    }
+
+    /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is gone.
+    fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
+        self.link_events.outdate();
+        match self.rtnl.link_by_index(ifindex) {
+            Ok(link) => self.cache.link_present(&link.report()?),
+            Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the team may have gone
+    /// meanwhile: that is news, no error. Another one may have its index already: that one is asked.
+    fn resync_list(&mut self, list: fn(&mut Genl, IfIndex) -> Result<Report, Failure>, op: &str) -> Result<()> {
+        let team = self.cache.team();
+        let mut refusals = 0;
+        while !self.cache.is_gone() {
+            let answer = list(&mut self.genl, team);
+            if let Some(errno) = answer.as_ref().err().and_then(Failure::refusal) {
+                self.recheck_link(team)?;
+                refusals += 1;
+                // The driver's answer where there is no team.
+                if self.cache.is_gone() || errno == Errno::INVAL && refusals < MAX_REFUSALS {
+                    continue;
+                }
+            }
+            let report = answer.during(|| format!("{op} of {}", self.name()))?;
+            self.cache.replace_team(report);
+            break;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+mod cut_list;
+mod follow;
+mod resync;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::*;
+use crate::changes::Change;
+use crate::model::link::{Link, LinkFlags};
+use crate::model::link_scope::LinkScope;
+use crate::netlink::connection::{InterruptedDump, NetlinkConnection};
+use crate::netlink::ready_fd::Readiness;
+use crate::netlink::request::Connection;
+use crate::team::TeamHandle;
+use crate::testing::messages::{FAMILY, family, genl_message, link_with_flags};
+use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, message};
+
+const TEAM: u32 = 2;
+
+/// A session whose kernel is four scripts.
+struct Scene {
+    rtnl: Script,
+    genl: Script,
+    link_events: Script,
+    team_events: Script,
+    session: Session,
+}
+
+impl Scene {
+    /// A team with the links `lo`, `team0` and one port `eth1` (3), and the option `mode`.
+    fn new() -> Self {
+        Self::starting_with([links(&[lo(), team0(), port(3, "eth1")])], LinkScope::All, None)
+    }
+
+    fn starting_with(answers: impl IntoIterator<Item = Step>, scope: LinkScope, follow: Option<Follow>) -> Self {
+        let rtnl = Script::new([]);
+        let genl = Script::new([]);
+        let (link_events, team_events) = (Script::new([]), Script::new([]));
+        rtnl.then(answers);
+        genl.then([Step::answer(&family()), ports(&[3]), options(&["roundrobin"])]);
+        let connect = |script: &Script| {
+            let connection = Connection::new(script.clone(), Duration::from_millis(5));
+            NetlinkConnection::new(connection, NonZeroU32::new(3).unwrap(), InterruptedDump::Keep)
+        };
+        let session = Session::start(
+            RtnlSocket::over(connect(&rtnl)),
+            Genl::resolve(connect(&genl)).unwrap(),
+            EventSocket::new(link_events.clone()),
+            EventSocket::new(team_events.clone()),
+            Cache::new(IfIndex::new(TEAM).unwrap(), "team0".to_owned(), scope),
+            follow,
+        )
+        .unwrap();
+        Self { rtnl, genl, link_events, team_events, session }
+    }
+
+    /// Reads what is there and tells it.
+    fn changes(&mut self) -> Changes {
+        self.session.update().unwrap();
+        self.session.take_changes()
+    }
+
+    fn link_names(&self) -> Vec<&str> {
+        self.session.cache().links().iter().map(Link::name).collect()
+    }
+
+    fn port_indices(&self) -> Vec<u32> {
+        self.session.cache().ports().iter().map(|port| port.ifindex().get()).collect()
+    }
+
+    /// Nothing that the kernel was to say is left, so nothing was asked too little.
+    fn assert_played(&self) {
+        for script in [&self.rtnl, &self.genl, &self.link_events, &self.team_events] {
+            assert_eq!(script.left(), 0);
+        }
+    }
+}
+
+fn link(ifindex: u32, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
+    link_message(link::RTM_NEWLINK, NLM_F_MULTIPART, ifindex, name, more)
+}
+
+fn link_message(kind: u16, flags: u16, ifindex: u32, name: &str, more: &[Vec<u8>]) -> Vec<u8> {
+    link_with_flags(kind, flags, ifindex, LinkFlags::UP, name, more)
+}
+
+fn lo() -> Vec<u8> {
+    link(1, "lo", &[])
+}
+
+fn team0() -> Vec<u8> {
+    link(TEAM, "team0", &[attribute(18, &attribute(1, b"team\0"))])
+}
+
+fn port(ifindex: u32, name: &str) -> Vec<u8> {
+    link(ifindex, name, &[attribute(10, &TEAM.to_ne_bytes())])
+}
+
+fn links(messages: &[Vec<u8>]) -> Step {
+    Step::answer(&[messages.concat(), done(0)])
+}
+
+fn interrupted_links(messages: &[Vec<u8>]) -> Step {
+    let mark = message(link::RTM_NEWLINK, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &lo()[16..]);
+    Step::answer(&[mark, messages.concat(), done(0)])
+}
+
+fn one(message: Vec<u8>) -> Step {
+    Step::answer(&[message, ack(0)])
+}
+
+fn no_such_link() -> Step {
+    Step::answer(&[ack(-19)])
+}
+
+fn port_list(indices: &[u32], marks: &[u16]) -> Vec<u8> {
+    let item = |index: &u32| {
+        let marks = marks.iter().map(|mark| attribute(*mark, &[]));
+        attribute(1, &[attribute(1, &index.to_ne_bytes()), marks.flatten().collect()].concat())
+    };
+    let list = indices.iter().flat_map(item).collect::<Vec<u8>>();
+    genl_message(3, &[attribute(1, &TEAM.to_ne_bytes()), attribute(3, &list)])
+}
+
+fn option_list(modes: &[&str]) -> Vec<u8> {
+    let item = |mode: &&str| {
+        let data = attribute(4, format!("{mode}\0").as_bytes());
+        attribute(1, &[attribute(1, b"mode\0"), attribute(3, &[5]), data].concat())
+    };
+    let list = modes.iter().flat_map(item).collect::<Vec<u8>>();
+    genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), attribute(2, &list)])
+}
+
+fn ports(indices: &[u32]) -> Step {
+    Step::answer(&[port_list(indices, &[]), bare_done()])
+}
+
+fn options(modes: &[&str]) -> Step {
+    Step::answer(&[option_list(modes), bare_done()])
+}
+
+fn overrun() -> [Step; 2] {
+    [Step::Fails(Errno::NOBUFS), Step::Silence]
+}
+
+fn removed_names(changes: &Changes) -> Vec<&str> {
+    changes.links().filter(|change| change.is_removed()).map(|change| change.latest().name()).collect()
+}
+
+#[test]
+fn what_is_there_from_the_start_is_no_change() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.link_names(), ["lo", "team0", "eth1"]);
+    assert_eq!(scene.session.cache().ports().iter().next().unwrap().name(), Some("eth1"));
+    assert_eq!(scene.changes(), Changes::default());
+    scene.assert_played();
+}
+
+#[test]
+fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
+    let start = || {
+        let dumps = (0..3).map(|_| interrupted_links(&[team0()]));
+        Scene::starting_with(dumps.chain([one(port(3, "eth1"))]), LinkScope::All, None)
+    };
+    let Scene { session, link_events, team_events, .. } = start();
+    let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
+    let mut handle = TeamHandle::new(session, readiness, None).unwrap();
+    let is_readable = |handle: &TeamHandle| {
+        let mut waiting = [PollFd::new(handle, PollFlags::IN)];
+        poll(&mut waiting, Some(&Timespec::default())).unwrap() > 0
+    };
+    assert!(is_readable(&handle), "nobody would ask");
+    let changes = handle.handle_events().unwrap();
+    assert!(changes.is_inconsistent() && !changes.resynced());
+    assert!(!is_readable(&handle));
+    assert!(!handle.handle_events().unwrap().is_inconsistent(), "it is told once");
+
+    let mut scene = start();
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "skipped", &[])])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    scene.session.refresh(true).unwrap();
+    let changes = scene.session.take_changes();
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["skipped"]);
+    assert!(!changes.is_inconsistent());
+    scene.assert_played();
+}
+
+#[test]
+fn events_are_told_without_asking_the_kernel() {
+    let mut scene = Scene::new();
+    scene.link_events.then([Step::event(&[link(4, "eth2", &[])]), Step::event(&[port(3, "renamed")])]);
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    let changes = scene.changes();
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["eth2", "renamed"]);
+    // The port's name comes from its link, and changes with it.
+    let names = changes.ports().map(|change| change.latest().name()).collect::<Vec<_>>();
+    assert_eq!(names, [Some("eth2"), Some("renamed")]);
+    assert!(!changes.resynced());
+    scene.assert_played();
+}
+
+#[test]
+fn the_link_of_a_team_that_is_down_is_asked_for_when_the_driver_told_of_it() {
+    let mut scene = Scene::new();
+    let team = |carrier: u8| {
+        let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
+        link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
+    };
+    scene.link_events.then([Step::event(&[team(0)]), Step::Silence]);
+    scene.changes();
+    // The kernel sends no message of the carrier that the team got.
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    scene.rtnl.then([Step::answer(&[team(1), ack(0)])]);
+    let changes = scene.changes();
+    assert!(changes.links().next().unwrap().latest().has_carrier());
+    scene.assert_played();
+    assert_eq!(scene.changes(), Changes::default());
+}
+
+#[test]
+fn what_is_asked_for_is_newer_than_the_events_that_wait() {
+    let mut scene = Scene::new();
+    scene.link_events.then([Step::event(&[port(3, "old")])]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "new")])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    scene.session.refresh(true).unwrap();
+    assert_eq!(scene.link_names(), ["lo", "team0", "new"]);
+    assert!(!scene.session.take_changes().resynced(), "nothing was lost");
+    scene.assert_played();
+}
+
+#[test]
+fn a_refresh_that_cannot_read_all_that_waits_does_not_let_it_have_the_last_word() {
+    let mut scene = Scene::new();
+    let budget = 212_992 / 512;
+    scene.link_events.then((0..budget).map(|_| Step::event(&[message(1, 0, &[])])));
+    scene.link_events.then([Step::event(&[port(3, "old")])]);
+    for _ in 0..2 {
+        scene.rtnl.then([links(&[lo(), team0(), port(3, "new")])]);
+        scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    }
+    scene.session.refresh(true).unwrap();
+    assert_eq!(scene.link_names(), ["lo", "team0", "new"]);
+    scene.assert_played();
+}
+
+#[test]
+fn a_loss_that_a_refresh_makes_good_is_told() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    scene.session.refresh(true).unwrap();
+    assert!(scene.session.take_changes().resynced());
+    scene.assert_played();
+}
+
+#[test]
+fn the_link_of_a_team_that_is_down_is_asked_for_when_no_older_news_of_it_waits() {
+    let mut scene = Scene::new();
+    let team = |carrier: u8| {
+        let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
+        link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
+    };
+    scene.link_events.then([Step::event(&[team(0)]), Step::Silence]);
+    scene.changes();
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    scene.link_events.then((0..212_992 / 512).map(|_| Step::event(&[message(1, 0, &[])])));
+    scene.link_events.then([Step::event(&[team(0)])]);
+    scene.changes();
+    scene.rtnl.then([Step::answer(&[team(1), ack(0)])]);
+    assert!(scene.changes().links().next().unwrap().latest().has_carrier());
+    scene.assert_played();
+}
+
+#[test]
+fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
+    let mut scene = Scene::new();
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[team0(), ack(0)])]);
+    scene.genl.then([Step::answer(&[ack(-1)])]);
+    let error = scene.session.update().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(1));
+    assert_eq!(error.to_string(), "the kernel refused listing the ports of team0");
+}
+
+#[test]
+fn another_device_with_the_index_of_the_team_is_not_the_team() {
+    let mut scene = Scene::new();
+    let gone = link_message(link::RTM_DELLINK, 0, TEAM, "team0", &[]);
+    scene.link_events.then([Step::event(&[gone]), Step::event(&[team0()])]);
+    scene.team_events.then([Step::Silence, Step::event(&[port_list(&[3], &[2, 3]), bare_done()])]);
+    let changes = scene.changes();
+    assert_eq!(changes.ports().map(Change::is_removed).collect::<Vec<_>>(), [true]);
+    scene.session.check_alive().unwrap_err();
+    assert_eq!(scene.changes().ports().len(), 0, "its ports are not ours");
+}
+
+#[test]
+fn an_event_of_the_driver_that_cannot_be_read_makes_everything_be_asked_again() {
+    let mut scene = Scene::new();
+    let nameless = attribute(2, &attribute(1, &attribute(3, &[5])));
+    scene.team_events.then([Step::event(&[genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), nameless])])]);
+    scene.team_events.then([Step::Silence]);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    scene.genl.then([ports(&[3]), options(&["broadcast"])]);
+    let changes = scene.changes();
+    assert!(changes.resynced());
+    assert_eq!(changes.options().next().unwrap().latest().to_string(), " mode broadcast");
+    scene.assert_played();
+}
+
+#[test]
+fn events_of_another_family_or_team_change_nothing() {
+    let mut scene = Scene::new();
+    let other_family = message(FAMILY + 1, 0, &port_list(&[7], &[2])[16..]);
+    let other_team = genl_message(2, &[attribute(1, &77_u32.to_ne_bytes())]);
+    scene.team_events.then([Step::event(&[other_family]), Step::event(&[other_team, bare_done()])]);
+    assert_eq!(scene.changes(), Changes::default());
+}
+
+#[test]
+fn a_link_that_shows_up_unannounced_is_asked_for_before_it_is_told() {
+    let unannounced = |ifindex, name| {
+        let mut message = link(ifindex, name, &[]);
+        message[28..32].fill(0);
+        Step::event(&[message])
+    };
+    let mut scene = Scene::new();
+    scene.link_events.then([unannounced(4, "given-up"), unannounced(5, "exists"), unannounced(6, "announced")]);
+    scene.link_events.then([unannounced(4, "given-up"), Step::event(&[link(6, "announced", &[])])]);
+    scene.rtnl.then([Step::answer(&[ack(-19)]), Step::answer(&[link(5, "exists", &[]), ack(0)])]);
+    let changes = scene.changes();
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["exists", "announced"]);
+    scene.link_events.then([unannounced(5, "renamed")]);
+    assert_eq!(scene.changes().links().len(), 1, "it is known now");
+    scene.assert_played();
+}

@@ -1,0 +1,78 @@
+//! What the driver's answers to the setting of options mean.
+
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::log_target::COMMAND;
+use crate::model::option::OptionId;
+use crate::model::option_value::OptionValue;
+use crate::netlink::error::{During, Failure, Refusal};
+use crate::team::TeamHandle;
+
+/// What became of one option of many.
+pub(super) enum Answer {
+    /// No answer came.
+    None,
+    Set,
+    Refused(Refusal),
+}
+
+impl TeamHandle {
+    /// Finds the first option that is not set, where there is one.
+    pub(super) fn judge(
+        &mut self,
+        options: &[(OptionId, OptionValue)],
+        answers: Vec<Answer>,
+        exchange: Result<(), Failure>,
+    ) -> Result<()> {
+        let overran = matches!(exchange, Err(Failure::Overrun { .. }));
+        let is_doubtful = |answer: &Answer| match answer {
+            Answer::None => overran,
+            Answer::Set => false,
+            // Set, but nobody could be told: every listener's buffer is full, or nobody listens.
+            Answer::Refused(refusal) => matches!(refusal.errno, Errno::SRCH | Errno::NOBUFS | Errno::MSGSIZE),
+        };
+        let is_known = !answers.iter().any(is_doubtful) || self.look_up();
+        let (mut exchange, mut first_error) = (Some(exchange), None);
+        for ((id, value), answer) in options.iter().zip(answers) {
+            // What was set twice has the later value.
+            let in_the_end = || options.iter().rev().find(|(other, _)| other == id).map(|(_, value)| value);
+            let is_set = match answer {
+                Answer::Set => true,
+                _ => is_doubtful(&answer) && is_known && self.value(id) == in_the_end(),
+            };
+            if is_set {
+                self.session.set_by_us(id);
+                continue;
+            }
+            let result = match answer {
+                Answer::Refused(refusal) => Err(Failure::Refused(refusal)),
+                Answer::Set | Answer::None => exchange.take().unwrap_or(Ok(())),
+            };
+            // What comes after it may be set all the same.
+            first_error = first_error.or_else(|| self.error_of(id, value, result).err());
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// Says what became of an option that is not set.
+    fn error_of(&self, id: &OptionId, value: &OptionValue, result: Result<(), Failure>) -> Result<()> {
+        if result.as_ref().err().and_then(Failure::refusal) == Some(Errno::NOENT) && self.option(id).is_none() {
+            return Err(self.unknown_option(id));
+        }
+        result.during(|| format!("setting option {id} of {} to {}", self.name(), value.brief()))
+    }
+
+    /// Asks the kernel what the options are, whatever it answered when they were set; false if it does not tell.
+    fn look_up(&mut self) -> bool {
+        let refreshed = self.session.refresh(true);
+        if let Err(error) = &refreshed {
+            log::debug!(target: COMMAND, "{}: options that were set cannot be read back: {error}", self.name());
+        }
+        refreshed.is_ok()
+    }
+
+    pub(super) fn unknown_option(&self, id: &OptionId) -> Error {
+        Error::UnknownOption { team: self.name().to_owned(), id: id.clone() }
+    }
+}

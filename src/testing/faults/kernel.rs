@@ -1,0 +1,333 @@
+//! A kernel behind the four sockets of a session: it answers from the truth, tells of changes, and goes wrong on
+//! demand.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::action::{Fault, Forgery, Happening, Line, Setting, TEAM, ifindex};
+use super::notice::Notice;
+use super::service::{self, Service};
+use super::socket::{Datagram, Socket, foreign, noise};
+use super::state::PortState;
+use super::wire::{self, Mark};
+use crate::model::option::{OptionId, names};
+use crate::model::option_value::OptionValue;
+use crate::netlink::codec::frame::frames;
+use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
+use crate::testing::script::{ack, bare_done, with_sequence};
+
+/// How long a session waits for an answer. The model's time passes only when somebody waits.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+/// No call needs so many system calls.
+const MANY: u32 = 20_000;
+
+#[derive(Debug)]
+pub(super) struct Kernel {
+    pub(super) service: Service,
+    pub(super) setting: Setting,
+    sockets: [Socket; 4],
+    /// What happens at which of the next system calls.
+    plan: VecDeque<(u8, Happening)>,
+    last_sequence: u32,
+    pub(super) now: Instant,
+    pub(super) call: Tally,
+}
+
+/// What there was during one call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tally {
+    pub(super) start: Instant,
+    system_calls: u32,
+    pub(super) sends: u32,
+    pub(super) faults: u32,
+    /// How many waits ended without anything.
+    pub(super) vain_waits: u32,
+}
+
+impl Tally {
+    fn new(start: Instant) -> Self {
+        Self { start, system_calls: 0, sends: 0, faults: 0, vain_waits: 0 }
+    }
+}
+
+impl Kernel {
+    pub(super) fn socket(&mut self, line: Line) -> &mut Socket {
+        &mut self.sockets[line as usize]
+    }
+
+    /// A call begins: what happens during it, and what it costs is counted.
+    pub(super) fn begin(&mut self, plan: Vec<(u8, Happening)>) {
+        self.plan = plan.into();
+        self.call = Tally::new(self.now);
+    }
+
+    /// A call is over. What was to happen during it happens now.
+    pub(super) fn end(&mut self) {
+        for (_, happening) in std::mem::take(&mut self.plan) {
+            self.happen(happening);
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now - self.call.start
+    }
+
+    /// Nothing goes wrong any more.
+    pub(super) fn calm(&mut self) {
+        for socket in &mut self.sockets {
+            socket.faults.clear();
+            (socket.babble, socket.flood) = (0, 0);
+        }
+    }
+
+    /// Whether the event sockets have nothing to tell.
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_quiet = |line| {
+            let socket = &self.sockets[line as usize];
+            !socket.is_readable() && socket.babble == 0 && socket.flood == 0
+        };
+        is_quiet(Line::LinkEvents) && is_quiet(Line::TeamEvents)
+    }
+
+    pub(super) fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Change(change) => {
+                let notices = self.service.truth.change(change);
+                self.tell(notices);
+            }
+            Happening::Fault(line, Fault::Babble(count)) => self.socket(line).babble = count,
+            Happening::Fault(line, Fault::Flood(count)) if line.is_for_events() => self.socket(line).flood = count,
+            Happening::Fault(line, fault) => self.socket(line).faults.push_back(fault),
+        }
+    }
+
+    /// Multicasts; false if there was a message to the team's group that nobody got.
+    fn tell(&mut self, notices: Vec<Notice>) -> bool {
+        let mut is_heard = true;
+        for notice in notices {
+            match notice {
+                Notice::Links(message) => _ = self.socket(Line::LinkEvents).deliver(Datagram::new(message)),
+                Notice::Team(messages) => {
+                    for datagram in service::multipart(messages, self.setting.items) {
+                        is_heard &= self.socket(Line::TeamEvents).deliver(Datagram::new(datagram));
+                    }
+                }
+            }
+        }
+        is_heard
+    }
+
+    /// A system call begins.
+    fn tick(&mut self) {
+        self.call.system_calls += 1;
+        assert!(self.call.system_calls < MANY, "a call does not end");
+        while let Some((delay, happening)) = self.plan.pop_front() {
+            if delay > 0 {
+                self.plan.push_front((delay - 1, happening));
+                break;
+            }
+            self.happen(happening);
+        }
+    }
+
+    pub(super) fn send(&mut self, line: Line, datagram: &[u8]) -> io::Result<()> {
+        self.tick();
+        self.call.sends += 1;
+        if self.socket(line).take_fault(|fault| fault == Fault::SendFails).is_some() {
+            self.call.faults += 1;
+            return Err(Errno::NOBUFS.into());
+        }
+        let late = std::mem::take(&mut self.socket(line).late);
+        for datagram in late {
+            self.socket(line).deliver(datagram);
+        }
+        // What is left of earlier exchanges may leave no room for the answer.
+        self.call.faults += u32::from(self.socket(line).is_readable());
+        let fault =
+            self.socket(line).take_fault(|fault| matches!(fault, Fault::Slow | Fault::Late | Fault::Unanswered));
+        self.call.faults += u32::from(fault.is_some());
+        for request in frames(datagram) {
+            let request = request.expect("a request is well-formed");
+            self.last_sequence = request.sequence;
+            let reply = match line {
+                Line::Rtnl => self.service.rtnl(&request),
+                _ => self.service.genl(&request),
+            };
+            let is_heard = self.tell(reply.notices);
+            let answer = match reply.answer_if_unheard {
+                Some(answer) if !is_heard => vec![answer],
+                _ => reply.answer,
+            };
+            let answer = answer.into_iter().map(|bytes| Datagram::new(with_sequence(bytes, request.sequence)));
+            match fault {
+                Some(Fault::Unanswered) if line == Line::Rtnl => self.service.forget_dump(),
+                Some(Fault::Unanswered) => {}
+                Some(fault) => {
+                    self.socket(line).late.extend(answer);
+                    self.socket(line).is_in_time = fault == Fault::Slow;
+                }
+                // The kernel makes no part of a dump that does not fit.
+                None if line == Line::Rtnl && self.service.is_dumping(request.sequence) => {
+                    self.socket(line).queue.extend(answer);
+                }
+                None => answer.for_each(|datagram| _ = self.socket(line).deliver(datagram)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn receive(&mut self, line: Line) -> io::Result<Datagram> {
+        self.tick();
+        if let Some(errno) = self.socket(line).error.take() {
+            // The call before may have had no use for more, and this one fails by it.
+            self.call.faults += u32::from(errno == Errno::NOMEM);
+            return Err(errno.into());
+        }
+        let result = self.next(line);
+        self.socket(line).wake();
+        result
+    }
+
+    fn next(&mut self, line: Line) -> io::Result<Datagram> {
+        if self.socket(line).flood > 0 {
+            self.socket(line).flood -= 1;
+            self.socket(line).deliver(noise());
+        }
+        if self.socket(line).babble > 0 {
+            self.socket(line).babble -= 1;
+            if !line.is_for_events() {
+                self.now += TIMEOUT / 1000;
+            }
+            self.call.faults += 1;
+            return Ok(foreign(ack(0)));
+        }
+        let is_congested = self.socket(line).is_congested;
+        if let Some(fault) = self.socket(line).take_fault(|fault| is_of_receives(fault, line, is_congested)) {
+            // What is ignored must not make anything fail.
+            self.call.faults += u32::from(!matches!(fault, Fault::Foreign(_) | Fault::Interrupted));
+            match fault {
+                Fault::Interrupted => return Err(Errno::INTR.into()),
+                Fault::ReceiveFails => return Err(Errno::NOMEM.into()),
+                Fault::Nothing => return Err(io::ErrorKind::WouldBlock.into()),
+                Fault::Foreign(forgery) => return Ok(self.forge(forgery)),
+                Fault::Overrun(kept) => {
+                    if !line.is_for_events() {
+                        self.socket(line).queue.truncate(kept.into());
+                    }
+                    self.socket(line).overrun();
+                }
+                _ => {}
+            }
+        }
+        if std::mem::take(&mut self.socket(line).overran) {
+            return Err(Errno::NOBUFS.into());
+        }
+        let (datagram, is_faulty) = self.socket(line).pop();
+        self.call.faults += u32::from(is_faulty);
+        if datagram.is_some() && line == Line::Rtnl && self.socket(line).late.is_empty() {
+            // The kernel makes the next part of a dump when something was read.
+            if let Some(part) = self.service.next_part() {
+                self.socket(line).queue.push_back(Datagram::new(part));
+            }
+        }
+        datagram.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    pub(super) fn wait(&mut self, line: Line, timeout: Duration) -> io::Result<bool> {
+        self.tick();
+        if self.socket(line).take_fault(|fault| fault == Fault::WaitFails).is_some() {
+            self.call.faults += 1;
+            return Err(Errno::NOMEM.into());
+        }
+        if self.socket(line).is_readable() {
+            return Ok(true);
+        }
+        if self.socket(line).is_in_time {
+            self.now += timeout / 2;
+            let late = std::mem::take(&mut self.socket(line).late);
+            for datagram in late {
+                self.socket(line).deliver(datagram);
+            }
+            self.socket(line).is_in_time = false;
+            return Ok(true);
+        }
+        self.call.vain_waits += 1;
+        self.now += timeout;
+        Ok(false)
+    }
+
+    fn forge(&self, forgery: Forgery) -> Datagram {
+        let link = |slot, change: fn(&mut super::state::LinkState)| {
+            let mut link = self.service.truth.links[&1].clone();
+            change(&mut link);
+            (ifindex(slot), link)
+        };
+        let sequence = self.last_sequence;
+        let bytes = match forgery {
+            Forgery::Removed(slot) => {
+                let (ifindex, link) = link(slot, |_| ());
+                wire::link(RTM_DELLINK, 0, ifindex, &link)
+            }
+            Forgery::Renamed(slot) => {
+                let (ifindex, link) = link(slot, |link| "forged".clone_into(&mut link.name));
+                wire::link(RTM_NEWLINK, 0, ifindex, &link)
+            }
+            Forgery::Released(slot) => {
+                wire::ports(TEAM, &[(ifindex(slot), PortState { link_up: false, speed: 0 })], Mark::Removed, 1).concat()
+            }
+            Forgery::Mode => {
+                let mode = (OptionId::global(names::MODE), OptionValue::String("forged".to_owned()));
+                wire::options(TEAM, &[mode], Mark::Changed, 1).concat()
+            }
+            Forgery::Acknowledgement => with_sequence(ack(0), sequence),
+            Forgery::Refusal => with_sequence(ack(-1), sequence),
+            Forgery::End => with_sequence(bare_done(), sequence),
+            Forgery::Garbage(byte) => vec![byte; byte.into()],
+            Forgery::Huge => return Datagram { length: Some(100_000), ..foreign(vec![1; 64]) },
+        };
+        foreign(with_sequence(bytes, sequence))
+    }
+}
+
+fn is_of_receives(fault: Fault, line: Line, is_congested: bool) -> bool {
+    use Fault::*;
+    match fault {
+        // Only an answer can seem to come later than it does.
+        Nothing => !line.is_for_events() && !is_congested,
+        Interrupted | ReceiveFails | Foreign(_) | Overrun(_) => true,
+        _ => false,
+    }
+}
+
+/// The kernel, for the session's ends of its sockets and for the test.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(Arc<Mutex<Kernel>>);
+
+impl Shared {
+    pub(super) fn new(setting: Setting) -> Self {
+        let now = Instant::now();
+        let mut sockets: [Socket; 4] = std::array::from_fn(|_| Socket::default());
+        for (socket, capacity) in
+            sockets.iter_mut().zip([setting.answers, setting.answers, setting.events, setting.events])
+        {
+            socket.capacity = capacity;
+        }
+        Self(Arc::new(Mutex::new(Kernel {
+            service: Service::new(setting),
+            setting,
+            sockets,
+            plan: VecDeque::new(),
+            last_sequence: 0,
+            now,
+            call: Tally::new(now),
+        })))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,379 @@
+//! Whatever is lost, repeated, cut, forged or late: a session ends up with the truth, and tells nothing that was not.
+//!
+//! Any order of changes, calls and faults is played to a session whose kernel is a model. A case that fails is shown as
+//! the shortest list of actions that does; one found is kept as a plain test of what was wrong, not as a seed, which
+//! would mean another case after any change to the strategies. `PROPTEST_CASES` sets how many cases are played.
+
+mod action;
+mod end;
+mod history;
+mod kernel;
+mod notice;
+mod options;
+mod service;
+mod socket;
+mod socket_filter;
+mod state;
+mod truth;
+mod watch;
+mod wire;
+
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+
+use self::action::{Action, Call, Change, Fault, Happening, Line, Setting, TEAM, ifindex};
+use self::end::End;
+use self::kernel::{Kernel, Shared, TIMEOUT};
+use self::options::setting;
+use self::state::{Key, State, Value};
+use self::watch::{Verdict, Watch, same};
+use crate::cache::Cache;
+use crate::changes::Changes;
+use crate::error::{Error, Result};
+use crate::model::hwaddr::HwAddr;
+use crate::model::ifindex::IfIndex;
+use crate::model::link_scope::LinkScope;
+use crate::model::option::{OptionId, names};
+use crate::model::option_value::OptionValue;
+use crate::netlink::connection::{InterruptedDump, NetlinkConnection};
+use crate::netlink::error::During;
+use crate::netlink::filter;
+use crate::netlink::multicast::EventSocket;
+use crate::netlink::request::Connection;
+use crate::rtnl::{RtnlSocket, Step};
+use crate::team::driver::{Genl, set_request};
+use crate::team::event_filter::Follow;
+use crate::team::session::Session;
+
+/// What an event socket grows to, in bytes.
+const BUFFER_LIMIT: usize = 30 * 2048;
+
+/// A session and the kernel that it talks to.
+struct Case {
+    kernel: Shared,
+    session: Session,
+    watch: Watch,
+    /// What commands say that they set.
+    set: Vec<(Key, Value)>,
+    is_strict: bool,
+}
+
+fn index(number: u32) -> IfIndex {
+    IfIndex::new(number).expect("not 0")
+}
+
+fn start(kernel: &Shared) -> Result<Session> {
+    let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
+    let end = |line| End { kernel: kernel.clone(), line };
+    let connect = |line| NetlinkConnection::new(Connection::new(end(line), TIMEOUT), attempts, InterruptedDump::Keep);
+    let listen = |line| EventSocket::new(end(line)).growing_to(BUFFER_LIMIT);
+    let mut genl = Genl::resolve(connect(Line::Genl))?;
+    let scope = kernel.lock().setting.scope;
+    let cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
+    let (mut links, mut team) = (listen(Line::LinkEvents), listen(Line::TeamEvents));
+    let _ = team.set_filter(Some(&filter::team(index(TEAM), genl.family_id())));
+    let follow = (scope == LinkScope::Team).then(|| {
+        let named = genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect();
+        let program = filter::links(index(TEAM), &named).expect("they are few");
+        Follow::new(index(TEAM), links.set_filter(Some(&program)).is_ok().then_some(named))
+    });
+    Session::start(RtnlSocket::over(connect(Line::Rtnl)), genl, links, team, cache, follow)
+}
+
+impl Case {
+    /// A session that started well.
+    fn new(setting: Setting, is_strict: bool) -> Self {
+        let kernel = Shared::new(setting);
+        let session = start(&kernel).expect("nothing is wrong yet");
+        let watch = Watch::new(State::of(session.cache()), is_strict, setting.scope);
+        Self { kernel, session, watch, set: vec![], is_strict }
+    }
+
+    fn play(&mut self, action: Action) -> Verdict {
+        match action {
+            Action::Happens(happening) => self.kernel.lock().happen(happening),
+            Action::Calls(call, meanwhile) => {
+                self.kernel.lock().begin(meanwhile);
+                let result = self.call(call)?;
+                let verdict = self.judge(call, &result);
+                self.kernel.lock().end();
+                verdict?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a handle does.
+    fn call(&mut self, call: Call) -> Result<Result<()>, TestCaseError> {
+        let session = &mut self.session;
+        let result = match call {
+            Call::HandleEvents => session.update(),
+            Call::Refresh => session.refresh(true),
+            Call::Update => return Ok(session.update()),
+            _ => return Ok(self.command(call)),
+        };
+        if result.is_ok() {
+            let changes = self.session.take_changes();
+            let service = &mut self.kernel.lock().service;
+            self.watch.hear(&changes, &service.truth)?;
+            if changes.is_inconsistent() {
+                service.is_said();
+            }
+        }
+        Ok(result)
+    }
+
+    fn command(&mut self, call: Call) -> Result<()> {
+        let session = &mut self.session;
+        session.update()?;
+        session.check_alive()?;
+        let doing = || format!("carrying out {call:?}");
+        let result = match call {
+            Call::AddPort(slot) => session.rtnl.step(index(ifindex(slot)), &Step::Enslave(index(TEAM))).during(doing),
+            Call::RemovePort(slot) => session.rtnl.step(index(ifindex(slot)), &Step::Release).during(doing),
+            Call::SetHwaddr(slot, value) => {
+                let hwaddr = HwAddr::new(&[2, 0, 0, 0, 0, value]).expect("short");
+                session.rtnl.step(index(ifindex(slot)), &Step::HwAddr(hwaddr)).during(doing)
+            }
+            Call::SetOption(slot, which, values) => {
+                let options = values.map(|value| self::setting(slot, which, value));
+                let requests =
+                    options.iter().map(|(id, value)| set_request(index(TEAM), id, value)).collect::<Result<_>>()?;
+                let mut set = vec![];
+                let exchange = session.genl.set_options(requests, |position, answer| {
+                    if answer.is_ok() {
+                        set.push(options[position].clone());
+                    }
+                });
+                for (id, value) in set {
+                    session.set_by_us(&id);
+                    self.set.push((Key::Option(id), Value::Option(value)));
+                }
+                exchange.during(doing)
+            }
+            Call::LookUp(slot) => session.rtnl.link_by_index(index(ifindex(slot))).map(drop),
+            Call::HandleEvents | Call::Update | Call::Refresh => Ok(()),
+        };
+        // That the cache cannot be brought up to date is told by the next call.
+        let _ = session.update();
+        result
+    }
+
+    /// What was said to be set was set. A call fails only where something went wrong, and says what it was doing. When
+    /// the sockets are quiet and there is no work left, the cache is the truth.
+    fn judge(&mut self, call: Call, result: &Result<()>) -> Verdict {
+        let kernel = self.kernel.lock();
+        let tally = kernel.call;
+        // Before a request, for its answer, and after it if that failed; and for what is still read after each of these.
+        let limit = (TIMEOUT + TIMEOUT / 1000 * 590) * (3 * tally.sends);
+        prop_assert!(kernel.elapsed() <= limit, "{:?} of model time for {} requests", kernel.elapsed(), tally.sends);
+        prop_assert!(tally.vain_waits == 0 || tally.faults > 0, "waited for what does not come");
+        for (key, value) in &self.set {
+            let was = kernel.service.truth.history.has(key, value);
+            prop_assert!(was || !self.is_strict, "{:?} was not set to {:?}", key, value);
+        }
+        if let Err(error) = result {
+            let is_natural = match error {
+                Error::DeviceGone { .. } => kernel.service.truth.is_gone,
+                Error::NoSuchDevice { .. } | Error::Kernel { .. } => {
+                    !matches!(call, Call::HandleEvents | Call::Update | Call::Refresh)
+                }
+                _ => false,
+            };
+            prop_assert!(is_natural || tally.faults > 0 || !self.is_strict, "an error of itself: {error}");
+            prop_assert!(says_what(error), "it does not say what was being done: {error}");
+        } else if self.is_strict && kernel.is_quiet() && !self.session.has_work() {
+            prop_assert!(kernel.service.is_all_said(), "the list of options was cut, and nobody said so");
+            self.check_truth(&kernel)?;
+        }
+        Ok(())
+    }
+
+    fn check_truth(&self, kernel: &Kernel) -> Verdict {
+        let mut cache = State::of(self.session.cache());
+        let mut truth = kernel.service.truth.state_of(kernel.setting.scope);
+        if kernel.service.truth.is_list_cut() {
+            let has_port = |id: &OptionId| id.port.is_none_or(|port| truth.things.contains_key(&Key::Port(port.get())));
+            let mut options = self.session.cache().options().iter();
+            prop_assert!(options.all(|option| has_port(option.id())), "an option of a port that is gone");
+            (cache, truth) = (cache.without_hidden(), truth.without_hidden());
+        }
+        truth.things.retain(|key, value| cache.things.contains_key(key) || !kernel.service.may_be_missing(key, value));
+        same("the truth, and the cache", &truth.things, &cache.things)?;
+        prop_assert_eq!(truth.order, cache.order);
+        for link in self.session.cache().links().iter() {
+            prop_assert!(link.master().is_some() || link.original_hwaddr() == link.hwaddr());
+        }
+        for port in self.session.cache().ports().iter() {
+            let link = self.session.cache().links().get(port.ifindex());
+            prop_assert_eq!(port.name(), link.map(crate::model::link::Link::name));
+        }
+        prop_assert_eq!(self.session.check_alive().is_err(), kernel.service.truth.is_gone);
+        Ok(())
+    }
+
+    /// Nothing goes wrong any more: one call is enough.
+    fn end(mut self, call: Call) -> Verdict {
+        self.kernel.lock().calm();
+        self.kernel.lock().begin(vec![]);
+        let mut result = self.call(call)?;
+        self.judge(call, &result)?;
+        if matches!(result, Err(Error::DeviceGone { .. })) {
+            result = self.call(Call::HandleEvents)?;
+        }
+        prop_assert!(result.is_ok(), "it does not recover: {:?}", result);
+        prop_assert!(!self.session.has_work());
+        prop_assert!(self.kernel.lock().is_quiet());
+        // What a dump skipped and nobody knew of, only another one finds.
+        let has_skipped = !self.kernel.lock().service.skipped.excused.is_empty();
+        if has_skipped && self.session.check_alive().is_ok() {
+            self.kernel.lock().begin(vec![]);
+            let result = self.call(Call::Refresh)?;
+            self.judge(Call::Refresh, &result)?;
+        }
+        self.watch.check_sum(&State::of(self.session.cache()))?;
+        // A byte of another value can be the word that the team is gone. That is for good.
+        if !self.is_strict && self.session.check_alive().is_err() {
+            return Ok(());
+        }
+        if self.kernel.lock().service.truth.is_list_cut() {
+            self.check_truth(&self.kernel.lock())?;
+            // Whoever set what cannot be told sets something else.
+            self.kernel.lock().happen(Happening::Change(Change::Set(0, 7, 0)));
+            return self.end(call);
+        }
+        let kernel = self.kernel.lock();
+        self.check_truth(&kernel)
+    }
+}
+
+/// Each error names the request or the step that failed.
+fn says_what(error: &Error) -> bool {
+    const STEPS: [&str; 8] = [
+        "looking up the team driver",
+        "preparing an event socket",
+        "reading events",
+        "listing the links",
+        "listing the ports of ",
+        "listing the options of ",
+        "looking up link ",
+        "carrying out ",
+    ];
+    let text = error.to_string();
+    matches!(error, Error::DeviceGone { .. } | Error::NoSuchDevice { .. })
+        || STEPS.iter().any(|step| text.contains(step))
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_a_kernel_does_the_cache_ends_up_with_the_truth(
+        setting in action::setting(),
+        actions in action::with_faults(),
+    ) {
+        let mut case = Case::new(setting, true);
+        for action in actions {
+            case.play(action)?;
+        }
+        case.end(Call::HandleEvents)?;
+    }
+
+    #[test]
+    fn what_nobody_can_notice_a_refresh_makes_good(
+        setting in action::setting(),
+        actions in action::with_unnoticed_faults(),
+    ) {
+        let mut case = Case::new(setting, false);
+        for action in actions {
+            case.play(action)?;
+        }
+        case.end(Call::Refresh)?;
+    }
+
+    #[test]
+    fn a_start_that_goes_wrong_says_where(setting in action::setting(), meanwhile in action::meanwhile()) {
+        let kernel = Shared::new(setting);
+        kernel.lock().begin(meanwhile);
+        let started = start(&kernel);
+        kernel.lock().end();
+        match started {
+            Ok(session) => {
+                let watch = Watch::new(State::of(session.cache()), true, setting.scope);
+                Case { kernel, session, watch, set: vec![], is_strict: true }.end(Call::HandleEvents)?;
+            }
+            Err(error) => {
+                let kernel = kernel.lock();
+                let is_gone = matches!(error, Error::DeviceGone { .. }) && kernel.service.truth.is_gone;
+                prop_assert!(is_gone || kernel.call.faults > 0, "an error of itself: {error}");
+                prop_assert!(says_what(&error), "it does not say what was being done: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_model_itself_is_a_kernel_that_a_session_follows() {
+    let setting = Setting {
+        events: 40,
+        answers: 10,
+        items: 2,
+        attempts: 3,
+        batch: 2,
+        team_is_up: true,
+        mode: 1,
+        ports: 2,
+        dumps_by_position: false,
+        scope: LinkScope::All,
+    };
+    let mut case = Case::new(setting, true);
+    let changes = [Change::Release(1), Change::Enslave(3), Change::Set(3, 6, 0), Change::Flip(3), Change::Rename(0, 1)];
+    for change in changes {
+        case.play(Action::Happens(Happening::Change(change))).unwrap();
+        case.play(Action::Calls(Call::HandleEvents, vec![])).unwrap();
+    }
+    let ports: Vec<_> =
+        case.session.cache().ports().iter().map(|port| (port.ifindex().get(), port.is_link_up())).collect();
+    assert_eq!(ports, [(4, true), (5, false)]);
+    assert_eq!(case.session.name(), "name1");
+    let active = case.session.cache().options().value(&OptionId::global(names::ACTIVE_PORT));
+    assert_eq!(active, Some(&OptionValue::U32(5)));
+    case.end(Call::HandleEvents).unwrap();
+}
+
+#[test]
+fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
+    let setting = Setting {
+        events: 40,
+        answers: 10,
+        items: 2,
+        attempts: 3,
+        batch: 4,
+        team_is_up: true,
+        mode: 4,
+        ports: 0,
+        dumps_by_position: false,
+        scope: LinkScope::All,
+    };
+    let mut case = Case::new(setting, true);
+    // A call reads both event sockets first; what is asked for then knows the new link.
+    let change = |change| Happening::Change(change);
+    case.kernel.lock().begin(vec![(2, change(Change::Delete(3))), (0, change(Change::Create(3, 0)))]);
+    case.session.refresh(true).unwrap();
+    let name =
+        |changes: &Changes| changes.links().map(|link| link.after().map(|link| link.name().to_owned())).collect();
+    let told: Vec<_> = name(&case.session.take_changes());
+    assert_eq!(told, [Some("new0".to_owned())]);
+    assert!(!case.kernel.lock().is_quiet(), "the old events still wait");
+
+    let overrun = Happening::Fault(Line::LinkEvents, Fault::Overrun(0));
+    case.kernel.lock().begin(vec![(2, overrun)]);
+    case.session.update().unwrap();
+    let told: Vec<_> = name(&case.session.take_changes());
+    assert_eq!(told, [], "it is there");
+}

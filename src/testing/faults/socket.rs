@@ -1,0 +1,164 @@
+//! One socket of the model: its queue, its overrun, and what goes wrong on it.
+
+use std::collections::VecDeque;
+use std::io;
+
+use rustix::io::Errno;
+
+use super::action::{Fault, Malformation};
+use super::socket_filter::passes;
+use crate::bpf::BpfInstruction;
+use crate::netlink::codec::frame::HEADER_LEN;
+use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
+use crate::netlink::socket::KERNEL;
+use crate::testing::script::message;
+
+#[derive(Clone, Debug)]
+pub(super) struct Datagram {
+    pub(super) bytes: Vec<u8>,
+    pub(super) sender: u32,
+    /// How long it says it is, if that is not the length of its bytes.
+    pub(super) length: Option<usize>,
+}
+
+impl Datagram {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, sender: KERNEL, length: None }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Socket {
+    pub(super) queue: VecDeque<Datagram>,
+    pub(super) capacity: usize,
+    pub(super) filter: Option<Vec<BpfInstruction>>,
+    /// Something was lost, and nothing is delivered until the queue was read empty.
+    pub(super) is_congested: bool,
+    /// The overrun is still to be told.
+    pub(super) overran: bool,
+    pub(super) faults: VecDeque<Fault>,
+    /// Answers that come later, and whether they come in time.
+    pub(super) late: Vec<Datagram>,
+    pub(super) is_in_time: bool,
+    /// How many datagrams of others and how many events come yet.
+    pub(super) babble: u16,
+    pub(super) flood: u16,
+    /// An error that came behind other datagrams: the next receive tells it.
+    pub(super) error: Option<Errno>,
+    /// What was received last.
+    received: VecDeque<Datagram>,
+}
+
+impl Socket {
+    /// Puts a datagram into the queue, if it still has room. False if it is lost, or kept back by the filter.
+    pub(super) fn deliver(&mut self, datagram: Datagram) -> bool {
+        if self.filter.as_ref().is_some_and(|program| !passes(program, &datagram.bytes)) {
+            return false;
+        }
+        if self.is_congested {
+            return false;
+        }
+        if self.queue.len() >= self.capacity {
+            self.overrun();
+            return false;
+        }
+        self.queue.push_back(datagram);
+        true
+    }
+
+    pub(super) fn overrun(&mut self) {
+        self.overran = true;
+        self.is_congested = true;
+    }
+
+    /// Whether poll says that there is something to receive.
+    pub(super) fn is_readable(&self) -> bool {
+        self.overran || self.error.is_some() || !self.queue.is_empty()
+    }
+
+    /// Keeps an error for the next receive, unless it only says that there is nothing.
+    pub(super) fn keep(&mut self, error: &io::Error) {
+        self.error = Errno::from_io_error(error).filter(|errno| *errno != Errno::AGAIN);
+    }
+
+    /// At the end of each receive.
+    pub(super) fn wake(&mut self) {
+        if self.queue.is_empty() {
+            self.is_congested = false;
+        }
+    }
+
+    /// The first fault that `applies`.
+    pub(super) fn take_fault(&mut self, applies: impl Fn(Fault) -> bool) -> Option<Fault> {
+        let position = self.faults.iter().position(|fault| applies(*fault))?;
+        self.faults.remove(position)
+    }
+
+    /// Takes the next datagram, and does to it what is to go wrong. The second part is whether something did.
+    pub(super) fn pop(&mut self) -> (Option<Datagram>, bool) {
+        if self.queue.is_empty() {
+            return (None, false);
+        }
+        let fault = self.take_fault(is_of_datagrams);
+        if fault == Some(Fault::Reordered) && self.queue.len() > 1 {
+            self.queue.swap(0, 1);
+        }
+        if fault == Some(Fault::Swallowed) {
+            self.queue.pop_front();
+        }
+        if let Some(Fault::Again(back)) = fault {
+            let old = self.received.get(usize::from(back) % self.received.len().max(1)).cloned();
+            if let Some(old) = old {
+                self.queue.push_front(old);
+            }
+        }
+        let Some(mut datagram) = self.queue.pop_front() else { return (None, true) };
+        self.received.push_front(datagram.clone());
+        self.received.truncate(8);
+        match fault {
+            Some(Fault::Repeated) => self.queue.push_front(datagram.clone()),
+            Some(Fault::Cut(at)) => cut(&mut datagram.bytes, at.into()),
+            Some(Fault::TooLong) => datagram.length = Some(datagram.bytes.len() + 40_000),
+            Some(Fault::Malformed(malformation)) => malform(&mut datagram.bytes, malformation),
+            Some(Fault::Flipped(at, by)) => {
+                let at = usize::from(at) % datagram.bytes.len();
+                datagram.bytes[at] ^= by;
+            }
+            _ => {}
+        }
+        (Some(datagram), fault.is_some())
+    }
+}
+
+fn is_of_datagrams(fault: Fault) -> bool {
+    use Fault::*;
+    matches!(fault, Repeated | Cut(_) | TooLong | Malformed(_) | Swallowed | Reordered | Again(_) | Flipped(..))
+}
+
+/// Ends a datagram somewhere inside a message. Where one message ends and the next begins nobody could tell.
+fn cut(bytes: &mut Vec<u8>, at: usize) {
+    let at = 1 + at % (bytes.len() - 1);
+    // All messages start at multiples of four.
+    bytes.truncate(if at % 4 == 0 { at - 1 } else { at });
+}
+
+fn malform(bytes: &mut [u8], malformation: Malformation) {
+    let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
+    let first_attribute = HEADER_LEN + if matches!(kind, RTM_NEWLINK | RTM_DELLINK) { 16 } else { 4 };
+    match malformation {
+        Malformation::Attribute if kind >= 0x10 && bytes.len() > first_attribute => {
+            bytes[first_attribute..first_attribute + 2].copy_from_slice(&0xfff0_u16.to_ne_bytes());
+        }
+        Malformation::TooLong => bytes[..4].copy_from_slice(&0x00ff_ffff_u32.to_ne_bytes()),
+        _ => bytes[..4].copy_from_slice(&7_u32.to_ne_bytes()),
+    }
+}
+
+/// Of a sender that is not the kernel.
+pub(super) fn foreign(bytes: Vec<u8>) -> Datagram {
+    Datagram { bytes, sender: 4711, length: None }
+}
+
+pub(super) fn noise() -> Datagram {
+    Datagram::new(message(1, 0, &[]))
+}

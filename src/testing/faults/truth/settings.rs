@@ -1,0 +1,108 @@
+//! The options: how they are set, come and go, and what the driver can tell of that.
+
+use super::super::options::{CORE, is_tellable, mode_options};
+use super::*;
+
+impl Truth {
+    pub(super) fn set_mode(&mut self, value: u8) -> Answer {
+        let mode = ["roundrobin", "activebackup", "loadbalance", "random"][usize::from(value % 4)];
+        let (id, value) = (OptionId::global(names::MODE), OptionValue::String(mode.to_owned()));
+        if self.is_gone || !self.ports.is_empty() || self.options.contains(&(id.clone(), value.clone())) {
+            return Err(EBUSY);
+        }
+        self.remove_options(|id| !CORE.contains(&&*id.name));
+        self.add_options(mode_options(mode));
+        self.store(&id, value)?;
+        self.tell_option(&id);
+        Ok(())
+    }
+
+    /// Sets an option, as a request or somebody else does.
+    pub(in crate::testing::faults) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+        if let (names::ACTIVE_PORT | names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(port)) = (&*id.name, &value) {
+            if !self.is_port(*port) {
+                return Err(ENOENT);
+            }
+        }
+        self.store(id, value.clone())?;
+        // The driver tells only of the option that was set.
+        if let (Some(port), OptionValue::Bool(on)) = (id.port, value) {
+            let half = |name| OptionId::port(name, port);
+            if id.name == names::ENABLED {
+                self.store(&half(names::RX_ENABLED), OptionValue::Bool(on))?;
+                self.store(&half(names::TX_ENABLED), OptionValue::Bool(on))?;
+            }
+            let is_on = |name| self.options.contains(&(half(name), OptionValue::Bool(true)));
+            let both = is_on(names::RX_ENABLED) && is_on(names::TX_ENABLED);
+            self.store(&half(names::ENABLED), OptionValue::Bool(both))?;
+        }
+        self.tell_option(id);
+        Ok(())
+    }
+
+    pub(super) fn store(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+        let option = self.options.iter_mut().find(|(other, _)| other == id).ok_or(ENOENT)?;
+        if option.1.option_type() != value.option_type() {
+            return Err(ENOENT);
+        }
+        option.1 = value;
+        Ok(())
+    }
+
+    /// Tells of an option that was set: of nothing else, whatever could not be told before.
+    fn tell_option(&mut self, id: &OptionId) {
+        let options: Vec<_> = self.options.iter().filter(|(other, _)| other == id).cloned().collect();
+        self.notify(&options, Mark::Changed);
+    }
+
+    /// Tells of options that changed by themselves, with all that could not be told before. While one of them cannot be
+    /// told, none is that is listed after it.
+    pub(super) fn tell_changed(&mut self, changed: Vec<OptionId>) {
+        self.untold.extend(changed);
+        if self.is_list_cut() {
+            return;
+        }
+        let untold = std::mem::take(&mut self.untold);
+        let options: Vec<_> = self.options.iter().filter(|(id, _)| untold.contains(id)).cloned().collect();
+        self.notify(&options, Mark::Changed);
+    }
+
+    pub(super) fn add_options(&mut self, options: Vec<(OptionId, OptionValue)>) {
+        let added = options.iter().map(|(id, _)| id.clone()).collect();
+        self.options.extend(options);
+        self.tell_changed(added);
+    }
+
+    pub(super) fn remove_options(&mut self, which: impl Fn(&OptionId) -> bool) {
+        let is_list_cut = self.is_list_cut();
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.options).into_iter().partition(|(id, _)| which(id));
+        self.options = kept;
+        for (id, _) in &gone {
+            self.history.note_removed(Key::Option(id.clone()));
+        }
+        if !is_list_cut {
+            self.notify(&gone, Mark::Removed);
+        }
+    }
+
+    fn notify(&mut self, options: &[(OptionId, OptionValue)], mark: Mark) {
+        if !options.is_empty() && options.iter().all(|(_, value)| is_tellable(value)) {
+            self.notices.push(Notice::Team(wire::options(TEAM, options, mark, self.items)));
+        }
+    }
+
+    /// The options up to the first that the driver cannot tell.
+    pub(in crate::testing::faults) fn list_options(&mut self) -> &[(OptionId, OptionValue)] {
+        if !self.is_list_cut() {
+            self.untold.clear();
+        }
+        let end = self.options.iter().position(|(_, value)| !is_tellable(value));
+        &self.options[..end.unwrap_or(self.options.len())]
+    }
+
+    /// Whether there is an option that the driver cannot tell. It hides those after it.
+    pub(in crate::testing::faults) fn is_list_cut(&self) -> bool {
+        self.options.iter().any(|(_, value)| !is_tellable(value))
+    }
+}

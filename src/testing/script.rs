@@ -1,0 +1,218 @@
+//! A transport that plays a script: each receive takes the next step of it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
+use rustix::io::Errno;
+
+use crate::bpf::BpfInstruction;
+use crate::netlink::buffer::Buffer;
+use crate::netlink::codec::frame::HEADER_LEN;
+use crate::netlink::socket::{Batch, KERNEL, Received, Transport};
+
+/// What a receive finds.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// A datagram from a sender.
+    Datagram { bytes: Vec<u8>, sender: u32 },
+    /// A datagram whose messages carry the sequence number of the last request, plus `offset`.
+    Answer { bytes: Vec<u8>, offset: u32 },
+    /// The system call fails.
+    Fails(Errno),
+    /// Nothing there; a wait for more is over before anything comes.
+    Silence,
+}
+
+impl Step {
+    /// A datagram that answers the last request.
+    pub(crate) fn answer(messages: &[Vec<u8>]) -> Self {
+        Self::Answer { bytes: messages.concat(), offset: 0 }
+    }
+
+    /// An event from the kernel.
+    pub(crate) fn event(messages: &[Vec<u8>]) -> Self {
+        Self::Datagram { bytes: messages.concat(), sender: KERNEL }
+    }
+}
+
+/// One message with sequence number 0, padded.
+pub(crate) fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER_LEN + payload.len()).expect("short");
+    let mut bytes = length.to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes.extend(payload);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// The end of a multipart answer, with a code as rtnetlink sends it.
+pub(crate) fn done(code: i32) -> Vec<u8> {
+    message(NLMSG_DONE, NLM_F_MULTIPART, &code.to_ne_bytes())
+}
+
+/// The end of a multipart answer as generic netlink sends it: 16 bytes, without a code.
+pub(crate) fn bare_done() -> Vec<u8> {
+    message(NLMSG_DONE, NLM_F_MULTIPART, &[])
+}
+
+/// An acknowledgement, or with a negative code a refusal, capped.
+pub(crate) fn ack(code: i32) -> Vec<u8> {
+    message(NLMSG_ERROR, NLM_F_CAPPED, &[&code.to_ne_bytes()[..], &[0; HEADER_LEN]].concat())
+}
+
+/// One attribute, padded.
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).expect("short");
+    let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// A script, shared between the test and the transport that plays it.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    state: Arc<Mutex<State>>,
+    descriptor: Arc<UnixDatagram>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    steps: VecDeque<Step>,
+    sent: Vec<Vec<u8>>,
+    waits: usize,
+    receive_buffer: usize,
+    filters: Vec<Option<Vec<BpfInstruction>>>,
+    refuses_settings: bool,
+}
+
+impl Script {
+    pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        let descriptor = Arc::new(UnixDatagram::unbound().expect("there are descriptors"));
+        let script = Self { state: Arc::default(), descriptor };
+        script.state().receive_buffer = 212_992;
+        script.then(steps);
+        script
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds steps at the end.
+    pub(crate) fn then(&self, steps: impl IntoIterator<Item = Step>) {
+        self.state().steps.extend(steps);
+    }
+
+    /// The requests sent so far.
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        self.state().sent.clone()
+    }
+
+    /// The kernel lets nobody set a filter or a receive buffer any more.
+    pub(crate) fn refuse_settings(&self) {
+        self.state().refuses_settings = true;
+    }
+
+    /// The filters set so far, refused ones too.
+    pub(crate) fn filters(&self) -> Vec<Option<Vec<BpfInstruction>>> {
+        self.state().filters.clone()
+    }
+
+    /// How often somebody waited.
+    pub(crate) fn waits(&self) -> usize {
+        self.state().waits
+    }
+
+    /// How many steps nobody took.
+    pub(crate) fn left(&self) -> usize {
+        self.state().steps.len()
+    }
+}
+
+impl State {
+    fn check_setting(&self) -> io::Result<()> {
+        if self.refuses_settings { Err(Errno::PERM.into()) } else { Ok(()) }
+    }
+
+    fn last_sequence(&self) -> u32 {
+        let request = self.sent.last().expect("an answer follows a request");
+        u32::from_ne_bytes(request[8..12].try_into().expect("four bytes"))
+    }
+}
+
+impl Transport for Script {
+    fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+        self.state().sent.push(datagram.to_vec());
+        Ok(())
+    }
+
+    /// Takes one step.
+    fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
+        let mut state = self.state();
+        let (bytes, sender) = match state.steps.pop_front() {
+            Some(Step::Datagram { bytes, sender }) => (bytes, sender),
+            Some(Step::Answer { bytes, offset }) => {
+                (with_sequence(bytes, state.last_sequence().wrapping_add(offset)), KERNEL)
+            }
+            Some(Step::Fails(errno)) => return Err(errno.into()),
+            Some(Step::Silence) | None => return Err(io::ErrorKind::WouldBlock.into()),
+        };
+        let slot = buffer.slots_mut().next().expect("a buffer has slots");
+        let fits = bytes.len().min(slot.len());
+        slot[..fits].copy_from_slice(&bytes[..fits]);
+        Ok(Batch { received: vec![Received { length: bytes.len(), sender }], is_last: false })
+    }
+
+    fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
+        let mut state = self.state();
+        state.waits += 1;
+        let ready = !state.steps.is_empty();
+        if !ready {
+            std::thread::sleep(timeout);
+        }
+        Ok(ready)
+    }
+
+    fn receive_buffer(&self) -> io::Result<usize> {
+        Ok(self.state().receive_buffer)
+    }
+
+    fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
+        let mut state = self.state();
+        state.filters.push(program.map(<[_]>::to_vec));
+        if program.is_some() { state.check_setting() } else { Ok(()) }
+    }
+
+    fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
+        let mut state = self.state();
+        state.check_setting()?;
+        state.receive_buffer = 2 * bytes;
+        Ok(())
+    }
+}
+
+/// That of a socket on which nothing ever comes: a script is waited for with [`wait`](Transport::wait).
+impl AsFd for Script {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+/// Writes a sequence number into every message of a datagram.
+pub(crate) fn with_sequence(mut bytes: Vec<u8>, sequence: u32) -> Vec<u8> {
+    let mut start = 0;
+    while start + HEADER_LEN <= bytes.len() {
+        bytes[start + 8..start + 12].copy_from_slice(&sequence.to_ne_bytes());
+        let length = u32::from_ne_bytes(bytes[start..start + 4].try_into().expect("four bytes"));
+        start += (length as usize).next_multiple_of(4).max(HEADER_LEN);
+    }
+    bytes
+}
