@@ -1,4 +1,4 @@
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::Error;
 
@@ -41,14 +41,16 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// What an error number means to a caller.
     pub(crate) fn of(number: Option<i32>) -> Self {
-        match number.map(Errno::from_raw_os_error) {
-            Some(Errno::EXIST) => Self::Exists,
-            Some(Errno::NODEV | Errno::NOENT | Errno::SRCH | Errno::NXIO) => Self::NotFound,
-            Some(Errno::OPNOTSUPP | Errno::AFNOSUPPORT | Errno::PROTONOSUPPORT | Errno::NOSYS) => Self::NotSupported,
-            Some(Errno::BUSY) => Self::Busy,
-            Some(Errno::PERM | Errno::ACCESS) => Self::NotPermitted,
-            Some(Errno::INVAL | Errno::RANGE | Errno::ADDRNOTAVAIL) => Self::Invalid,
-            Some(Errno::TIMEDOUT) => Self::TimedOut,
+        match number.map(Errno::from_raw) {
+            Some(Errno::EEXIST) => Self::Exists,
+            Some(Errno::ENODEV | Errno::ENOENT | Errno::ESRCH | Errno::ENXIO) => Self::NotFound,
+            Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOSYS) => {
+                Self::NotSupported
+            }
+            Some(Errno::EBUSY) => Self::Busy,
+            Some(Errno::EPERM | Errno::EACCES) => Self::NotPermitted,
+            Some(Errno::EINVAL | Errno::ERANGE | Errno::EADDRNOTAVAIL) => Self::Invalid,
+            Some(Errno::ETIMEDOUT) => Self::TimedOut,
             _ => Self::Other,
         }
     }

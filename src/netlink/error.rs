@@ -1,7 +1,7 @@
 use std::io;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::error::{DecodeError, Error, ErrorKind, Result};
 
@@ -19,18 +19,23 @@ pub(crate) enum Failure {
 /// The kernel's error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    pub(crate) errno: Errno,
+    pub(crate) errno: i32,
     pub(crate) message: Option<String>,
     pub(crate) offset: Option<u32>,
 }
 
 impl Failure {
     /// The kernel's error number, if it was the kernel that refused.
-    pub(crate) fn refusal(&self) -> Option<Errno> {
+    pub(crate) fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused(refusal) => Some(refusal.errno),
             _ => None,
         }
+    }
+
+    /// Whether the kernel answered with this error.
+    pub(crate) fn is(&self, errno: Errno) -> bool {
+        self.errno() == Some(errno as i32)
     }
 }
 
@@ -58,8 +63,9 @@ impl<T> During<T> for Result<T, Failure> {
             match failure {
                 Failure::Io(source) => Error::Io { op, source },
                 Failure::Refused(Refusal { errno, message, offset }) => {
-                    let kind = ErrorKind::of(Some(errno.raw_os_error()));
-                    Error::Kernel { op, kind, message, offset, source: errno.into() }
+                    let kind = ErrorKind::of(Some(errno));
+                    let source = io::Error::from_raw_os_error(errno);
+                    Error::Kernel { op, kind, message, offset, source }
                 }
                 Failure::Malformed(source) => Error::Decode { op, source },
                 Failure::Timeout(after) => Error::Timeout { op, after },

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::thread;
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use nix::sched::{CloneFlags, setns};
 
 /// The calling thread's own network namespace, as long as `/proc` is mounted.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -39,7 +39,7 @@ pub(crate) fn within<R: Send>(
     let Some(namespace) = namespace else { return run() };
     thread::scope(|scope| {
         let guest = thread::Builder::new().name("libteam-netns".to_owned()).spawn_scoped(scope, || {
-            move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?;
+            setns(namespace, CloneFlags::CLONE_NEWNET)?;
             run()
         })?;
         guest.join().unwrap_or_else(|panic| resume_unwind(panic))

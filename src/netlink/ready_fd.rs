@@ -1,24 +1,26 @@
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::time::TimeSpec;
 
 /// One descriptor that is readable while there is something to do: an event socket has data (or an overrun to
 /// tell), or work was left over.
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    epoll: OwnedFd,
+    epoll: Epoll,
     is_pending: bool,
 }
 
 impl Readiness {
     /// Over the sockets that announce something to do.
     pub(crate) fn over(sockets: &[BorrowedFd<'_>]) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for socket in sockets {
-            epoll::add(&epoll, socket, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+            epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
         }
         Ok(Self { epoll, is_pending: false })
     }
@@ -30,13 +32,13 @@ impl Readiness {
     /// they have something since the last, or this does.
     pub(crate) fn set_pending(&mut self, socket: impl AsFd, pending: bool) -> io::Result<()> {
         if pending != self.is_pending {
-            let mut flags = epoll::EventFlags::IN;
+            let mut flags = EpollFlags::EPOLLIN;
             if pending {
-                flags |= epoll::EventFlags::OUT;
+                flags |= EpollFlags::EPOLLOUT;
                 // What is read empty by now still counts as ready, and would make no edge, until somebody looks.
                 self.wait(Some(Duration::ZERO))?;
             }
-            epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(0), flags)?;
+            self.epoll.modify(socket, &mut EpollEvent::new(flags, 0))?;
             self.is_pending = pending;
         }
         Ok(())
@@ -44,19 +46,36 @@ impl Readiness {
 
     /// Waits until there is something to do; false when the time is over or a signal came.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        // What does not fit a timespec is longer than anybody waits: as good as no limit.
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut fds = [PollFd::new(&self.epoll, PollFlags::IN)];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(ready) => Ok(ready > 0),
-            Err(Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(poll_readable(&self.epoll.0, timeout)? == Poll::Readable)
     }
 }
 
 impl AsFd for Readiness {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.epoll.as_fd()
+        self.epoll.0.as_fd()
+    }
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Poll {
+    Readable,
+    TimedOut,
+    /// A signal handler ran (`EINTR`).
+    Interrupted,
+}
+
+/// Waits until the descriptor is readable; without a limit if there is no timeout.
+///
+/// A timeout that the kernel's clock cannot hold is shortened to 68 years.
+pub(crate) fn poll_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<Poll> {
+    const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
+    let timeout = timeout.map(|timeout| TimeSpec::from_duration(timeout.min(LONGEST)));
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    match ppoll(&mut fds, timeout, None) {
+        Ok(0) => Ok(Poll::TimedOut),
+        Ok(_) => Ok(Poll::Readable),
+        Err(Errno::EINTR) => Ok(Poll::Interrupted),
+        Err(error) => Err(error.into()),
     }
 }

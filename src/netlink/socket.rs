@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::sockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg, setsockopt};
 use socket2::{SockFilter, SockRef};
 
 use super::buffer::Buffer;
+use super::ready_fd::{Poll, poll_readable};
 use crate::bpf::BpfInstruction;
 use crate::log_target::COMMAND;
 
@@ -153,18 +152,12 @@ impl Transport for NetlinkSocket {
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
-        let timeout = Timespec::try_from(timeout).ok();
-        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(ready) => Ok(ready > 0),
-            // The caller looks again and knows its deadline.
-            Err(Errno::INTR) => Ok(true),
-            Err(error) => Err(error.into()),
-        }
+        // After a signal the caller reads again, and knows its deadline.
+        Ok(poll_readable(&self.socket, Some(timeout))? != Poll::TimedOut)
     }
 
     fn receive_buffer(&self) -> io::Result<usize> {
-        Ok(sockopt::socket_recv_buffer_size(&self.socket)?)
+        SockRef::from(&self.socket).recv_buffer_size()
     }
 
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
@@ -182,8 +175,8 @@ impl Transport for NetlinkSocket {
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
         // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max.
-        sockopt::set_socket_recv_buffer_size_force(&self.socket, bytes)
-            .or_else(|_| sockopt::set_socket_recv_buffer_size(&self.socket, bytes))?;
-        Ok(())
+        setsockopt(&self.socket, RcvBufForce, &bytes)
+            .map_err(io::Error::from)
+            .or_else(|_| SockRef::from(&self.socket).set_recv_buffer_size(bytes))
     }
 }

@@ -1,7 +1,7 @@
 //! Links: all of them, and one by its index or name.
 
 use netlink_packet_route::RouteNetlinkMessage;
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::RtnlSocket;
 use super::record::LinkRecord;
@@ -214,5 +214,5 @@ const MAX_ALTERNATIVE_NAME: usize = 127;
 
 /// Whether the kernel says that there is no such link.
 fn is_no_device(failure: &Failure) -> bool {
-    failure.refusal() == Some(Errno::NODEV)
+    failure.is(Errno::ENODEV)
 }

@@ -1,7 +1,7 @@
 //! What the dumps of all families have in common.
 
 use netlink_packet_route::RouteNetlinkMessage;
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::RtnlSocket;
 use crate::error::Result;
@@ -45,7 +45,7 @@ impl RtnlSocket {
     ) -> Result<Dump<T>> {
         let may_be_missing = match &answer {
             Ok(dump) => dump.items.is_empty(),
-            Err(failure) => failure.refusal() == Some(Errno::NODEV),
+            Err(failure) => failure.is(Errno::ENODEV),
         };
         if may_be_missing {
             for ifindex in named {

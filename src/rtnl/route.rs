@@ -1,7 +1,7 @@
 use netlink_packet_core::NLM_F_DUMP_FILTERED;
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage, RouteProtocol};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::RtnlSocket;
 use super::list::Question;
@@ -149,5 +149,5 @@ impl RtnlSocket {
 
 /// Whether the kernel says that there is no such table.
 fn is_no_table(failure: &Failure) -> bool {
-    failure.refusal() == Some(Errno::NOENT)
+    failure.is(Errno::ENOENT)
 }

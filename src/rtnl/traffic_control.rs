@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::RtnlSocket;
 use super::list::Question;
@@ -313,7 +313,7 @@ fn is_class_below(class: &TcMessage, parent: TcHandle) -> bool {
 /// A link that went since it was listed has nothing; whether one was there at all is looked at in the end.
 fn none_of_no_link(answer: Result<Dump<TcMessage>, Failure>) -> Result<Dump<TcMessage>, Failure> {
     match answer {
-        Err(failure) if failure.refusal() == Some(Errno::NODEV) => Ok(Dump::empty()),
+        Err(failure) if failure.is(Errno::ENODEV) => Ok(Dump::empty()),
         answer => answer,
     }
 }

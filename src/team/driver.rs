@@ -1,6 +1,6 @@
 //! Commands to the team driver over generic netlink.
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::model::ifindex::IfIndex;
@@ -28,7 +28,7 @@ impl Genl {
             Ok(())
         });
         if let Err(failure) = &answer {
-            if failure.refusal() == Some(Errno::NOENT) {
+            if failure.is(Errno::ENOENT) {
                 return Err(Error::FamilyNotFound);
             }
         }
@@ -67,9 +67,7 @@ impl Genl {
     pub(crate) fn options(&mut self, team: IfIndex) -> Result<Report, Failure> {
         let mut whole = Report::Options(Vec::new());
         match (self.list_into(&mut whole, Request::options_get(team), team), whole) {
-            (Err(failure), Report::Options(first)) if failure.refusal() == Some(Errno::MSGSIZE) => {
-                Ok(Report::FirstOptions(first))
-            }
+            (Err(failure), Report::Options(first)) if failure.is(Errno::EMSGSIZE) => Ok(Report::FirstOptions(first)),
             (result, whole) => result.map(|()| whole),
         }
     }

@@ -1,6 +1,6 @@
 //! What the team as a whole can be told.
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::model::ifindex::IfIndex;
@@ -102,7 +102,7 @@ impl TeamHandle {
     #[doc(alias = "team_set_active_port")]
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
         self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| match error {
-            Error::Kernel { source, .. } if source.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {
+            Error::Kernel { source, .. } if source.raw_os_error() == Some(Errno::ENOENT as i32) => {
                 Error::NotPort { team: self.name().to_owned(), ifindex: port }
             }
             error => error,

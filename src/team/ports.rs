@@ -1,6 +1,6 @@
 //! Ports: which there are.
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::model::ifindex::IfIndex;
@@ -107,7 +107,7 @@ impl TeamHandle {
         doing: impl FnOnce() -> String,
     ) -> Result<()> {
         if let Err(failure) = &result {
-            if failure.refusal() == Some(Errno::NODEV) {
+            if failure.is(Errno::ENODEV) {
                 return Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
             }
         }

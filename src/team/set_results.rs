@@ -1,6 +1,6 @@
 //! What the driver's answers to the setting of options mean.
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
@@ -30,7 +30,9 @@ impl TeamHandle {
             Answer::None => overran,
             Answer::Set => false,
             // Set, but nobody could be told: every listener's buffer is full, or nobody listens.
-            Answer::Refused(refusal) => matches!(refusal.errno, Errno::SRCH | Errno::NOBUFS | Errno::MSGSIZE),
+            Answer::Refused(refusal) => {
+                matches!(Errno::from_raw(refusal.errno), Errno::ESRCH | Errno::ENOBUFS | Errno::EMSGSIZE)
+            }
         };
         let is_known = !answers.iter().any(is_doubtful) || self.look_up();
         let (mut exchange, mut first_error) = (Some(exchange), None);
@@ -57,7 +59,7 @@ impl TeamHandle {
 
     /// Says what became of an option that is not set.
     fn error_of(&self, id: &OptionId, value: &OptionValue, result: Result<(), Failure>) -> Result<()> {
-        if result.as_ref().err().and_then(Failure::refusal) == Some(Errno::NOENT) && self.option(id).is_none() {
+        if result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT)) && self.option(id).is_none() {
             return Err(self.unknown_option(id));
         }
         result.during(|| format!("setting option {id} of {} to {}", self.name(), value.brief()))

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
@@ -139,7 +139,7 @@ impl Script {
 
 impl State {
     fn check_setting(&self) -> io::Result<()> {
-        if self.refuses_settings { Err(Errno::PERM.into()) } else { Ok(()) }
+        if self.refuses_settings { Err(Errno::EPERM.into()) } else { Ok(()) }
     }
 
     fn last_sequence(&self) -> u32 {

@@ -1,4 +1,4 @@
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::*;
 use crate::netlink::socket::KERNEL;
@@ -40,7 +40,7 @@ fn one(ifindex: u32) -> Step {
 }
 
 fn overrun() -> Step {
-    Step::Fails(Errno::NOBUFS)
+    Step::Fails(Errno::ENOBUFS)
 }
 
 fn malformed() -> Step {
@@ -186,14 +186,14 @@ fn a_flood_of_others_is_no_endless_read() {
 
 #[test]
 fn messages_that_are_no_link_events_are_passed_over() {
-    let steps = [Step::event(&[message(99, 0, &[])]), Step::Fails(Errno::INTR), Step::event(&[message(3, 0, &[])])];
+    let steps = [Step::event(&[message(99, 0, &[])]), Step::Fails(Errno::EINTR), Step::event(&[message(3, 0, &[])])];
     assert_eq!(play(steps.into_iter().chain([one(1)])), [Added(1)]);
 }
 
 #[test]
 fn an_error_of_the_system_comes_in_its_place_and_loses_nothing() {
-    let fails = || Step::Fails(Errno::NOMEM);
-    let error = || Told::Error(Some(Errno::NOMEM.raw_os_error()));
+    let fails = || Step::Fails(Errno::ENOMEM);
+    let error = || Told::Error(Some(Errno::ENOMEM as i32));
     assert_eq!(play([one(1), fails(), one(2)]), [Added(1), error(), Added(2)]);
     assert_eq!(play([overrun(), one(1), fails(), one(2)]), [Added(1), error(), Added(2), Lost]);
 

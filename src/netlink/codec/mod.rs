@@ -6,6 +6,7 @@
 pub(crate) mod attribute;
 pub(crate) mod ctrl;
 pub(crate) mod frame;
+pub(crate) mod genl;
 pub(crate) mod link;
 pub(crate) mod packet;
 pub(crate) mod team;

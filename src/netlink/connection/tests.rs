@@ -4,7 +4,7 @@ use std::time::Duration;
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkHeader};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::*;
 use crate::error::{Error, ErrorKind};
@@ -127,7 +127,7 @@ fn requests_and_dumps_fail_alike() {
     said(failures(|| Some(Step::answer(&[ack(-17)]))), ErrorKind::Exists, refused);
     said(failures(|| Some(Step::answer(&[done(-1)]))), ErrorKind::NotPermitted, refused);
     said(failures(|| None), ErrorKind::TimedOut, "no answer to netlink request 1474 within 20ms");
-    said(failures(|| Some(Step::Fails(Errno::BADF))), ErrorKind::Other, "netlink request 1474 failed");
+    said(failures(|| Some(Step::Fails(Errno::EBADF))), ErrorKind::Other, "netlink request 1474 failed");
     let cut = || Some(Step::Answer { bytes: ack(0)[..18].to_vec(), offset: 0 });
     said(failures(cut), ErrorKind::BadAnswer, "the answer to netlink request 1474 is malformed");
 }

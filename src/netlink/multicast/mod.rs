@@ -3,7 +3,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use log::{info, warn};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::buffer::Buffer;
 use super::codec::frame::{Frame, frames};
@@ -162,7 +162,7 @@ impl EventSocket {
                     tell(Found::Ignored);
                     return Ok(Rest::Unread);
                 }
-                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
                     tell(Found::Overrun);
                     return Ok(Rest::Unread);
                 }

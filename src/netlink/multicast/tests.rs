@@ -30,19 +30,19 @@ fn play(steps: impl IntoIterator<Item = Step>) -> (Rest, bool, Vec<u8>) {
 #[test]
 fn events_are_applied_in_order_until_there_are_none() {
     let two = Step::event(&[message(16, 0, &[2; 4]), message(16, 0, &[3; 4])]);
-    let steps = [event(1), Step::Fails(Errno::INTR), two, Step::Silence, event(4)];
+    let steps = [event(1), Step::Fails(Errno::EINTR), two, Step::Silence, event(4)];
     assert_eq!(play(steps), (Rest::Nothing, false, vec![1, 2, 3]));
 }
 
 #[test]
 fn after_an_overrun_the_old_events_are_read_away() {
-    let steps = [event(1), Step::Fails(Errno::NOBUFS), event(2), event(3), Step::Silence];
+    let steps = [event(1), Step::Fails(Errno::ENOBUFS), event(2), event(3), Step::Silence];
     assert_eq!(play(steps), (Rest::Nothing, true, vec![1]));
 }
 
 #[test]
 fn a_recovered_socket_applies_events_again() {
-    let script = Script::new([Step::Fails(Errno::NOBUFS), Step::Silence, event(1)]);
+    let script = Script::new([Step::Fails(Errno::ENOBUFS), Step::Silence, event(1)]);
     let mut socket = EventSocket::new(script);
     assert_eq!(drain(&mut socket), (Rest::Nothing, true, vec![]));
     socket.recovered();
@@ -92,9 +92,9 @@ fn an_event_that_just_fits_is_whole() {
 
 #[test]
 fn any_other_error_of_the_system_is_told_as_it_is() {
-    let mut socket = EventSocket::new(Script::new([Step::Fails(Errno::BADF)]));
+    let mut socket = EventSocket::new(Script::new([Step::Fails(Errno::EBADF)]));
     let error = socket.drain(|_| Ok(())).unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+    assert_eq!(error.raw_os_error(), Some(Errno::EBADF as i32));
     assert!(!socket.is_lost());
 }
 

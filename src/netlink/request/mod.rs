@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use log::{debug, trace, warn};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::buffer::Buffer;
 use super::codec::frame::{Control, Frame, frames, serialize, stamp};
@@ -203,7 +203,7 @@ impl Connection {
                     self.grow()?;
                 }
                 // A dump that was given up is still under way: it ends when the rest of it is read.
-                Err(Failure::Refused(refusal)) if refusal.errno == Errno::BUSY && !was_busy => {
+                Err(Failure::Refused(refusal)) if refusal.errno == Errno::EBUSY as i32 && !was_busy => {
                     was_busy = true;
                     self.abandon();
                 }
@@ -303,7 +303,7 @@ impl Connection {
                         break;
                     }
                 }
-                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Err(self.overrun()),
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => return Err(self.overrun()),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -352,7 +352,7 @@ impl Connection {
                 match self.transport.receive(buffer) {
                     Ok(batch) => deadline.count(batch.received.len()),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.count(1),
-                    Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => deadline.count(1),
+                    Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => deadline.count(1),
                     Err(error) => {
                         self.unread = error.kind() != io::ErrorKind::WouldBlock;
                         return;

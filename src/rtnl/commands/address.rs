@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ifindex::IfIndex;
@@ -112,7 +112,7 @@ fn message(ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> AddressMessage 
 fn absent_is_not_found(error: Error) -> Error {
     match error {
         Error::Kernel { op, message, offset, source, .. }
-            if source.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error()) =>
+            if source.raw_os_error() == Some(Errno::EADDRNOTAVAIL as i32) =>
         {
             Error::Kernel { op, kind: ErrorKind::NotFound, message, offset, source }
         }

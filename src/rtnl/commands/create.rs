@@ -2,7 +2,7 @@
 
 use log::warn;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::NewLink;
 use super::set::{NO_LINK, link_in};
@@ -115,7 +115,7 @@ impl RtnlSocket {
             return no_such_device();
         }
         match self.delete(ifindex) {
-            Err(failure) if failure.refusal() == Some(Errno::NODEV) => no_such_device(),
+            Err(failure) if failure.is(Errno::ENODEV) => no_such_device(),
             result => {
                 let name = self.name_for(&result, ifindex);
                 result.during(|| format!("deleting {name}"))

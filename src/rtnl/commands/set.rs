@@ -2,7 +2,7 @@
 
 use log::warn;
 use netlink_packet_route::RouteNetlinkMessage;
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::LinkSettings;
 use super::step::{Snapshot, Step, plan};
@@ -97,7 +97,7 @@ impl RtnlSocket {
         }
         match self.ask_for_link(link::get_request(ifindex)) {
             Ok(None) => Err(NO_LINK.into()),
-            Err(failure) if failure.refusal() == Some(Errno::NODEV) => Ok(None),
+            Err(failure) if failure.is(Errno::ENODEV) => Ok(None),
             answer => answer,
         }
     }

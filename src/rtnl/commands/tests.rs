@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::*;
 use crate::error::{Error, ErrorKind};
@@ -32,7 +32,7 @@ fn done() -> Reply {
 }
 
 fn refused(errno: Errno) -> Reply {
-    Reply::answer(&[ack(-errno.raw_os_error())])
+    Reply::answer(&[ack(-(errno as i32))])
 }
 
 fn ifindex(number: u32) -> IfIndex {
@@ -64,7 +64,7 @@ fn a_new_link_that_the_kernel_does_not_echo_is_looked_up() {
 #[test]
 fn a_new_link_that_is_gone_before_it_is_looked_up_is_an_error() {
     let create = |rtnl: &mut RtnlSocket| rtnl.create_link(&NewLink::team("team0")).unwrap_err();
-    let (error, _) = play([done(), refused(Errno::NODEV)], create);
+    let (error, _) = play([done(), refused(Errno::ENODEV)], create);
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let (error, _) = play([done(), done()], create);
     assert_eq!(error.kind(), ErrorKind::BadAnswer);
@@ -74,8 +74,8 @@ fn a_new_link_that_is_gone_before_it_is_looked_up_is_an_error() {
 fn the_first_error_is_told_though_the_new_link_cannot_be_deleted_again() {
     let link = NewLink::veth("veth0", "far").master(ifindex(10)).up();
     let (error, requests) =
-        play([port(), refused(Errno::NETDOWN), refused(Errno::PERM)], |rtnl| rtnl.create_link(&link).unwrap_err());
-    assert_eq!(error.raw_os_error(), Some(Errno::NETDOWN.raw_os_error()));
+        play([port(), refused(Errno::ENETDOWN), refused(Errno::EPERM)], |rtnl| rtnl.create_link(&link).unwrap_err());
+    assert_eq!(error.raw_os_error(), Some(Errno::ENETDOWN as i32));
     assert_eq!(requests, [(NEW, 0), (SET, 20), (DELETE, 20)]);
 }
 
@@ -83,10 +83,10 @@ fn the_first_error_is_told_though_the_new_link_cannot_be_deleted_again() {
 fn what_a_change_that_failed_cannot_have_touched_is_not_even_looked_at() {
     let settings = LinkSettings::new().mtu(9000).carrier(true);
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &settings).unwrap_err();
-    let (_, requests) = play([port(), refused(Errno::INVAL)], change);
+    let (_, requests) = play([port(), refused(Errno::EINVAL)], change);
     assert_eq!(requests, [(GET, 20), (SET, 20)]);
     // The MTU was set: it is set to what it was.
-    let (error, requests) = play([port(), done(), refused(Errno::OPNOTSUPP), done()], change);
+    let (error, requests) = play([port(), done(), refused(Errno::EOPNOTSUPP), done()], change);
     assert_eq!(error.kind(), ErrorKind::NotSupported);
     assert_eq!(requests, [(GET, 20), (SET, 20), (SET, 20), (SET, 20)]);
 }
@@ -94,7 +94,7 @@ fn what_a_change_that_failed_cannot_have_touched_is_not_even_looked_at() {
 #[test]
 fn a_port_that_was_not_lost_is_not_given_back() {
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
-    let (result, requests) = play([port(), refused(Errno::BUSY), port(), port()], change);
+    let (result, requests) = play([port(), refused(Errno::EBUSY), port(), port()], change);
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Busy);
     assert_eq!(requests, [(GET, 20), (SET, 20), (GET, 20), (GET, 20)]);
 }
@@ -105,14 +105,14 @@ fn the_first_error_is_told_though_nothing_can_be_undone() {
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &settings).unwrap_err();
     let lost = || Reply::answer(&[with_index(20), ack(0)]);
     // Released, looked at, its MTU set, not taken; then without a master, and nothing works any more.
-    let no = || refused(Errno::PERM);
-    let replies = [port(), done(), lost(), done(), refused(Errno::BUSY), lost(), no(), no(), lost(), no()];
+    let no = || refused(Errno::EPERM);
+    let replies = [port(), done(), lost(), done(), refused(Errno::EBUSY), lost(), no(), no(), lost(), no()];
     let (error, requests) = play(replies, change);
     assert_eq!(error.kind(), ErrorKind::Busy);
     let kinds: Vec<u16> = requests.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [GET, SET, GET, SET, SET, GET, SET, SET, GET, SET]);
 
-    let (error, requests) = play([port(), done(), lost(), refused(Errno::BUSY), Reply::Silence], change);
+    let (error, requests) = play([port(), done(), lost(), refused(Errno::EBUSY), Reply::Silence], change);
     assert_eq!((error.kind(), requests.len()), (ErrorKind::Busy, 5));
 }
 
@@ -127,7 +127,7 @@ fn with_index(number: u32) -> Vec<u8> {
 fn a_link_that_is_not_there_is_not_changed() {
     let up = LinkSettings::new().up();
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &up).unwrap_err();
-    let (error, requests) = play([refused(Errno::NODEV)], change);
+    let (error, requests) = play([refused(Errno::ENODEV)], change);
     assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
     assert_eq!(requests.len(), 1);
     let (error, _) = play([done()], change);

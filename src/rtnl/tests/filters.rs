@@ -131,7 +131,7 @@ fn a_route_that_names_only_a_next_hop_is_believed_to_a_kernel_that_filtered() {
 
 #[test]
 fn a_table_that_does_not_exist_has_no_routes() {
-    let no_entry = || Script::new([Step::answer(&[done(-Errno::NOENT.raw_os_error())])]);
+    let no_entry = || Script::new([Step::answer(&[done(-(Errno::ENOENT as i32))])]);
     let routes = rtnl(&no_entry()).routes(&RouteFilter::new().table(77)).unwrap();
     assert_eq!((routes.items().len(), routes.is_consistent(), routes.attempts()), (0, true, 1));
     let error = rtnl(&no_entry()).routes(&RouteFilter::new()).unwrap_err();
@@ -243,7 +243,7 @@ fn filters_are_asked_for_at_every_place_and_those_of_a_shared_block_once() {
 #[test]
 fn a_link_that_does_not_exist_is_told_alike_in_all_families() {
     let none = ifindex(77);
-    let no_device = || Step::answer(&[ack(-Errno::NODEV.raw_os_error())]);
+    let no_device = || Step::answer(&[ack(-(Errno::ENODEV as i32))]);
     let families: [(&str, List); 9] = [
         ("master", |rtnl, link| rtnl.links(&LinkFilter::new().master(link)).map(drop)),
         ("address", |rtnl, link| rtnl.addresses(&AddressFilter::new().link(link)).map(drop)),

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLMSG_DONE};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::*;
 use crate::error::{Error, ErrorKind};
@@ -125,10 +125,10 @@ fn typed_dumps_are_repeated_in_the_same_way() {
 #[test]
 fn an_interrupted_system_call_is_no_interrupted_dump() {
     let script = Script::new([
-        Step::Fails(Errno::INTR),
+        Step::Fails(Errno::EINTR),
         Step::answer(&[link(1)]),
-        Step::Fails(Errno::INTR),
-        Step::Fails(Errno::INTR),
+        Step::Fails(Errno::EINTR),
+        Step::Fails(Errno::EINTR),
         Step::answer(&[link(2), done(0)]),
     ]);
     let links = rtnl(&script).links(&LinkFilter::new()).unwrap();
@@ -138,7 +138,7 @@ fn an_interrupted_system_call_is_no_interrupted_dump() {
 
 #[test]
 fn an_answer_that_did_not_fit_is_no_further_attempt() {
-    let script = Script::new([Step::Fails(Errno::NOBUFS), Step::Silence]);
+    let script = Script::new([Step::Fails(Errno::ENOBUFS), Step::Silence]);
     script.then(interrupted_at(0));
     script.then([Step::answer(&[link(1), done(0)])]);
     let links = rtnl_with(&script, 2, InterruptedDump::Keep).links(&LinkFilter::new()).unwrap();

@@ -36,16 +36,16 @@ fn an_acknowledgement_without_an_answer_is_an_error_of_its_own() {
 
 #[test]
 fn no_such_link_is_an_error_of_its_own() {
-    let error = ask(|| vec![Step::answer(&[ack(-Errno::NODEV.raw_os_error())])]).unwrap_err();
+    let error = ask(|| vec![Step::answer(&[ack(-(Errno::ENODEV as i32))])]).unwrap_err();
     assert!(matches!(&error, Error::NoSuchDevice { device } if device == "link7"), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 #[test]
 fn a_refusal_is_an_error_of_its_own() {
-    let error = ask(|| vec![Step::answer(&[ack(-Errno::PERM.raw_os_error())])]).unwrap_err();
+    let error = ask(|| vec![Step::answer(&[ack(-(Errno::EPERM as i32))])]).unwrap_err();
     let Error::Kernel { op, kind: ErrorKind::NotPermitted, source, .. } = error else { panic!("{error:?}") };
-    assert_eq!((op.contains("link7"), source.raw_os_error()), (true, Some(Errno::PERM.raw_os_error())));
+    assert_eq!((op.contains("link7"), source.raw_os_error()), (true, Some(Errno::EPERM as i32)));
 }
 
 #[test]

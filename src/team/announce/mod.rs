@@ -6,7 +6,7 @@ mod socket;
 
 use std::io;
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use self::device::{Frames, addresses_of, can_announce, frames, is_ethernet, vlans_on};
 use self::socket::PacketSocket;
@@ -162,7 +162,7 @@ impl TeamHandle {
         let ifindex = self.team_ifindex();
         let team = self.session.rtnl.link_by_index(ifindex)?;
         if !is_ethernet(&team) {
-            return Err(io::Error::from(Errno::AFNOSUPPORT)).during(|| announcing(&team));
+            return Err(io::Error::from(Errno::EAFNOSUPPORT)).during(|| announcing(&team));
         }
         let mut devices = vec![team];
         if announcement.vlans {
@@ -218,6 +218,6 @@ fn announcing(device: &LinkRecord) -> String {
 
 /// Whether a device was deleted or set down since it was looked at.
 fn has_stopped(error: &io::Error) -> bool {
-    let number = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(number, Some(Errno::NETDOWN | Errno::NODEV | Errno::NXIO))
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::ENETDOWN | Errno::ENODEV | Errno::ENXIO))
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use log::warn;
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::cache::Cache;
 use crate::changes::Changes;
@@ -368,11 +368,11 @@ impl Session {
         let mut refusals = 0;
         while !self.cache.is_gone() {
             let answer = list(&mut self.genl, team);
-            if let Some(errno) = answer.as_ref().err().and_then(Failure::refusal) {
+            if let Some(errno) = answer.as_ref().err().and_then(Failure::errno) {
                 self.recheck_link(team)?;
                 refusals += 1;
                 // The driver's answer where there is no team.
-                if self.cache.is_gone() || errno == Errno::INVAL && refusals < MAX_REFUSALS {
+                if self.cache.is_gone() || errno == Errno::EINVAL as i32 && refusals < MAX_REFUSALS {
                     continue;
                 }
             }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::action::{Fault, Line};
 use super::kernel::Shared;
@@ -62,7 +62,7 @@ impl Transport for End {
         if kernel.socket(self.line).take_fault(|fault| fault == Fault::BufferFails).is_some() {
             // An answer may need the room. Events do without.
             kernel.call.faults += u32::from(!self.line.is_for_events());
-            return Err(Errno::PERM.into());
+            return Err(Errno::EPERM.into());
         }
         kernel.socket(self.line).capacity = 2 * bytes / 2048;
         Ok(())
@@ -72,7 +72,7 @@ impl Transport for End {
         let mut kernel = self.kernel.lock();
         let socket = kernel.socket(self.line);
         if program.is_some() && socket.take_fault(|fault| fault == Fault::FilterFails).is_some() {
-            return Err(Errno::NOMEM.into());
+            return Err(Errno::ENOMEM.into());
         }
         socket.filter = program.map(<[_]>::to_vec);
         Ok(())

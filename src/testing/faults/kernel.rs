@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::action::{Fault, Forgery, Happening, Line, Setting, TEAM, ifindex};
 use super::notice::Notice;
@@ -139,7 +139,7 @@ impl Kernel {
         self.call.sends += 1;
         if self.socket(line).take_fault(|fault| fault == Fault::SendFails).is_some() {
             self.call.faults += 1;
-            return Err(Errno::NOBUFS.into());
+            return Err(Errno::ENOBUFS.into());
         }
         let late = std::mem::take(&mut self.socket(line).late);
         for datagram in late {
@@ -184,7 +184,7 @@ impl Kernel {
         self.tick();
         if let Some(errno) = self.socket(line).error.take() {
             // The call before may have had no use for more, and this one fails by it.
-            self.call.faults += u32::from(errno == Errno::NOMEM);
+            self.call.faults += u32::from(errno == Errno::ENOMEM);
             return Err(errno.into());
         }
         let result = self.next(line);
@@ -210,8 +210,8 @@ impl Kernel {
             // What is ignored must not make anything fail.
             self.call.faults += u32::from(!matches!(fault, Fault::Foreign(_) | Fault::Interrupted));
             match fault {
-                Fault::Interrupted => return Err(Errno::INTR.into()),
-                Fault::ReceiveFails => return Err(Errno::NOMEM.into()),
+                Fault::Interrupted => return Err(Errno::EINTR.into()),
+                Fault::ReceiveFails => return Err(Errno::ENOMEM.into()),
                 Fault::Nothing => return Err(io::ErrorKind::WouldBlock.into()),
                 Fault::Foreign(forgery) => return Ok(self.forge(forgery)),
                 Fault::Overrun(kept) => {
@@ -224,7 +224,7 @@ impl Kernel {
             }
         }
         if std::mem::take(&mut self.socket(line).overran) {
-            return Err(Errno::NOBUFS.into());
+            return Err(Errno::ENOBUFS.into());
         }
         let (datagram, is_faulty) = self.socket(line).pop();
         self.call.faults += u32::from(is_faulty);
@@ -241,7 +241,7 @@ impl Kernel {
         self.tick();
         if self.socket(line).take_fault(|fault| fault == Fault::WaitFails).is_some() {
             self.call.faults += 1;
-            return Err(Errno::NOMEM.into());
+            return Err(Errno::ENOMEM.into());
         }
         if self.socket(line).is_readable() {
             return Ok(true);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::action::{Fault, Malformation};
 use super::socket_filter::passes;
@@ -78,7 +78,7 @@ impl Socket {
 
     /// Keeps an error for the next receive, unless it only says that there is nothing.
     pub(super) fn keep(&mut self, error: &io::Error) {
-        self.error = Errno::from_io_error(error).filter(|errno| *errno != Errno::AGAIN);
+        self.error = error.raw_os_error().map(Errno::from_raw).filter(|errno| *errno != Errno::EAGAIN);
     }
 
     /// At the end of each receive.

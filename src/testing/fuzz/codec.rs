@@ -9,8 +9,9 @@ use crate::model::port::Duplex;
 use crate::netlink::codec::attribute::attributes;
 use crate::netlink::codec::ctrl::decode_family;
 use crate::netlink::codec::frame::{Control, HEADER_LEN, frames, serialize};
+use crate::netlink::codec::genl::split_header;
 use crate::netlink::codec::link::{self, LinkNews, RTM_DELLINK, RTM_NEWLINK};
-use crate::netlink::codec::team::{self, EVENT_GROUP, Fate, GENL_HEADER_LEN, OptionReport, Report, Request};
+use crate::netlink::codec::team::{self, EVENT_GROUP, Fate, OptionReport, Report, Request};
 
 /// The team that the captured messages are about.
 pub(super) const TEAM: Option<IfIndex> = IfIndex::new(10);
@@ -29,7 +30,7 @@ pub(super) fn frame(datagram: &[u8]) {
         assert_eq!(datagram.get(start..start + frame.payload.len()), Some(frame.payload));
         covered = (start + frame.payload.len()).next_multiple_of(4);
         if let Ok(Control::Refused(refusal)) = frame.control() {
-            assert!((1..4096).contains(&refusal.errno.raw_os_error()));
+            assert!((1..4096).contains(&refusal.errno));
             assert!(!refusal.message.unwrap_or_default().contains('\0'));
         }
     }
@@ -124,7 +125,7 @@ pub(super) fn sent_and_read(id: &OptionId, value: &OptionValue) {
     }
     frame(&message);
     let payload = message.get(HEADER_LEN..).unwrap_or_default();
-    attribute(payload.get(GENL_HEADER_LEN..).unwrap_or_default());
+    attribute(split_header(payload).map_or(&[][..], |(_, attributes)| attributes));
     let read = team::decode(payload, team);
     let option = TeamOption { id: id.clone(), value: value.clone(), port_name: None };
     assert_eq!(read, Ok(Some(Report::Options(vec![OptionReport { option, fate: Fate::default() }]))));

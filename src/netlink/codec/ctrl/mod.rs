@@ -1,11 +1,7 @@
 //! The generic netlink controller: which number the kernel gave a family and its multicast group.
 
-use netlink_packet_generic::GenlMessage;
-use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
-use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
-
-use super::attribute::attributes;
-use super::team::GENL_HEADER_LEN;
+use super::attribute::{attributes, push};
+use super::genl::{self, GenlRequest};
 use crate::error::DecodeError;
 
 /// What the kernel says of a generic netlink family.
@@ -17,20 +13,25 @@ pub(crate) struct Family {
     pub(crate) group: u32,
 }
 
+const GENL_ID_CTRL: u16 = 16;
+const CTRL_CMD_GETFAMILY: u8 = 3;
+const VERSION: u8 = 2;
 const CTRL_ATTR_FAMILY_ID: u16 = 1;
+const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const CTRL_ATTR_MCAST_GROUPS: u16 = 7;
 const CTRL_ATTR_MCAST_GRP_NAME: u16 = 1;
 const CTRL_ATTR_MCAST_GRP_ID: u16 = 2;
 
 /// Asks for a family by name.
-pub(crate) fn family_request(name: &str) -> GenlMessage<GenlCtrl> {
-    let nlas = vec![GenlCtrlAttrs::FamilyName(name.to_owned())];
-    GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas })
+pub(crate) fn family_request(name: &str) -> GenlRequest {
+    let mut attributes = Vec::new();
+    push(&mut attributes, CTRL_ATTR_FAMILY_NAME, format!("{name}\0").as_bytes());
+    GenlRequest { family: GENL_ID_CTRL, command: CTRL_CMD_GETFAMILY, version: VERSION, attributes }
 }
 
 /// Reads the answer: the family's number and that of its multicast group `group`.
 pub(crate) fn decode_family(payload: &[u8], group: &str) -> Result<Family, DecodeError> {
-    let body = payload.get(GENL_HEADER_LEN..).ok_or(DecodeError::new("a generic netlink message is too short"))?;
+    let (_, body) = genl::split_header(payload)?;
     let (mut id, mut group_id) = (None, None);
     for attribute in attributes(body) {
         let attribute = attribute?;

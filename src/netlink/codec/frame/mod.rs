@@ -6,7 +6,7 @@ use netlink_packet_core::{
     NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer,
     NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use super::attribute::attributes;
 use crate::error::DecodeError;
@@ -122,7 +122,7 @@ impl Frame<'_> {
         let tlvs = tlvs.filter(|_| self.has(NLM_F_ACK_TLVS)).unwrap_or_default();
         // Nothing that is no errno comes from the kernel; what does gets a name that says so.
         let number = code.checked_neg().filter(|number| (1..4096).contains(number));
-        let errno = number.map_or(Errno::PROTO, Errno::from_raw_os_error);
+        let errno = number.unwrap_or(Errno::EPROTO as i32);
         let mut refusal = Refusal { errno, message: None, offset: None };
         for attribute in attributes(tlvs).map_while(Result::ok) {
             match attribute.kind {

@@ -9,7 +9,7 @@ fn control(file: &str) -> Control {
 }
 
 fn refused(errno: Errno, message: Option<&str>, offset: Option<u32>) -> Control {
-    Control::Refused(Refusal { errno, message: message.map(str::to_owned), offset })
+    Control::Refused(Refusal { errno: errno as i32, message: message.map(str::to_owned), offset })
 }
 
 /// A message of this kind with these flags and payload.
@@ -66,7 +66,7 @@ fn an_answer_without_a_code_and_one_with_code_0_are_ends() {
 #[test]
 fn a_refused_dump_ends_with_the_kernels_words() {
     let text = "Unsupported attribute in link dump request";
-    assert_eq!(control(golden::DUMP_DONE_REFUSED), refused(Errno::INVAL, Some(text), None));
+    assert_eq!(control(golden::DUMP_DONE_REFUSED), refused(Errno::EINVAL, Some(text), None));
 }
 
 #[test]
@@ -76,24 +76,24 @@ fn code_0_acknowledges() {
 
 #[test]
 fn an_error_tells_the_kernels_words_with_and_without_a_copy_of_the_request() {
-    let loopback = refused(Errno::INVAL, Some("Loopback device can't be added as a team port"), None);
+    let loopback = refused(Errno::EINVAL, Some("Loopback device can't be added as a team port"), None);
     assert_eq!(control(golden::ERROR_ENSLAVE_LOOPBACK), loopback);
     assert_eq!(control(golden::ERROR_ENSLAVE_LOOPBACK_CAPPED), loopback);
-    let long_name = refused(Errno::RANGE, Some("Attribute failed policy validation"), Some(32));
+    let long_name = refused(Errno::ERANGE, Some("Attribute failed policy validation"), Some(32));
     assert_eq!(control(golden::ERROR_LONG_NAME), long_name);
     assert_eq!(control(golden::ERROR_LONG_NAME_CAPPED), long_name);
 }
 
 #[test]
 fn an_error_without_words_is_told_by_its_number() {
-    assert_eq!(control(golden::ERROR_PLAIN), refused(Errno::NODEV, None, None));
+    assert_eq!(control(golden::ERROR_PLAIN), refused(Errno::ENODEV, None, None));
 }
 
 #[test]
 fn what_follows_an_error_counts_as_words_only_where_its_flag_says_so() {
     let mut datagram = bytes(golden::ERROR_ENSLAVE_LOOPBACK_CAPPED);
     datagram[6..8].copy_from_slice(&NLM_F_CAPPED.to_ne_bytes());
-    assert_eq!(first(&datagram).control().unwrap(), refused(Errno::INVAL, None, None));
+    assert_eq!(first(&datagram).control().unwrap(), refused(Errno::EINVAL, None, None));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_copy_of_the_request_with_a_wild_length_hides_the_words_only() {
         let mut datagram = bytes(golden::ERROR_ENSLAVE_LOOPBACK);
         datagram[20..24].copy_from_slice(&length.to_ne_bytes());
         let Control::Refused(refusal) = first(&datagram).control().unwrap() else { panic!("an error is an error") };
-        assert_eq!(refusal.errno, Errno::INVAL, "length {length}");
+        assert_eq!(refusal.errno, Errno::EINVAL as i32, "length {length}");
     }
 }
 
@@ -110,7 +110,7 @@ fn a_copy_of_the_request_with_a_wild_length_hides_the_words_only() {
 fn a_code_that_is_no_errno_is_a_protocol_error() {
     for code in [1_i32, -4096, i32::MIN] {
         let datagram = message(NLMSG_ERROR, NLM_F_CAPPED, &[&code.to_ne_bytes(), &[0; 16]]);
-        assert_eq!(first(&datagram).control().unwrap(), refused(Errno::PROTO, None, None), "code {code}");
+        assert_eq!(first(&datagram).control().unwrap(), refused(Errno::EPROTO, None, None), "code {code}");
     }
 }
 

@@ -4,10 +4,8 @@
 
 use std::borrow::Cow;
 
-use netlink_packet_core::Emitable;
-use netlink_packet_generic::{GenlFamily, GenlMessage};
-
-use super::attribute::{Attribute, attributes};
+use super::attribute::{Attribute, attributes, push};
+use super::genl::{self, GenlRequest};
 use crate::bpf::BpfProgram;
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
@@ -19,7 +17,6 @@ pub(crate) const FAMILY: &str = "team";
 pub(crate) const EVENT_GROUP: &str = "change_event";
 
 /// The size of the header between the netlink header and the attributes: command, version, two reserved bytes.
-pub(crate) const GENL_HEADER_LEN: usize = 4;
 const VERSION: u8 = 1;
 
 const CMD_OPTIONS_SET: u8 = 1;
@@ -91,40 +88,14 @@ impl Request {
     }
 
     /// Addresses the request to the family's number.
-    pub(crate) fn for_family(self, id: u16) -> GenlMessage<Self> {
-        let mut message = GenlMessage::from_payload(self);
-        message.set_resolved_family_id(id);
-        message
+    pub(crate) fn for_family(self, id: u16) -> GenlRequest {
+        GenlRequest { family: id, command: self.command, version: VERSION, attributes: self.attributes }
     }
 
     fn about(team: IfIndex, command: u8) -> Self {
         let mut attributes = Vec::new();
         push(&mut attributes, ATTR_TEAM_IFINDEX, &team.get().to_ne_bytes());
         Self { command, attributes }
-    }
-}
-
-impl GenlFamily for Request {
-    fn family_name() -> &'static str {
-        FAMILY
-    }
-
-    fn command(&self) -> u8 {
-        self.command
-    }
-
-    fn version(&self) -> u8 {
-        VERSION
-    }
-}
-
-impl Emitable for Request {
-    fn buffer_len(&self) -> usize {
-        self.attributes.len()
-    }
-
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(&self.attributes);
     }
 }
 
@@ -172,15 +143,6 @@ fn with_nul(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.push(0);
     bytes
-}
-
-/// Appends one attribute with its padding. What is pushed was checked to fit.
-fn push(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
-    bytes.extend(length.to_ne_bytes());
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
 
 /// What one message of the driver, reply or event, holds.
@@ -237,10 +199,7 @@ pub(crate) struct Fate {
 
 /// Reads a message of the family; `None` if it is about another team or of another command.
 pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<Report>, DecodeError> {
-    let (header, body) = payload
-        .split_first_chunk::<GENL_HEADER_LEN>()
-        .ok_or(DecodeError::new("a generic netlink message is too short"))?;
-    let [command, ..] = *header;
+    let (command, body) = genl::split_header(payload)?;
     let (mut ifindex, mut list) = (None, None);
     for attribute in attributes(body) {
         let attribute = attribute?;

@@ -6,7 +6,7 @@ type Answers = Vec<(usize, i32)>;
 fn request_many(connection: &mut Connection, count: usize) -> (Result<(), Failure>, Answers) {
     let mut answers = vec![];
     let result = connection.request_many((0..count).map(|_| link::dump_request()), |position, answer| {
-        answers.push((position, answer.err().map_or(0, |refusal| refusal.errno.raw_os_error())));
+        answers.push((position, answer.err().map_or(0, |refusal| refusal.errno)));
     });
     (result, answers)
 }
@@ -101,7 +101,7 @@ fn answers_to_many_requests_that_do_not_come_or_are_lost_end_the_exchange() {
     assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
     assert_eq!((answers, silent.sent().len()), (vec![(0, 0), (1, 2)], 1));
 
-    let lost = Script::new([acks(1, &[0]), Step::Fails(Errno::NOBUFS), acks(2, &[0]), Step::Silence]);
+    let lost = Script::new([acks(1, &[0]), Step::Fails(Errno::ENOBUFS), acks(2, &[0]), Step::Silence]);
     let (result, answers) = request_many(&mut connection(&lost), 3);
     assert!(matches!(result, Err(Failure::Overrun { .. })), "{result:?}");
     assert_eq!((answers, lost.left()), (vec![(0, 0)], 0));

@@ -88,7 +88,7 @@ fn silence_is_a_timeout_and_not_for_ever() {
 
 #[test]
 fn an_interrupted_system_call_is_repeated() {
-    let script = Script::new([Step::Fails(Errno::INTR), Step::answer(&[ack(0)])]);
+    let script = Script::new([Step::Fails(Errno::EINTR), Step::answer(&[ack(0)])]);
     request(&script).0.unwrap();
 }
 
@@ -176,7 +176,7 @@ fn a_dump_that_an_earlier_one_is_in_the_way_of_is_asked_for_again_when_that_was_
     assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1]));
     let script = Script::new([busy(), Step::Silence, busy(), Step::Silence]);
     let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
-    assert_eq!((refusal.errno, script.sent().len()), (Errno::BUSY, 2));
+    assert_eq!((refusal.errno, script.sent().len()), (Errno::EBUSY as i32, 2));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn an_error_number_inside_the_end_of_a_dump_is_an_error() {
     let script = Script::new([Step::answer(&[message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_ACK_TLVS, &payload)])]);
     let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
     let words = "Filter by device index not supported for link dumps".to_owned();
-    assert_eq!(refusal, Refusal { errno: Errno::INVAL, message: Some(words), offset: None });
+    assert_eq!(refusal, Refusal { errno: Errno::EINVAL as i32, message: Some(words), offset: None });
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_refusal_carries_the_words_and_the_offset_of_the_kernel() {
         let script = Script::new([Step::answer(&[message(NLMSG_ERROR, flags, &payload)])]);
         let Err(Failure::Refused(refusal)) = request(&script).0 else { panic!("refused") };
         let words = Some("Device is up".to_owned());
-        assert_eq!(refusal, Refusal { errno: Errno::BUSY, message: words, offset: Some(36) });
+        assert_eq!(refusal, Refusal { errno: Errno::EBUSY as i32, message: words, offset: Some(36) });
     }
 }
 
@@ -231,14 +231,14 @@ fn a_code_that_is_no_error_number_is_still_an_error() {
     for code in [1, i32::MIN, i32::MAX, -5000] {
         let script = Script::new([Step::answer(&[ack(code)])]);
         let Err(Failure::Refused(refusal)) = request(&script).0 else { panic!("{code} is no success") };
-        assert_eq!(refusal.errno, Errno::PROTO);
+        assert_eq!(refusal.errno, Errno::EPROTO as i32);
     }
 }
 
 #[test]
 fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
     let script = Script::new([
-        Step::Fails(Errno::NOBUFS),
+        Step::Fails(Errno::ENOBUFS),
         Step::answer(&[data(1)]),
         Step::Silence,
         Step::answer(&[data(2)]),
@@ -262,7 +262,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
 
 #[test]
 fn an_answer_that_never_fits_is_an_error_in_the_end() {
-    let script = Script::new((0..40).flat_map(|_| [Step::Fails(Errno::NOBUFS), Step::Silence]));
+    let script = Script::new((0..40).flat_map(|_| [Step::Fails(Errno::ENOBUFS), Step::Silence]));
     assert!(matches!(dump(&script, 5).0, Err(Failure::Overrun { buffer }) if buffer > 212_992));
     assert_eq!(script.sent().len(), 9);
 }
@@ -292,7 +292,7 @@ fn what_follows_a_failure_is_read_away() {
     let script = Script::new([
         Step::answer(&[message(NLMSG_ERROR, 0, &[0; 3])]),
         Step::answer(&[data(1)]),
-        Step::Fails(Errno::NOBUFS),
+        Step::Fails(Errno::ENOBUFS),
         Step::answer(&[data(2)]),
     ]);
     request(&script).0.unwrap_err();
@@ -302,8 +302,8 @@ fn what_follows_a_failure_is_read_away() {
 #[test]
 fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
     let script = Script::new([
-        Step::Fails(Errno::NOBUFS),
-        Step::Fails(Errno::NOMEM),
+        Step::Fails(Errno::ENOBUFS),
+        Step::Fails(Errno::ENOMEM),
         Step::answer(&[data(66)]),
         Step::Silence,
         Step::answer(&[ack(0)]),
@@ -357,7 +357,7 @@ fn a_message_that_means_nothing_is_skipped_and_one_that_means_loss_is_not() {
 
 #[test]
 fn any_other_error_of_the_system_is_told_as_it_is() {
-    let script = Script::new([Step::Fails(Errno::BADF)]);
+    let script = Script::new([Step::Fails(Errno::EBADF)]);
     let Err(Failure::Io(error)) = request(&script).0 else { panic!("an error of the system") };
-    assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+    assert_eq!(error.raw_os_error(), Some(Errno::EBADF as i32));
 }

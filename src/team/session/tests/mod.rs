@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
+use nix::errno::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 use super::*;
 use crate::changes::Change;
@@ -145,7 +145,7 @@ fn options(modes: &[&str]) -> Step {
 }
 
 fn overrun() -> [Step; 2] {
-    [Step::Fails(Errno::NOBUFS), Step::Silence]
+    [Step::Fails(Errno::ENOBUFS), Step::Silence]
 }
 
 fn removed_names(changes: &Changes) -> Vec<&str> {

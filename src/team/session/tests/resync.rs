@@ -7,7 +7,7 @@ fn either_socket_that_overran_makes_everything_be_asked_again() {
     for team_overran in [false, true] {
         let mut scene = Scene::new();
         let script = if team_overran { &scene.team_events } else { &scene.link_events };
-        script.then([Step::Fails(Errno::NOBUFS), Step::event(&[link(66, "stale", &[])]), Step::Silence]);
+        script.then([Step::Fails(Errno::ENOBUFS), Step::event(&[link(66, "stale", &[])]), Step::Silence]);
         scene.rtnl.then([links(&[team0(), port(4, "eth2"), link(1, "lo2", &[])]), no_such_link()]);
         scene.genl.then([ports(&[4]), options(&["random"])]);
         let changes = scene.changes();
