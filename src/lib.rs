@@ -75,7 +75,8 @@ pub use model::port::{Duplex, Port};
 pub use model::receive_buffers::ReceiveBuffers;
 pub use model::tx_method::TxMethod;
 pub use netlink::builder::SocketBuilder;
-pub use netlink::connection::{Dump, InterruptedDump, NetlinkConnection};
+pub use netlink::connection::NetlinkConnection;
+pub use netlink::dump::{Dump, InterruptedDump};
 pub use netlink_packet_core;
 pub use netlink_packet_route;
 pub use rtnl::{

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::netlink::connection::{InterruptedDump, NetlinkConnection};
+use crate::netlink::connection::NetlinkConnection;
+use crate::netlink::dump::InterruptedDump;
 use crate::netlink::error::During;
 use crate::netlink::netns::{own, within};
-use crate::netlink::request::Connection;
+use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::netlink::socket::NetlinkSocket;
 
 /// Asked for by default, in bytes: large enough for the acknowledgements of a few hundred requests sent at once.
@@ -158,18 +159,18 @@ impl SocketBuilder {
     ///
     /// netlink(7).
     pub fn connection(&self, protocol: isize) -> Result<NetlinkConnection> {
-        self.connect(protocol, Ok)
+        self.connect(protocol, Ok).map(NetlinkConnection::new)
     }
 
     pub(crate) fn connect(
         &self,
         protocol: isize,
         prepare: impl FnOnce(NetlinkSocket) -> std::io::Result<NetlinkSocket> + Send,
-    ) -> Result<NetlinkConnection> {
+    ) -> Result<RequestSocket> {
         let socket =
             self.open(|| prepare(NetlinkSocket::open(protocol, self.receive_buffer)?.with_extended_acks()?))?;
-        let connection = Connection::new(socket, self.command_timeout);
-        Ok(NetlinkConnection::new(connection, self.dump_attempts, self.interrupted))
+        let dumps = DumpPolicy { attempts: self.dump_attempts, interrupted: self.interrupted };
+        Ok(RequestSocket::new(socket, self.command_timeout, dumps))
     }
 
     /// Opens a socket for multicast; it is to [join](NetlinkSocket::join) a group.

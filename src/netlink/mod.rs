@@ -5,6 +5,7 @@ pub(crate) mod builder;
 pub(crate) mod codec;
 pub(crate) mod connection;
 mod deadline;
+pub(crate) mod dump;
 pub(crate) mod error;
 pub(crate) mod filter;
 pub(crate) mod ifname;

@@ -6,7 +6,7 @@ use super::list::Question;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::RTM_NEWADDR;
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 
 /// Which addresses to list; by default all.
 ///

@@ -8,9 +8,9 @@ use super::record::LinkRecord;
 use crate::error::{DecodeError, Error, Result};
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, LinkNews, LinkReport, RTM_NEWLINK};
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 use crate::netlink::error::{During, Failure};
-use crate::netlink::request::{Consistency, Part};
+use crate::netlink::request::{Consistency, Part, Request};
 
 /// What a dump of all links brings.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl RtnlSocket {
     pub fn links(&mut self, filter: &LinkFilter) -> Result<Dump<LinkRecord>> {
         let op = "listing the links";
         let request = link::filtered_dump_request(filter.master, filter.kind.as_deref());
-        let answer = self.connection.dump_with(op, request, |frame| {
+        let answer = self.socket.collect(Request::dump(op, request), |frame| {
             let link = if frame.kind == RTM_NEWLINK { Some(LinkRecord::new(frame.payload)?) } else { None };
             Ok(link.filter(|link| filter.matches(link)))
         });
@@ -175,8 +175,8 @@ impl RtnlSocket {
         mut part: impl FnMut(LinkPart<'_>),
     ) -> Result<Consistency> {
         let op = "listing the links";
-        self.connection
-            .stream(op, link::filtered_dump_request(master, None), |raw| {
+        self.socket
+            .send(Request::dump(op, link::filtered_dump_request(master, None)), |raw| {
                 match raw {
                     Part::Start { .. } => part(LinkPart::Start),
                     Part::Message(frame) => {
@@ -194,7 +194,7 @@ impl RtnlSocket {
     fn one(&mut self, request: RouteNetlinkMessage, device: &str) -> Result<LinkRecord> {
         let op = || format!("looking up link {device}");
         let mut found = None;
-        let answer = self.connection.inner().ask(request, 0, |part| {
+        let answer = self.socket.send(Request::query(request, 0), |part| {
             found = match part {
                 Part::Start { .. } => None,
                 Part::Message(frame) if frame.kind == RTM_NEWLINK => Some(LinkRecord::new(frame.payload)?),
@@ -204,7 +204,7 @@ impl RtnlSocket {
         });
         match answer {
             Err(failure) if is_no_device(&failure) => Err(Error::NoSuchDevice { device: device.to_owned() }),
-            answer => answer.during(op).and_then(|()| found.ok_or_else(|| Error::NoReply { op: op() })),
+            answer => answer.during(op).and_then(|_| found.ok_or_else(|| Error::NoReply { op: op() })),
         }
     }
 }

@@ -8,8 +8,9 @@ use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::packet::{self, Packet};
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 use crate::netlink::error::{During, Failure};
+use crate::netlink::request::Request;
 
 /// What is asked for, and what answers it.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl RtnlSocket {
         question: Question<'_>,
         matches: impl Fn(&P, Frame<'_>) -> bool,
     ) -> Result<Dump<P>, Failure> {
-        self.connection.dump_with(question.op, question.request, |frame| {
+        self.socket.collect(Request::dump(question.op, question.request), |frame| {
             if frame.kind != question.answer {
                 return Ok(None);
             }

@@ -28,8 +28,9 @@ pub use self::traffic_control::TrafficFilter;
 use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::packet;
-use crate::netlink::connection::{Dump, NetlinkConnection};
+use crate::netlink::dump::Dump;
 use crate::netlink::error::During;
+use crate::netlink::request::{Request, RequestSocket};
 
 /// rtnetlink's messages come in fours: to make something new, to delete it, to get it, to set it.
 const KINDS: u16 = 4;
@@ -65,7 +66,7 @@ const KIND_GET: u16 = 2;
 /// rtnetlink(7).
 #[derive(Debug)]
 pub struct RtnlSocket {
-    connection: NetlinkConnection,
+    socket: RequestSocket,
 }
 
 impl RtnlSocket {
@@ -119,8 +120,8 @@ impl RtnlSocket {
         SocketBuilder::new().in_namespace(namespace)?.rtnl()
     }
 
-    pub(crate) fn over(connection: NetlinkConnection) -> Self {
-        Self { connection }
+    pub(crate) fn from_socket(socket: RequestSocket) -> Self {
+        Self { socket }
     }
 
     /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
@@ -165,11 +166,13 @@ impl RtnlSocket {
     ///
     /// `NLM_F_ACK`, netlink(7).
     pub fn request(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>> {
-        if request.message_type() % KINDS == KIND_GET {
-            self.connection.ask_with(request, flags, packet::read_any)
-        } else {
-            self.connection.request_with(request, flags, packet::read_any)
-        }
+        let op = format!("netlink request {}", request.message_type());
+        let request = match request.message_type() % KINDS {
+            KIND_GET => Request::query(request, flags),
+            _ => Request::command(request, flags),
+        };
+        let replies = self.socket.collect(request, |frame| packet::read_any(frame).map(Some));
+        Ok(replies.during(|| op)?.items)
     }
 
     /// Asks for any dump. The kernel checks the request strictly where it can (`NETLINK_GET_STRICT_CHK`): what it would
@@ -201,7 +204,7 @@ impl RtnlSocket {
     /// `NLM_F_DUMP`, netlink(7); `NETLINK_GET_STRICT_CHK`, `linux/netlink.h`.
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
         let op = format!("dump {}", request.message_type());
-        self.connection.dump_with(&op, request, |frame| packet::read_any(frame).map(Some)).during(|| op)
+        self.socket.collect(Request::dump(&op, request), |frame| packet::read_any(frame).map(Some)).during(|| op)
     }
 }
 
@@ -231,7 +234,7 @@ impl SocketBuilder {
     ///
     /// `NETLINK_ROUTE`, netlink(7).
     pub fn rtnl(&self) -> Result<RtnlSocket> {
-        self.connect(NETLINK_ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::over)
+        self.connect(NETLINK_ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::from_socket)
     }
 }
 

@@ -9,7 +9,7 @@ use super::list::Question;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::RTM_NEWNEIGH;
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 
 /// Which neighbours to list; by default those of all links, but neither proxy entries nor those of bridges.
 ///

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::packet::RTM_NEWROUTE;
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 use crate::netlink::error::Failure;
 
 /// Which routes to list; by default those of all families and tables.

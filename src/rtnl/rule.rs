@@ -5,7 +5,7 @@ use super::RtnlSocket;
 use super::list::Question;
 use crate::error::Result;
 use crate::netlink::codec::packet::RTM_NEWRULE;
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 use crate::netlink::error::During;
 
 /// Which routing rules to list; by default all.

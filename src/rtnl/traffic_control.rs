@@ -13,7 +13,7 @@ use super::list::Question;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER};
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 use crate::netlink::error::{During, Failure};
 
 /// What a filter of a shared block has in place of its link (`TCM_IFINDEX_MAGIC_BLOCK`); its parent is the block then.

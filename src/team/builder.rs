@@ -293,7 +293,7 @@ impl TeamBuilder {
     fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
         let home = self.sockets.namespace().during(|| "finding the network namespace".to_owned())?;
-        let mut genl = Genl::resolve(self.sockets.connection(NETLINK_GENERIC)?)?;
+        let mut genl = Genl::resolve(self.sockets.connect(NETLINK_GENERIC, Ok)?)?;
         let wanted = self.event_buffer()?;
         let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
         let limit = self.receive_buffer_limit.or(wanted).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);

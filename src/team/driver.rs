@@ -7,24 +7,25 @@ use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::ctrl::{self, Family};
-use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, Request};
-use crate::netlink::connection::NetlinkConnection;
+use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, TeamRequest};
 use crate::netlink::error::{During, Failure, Refusal};
-use crate::netlink::request::Part;
+use crate::netlink::request::{Part, Request, RequestSocket};
 
 /// The handle's connection for commands to the driver.
 #[derive(Debug)]
 pub(crate) struct Genl {
-    connection: NetlinkConnection,
+    socket: RequestSocket,
     family: Family,
 }
 
 impl Genl {
     /// Asks the kernel for the driver's numbers, which last until the module is loaded again.
-    pub(crate) fn resolve(mut connection: NetlinkConnection) -> Result<Self> {
+    pub(crate) fn resolve(mut socket: RequestSocket) -> Result<Self> {
         let mut family = None;
-        let answer = connection.inner().request(ctrl::family_request(FAMILY), 0, |frame| {
-            family = Some(ctrl::decode_family(frame.payload, EVENT_GROUP)?);
+        let answer = socket.send(Request::command(ctrl::family_request(FAMILY), 0), |part| {
+            if let Part::Message(frame) = part {
+                family = Some(ctrl::decode_family(frame.payload, EVENT_GROUP)?);
+            }
             Ok(())
         });
         if let Err(failure) = &answer {
@@ -34,7 +35,7 @@ impl Genl {
         }
         answer.during(|| "looking up the team driver".to_owned())?;
         let family = family.ok_or(Error::FamilyNotFound)?;
-        Ok(Self { connection, family })
+        Ok(Self { socket, family })
     }
 
     /// The number of the multicast group of change events.
@@ -50,7 +51,7 @@ impl Genl {
     /// Asks for all ports of a team.
     pub(crate) fn ports(&mut self, team: IfIndex) -> Result<Report, Failure> {
         let mut whole = Report::Ports(Vec::new());
-        self.list_into(&mut whole, Request::port_list_get(team), team)?;
+        self.list_into(&mut whole, TeamRequest::port_list_get(team), team)?;
         Ok(whole)
     }
 
@@ -66,7 +67,7 @@ impl Genl {
     /// Asks for all options of a team. Where there is one that the driver cannot tell, it tells those before it.
     pub(crate) fn options(&mut self, team: IfIndex) -> Result<Report, Failure> {
         let mut whole = Report::Options(Vec::new());
-        match (self.list_into(&mut whole, Request::options_get(team), team), whole) {
+        match (self.list_into(&mut whole, TeamRequest::options_get(team), team), whole) {
             (Err(failure), Report::Options(first)) if failure.is(Errno::EMSGSIZE) => Ok(Report::FirstOptions(first)),
             (result, whole) => result.map(|()| whole),
         }
@@ -75,15 +76,16 @@ impl Genl {
     /// Sets many options, one by one in order; `answer` gets the position of each and what the driver answered.
     pub(crate) fn set_options(
         &mut self,
-        requests: Vec<Request>,
+        requests: Vec<TeamRequest>,
         answer: impl FnMut(usize, Result<(), Refusal>),
     ) -> Result<(), Failure> {
         let family = self.family.id;
-        self.connection.inner().request_many(requests.into_iter().map(|request| request.for_family(family)), answer)
+        self.socket.send_batch(requests.into_iter().map(|request| request.for_family(family)), answer)
     }
 
-    fn list_into(&mut self, whole: &mut Report, request: Request, team: IfIndex) -> Result<(), Failure> {
-        self.connection.inner().collect(request.for_family(self.family.id), |part| {
+    fn list_into(&mut self, whole: &mut Report, request: TeamRequest, team: IfIndex) -> Result<(), Failure> {
+        let request = Request::list(request.for_family(self.family.id));
+        self.socket.send(request, |part| {
             match part {
                 Part::Start { .. } => whole.clear(),
                 Part::Message(frame) => {
@@ -93,13 +95,14 @@ impl Genl {
                 }
             }
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 }
 
 /// Puts the request for setting an option together.
-pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<Request> {
-    Request::options_set(team, id, value).map_err(|reason| Error::OptionValue {
+pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<TeamRequest> {
+    TeamRequest::options_set(team, id, value).map_err(|reason| Error::OptionValue {
         id: id.clone(),
         value: value.brief(),
         reason,
@@ -112,13 +115,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::netlink::connection::InterruptedDump;
-    use crate::netlink::request::Connection;
+    use crate::netlink::dump::InterruptedDump;
+    use crate::netlink::request::DumpPolicy;
     use crate::testing::script::{Script, Step, ack};
 
     fn refused(errno: i32) -> Error {
-        let connection = Connection::new(Script::new([Step::answer(&[ack(-errno)])]), Duration::from_millis(5));
-        Genl::resolve(NetlinkConnection::new(connection, NonZeroU32::MIN, InterruptedDump::Keep)).unwrap_err()
+        let dumps = DumpPolicy { attempts: NonZeroU32::MIN, interrupted: InterruptedDump::Keep };
+        let script = Script::new([Step::answer(&[ack(-errno)])]);
+        Genl::resolve(RequestSocket::new(script, Duration::from_millis(5), dumps)).unwrap_err()
     }
 
     #[test]

@@ -1,19 +1,12 @@
 //! The public connection for commands, whatever the protocol.
 
-mod dump;
-
-use std::num::NonZeroU32;
-
-use log::warn;
 use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 
-pub use self::dump::{Dump, InterruptedDump};
-use crate::error::{DecodeError, Result};
-use crate::log_target::COMMAND;
+use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
-use crate::netlink::codec::frame::Frame;
-use crate::netlink::error::{During, Failure};
-use crate::netlink::request::{Connection, Consistency, Part};
+use crate::netlink::dump::Dump;
+use crate::netlink::error::During;
+use crate::netlink::request::{Request, RequestSocket};
 
 /// A synchronous connection to the kernel for the requests of any netlink protocol.
 ///
@@ -52,9 +45,7 @@ use crate::netlink::request::{Connection, Consistency, Part};
 /// netlink(7); `NLM_F_DUMP_INTR` and `NETLINK_EXT_ACK`, `linux/netlink.h`.
 #[derive(Debug)]
 pub struct NetlinkConnection {
-    inner: Connection,
-    dump_attempts: NonZeroU32,
-    interrupted: InterruptedDump,
+    socket: RequestSocket,
 }
 
 impl NetlinkConnection {
@@ -75,8 +66,8 @@ impl NetlinkConnection {
         SocketBuilder::new().connection(protocol)
     }
 
-    pub(crate) fn new(inner: Connection, dump_attempts: NonZeroU32, interrupted: InterruptedDump) -> Self {
-        Self { inner, dump_attempts, interrupted }
+    pub(crate) fn new(socket: RequestSocket) -> Self {
+        Self { socket }
     }
 
     /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
@@ -127,46 +118,9 @@ impl NetlinkConnection {
         M: NetlinkSerializable,
         R: NetlinkDeserializable,
     {
-        self.request_with(message, flags, |frame| frame.parse())
-    }
-
-    /// As [`request`](Self::request), with a decoder of one's own.
-    pub(crate) fn request_with<M: NetlinkSerializable, T>(
-        &mut self,
-        message: M,
-        flags: u16,
-        mut read: impl FnMut(Frame<'_>) -> Result<T, DecodeError>,
-    ) -> Result<Vec<T>> {
         let op = describe(&message);
-        let mut answers = Vec::new();
-        self.inner
-            .request(message, flags, |frame| {
-                answers.push(read(frame)?);
-                Ok(())
-            })
-            .during(|| op)?;
-        Ok(answers)
-    }
-
-    /// As [`request_with`](Self::request_with), for what changes nothing: an answer that does not fit is asked for again.
-    pub(crate) fn ask_with<M: NetlinkSerializable, T>(
-        &mut self,
-        message: M,
-        flags: u16,
-        mut read: impl FnMut(Frame<'_>) -> Result<T, DecodeError>,
-    ) -> Result<Vec<T>> {
-        let op = describe(&message);
-        let mut answers = Vec::new();
-        self.inner
-            .ask(message, flags, |part| {
-                match part {
-                    Part::Start { .. } => answers.clear(),
-                    Part::Message(frame) => answers.push(read(frame)?),
-                }
-                Ok(())
-            })
-            .during(|| op)?;
-        Ok(answers)
+        let replies = self.socket.collect(Request::command(message, flags), |frame| frame.parse().map(Some));
+        Ok(replies.during(|| op)?.items)
     }
 
     /// Sends one request and waits for its acknowledgement; what may come before it is not looked at.
@@ -204,7 +158,7 @@ impl NetlinkConnection {
     /// `NLM_F_ACK`, netlink(7).
     pub fn execute<M: NetlinkSerializable>(&mut self, message: M, flags: u16) -> Result<()> {
         let op = describe(&message);
-        self.inner.request(message, flags, |_| Ok(())).during(|| op)
+        self.socket.execute(message, flags).during(|| op)
     }
 
     /// Asks for a dump: many messages that the kernel lists one after the other while things may change.
@@ -246,52 +200,7 @@ impl NetlinkConnection {
         R: NetlinkDeserializable,
     {
         let op = describe(&message);
-        self.dump_with(&op, message, |frame| frame.parse().map(Some)).during(|| op)
-    }
-
-    /// As [`dump`](Self::dump), with a decoder of one's own: it returns nothing for what is not asked for.
-    pub(crate) fn dump_with<M: NetlinkSerializable, T>(
-        &mut self,
-        op: &str,
-        message: M,
-        mut read: impl FnMut(Frame<'_>) -> Result<Option<T>, DecodeError>,
-    ) -> Result<Dump<T>, Failure> {
-        let mut items = Vec::new();
-        let mut attempts = 0;
-        let consistency = self.stream(op, message, |part| {
-            match part {
-                Part::Start { attempt } => {
-                    items.clear();
-                    attempts = attempt;
-                }
-                Part::Message(frame) => items.extend(read(frame)?),
-            }
-            Ok(())
-        })?;
-        Ok(Dump { items, consistent: consistency == Consistency::Consistent, attempts })
-    }
-
-    /// As [`dump`](Self::dump), message by message as they come.
-    pub(crate) fn stream<M: NetlinkSerializable>(
-        &mut self,
-        op: &str,
-        message: M,
-        part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
-    ) -> Result<Consistency, Failure> {
-        let attempts = self.dump_attempts.get();
-        let consistency = self.inner.dump(message, attempts, part)?;
-        if consistency == Consistency::Interrupted {
-            warn!(target: COMMAND, "{op} was interrupted by changes in each of {attempts} attempts");
-            if self.interrupted == InterruptedDump::Fail {
-                return Err(Failure::Interrupted { attempts });
-            }
-        }
-        Ok(consistency)
-    }
-
-    /// The connection without the policy for dumps.
-    pub(crate) fn inner(&mut self) -> &mut Connection {
-        &mut self.inner
+        self.socket.collect(Request::dump(&op, message), |frame| frame.parse().map(Some)).during(|| op)
     }
 }
 

@@ -1,4 +1,5 @@
 use std::io;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkHeader};
@@ -8,6 +9,8 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::error::{Error, ErrorKind};
+use crate::netlink::dump::InterruptedDump;
+use crate::netlink::request::DumpPolicy;
 use crate::testing::script::{Script, Step, ack, done, message};
 
 const NUMBER: u16 = 0x5c2;
@@ -45,8 +48,8 @@ impl NetlinkDeserializable for Number {
 }
 
 fn connection(script: &Script, interrupted: InterruptedDump) -> NetlinkConnection {
-    let connection = Connection::new(script.clone(), Duration::from_millis(20));
-    NetlinkConnection::new(connection, NonZeroU32::new(3).unwrap(), interrupted)
+    let dumps = DumpPolicy { attempts: NonZeroU32::new(3).unwrap(), interrupted };
+    NetlinkConnection::new(RequestSocket::new(script.clone(), Duration::from_millis(20), dumps))
 }
 
 fn number(number: u32, flags: u16) -> Vec<u8> {

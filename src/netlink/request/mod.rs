@@ -1,4 +1,5 @@
 use std::io;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use log::{debug, trace, warn};
@@ -8,6 +9,7 @@ use nix::errno::Errno;
 use super::buffer::Buffer;
 use super::codec::frame::{Control, Frame, frames, serialize, stamp};
 use super::deadline::Deadline;
+use super::dump::{Dump, InterruptedDump};
 use super::error::{Failure, Refusal};
 use super::socket::{Batch, Datagram, Transport};
 use crate::error::DecodeError;
@@ -26,15 +28,43 @@ const ACK_COST: usize = 2048;
 /// How many datagrams are read after the deadline: as many as may answer one of requests.
 const MAX_LATE_READS: usize = MAX_BATCH;
 
-/// A socket for commands: sends a request, matches its answer, keeps the deadline.
+/// A socket for requests: sends them, matches their replies, keeps the deadline.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct RequestSocket {
     transport: Box<dyn Transport>,
     sequence: u32,
     timeout: Duration,
+    dumps: DumpPolicy,
     /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it, or what
     /// was left of it could not be read away.
     unread: bool,
+}
+
+/// What to do with dumps that changes interrupt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DumpPolicy {
+    /// How often a dump is requested at most.
+    pub(crate) attempts: NonZeroU32,
+    /// What becomes of the last attempt.
+    pub(crate) interrupted: InterruptedDump,
+}
+
+/// One request, serialized, and when it may be sent again.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    bytes: io::Result<Vec<u8>>,
+    repeat: Repeat<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat<'a> {
+    Never,
+    /// When the reply did not fit the receive buffer.
+    ToFit,
+    /// Also when changes interrupted it; the log names it by `op`.
+    ToBeConsistent {
+        op: &'a str,
+    },
 }
 
 /// An answer that may be asked for again as its reader sees it.
@@ -61,45 +91,107 @@ struct Completion {
     interrupted: bool,
 }
 
-impl Connection {
-    pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration) -> Self {
-        Self { transport: Box::new(transport), sequence: 0, timeout, unread: false }
+impl<'a> Request<'a> {
+    /// A command: the kernel acknowledges it, and it is sent once, as it may have been carried out before an error.
+    pub(crate) fn command(message: impl NetlinkSerializable, flags: u16) -> Self {
+        Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags), repeat: Repeat::Never }
     }
 
-    /// Sends one request and waits for its acknowledgement; `reply` gets the messages that come before it. If the flags
-    /// make a dump of it, it is asked for once.
-    pub(crate) fn request<M: NetlinkSerializable>(
-        &mut self,
-        message: M,
-        flags: u16,
-        mut reply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
-    ) -> Result<(), Failure> {
-        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
-        match self.exchange(request, &mut reply)? {
-            Completion { interrupted: false } => Ok(()),
-            Completion { interrupted: true } => Err(Failure::Interrupted { attempts: 1 }),
-        }
+    /// A request that changes nothing: the kernel acknowledges it. A reply that does not fit is requested again, with a
+    /// larger receive buffer.
+    pub(crate) fn query(message: impl NetlinkSerializable, flags: u16) -> Self {
+        Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags), repeat: Repeat::ToFit }
     }
 
-    /// As [`request`](Self::request), for what changes nothing: an answer that does not fit is asked for again, into a
-    /// larger buffer.
-    pub(crate) fn ask<M: NetlinkSerializable>(
+    /// Like [`query`](Self::query), for a command that replies in many parts without being a dump. It is not
+    /// acknowledged: an acknowledgement would follow the end of the reply, and could be lost by itself.
+    pub(crate) fn list(message: impl NetlinkSerializable) -> Self {
+        Self { bytes: serialize(message, NLM_F_REQUEST), repeat: Repeat::ToFit }
+    }
+
+    /// A dump: requested again, like a query and while changes interrupt it, as the socket's [`DumpPolicy`] says.
+    pub(crate) fn dump(op: &'a str, message: impl NetlinkSerializable) -> Self {
+        Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_DUMP), repeat: Repeat::ToBeConsistent { op } }
+    }
+}
+
+impl RequestSocket {
+    pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration, dumps: DumpPolicy) -> Self {
+        Self { transport: Box::new(transport), sequence: 0, timeout, dumps, unread: false }
+    }
+
+    /// Sends a request and passes its reply to `part`, up to its end or acknowledgement.
+    pub(crate) fn send(
         &mut self,
-        message: M,
-        flags: u16,
+        request: Request<'_>,
         mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
-    ) -> Result<(), Failure> {
-        let request = serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
-        match self.collect_repeatedly(&request, 1, &mut part)? {
-            Consistency::Consistent => Ok(()),
-            Consistency::Interrupted => Err(Failure::Interrupted { attempts: 1 }),
+    ) -> Result<Consistency, Failure> {
+        let bytes = request.bytes?;
+        let (max_growths, attempts) = match request.repeat {
+            Repeat::Never => (0, 1),
+            Repeat::ToFit => (MAX_GROWTHS, 1),
+            Repeat::ToBeConsistent { .. } => (MAX_GROWTHS, self.dumps.attempts.get()),
+        };
+        let (mut growths, mut was_busy) = (0, request.repeat == Repeat::Never);
+        let mut attempt = 1;
+        loop {
+            part(Part::Start { attempt })?;
+            match self.exchange(bytes.clone(), &mut |frame| part(Part::Message(frame))) {
+                Ok(Completion { interrupted: false }) => return Ok(Consistency::Consistent),
+                Ok(Completion { interrupted: true }) if attempt < attempts => attempt += 1,
+                Ok(Completion { interrupted: true }) => {
+                    let Repeat::ToBeConsistent { op } = request.repeat else {
+                        return Err(Failure::Interrupted { attempts });
+                    };
+                    warn!(target: COMMAND, "{op} was interrupted by changes in each of {attempts} attempts");
+                    return match self.dumps.interrupted {
+                        InterruptedDump::Keep => Ok(Consistency::Interrupted),
+                        InterruptedDump::Fail => Err(Failure::Interrupted { attempts }),
+                    };
+                }
+                Err(Failure::Overrun { .. }) if growths < max_growths => {
+                    growths += 1;
+                    self.grow()?;
+                }
+                // A dump that was given up is still under way: it ends when the rest of it is read.
+                Err(failure) if failure.is(Errno::EBUSY) && !was_busy => {
+                    was_busy = true;
+                    self.abandon();
+                }
+                Err(failure) => return Err(failure),
+            }
         }
+    }
+
+    /// Sends a command and waits for its acknowledgement.
+    pub(crate) fn execute(&mut self, message: impl NetlinkSerializable, flags: u16) -> Result<(), Failure> {
+        self.send(Request::command(message, flags), |_| Ok(())).map(drop)
+    }
+
+    /// Sends a request and collects what `read` makes of the messages of its reply.
+    pub(crate) fn collect<T>(
+        &mut self,
+        request: Request<'_>,
+        mut read: impl FnMut(Frame<'_>) -> Result<Option<T>, DecodeError>,
+    ) -> Result<Dump<T>, Failure> {
+        let (mut items, mut attempts) = (Vec::new(), 0);
+        let consistency = self.send(request, |part| {
+            match part {
+                Part::Start { attempt } => {
+                    items.clear();
+                    attempts = attempt;
+                }
+                Part::Message(frame) => items.extend(read(frame)?),
+            }
+            Ok(())
+        })?;
+        Ok(Dump { items, consistent: consistency == Consistency::Consistent, attempts })
     }
 
     /// Sends many requests, as many in one datagram as the buffers can do with. The kernel carries them out one by one,
     /// in order, whatever becomes of each: `answer` gets the position of each request and what it was answered. After
     /// an error the requests without an answer may have been carried out or not.
-    pub(crate) fn request_many<M: NetlinkSerializable>(
+    pub(crate) fn send_batch<M: NetlinkSerializable>(
         &mut self,
         messages: impl IntoIterator<Item = M>,
         mut answer: impl FnMut(usize, Result<(), Refusal>),
@@ -159,57 +251,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    /// Sends one request that a multipart answer follows. An answer that was interrupted is asked for again, up to
-    /// `attempts` times in all.
-    pub(crate) fn dump<M: NetlinkSerializable>(
-        &mut self,
-        message: M,
-        attempts: u32,
-        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
-    ) -> Result<Consistency, Failure> {
-        let request = serialize(message, NLM_F_REQUEST | NLM_F_DUMP)?;
-        self.collect_repeatedly(&request, attempts, &mut part)
-    }
-
-    /// As [`dump`](Self::dump), for a command that answers in many parts without being a dump: these are snapshots.
-    pub(crate) fn collect<M: NetlinkSerializable>(
-        &mut self,
-        message: M,
-        mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
-    ) -> Result<(), Failure> {
-        // An acknowledgement would follow the end of the answer, and could be lost by itself.
-        let request = serialize(message, NLM_F_REQUEST)?;
-        self.collect_repeatedly(&request, 1, &mut part).map(drop)
-    }
-
-    fn collect_repeatedly(
-        &mut self,
-        request: &[u8],
-        attempts: u32,
-        part: &mut dyn FnMut(Part<'_>) -> Result<(), DecodeError>,
-    ) -> Result<Consistency, Failure> {
-        let (mut growths, mut was_busy) = (0, false);
-        let mut attempt = 1;
-        loop {
-            part(Part::Start { attempt })?;
-            match self.exchange(request.to_vec(), &mut |frame| part(Part::Message(frame))) {
-                Ok(Completion { interrupted: false }) => return Ok(Consistency::Consistent),
-                Ok(Completion { interrupted: true }) if attempt >= attempts => return Ok(Consistency::Interrupted),
-                Ok(Completion { interrupted: true }) => attempt += 1,
-                Err(Failure::Overrun { .. }) if growths < MAX_GROWTHS => {
-                    growths += 1;
-                    self.grow()?;
-                }
-                // A dump that was given up is still under way: it ends when the rest of it is read.
-                Err(Failure::Refused(refusal)) if refusal.errno == Errno::EBUSY as i32 && !was_busy => {
-                    was_busy = true;
-                    self.abandon();
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
     }
 
     /// Doubles the receive buffer. The kernel doubles what it is asked for by itself.

@@ -50,7 +50,7 @@ impl RtnlSocket {
             return Err(Error::InvalidSetting { setting, value, reason: "no link can have it" });
         }
         let message = RouteNetlinkMessage::NewAddress(message(ifindex, address, prefix_len));
-        let result = self.connection.inner().request(message, NLM_F_CREATE | NLM_F_EXCL, |_| Ok(()));
+        let result = self.socket.execute(message, NLM_F_CREATE | NLM_F_EXCL);
         let link = self.name_for(&result, ifindex);
         result.during(|| format!("adding address {address}/{prefix_len} to {link}"))
     }
@@ -84,7 +84,7 @@ impl RtnlSocket {
     /// `RTM_DELADDR`, rtnetlink(7).
     pub fn del_address(&mut self, ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> Result<()> {
         let message = RouteNetlinkMessage::DelAddress(message(ifindex, address, prefix_len));
-        let result = self.connection.inner().request(message, 0, |_| Ok(()));
+        let result = self.socket.execute(message, 0);
         let link = self.name_for(&result, ifindex);
         let result = result.during(|| format!("deleting address {address}/{prefix_len} of {link}"));
         result.map_err(absent_is_not_found)

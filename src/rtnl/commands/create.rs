@@ -12,6 +12,7 @@ use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link;
 use crate::netlink::error::{During, Failure};
+use crate::netlink::request::{Part, Request};
 use crate::rtnl::RtnlSocket;
 
 impl RtnlSocket {
@@ -66,8 +67,10 @@ impl RtnlSocket {
     fn request_creation(&mut self, link: &NewLink) -> Result<Snapshot, Failure> {
         let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
         let mut echoed = None;
-        self.connection.inner().request(link.request(), flags, |frame| {
-            echoed = link_in(frame)?;
+        self.socket.send(Request::command(link.request(), flags), |part| {
+            if let Part::Message(frame) = part {
+                echoed = link_in(frame)?;
+            }
             Ok(())
         })?;
         match echoed {
@@ -125,7 +128,7 @@ impl RtnlSocket {
 
     /// As [`delete_link`](Self::delete_link), before it is put into words.
     pub(crate) fn delete(&mut self, ifindex: IfIndex) -> Result<(), Failure> {
-        self.connection.inner().request(link::delete_request(ifindex), 0, |_| Ok(()))
+        self.socket.execute(link::delete_request(ifindex), 0)
     }
 
     /// What to call a link in the error of a request about it.

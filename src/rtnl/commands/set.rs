@@ -12,7 +12,7 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::link::{self, LinkNews};
 use crate::netlink::error::{During, Failure};
-use crate::netlink::request::Part;
+use crate::netlink::request::{Part, Request};
 use crate::rtnl::{LinkRecord, RtnlSocket};
 
 pub(super) const NO_LINK: DecodeError = DecodeError::new("there is no link in it");
@@ -87,7 +87,7 @@ impl RtnlSocket {
 
     /// One change of a link by itself.
     pub(crate) fn step(&mut self, ifindex: IfIndex, step: &Step) -> Result<(), Failure> {
-        self.connection.inner().request(step.request(ifindex), 0, |_| Ok(()))
+        self.socket.execute(step.request(ifindex), 0)
     }
 
     /// What a link is now; nothing if there is none.
@@ -105,7 +105,7 @@ impl RtnlSocket {
     /// Asks a question and returns the link that is in the answer.
     pub(super) fn ask_for_link(&mut self, question: RouteNetlinkMessage) -> Result<Option<Snapshot>, Failure> {
         let mut snapshot = None;
-        self.connection.inner().ask(question, 0, |part| {
+        self.socket.send(Request::query(question, 0), |part| {
             snapshot = match part {
                 Part::Start { .. } => None,
                 Part::Message(frame) => link_in(frame)?,

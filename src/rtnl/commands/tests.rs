@@ -6,8 +6,8 @@ use nix::errno::Errno;
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::model::ifindex::IfIndex;
-use crate::netlink::connection::{InterruptedDump, NetlinkConnection};
-use crate::netlink::request::Connection;
+use crate::netlink::dump::InterruptedDump;
+use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::rtnl::RtnlSocket;
 use crate::testing::golden::{NEWLINK_PORT, NEWLINK_TEAM, bytes};
 use crate::testing::script::{Script, Step as Reply, ack};
@@ -42,9 +42,9 @@ fn ifindex(number: u32) -> IfIndex {
 /// Plays a script, and returns the result with the type and the link of each request.
 fn play<R>(replies: impl IntoIterator<Item = Reply>, run: impl FnOnce(&mut RtnlSocket) -> R) -> (R, Vec<(u16, u32)>) {
     let script = Script::new(replies);
-    let connection = Connection::new(script.clone(), Duration::from_millis(5));
-    let attempts = NonZeroU32::new(1).unwrap();
-    let result = run(&mut RtnlSocket::over(NetlinkConnection::new(connection, attempts, InterruptedDump::Keep)));
+    let dumps = DumpPolicy { attempts: NonZeroU32::MIN, interrupted: InterruptedDump::Keep };
+    let socket = RequestSocket::new(script.clone(), Duration::from_millis(5), dumps);
+    let result = run(&mut RtnlSocket::from_socket(socket));
     assert_eq!(script.left(), 0, "nothing that the kernel was to say is left");
     let sent = script.sent();
     let requests = sent.iter().map(|request| {

@@ -11,14 +11,19 @@ use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK};
-use crate::netlink::connection::InterruptedDump;
-use crate::netlink::request::Connection;
+use crate::netlink::connection::NetlinkConnection;
+use crate::netlink::dump::InterruptedDump;
+use crate::netlink::request::DumpPolicy;
 use crate::testing::log_record::recorded;
 use crate::testing::script::{Script, Step, ack, attribute, done, message};
 
+fn socket(script: &Script, attempts: u32, interrupted: InterruptedDump) -> RequestSocket {
+    let dumps = DumpPolicy { attempts: NonZeroU32::new(attempts).unwrap(), interrupted };
+    RequestSocket::new(script.clone(), Duration::from_millis(20), dumps)
+}
+
 fn rtnl_with(script: &Script, attempts: u32, policy: InterruptedDump) -> RtnlSocket {
-    let connection = Connection::new(script.clone(), Duration::from_millis(20));
-    RtnlSocket::over(NetlinkConnection::new(connection, NonZeroU32::new(attempts).unwrap(), policy))
+    RtnlSocket::from_socket(socket(script, attempts, policy))
 }
 
 fn rtnl(script: &Script) -> RtnlSocket {
@@ -115,9 +120,7 @@ fn typed_dumps_are_repeated_in_the_same_way() {
     assert_eq!((links.items().len(), links.is_consistent(), links.attempts()), (1, true, 2));
 
     let script = Script::new((0..2).flat_map(interrupted_at));
-    let connection = Connection::new(script.clone(), Duration::from_millis(20));
-    let attempts = NonZeroU32::new(2).unwrap();
-    let mut connection = NetlinkConnection::new(connection, attempts, InterruptedDump::Fail);
+    let mut connection = NetlinkConnection::new(socket(&script, 2, InterruptedDump::Fail));
     let error = connection.dump::<_, RouteNetlinkMessage>(request).unwrap_err();
     assert!(matches!(error, Error::Interrupted { attempts: 2, .. }), "{error:?}");
 }

@@ -36,11 +36,11 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
-use crate::netlink::connection::{InterruptedDump, NetlinkConnection};
+use crate::netlink::dump::InterruptedDump;
 use crate::netlink::error::During;
 use crate::netlink::filter;
 use crate::netlink::multicast::EventSocket;
-use crate::netlink::request::Connection;
+use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::rtnl::{RtnlSocket, Step};
 use crate::team::driver::{Genl, set_request};
 use crate::team::event_filter::Follow;
@@ -66,7 +66,8 @@ fn index(number: u32) -> IfIndex {
 fn start(kernel: &Shared) -> Result<Session> {
     let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
     let end = |line| End { kernel: kernel.clone(), line };
-    let connect = |line| NetlinkConnection::new(Connection::new(end(line), TIMEOUT), attempts, InterruptedDump::Keep);
+    let dumps = DumpPolicy { attempts, interrupted: InterruptedDump::Keep };
+    let connect = |line| RequestSocket::new(end(line), TIMEOUT, dumps);
     let listen = |line| EventSocket::new(end(line)).growing_to(BUFFER_LIMIT);
     let mut genl = Genl::resolve(connect(Line::Genl))?;
     let scope = kernel.lock().setting.scope;
@@ -78,7 +79,7 @@ fn start(kernel: &Shared) -> Result<Session> {
         let program = filter::links(index(TEAM), &named).expect("they are few");
         Follow::new(index(TEAM), links.set_filter(Some(&program)).is_ok().then_some(named))
     });
-    Session::start(RtnlSocket::over(connect(Line::Rtnl)), genl, links, team, cache, follow)
+    Session::start(RtnlSocket::from_socket(connect(Line::Rtnl)), genl, links, team, cache, follow)
 }
 
 impl Case {

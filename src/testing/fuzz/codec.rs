@@ -11,7 +11,7 @@ use crate::netlink::codec::ctrl::decode_family;
 use crate::netlink::codec::frame::{Control, HEADER_LEN, frames, serialize};
 use crate::netlink::codec::genl::split_header;
 use crate::netlink::codec::link::{self, LinkNews, RTM_DELLINK, RTM_NEWLINK};
-use crate::netlink::codec::team::{self, EVENT_GROUP, Fate, OptionReport, Report, Request};
+use crate::netlink::codec::team::{self, EVENT_GROUP, Fate, OptionReport, Report, TeamRequest};
 
 /// The team that the captured messages are about.
 pub(super) const TEAM: Option<IfIndex> = IfIndex::new(10);
@@ -117,7 +117,7 @@ pub(super) fn ctrl(payload: &[u8]) {
 /// Puts an option into a request and reads the request as if it were an answer. Some cannot be put into one.
 pub(super) fn sent_and_read(id: &OptionId, value: &OptionValue) {
     let Some(team) = TEAM else { return };
-    let Ok(request) = Request::options_set(team, id, value) else { return };
+    let Ok(request) = TeamRequest::options_set(team, id, value) else { return };
     let Ok(mut message) = serialize(request.for_family(0), 0) else { return };
     // Requests and answers differ in the command.
     if let Some(command) = message.get_mut(HEADER_LEN) {

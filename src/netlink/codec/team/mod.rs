@@ -61,12 +61,12 @@ const MAX_NAME_LEN: usize = 32;
 
 /// A request to the driver about one team device.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub(crate) struct TeamRequest {
     command: u8,
     attributes: Vec<u8>,
 }
 
-impl Request {
+impl TeamRequest {
     /// Asks for all options.
     pub(crate) fn options_get(team: IfIndex) -> Self {
         Self::about(team, CMD_OPTIONS_GET)

@@ -168,9 +168,9 @@ fn what_is_about_another_team_or_command_is_none() {
 
 #[test]
 fn requests_are_what_the_kernel_takes() {
-    let get = |request: Request| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST).unwrap();
-    assert_eq!(get(Request::options_get(team())), bytes(golden::REQUEST_OPTIONS));
-    assert_eq!(get(Request::port_list_get(team())), bytes(golden::REQUEST_PORTS));
+    let get = |request: TeamRequest| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST).unwrap();
+    assert_eq!(get(TeamRequest::options_get(team())), bytes(golden::REQUEST_OPTIONS));
+    assert_eq!(get(TeamRequest::port_list_get(team())), bytes(golden::REQUEST_PORTS));
 
     let program = [40, 0, 0, 0, 12, 0, 0, 0, 6, 0, 0, 0, 0xff, 0xff, 0, 0];
     let enabled = OptionId::port("enabled", veth());
@@ -184,7 +184,7 @@ fn requests_are_what_the_kernel_takes() {
         (OptionId::element("lb_tx_hash_to_port_mapping", 200), veth().get().into(), golden::REQUEST_SET_ELEMENT),
     ];
     for (id, value, file) in values {
-        let request = Request::options_set(team(), &id, &value).unwrap().for_family(TEAM_FAMILY);
+        let request = TeamRequest::options_set(team(), &id, &value).unwrap().for_family(TEAM_FAMILY);
         assert_eq!(serialize(request, NLM_F_REQUEST | NLM_F_ACK).unwrap(), bytes(file), "{id} = {value}");
     }
 }
@@ -212,7 +212,7 @@ fn an_encoded_option_decodes_to_itself() {
     ];
     for id in &ids {
         for value in &values {
-            let request = Request::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
+            let request = TeamRequest::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
             let mut datagram = serialize(request, NLM_F_REQUEST).unwrap();
             // A request to set options has the shape of an answer that lists them, but for the command.
             assert_eq!(datagram[16], CMD_OPTIONS_SET);
@@ -231,7 +231,7 @@ fn an_encoded_option_decodes_to_itself() {
 #[test]
 fn what_cannot_be_sent_is_told_why() {
     let id = OptionId::global("mode");
-    let set = |id: &OptionId, value: OptionValue| Request::options_set(team(), id, &value).map(drop);
+    let set = |id: &OptionId, value: OptionValue| TeamRequest::options_set(team(), id, &value).map(drop);
     assert_eq!(set(&id, "a\0b".into()), Err("the text has a NUL"));
     assert_eq!(set(&id, "x".repeat(32).into()), Err("the text is longer than 31 bytes"));
     assert_eq!(set(&id, vec![0; 0xff00].into()), Err("it does not fit an attribute"));

@@ -31,7 +31,7 @@ fn a_question_whose_answer_was_cut_off_is_asked_again_and_a_command_is_not() {
     let (question, command) = (script(), script());
     let mut numbers = vec![];
     connection(&question)
-        .ask(link::dump_request(), 0, |part| {
+        .send(Request::query(link::dump_request(), 0), |part| {
             match part {
                 Part::Start { .. } => numbers.clear(),
                 Part::Message(frame) => numbers.push(frame.payload[0]),

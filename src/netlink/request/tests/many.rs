@@ -3,9 +3,9 @@ use super::*;
 /// What each of many requests was answered, as far as it was: its position, and 0 or the error number.
 type Answers = Vec<(usize, i32)>;
 
-fn request_many(connection: &mut Connection, count: usize) -> (Result<(), Failure>, Answers) {
+fn request_many(connection: &mut RequestSocket, count: usize) -> (Result<(), Failure>, Answers) {
     let mut answers = vec![];
-    let result = connection.request_many((0..count).map(|_| link::dump_request()), |position, answer| {
+    let result = connection.send_batch((0..count).map(|_| link::dump_request()), |position, answer| {
         answers.push((position, answer.err().map_or(0, |refusal| refusal.errno)));
     });
     (result, answers)
@@ -90,7 +90,7 @@ fn no_datagram_of_many_requests_is_longer_than_the_kernel_takes() {
     let script = Script::new([acks(1, &[0]), acks(2, &[0]), acks(3, &[0])]);
     connection.transport = Box::new(script.clone());
     connection.sequence = 0;
-    connection.request_many([long.clone(), long.clone(), long], |_, _| {}).unwrap();
+    connection.send_batch([long.clone(), long.clone(), long], |_, _| {}).unwrap();
     assert_eq!(script.sent().len(), 3);
 }
 

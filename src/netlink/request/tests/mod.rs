@@ -15,10 +15,12 @@ use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, mess
 
 const DATA: u16 = 16;
 /// How many datagrams are read of an answer that has no time.
+/// Interrupted dumps are kept after five attempts.
+const DUMPS: DumpPolicy = DumpPolicy { attempts: NonZeroU32::new(5).unwrap(), interrupted: InterruptedDump::Keep };
 const READS: usize = READS_BY_CLOCK + MAX_LATE_READS;
 
-fn connection(script: &Script) -> Connection {
-    Connection::new(script.clone(), Duration::from_millis(20))
+fn connection(script: &Script) -> RequestSocket {
+    RequestSocket::new(script.clone(), Duration::from_millis(20), DUMPS)
 }
 
 /// A data message whose payload is one number.
@@ -31,13 +33,23 @@ fn interrupted(number: u8) -> Vec<u8> {
 }
 
 /// Plays a dump and returns its result with the numbers of its last attempt.
+/// The first byte of a message.
+fn number(part: &Part<'_>) -> Option<u8> {
+    match part {
+        Part::Start { .. } => None,
+        Part::Message(frame) => frame.payload.first().copied(),
+    }
+}
+
 fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8>) {
     let mut numbers = vec![];
-    let result = connection(script).dump(link::dump_request(), attempts, |part| {
-        match part {
-            Part::Start { .. } => numbers.clear(),
-            Part::Message(frame) => numbers.push(frame.payload[0]),
+    let mut connection = connection(script);
+    connection.dumps.attempts = NonZeroU32::new(attempts).unwrap();
+    let result = connection.send(Request::dump("listing", link::dump_request()), |part| {
+        if let Part::Start { .. } = part {
+            numbers.clear();
         }
+        numbers.extend(number(&part));
         Ok(())
     });
     (result, numbers)
@@ -45,11 +57,11 @@ fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8
 
 fn request(script: &Script) -> (Result<(), Failure>, Vec<u8>) {
     let mut numbers = vec![];
-    let result = connection(script).request(link::dump_request(), 0, |frame| {
-        numbers.push(frame.payload[0]);
+    let result = connection(script).send(Request::command(link::dump_request(), 0), |part| {
+        numbers.extend(number(&part));
         Ok(())
     });
-    (result, numbers)
+    (result.map(drop), numbers)
 }
 
 #[test]
@@ -105,8 +117,8 @@ fn another_sender_than_the_kernel_is_not_believed() {
 #[test]
 fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
     let script = Script::new((0..600).map(|_| Step::Datagram { bytes: ack(0), sender: 4711 }));
-    let mut connection = Connection::new(script.clone(), Duration::ZERO);
-    let result = connection.request(link::dump_request(), 0, |_| Ok(()));
+    let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
+    let result = connection.execute(link::dump_request(), 0);
     assert!(matches!(result, Err(Failure::Timeout(Duration::ZERO))), "{result:?}");
     assert_eq!(script.left(), 600 - 1 - READS, "one, and what is read away");
 }
@@ -119,8 +131,8 @@ fn the_answer_to_an_earlier_request_is_skipped() {
     connection.sequence = 7;
     let mut numbers = vec![];
     connection
-        .request(link::dump_request(), 0, |frame| {
-            numbers.push(frame.payload[0]);
+        .send(Request::command(link::dump_request(), 0), |part| {
+            numbers.extend(number(&part));
             Ok(())
         })
         .unwrap();
@@ -133,7 +145,7 @@ fn the_sequence_number_goes_on_past_its_largest_value() {
     let mut connection = connection(&script);
     connection.sequence = u32::MAX - 1;
     for _ in 0..2 {
-        connection.request(link::dump_request(), 0, |_| Ok(())).unwrap();
+        connection.execute(link::dump_request(), 0).unwrap();
     }
     assert_eq!(script.sent()[1][8..12], 0_u32.to_ne_bytes());
 }
@@ -202,7 +214,7 @@ fn an_end_without_a_code_is_success() {
     let script = Script::new([Step::answer(&[data(1), bare_done()])]);
     let mut numbers = 0;
     connection(&script)
-        .collect(link::dump_request(), |part| {
+        .send(Request::list(link::dump_request()), |part| {
             numbers += u32::from(matches!(part, Part::Message(_)));
             Ok(())
         })
@@ -248,7 +260,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
     let mut connection = connection(&script);
     let before = connection.transport.receive_buffer().unwrap();
     connection
-        .collect(link::dump_request(), |part| {
+        .send(Request::list(link::dump_request()), |part| {
             match part {
                 Part::Start { .. } => numbers.clear(),
                 Part::Message(frame) => numbers.push(frame.payload[0]),
@@ -309,12 +321,12 @@ fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
         Step::answer(&[ack(0)]),
     ]);
     let mut connection = connection(&script);
-    connection.request(link::dump_request(), 0, |_| Ok(())).unwrap_err();
+    connection.execute(link::dump_request(), 0).unwrap_err();
     assert_eq!(script.left(), 3);
     let mut numbers = vec![];
     connection
-        .request(link::dump_request(), 0, |frame| {
-            numbers.push(frame.payload[0]);
+        .send(Request::command(link::dump_request(), 0), |part| {
+            numbers.extend(number(&part));
             Ok(())
         })
         .unwrap();
@@ -325,9 +337,9 @@ fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
 fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
     let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[done(0)]), Step::answer(&[bare_done()])]);
     let mut connection = connection(&script);
-    connection.request(link::dump_request(), 0x400, |_| Ok(())).unwrap();
-    connection.dump(link::dump_request(), 1, |_| Ok(())).unwrap();
-    connection.collect(link::dump_request(), |_| Ok(())).unwrap();
+    connection.execute(link::dump_request(), 0x400).unwrap();
+    connection.send(Request::dump("listing", link::dump_request()), |_| Ok(())).unwrap();
+    connection.send(Request::list(link::dump_request()), |_| Ok(())).unwrap();
     let flags = script.sent().iter().map(|sent| u16::from_ne_bytes([sent[6], sent[7]])).collect::<Vec<_>>();
     assert_eq!(flags, [1 | 4 | 0x400, 1 | 0x300, 1]);
 }

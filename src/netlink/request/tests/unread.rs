@@ -15,7 +15,7 @@ fn endless() -> impl Iterator<Item = Step> {
 fn a_dump_that_trickles_gets_no_more_time_than_another() {
     let script = Script::new((0..60).flat_map(|_| [Step::answer(&[data(1)]), Step::Silence]));
     let mut parts = 0;
-    let result = connection(&script).dump(link::dump_request(), 5, |_| {
+    let result = connection(&script).send(Request::dump("listing", link::dump_request()), |_| {
         parts += 1;
         std::thread::sleep(Duration::from_millis(3));
         Ok(())
@@ -27,9 +27,9 @@ fn a_dump_that_trickles_gets_no_more_time_than_another() {
 #[test]
 fn a_dump_without_end_ends_with_its_time() {
     let script = Script::new(endless());
-    let mut connection = Connection::new(script.clone(), Duration::ZERO);
+    let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
     let mut parts = 0;
-    let result = connection.dump(link::dump_request(), 5, |_| {
+    let result = connection.send(Request::dump("listing", link::dump_request()), |_| {
         parts += 1;
         Ok(())
     });
@@ -37,15 +37,15 @@ fn a_dump_without_end_ends_with_its_time() {
     assert_eq!(parts, 1 + READS, "its start, and what may be read late");
     assert_eq!((script.sent().len(), script.left()), (1, 3000 - 2 * READS), "as much is read away");
     // The kernel is still at it when the next request is sent.
-    connection.request(link::dump_request(), 0, |_| Ok(())).unwrap_err();
+    connection.execute(link::dump_request(), 0).unwrap_err();
     assert_eq!(script.left(), 3000 - 5 * READS, "before the request, for its answer, and after it");
 }
 
 #[test]
 fn what_came_while_the_process_was_stopped_is_still_read() {
     let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[ack(0)])]);
-    let mut connection = Connection::new(script.clone(), Duration::ZERO);
-    connection.request(link::dump_request(), 0, |_| Ok(())).unwrap();
+    let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
+    connection.execute(link::dump_request(), 0).unwrap();
     assert_eq!((script.left(), script.waits()), (0, 0));
 }
 
@@ -54,7 +54,7 @@ fn what_a_panicking_reader_left_is_read_away_before_the_next_request() {
     let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[done(-5)])]);
     let mut connection = connection(&script);
     let dump = AssertUnwindSafe(|| {
-        connection.dump(link::dump_request(), 1, |part| match part {
+        connection.send(Request::dump("listing", link::dump_request()), |part| match part {
             Part::Start { .. } => Ok(()),
             Part::Message(_) => panic!("on purpose"),
         })
@@ -62,7 +62,7 @@ fn what_a_panicking_reader_left_is_read_away_before_the_next_request() {
     catch_unwind(dump).unwrap_err();
     assert_eq!(script.left(), 1);
     script.then([Step::Silence, Step::answer(&[ack(0)])]);
-    connection.request(link::dump_request(), 0, |_| Ok(())).unwrap();
+    connection.execute(link::dump_request(), 0).unwrap();
     assert_eq!(script.left(), 0);
 }
 
@@ -71,9 +71,9 @@ fn a_request_after_a_whole_answer_reads_nothing_away() {
     for whole in [Step::answer(&[ack(0)]), Step::answer(&[ack(-16)]), Step::answer(&[done(-16)])] {
         let script = Script::new([whole]);
         let mut connection = connection(&script);
-        let _ = connection.request(link::dump_request(), 0, |_| Ok(()));
+        let _ = connection.execute(link::dump_request(), 0);
         script.then([Step::answer(&[ack(0)])]);
-        connection.request(link::dump_request(), 0, |_| Ok(())).unwrap();
+        connection.execute(link::dump_request(), 0).unwrap();
     }
 }
 
@@ -81,7 +81,7 @@ fn a_request_after_a_whole_answer_reads_nothing_away() {
 fn a_reader_that_fails_leaves_nothing_of_a_dump() {
     let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[done(0)])]);
     let mut connection = connection(&script);
-    let result = connection.dump(link::dump_request(), 5, |part| match part {
+    let result = connection.send(Request::dump("listing", link::dump_request()), |part| match part {
         Part::Start { .. } => Ok(()),
         Part::Message(_) => Err(DecodeError::new("no")),
     });
@@ -105,8 +105,8 @@ fn flags_that_mean_a_dump_or_not_end_with_what_comes() {
         for end in [ack(0), done(0)] {
             let script = Script::new([Step::answer(&[data(1), end])]);
             let mut numbers = vec![];
-            let result = connection(&script).request(link::dump_request(), flags, |frame| {
-                numbers.push(frame.payload[0]);
+            let result = connection(&script).send(Request::command(link::dump_request(), flags), |part| {
+                numbers.extend(number(&part));
                 Ok(())
             });
             result.unwrap();
@@ -118,7 +118,7 @@ fn flags_that_mean_a_dump_or_not_end_with_what_comes() {
 #[test]
 fn an_interrupted_dump_by_flags_is_no_success() {
     let script = Script::new([Step::answer(&[interrupted(1), done(0)]), Step::answer(&[done(0)])]);
-    let result = connection(&script).request(link::dump_request(), NLM_F_DUMP, |_| Ok(()));
+    let result = connection(&script).execute(link::dump_request(), NLM_F_DUMP);
     assert!(matches!(result, Err(Failure::Interrupted { attempts: 1 })), "{result:?}");
     assert_eq!(script.sent().len(), 1);
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::LinkFlags;
 use crate::netlink::codec::attribute::attributes;
-use crate::netlink::connection::Dump;
+use crate::netlink::dump::Dump;
 use crate::rtnl::{AddressFilter, LinkFilter, LinkRecord, RtnlSocket};
 
 const ARPHRD_ETHER: u16 = 1;

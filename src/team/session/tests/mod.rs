@@ -13,9 +13,9 @@ use super::*;
 use crate::changes::Change;
 use crate::model::link::{Link, LinkFlags};
 use crate::model::link_scope::LinkScope;
-use crate::netlink::connection::{InterruptedDump, NetlinkConnection};
+use crate::netlink::dump::InterruptedDump;
 use crate::netlink::ready_fd::Readiness;
-use crate::netlink::request::Connection;
+use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::team::TeamHandle;
 use crate::testing::messages::{FAMILY, family, genl_message, link_with_flags};
 use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, message};
@@ -44,11 +44,11 @@ impl Scene {
         rtnl.then(answers);
         genl.then([Step::answer(&family()), ports(&[3]), options(&["roundrobin"])]);
         let connect = |script: &Script| {
-            let connection = Connection::new(script.clone(), Duration::from_millis(5));
-            NetlinkConnection::new(connection, NonZeroU32::new(3).unwrap(), InterruptedDump::Keep)
+            let dumps = DumpPolicy { attempts: NonZeroU32::new(3).unwrap(), interrupted: InterruptedDump::Keep };
+            RequestSocket::new(script.clone(), Duration::from_millis(5), dumps)
         };
         let session = Session::start(
-            RtnlSocket::over(connect(&rtnl)),
+            RtnlSocket::from_socket(connect(&rtnl)),
             Genl::resolve(connect(&genl)).unwrap(),
             EventSocket::new(link_events.clone()),
             EventSocket::new(team_events.clone()),
