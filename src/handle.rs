@@ -1,6 +1,7 @@
 mod events;
 mod reading;
 
+use std::fmt;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -54,7 +55,6 @@ use crate::session::Session;
 #[doc(alias = "team_handle")]
 #[doc(alias = "team_alloc")]
 #[doc(alias = "team_free")]
-#[derive(Debug)]
 pub struct TeamHandle {
     pub(crate) session: Session,
     readiness: Readiness,
@@ -146,6 +146,18 @@ impl TeamHandle {
     fn set_pending(&mut self, pending: bool) -> Result<()> {
         let socket = self.session.event_socket();
         self.readiness.set_pending(socket, pending).during(|| "setting the handle's readiness".to_owned())
+    }
+}
+
+/// What identifies the team, without the cache: that can be very long.
+impl fmt::Debug for TeamHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TeamHandle")
+            .field("name", &self.name())
+            .field("ifindex", &self.team_ifindex())
+            .field("mode", &self.mode())
+            .field("ports", &self.ports().len())
+            .finish_non_exhaustive()
     }
 }
 

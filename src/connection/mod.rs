@@ -2,6 +2,7 @@
 
 mod dump;
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use log::warn;
@@ -49,7 +50,6 @@ use crate::netlink::failure::{During, Failure};
 /// # Source
 ///
 /// netlink(7); `NLM_F_DUMP_INTR` and `NETLINK_EXT_ACK`, `linux/netlink.h`.
-#[derive(Debug)]
 pub struct NetlinkConnection {
     inner: Connection,
     dump_attempts: NonZeroU32,
@@ -274,6 +274,16 @@ impl NetlinkConnection {
     /// The connection without the policy for dumps.
     pub(crate) fn inner(&mut self) -> &mut Connection {
         &mut self.inner
+    }
+}
+
+/// The settings, without the socket.
+impl fmt::Debug for NetlinkConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetlinkConnection")
+            .field("dump_attempts", &self.dump_attempts)
+            .field("interrupted", &self.interrupted)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@ mod cause;
 mod event;
 mod stream;
 
+use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -123,7 +124,6 @@ use crate::netlink::transport::NetlinkSocket;
 /// # Source
 ///
 /// `RTNLGRP_LINK`, `linux/rtnetlink.h`; `ENOBUFS`, netlink(7).
-#[derive(Debug)]
 pub struct LinkEvents {
     stream: LinkEventStream,
     readiness: Readiness,
@@ -225,6 +225,13 @@ impl LinkEvents {
     /// `SO_RCVBUF`, socket(7).
     pub fn receive_buffer(&self) -> Result<usize> {
         self.stream.receive_buffer().during(|| "reading the receive buffer's size".to_owned())
+    }
+}
+
+/// How many events were read and wait to be taken, without the events.
+impl fmt::Debug for LinkEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkEvents").field("queued", &self.stream.queued()).finish_non_exhaustive()
     }
 }
 

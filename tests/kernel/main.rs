@@ -34,6 +34,7 @@ mod bpf_check;
 mod bridge;
 mod conntrack;
 mod conntrack_usage;
+mod debug_output;
 mod environment;
 mod examples;
 mod forgery;
