@@ -140,7 +140,7 @@ impl TeamHandle {
 
     /// Makes the descriptor readable while there is work that no socket announces.
     pub(crate) fn settle_readiness(&mut self) -> Result<()> {
-        self.set_pending(self.session.has_work())
+        self.set_pending(self.session.has_work() || self.handlers.has_work())
     }
 
     fn set_pending(&mut self, pending: bool) -> Result<()> {

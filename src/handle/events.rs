@@ -2,12 +2,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::TeamHandle;
 use crate::changes::{ChangeKind, Changes};
 use crate::error::{BoxError, Error, Result};
-use crate::handlers::{HandlerId, Outcome};
+use crate::handlers::{Delivery, HandlerId, MAX_BATCHES, Outcome};
 use crate::netlink::failure::During;
 
 impl TeamHandle {
@@ -249,52 +250,74 @@ impl TeamHandle {
         self.handlers.remove(id)
     }
 
-    /// Tells what an update of the cache found, unless it failed.
+    /// Delivers to the handlers and returns what an update of the cache found, unless the update failed.
     fn tell(&mut self, updated: Result<()>) -> Result<Changes> {
-        let told = updated.map(|()| self.deliver());
+        let (result, panic) = match updated.map(|()| self.deliver()) {
+            Err(error) => (Err(error), None),
+            Ok((changes, outcome)) => match outcome.into_result() {
+                Ok(None) => (Ok(changes), None),
+                Ok(Some(source)) => (Err(Error::Handler { source, changes }), None),
+                Err(panic) => {
+                    self.handlers.keep_unreturned(changes);
+                    (Ok(Changes::default()), Some(panic))
+                }
+            },
+        };
         // What was readable before and still is becomes so anew: those that wait for edges would hear of it no more.
-        self.set_pending(false)?;
-        self.settle_readiness()?;
-        let (told, outcome) = told?;
-        match outcome {
-            Outcome { first_panic: Some(panic), .. } => resume_unwind(panic),
-            Outcome { first_error: Some(error), .. } => Err(Error::Handler(error)),
-            Outcome { first_panic: None, first_error: None } => Ok(told),
+        let settled = self.set_pending(false).and_then(|()| self.settle_readiness());
+        match (panic, result, settled) {
+            (Some(panic), ..) => resume_unwind(panic),
+            (None, Ok(changes), Err(error)) => {
+                self.handlers.keep_unreturned(changes);
+                Err(error)
+            }
+            (None, result, _) => result,
         }
     }
 
-    /// Calls the handlers, for what the session has to tell and for what handlers find out meanwhile. Inside a handler
-    /// it leaves that to the outer call.
+    /// Calls the handlers for the batches that wait and for what the session has to report, and returns what was
+    /// delivered. Inside a handler only queues and returns what is new: the outer call delivers it.
     fn deliver(&mut self) -> (Changes, Outcome) {
         let mut outcome = Outcome::default();
-        let news = self.session.take_changes();
-        let Some(_delivery) = self.handlers.begin() else {
-            self.handlers.queue(news.clone());
-            return (news, outcome);
+        let changes = self.session.take_changes();
+        let Some(delivery) = self.handlers.begin(&self.readiness) else {
+            self.handlers.push(changes.clone());
+            return (changes, outcome);
         };
-        let mut told = Changes::default();
-        let mut next = Some(news);
-        while let Some(batch) = next {
-            self.call_handlers(&batch, &mut outcome);
-            told.append(batch);
-            next = self.handlers.next_batch();
+        self.handlers.push(changes);
+        let mut delivered = self.handlers.take_unreturned();
+        for _ in 0..MAX_BATCHES {
+            let Some((batch, is_returned_here)) = delivery.first_batch() else { break };
+            self.call_handlers(&batch, &delivery, &mut outcome);
+            delivery.finish_batch();
+            if is_returned_here {
+                delivered.append(Arc::unwrap_or_clone(batch));
+            }
+            if !delivery.is_of(&self.handlers) {
+                break;
+            }
         }
-        (told, outcome)
+        delivery.end(&self.handlers).into_iter().for_each(|handler| outcome.discard(handler));
+        (delivered, outcome)
     }
 
-    fn call_handlers(&mut self, batch: &Changes, outcome: &mut Outcome) {
-        for id in self.handlers.wanting(batch.kinds()) {
-            let Some(mut handler) = self.handlers.take(id) else { continue };
-            // A handler that panics is dropped; the handle holds nothing half-done while a handler runs.
+    /// Calls the handlers that the first batch of the queue is for, until one puts another handle in place of this one.
+    fn call_handlers(&mut self, batch: &Changes, delivery: &Delivery<Self>, outcome: &mut Outcome) {
+        while let Some((id, mut handler)) = delivery.next_handler() {
+            // The handle holds nothing half-done while a handler runs.
             match catch_unwind(AssertUnwindSafe(|| handler(self, batch))) {
                 Ok(result) => {
-                    self.handlers.put_back(id, handler);
-                    outcome.first_error = outcome.first_error.take().or(result.err());
+                    outcome.discard(delivery.put_back(id, handler));
+                    result.unwrap_or_else(|error| outcome.failed(error));
                 }
                 Err(panic) => {
-                    self.handlers.remove(id);
-                    outcome.first_panic.get_or_insert(panic);
+                    outcome.panicked(panic);
+                    delivery.remove(id);
+                    outcome.discard(handler);
                 }
+            }
+            if !delivery.is_of(&self.handlers) {
+                return;
             }
         }
     }

@@ -39,6 +39,8 @@ mod environment;
 mod examples;
 mod forgery;
 mod gone;
+mod handler_batches;
+mod handler_panics;
 mod handlers;
 mod ipsec;
 mod kernel;
