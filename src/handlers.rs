@@ -241,14 +241,15 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Notes how a call of a handler ended.
+    /// Notes the error that a handler returned.
     pub(crate) fn failed(&mut self, error: BoxError) {
         match self.first_error {
             None => self.first_error = Some(error),
-            Some(_) => self.discard(error),
+            Some(_) => self.discard_error(error),
         }
     }
 
+    /// Notes that a handler panicked, or something of a handler when it was dropped.
     pub(crate) fn panicked(&mut self, panic: Payload) {
         if self.first_panic.is_none() {
             self.first_panic = Some(panic);
@@ -256,6 +257,15 @@ impl Outcome {
             // The payload of a panic in the drop of a payload: to drop that too could go on without end.
             mem::forget(endless);
         }
+    }
+
+    /// Logs and drops an error that is not returned. Its text may panic as well.
+    fn discard_error(&mut self, error: BoxError) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| warn!(target: EVENTS, "a change handler failed: {error}")))
+        {
+            self.panicked(panic);
+        }
+        self.discard(error);
     }
 
     /// Drops something of the caller's, which may panic.
@@ -267,12 +277,73 @@ impl Outcome {
 
     /// The first error, or else the first panic that there was.
     pub(crate) fn into_result(mut self) -> Result<Option<BoxError>, Payload> {
-        let error = self.first_error.take();
         if self.first_panic.is_some() {
-            // Not while the panic unwinds: a second panic would end the process.
-            self.discard(error);
-            return self.first_panic.map_or(Ok(None), Err);
+            // Dropped now, not while the panic unwinds: a second panic then would end the process.
+            if let Some(error) = self.first_error.take() {
+                self.discard_error(error);
+            }
         }
-        Ok(error)
+        self.first_panic.map_or(Ok(self.first_error), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+    use crate::log_record::recorded;
+
+    /// An error whose text and whose drop panic.
+    #[derive(Debug)]
+    struct Bomb;
+
+    impl fmt::Display for Bomb {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("printed")
+        }
+    }
+
+    impl std::error::Error for Bomb {}
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped")
+        }
+    }
+
+    #[test]
+    fn second_error_is_logged() {
+        let (result, lines) = recorded(|| {
+            let mut outcome = Outcome::default();
+            outcome.failed("the first".into());
+            outcome.failed("the second".into());
+            outcome.into_result()
+        });
+        assert_eq!(result.unwrap().unwrap().to_string(), "the first");
+        assert_eq!(lines, ["WARN libteam::events: a change handler failed: the second"]);
+    }
+
+    #[test]
+    fn error_beside_a_panic_is_logged() {
+        let (result, lines) = recorded(|| {
+            let mut outcome = Outcome::default();
+            outcome.failed("the first".into());
+            outcome.panicked(Box::new("on purpose"));
+            outcome.into_result()
+        });
+        assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"on purpose"));
+        assert_eq!(lines, ["WARN libteam::events: a change handler failed: the first"]);
+    }
+
+    #[test]
+    fn second_error_that_panics_is_a_panic() {
+        let (result, _) = recorded(|| {
+            let mut outcome = Outcome::default();
+            outcome.failed("the first".into());
+            outcome.failed(Box::new(Bomb));
+            outcome.into_result()
+        });
+        assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"printed"));
     }
 }

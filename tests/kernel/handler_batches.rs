@@ -16,7 +16,7 @@ use crate::watch::{Replica, all_links, assert_silent, listen, team_with, told};
 /// The most batches that one call of `handle_events` may deliver.
 const MAX_BATCHES: usize = 16;
 
-/// Opens `team0` twice; the second handle has nothing to report either.
+/// Opens `team0` twice; neither handle has anything to report.
 fn two_handles() -> (TeamHandle, TeamHandle) {
     let team = team_with(Mode::RoundRobin, &[]);
     (team, all_links().open("team0").unwrap())
@@ -25,14 +25,14 @@ fn two_handles() -> (TeamHandle, TeamHandle) {
 /// Sends `team` to the receiver, puts `spare` in its place, and keeps `spare` from being used a second time.
 fn replace(team: &mut TeamHandle, spare: &mut Option<TeamHandle>, keep: &Sender<TeamHandle>) -> Result<(), BoxError> {
     let Some(spare) = spare.take() else { return Ok(()) };
-    keep.send(mem::replace(team, spare)).map_err(|_| "the test ended".into())
+    keep.send(mem::replace(team, spare)).map_err(|_| "the receiver is gone".into())
 }
 
 #[test]
 fn endless_nested_batches_do_not_keep_a_call_from_returning() {
+    const LAST: u32 = 200;
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    const LAST: u32 = 200;
     team.add_handler(ALL, |team, changes| {
         let newest = counts(changes).last().copied().unwrap_or(LAST);
         if newest < LAST {
@@ -109,8 +109,10 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
         let batches: Vec<Changes> = heard.try_iter().collect();
         assert!(batches.len() <= MAX_BATCHES, "call {call} delivered {} batches", batches.len());
         // It panics unless each change starts where the one before it ended.
-        batches.iter().for_each(|changes| replica.hear(changes));
-        assert!(batches.iter().all(|changes| counts(changes).len() == 1), "an option is in a batch once");
+        for changes in &batches {
+            replica.hear(changes);
+            assert_eq!(counts(changes).len(), 1, "an option is in a batch once");
+        }
     }
     goes_on.store(false, Ordering::Relaxed);
     let mut calls = 0;
@@ -119,7 +121,9 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
         calls += 1;
     }
     assert!(calls <= 2, "{calls} calls to deliver what waits");
-    heard.try_iter().for_each(|changes| replica.hear(&changes));
+    for changes in heard.try_iter() {
+        replica.hear(&changes);
+    }
     assert_eq!(replica, Replica::of(&team));
     assert_eq!(team.option(&count()).unwrap().value().to_string(), reported.try_iter().last().unwrap().to_string());
 }
@@ -316,7 +320,7 @@ fn replaced_handle_asked_inside_the_handler_delivers_later() {
         let mut own = mem::replace(team, spare);
         set_count(&mut own, 2);
         assert_eq!(counts(&own.handle_events()?), [2]);
-        keep.send(own).map_err(|_| "the test ended".into())
+        keep.send(own).map_err(|_| "the receiver is gone".into())
     });
     let heard = listen(&mut team);
     set_count(&mut team, 1);

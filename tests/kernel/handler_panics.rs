@@ -53,7 +53,7 @@ fn text(panic: &(dyn Any + Send)) -> &str {
 
 /// Registers handlers around those that `add` registers, and panics unless all of them get the batch, the call panics
 /// with this text, and the next call returns what the first one would have returned.
-fn assert_costs_nobody_the_batch(expected: &str, add: impl FnOnce(&mut TeamHandle)) {
+fn assert_others_get_the_batch(expected: &str, add: impl FnOnce(&mut TeamHandle)) {
     let mut team = team_with(Mode::RoundRobin, &[]);
     let before = listen(&mut team);
     add(&mut team);
@@ -92,25 +92,25 @@ fn add_one_that_removes_itself(team: &mut TeamHandle, result: fn() -> Result<(),
 }
 
 #[test]
-fn bomb_of_a_handler_that_removed_itself_costs_nobody_the_batch() {
+fn drop_panic_of_self_removed_handler_spares_others() {
     enter();
-    assert_costs_nobody_the_batch("dropped with a removed handler", |team| {
+    assert_others_get_the_batch("dropped with a removed handler", |team| {
         add_one_that_removes_itself(team, || Ok(()));
     });
 }
 
 #[test]
-fn bomb_of_a_removed_handler_that_failed_costs_nobody_the_batch() {
+fn drop_panic_of_failed_removed_handler_spares_others() {
     enter();
-    assert_costs_nobody_the_batch("dropped with a removed handler", |team| {
+    assert_others_get_the_batch("dropped with a removed handler", |team| {
         add_one_that_removes_itself(team, || Err("on purpose".into()));
     });
 }
 
 #[test]
-fn bomb_of_a_handler_that_panicked_costs_nobody_the_batch() {
+fn drop_panic_of_panicked_handler_spares_others() {
     enter();
-    assert_costs_nobody_the_batch("the handler's own", |team| {
+    assert_others_get_the_batch("the handler's own", |team| {
         let bomb = Bomb("dropped with a handler that panicked");
         team.add_handler(ALL, move |_, _| {
             let _owned = &bomb;
@@ -120,9 +120,9 @@ fn bomb_of_a_handler_that_panicked_costs_nobody_the_batch() {
 }
 
 #[test]
-fn bomb_in_a_second_error_costs_nobody_the_batch() {
+fn drop_panic_of_second_error_spares_others() {
     enter();
-    assert_costs_nobody_the_batch("dropped as a second error", |team| {
+    assert_others_get_the_batch("dropped as a second error", |team| {
         for error in ["dropped as the first error", "dropped as a second error"] {
             let mut fails = true;
             team.add_handler(
@@ -136,9 +136,9 @@ fn bomb_in_a_second_error_costs_nobody_the_batch() {
 }
 
 #[test]
-fn bomb_in_the_first_error_costs_nobody_the_batch_when_another_panics() {
+fn drop_panic_of_error_beside_a_panic_spares_others() {
     enter();
-    assert_costs_nobody_the_batch("on purpose", |team| {
+    assert_others_get_the_batch("on purpose", |team| {
         let mut fails = true;
         team.add_handler(ALL, move |_, _| {
             if std::mem::take(&mut fails) { Err(Bomb("dropped as an error").into()) } else { Ok(()) }
@@ -148,25 +148,25 @@ fn bomb_in_the_first_error_costs_nobody_the_batch_when_another_panics() {
 }
 
 #[test]
-fn bomb_in_a_second_panic_costs_nobody_the_batch() {
+fn drop_panic_of_second_payload_spares_others() {
     enter();
-    assert_costs_nobody_the_batch("on purpose", |team| {
+    assert_others_get_the_batch("on purpose", |team| {
         team.add_handler(ALL, |_, _| panic!("on purpose"));
         team.add_handler(ALL, |_, _| panic_any(Bomb("dropped as a panic's payload")));
     });
 }
 
 #[test]
-fn bombs_without_end_in_a_second_panic_cost_nobody_the_batch() {
+fn endless_drop_panics_of_second_payload_spare_others() {
     enter();
-    assert_costs_nobody_the_batch("on purpose", |team| {
+    assert_others_get_the_batch("on purpose", |team| {
         team.add_handler(ALL, |_, _| panic!("on purpose"));
         team.add_handler(ALL, |_, _| panic_any(Chain));
     });
 }
 
 #[test]
-fn bombs_of_a_handle_dropped_by_its_handler_leave_the_caller_the_changes() {
+fn drop_panics_of_replaced_handle_leave_the_changes() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let mut other = Some(all_links().open("team0").unwrap());
