@@ -16,9 +16,12 @@ use crate::session::Session;
 
 /// One team device under control: commands go through it, and it follows every change.
 ///
-/// The handle keeps a cache of the namespace's links and of the team's ports and options. Reading the cache costs no
-/// system call. It is brought up to date by [`handle_events`](Self::handle_events), and by each command, so that a
-/// command's effect can be read at once; what a command's update found is told by the next `handle_events`.
+/// The handle keeps a cache of the team's ports and options, of the team's own link and of its ports' links; with
+/// [`LinkScope::All`](crate::LinkScope::All), of all links of the network namespace. Reading the cache costs no system
+/// call. [`handle_events`](Self::handle_events) brings the cache up to date, and so does each command. After a command
+/// the cache holds what the kernel announced before it acknowledged the command: ports, options, names, addresses. The
+/// kernel announces a carrier later, and that of a link that is down not at all: see
+/// [`set_carrier`](Self::set_carrier). The next `handle_events` returns what the update by a command found.
 ///
 /// Dropping the handle closes its sockets and leaves the device as it is.
 ///

@@ -83,5 +83,6 @@ mod teamnl;
 mod teamnl_monitor;
 mod teamnl_usage;
 mod two_libraries;
+mod unannounced;
 mod unheard;
 mod vlans;
