@@ -185,13 +185,17 @@ impl<H> Delivery<H> {
         let is_in_place = self.is_of(handlers);
         let mut queue = lock(&self.queue);
         queue.is_delivering = false;
+        let mut failure = None;
         if !is_in_place && !queue.batches.is_empty() {
-            let signal = self.readiness.signal();
-            let warning =
-                |error: &_| warn!(target: EVENTS, "a handle that was replaced cannot be made readable: {error}");
-            queue.signal = signal.inspect_err(warning).ok();
+            match self.readiness.signal() {
+                Ok(signal) => queue.signal = Some(signal),
+                Err(error) => failure = Some(error),
+            }
         }
         drop(queue);
+        if let Some(error) = failure {
+            warn!(target: EVENTS, "a handle that was replaced inside a handler cannot be made readable: {error}");
+        }
         let queue = Arc::into_inner(self.queue).map(|queue| queue.into_inner().unwrap_or_else(PoisonError::into_inner));
         queue.into_iter().flat_map(|queue| queue.slots).filter_map(|slot| slot.handler).collect()
     }

@@ -108,6 +108,24 @@ fn drop_panic_of_failed_removed_handler_spares_others() {
 }
 
 #[test]
+fn drop_panic_in_remove_handler_leaves_the_handle_whole() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let heard = listen(&mut team);
+    let bomb = Bomb("dropped with a removed handler");
+    let id = team.add_handler(ALL, move |_, _| {
+        let _owned = &bomb;
+        Ok(())
+    });
+    let panic = catch_unwind(AssertUnwindSafe(|| team.remove_handler(id))).unwrap_err();
+    assert_eq!(text(&*panic), "dropped with a removed handler");
+    assert!(!team.remove_handler(id), "the handler is gone");
+    set_count(&mut team, 1);
+    assert_eq!(counts(&told(&mut team)), [1]);
+    assert_eq!(heard_counts(&heard), [[1]]);
+}
+
+#[test]
 fn drop_panic_of_panicked_handler_spares_others() {
     enter();
     assert_others_get_the_batch("the handler's own", |team| {
