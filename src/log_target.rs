@@ -33,7 +33,7 @@
 /// Lost notifications and interrupted dumps, and what is done about them.
 pub const RESYNC: &str = "libteam::resync";
 
-/// Events that are not believed or cannot be read.
+/// Events that are not believed or cannot be read, and errors of change handlers that no call returns.
 pub const EVENTS: &str = "libteam::events";
 
 /// Commands, dumps, and their answers.

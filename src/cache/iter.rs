@@ -1,6 +1,7 @@
 //! Iterators over the cache. They have names, and nothing to do when dropped, so that a command may follow in the body
 //! of `if let Some(port) = team.ports().find(…)`.
 
+use std::fmt;
 use std::iter::{Flatten, FusedIterator};
 
 use indexmap::IndexMap;
@@ -13,7 +14,7 @@ use crate::model::port::Port;
 macro_rules! iterator {
     ($(#[$doc:meta])* $name:ident over $inner:ty => $item:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone)]
         pub struct $name<'a>(pub(crate) $inner);
 
         impl<'a> Iterator for $name<'a> {
@@ -39,6 +40,13 @@ macro_rules! iterator {
         impl ExactSizeIterator for $name<'_> {}
 
         impl FusedIterator for $name<'_> {}
+
+        /// How many are left, without them: they can be very many.
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("left", &self.len()).finish_non_exhaustive()
+            }
+        }
     };
 }
 
@@ -67,7 +75,7 @@ impl<'a> Options<'a> {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct PortByPort<'a> {
     options: Flatten<indexmap::map::Values<'a, Option<IfIndex>, IndexMap<OptionId, TeamOption>>>,
     left: usize,

@@ -49,6 +49,15 @@ impl<T> Change<T> {
         Some(Self { before, after, removed, by_us, left, told })
     }
 
+    /// This change and a later one of the same thing as one; `None` if the thing was there neither before nor after.
+    pub(super) fn joined(self, later: Self) -> Option<Self> {
+        if self.before.is_none() && later.after().is_none() {
+            return None;
+        }
+        let (by_us, told) = (self.by_us || later.by_us, self.told | later.told);
+        Some(Self { before: self.before, by_us, told, ..later })
+    }
+
     /// The same change, made by this handle or not.
     pub(crate) fn made_by_us(self, by_us: bool) -> Self {
         Self { by_us, ..self }

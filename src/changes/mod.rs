@@ -6,7 +6,10 @@ mod link_change;
 #[cfg(feature = "serde")]
 mod serde_impls;
 
+use std::hash::Hash;
+
 use bitflags::bitflags;
+use indexmap::IndexMap;
 
 pub use change::Change;
 pub use link_change::LinkChange;
@@ -186,4 +189,31 @@ impl Changes {
         self.resynced |= later.resynced;
         self.inconsistent |= later.inconsistent;
     }
+
+    /// Makes one batch of this one and the one after it: one difference, in which each thing is once.
+    pub(crate) fn joined(self, later: Self) -> Self {
+        Self {
+            links: joined(self.links, later.links, Link::ifindex),
+            ports: joined(self.ports, later.ports, Port::ifindex),
+            options: joined(self.options, later.options, |option| option.id().clone()),
+            resynced: self.resynced || later.resynced,
+            inconsistent: self.inconsistent || later.inconsistent,
+        }
+    }
 }
+
+fn joined<K: Hash + Eq, T>(earlier: Vec<Change<T>>, later: Vec<Change<T>>, key: impl Fn(&T) -> K) -> Vec<Change<T>> {
+    let mut joined: IndexMap<K, Option<Change<T>>> =
+        earlier.into_iter().map(|change| (key(change.latest()), Some(change))).collect();
+    for change in later {
+        let entry = joined.entry(key(change.latest())).or_default();
+        *entry = match entry.take() {
+            Some(before) => before.joined(change),
+            None => Some(change),
+        };
+    }
+    joined.into_values().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ impl Error {
             Self::Timeout { .. } => ErrorKind::TimedOut,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Decode { .. } | Self::NoReply { .. } | Self::Overrun { .. } => ErrorKind::BadAnswer,
-            Self::Handler(_) => ErrorKind::Other,
+            Self::Handler { .. } => ErrorKind::Other,
         }
     }
 }

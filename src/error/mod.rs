@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub use self::kind::ErrorKind;
 use crate::bpf::BpfError;
+use crate::changes::Changes;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_type::{OptionType, ParseOptionError};
@@ -197,9 +198,15 @@ pub enum Error {
     /// A BPF program is not one that the kernel and the driver do with.
     #[error(transparent)]
     InvalidProgram(#[from] BpfError),
-    /// A change handler failed. All other handlers ran.
+    /// A change handler failed. All other handlers were called, and no change is lost: the error carries them.
     #[error("a change handler failed")]
-    Handler(#[source] BoxError),
+    Handler {
+        /// The first error that a handler returned.
+        source: BoxError,
+        /// What the call would have returned without the error: what was delivered to the handlers. No later call
+        /// returns it again.
+        changes: Changes,
+    },
 }
 
 impl Error {

@@ -4,6 +4,7 @@ mod cause;
 mod event;
 mod stream;
 
+use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -127,7 +128,6 @@ use crate::netlink::socket::NetlinkSocket;
 /// # Source
 ///
 /// `RTNLGRP_LINK`, `linux/rtnetlink.h`; `ENOBUFS`, netlink(7).
-#[derive(Debug)]
 pub struct LinkEvents {
     stream: LinkEventStream,
     readiness: Readiness,
@@ -305,6 +305,13 @@ impl SocketBuilder {
     pub fn link_events(&self) -> Result<LinkEvents> {
         let socket = self.listener(NETLINK_ROUTE)?.join(RTNLGRP_LINK);
         LinkEvents::over(socket.during(|| "joining the group of link events".to_owned())?)
+    }
+}
+
+/// How many events were read and wait to be taken, without the events.
+impl fmt::Debug for LinkEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkEvents").field("queued", &self.stream.queued()).finish_non_exhaustive()
     }
 }
 

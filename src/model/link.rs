@@ -107,13 +107,15 @@ impl Link {
         self.flags.contains(LinkFlags::UP)
     }
 
-    /// Whether the driver senses a carrier.
+    /// Whether the driver senses a carrier. The kernel does not announce a change of it while the link is down: then this
+    /// is as old as the kernel's last message about the link.
     #[must_use]
     pub fn has_carrier(&self) -> bool {
         self.carrier
     }
 
-    /// How often the carrier came or went since the link was made: shows a flap that was over before it was read.
+    /// How often the carrier came or went since the link was made: shows a flap that was over before it was read. Not
+    /// announced while the link is down, as [`has_carrier`](Self::has_carrier).
     #[must_use]
     pub fn carrier_changes(&self) -> u32 {
         self.carrier_changes
@@ -151,7 +153,8 @@ impl Link {
         self.rarities.as_ref()?.phys_port_id.as_deref()
     }
 
-    /// Further names by which the kernel finds the link, each up to 127 bytes.
+    /// Further names by which the kernel finds the link, each up to 127 bytes. Not announced while the link is down, as
+    /// [`has_carrier`](Self::has_carrier).
     pub fn alternative_names(&self) -> impl Iterator<Item = &str> {
         self.rarities.iter().flat_map(|rarities| &rarities.alternative_names).map(|name| &**name)
     }

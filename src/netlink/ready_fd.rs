@@ -1,17 +1,19 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 
 /// One descriptor that is readable while there is something to do: an event socket has data (or an overrun to
 /// tell), or work was left over.
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    epoll: Epoll,
+    epoll: Arc<Epoll>,
     is_pending: bool,
 }
 
@@ -22,7 +24,7 @@ impl Readiness {
         for socket in sockets {
             epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
         }
-        Ok(Self { epoll, is_pending: false })
+        Ok(Self { epoll: Arc::new(epoll), is_pending: false })
     }
 
     /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again. `socket` is one of them, the
@@ -42,6 +44,11 @@ impl Readiness {
             self.is_pending = pending;
         }
         Ok(())
+    }
+
+    /// Refers to the descriptor, for use where the handle that owns it is out of reach.
+    pub(crate) fn reference(&self) -> ReadinessRef {
+        ReadinessRef(Arc::clone(&self.epoll))
     }
 
     /// Waits until there is something to do; false when the time is over or a signal came.
@@ -77,5 +84,31 @@ pub(crate) fn poll_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Res
         Ok(_) => Ok(Poll::Readable),
         Err(Errno::EINTR) => Ok(Poll::Interrupted),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Refers to the descriptor of a handle that may be elsewhere by now.
+pub(crate) struct ReadinessRef(Arc<Epoll>);
+
+impl ReadinessRef {
+    /// Makes the descriptor readable until the signal is dropped, whether the handle still exists or not.
+    pub(crate) fn signal(&self) -> io::Result<Signal> {
+        let event = EventFd::from_value_and_flags(1, EfdFlags::EFD_CLOEXEC)?;
+        let signal = Signal { epoll: Arc::clone(&self.0), event };
+        signal.epoll.add(&signal.event, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        Ok(signal)
+    }
+}
+
+/// Keeps a descriptor readable.
+pub(crate) struct Signal {
+    epoll: Arc<Epoll>,
+    event: EventFd,
+}
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        // Closing the event is not enough where a forked process has it too.
+        let _ = self.epoll.delete(&self.event);
     }
 }

@@ -10,6 +10,7 @@ mod route;
 mod rule;
 mod traffic_control;
 
+use std::fmt;
 use std::os::fd::AsFd;
 
 use netlink_packet_route::RouteNetlinkMessage;
@@ -64,7 +65,6 @@ const KIND_GET: u16 = 2;
 /// # Source
 ///
 /// rtnetlink(7).
-#[derive(Debug)]
 pub struct RtnlSocket {
     socket: RequestSocket,
 }
@@ -205,6 +205,12 @@ impl RtnlSocket {
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
         let op = format!("dump {}", request.message_type());
         self.socket.collect(Request::dump(&op, request), |frame| packet::read_any(frame).map(Some)).during(|| op)
+    }
+}
+
+impl fmt::Debug for RtnlSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.socket.fmt_as("RtnlSocket", f)
     }
 }
 

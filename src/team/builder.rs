@@ -122,8 +122,10 @@ impl TeamBuilder {
         self
     }
 
-    /// How long to wait for the kernel's answer to one request; 5 seconds by default. See
-    /// [`SocketBuilder::command_timeout`].
+    /// How long to wait for the kernel's answer to one request; 5 seconds by default.
+    ///
+    /// This does not limit how long a call takes: sending a request can wait for the kernel's rtnl lock, and one call can
+    /// send several requests. See [`SocketBuilder::command_timeout`].
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.sockets = self.sockets.command_timeout(timeout);
         self

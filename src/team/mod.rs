@@ -15,6 +15,7 @@ mod ports;
 pub(crate) mod session;
 mod set_results;
 
+use std::fmt;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -31,9 +32,12 @@ use crate::team::session::Session;
 
 /// One team device under control: commands go through it, and it follows every change.
 ///
-/// The handle keeps a cache of the namespace's links and of the team's ports and options. Reading the cache costs no
-/// system call. It is brought up to date by [`handle_events`](Self::handle_events), and by each command, so that a
-/// command's effect can be read at once; what a command's update found is told by the next `handle_events`.
+/// The handle keeps a cache of the team's ports and options, of the team's own link and of its ports' links; with
+/// [`LinkScope::All`](crate::LinkScope::All), of all links of the network namespace. Reading the cache costs no system
+/// call. [`handle_events`](Self::handle_events) brings the cache up to date, and so does each command. After a command
+/// the cache holds what the kernel announced before it acknowledged the command: ports, options, names, addresses. The
+/// kernel announces a carrier later, and that of a link that is down not at all: see
+/// [`set_carrier`](Self::set_carrier). The next `handle_events` returns what the update by a command found.
 ///
 /// Dropping the handle closes its sockets and leaves the device as it is.
 ///
@@ -70,7 +74,6 @@ use crate::team::session::Session;
 #[doc(alias = "team_handle")]
 #[doc(alias = "team_alloc")]
 #[doc(alias = "team_free")]
-#[derive(Debug)]
 pub struct TeamHandle {
     pub(crate) session: Session,
     readiness: Readiness,
@@ -288,12 +291,24 @@ impl TeamHandle {
 
     /// Makes the descriptor readable while there is work that no socket announces.
     pub(crate) fn settle_readiness(&mut self) -> Result<()> {
-        self.set_pending(self.session.has_work())
+        self.set_pending(self.session.has_work() || self.handlers.has_work())
     }
 
     fn set_pending(&mut self, pending: bool) -> Result<()> {
         let socket = self.session.event_socket();
         self.readiness.set_pending(socket, pending).during(|| "setting the handle's readiness".to_owned())
+    }
+}
+
+/// What identifies the team, without the cache: that can be very long.
+impl fmt::Debug for TeamHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TeamHandle")
+            .field("name", &self.name())
+            .field("ifindex", &self.team_ifindex())
+            .field("mode", &self.mode())
+            .field("ports", &self.ports().len())
+            .finish_non_exhaustive()
     }
 }
 

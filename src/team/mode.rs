@@ -122,9 +122,12 @@ impl TeamHandle {
 
     /// Gives the team device a carrier, or takes it.
     ///
-    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer follows the ports. The
-    /// kernel tells of a carrier a moment later, and of that of a device that is down not at all: until then
-    /// [`carrier`](Self::carrier) is the old one.
+    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer follows the ports.
+    ///
+    /// [`carrier`](Self::carrier) does not show the effect when this returns. If the team is up, the kernel announces the
+    /// carrier a moment later, and [`handle_events`](Self::handle_events) reports it. If the team is down, the kernel
+    /// does not announce the carrier: `carrier` keeps the old value until the kernel sends the next message about the
+    /// team's link, as when the team is set up, or until [`refresh`](Self::refresh).
     ///
     /// # Errors
     ///

@@ -12,14 +12,14 @@ use crate::effort::patience;
 use crate::netns::{enter, ip, without};
 use crate::watch::{all_links, assert_silent, team_with, told};
 
-fn is_readable(team: &TeamHandle) -> bool {
+pub(crate) fn is_readable(team: &TeamHandle) -> bool {
     let descriptor = team.as_fd();
     let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
     poll(&mut descriptors, Some(&Timespec::default())).unwrap() == 1
 }
 
 /// Panics unless poll(2) and `wait` agree on this.
-fn assert_readable(team: &mut TeamHandle, readable: bool) {
+pub(crate) fn assert_readable(team: &mut TeamHandle, readable: bool) {
     assert_eq!(is_readable(team), readable);
     assert_eq!(team.wait(Some(Duration::ZERO)).unwrap(), readable);
     assert_eq!(is_readable(team), readable);
@@ -178,10 +178,10 @@ fn waiting_ends_when_another_handle_changes_something() {
 }
 
 /// An epoll that tells of each event once, as that of mio and tokio does.
-struct Edges(OwnedFd);
+pub(crate) struct Edges(OwnedFd);
 
 impl Edges {
-    fn of(team: &TeamHandle) -> Self {
+    pub(crate) fn of(team: &TeamHandle) -> Self {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&epoll, team, epoll::EventData::new_u64(0), flags).unwrap();
@@ -189,7 +189,7 @@ impl Edges {
     }
 
     /// Whether something came that was not told before.
-    fn came(&self) -> bool {
+    pub(crate) fn came(&self) -> bool {
         let mut events = Vec::with_capacity(1);
         epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events), Some(&Timespec::default())).unwrap() > 0
     }

@@ -62,6 +62,11 @@ impl LinkEventStream {
         self.queue.events.len() > 1 || self.queue.before_gap.is_some()
     }
 
+    /// How many events were read and not taken yet.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.events.len()
+    }
+
     /// The receive buffer's size in bytes as the kernel counts it.
     pub(crate) fn receive_buffer(&self) -> io::Result<usize> {
         self.socket.receive_buffer()

@@ -1,5 +1,7 @@
 //! The public connection for commands, whatever the protocol.
 
+use std::fmt;
+
 use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 
 use crate::error::Result;
@@ -11,10 +13,11 @@ use crate::netlink::request::{Request, RequestSocket};
 /// A synchronous connection to the kernel for the requests of any netlink protocol.
 ///
 /// It takes the message types of the `netlink-packet-*` crates: whatever implements the traits of
-/// netlink-packet-core. Each request has a deadline, each answer is matched to its request, and what the kernel says
-/// of an error is in the [`Error`](crate::Error), its own words and the offending attribute's place included. A dump
-/// that was interrupted is asked for again, where the kernel says so: rtnetlink and most of generic netlink mark such a
-/// dump, XFRM and connection tracking do not.
+/// netlink-packet-core. Waiting for an answer has a deadline: see
+/// [`command_timeout`](crate::SocketBuilder::command_timeout), also for what the deadline does not cover. Each answer is
+/// matched to its request, and what the kernel says of an error is in the [`Error`](crate::Error), its own words and the
+/// offending attribute's place included. A dump that was interrupted is asked for again, where the kernel says so:
+/// rtnetlink and most of generic netlink mark such a dump, XFRM and connection tracking do not.
 ///
 /// After an error, even after a panic of the message type's decoder, what is left of the answer is read away, and the
 /// next request is answered as if nothing had been.
@@ -43,7 +46,6 @@ use crate::netlink::request::{Request, RequestSocket};
 /// # Source
 ///
 /// netlink(7); `NLM_F_DUMP_INTR` and `NETLINK_EXT_ACK`, `linux/netlink.h`.
-#[derive(Debug)]
 pub struct NetlinkConnection {
     socket: RequestSocket,
 }
@@ -201,6 +203,13 @@ impl NetlinkConnection {
     {
         let op = describe(&message);
         self.socket.collect(Request::dump(&op, message), |frame| frame.parse().map(Some)).during(|| op)
+    }
+}
+
+/// The settings, without the socket.
+impl fmt::Debug for NetlinkConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.socket.fmt_as("NetlinkConnection", f)
     }
 }
 

@@ -1,6 +1,6 @@
-use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
+use std::{fmt, io};
 
 use log::{debug, trace, warn};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable};
@@ -29,7 +29,6 @@ const ACK_COST: usize = 2048;
 const MAX_LATE_READS: usize = MAX_BATCH;
 
 /// A socket for requests: sends them, matches their replies, keeps the deadline.
-#[derive(Debug)]
 pub(crate) struct RequestSocket {
     transport: Box<dyn Transport>,
     sequence: u32,
@@ -118,6 +117,14 @@ impl<'a> Request<'a> {
 impl RequestSocket {
     pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration, dumps: DumpPolicy) -> Self {
         Self { transport: Box::new(transport), sequence: 0, timeout, dumps, unread: false }
+    }
+
+    /// Formats the settings of the socket as those of the public type that owns it.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("dump_attempts", &self.dumps.attempts)
+            .field("interrupted", &self.dumps.interrupted)
+            .finish_non_exhaustive()
     }
 
     /// Sends a request and passes its reply to `part`, up to its end or acknowledgement.
@@ -410,6 +417,12 @@ fn messages<'a>(batch: &'a Batch, buffer: &'a Buffer) -> impl Iterator<Item = Re
         Datagram::Whole(bytes) => frames(bytes),
         Datagram::CutOff { .. } | Datagram::Foreign { .. } => frames(&[]),
     })
+}
+
+impl fmt::Debug for RequestSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_as("RequestSocket", f)
+    }
 }
 
 #[cfg(test)]

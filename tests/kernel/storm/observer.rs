@@ -110,8 +110,10 @@ impl Observer {
                 numbers.resyncs += usize::from(changes.resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
-            Err(Error::Handler(error)) if error.to_string() == Meddler::ERROR => {
-                numbers.resyncs += usize::from(told.iter().any(|(_, changes)| changes.resynced()));
+            Err(Error::Handler { source, changes, .. }) if source.to_string() == Meddler::ERROR => {
+                assert_same(&changes, &told);
+                numbers.resyncs += usize::from(changes.resynced());
+                numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
             Err(error) => panic!("{error:?}"),
         }

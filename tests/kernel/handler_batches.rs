@@ -1,0 +1,354 @@
+//! Batches of changes that wait for the change handlers: their order, their number, and the handle that they belong to.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use libteam::{BoxError, Changes, Mode, Result, TeamHandle};
+
+use crate::handlers::{ALL, count, counts, heard_counts, set_count};
+use crate::netns::enter;
+use crate::readiness::{Edges, assert_readable, is_readable};
+use crate::watch::{Replica, all_links, assert_silent, listen, team_with, told};
+
+/// The most batches that one call of `handle_events` may deliver.
+const MAX_BATCHES: usize = 16;
+
+/// Opens `team0` twice; neither handle has anything to report.
+fn two_handles() -> (TeamHandle, TeamHandle) {
+    let team = team_with(Mode::RoundRobin, &[]);
+    (team, all_links().open("team0").unwrap())
+}
+
+/// Sends `team` to the receiver, puts `spare` in its place, and keeps `spare` from being used a second time.
+fn replace(team: &mut TeamHandle, spare: &mut Option<TeamHandle>, keep: &Sender<TeamHandle>) -> Result<(), BoxError> {
+    let Some(spare) = spare.take() else { return Ok(()) };
+    keep.send(mem::replace(team, spare)).map_err(|_| "the receiver is gone".into())
+}
+
+#[test]
+fn endless_nested_batches_do_not_keep_a_call_from_returning() {
+    const LAST: u32 = 200;
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ALL, |team, changes| {
+        let newest = counts(changes).last().copied().unwrap_or(LAST);
+        if newest < LAST {
+            set_count(team, newest + 1);
+            team.handle_events()?;
+        }
+        Ok(())
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    let mut returned = Vec::new();
+    while returned.last() != Some(&LAST) {
+        assert_readable(&mut team, true);
+        let changes = told(&mut team);
+        let batches = heard_counts(&heard);
+        assert!(batches.len() <= MAX_BATCHES, "one call delivered {} batches", batches.len());
+        assert_eq!(batches.concat(), counts(&changes), "the call returns what it delivered");
+        returned.extend(counts(&changes));
+    }
+    assert_eq!(returned, (1..=LAST).collect::<Vec<_>>(), "no batch is lost or out of order");
+    assert_readable(&mut team, false);
+    assert_silent(&mut team);
+}
+
+#[test]
+fn waiting_batch_is_an_edge_after_each_call() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let edges = Edges::of(&team);
+    team.add_handler(ALL, |team, changes| {
+        let newest = counts(changes).last().copied().unwrap_or(100);
+        if newest < 100 {
+            set_count(team, newest + 1);
+            team.handle_events()?;
+        }
+        Ok(())
+    });
+    set_count(&mut team, 1);
+    let mut calls = 0;
+    while edges.came() {
+        told(&mut team);
+        calls += 1;
+    }
+    assert!(calls > 100 / MAX_BATCHES, "{calls} calls");
+    assert_eq!(team.notify_peers_count(), Some(100));
+    assert_silent(&mut team);
+}
+
+#[test]
+fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let mut replica = Replica::of(&team);
+    let (report, reported) = channel();
+    // Each batch leads to three others, for as long as this goes on.
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let still_goes_on = Arc::clone(&goes_on);
+    let mut next = 1;
+    team.add_handler(ALL, move |team, _| {
+        for _ in 0..3 {
+            if still_goes_on.load(Ordering::Relaxed) {
+                next += 1;
+                set_count(team, next);
+                assert_eq!(counts(&team.handle_events()?), [next]);
+            }
+        }
+        Ok(report.send(next)?)
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    for call in 0..40 {
+        let changes = told(&mut team);
+        assert!(counts(&changes).len() <= MAX_BATCHES, "call {call} returns {}", counts(&changes).len());
+        let batches: Vec<Changes> = heard.try_iter().collect();
+        assert!(batches.len() <= MAX_BATCHES, "call {call} delivered {} batches", batches.len());
+        // It panics unless each change starts where the one before it ended.
+        for changes in &batches {
+            replica.hear(changes);
+            assert_eq!(counts(changes).len(), 1, "an option is in a batch once");
+        }
+    }
+    goes_on.store(false, Ordering::Relaxed);
+    let mut calls = 0;
+    while team.wait(Some(Duration::ZERO)).unwrap() {
+        told(&mut team);
+        calls += 1;
+    }
+    assert!(calls <= 2, "{calls} calls to deliver what waits");
+    for changes in heard.try_iter() {
+        replica.hear(&changes);
+    }
+    assert_eq!(replica, Replica::of(&team));
+    assert_eq!(team.option(&count()).unwrap().value().to_string(), reported.try_iter().last().unwrap().to_string());
+}
+
+#[test]
+fn nested_loop_ends_when_nothing_is_new() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ALL, |team, changes| {
+        if counts(changes) == [1] {
+            set_count(team, 2);
+            for round in 0.. {
+                if !team.wait(Some(Duration::ZERO))? {
+                    break;
+                }
+                team.handle_events()?;
+                assert!(round < 10, "the descriptor stays readable inside a handler");
+            }
+        }
+        Ok(())
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert_eq!(counts(&told(&mut team)), [1, 2]);
+    assert_eq!(heard_counts(&heard), [[1], [2]]);
+}
+
+#[test]
+fn handler_added_after_a_batch_was_taken_does_not_get_it() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let (send, heard_by_added) = channel();
+    team.add_handler(ALL, move |team, changes| {
+        if counts(changes) == [1] {
+            set_count(team, 2);
+            team.handle_events()?;
+            let send = send.clone();
+            team.add_handler(ALL, move |_, changes| Ok(send.send(changes.clone())?));
+        }
+        Ok(())
+    });
+    set_count(&mut team, 1);
+    told(&mut team);
+    set_count(&mut team, 3);
+    told(&mut team);
+    assert_eq!(heard_counts(&heard_by_added), [[3]]);
+}
+
+/// A handle whose second of three handlers replaced it with another one, and what each of the three was called with.
+struct Replaced {
+    kept: TeamHandle,
+    in_place: TeamHandle,
+    heard: [Receiver<Changes>; 3],
+    returned: Changes,
+}
+
+impl Replaced {
+    /// Inside the handler, `work` is done before the handle is replaced.
+    fn after(work: fn(&mut TeamHandle) -> Result<()>) -> Self {
+        let (mut team, spare) = two_handles();
+        let (keep, kept) = channel();
+        let (send, own) = channel();
+        let before = listen(&mut team);
+        let mut spare = Some(spare);
+        team.add_handler(ALL, move |team, changes| {
+            send.send(changes.clone())?;
+            if spare.is_some() {
+                work(team)?;
+            }
+            replace(team, &mut spare, &keep)
+        });
+        let after = listen(&mut team);
+        set_count(&mut team, 1);
+        let returned = told(&mut team);
+        Self { kept: kept.try_recv().unwrap(), in_place: team, heard: [before, own, after], returned }
+    }
+
+    fn heard_counts(&self) -> [Vec<Vec<u32>>; 3] {
+        self.heard.each_ref().map(heard_counts)
+    }
+}
+
+#[test]
+fn replaced_handle_delivers_its_queue_in_order() {
+    enter();
+    let mut replaced = Replaced::after(|team| {
+        set_count(team, 2);
+        team.handle_events().map(drop)
+    });
+    assert_eq!(counts(&replaced.returned), [1]);
+    assert_readable(&mut replaced.kept, true);
+    set_count(&mut replaced.kept, 3);
+    assert_eq!(counts(&told(&mut replaced.kept)), [2, 3]);
+    let all = vec![vec![1], vec![2], vec![3]];
+    assert_eq!(replaced.heard_counts(), [all.clone(), all.clone(), all]);
+    assert_readable(&mut replaced.kept, false);
+    assert_silent(&mut replaced.kept);
+    assert_eq!(counts(&told(&mut replaced.in_place)).last(), Some(&3), "the other handle works too");
+    assert_readable(&mut replaced.in_place, false);
+}
+
+#[test]
+fn replaced_handle_delivers_the_rest_of_a_batch() {
+    enter();
+    let mut replaced = Replaced::after(|_| Ok(()));
+    assert_eq!(replaced.heard_counts(), [vec![vec![1]], vec![vec![1]], vec![]]);
+    assert!(is_readable(&replaced.kept), "a handler has not got the batch");
+    assert_silent(&mut replaced.kept);
+    assert_eq!(replaced.heard_counts(), [vec![], vec![], vec![vec![1]]]);
+    assert_readable(&mut replaced.kept, false);
+    set_count(&mut replaced.kept, 2);
+    told(&mut replaced.kept);
+    assert_eq!(replaced.heard_counts(), [vec![vec![2]], vec![vec![2]], vec![vec![2]]], "each handler is still there");
+}
+
+#[test]
+fn replaced_handle_is_an_edge_once() {
+    enter();
+    let (mut team, spare) = two_handles();
+    let edges = Edges::of(&team);
+    let (keep, kept) = channel();
+    let mut spare = Some(spare);
+    team.add_handler(ALL, move |team, _| replace(team, &mut spare, &keep));
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert!(edges.came());
+    told(&mut team);
+    assert!(edges.came(), "the batch that waits is announced");
+    let mut kept = kept.try_recv().unwrap();
+    assert_silent(&mut kept);
+    assert!(!edges.came());
+    assert_eq!(heard_counts(&heard), [[1]]);
+}
+
+#[test]
+fn swapped_handle_delivers_its_queue_in_order() {
+    enter();
+    let (mut team, other) = two_handles();
+    let elsewhere = Arc::new(Mutex::new(other));
+    let other = Arc::clone(&elsewhere);
+    let mut is_first = true;
+    let id = team.add_handler(ALL, move |team, _| {
+        if mem::take(&mut is_first) {
+            set_count(team, 2);
+            team.handle_events()?;
+            set_count(team, 3);
+            team.handle_events()?;
+            mem::swap(team, &mut *other.lock().unwrap());
+        }
+        Ok(())
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert_eq!(counts(&told(&mut team)), [1]);
+    let mut swapped = elsewhere.lock().unwrap();
+    assert_readable(&mut swapped, true);
+    set_count(&mut swapped, 4);
+    assert_eq!(counts(&told(&mut swapped)), [2, 3, 4]);
+    assert_eq!(heard_counts(&heard), [[1], [2], [3], [4]]);
+    assert!(swapped.remove_handler(id), "the handler is still there");
+}
+
+#[test]
+fn handle_that_is_swapped_back_goes_on() {
+    enter();
+    let (mut team, mut other) = two_handles();
+    let heard_by_other = listen(&mut other);
+    team.add_handler(ALL, move |team, changes| {
+        if counts(changes) == [1] {
+            mem::swap(team, &mut other);
+            team.handle_events()?;
+            mem::swap(team, &mut other);
+            set_count(team, 2);
+            team.handle_events()?;
+        }
+        Ok(())
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert_eq!(counts(&told(&mut team)), [1, 2]);
+    assert_eq!(heard_counts(&heard), [[1], [2]]);
+    assert_eq!(heard_counts(&heard_by_other), [[1]]);
+    assert_readable(&mut team, false);
+}
+
+#[test]
+fn replaced_handle_asked_inside_the_handler_delivers_later() {
+    enter();
+    let (mut team, spare) = two_handles();
+    let (keep, kept) = channel();
+    let mut spare = Some(spare);
+    team.add_handler(ALL, move |team, _| {
+        let Some(spare) = spare.take() else { return Ok(()) };
+        let mut own = mem::replace(team, spare);
+        set_count(&mut own, 2);
+        assert_eq!(counts(&own.handle_events()?), [2]);
+        keep.send(own).map_err(|_| "the receiver is gone".into())
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert_eq!(counts(&told(&mut team)), [1]);
+    let mut kept = kept.try_recv().unwrap();
+    assert_readable(&mut kept, true);
+    assert_eq!(counts(&told(&mut kept)), [2]);
+    assert_eq!(heard_counts(&heard), [[1], [2]]);
+    assert_readable(&mut kept, false);
+}
+
+#[test]
+fn replaced_handle_keeps_a_panicking_handler_out() {
+    enter();
+    let (mut team, spare) = two_handles();
+    let (keep, kept) = channel();
+    let mut spare = Some(spare);
+    let id = team.add_handler(ALL, move |team, _| {
+        replace(team, &mut spare, &keep)?;
+        panic!("on purpose")
+    });
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| team.handle_events())).unwrap_err();
+    let mut kept = kept.try_recv().unwrap();
+    assert_readable(&mut kept, true);
+    assert_silent(&mut kept);
+    assert_eq!(heard_counts(&heard), [[1]]);
+    assert!(!kept.remove_handler(id));
+    assert_eq!(counts(&told(&mut team))[..1], [1], "the caller gets the changes by its next call");
+}

@@ -1,0 +1,300 @@
+//! Change handlers that fail or panic, themselves or when something of theirs is dropped: neither the other handlers nor
+//! the caller lose the changes.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::mpsc::{Receiver, channel};
+
+use libteam::{BoxError, Changes, Error, HandlerId, Mode, Result, TeamHandle};
+
+use crate::handlers::{ALL, counts, heard_counts, set_count};
+use crate::netns::enter;
+use crate::readiness::assert_readable;
+use crate::watch::{all_links, assert_silent, listen, team_with, told};
+
+/// Panics when it is dropped.
+#[derive(Debug)]
+struct Bomb(&'static str);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("{}", self.0);
+    }
+}
+
+impl fmt::Display for Bomb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl StdError for Bomb {}
+
+/// A panic's payload that panics with another one of its kind when it is dropped.
+struct Chain;
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        panic_any(Self);
+    }
+}
+
+/// Calls it, which panics.
+fn panic_of(team: &mut TeamHandle, call: fn(&mut TeamHandle) -> Result<Changes>) -> Box<dyn Any + Send> {
+    catch_unwind(AssertUnwindSafe(|| call(team))).expect_err("a handler panicked")
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).expect("a text")
+}
+
+/// Registers handlers around those that `add` registers, and panics unless all of them get the batch, the call panics
+/// with this text, and the next call returns what the first one would have returned.
+fn assert_others_get_the_batch(expected: &str, add: impl FnOnce(&mut TeamHandle)) {
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let before = listen(&mut team);
+    add(&mut team);
+    let after = listen(&mut team);
+    set_count(&mut team, 1);
+    let panic = panic_of(&mut team, TeamHandle::handle_events);
+    assert_eq!(text(&*panic), expected);
+    assert_heard(&before, &after, &[1]);
+    assert_readable(&mut team, true);
+    assert_eq!(counts(&told(&mut team)), [1], "the next call returns the changes");
+    assert_heard(&before, &after, &[]);
+    assert_readable(&mut team, false);
+    assert_silent(&mut team);
+
+    set_count(&mut team, 2);
+    assert_eq!(counts(&told(&mut team)), [2], "the handle works as before");
+    assert_heard(&before, &after, &[2]);
+}
+
+/// Panics unless both were called with just these counts, each in a batch of its own.
+fn assert_heard(before: &Receiver<Changes>, after: &Receiver<Changes>, expected: &[u32]) {
+    let expected: Vec<Vec<u32>> = expected.iter().map(|&count| vec![count]).collect();
+    assert_eq!((heard_counts(before), heard_counts(after)), (expected.clone(), expected));
+}
+
+/// Registers a handler that owns a bomb and removes itself.
+fn add_one_that_removes_itself(team: &mut TeamHandle, result: fn() -> Result<(), BoxError>) {
+    let (tell, own_id) = channel::<HandlerId>();
+    let bomb = Bomb("dropped with a removed handler");
+    let id = team.add_handler(ALL, move |team, _| {
+        let _owned = &bomb;
+        assert!(team.remove_handler(own_id.try_recv()?));
+        result()
+    });
+    tell.send(id).unwrap();
+}
+
+#[test]
+fn drop_panic_of_self_removed_handler_spares_others() {
+    enter();
+    assert_others_get_the_batch("dropped with a removed handler", |team| {
+        add_one_that_removes_itself(team, || Ok(()));
+    });
+}
+
+#[test]
+fn drop_panic_of_failed_removed_handler_spares_others() {
+    enter();
+    assert_others_get_the_batch("dropped with a removed handler", |team| {
+        add_one_that_removes_itself(team, || Err("on purpose".into()));
+    });
+}
+
+#[test]
+fn drop_panic_in_remove_handler_leaves_the_handle_whole() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let heard = listen(&mut team);
+    let bomb = Bomb("dropped with a removed handler");
+    let id = team.add_handler(ALL, move |_, _| {
+        let _owned = &bomb;
+        Ok(())
+    });
+    let panic = catch_unwind(AssertUnwindSafe(|| team.remove_handler(id))).unwrap_err();
+    assert_eq!(text(&*panic), "dropped with a removed handler");
+    assert!(!team.remove_handler(id), "the handler is gone");
+    set_count(&mut team, 1);
+    assert_eq!(counts(&told(&mut team)), [1]);
+    assert_eq!(heard_counts(&heard), [[1]]);
+}
+
+#[test]
+fn drop_panic_of_panicked_handler_spares_others() {
+    enter();
+    assert_others_get_the_batch("the handler's own", |team| {
+        let bomb = Bomb("dropped with a handler that panicked");
+        team.add_handler(ALL, move |_, _| {
+            let _owned = &bomb;
+            panic!("the handler's own")
+        });
+    });
+}
+
+#[test]
+fn drop_panic_of_second_error_spares_others() {
+    enter();
+    assert_others_get_the_batch("dropped as a second error", |team| {
+        for error in ["dropped as the first error", "dropped as a second error"] {
+            let mut fails = true;
+            team.add_handler(
+                ALL,
+                move |_, _| {
+                    if std::mem::take(&mut fails) { Err(Bomb(error).into()) } else { Ok(()) }
+                },
+            );
+        }
+    });
+}
+
+#[test]
+fn drop_panic_of_error_beside_a_panic_spares_others() {
+    enter();
+    assert_others_get_the_batch("on purpose", |team| {
+        let mut fails = true;
+        team.add_handler(ALL, move |_, _| {
+            if std::mem::take(&mut fails) { Err(Bomb("dropped as an error").into()) } else { Ok(()) }
+        });
+        team.add_handler(ALL, |_, _| panic!("on purpose"));
+    });
+}
+
+#[test]
+fn drop_panic_of_second_payload_spares_others() {
+    enter();
+    assert_others_get_the_batch("on purpose", |team| {
+        team.add_handler(ALL, |_, _| panic!("on purpose"));
+        team.add_handler(ALL, |_, _| panic_any(Bomb("dropped as a panic's payload")));
+    });
+}
+
+#[test]
+fn endless_drop_panics_of_second_payload_spare_others() {
+    enter();
+    assert_others_get_the_batch("on purpose", |team| {
+        team.add_handler(ALL, |_, _| panic!("on purpose"));
+        team.add_handler(ALL, |_, _| panic_any(Chain));
+    });
+}
+
+#[test]
+fn drop_panics_of_replaced_handle_leave_the_changes() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let mut other = Some(all_links().open("team0").unwrap());
+    team.add_handler(ALL, move |team, _| {
+        *team = other.take().ok_or("it was called before")?;
+        Ok(())
+    });
+    for _ in 0..2 {
+        let bomb = Bomb("dropped with the handle");
+        team.add_handler(ALL, move |_, _| {
+            let _owned = &bomb;
+            Ok(())
+        });
+    }
+    set_count(&mut team, 1);
+    let panic = panic_of(&mut team, TeamHandle::handle_events);
+    assert_eq!(text(&*panic), "dropped with the handle");
+    assert_eq!(counts(&told(&mut team))[..1], [1]);
+}
+
+/// A handler panics in this call: the next call of `next` returns the changes, those since then too.
+fn assert_next_call_returns_the_changes(
+    call: fn(&mut TeamHandle) -> Result<Changes>,
+    next: fn(&mut TeamHandle) -> Result<Changes>,
+) {
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ALL, |_, _| panic!("on purpose"));
+    let heard = listen(&mut team);
+    set_count(&mut team, 1);
+    assert_eq!(text(&*panic_of(&mut team, call)), "on purpose");
+    assert_readable(&mut team, true);
+    set_count(&mut team, 2);
+    assert_eq!(counts(&next(&mut team).unwrap()), [1, 2]);
+    assert_eq!(heard_counts(&heard), [[1], [2]]);
+    assert_readable(&mut team, false);
+    assert_silent(&mut team);
+}
+
+#[test]
+fn panic_of_a_handler_leaves_the_changes_to_the_next_call() {
+    enter();
+    assert_next_call_returns_the_changes(TeamHandle::handle_events, TeamHandle::handle_events);
+}
+
+#[test]
+fn panic_of_a_handler_in_refresh_leaves_the_changes_to_the_next_call() {
+    enter();
+    assert_next_call_returns_the_changes(TeamHandle::refresh, TeamHandle::handle_events);
+}
+
+#[test]
+fn panic_of_a_handler_leaves_the_changes_to_the_next_refresh() {
+    enter();
+    assert_next_call_returns_the_changes(TeamHandle::handle_events, TeamHandle::refresh);
+}
+
+/// A handler fails in this call: the error carries what the call would have returned, and nothing returns it again.
+fn assert_error_carries_the_changes(call: fn(&mut TeamHandle) -> Result<Changes>) {
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let first_heard = listen(&mut team);
+    team.add_handler(ALL, |team, changes| {
+        if counts(changes) == [1] {
+            set_count(team, 2);
+            team.handle_events()?;
+        }
+        Err(format!("{:?} is refused", counts(changes)).into())
+    });
+    let last_heard = listen(&mut team);
+    set_count(&mut team, 1);
+    match call(&mut team) {
+        Err(Error::Handler { source, changes, .. }) => {
+            assert_eq!(source.to_string(), "[1] is refused", "the first error");
+            assert_eq!(counts(&changes), [1, 2]);
+        }
+        other => panic!("not a handler's error: {other:?}"),
+    }
+    assert_heard(&first_heard, &last_heard, &[1, 2]);
+    assert_readable(&mut team, false);
+    assert_silent(&mut team);
+    team.refresh().unwrap();
+}
+
+#[test]
+fn error_of_a_handler_carries_the_changes() {
+    enter();
+    assert_error_carries_the_changes(TeamHandle::handle_events);
+}
+
+#[test]
+fn error_of_a_handler_in_refresh_carries_the_changes() {
+    enter();
+    assert_error_carries_the_changes(TeamHandle::refresh);
+}
+
+#[test]
+fn error_of_a_handler_carries_what_a_panic_left() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.add_handler(ALL, |_, _| panic!("on purpose"));
+    set_count(&mut team, 1);
+    panic_of(&mut team, TeamHandle::handle_events);
+    team.add_handler(ALL, |_, _| Err("on purpose".into()));
+    set_count(&mut team, 2);
+    match team.handle_events() {
+        Err(Error::Handler { changes, .. }) => assert_eq!(counts(&changes), [1, 2]),
+        other => panic!("not a handler's error: {other:?}"),
+    }
+}
+
+#[test]
+fn size_of_an_error_stays_small() {
+    assert!(size_of::<Error>() <= 128, "{} bytes", size_of::<Error>());
+}

@@ -1,0 +1,64 @@
+//! What the kernel does not announce of a link that is down: the cache shows it after the link's next message, or after
+//! a refresh.
+
+use libteam::{IfIndex, LinkSettings, Mode, RtnlSocket, TeamHandle};
+
+use crate::netns::{dummies, enter, index, ip};
+use crate::watch::{all_links, assert_silent, hear_until, team_with, told};
+
+/// What the cache holds of a link that may be announced late.
+fn cached(team: &TeamHandle, ifindex: IfIndex) -> (Vec<String>, bool, u32) {
+    let link = team.link(ifindex).unwrap();
+    (link.alternative_names().map(str::to_owned).collect(), link.has_carrier(), link.carrier_changes())
+}
+
+/// Changes a link that is down in ways that the kernel does not announce, then brings the cache up to date.
+fn assert_cache_is_old_until(bring_up_to_date: fn(&mut TeamHandle)) {
+    dummies(&["d0"]);
+    let mut team = all_links().create("team0").unwrap();
+    let d0 = index("d0");
+    let before = cached(&team, d0);
+    ip("link property add dev d0 altname another");
+    ip("link set d0 carrier off");
+    assert_silent(&mut team);
+    assert_eq!(cached(&team, d0), before);
+    bring_up_to_date(&mut team);
+    let (_, had_carrier, carrier_changes) = before;
+    assert!(had_carrier, "a dummy device has a carrier");
+    assert_eq!(cached(&team, d0), (vec!["another".to_owned()], false, carrier_changes + 1));
+}
+
+#[test]
+fn link_that_is_down_is_old_until_its_next_message() {
+    enter();
+    assert_cache_is_old_until(|team| {
+        ip("link set d0 mtu 1400");
+        assert_eq!(told(team).links().len(), 1);
+    });
+}
+
+#[test]
+fn link_that_is_down_is_old_until_a_refresh() {
+    enter();
+    assert_cache_is_old_until(|team| assert_eq!(team.refresh().unwrap().links().len(), 1));
+}
+
+#[test]
+fn carrier_set_on_a_team_that_is_down_shows_after_a_refresh() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.set_carrier(true).unwrap();
+    assert_silent(&mut team);
+    assert_eq!(team.carrier(), Some(false));
+    team.refresh().unwrap();
+    assert_eq!(team.carrier(), Some(true));
+}
+
+#[test]
+fn carrier_set_on_a_team_that_is_down_shows_when_it_is_set_up() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    team.set_carrier(true).unwrap();
+    RtnlSocket::new().unwrap().set_link(team.team_ifindex(), &LinkSettings::new().up()).unwrap();
+    hear_until(&mut team, "the carrier", |team| team.carrier() == Some(true));
+}
