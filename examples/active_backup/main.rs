@@ -5,7 +5,8 @@
 //! cargo run --example active_backup -- --status team0.json   # asks the one that runs; --json for programs
 //! ```
 //!
-//! The configuration is a part of `teamd.conf(5)`; what is not listed here is an error.
+//! The configuration is a part of `teamd.conf(5)`; what is not listed here is an error, and so is a key that is given
+//! twice. A list of link watchers is not supported, and names have at most 15 bytes, as those of links have.
 //!
 //! ```json
 //! {
@@ -47,6 +48,8 @@ mod config;
 mod daemon;
 mod hwaddr;
 mod members;
+mod names;
+mod object;
 mod say;
 mod status;
 mod team;

@@ -25,6 +25,7 @@ mod wire;
 mod xfrm;
 
 mod active_backup;
+mod active_backup_config;
 mod active_backup_links;
 mod active_backup_program;
 mod announce;
