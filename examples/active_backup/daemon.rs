@@ -7,8 +7,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libteam::{ErrorKind, LinkEvents, LinkRecord, RtnlSocket};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 
@@ -16,7 +14,9 @@ use crate::Result;
 use crate::config::Config;
 use crate::report::Report;
 use crate::say::say;
-use crate::status::{PortStatus, Server, Status};
+use crate::server::Server;
+use crate::signals::Signals;
+use crate::status::{PortStatus, Status};
 use crate::team::Team;
 
 /// What failed is tried again after this, and at the next event.
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 struct Daemon<'a> {
     config: &'a Config,
-    signals: SignalFd,
+    signals: Signals,
     links: LinkEvents,
     rtnl: RtnlSocket,
     server: Server,
@@ -55,12 +55,10 @@ pub(crate) fn run(config: &Config, socket: &Path, keep: bool) -> Result<()> {
 impl<'a> Daemon<'a> {
     /// What cannot be had now is an error; later it is waited for.
     fn start(config: &'a Config, socket: &Path) -> Result<Self> {
-        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
-        signals.thread_block()?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Ok(Self {
             config,
-            signals: SignalFd::with_flags(&signals, flags)?,
+            // First: a signal that comes while this starts ends it in order. Nothing below waits without a limit.
+            signals: Signals::open()?,
             // Before anything is asked: what happens from now on is heard.
             links: LinkEvents::new()?,
             rtnl: RtnlSocket::new()?,
@@ -86,7 +84,7 @@ impl<'a> Daemon<'a> {
                 Ok(()) => {}
             }
             self.wait()?;
-            if self.signals.read_signal()?.is_some() {
+            if self.signals.is_end()? {
                 return Ok(());
             }
         }

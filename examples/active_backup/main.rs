@@ -1,7 +1,7 @@
 //! A daemon that keeps a team in the mode `activebackup`: the kernel sends over one port, and this program chooses which.
 //!
 //! ```sh
-//! cargo run --example active_backup -- team0.json            # until SIGTERM or SIGINT
+//! cargo run --example active_backup -- team0.json            # until SIGTERM, SIGINT or SIGQUIT
 //! cargo run --example active_backup -- --status team0.json   # asks the one that runs; --json for programs
 //! ```
 //!
@@ -38,6 +38,10 @@
 //!   was killed and started again. Setting it up, and its addresses, are somebody else's.
 //! - At the end a team that this program created is deleted, and its ports are what they were, set down; `--keep` keeps
 //!   it. A team that was there before stays as it is: its traffic goes on.
+//! - SIGHUP is ignored, as teamd ignores it: another configuration needs a restart, which leaves the traffic where it is
+//!   with `--keep`.
+//! - Only one daemon uses a socket: it holds a lock (`flock(2)`) on the file that has the socket's name and `.lock`, which
+//!   stays when it ends.
 //!
 //! To link this into a daemon of your own: `daemon` is the loop and the only place that waits, `team` the decisions,
 //! `members` which links are ports, `watch` the delays, `hwaddr` the addresses, `announcer` the repetitions, `status` what
@@ -51,6 +55,8 @@ mod members;
 mod names;
 mod object;
 mod say;
+mod server;
+mod signals;
 mod status;
 mod team;
 mod watch;

@@ -19,7 +19,7 @@ use crate::tool::{example, run};
 fn at_the_end_a_created_team_is_deleted_unless_it_is_to_be_kept() {
     enter();
     cables(2);
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
         let mut daemon = Daemon::start(&two_ports());
         daemon.until_active("eth1");
         wait_until("the address is set", || hwaddr("eth2") == TEAM_HWADDR);

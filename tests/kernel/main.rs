@@ -26,6 +26,7 @@ mod xfrm;
 
 mod active_backup;
 mod active_backup_config;
+mod active_backup_hung;
 mod active_backup_links;
 mod active_backup_program;
 mod announce;
