@@ -108,6 +108,8 @@ enum LinkWatchName {
 pub(crate) struct Port {
     pub(crate) prio: i32,
     pub(crate) sticky: bool,
+    /// For the driver's queue override.
+    pub(crate) queue_id: Option<u16>,
     #[serde(deserialize_with = "some_object")]
     link_watch: Option<LinkWatch>,
 }

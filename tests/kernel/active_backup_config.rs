@@ -5,13 +5,14 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use libteam::TeamHandle;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, config};
+use crate::daemon::{Daemon, cables, config, two_ports, wait_until};
 use crate::directory::Directory;
 use crate::effort::patience;
-use crate::netns::{enter, ip_json};
+use crate::netns::{enter, index, ip, ip_json};
 use crate::tool::example;
 
 /// Runs the daemon with this text as its configuration; returns what it writes. Panics unless it ends with status 1.
@@ -118,4 +119,50 @@ fn name_that_no_link_can_have_is_refused() {
     let longest = json!({"device": "fifteen-bytes-x", "runner": {"name": "activebackup"}, "ports": {"\u{e4}": {}}});
     let mut daemon = Daemon::start(&longest);
     assert_eq!(daemon.end(Signal::SIGTERM).code(), Some(0));
+}
+
+#[test]
+fn queue_id_is_set() {
+    enter();
+    cables(2);
+    let daemon = Daemon::start(&config(&json!({"eth1": {"queue_id": 3}, "eth2": {}}), &json!({})));
+    daemon.until_port("eth2", "up");
+    let queues = || {
+        let team = TeamHandle::open("team0").unwrap();
+        ["eth1", "eth2"].map(|port| team.port_queue_id(index(port)))
+    };
+    assert_eq!(queues(), [Some(3), Some(0)]);
+    // Also when it becomes a port again.
+    ip("link set eth1 nomaster");
+    wait_until("it is set again", || {
+        TeamHandle::open("team0").unwrap().is_port(index("eth1")) && queues()[0] == Some(3)
+    });
+    assert_refused(&config(&json!({"eth1": {"queue_id": 65536}}), &json!({})).to_string(), "65536");
+}
+
+#[test]
+fn team_is_set_up_when_created_or_taken_over() {
+    enter();
+    cables(1);
+    let is_up = || {
+        let links = ip_json("link show type team");
+        links.first().is_some_and(|link| link["flags"].as_array().unwrap().contains(&json!("UP")))
+    };
+    ip("link add team0 type team");
+    for is_there in [true, false] {
+        let daemon = Daemon::start(&two_ports());
+        daemon.until_active("eth1");
+        assert!(is_up(), "was there: {is_there}");
+        drop(daemon);
+        ip("link del team0");
+    }
+    let daemon = Daemon::start(&two_ports());
+    ip("link del team0");
+    wait_until("it is created again", || TeamHandle::open("team0").is_ok());
+    wait_until("it is set up again", is_up);
+    // The administrator may set it down.
+    ip("link set team0 down");
+    ip("link set far1 down");
+    daemon.until_port("eth1", "down");
+    assert!(!is_up(), "{}", daemon.log());
 }
