@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::Result;
 use crate::names::why_impossible;
-use crate::object::{Checked, Object, object, objects, some_object, word};
+use crate::object::{Checked, Object, object, ports, some_object, word};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) notify_peers: NotifyPeers,
     #[serde(default, deserialize_with = "object")]
     link_watch: LinkWatch,
-    #[serde(deserialize_with = "objects")]
+    #[serde(deserialize_with = "ports")]
     pub(crate) ports: BTreeMap<String, Port>,
 }
 

@@ -29,11 +29,11 @@ pub(crate) fn some_object<'de, D: Deserializer<'de>, T: Object + Deserialize<'de
     object(text).map(Some)
 }
 
-/// Reads an object whose keys are names, each of which may be there once, and whose values are objects.
-pub(crate) fn objects<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(
+/// Reads the ports: an object whose keys are names, each of which may be there once, and whose values are objects.
+pub(crate) fn ports<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(
     text: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {
-    text.deserialize_any(ObjectsVisitor(PhantomData))
+    text.deserialize_any(PortsVisitor(PhantomData))
 }
 
 /// Reads one of the words that an enumeration has.
@@ -59,13 +59,13 @@ impl<'de, T: Object + Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-struct ObjectsVisitor<T>(PhantomData<T>);
+struct PortsVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Object + Deserialize<'de>> Visitor<'de> for ObjectsVisitor<T> {
+impl<'de, T: Object + Deserialize<'de>> Visitor<'de> for PortsVisitor<T> {
     type Value = BTreeMap<String, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object whose values are each {}", T::NAME)
+        f.write_str("an object, `ports`")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

@@ -67,7 +67,7 @@ fn array_in_place_of_an_object_is_refused() {
         (config(&port, &json!({"notify_peers": [1, 0]})), "`notify_peers`: "),
         (config(&port, &json!({"link_watch": ["ethtool", 0, 0]})), "`link_watch`: "),
         (config(&json!({"eth1": [100, true]}), &json!({})), "the settings of a port: "),
-        (config(&json!([["eth1", {}]]), &json!({})), "invalid type: sequence, expected an object"),
+        (config(&json!([["eth1", {}]]), &json!({})), "invalid type: sequence, expected an object, `ports`"),
     ];
     for (config, why) in cases {
         assert_refused(&config.to_string(), why);

@@ -89,7 +89,9 @@ impl Daemon {
 
     fn ask(&self) -> Option<Value> {
         let mut text = String::new();
-        UnixStream::connect(self.directory.join("socket")).ok()?.read_to_string(&mut text).ok()?;
+        let mut stream = UnixStream::connect(self.directory.join("socket")).ok()?;
+        stream.set_read_timeout(Some(patience())).unwrap();
+        stream.read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
 
