@@ -7,31 +7,34 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libteam::{ErrorKind, LinkEvents, LinkRecord, RtnlSocket};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 
 use crate::Result;
 use crate::config::Config;
 use crate::report::Report;
+use crate::retry::Retry;
 use crate::say::say;
-use crate::status::{PortStatus, Server, Status};
+use crate::server::Server;
+use crate::signals::Signals;
+use crate::status::{PortStatus, Status};
 use crate::team::Team;
 
-/// What failed is tried again after this, and at the next event.
+/// After this, and at the next event, the daemon tries again what failed and what no [`Retry`] delays.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Daemon<'a> {
     config: &'a Config,
-    signals: SignalFd,
+    signals: Signals,
     links: LinkEvents,
     rtnl: RtnlSocket,
     server: Server,
     team: Option<Team<'a>>,
     /// Whether a team that is not there is this program's to create, after this time.
     may_create: Option<Instant>,
+    /// Held while the team is there, but could not be taken over, or could not be created.
+    opening: Retry,
     /// Links may have come or changed since they were last looked at.
     look: bool,
     retry: Option<Instant>,
@@ -55,18 +58,22 @@ pub(crate) fn run(config: &Config, socket: &Path, keep: bool) -> Result<()> {
 impl<'a> Daemon<'a> {
     /// What cannot be had now is an error; later it is waited for.
     fn start(config: &'a Config, socket: &Path) -> Result<Self> {
-        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
-        signals.thread_block()?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        // First: a signal that comes while this starts ends it in order. Nothing below waits without a limit.
+        let signals = Signals::open()?;
+        // Before anything is asked: what happens from now on is heard.
+        let links = LinkEvents::new()?;
+        let mut rtnl = RtnlSocket::new()?;
+        let server = Server::open(socket)?;
+        let team = Some(Team::open(config, &mut rtnl, true)?);
         Ok(Self {
             config,
-            signals: SignalFd::with_flags(&signals, flags)?,
-            // Before anything is asked: what happens from now on is heard.
-            links: LinkEvents::new()?,
-            rtnl: RtnlSocket::new()?,
-            server: Server::open(socket)?,
-            team: Some(Team::open(config, true)?),
+            signals,
+            links,
+            rtnl,
+            server,
+            team,
             may_create: None,
+            opening: Retry::default(),
             look: true,
             retry: None,
             is_deaf: false,
@@ -86,7 +93,7 @@ impl<'a> Daemon<'a> {
                 Ok(()) => {}
             }
             self.wait()?;
-            if self.signals.read_signal()?.is_some() {
+            if self.signals.is_end()? {
                 return Ok(());
             }
         }
@@ -94,8 +101,10 @@ impl<'a> Daemon<'a> {
 
     /// Waits until something happens or is due.
     fn wait(&self) -> Result<()> {
-        let due = self.team.as_ref().and_then(Team::due).into_iter().chain(self.retry).chain(self.may_create).min();
-        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        let others = [self.retry, self.may_create, self.opening.due(), self.look.then_some(now)];
+        let due = self.team.as_ref().and_then(Team::due).into_iter().chain(others.into_iter().flatten()).min();
+        let left = due.map(|due| due.saturating_duration_since(now));
         let timeout = left.map(Timespec::try_from).transpose()?;
         let mut sources = vec![self.signals.as_fd()];
         if !self.is_deaf {
@@ -120,7 +129,7 @@ impl<'a> Daemon<'a> {
         let is_named = |name: &str| name == self.config.device || self.config.ports.contains_key(name);
         is_named(&link.name())
             || link.alternative_names().any(|name| is_named(&name))
-            || self.team.as_ref().is_some_and(|team| team.knows(link.ifindex()))
+            || self.team.as_ref().is_some_and(|team| team.is_concerned_by(link))
     }
 
     /// Does whatever is to be done.
@@ -128,24 +137,38 @@ impl<'a> Daemon<'a> {
         let now = Instant::now();
         let is_retry = self.retry.take_if(|retry| *retry <= now).is_some();
         let look = std::mem::take(&mut self.look) || is_retry;
-        if self.team.is_none() {
-            let may_create = self.may_create.is_some_and(|time| time <= now);
-            if !look && !may_create {
-                return Ok(());
-            }
-            match Team::open(self.config, may_create) {
-                Ok(team) => self.team = Some(team),
-                // Somebody will create it, and that is heard.
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                Err(error) => {
-                    self.may_create = self.may_create.map(|_| now + RETRY);
-                    return Err(error);
-                }
-            }
-            self.may_create = None;
-            return self.act_on_team(true);
+        if self.team.is_some() {
+            return self.act_on_team(look);
         }
-        self.act_on_team(look)
+        self.team = self.open_team(look, now);
+        self.act_on_team(true)
+    }
+
+    /// Takes over or creates the team, if it is time to try. `look` says that links may have come or changed.
+    fn open_team(&mut self, look: bool, now: Instant) -> Option<Team<'a>> {
+        if look && self.may_create.is_none() {
+            // Not so where the daemon's own attempts to create it may be what changed.
+            self.opening.hasten();
+        }
+        let is_retry = self.opening.expire(now);
+        let may_create = self.may_create.is_some_and(|time| time <= now);
+        if self.opening.is_held() || !(look || may_create || is_retry) {
+            return None;
+        }
+        match Team::open(self.config, &mut self.rtnl, may_create) {
+            Ok(team) => {
+                self.may_create = None;
+                self.opening.succeeded();
+                Some(team)
+            }
+            // When it is created, that is heard.
+            Err(error) if error.kind() == ErrorKind::NotFound && !may_create => None,
+            Err(error) => {
+                self.opening.failed(Report(&error).to_string(), now);
+                self.may_create = self.may_create.and(self.opening.due());
+                None
+            }
+        }
     }
 
     fn act_on_team(&mut self, look: bool) -> libteam::Result<()> {
@@ -157,7 +180,6 @@ impl<'a> Daemon<'a> {
             self.team = None;
             // Another one may be there already, and its coming is heard and forgotten.
             self.look = true;
-            self.retry = Some(Instant::now());
             return Ok(());
         }
         result

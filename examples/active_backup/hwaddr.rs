@@ -1,43 +1,49 @@
 //! The hardware addresses of the team and its ports, by the policy.
 
+use std::time::Instant;
+
 use libteam::{ErrorKind, HwAddr, IfIndex, Link, Result, TeamHandle};
 
 use crate::config::HwAddrPolicy;
-use crate::members::{Member, Members};
+use crate::members::Members;
+use crate::report::Report;
+use crate::retry::Retry;
 
-/// Gives a port what it needs before it becomes active: with `only_active` the team's address.
+/// Gives a port what it needs before it becomes active: the team's address, unless the team gets that of the port.
 pub(crate) fn prepare(policy: HwAddrPolicy, team: &mut TeamHandle, next: IfIndex) -> Result<()> {
     match (policy, team.team_link().and_then(Link::hwaddr)) {
-        (HwAddrPolicy::OnlyActive, Some(hwaddr)) => give(team, next, hwaddr),
+        (HwAddrPolicy::SameAll | HwAddrPolicy::OnlyActive, Some(hwaddr)) => give(team, next, hwaddr),
         _ => Ok(()),
     }
 }
 
-/// Gives each the address that the policy wants it to have. Sends nothing where all have it.
-pub(crate) fn settle(policy: HwAddrPolicy, team: &mut TeamHandle, members: &Members<'_>) -> Result<()> {
-    let Some(of_team) = team.team_link().and_then(Link::hwaddr) else { return Ok(()) };
+/// Gives each the address that the policy wants it to have. Sends nothing where all have it. What fails is tried again
+/// later; `of_team` is the delay of the team's own address.
+pub(crate) fn settle(policy: HwAddrPolicy, team: &mut TeamHandle, members: &mut Members<'_>, of_team: &mut Retry) {
+    let Some(team_hwaddr) = team.team_link().and_then(Link::hwaddr) else { return };
     let active = team.active_port().filter(|active| members.contains(*active));
-    match policy {
-        HwAddrPolicy::SameAll => for_each(members, |member| give(team, member.ifindex, of_team)),
-        HwAddrPolicy::ByActive => {
-            let of_active = active.and_then(|active| team.link(active)).and_then(Link::hwaddr);
-            of_active.map_or(Ok(()), |hwaddr| give(team, team.team_ifindex(), hwaddr))
-        }
-        HwAddrPolicy::OnlyActive => for_each(members, |member| {
-            let wanted = if Some(member.ifindex) == active { Some(of_team) } else { member.own_hwaddr };
-            wanted.map_or(Ok(()), |hwaddr| give(team, member.ifindex, hwaddr))
-        }),
+    if policy == HwAddrPolicy::ByActive {
+        let wanted = active.and_then(|active| team.link(active)).and_then(Link::hwaddr);
+        return give_or_wait(team, team.team_ifindex(), wanted, of_team);
+    }
+    for member in members.iter_mut() {
+        let wanted = match policy {
+            // Given the address already in vain.
+            HwAddrPolicy::SameAll if member.activation.is_held() => None,
+            HwAddrPolicy::OnlyActive if Some(member.ifindex) != active => member.own_hwaddr,
+            _ => Some(team_hwaddr),
+        };
+        give_or_wait(team, member.ifindex, wanted, &mut member.addressing);
     }
 }
 
-/// Does something with every member, and returns the first error.
-fn for_each(members: &Members<'_>, mut each: impl FnMut(&Member) -> Result<()>) -> Result<()> {
-    let mut result = Ok(());
-    for (_, member) in members.iter() {
-        let next = each(member);
-        result = result.and(next);
+fn give_or_wait(team: &mut TeamHandle, link: IfIndex, wanted: Option<HwAddr>, retry: &mut Retry) {
+    let Some(hwaddr) = wanted.filter(|_| !retry.is_held()) else { return };
+    match give(team, link, hwaddr) {
+        Ok(()) => retry.succeeded(),
+        Err(_) if team.team_link().is_none() => {}
+        Err(error) => retry.failed(Report(&error).to_string(), Instant::now()),
     }
-    result
 }
 
 fn give(team: &mut TeamHandle, link: IfIndex, hwaddr: HwAddr) -> Result<()> {

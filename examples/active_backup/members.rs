@@ -1,49 +1,79 @@
 //! Which links are the configured ports of the team.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
-use libteam::{
-    Error, ErrorKind, HwAddr, IfIndex, Link, LinkRecord, LinkSettings, Port, Result, RtnlSocket, TeamHandle,
-};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, Link, LinkRecord, Port, Result, RtnlSocket, TeamHandle};
 
 use crate::config::Config;
+use crate::refusals::Refusals;
+use crate::report::Report;
+use crate::retry::Retry;
 use crate::say::say;
 use crate::watch::Watch;
 
 /// A link that is a port of the team, by its configuration.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub(crate) struct Member<'a> {
+    /// The configured name, which may not be the name that the link has now.
+    pub(crate) name: &'a str,
     pub(crate) ifindex: IfIndex,
     pub(crate) watch: Watch,
     /// The hardware address that it has when it is no port.
     pub(crate) own_hwaddr: Option<HwAddr>,
+    /// Held while the port could not be made the active one.
+    pub(crate) activation: Retry,
+    /// Held while the port could not be given a hardware address.
+    pub(crate) addressing: Retry,
 }
 
-/// The members by their configured names, which may not be the names that their links have now.
+/// The members. A link is one member, however many of its names are configured.
 #[derive(Debug, Default)]
-pub(crate) struct Members<'a>(BTreeMap<&'a str, Member>);
+pub(crate) struct Members<'a> {
+    by_link: BTreeMap<IfIndex, Member<'a>>,
+    /// Configured names of links that are known by another configured name.
+    duplicates: BTreeMap<&'a str, IfIndex>,
+    refusals: Refusals,
+}
+
+/// The links that have configured names, each with the one that counts.
+type Found<'a> = BTreeMap<IfIndex, (&'a str, LinkRecord)>;
 
 impl<'a> Members<'a> {
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&'a str, &Member)> {
-        self.0.iter().map(|(name, member)| (*name, member))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member<'a>> {
+        self.by_link.values()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.0.values_mut()
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Member<'a>> {
+        self.by_link.values_mut()
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Member> {
-        self.0.get(name)
+    pub(crate) fn named(&self, name: &str) -> Option<&Member<'a>> {
+        self.iter().find(|member| member.name == name)
+    }
+
+    pub(crate) fn get_mut(&mut self, ifindex: IfIndex) -> Option<&mut Member<'a>> {
+        self.by_link.get_mut(&ifindex)
     }
 
     pub(crate) fn contains(&self, ifindex: IfIndex) -> bool {
-        self.0.values().any(|member| member.ifindex == ifindex)
+        self.by_link.contains_key(&ifindex)
+    }
+
+    /// Whether a change of this link may change which links are ports.
+    pub(crate) fn concern(&self, link: &LinkRecord) -> bool {
+        self.contains(link.ifindex()) || self.refusals.concern(link)
+    }
+
+    /// When to look for links again, if no link changes before.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.refusals.due()
     }
 
     /// Forgets those that are no ports any more.
     pub(crate) fn forget_lost(&mut self, team: &TeamHandle) {
-        self.0.retain(|name, member| {
-            let is_port = team.is_port(member.ifindex);
+        self.by_link.retain(|ifindex, Member { name, .. }| {
+            let is_port = team.is_port(*ifindex);
             if !is_port {
                 say!("{name} is no port any more");
             }
@@ -51,23 +81,36 @@ impl<'a> Members<'a> {
         });
     }
 
-    /// Makes ports of the links that have the configured names. One that cannot be made a port keeps no other from it;
-    /// the first error is returned.
-    pub(crate) fn adopt(&mut self, config: &'a Config, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Result<()> {
-        let mut found = BTreeMap::new();
-        for name in config.ports.keys() {
-            match rtnl.link_by_name(name) {
-                Ok(link) => drop(found.insert(name.as_str(), link)),
-                Err(Error::NoSuchDevice { .. }) => {}
-                Err(error) => return Err(error),
-            }
+    /// Makes ports of the links that have the configured names. `look` says that links may have changed. One that cannot
+    /// be made a port keeps no other from it; the first error is returned.
+    pub(crate) fn adopt(
+        &mut self,
+        config: &'a Config,
+        team: &mut TeamHandle,
+        rtnl: &mut RtnlSocket,
+        look: bool,
+    ) -> Result<()> {
+        let now = Instant::now();
+        if look {
+            self.refusals.links_changed();
         }
+        let held = self.refusals.held(now);
+        let found = self.find(config, rtnl)?;
+        self.refusals.retain(|ifindex| found.contains_key(&ifindex));
         let mut result = self.release_replaced(&found, team);
-        for (name, link) in found {
-            if self.get(name).is_some_and(|member| member.ifindex == link.ifindex()) {
-                continue;
-            }
-            match join(&link, team, rtnl) {
+        for (ifindex, (name, link)) in found {
+            let joined = match self.get_mut(ifindex) {
+                Some(member) if member.name == name => continue,
+                Some(member) => {
+                    member.rename(name, config);
+                    set_options(name, ifindex, config, team);
+                    continue;
+                }
+                None if team.is_port(ifindex) => Ok(true),
+                None if link.master().is_some() || held.contains(&ifindex) => Ok(false),
+                None => self.refusals.join(name, &link, team, rtnl, now),
+            };
+            match joined {
                 Ok(true) => self.insert(name, &link, config, team),
                 Ok(false) => {}
                 // It went meanwhile, which is an event of its own.
@@ -78,18 +121,41 @@ impl<'a> Members<'a> {
         result
     }
 
-    /// Releases the members whose names other links have now, unless they have got a configured name themselves.
-    fn release_replaced(&mut self, found: &BTreeMap<&str, LinkRecord>, team: &mut TeamHandle) -> Result<()> {
-        let wanted: BTreeSet<IfIndex> = found.values().map(LinkRecord::ifindex).collect();
-        let mut released = Vec::new();
-        self.0.retain(|name, member| {
-            let is_replaced = found.get(name).is_some_and(|link| link.ifindex() != member.ifindex);
-            let is_kept =
-                !is_replaced && !found.iter().any(|(other, link)| other != name && link.ifindex() == member.ifindex);
-            if is_replaced && !wanted.contains(&member.ifindex) {
-                released.push(member.ifindex);
+    /// Looks up the configured names. Of several names of one link its interface name counts, else the first.
+    fn find(&mut self, config: &'a Config, rtnl: &mut RtnlSocket) -> Result<Found<'a>> {
+        let mut found = Found::new();
+        let mut duplicates = BTreeMap::new();
+        for name in config.ports.keys().map(String::as_str) {
+            let link = match rtnl.link_by_name(name) {
+                Ok(link) => link,
+                Err(Error::NoSuchDevice { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let ifindex = link.ifindex();
+            let counts = link.name() == name || !found.contains_key(&ifindex);
+            let duplicate =
+                if counts { found.insert(ifindex, (name, link)).map(|(other, _)| other) } else { Some(name) };
+            duplicates.extend(duplicate.map(|name| (name, ifindex)));
+        }
+        for (duplicate, ifindex) in &duplicates {
+            if let Some((name, _)) = found.get(ifindex).filter(|_| self.duplicates.get(duplicate) != Some(ifindex)) {
+                say!("{duplicate} and {name} are the same link: {duplicate} is ignored");
             }
-            is_kept
+        }
+        self.duplicates = duplicates;
+        Ok(found)
+    }
+
+    /// Releases the members whose names other links have now, unless they have got a configured name themselves.
+    fn release_replaced(&mut self, found: &Found<'_>, team: &mut TeamHandle) -> Result<()> {
+        let names: Vec<&str> = found.values().map(|(name, _)| *name).collect();
+        let mut released = Vec::new();
+        self.by_link.retain(|ifindex, member| {
+            let is_replaced = names.contains(&member.name) && !found.contains_key(ifindex);
+            if is_replaced {
+                released.push(*ifindex);
+            }
+            !is_replaced
         });
         for ifindex in released {
             say!("the link {ifindex} is released: another one has its name");
@@ -103,11 +169,7 @@ impl<'a> Members<'a> {
 
     fn insert(&mut self, name: &'a str, link: &LinkRecord, config: &Config, team: &mut TeamHandle) {
         let ifindex = link.ifindex();
-        let prio = config.ports.get(name).map_or(0, |port| port.prio);
-        // For teamnl and the driver's queue override; the choice of the active port does not rest on it.
-        if let Err(error) = team.set_port_priority(ifindex, prio) {
-            say!("{name}: {error}");
-        }
+        set_options(name, ifindex, config, team);
         let is_new = link.master().is_none();
         let own_hwaddr = if is_new { link.hwaddr() } else { team.link(ifindex).and_then(Link::original_hwaddr) };
         // A daemon that starts again does not take the traffic from the port that carries it.
@@ -115,25 +177,27 @@ impl<'a> Members<'a> {
         let carrier_changes = team.link(ifindex).map_or(0, Link::carrier_changes);
         say!("{name} (link {ifindex}) is a port");
         let watch = Watch::new(config.link_watch(name), is_up, carrier_changes);
-        self.0.insert(name, Member { ifindex, watch, own_hwaddr });
+        let (activation, addressing) = (Retry::default(), Retry::default());
+        self.by_link.insert(ifindex, Member { name, ifindex, watch, own_hwaddr, activation, addressing });
     }
 }
 
-/// Makes a link a port of the team; false if it has another master.
-fn join(link: &LinkRecord, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Result<bool> {
-    if team.is_port(link.ifindex()) {
-        return Ok(true);
+impl<'a> Member<'a> {
+    /// Gives the member another configured name, and what is configured for that. Its link stays as up as it is.
+    fn rename(&mut self, name: &'a str, config: &Config) {
+        say!("{name} (link {}) was {}", self.ifindex, self.name);
+        self.name = name;
+        self.watch.configure(config.link_watch(name));
     }
-    if link.master().is_some() {
-        return Ok(false);
+}
+
+/// Sets the options that the driver has for a port. It is no reason to do without the port if that fails.
+fn set_options(name: &str, ifindex: IfIndex, config: &Config, team: &mut TeamHandle) {
+    let Some(port) = config.ports.get(name) else { return };
+    // For teamnl and the driver's queue override; the choice of the active port does not rest on it.
+    let prio = team.set_port_priority(ifindex, port.prio);
+    let queue = port.queue_id.map_or(Ok(()), |queue| team.set_port_queue_id(ifindex, queue));
+    for error in [prio, queue].into_iter().filter_map(Result::err) {
+        say!("{name}: {}", Report(&error));
     }
-    let is_up = link.is_admin_up();
-    if is_up {
-        rtnl.set_link(link.ifindex(), &LinkSettings::new().down())?;
-    }
-    let added = team.add_port(link.ifindex());
-    if is_up && added.is_err() {
-        rtnl.set_link(link.ifindex(), &LinkSettings::new().up())?;
-    }
-    added.map(|()| true)
 }

@@ -1,20 +1,20 @@
-//! What others may ask of the daemon, over a socket in the file system: it answers each connection once.
+//! The status of the daemon, and how it is asked for.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::Result;
 
 /// For so long the daemon has time to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All that the daemon tells.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -59,66 +59,38 @@ pub(crate) enum PortState {
     Down,
 }
 
-/// Where the daemon listens. The file goes with it.
-#[derive(Debug)]
-pub(crate) struct Server {
-    pub(crate) listener: UnixListener,
-    path: PathBuf,
-}
-
-impl Server {
-    /// Listens. An error if another daemon answers there; what one left behind that was killed is replaced.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        if UnixStream::connect(path).is_ok() {
-            return Err(format!("{}: another one is running", path.display()).into());
-        }
-        if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
-            fs::remove_file(path)?;
-        }
-        let listener = UnixListener::bind(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned() })
-    }
-
-    /// Answers all who ask. Who does not listen gets nothing.
-    pub(crate) fn answer(&self, status: impl Fn() -> Status) -> Result<()> {
-        loop {
-            match self.listener.accept() {
-                Ok((mut stream, _)) => {
-                    stream.set_nonblocking(true)?;
-                    let text = serde_json::to_vec(&status())?;
-                    let _who_asked_may_be_gone = stream.write_all(&text);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // One that gave up while it waited is no trouble of the others.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _somebody_may_have_removed_it = fs::remove_file(&self.path);
-    }
-}
-
 /// Asks the daemon that listens there; its answer as JSON, or for people.
 pub(crate) fn ask(path: &Path, as_json: bool) -> Result<String> {
-    let mut stream =
-        UnixStream::connect(path).map_err(|error| format!("no daemon answers at {}: {error}", path.display()))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut text = String::new();
-    stream
-        .read_to_string(&mut text)
-        .map_err(|error| format!("the daemon at {} does not answer: {error}", path.display()))?;
-    if as_json {
-        text.push('\n');
-        return Ok(text);
+    let text = receive(path)?;
+    let status: Status = serde_json::from_str(&text)
+        .map_err(|error| format!("what the daemon at {} answers is not its status: {error}", path.display()))?;
+    Ok(if as_json { text + "\n" } else { status.to_string() })
+}
+
+/// Receives what the daemon sends. A daemon that hangs may leave this waiting for the connection, or for any byte.
+fn receive(path: &Path) -> Result<String> {
+    let end = Instant::now() + TIMEOUT;
+    let failed = |what: &str, error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => format!("the daemon at {} does not answer within {TIMEOUT:?}", path.display()),
+        _ => format!("{what} at {}: {error}", path.display()),
+    };
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // It holds for connect too: unix(7) has no connection in progress that could be waited for.
+    socket.set_write_timeout(Some(TIMEOUT))?;
+    socket.connect(&SockAddr::unix(path)?).map_err(|error| failed("no daemon answers", error))?;
+    let mut stream = UnixStream::from(OwnedFd::from(socket));
+    let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(String::from_utf8(text)?),
+            Ok(length) if Instant::now() < end => text.extend(buffer.iter().take(length)),
+            Ok(_) => return Err(failed("", io::ErrorKind::WouldBlock.into()).into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed("no answer comes from the daemon", error).into()),
+        }
     }
-    let status: Status = serde_json::from_str(&text)?;
-    Ok(status.to_string())
 }
 
 impl fmt::Display for Status {

@@ -1,13 +1,18 @@
 //! The team while it is there: which port is active, and all that follows from it.
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
-use libteam::{Duplex, Error, ErrorKind, IfIndex, Link, Mode, Port, Result, RtnlSocket, TeamHandle};
+use libteam::{
+    Duplex, Error, ErrorKind, IfIndex, Link, LinkRecord, LinkSettings, Mode, Port, Result, RtnlSocket, TeamHandle,
+};
 
 use crate::announcer::Announcer;
 use crate::config::Config;
 use crate::hwaddr;
 use crate::members::{Member, Members};
+use crate::report::Report;
+use crate::retry::Retry;
 use crate::say::say;
 use crate::status::{PortState, PortStatus, Status};
 
@@ -21,15 +26,19 @@ pub(crate) struct Team<'a> {
     announcer: Announcer,
     failovers: u64,
     resyncs: u64,
-    /// Whether no port was up when they were last looked at.
+    /// Whether no port could carry the traffic when they were last looked at.
     is_cut_off: bool,
+    /// Held while the team could not be set up.
+    setup: Retry,
+    /// Held while the team could not be given a hardware address.
+    addressing: Retry,
     /// Whether the events of the team could not be read when it was last tried.
     pub(crate) is_deaf: bool,
 }
 
 impl<'a> Team<'a> {
     /// Opens the team, or creates it.
-    pub(crate) fn open(config: &'a Config, may_create: bool) -> Result<Self> {
+    pub(crate) fn open(config: &'a Config, rtnl: &mut RtnlSocket, may_create: bool) -> Result<Self> {
         let (handle, is_ours) = match TeamHandle::open(&config.device) {
             Err(Error::NoSuchDevice { .. }) if may_create => (TeamHandle::create(&config.device)?, true),
             handle => (handle?, false),
@@ -45,13 +54,15 @@ impl<'a> Team<'a> {
             failovers: 0,
             resyncs: 0,
             is_cut_off: false,
+            setup: Retry::default(),
+            addressing: Retry::default(),
             is_deaf: false,
         };
-        say!("{} is {}", config.device, if is_ours { "created" } else { "taken over" });
-        if let Err(error) = team.set_up() {
+        if let Err(error) = team.set_up(rtnl) {
             team.destroy_if_ours()?;
             return Err(error);
         }
+        say!("{} is {}", config.device, if is_ours { "created" } else { "taken over" });
         Ok(team)
     }
 
@@ -59,17 +70,21 @@ impl<'a> Team<'a> {
         self.handle.mode() == Some(Mode::ActiveBackup)
     }
 
-    fn set_up(&mut self) -> Result<()> {
+    fn set_up(&mut self, rtnl: &mut RtnlSocket) -> Result<()> {
         if !self.is_set_up() {
             // The mode can be set only while there are no ports; those that are configured come back.
             let ports: Vec<IfIndex> = self.handle.ports().map(Port::ifindex).collect();
             ports.into_iter().try_for_each(|port| self.handle.remove_port(port))?;
             self.handle.set_mode(Mode::ActiveBackup)?;
         }
-        match self.config.hwaddr {
-            Some(hwaddr) => self.handle.set_hwaddr(self.handle.team_ifindex(), hwaddr),
-            None => Ok(()),
+        let ifindex = self.handle.team_ifindex();
+        if let Some(hwaddr) = self.config.hwaddr {
+            self.handle.set_hwaddr(ifindex, hwaddr)?;
         }
+        if self.handle.team_link().is_some_and(Link::is_admin_up) {
+            return Ok(());
+        }
+        rtnl.set_link(ifindex, &LinkSettings::new().up())
     }
 
     /// Deletes the device if this program made it.
@@ -89,8 +104,8 @@ impl<'a> Team<'a> {
     }
 
     /// Whether something that happens to this link may change which links are ports.
-    pub(crate) fn knows(&self, ifindex: IfIndex) -> bool {
-        self.members.contains(ifindex)
+    pub(crate) fn is_concerned_by(&self, link: &LinkRecord) -> bool {
+        self.members.concern(link)
     }
 
     /// Does whatever is to be done now; the most urgent first. `look` says that links may have come or changed.
@@ -99,17 +114,29 @@ impl<'a> Team<'a> {
         if self.is_gone() {
             return Ok(());
         }
+        let now = Instant::now();
         let is_another = !self.is_set_up();
         if is_another {
+            self.setup.expire(now);
+            if self.setup.is_held() {
+                return Ok(());
+            }
             // Somebody set another mode, or another team took its place, even its index, unheard.
             say!("{} is not set up any more", self.config.device);
-            self.set_up()?;
+            if let Err(error) = self.set_up(rtnl) {
+                if !self.is_gone() {
+                    self.setup.failed(Report(&error).to_string(), now);
+                }
+                return Ok(());
+            }
         }
+        self.setup.succeeded();
         let urgent = self.follow();
-        if !look && !is_another {
+        let is_time = self.members.due().is_some_and(|due| due <= now);
+        if !look && !is_another && !is_time {
             return urgent;
         }
-        let adopted = self.members.adopt(self.config, &mut self.handle, rtnl);
+        let adopted = self.members.adopt(self.config, &mut self.handle, rtnl, look || is_another);
         urgent.and(adopted).and(self.follow())
     }
 
@@ -122,88 +149,111 @@ impl<'a> Team<'a> {
 
     /// Has the best port carry the traffic, and does what comes with that. One failure keeps nothing else from being done.
     fn follow(&mut self) -> Result<()> {
-        let active = self.fail_over();
-        let settled = hwaddr::settle(self.config.runner.hwaddr_policy, &mut self.handle, &self.members);
-        let announced = self.announcer.announce(&mut self.handle, Instant::now());
-        active.and(settled).and(announced)
+        let now = Instant::now();
+        self.addressing.expire(now);
+        for member in self.members.iter_mut() {
+            member.activation.expire(now);
+            member.addressing.expire(now);
+        }
+        let active = self.fail_over(now);
+        let policy = self.config.runner.hwaddr_policy;
+        hwaddr::settle(policy, &mut self.handle, &mut self.members, &mut self.addressing);
+        active.and(self.announcer.announce(&mut self.handle, Instant::now()))
     }
 
     /// When to act again, if nothing happens before.
     pub(crate) fn due(&self) -> Option<Instant> {
-        if self.is_deaf {
-            return None;
+        if self.is_deaf || self.setup.is_held() {
+            return self.setup.due();
         }
-        let watched = self.members.iter().filter_map(|(_, member)| member.watch.due());
-        watched.chain(self.announcer.due()).min()
+        let members = self.members.iter().flat_map(|member| {
+            [member.watch.due(), member.activation.due(), member.addressing.due()].into_iter().flatten()
+        });
+        let others = [self.announcer.due(), self.members.due(), self.setup.due(), self.addressing.due()];
+        members.chain(others.into_iter().flatten()).min()
     }
 
-    /// Makes the best port the active one.
-    fn fail_over(&mut self) -> Result<()> {
-        let now = Instant::now();
+    /// Makes the best port the active one, or the next best if that fails.
+    fn fail_over(&mut self, now: Instant) -> Result<()> {
         self.members.forget_lost(&self.handle);
         for member in self.members.iter_mut() {
             let has_link = self.handle.port(member.ifindex).is_some_and(Port::is_link_up);
             let changes = self.handle.link(member.ifindex).map_or(0, Link::carrier_changes);
             member.watch.observe(has_link, changes, now);
         }
-        let active = self.handle.active_port();
-        let best = self.best(active);
-        let was_cut_off = std::mem::replace(&mut self.is_cut_off, best.is_none());
-        let Some((name, next)) = best else { return Ok(()) };
-        let is_another = active != Some(next);
-        if let Err(error) = self.activate(next, is_another) {
-            if error.kind() != ErrorKind::NotFound {
-                return Err(error);
+        loop {
+            let active = self.handle.active_port();
+            let Some((name, next)) = self.best(active) else {
+                if !self.is_cut_off {
+                    self.is_cut_off = true;
+                    // What failed while it was not needed may do now.
+                    self.members.iter_mut().for_each(|member| member.activation.hasten());
+                }
+                return Ok(());
+            };
+            let is_another = active != Some(next);
+            let Err(error) = self.activate(next, is_another) else {
+                self.is_active_now(name, next, is_another, now);
+                return Ok(());
+            };
+            if error.kind() == ErrorKind::NotFound {
+                // It may have gone meanwhile. Then there is another that is best, or none.
+                self.hear()?;
+                if self.is_gone() {
+                    return Ok(());
+                }
+                self.members.forget_lost(&self.handle);
             }
-            // It may have gone meanwhile. Then there is another that is best, or none.
-            self.hear()?;
-            return if self.is_gone() || !self.handle.is_port(next) { self.fail_over() } else { Err(error) };
+            if let Some(member) = self.members.get_mut(next) {
+                member.activation.failed(format!("{name} cannot be active: {}", Report(&error)), Instant::now());
+            }
         }
+    }
+
+    fn is_active_now(&mut self, name: &str, port: IfIndex, is_another: bool, since: Instant) {
+        if let Some(member) = self.members.get_mut(port) {
+            member.activation.succeeded();
+        }
+        let was_cut_off = std::mem::take(&mut self.is_cut_off);
         if is_another {
-            say!("{name} is active, {:.1?} after it was looked at", now.elapsed());
+            say!("{name} is active, {:.1?} after it was looked at", since.elapsed());
             self.failovers += 1;
         }
         if is_another || was_cut_off {
-            self.announcer.start(now);
+            self.announcer.start(since);
         }
-        Ok(())
     }
 
+    /// Has a port carry the traffic.
     fn activate(&mut self, next: IfIndex, is_another: bool) -> Result<()> {
         // What a disabled port receives the driver drops, and teamd leaves those disabled that are not active.
         if self.handle.port_enabled(next) == Some(false) {
             self.handle.set_port_enabled(next, true)?;
         }
-        if !is_another {
-            return Ok(());
-        }
         hwaddr::prepare(self.config.runner.hwaddr_policy, &mut self.handle, next)?;
-        self.handle.set_active_port(next)
+        if is_another { self.handle.set_active_port(next) } else { Ok(()) }
     }
 
-    /// The port that should be active; `None` if none is up.
+    /// The port that should be active; `None` if none is up, or those that are up cannot be active.
     fn best(&self, active: Option<IfIndex>) -> Option<(&'a str, IfIndex)> {
-        let up = || self.members.iter().filter(|(_, member)| member.watch.is_up());
-        let is_active = |member: &Member| Some(member.ifindex) == active;
-        let stays =
-            up().find(|(name, member)| is_active(member) && self.port_config(name).is_some_and(|port| port.sticky));
+        let fit = || self.members.iter().filter(|member| member.watch.is_up() && !member.activation.is_held());
+        let is_active = |member: &Member<'_>| Some(member.ifindex) == active;
+        let config = |member: &Member<'_>| self.config.ports.get(member.name);
+        let stays = fit().find(|member| is_active(member) && config(member).is_some_and(|port| port.sticky));
         let best = stays.or_else(|| {
-            // The last of equals is taken: the first by its name.
-            up().rev().max_by_key(|(name, member)| {
+            fit().max_by_key(|member| {
                 let port = self.handle.port(member.ifindex);
                 (
-                    self.port_config(name).map(|port| port.prio),
+                    config(member).map(|port| port.prio),
                     port.and_then(Port::speed_mbps),
                     port.is_some_and(|port| port.duplex() == Duplex::Full),
                     is_active(member),
+                    // Of equals the first by its name.
+                    Reverse(member.name),
                 )
             })
         });
-        best.map(|(name, member)| (name, member.ifindex))
-    }
-
-    fn port_config(&self, name: &str) -> Option<&'a crate::config::Port> {
-        self.config.ports.get(name)
+        best.map(|member| (member.name, member.ifindex))
     }
 
     /// Tells of the team and its ports.
@@ -214,13 +264,13 @@ impl<'a> Team<'a> {
         status.active = active.and_then(|active| self.handle.link(active)).map(|link| link.name().to_owned());
         (status.failovers, status.announcements, status.resyncs) = (self.failovers, self.announcer.made, self.resyncs);
         for (name, port) in &mut status.ports {
-            if let Some(member) = self.members.get(name) {
+            if let Some(member) = self.members.named(name) {
                 self.describe_port(member, port);
             }
         }
     }
 
-    fn describe_port(&self, member: &Member, port: &mut PortStatus) {
+    fn describe_port(&self, member: &Member<'_>, port: &mut PortStatus) {
         let now = Instant::now();
         let link = self.handle.link(member.ifindex);
         port.ifindex = Some(member.ifindex.get());

@@ -22,6 +22,11 @@ impl Watch {
         Self { config, is_up, due: None, carrier_changes }
     }
 
+    /// Replaces the delays, from the next change on.
+    pub(crate) fn configure(&mut self, config: LinkWatch) {
+        self.config = config;
+    }
+
     /// Notes what the kernel says of the link now.
     pub(crate) fn observe(&mut self, has_link: bool, carrier_changes: u32, now: Instant) {
         let was_gone = carrier_changes != self.carrier_changes;

@@ -19,7 +19,7 @@ use crate::tool::{example, run};
 fn at_the_end_a_created_team_is_deleted_unless_it_is_to_be_kept() {
     enter();
     cables(2);
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
         let mut daemon = Daemon::start(&two_ports());
         daemon.until_active("eth1");
         wait_until("the address is set", || hwaddr("eth2") == TEAM_HWADDR);
@@ -151,21 +151,13 @@ fn a_daemon_that_may_open_nothing_more_fails_over_and_sleeps() {
     // It waits to be accepted.
     let _asking = UnixStream::connect(daemon.directory().join("socket")).unwrap();
     wait_until("it says so", || daemon.log().contains("Too many open files"));
-    let spent = processor_ticks(daemon.id());
+    let spent = daemon.processor_ticks();
     ip("link set far1 down");
     wait_until("it fails over", || daemon.log().contains("eth2 is active"));
     sleep(Duration::from_secs(2));
     // A hundredth of a second is a tick.
-    let spent = processor_ticks(daemon.id()) - spent;
+    let spent = daemon.processor_ticks() - spent;
     assert!(spent < 100, "{spent} ticks: {}", daemon.log());
     may_open(1024);
     daemon.until_active("eth2");
-}
-
-/// How long a process has run so far, for itself and in the kernel.
-fn processor_ticks(id: i32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // The name, which may have spaces, is in parentheses; utime and stime are the 14th and the 15th.
-    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
-    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }

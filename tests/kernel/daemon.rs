@@ -89,7 +89,9 @@ impl Daemon {
 
     fn ask(&self) -> Option<Value> {
         let mut text = String::new();
-        UnixStream::connect(self.directory.join("socket")).ok()?.read_to_string(&mut text).ok()?;
+        let mut stream = UnixStream::connect(self.directory.join("socket")).ok()?;
+        stream.set_read_timeout(Some(patience())).unwrap();
+        stream.read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
 
@@ -117,6 +119,14 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn until_port(&self, port: &str, state: &str) -> Value {
         self.until(&format!("{port} is {state}"), |status| status["ports"][port]["state"] == state)
+    }
+
+    /// Returns how long it has run so far, for itself and in the kernel, in hundredths of a second.
+    pub(crate) fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // The name, which may have spaces, is in parentheses; utime and stime are the 14th and the 15th.
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

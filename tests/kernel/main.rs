@@ -25,8 +25,12 @@ mod wire;
 mod xfrm;
 
 mod active_backup;
+mod active_backup_config;
+mod active_backup_failures;
+mod active_backup_hung;
 mod active_backup_links;
 mod active_backup_program;
+mod active_backup_refusals;
 mod announce;
 mod announcements;
 mod balance;

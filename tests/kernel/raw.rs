@@ -16,7 +16,7 @@ const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const RTM_NEWLINKPROP: u16 = 108;
 const RTM_DELLINKPROP: u16 = 109;
-const IFF_UP: u32 = 1;
+pub(crate) const IFF_UP: u32 = 1;
 pub(crate) const IFLA_ADDRESS: u16 = 1;
 pub(crate) const IFLA_IFNAME: u16 = 3;
 pub(crate) const IFLA_MTU: u16 = 4;
@@ -171,6 +171,13 @@ impl Listener {
         socket.add_membership(1).unwrap();
         socket.set_non_blocking(true).unwrap();
         Self(socket)
+    }
+
+    /// Returns the index and the flags in every link message that came since the last call.
+    pub(crate) fn flags(&self) -> Vec<(u32, u32)> {
+        let word = |bytes: &[u8]| u32::from_ne_bytes(bytes.try_into().unwrap());
+        let messages = std::iter::from_fn(|| self.0.recv_from_full().ok());
+        messages.map(|(message, _)| (word(&message[20..24]), word(&message[24..28]))).collect()
     }
 
     /// Whether an `RTM_NEWLINK` message came since this was last asked that says this MTU of this link.

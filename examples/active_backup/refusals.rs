@@ -1,0 +1,216 @@
+//! Links that cannot be made ports at present, and when that is tried again.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use libteam::{
+    Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkRecord, LinkSettings, Result, RtnlSocket, TeamHandle,
+};
+
+use crate::report::Report;
+use crate::retry::{Retry, SHORTEST};
+
+/// The links that the kernel refused.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(BTreeMap<IfIndex, Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
+    retry: Retry,
+    /// What the kernel had to judge by at the last try.
+    seen: Circumstances,
+    /// Whether the link was refused while it was down, since they changed.
+    was_down: bool,
+    /// The link that this one is tied to, e.g. the one below a VLAN.
+    peer: Option<IfIndex>,
+    looked: Instant,
+    /// Whether links changed since `looked`.
+    is_stale: bool,
+}
+
+impl Refusals {
+    /// Keeps only the links for which this returns true.
+    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(IfIndex) -> bool) {
+        self.0.retain(|ifindex, _| is_kept(*ifindex));
+    }
+
+    /// Whether a change of this link may be the reason why a refused one is now accepted.
+    pub(crate) fn concern(&self, link: &LinkRecord) -> bool {
+        let ifindex = link.ifindex();
+        self.0.iter().any(|(refused, refusal)| {
+            *refused == ifindex || link.peer() == Some(*refused) || refusal.peer == Some(ifindex)
+        })
+    }
+
+    /// When the next link is to be looked at again, if no link changes before.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.0.values().filter_map(Refusal::due).min()
+    }
+
+    /// Notes that links have changed.
+    pub(crate) fn links_changed(&mut self) {
+        self.0.values_mut().for_each(|refusal| refusal.is_stale = true);
+    }
+
+    /// Returns the links that it is too early to look at, and notes that the others are looked at now.
+    pub(crate) fn held(&mut self, now: Instant) -> Vec<IfIndex> {
+        self.0.iter_mut().filter_map(|(ifindex, refusal)| (!refusal.look(now)).then_some(*ifindex)).collect()
+    }
+
+    /// Makes a link that has no master a port of the team; returns false if the kernel refuses that, or if it refused
+    /// that before and nothing has changed since.
+    pub(crate) fn join(
+        &mut self,
+        name: &str,
+        link: &LinkRecord,
+        team: &mut TeamHandle,
+        rtnl: &mut RtnlSocket,
+        now: Instant,
+    ) -> Result<bool> {
+        if let Some(known) = self.0.get_mut(&link.ifindex()) {
+            let present = Circumstances::read(link, team, rtnl);
+            if !known.is_worth_a_try(present, link.is_admin_up(), now) {
+                return Ok(false);
+            }
+        }
+        let known = self.0.remove(&link.ifindex());
+        let Err(mut error) = team.add_port(link.ifindex()) else { return Ok(true) };
+        if is_missing(&error) {
+            return Err(error);
+        }
+        let mut refusal = match known {
+            Some(known) => known,
+            None => Refusal::new(link, Circumstances::read(link, team, rtnl), now),
+        };
+        refusal.was_down |= !link.is_admin_up();
+        if !refusal.was_down && may_be_for_being_up(&error) {
+            refusal.was_down = true;
+            match add_set_down(link.ifindex(), team, rtnl) {
+                Ok(()) => return Ok(true),
+                Err(refused) if is_missing(&refused) => return Err(refused),
+                Err(refused) => error = refused,
+            }
+        }
+        refusal.retry.failed(format!("{name} cannot be made a port: {}", Report(&error)), now);
+        self.0.insert(link.ifindex(), refusal);
+        Ok(false)
+    }
+}
+
+impl Refusal {
+    fn new(link: &LinkRecord, seen: Circumstances, now: Instant) -> Self {
+        Self { retry: Retry::default(), seen, was_down: false, peer: link.peer(), looked: now, is_stale: false }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        if self.is_stale { Some(self.looked + SHORTEST) } else { self.retry.due() }
+    }
+
+    /// Whether to look at the link now: its delay is over, or links changed, and the last look was long enough ago.
+    fn look(&mut self, now: Instant) -> bool {
+        if self.due().is_none_or(|due| due > now) {
+            return false;
+        }
+        self.retry.expire(now);
+        self.looked = now;
+        self.is_stale = false;
+        true
+    }
+
+    /// Whether another try can have another outcome than the last one. A link that is up is not set down for one before
+    /// something has changed.
+    fn is_worth_a_try(&mut self, present: Circumstances, is_up: bool, now: Instant) -> bool {
+        let has_changed = present != self.seen;
+        self.seen = present;
+        if has_changed {
+            self.was_down = false;
+            self.retry.hasten();
+            self.retry.expire(now);
+        }
+        if self.retry.is_held() {
+            return false;
+        }
+        let is_in_vain = is_up && self.was_down;
+        if is_in_vain {
+            self.retry.postpone(now);
+        }
+        !is_in_vain
+    }
+}
+
+/// What the kernel's decision about a link may rest on. The daemon's own tries leave it as it is, though they cause
+/// link messages.
+#[derive(Debug, PartialEq, Eq)]
+struct Circumstances {
+    hwaddr: Option<HwAddr>,
+    /// The driver accepts links of any one type for the first port, and then only that type.
+    has_ports: bool,
+    /// The link, the team, and the links above and below the link; none if they could not be read.
+    links: Vec<Traits>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Traits {
+    ifindex: IfIndex,
+    kind: Option<String>,
+    layer: u16,
+    /// Not so for the link itself: it is refused for this only if it has not been tried while it was down.
+    is_up: bool,
+    mtu: u32,
+    master: Option<IfIndex>,
+    peer: Option<IfIndex>,
+}
+
+impl Circumstances {
+    fn read(link: &LinkRecord, team: &TeamHandle, rtnl: &mut RtnlSocket) -> Self {
+        let ifindex = link.ifindex();
+        let is_related = |other: &LinkRecord| {
+            let it = other.ifindex();
+            it == ifindex || it == team.team_ifindex() || Some(it) == link.peer() || other.peer() == Some(ifindex)
+        };
+        let traits = |other: &LinkRecord| Traits::of(other, other.is_admin_up() && other.ifindex() != ifindex);
+        let links = rtnl.links(&LinkFilter::new()).map_or_else(
+            |_| Vec::new(),
+            |dump| dump.items().iter().filter(|other| is_related(other)).map(traits).collect(),
+        );
+        Self { hwaddr: link.hwaddr(), has_ports: team.ports().next().is_some(), links }
+    }
+}
+
+impl Traits {
+    fn of(link: &LinkRecord, is_up: bool) -> Self {
+        Self {
+            ifindex: link.ifindex(),
+            kind: link.kind().map(Cow::into_owned),
+            layer: link.link_layer_type(),
+            is_up,
+            mtu: link.mtu(),
+            master: link.master(),
+            peer: link.peer(),
+        }
+    }
+}
+
+/// Whether the link or the team has been deleted, which is an event of its own.
+fn is_missing(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+}
+
+/// Whether the driver may have refused a link only because it is up. Not so one that is on top of the team: it would be
+/// set down for nothing.
+fn may_be_for_being_up(error: &Error) -> bool {
+    let is_upper =
+        matches!(error, Error::Kernel { message: Some(message), .. } if message.contains("is already an upper device"));
+    error.kind() == ErrorKind::Busy && !is_upper
+}
+
+/// Adds a link that is up, which the driver accepts only when it is down; sets it up again if the driver refuses it.
+fn add_set_down(link: IfIndex, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Result<()> {
+    rtnl.set_link(link, &LinkSettings::new().down())?;
+    let added = team.add_port(link);
+    if added.is_err() {
+        rtnl.set_link(link, &LinkSettings::new().up())?;
+    }
+    added
+}

@@ -1,0 +1,134 @@
+//! The example `active_backup` when a port cannot do what it is chosen for, and with one link under two names.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, wait_until};
+use crate::effort::slowness;
+use crate::netns::{enter, index, ip};
+use crate::raw::Raw;
+
+/// Shorter than any delay after which the daemon would try again by itself.
+const AT_ONCE: Duration = Duration::from_millis(900);
+
+fn with_policy(policy: &str, ports: &Value) -> Value {
+    config(ports, &json!({"hwaddr": TEAM_HWADDR, "runner": {"name": "activebackup", "hwaddr_policy": policy}}))
+}
+
+/// Makes `mv`, which cannot get the team's address as long as the link below has it.
+fn macvlan() {
+    ip("link add base type veth peer name basepeer");
+    ip(&format!("link set base address {TEAM_HWADDR} up"));
+    ip("link set basepeer up");
+    ip("link add link base mv type macvlan");
+}
+
+#[test]
+fn best_port_without_the_address_is_passed_over() {
+    for policy in ["only_active", "same_all"] {
+        enter();
+        cables(2);
+        // Its driver cannot set an address.
+        ip("link add fixed type ifb");
+        let ports = json!({"fixed": {"prio": 100}, "eth1": {"prio": 200}, "eth2": {}});
+        ip("link set far1 down");
+        let daemon = Daemon::start(&with_policy(policy, &ports));
+        let status = daemon.until_active("eth2");
+        assert_eq!(status["ports"]["fixed"]["state"], "up", "{policy}");
+
+        // At a failover too.
+        ip("link set far1 up");
+        daemon.until_active("eth1");
+        sleep(Duration::from_secs(5));
+        let lost = Instant::now();
+        ip("link set far1 down");
+        daemon.until_active("eth2");
+        assert!(lost.elapsed() < AT_ONCE * slowness(), "{policy}: {:?}\n{}", lost.elapsed(), daemon.log());
+        wait_until("it has the address", || hwaddr("eth2") == TEAM_HWADDR);
+
+        let ticks = daemon.processor_ticks();
+        sleep(Duration::from_secs(3));
+        let ticks = daemon.processor_ticks() - ticks;
+        assert!(ticks < 15 * u64::from(slowness()), "{policy}: {ticks} ticks: {}", daemon.log());
+        assert_eq!(daemon.log().matches("fixed cannot be active: ").count(), 1, "{}", daemon.log());
+    }
+}
+
+#[test]
+fn port_that_failed_is_tried_again() {
+    enter();
+    cables(1);
+    macvlan();
+    let daemon = Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
+    daemon.until_active("eth1");
+    ip("link set base address 02:00:00:00:00:bb");
+    daemon.until_active("mv");
+    assert_eq!(hwaddr("mv"), TEAM_HWADDR);
+}
+
+#[test]
+fn port_that_failed_is_tried_when_it_is_the_last() {
+    enter();
+    cables(1);
+    macvlan();
+    let start = Instant::now();
+    let daemon = Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
+    daemon.until_active("eth1");
+    // After tries at about 0, 1, 3 and 7 seconds, the next would be at 15.
+    sleep(Duration::from_secs(8).saturating_sub(start.elapsed()));
+    ip("link set base address 02:00:00:00:00:bb");
+    let lost = Instant::now();
+    ip("link set far1 down");
+    daemon.until_active("mv");
+    assert!(lost.elapsed() < 3 * AT_ONCE * slowness(), "{:?}\n{}", lost.elapsed(), daemon.log());
+}
+
+#[test]
+fn link_under_two_names_is_one_member() {
+    enter();
+    cables(1);
+    ip("link property add dev eth1 altname cable1");
+    ip("link property add dev eth1 altname left");
+    let delay = Duration::from_secs(slowness().into());
+    let watch = json!({"name": "ethtool", "delay_up": delay.as_millis()});
+    let ports = json!({"cable1": {}, "eth1": {"prio": 7}, "left": {}});
+    let start = Instant::now();
+    let daemon = Daemon::start(&config(&ports, &json!({"link_watch": watch})));
+    // More often than the delay.
+    let mut raw = Raw::new();
+    let mut is_active = false;
+    for round in 0..60_u8 {
+        raw.set_hwaddr(index("far1"), [2, 0, 0, 0, 1, round]).unwrap();
+        ip(&format!("link set eth1 alias {round}"));
+        sleep(delay / 20);
+        is_active |= daemon.status()["active"] == "eth1";
+    }
+    assert!(is_active, "not after {:?}: {}", start.elapsed(), daemon.log());
+    let status = daemon.status();
+    let found = ["cable1", "eth1", "left"].map(|name| status["ports"][name]["state"].clone());
+    assert_eq!(found, ["absent", "up", "absent"], "{status:#}");
+    let log = daemon.log();
+    assert_eq!(log.matches("is a port\n").count(), 1, "{log}");
+    for name in ["cable1", "left"] {
+        assert_eq!(log.matches(&format!("{name} is ignored\n")).count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn link_that_gets_another_configured_name_stays_up() {
+    enter();
+    cables(2);
+    let slow = json!({"name": "ethtool", "delay_up": 3_600_000});
+    ip("link property add dev eth2 altname left");
+    let ports = json!({"eth1": {"prio": 10}, "left": {}, "right": {"link_watch": slow}});
+    let daemon = Daemon::start(&config(&ports, &json!({})));
+    daemon.until_active("eth1");
+    daemon.until_port("left", "up");
+    ip("link property del dev eth2 altname left");
+    ip("link property add dev eth2 altname right");
+    let status = daemon.until("it is known by its other name", |status| status["ports"]["right"]["state"] != "absent");
+    assert_eq!(status["ports"]["right"]["state"], "up", "{status:#}\n{}", daemon.log());
+    assert_eq!(status["ports"]["left"]["state"], "absent", "{status:#}");
+}
