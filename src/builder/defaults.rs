@@ -1,5 +1,7 @@
 //! The ways to a handle with the default settings.
 
+use std::ffi::OsStr;
+
 use super::TeamBuilder;
 use crate::error::Result;
 use crate::handle::TeamHandle;
@@ -37,7 +39,7 @@ impl TeamHandle {
     ///
     /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7).
     #[doc(alias = "team_create")]
-    pub fn create(name: &str) -> Result<Self> {
+    pub fn create(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().create(name)
     }
 
@@ -66,7 +68,7 @@ impl TeamHandle {
     ///
     /// `RTM_DELLINK` and `RTM_NEWLINK`, rtnetlink(7).
     #[doc(alias = "team_recreate")]
-    pub fn recreate(name: &str) -> Result<Self> {
+    pub fn recreate(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().recreate(name)
     }
 
@@ -97,7 +99,7 @@ impl TeamHandle {
     ///
     /// `RTM_GETLINK`, rtnetlink(7); then as [`open_index`](Self::open_index).
     #[doc(alias = "team_init")]
-    pub fn open(name: &str) -> Result<Self> {
+    pub fn open(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().open(name)
     }
 

@@ -1,6 +1,82 @@
-//! What the kernel takes as the name of a network interface.
+//! The names of network interfaces: what the kernel takes as one, and how one is kept.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::error::{Error, Result};
+
+/// The name of a link. The kernel takes any bytes; nearly all names are UTF-8.
+///
+/// It has the size of a `Box<str>`: there may be very many links.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Name {
+    Text(Box<str>),
+    NotUtf8(Box<NotUtf8>),
+}
+
+/// A name that is not UTF-8.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct NotUtf8 {
+    bytes: Box<OsStr>,
+    /// The name with U+FFFD for what is not UTF-8.
+    text: Box<str>,
+}
+
+impl Name {
+    /// Returns the name as text, with U+FFFD for what is not UTF-8.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::NotUtf8(name) => &name.text,
+        }
+    }
+
+    /// Returns the name as the kernel has it.
+    pub(crate) fn as_os_str(&self) -> &OsStr {
+        match self {
+            Self::Text(text) => OsStr::new(&**text),
+            Self::NotUtf8(name) => &name.bytes,
+        }
+    }
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Self::Text(Box::default())
+    }
+}
+
+impl<T: AsRef<OsStr> + ?Sized> From<&T> for Name {
+    fn from(name: &T) -> Self {
+        let name = name.as_ref();
+        match name.to_str() {
+            Some(text) => Self::Text(text.into()),
+            None => {
+                let text = name.to_string_lossy().into_owned().into_boxed_str();
+                Self::NotUtf8(Box::new(NotUtf8 { bytes: name.into(), text }))
+            }
+        }
+    }
+}
+
+impl PartialEq<OsStr> for Name {
+    fn eq(&self, other: &OsStr) -> bool {
+        self.as_os_str() == other
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_os_str().fmt(f)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// The longest interface name in bytes: the kernel's `IFNAMSIZ` without its NUL.
 pub(crate) const MAX_LEN: usize = 15;
@@ -8,29 +84,30 @@ pub(crate) const MAX_LEN: usize = 15;
 /// Checks a device's name before anything is sent.
 ///
 /// The kernel refuses most of these with a bare `EINVAL`; `%` it would take for a numbering pattern.
-pub(crate) fn check(name: &str) -> Result<()> {
-    let reason = if name.is_empty() {
+pub(crate) fn check(name: &OsStr) -> Result<()> {
+    let bytes = name.as_bytes();
+    let reason = if bytes.is_empty() {
         "it is empty"
-    } else if name == "." || name == ".." {
+    } else if bytes == b"." || bytes == b".." {
         "it is a directory's name"
-    } else if name.contains('/') {
+    } else if bytes.contains(&b'/') {
         "it has a slash"
-    } else if name.contains(':') {
+    } else if bytes.contains(&b':') {
         "it has a colon"
-    } else if name.contains('%') {
+    } else if bytes.contains(&b'%') {
         "it has a percent sign"
-    } else if name.bytes().any(is_space) {
+    } else if bytes.iter().copied().any(is_space) {
         "it has white space"
-    } else if name.bytes().any(|byte| byte == NO_BREAK_SPACE) {
+    } else if bytes.contains(&NO_BREAK_SPACE) {
         "the kernel takes its byte 0xa0 for white space"
-    } else if name.contains('\0') {
+    } else if bytes.contains(&0) {
         "it has a NUL"
-    } else if name.len() > MAX_LEN {
+    } else if bytes.len() > MAX_LEN {
         "it is longer than 15 bytes"
     } else {
         return Ok(());
     };
-    Err(Error::InvalidName { name: name.to_owned(), reason })
+    Err(Error::InvalidName { name: name.to_string_lossy().into_owned(), reason })
 }
 
 /// The kernel's `isspace` without its byte 0xa0. It looks at bytes, not at characters.
@@ -48,8 +125,21 @@ mod tests {
     #[test]
     fn names_that_the_kernel_takes_pass() {
         for name in ["t", "team0", "fifteen-bytes-x", "a.b", "...", "ä", "a\u{3000}b", "a\u{85}b", "a\u{2028}b"] {
-            check(name).unwrap();
+            check(OsStr::new(name)).unwrap();
         }
+        check(OsStr::from_bytes(b"t\xff")).unwrap();
+    }
+
+    #[test]
+    fn name_that_is_not_utf8_keeps_its_bytes() {
+        assert_eq!(size_of::<Name>(), size_of::<Box<str>>());
+        let names = [&b"t\xff"[..], b"t\xfe", "t\u{fffd}".as_bytes()].map(OsStr::from_bytes);
+        for name in names {
+            let kept = Name::from(name);
+            assert_eq!((kept.as_os_str(), kept.as_str()), (name, "t\u{fffd}"));
+            assert_eq!(names.iter().filter(|other| kept == Name::from(**other)).count(), 1, "{name:?}");
+        }
+        assert_eq!(Name::default().as_os_str(), "");
     }
 
     #[test]
@@ -71,7 +161,12 @@ mod tests {
             ("äääääääää", "15 bytes"),
         ];
         for (name, why) in table {
-            let message = check(name).unwrap_err().to_string();
+            let message = check(OsStr::new(name)).unwrap_err().to_string();
+            assert!(message.contains(why), "{name:?}: {message}");
+        }
+        let table = [(&b"\xff\xa0"[..], "0xa0"), (b"\xff/", "slash"), (&[0xff; 16], "15 bytes")];
+        for (name, why) in table {
+            let message = check(OsStr::from_bytes(name)).unwrap_err().to_string();
             assert!(message.contains(why), "{name:?}: {message}");
         }
     }
