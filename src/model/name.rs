@@ -50,13 +50,10 @@ impl Default for Name {
 impl<T: AsRef<OsStr> + ?Sized> From<&T> for Name {
     fn from(name: &T) -> Self {
         let name = name.as_ref();
-        match name.to_str() {
-            Some(text) => Self::Text(text.into()),
-            None => {
-                let text = name.to_string_lossy().into_owned().into_boxed_str();
-                Self::NotUtf8(Box::new(NotUtf8 { bytes: name.into(), text }))
-            }
-        }
+        let Some(text) = name.to_str() else {
+            return Self::NotUtf8(Box::new(NotUtf8 { bytes: name.into(), text: name.to_string_lossy().into() }));
+        };
+        Self::Text(text.into())
     }
 }
 

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::effort::patience;
 use crate::monitor::{Line, Monitor, set_mark};
-use crate::netns::ip;
+use crate::netns::{enter, ip};
 use crate::tool::{Outcome, example, hear_until, run, team_with_ports_in_all_states};
 
 fn control(words: &str) -> Outcome {
@@ -141,5 +141,21 @@ fn the_monitor_ends_when_it_cannot_go_on() {
         command.args(words.split_whitespace());
         let outcome = run(command);
         assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(1), error));
+    }
+}
+
+#[test]
+fn failover_prints_names_and_no_kernel_words() {
+    enter();
+    let outcome = run(Command::new(example("failover")));
+    assert!(outcome.status.success(), "{}{}", outcome.stdout, outcome.stderr);
+    for words in ["active port", "none -> port", "port1 -> port2", "port2 -> port1", "none -> activebackup"] {
+        assert!(outcome.stdout.contains(words), "no {words}:\n{}", outcome.stdout);
+    }
+    for line in outcome.stdout.lines() {
+        let has_index = line.contains("port") && line.split(" -> ").any(|side| side.trim().parse::<u32>().is_ok());
+        assert!(!has_index, "an index: {line}");
+        let of_kernel = |word: &str| word.contains('_') || (word.len() > 3 && word.chars().all(|c| c.is_uppercase()));
+        assert!(!line.split_whitespace().any(of_kernel), "a word of the kernel: {line}");
     }
 }
