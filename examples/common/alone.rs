@@ -1,11 +1,11 @@
 //! A program that takes no arguments but `--help`.
 
 #[path = "driver.rs"]
-mod driver;
+pub(crate) mod driver;
 #[path = "ending.rs"]
 mod ending;
 #[path = "nobody_reads.rs"]
-mod nobody_reads;
+pub(crate) mod nobody_reads;
 #[path = "report.rs"]
 mod report;
 
@@ -13,18 +13,14 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short};
 use libteam::BoxError;
-pub(crate) use nobody_reads::NOBODY_READS;
 
 /// Runs the program, unless the command line asks for help or is wrong.
-pub(crate) fn main(name: &str, help: &str, run: impl FnOnce() -> Result<(), BoxError>) -> ExitCode {
+pub(crate) fn main(name: &str, help: &str, run: impl FnOnce() -> Result<ExitCode, BoxError>) -> ExitCode {
     match lexopt::Parser::from_env().next() {
         Ok(None) => {}
         Ok(Some(Short('h') | Long("help"))) => return ending::help(help),
         Ok(Some(other)) => return ending::misuse(name, other.unexpected(), help),
         Err(error) => return ending::misuse(name, error, help),
     }
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => ending::failure(&format!("{name}: "), &*error),
-    }
+    run().unwrap_or_else(|error| ending::failure(&format!("{name}: "), &*error))
 }

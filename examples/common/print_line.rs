@@ -8,7 +8,7 @@ use std::process;
 pub(crate) fn print_line(line: Arguments<'_>) {
     if let Err(error) = writeln!(io::stdout(), "{line}") {
         if error.kind() == ErrorKind::BrokenPipe {
-            process::exit(super::alone::NOBODY_READS.into());
+            process::exit(super::alone::nobody_reads::NOBODY_READS.into());
         }
         drop(writeln!(io::stderr(), "writing failed: {error}"));
         process::exit(1);

@@ -1,7 +1,7 @@
 //! Follows teams with calloop, one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_calloop
+//! ```sh
+//! cargo run --example event_loop_calloop
 //! ```
 //!
 //! The status is 0 if each change arrived.

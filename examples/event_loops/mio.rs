@@ -1,7 +1,7 @@
 //! Follows teams with mio, one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_mio
+//! ```sh
+//! cargo run --example event_loop_mio
 //! ```
 //!
 //! The status is 0 if each change arrived.

@@ -1,7 +1,7 @@
 //! Follows teams with poll(2), one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_poll
+//! ```sh
+//! cargo run --example event_loop_poll
 //! ```
 //!
 //! The status is 0 if each change arrived.

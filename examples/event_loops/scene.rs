@@ -28,7 +28,7 @@ pub(crate) fn main(name: &str, summary: &str, run: impl FnOnce() -> Result<()>) 
         "Usage: {name}\n\n{summary}\nMakes the teams itself, in a network namespace of its own. The status is 0 if each \
          change arrived.\n\n  -h, --help  this help\n"
     );
-    alone::main(name, &help, run)
+    alone::main(name, &help, || run().map(|()| ExitCode::SUCCESS))
 }
 
 /// Has one team followed, then three, while their plugs are pulled.

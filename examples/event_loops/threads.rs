@@ -1,7 +1,7 @@
 //! Moves a handle to a thread that follows it, tells the others what happened, and ends when it is asked to.
 //!
-//! ```console
-//! $ cargo run --example event_loop_threads
+//! ```sh
+//! cargo run --example event_loop_threads
 //! ```
 //!
 //! The status is 0 if the change arrived.

@@ -1,7 +1,7 @@
 //! Follows teams with tokio, one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_tokio
+//! ```sh
+//! cargo run --example event_loop_tokio
 //! ```
 //!
 //! The status is 0 if each change arrived.

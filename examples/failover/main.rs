@@ -1,7 +1,7 @@
 //! A team that survives a pulled plug, followed by a handle that survives lost notifications.
 //!
-//! ```console
-//! $ cargo run --example failover
+//! ```sh
+//! cargo run --example failover
 //! ```
 //!
 //! A team in the mode `activebackup` gets two ports, each a veth pair, and sends a numbered packet every millisecond to
@@ -59,7 +59,7 @@ handle that recovers from lost notifications. Makes the team itself, in a networ
 fn main() -> ExitCode {
     alone::main("failover", HELP, || {
         report::summary(&run(Report::start())?);
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     })
 }
 

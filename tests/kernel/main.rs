@@ -37,6 +37,7 @@ mod conntrack;
 mod conntrack_usage;
 mod environment;
 mod examples;
+mod first_program;
 mod forgery;
 mod gone;
 mod handlers;

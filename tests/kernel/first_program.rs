@@ -1,0 +1,108 @@
+//! The README's first program: it can be started again, stops with its team, and prints errors as sentences.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use libteam::{Mode, TeamHandle};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::effort::patience;
+use crate::netns::{enter, index, ip, veth};
+use crate::tool::{example, hear_until, run};
+
+fn repository(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn readme_has_the_program_that_is_run_here() {
+    let readme = repository("README.md");
+    let (_, section) = readme.split_once("## A first program").unwrap();
+    let (_, block) = section.split_once("```rust").unwrap();
+    let (_, block) = block.split_once('\n').unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    assert_eq!(block, repository("examples/first_program/readme.rs"));
+}
+
+/// The program, and the lines that it prints.
+struct Program {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    fn start() -> Self {
+        let mut child = Command::new(example("first_program")).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(patience()).expect("the program prints a line")
+    }
+}
+
+/// The team, once the program has set it up.
+fn team_that_is_up() -> TeamHandle {
+    let eth1 = index("eth1");
+    let mut team = (0..).find_map(|_| TeamHandle::open("team0").ok()).unwrap();
+    hear_until(&mut team, |team| {
+        team.active_port() == Some(eth1) && team.team_link().is_some_and(libteam::Link::has_carrier)
+    });
+    team
+}
+
+#[test]
+fn first_program_runs_twice_and_ends_with_its_team() {
+    enter();
+    veth("eth1", "far1");
+    // As on a machine in use.
+    ip("link set eth1 up");
+    for state in ["down", "up"] {
+        let mut program = Program::start();
+        let team = team_that_is_up();
+        assert_eq!(team.mode(), Some(Mode::ActiveBackup));
+        // What it prints shows that it has its handler.
+        ip(&format!("link set far1 {state}"));
+        let wanted = format!(": eth1: {state} ");
+        while !program.line().contains(&wanted) {}
+        kill(Pid::from_raw(program.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+        program.child.wait().unwrap();
+    }
+    let mut program = Program::start();
+    let mut team = team_that_is_up();
+    ip("link set far1 down");
+    while !program.line().contains("eth1: down") {}
+    team.handle_events().unwrap();
+    ip("link del team0");
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+    assert_eq!(program.lines.iter().last().as_deref(), Some("team0 is gone"));
+}
+
+#[test]
+fn first_program_prints_errors_as_sentences() {
+    enter();
+    let fails = |sentence: &str| {
+        let outcome = run(Command::new(example("first_program")));
+        assert_eq!(
+            (outcome.status.code(), &*outcome.stdout, &*outcome.stderr),
+            (Some(1), "", &*format!("{sentence}\n"))
+        );
+    };
+    TeamHandle::create("team0").unwrap();
+    fails("no such device: eth1");
+    ip("link add eth1 type vcan");
+    fails(
+        "the kernel refused adding port eth1, team team0: Device is of different type: Invalid argument (os error 22)",
+    );
+    ip("link del team0");
+    ip("link add team0 type dummy");
+    fails("team0 is not a team device but of kind dummy");
+}
