@@ -36,9 +36,8 @@ Opens team0, or creates it, makes eth1 its active port, and prints what changes 
 fn main() -> ExitCode {
     alone::main("first_program", HELP, || {
         let status = readme::start();
-        let hint = alone::driver::hint();
-        if !hint.is_empty() {
-            eprintln!("first_program{hint}");
+        if let Some(hint) = alone::driver::hint().strip_prefix("; ") {
+            eprintln!("first_program: {hint}");
         }
         Ok(status)
     })

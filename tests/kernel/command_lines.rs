@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use libteam::TeamHandle;
+
 use crate::netns::{enter, ip};
 use crate::tool::{Outcome, example, run};
 
@@ -116,7 +118,7 @@ const EXAMPLES: [Example; 14] = [
     Example {
         name: "team_monitor",
         head: "team_monitor/main.rs",
-        help: &["TEAMDEV", "--live", "--demo", "q ", "PageUp", "Home", "Ctrl-Z"],
+        help: &["TEAMDEV", "--live", "--demo", "q, Ctrl-C", "PageUp", "Home", "Ctrl-Z"],
         incomplete: &["", "--live"],
         unknown: &[("--nosuch team0", "--nosuch"), ("team0 surplus", "surplus"), ("--demo surplus", "surplus")],
     },
@@ -227,6 +229,8 @@ fn unknown_argument_is_named_with_status_2() {
 fn error_is_one_sentence_with_status_1() {
     enter();
     ip("link add d0 type dummy");
+    // With this the kernel loads the driver: without it the sentences would have one more part.
+    TeamHandle::create("team0").unwrap();
     let failures = [
         ("active_backup", "/nosuch", "active_backup: /nosuch: No such file or directory (os error 2)"),
         ("team_manual_control", "nosuch get mode", "no such device: nosuch"),

@@ -32,6 +32,7 @@ mod announcements;
 mod balance;
 mod bpf_check;
 mod bridge;
+mod byte_names;
 mod command_lines;
 mod conntrack;
 mod conntrack_usage;
