@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use libteam::{Mode, TeamHandle};
 use nix::sys::signal::{Signal, kill};
@@ -44,8 +45,20 @@ impl Program {
         Self { child, lines }
     }
 
-    fn line(&self) -> String {
-        self.lines.recv_timeout(patience()).expect("the program prints a line")
+    /// Takes the link from the port, and gives it back, until the program has printed both: it says nothing when it is
+    /// ready.
+    fn prints_both_states(&self) {
+        let deadline = Instant::now() + patience();
+        for state in ["down", "up"] {
+            let wanted = format!("eth1: {state} ");
+            let mut lines = std::iter::from_fn(|| {
+                assert!(Instant::now() < deadline, "the program does not print {wanted:?}");
+                ip("link set far1 down");
+                ip("link set far1 up");
+                Some(self.lines.recv_timeout(Duration::from_millis(200)))
+            });
+            assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("team0: ") && line.contains(&wanted))));
+        }
     }
 }
 
@@ -69,17 +82,12 @@ fn first_program_runs_twice_and_ends_with_its_team() {
         let mut program = Program::start();
         let team = team_that_is_up();
         assert_eq!(team.mode(), Some(Mode::ActiveBackup));
-        for state in ["down", "up"] {
-            ip(&format!("link set far1 {state}"));
-            let wanted = format!(": eth1: {state} ");
-            while !program.line().contains(&wanted) {}
-        }
+        program.prints_both_states();
         kill(Pid::from_raw(program.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
         program.child.wait().unwrap();
     }
     let mut program = Program::start();
-    ip("link set far1 down");
-    while !program.line().contains("eth1: down") {}
+    program.prints_both_states();
     ip("link del team0");
     assert_eq!(program.child.wait().unwrap().code(), Some(0));
     assert_eq!(program.lines.iter().last().as_deref(), Some("team0 is gone"));
