@@ -1,49 +1,60 @@
-//! Prints the ports of a team, and each port whose link goes up or down, until one is removed. The guide shows it beside
-//! the same program for the C library.
+//! Prints the ports of a team, and each port whose link goes up or down, until one is removed. The guide shows
+//! `watch_ports/watch.rs` beside the same program for the C library.
 //!
-//! ```console
-//! $ cargo run --example watch_ports -- team0
+//! ```sh
+//! cargo build --example watch_ports
+//! tests/kernel/run unshare -n bash -c '
+//!     ip link add eth1 type veth peer far1 && ip link set far1 up
+//!     ip link add team0 type team && ip link set eth1 master team0
+//!     (sleep 1; ip link set far1 down; sleep 1; ip link set eth1 nomaster) &
+//!     target/debug/examples/watch_ports team0'
 //! ```
 
-#![allow(clippy::print_stdout, reason = "to print is what the program is for")]
+#[path = "common/driver.rs"]
+mod driver;
+#[path = "common/ending.rs"]
+mod ending;
+#[path = "common/nobody_reads.rs"]
+mod nobody_reads;
+#[path = "common/report.rs"]
+mod report;
+#[path = "watch_ports/watch.rs"]
+mod watch;
 
-use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use libteam::{Mode, Port, TeamHandle};
+use lexopt::prelude::{Long, Short, Value};
 
-fn print_port(port: &Port) {
-    println!("{}: {}", port.name().unwrap_or("?"), if port.is_link_up() { "up" } else { "down" });
-}
+const HELP: &str = "\
+Usage: watch_ports TEAM
 
-fn watch(name: &str) -> libteam::Result<()> {
-    let mut team = TeamHandle::open(name)?;
-    println!("mode {}", team.mode().unwrap_or(Mode::Unset));
-    team.set_notify_peers_count(2)?;
-    team.ports().for_each(print_port);
+Prints the ports of a team, and each port whose link goes up or down, until one is removed.
 
-    loop {
-        team.wait(None)?;
-        for port in team.handle_events()?.ports() {
-            let Some(port) = port.after() else {
-                println!("removed");
-                return Ok(());
-            };
-            print_port(port);
-        }
-    }
-}
+  -h, --help  this help
+";
 
 fn main() -> ExitCode {
-    let Some(name) = env::args().nth(1) else {
-        eprintln!("usage: watch_ports TEAM");
-        return ExitCode::FAILURE;
+    let team = match parse(lexopt::Parser::from_env()) {
+        Ok(Some(team)) => team,
+        Ok(None) => return ending::help(HELP),
+        Err(misuse) => return ending::misuse("watch_ports", misuse, HELP),
     };
-    match watch(&name) {
+    match watch::watch(&team) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{name}: {error}");
-            ExitCode::FAILURE
+        Err(error) => ending::failure("watch_ports: ", &*error),
+    }
+}
+
+/// Returns the team's name, or `None` if the command line asks for help.
+fn parse(mut parser: lexopt::Parser) -> Result<Option<OsString>, lexopt::Error> {
+    let mut team = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(None),
+            Value(name) if team.is_none() => team = Some(name),
+            other => return Err(other.unexpected()),
         }
     }
+    team.map(Some).ok_or_else(|| "no team is named".into())
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
 
 use std::fmt::Debug;
+use std::os::unix::ffi::OsStrExt;
 
 use libteam::{
     BpfInstruction, BpfProgram, Change, Changes, Duplex, ErrorKind, HashFields, HwAddr, IfIndex, Link, LinkChange,
@@ -56,6 +57,23 @@ fn values_look_as_people_write_them() {
     assert_is(&OptionValue::Binary(vec![0, 255]), &json!({"binary": [0, 255]}));
     let program = BpfProgram::new([BpfInstruction::statement(6, 1)]).unwrap();
     assert_is(&program, &json!([{"code": 6, "jump_true": 0, "jump_false": 0, "k": 1}]));
+}
+
+#[test]
+fn name_that_is_not_utf8_survives() {
+    let bytes = |name: &[u8]| {
+        let mut shape = link_shape(&Value::Null);
+        shape["name"] = json!(name);
+        shape["alternative_names"] = json!(["uplink", name]);
+        serde_json::from_value::<Link>(shape).unwrap()
+    };
+    let link = bytes(b"t\xff");
+    assert_eq!((link.name_os().as_bytes(), link.name()), (&b"t\xff"[..], "t\u{fffd}"));
+    assert_survives(&link);
+    assert_eq!(serde_json::to_value(&link).unwrap()["name"], json!([116, 255]));
+    // The bytes of a text are that text.
+    assert_eq!(serde_json::to_value(bytes(b"eth1")).unwrap()["name"], json!("eth1"));
+    assert_survives(&bytes(b"eth1"));
 }
 
 #[test]

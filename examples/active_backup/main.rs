@@ -1,9 +1,16 @@
 //! A daemon that keeps a team in the mode `activebackup`: the kernel sends over one port, and this program chooses which.
 //!
 //! ```sh
-//! cargo run --example active_backup -- team0.json            # until SIGTERM, SIGINT or SIGQUIT
-//! cargo run --example active_backup -- --status team0.json   # asks the one that runs; --json for programs
+//! cargo build --example active_backup
+//! tests/kernel/run unshare -n bash -c '
+//!     for eth in eth1 eth2; do ip link add "$eth" type veth peer "far-$eth" && ip link set "far-$eth" up; done
+//!     config="{\"device\": \"team0\", \"runner\": {\"name\": \"activebackup\"}, \"ports\": {\"eth1\": {}, \"eth2\": {}}}"
+//!     daemon="target/debug/examples/active_backup --socket /run/active_backup-example.sock"
+//!     $daemon /dev/stdin <<<"$config" & sleep 2; ip link set far-eth1 down; sleep 1
+//!     $daemon --status /dev/stdin <<<"$config"; kill %1; wait %1'
 //! ```
+//!
+//! It runs until SIGTERM, SIGINT or SIGQUIT. `--status` asks the one that runs; `--json` is for programs.
 //!
 //! The configuration is a part of `teamd.conf(5)`; what is not listed here is an error, and so is a key that is given
 //! twice. A list of link watchers is not supported, and names have at most 15 bytes, as those of links have.
@@ -70,6 +77,10 @@ mod status;
 mod team;
 mod watch;
 
+#[path = "../common/driver.rs"]
+mod driver;
+#[path = "../common/ending.rs"]
+mod ending;
 #[path = "../common/nobody_reads.rs"]
 mod nobody_reads;
 #[path = "../common/report.rs"]
@@ -79,18 +90,24 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lexopt::Arg::{Long, Value};
+use lexopt::Arg::{Long, Short, Value};
 use libteam::BoxError;
 
 use config::Config;
-use nobody_reads::NOBODY_READS;
-use report::Report;
-use say::say;
 
 type Result<T, E = BoxError> = std::result::Result<T, E>;
 
-const USAGE: &str = "Usage: active_backup [--keep] [--socket PATH] CONFIG
+const HELP: &str = "\
+Usage: active_backup [--keep] [--socket PATH] CONFIG
        active_backup --status [--json] [--socket PATH] CONFIG
+
+Keeps a team in the mode activebackup, as the file CONFIG says, until SIGTERM or SIGINT.
+
+      --keep         leave the team as it is at the end, also if this program created it
+      --status       print the state of the one that runs with this file
+      --json         print it as JSON
+      --socket PATH  where it answers; /run/active_backup.DEVICE.sock by default
+  -h, --help         this help
 ";
 
 /// What the command line says.
@@ -104,19 +121,14 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Some(arguments) = arguments() else {
-        eprint!("{USAGE}");
-        return ExitCode::from(2);
+    let arguments = match arguments(lexopt::Parser::from_env()) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => return ending::help(HELP),
+        Err(misuse) => return ending::misuse("active_backup", misuse, HELP),
     };
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => match error.downcast_ref::<io::Error>() {
-            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
-            _ => {
-                say!("active_backup: {}", Report(&*error));
-                ExitCode::FAILURE
-            }
-        },
+        Err(error) => ending::failure("active_backup: ", &*error),
     }
 }
 
@@ -131,21 +143,25 @@ fn run(arguments: &Arguments) -> Result<()> {
     daemon::run(&config, &socket, arguments.keep)
 }
 
-fn arguments() -> Option<Arguments> {
+/// Returns `None` if the command line asks for help.
+fn arguments(mut parser: lexopt::Parser) -> Result<Option<Arguments>, lexopt::Error> {
     let mut arguments = Arguments::default();
     let mut config = None;
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(argument) = parser.next().ok()? {
+    while let Some(argument) = parser.next()? {
         match argument {
+            Short('h') | Long("help") => return Ok(None),
             Long("status") => arguments.status = true,
             Long("json") => arguments.json = true,
             Long("keep") => arguments.keep = true,
-            Long("socket") => arguments.socket = Some(parser.value().ok()?.into()),
+            Long("socket") => arguments.socket = Some(parser.value()?.into()),
             Value(path) if config.is_none() => config = Some(path.into()),
-            _ => return None,
+            other => return Err(other.unexpected()),
         }
     }
-    let is_clear = if arguments.status { !arguments.keep } else { !arguments.json };
-    arguments.config = config?;
-    is_clear.then_some(arguments)
+    arguments.config = config.ok_or("no configuration is named")?;
+    match arguments {
+        Arguments { status: true, keep: true, .. } => Err("--keep does not go with --status".into()),
+        Arguments { status: false, json: true, .. } => Err("--json goes with --status only".into()),
+        arguments => Ok(Some(arguments)),
+    }
 }

@@ -5,6 +5,9 @@
 //! cargo run --example conntrack -- delete --src 192.0.2.0/24 --dport 53
 //! ```
 //!
+//! In a test kernel, which `cargo run` starts where this one has no team driver, there are no connections. What this kernel
+//! tracks the program shows when it is started by its name, `target/debug/examples/conntrack`, as root.
+//!
 //! It shows a [`libteam::NetlinkConnection`] with the message types of netlink-packet-netfilter.
 
 #[path = "../common/nobody_reads.rs"]

@@ -1,15 +1,14 @@
 //! Follows teams with calloop, one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_calloop
+//! ```sh
+//! cargo run --example event_loop_calloop
 //! ```
 //!
-//! Ends with status 0 if each change arrived.
-
-#![allow(clippy::print_stdout, reason = "it shows what arrives")]
+//! The status is 0 if each change arrived.
 
 mod scene;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use calloop::generic::Generic;
@@ -24,8 +23,9 @@ struct State {
     followed: usize,
 }
 
-fn main() -> Result<()> {
-    scene::play(run)
+fn main() -> ExitCode {
+    let summary = "Follows one team with calloop, then three, each until its port loses its link.";
+    scene::main("event_loop_calloop", summary, || scene::play(run))
 }
 
 /// Follows the teams until the port of each lost its link.

@@ -1,18 +1,17 @@
 //! Follows teams with mio, one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_mio
+//! ```sh
+//! cargo run --example event_loop_mio
 //! ```
 //!
-//! Ends with status 0 if each change arrived.
-
-#![allow(clippy::print_stdout, reason = "it shows what arrives")]
+//! The status is 0 if each change arrived.
 
 mod scene;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
+use std::process::ExitCode;
 
 use libteam::TeamHandle;
 use mio::unix::SourceFd;
@@ -20,8 +19,9 @@ use mio::{Events, Interest, Poll, Token};
 
 use scene::{PATIENCE, Result};
 
-fn main() -> Result<()> {
-    scene::play(follow)
+fn main() -> ExitCode {
+    let summary = "Follows one team with mio, then three, each until its port loses its link.";
+    scene::main("event_loop_mio", summary, || scene::play(follow))
 }
 
 /// Follows the teams until the port of each lost its link.

@@ -1,15 +1,14 @@
 //! Follows teams with poll(2), one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_poll
+//! ```sh
+//! cargo run --example event_loop_poll
 //! ```
 //!
-//! Ends with status 0 if each change arrived.
-
-#![allow(clippy::print_stdout, reason = "it shows what arrives")]
+//! The status is 0 if each change arrived.
 
 mod scene;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use libteam::TeamHandle;
@@ -18,8 +17,9 @@ use rustix::io::retry_on_intr;
 
 use scene::{PATIENCE, Result};
 
-fn main() -> Result<()> {
-    scene::play(follow)
+fn main() -> ExitCode {
+    let summary = "Follows one team with poll(2), then three, each until its port loses its link.";
+    scene::main("event_loop_poll", summary, || scene::play(follow))
 }
 
 /// Follows the teams until the port of each lost its link.

@@ -1,10 +1,20 @@
 //! What the examples of event loops follow: teams, each with one port at the end of a cable that is pulled.
 
+#[path = "../common/alone.rs"]
+mod alone;
+#[path = "../common/namespace.rs"]
+mod namespace;
+#[path = "../common/print_line.rs"]
+mod print_line;
+
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use libteam::{BoxError, Changes, IfIndex, LinkSettings, Mode, NewLink, Port, RtnlSocket, TeamHandle};
-use nix::sched::{CloneFlags, unshare};
+
+pub(crate) use namespace::enter_new_namespace;
+pub(crate) use print_line::print_line;
 
 /// Any error, with a sentence that says what was being done.
 pub(crate) type Result<T, E = BoxError> = std::result::Result<T, E>;
@@ -12,10 +22,13 @@ pub(crate) type Result<T, E = BoxError> = std::result::Result<T, E>;
 /// What has to come comes within milliseconds; this is a machine that does not work.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Moves the calling thread, and those that it starts from now on, into a new network namespace.
-pub(crate) fn enter_new_namespace() -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWNET)
-        .map_err(|error| format!("cannot make a network namespace (that wants CAP_SYS_ADMIN): {error}").into())
+/// Runs an example, unless its command line asks for help or is wrong.
+pub(crate) fn main(name: &str, summary: &str, run: impl FnOnce() -> Result<()>) -> ExitCode {
+    let help = format!(
+        "Usage: {name}\n\n{summary}\nMakes the teams itself, in a network namespace of its own. The status is 0 if each \
+         change arrived.\n\n  -h, --help  this help\n"
+    );
+    alone::main(name, &help, || run().map(|()| ExitCode::SUCCESS))
 }
 
 /// Has one team followed, then three, while their plugs are pulled.
@@ -85,7 +98,7 @@ fn wait_until_up(team: &mut TeamHandle, port: IfIndex) -> Result<()> {
 /// Prints what changed of a team's ports. True if one lost its link: then the example has seen what it waits for.
 pub(crate) fn lost_its_link(team: &TeamHandle, changes: &Changes) -> bool {
     for port in changes.ports() {
-        println!("{}: {port}", team.name());
+        print_line(format_args!("{}: {port}", team.name()));
     }
     changes.ports().any(|change| change.after().is_some_and(|port| !port.is_link_up()))
 }

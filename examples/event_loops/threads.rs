@@ -1,16 +1,15 @@
 //! Moves a handle to a thread that follows it, tells the others what happened, and ends when it is asked to.
 //!
-//! ```console
-//! $ cargo run --example event_loop_threads
+//! ```sh
+//! cargo run --example event_loop_threads
 //! ```
 //!
-//! Ends with status 0 if the change arrived.
-
-#![allow(clippy::print_stdout, reason = "it shows what arrives")]
+//! The status is 0 if the change arrived.
 
 mod scene;
 
 use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
@@ -20,7 +19,12 @@ use rustix::io::retry_on_intr;
 
 use scene::{PATIENCE, Result};
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    let summary = "Follows a team on a thread of its own until the port loses its link, and gets the handle back.";
+    scene::main("event_loop_threads", summary, run)
+}
+
+fn run() -> Result<()> {
     scene::enter_new_namespace()?;
     let (teams, cables) = scene::teams(&["one"])?;
     let team = teams.into_iter().next().ok_or("there is no team")?;
@@ -39,7 +43,7 @@ fn main() -> Result<()> {
 
     drop(stop);
     let team = follower.join().map_err(|_| "the thread panicked")??;
-    println!("{} is back on the thread that made it", team.name());
+    scene::print_line(format_args!("{} is back on the thread that made it", team.name()));
     team.destroy()?;
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Follows teams with tokio, one as well as many.
 //!
-//! ```console
-//! $ cargo run --example event_loop_tokio
+//! ```sh
+//! cargo run --example event_loop_tokio
 //! ```
 //!
-//! Ends with status 0 if each change arrived.
-
-#![allow(clippy::print_stdout, reason = "it shows what arrives")]
+//! The status is 0 if each change arrived.
 
 mod scene;
+
+use std::process::ExitCode;
 
 use libteam::TeamHandle;
 use tokio::io::Interest;
@@ -18,7 +18,12 @@ use tokio::time::timeout;
 
 use scene::{PATIENCE, Result};
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    let summary = "Follows one team with tokio, then three, each until its port loses its link.";
+    scene::main("event_loop_tokio", summary, run)
+}
+
+fn run() -> Result<()> {
     // One thread. On several it is the same, as handles may move between threads.
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     scene::play(|teams| {

@@ -1,7 +1,7 @@
 //! A team that survives a pulled plug, followed by a handle that survives lost notifications.
 //!
-//! ```console
-//! $ cargo run --example failover
+//! ```sh
+//! cargo run --example failover
 //! ```
 //!
 //! A team in the mode `activebackup` gets two ports, each a veth pair, and sends a numbered packet every millisecond to
@@ -15,9 +15,15 @@
 //! This file is the part that uses libteam. `network` and `ip` make namespaces and links, `traffic` sends and counts,
 //! `flood` makes the kernel drop notifications, `truth` compares the cache with `ip -j link`, `report` prints.
 
+#[path = "../common/alone.rs"]
+mod alone;
 mod flood;
 mod ip;
+#[path = "../common/namespace.rs"]
+mod namespace;
 mod network;
+#[path = "../common/print_line.rs"]
+mod print_line;
 mod report;
 mod traffic;
 mod truth;
@@ -40,22 +46,25 @@ const WATCH: Duration = Duration::from_secs(1);
 /// The kernel and the handler need milliseconds; this is a machine that does not work.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const HELP: &str = "\
+Usage: failover
+
+Shows a team in the mode activebackup that moves its traffic from one port to another when it loses a link, and a
+handle that recovers from lost notifications. Makes the team itself, in a network namespace of its own. The status is
+0 only if all of it was seen.
+
+  -h, --help  this help
+";
+
 fn main() -> ExitCode {
-    let report = Report::start();
-    match run(report) {
-        Ok(summary) => {
-            report::summary(&summary);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            report::failure(&*error);
-            ExitCode::FAILURE
-        }
-    }
+    alone::main("failover", HELP, || {
+        report::summary(&run(Report::start())?);
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn run(report: Report) -> Result<Summary> {
-    network::enter_new_namespace()?;
+    namespace::enter_new_namespace()?;
 
     report::title("a team over two veth pairs");
     // By default a handle follows only its own links, and a flood of other links cannot touch it.
@@ -164,7 +173,7 @@ fn fail_over(
     let failover = traffic.last_failover()?;
     report.failover(team, &failover, switch.done - switch.noticed);
     let seen = (failover.from, failover.to);
-    ensure(seen == (cut, switch.to), || format!("the traffic moved from {} to {}", seen.0, seen.1))
+    ensure(seen == (cut, switch.to), || "the traffic moved between other ports than the handler chose".to_owned())
 }
 
 /// Gives a port its carrier back. That alone moves no traffic.

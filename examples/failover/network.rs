@@ -16,21 +16,16 @@ use std::os::fd::AsRawFd as _;
 use std::thread;
 
 use libteam::{IfIndex, Link, TeamHandle};
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, setns};
 
 use crate::Result;
 use crate::ip::{self, Running, ip};
+use crate::namespace::enter_new_namespace;
 
 const TEAM_ADDRESS: &str = "192.0.2.1";
 const PEER_ADDRESS: &str = "192.0.2.2";
 const PEER_HWADDR: &str = "02:00:00:00:00:02";
 const PEER_PORT: u16 = 4000;
-
-/// Moves the calling thread, and all that it starts from now on, into a new network namespace.
-pub(crate) fn enter_new_namespace() -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWNET)
-        .map_err(|error| format!("cannot make a network namespace (that wants CAP_SYS_ADMIN): {error}").into())
-}
 
 /// Gives the team its address and sets it up.
 pub(crate) fn configure(team: &str) -> Result<()> {

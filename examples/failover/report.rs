@@ -1,13 +1,12 @@
 //! What the program prints: a line for each change, with the time since the start.
-#![allow(clippy::print_stdout, reason = "an example prints")]
 
-use std::error::Error;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use libteam::{Change, Changes, IfIndex, Link, LinkFlags, Port, TeamHandle, TeamOption};
+use libteam::{Change, Changes, IfIndex, Link, Mode, OptionValue, Port, TeamHandle, TeamOption};
 
 use crate::flood::Flood;
+use crate::print_line::print_line;
 use crate::traffic::{Delivery, Failover};
 
 /// After a resync only so many changes get a line each.
@@ -34,23 +33,12 @@ struct Line {
 
 /// Says what comes next.
 pub(crate) fn title(text: &str) {
-    println!("\n{text}");
+    print_line(format_args!("\n{text}"));
 }
 
 /// The last line.
 pub(crate) fn summary(summary: &Summary) {
-    println!("\n{summary}");
-}
-
-/// Says why the program ends with status 1.
-pub(crate) fn failure(error: &dyn Error) {
-    eprint!("failover: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        eprint!(": {error}");
-        cause = error.source();
-    }
-    eprintln!();
+    print_line(format_args!("\n{summary}"));
 }
 
 impl Report {
@@ -60,13 +48,13 @@ impl Report {
 
     /// Something that is not a change.
     pub(crate) fn line(self, what: &str, text: &str) {
-        println!("{:>8.3}  {what:<36}  {text}", self.started.elapsed().as_secs_f64());
+        print_line(format_args!("{:>8.3}  {what:<36}  {text}", self.started.elapsed().as_secs_f64()));
     }
 
     /// Each change of a batch.
     pub(crate) fn changes(self, team: &TeamHandle, changes: &Changes) {
         let ports = changes.ports().map(port_line);
-        let options = changes.options().map(|option| option_line(team, option));
+        let options = changes.options().filter_map(|option| option_line(team, option));
         let links = changes.links().flat_map(|link| link_lines(team, link));
         let all: Vec<Line> = ports.chain(options).chain(links).collect();
         if changes.resynced() {
@@ -86,7 +74,7 @@ impl Report {
         let route = format!("{} -> {}", name(team, failover.from), name(team, failover.to));
         self.line("failover", &format!("{route}, set {} after the event came", milliseconds(set)));
         let Failover { time, lost, .. } = failover;
-        self.line("failover", &format!("the peer heard again after {}, packets lost: {lost}", milliseconds(*time)));
+        self.line("failover", &format!("the peer received again after {}, packets lost: {lost}", milliseconds(*time)));
     }
 
     /// Traffic over one port.
@@ -119,20 +107,35 @@ fn port_line(change: &Change<Port>) -> Line {
     line(what, change, text)
 }
 
-fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Line {
+/// A line for the option if it has another value. Those that come or go with a mode or a port have no line, but for the
+/// active port.
+fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Option<Line> {
     let id = change.latest().id();
-    let what = match id.port {
-        Some(port) => format!("option {} of {}", id.name, name(team, port)),
-        None => format!("option {id}"),
+    let is_active_port = id.name == "activeport";
+    if !is_active_port && (change.is_added() || change.is_removed()) {
+        return None;
+    }
+    let what = match (&*id.name, id.port) {
+        ("activeport", _) => "active port".to_owned(),
+        (other, Some(port)) => format!("{} of {}", other.replace('_', " "), name(team, port)),
+        (other, None) => other.replace('_', " "),
     };
-    line(what, change, |option| option.value().to_string())
+    let line = line(what, change, |option| match option.value() {
+        OptionValue::U32(index) if is_active_port => IfIndex::new(*index).map_or_else(none, |port| name(team, port)),
+        OptionValue::String(mode) if Mode::from(mode.as_str()) == Mode::Unset => none(),
+        value => value.to_string(),
+    });
+    Some(line).filter(|line| line.from != line.to)
 }
 
 /// A line for each field that changed, or one for a link that is new or gone.
 fn link_lines(team: &TeamHandle, change: &Change<Link>) -> Vec<Line> {
     let what = format!("link {}", change.before().unwrap_or(change.latest()).name());
     let (Some(before), Some(after)) = (change.before(), change.after()) else {
-        return vec![line(what, change, |link| link.to_string().trim_start().to_owned())];
+        return vec![line(what, change, |link| {
+            let [_, fields @ ..] = link_fields(team, link);
+            fields.map(|(field, value)| format!("{field} {value}")).join(", ")
+        })];
     };
     let fields = link_fields(team, before).into_iter().zip(link_fields(team, after));
     fields
@@ -141,19 +144,15 @@ fn link_lines(team: &TeamHandle, change: &Change<Link>) -> Vec<Line> {
         .collect()
 }
 
-fn link_fields(team: &TeamHandle, link: &Link) -> [(&'static str, String); 8] {
-    let on = |on: bool| if on { "on" } else { "off" }.to_owned();
-    // These have a field of their own.
-    let flags = link.flags() - (LinkFlags::UP | LinkFlags::RUNNING | LinkFlags::LOWER_UP);
+fn link_fields(team: &TeamHandle, link: &Link) -> [(&'static str, String); 6] {
+    let state = |is_on: bool, [on, off]: [&str; 2]| if is_on { on } else { off }.to_owned();
     [
         ("name", link.name().to_owned()),
         ("address", link.hwaddr().map_or_else(none, |address| address.to_string())),
         ("master", link.master().map_or_else(none, |master| name(team, master))),
-        ("mtu", link.mtu().to_string()),
-        ("set up", on(link.is_admin_up())),
-        ("carrier", on(link.has_carrier())),
-        ("state", link.oper_state().to_string()),
-        ("flags", flags.iter_names().map(|(name, _)| name).collect::<Vec<_>>().join(" ")),
+        ("MTU", link.mtu().to_string()),
+        ("set", state(link.is_admin_up(), ["up", "down"])),
+        ("carrier", state(link.has_carrier(), ["on", "off"])),
     ]
 }
 

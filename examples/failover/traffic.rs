@@ -1,5 +1,6 @@
 //! A numbered packet every millisecond from the team to its peer, and a record of when and where each arrived.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::UdpSocket;
@@ -29,6 +30,7 @@ pub(crate) struct Traffic {
     sender: JoinHandle<Result<()>>,
     listeners: Vec<JoinHandle<Result<()>>>,
     record: Record,
+    port_names: BTreeMap<IfIndex, String>,
 }
 
 /// What was sent, and what has reached the peer.
@@ -91,14 +93,17 @@ impl Traffic {
         let is_on = Arc::clone(&sending);
         let sender = thread::spawn(move || send(&socket, &is_on, &departed));
         let record = Record { departing, arriving, departures: Vec::new(), arrivals: Vec::new() };
-        Ok(Self { sending, listening, sender, listeners, record })
+        let port_names = far_ends.iter().map(|far_end| (far_end.port(), far_end.port_name().to_owned())).collect();
+        Ok(Self { sending, listening, sender, listeners, record, port_names })
     }
 
     /// How many packets have arrived over the port since traffic moved there: an error if it does not arrive there now.
     pub(crate) fn flow_over(&mut self, port: IfIndex) -> Result<usize> {
         let run = self.record.runs()?.pop().ok_or("no packet arrived at all")?;
-        ensure(run.last.port == port, || format!("the traffic arrives over {}, not over {port}", run.last.port))?;
-        ensure(run.packets >= MIN_PACKETS, || format!("only {} packets arrived over {port}", run.packets))?;
+        let name = |port| self.port_names.get(&port).map_or("an unknown port", String::as_str);
+        let (found, wanted) = (name(run.last.port), name(port));
+        ensure(run.last.port == port, || format!("the traffic arrives over {found}, not over {wanted}"))?;
+        ensure(run.packets >= MIN_PACKETS, || format!("only {} packets arrived over {wanted}", run.packets))?;
         Ok(run.packets)
     }
 

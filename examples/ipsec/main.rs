@@ -1,8 +1,11 @@
 //! Lists the kernel's IPsec states and policies. Keys are not shown.
 //!
 //! ```sh
-//! cargo run --example ipsec -- states
-//! cargo run --example ipsec -- policies --json
+//! cargo build --example ipsec
+//! tests/kernel/run unshare -n bash -c '
+//!     ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 1 enc cipher_null ""
+//!     ip xfrm policy add src 192.0.2.0/24 dst 198.51.100.0/24 dir out
+//!     target/debug/examples/ipsec states && target/debug/examples/ipsec policies --json'
 //! ```
 //!
 //! It shows a [`NetlinkConnection`] with the message types of netlink-packet-xfrm.

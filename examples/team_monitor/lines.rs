@@ -1,15 +1,16 @@
 //! A team's ports, or its options, line by line whenever one of them changes. Ends on an interrupt (Ctrl-C).
 
 use std::collections::HashSet;
-use std::error::Error;
+use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 
-use libteam::{Change, ChangeKind, Changes, Duplex, Port, TeamHandle};
+use libteam::{BoxError, Change, ChangeKind, Changes, Duplex, Port, TeamHandle};
 use nix::sys::signal::Signal;
 
 use crate::interrupt::Interrupt;
 
-pub(crate) fn run(name: &str) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(name: &OsStr) -> Result<(), BoxError> {
     let mut team = TeamHandle::open(name)?;
     let mut out = io::stdout().lock();
     let interrupt = Interrupt::on(&[Signal::SIGINT])?;
@@ -22,7 +23,7 @@ pub(crate) fn run(name: &str) -> Result<(), Box<dyn Error>> {
             print_options(&team, &batch, &mut out)?;
         }
         if team.team_link().is_none() {
-            return Err(format!("team device {name} is gone").into());
+            return Err(format!("team device {} is gone", team.name()).into());
         }
     }
     Ok(())
@@ -39,10 +40,11 @@ fn print_ports(team: &TeamHandle, batch: &Changes, out: &mut impl Write) -> io::
 }
 
 fn print_port(port: &Port, is_changed: bool, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"\tifname ")?;
+    out.write_all(port.name_os().map_or(b"(removed)", OsStr::as_bytes))?;
     writeln!(
         out,
-        "\tifname {}, linkup {}, changed {}, speed {}, duplex {}",
-        port.name().unwrap_or("(removed)"),
+        ", linkup {}, changed {}, speed {}, duplex {}",
         u8::from(port.is_link_up()),
         u8::from(is_changed),
         port.speed_mbps().unwrap_or(0),

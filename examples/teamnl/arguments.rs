@@ -1,8 +1,9 @@
 //! What the command line says.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
-use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
 
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +39,12 @@ pub(crate) enum Request {
 
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    pub(crate) team: String,
+    pub(crate) team: OsString,
     pub(crate) command: Command,
     /// What stands behind the command.
-    pub(crate) words: Vec<String>,
-    pub(crate) port: Option<String>,
-    pub(crate) array_index: Option<String>,
+    pub(crate) words: Vec<OsString>,
+    pub(crate) port: Option<OsString>,
+    pub(crate) array_index: Option<OsString>,
 }
 
 /// Why a command line is not understood.
@@ -55,8 +56,10 @@ pub(crate) enum Misuse {
     NoTeam,
     #[error("No command specified.")]
     NoCommand,
-    #[error("Unknown command \"{0}\".")]
-    UnknownCommand(String),
+    #[error("Unknown command \"{}\".", .0.to_string_lossy())]
+    UnknownCommand(OsString),
+    #[error("Option {0} expected.")]
+    NoWord(&'static str),
 }
 
 /// Reads a command line. Options may stand anywhere, and their long names may be cut short.
@@ -72,20 +75,25 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, Misuse> {
                     Some(value) => Err(lexopt::Error::UnexpectedValue { option, value }.into()),
                 };
             }
-            Short('p') => port = Some(parser.value()?.string()?),
-            Long(name) if "port_name".starts_with(name) => port = Some(parser.value()?.string()?),
-            Short('a') => array_index = Some(parser.value()?.string()?),
-            Long(name) if "array_index".starts_with(name) => array_index = Some(parser.value()?.string()?),
-            Value(word) => words.push(word.string()?),
+            Short('p') => port = Some(parser.value()?),
+            Long(name) if "port_name".starts_with(name) => port = Some(parser.value()?),
+            Short('a') => array_index = Some(parser.value()?),
+            Long(name) if "array_index".starts_with(name) => array_index = Some(parser.value()?),
+            Value(word) => words.push(word),
             Short(_) | Long(_) => return Err(argument.unexpected().into()),
         }
     }
     let mut words = words.into_iter();
     let team = words.next().ok_or(Misuse::NoTeam)?;
     let word = words.next().ok_or(Misuse::NoCommand)?;
-    let command = COMMANDS.iter().find(|(_, name, _)| name.starts_with(&word));
+    let command = COMMANDS.iter().find(|(_, name, _)| name.as_bytes().starts_with(word.as_bytes()));
     let &(command, ..) = command.ok_or(Misuse::UnknownCommand(word))?;
-    Ok(Request::Run(Arguments { team, command, words: words.collect(), port, array_index }))
+    let words: Vec<OsString> = words.collect();
+    match (command, words.len()) {
+        (Command::GetOption | Command::SetOption, 0) => Err(Misuse::NoWord("name")),
+        (Command::SetOption, 1) => Err(Misuse::NoWord("value")),
+        _ => Ok(Request::Run(Arguments { team, command, words, port, array_index })),
+    }
 }
 
 /// How the program is used, under the name by which it was called.

@@ -1,11 +1,15 @@
 //! Shows and sets what a team device has, and follows its changes: the C library's tool of this name.
 //!
 //! ```sh
-//! cargo run --example teamnl -- team0 options
+//! cargo build --example teamnl
+//! tests/kernel/run unshare -n bash -c 'ip link add team0 type team && target/debug/examples/teamnl team0 options'
 //! ```
 //!
-//! The command line, the output and the exit status are those of the C tool; the errors say more.
+//! The command line and the output are those of the C tool, and so is the status, but for a command line that is wrong:
+//! that ends with 2. The errors say more.
 
+#[path = "../common/driver.rs"]
+mod driver;
 #[path = "../common/interrupt.rs"]
 mod interrupt;
 #[path = "../common/nobody_reads.rs"]
@@ -18,13 +22,14 @@ mod line;
 mod monitor;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
 use libteam::{Error, IfIndex, LinkScope, OptionId, TeamHandle};
 
 use arguments::{Arguments, Command, Misuse, Request, Usage};
-use line::{End, Line};
+use line::{End, Item, Line};
 use monitor::Style;
 use nobody_reads::NOBODY_READS;
 use report::Report;
@@ -64,9 +69,9 @@ fn main() -> ExitCode {
     match done.and_then(|()| out.flush().map_err(Failure::Write)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
-        Err(Failure::Misuse) => ExitCode::FAILURE,
+        Err(Failure::Misuse) => ExitCode::from(2),
         Err(failure) => {
-            eprintln!("Command failed: {}", Report(&failure));
+            eprintln!("Command failed: {}{}", Report(&failure), driver::hint());
             ExitCode::FAILURE
         }
     }
@@ -77,49 +82,51 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
     let scope = if matches!(arguments.command, Command::Monitor) { LinkScope::All } else { LinkScope::Team };
     let mut team = TeamHandle::builder().link_scope(scope).open(&arguments.team)?;
     let port = arguments.port.as_deref().map(|name| port_index(&mut team, name)).transpose()?;
-    let array_index = arguments.array_index.as_deref().map(number).transpose()?;
-    let mut words = arguments.words.iter();
-    let mut word = |what: &str| words.next().ok_or_else(|| Failure::Request(format!("Option {what} expected.")));
+    let array_index = arguments.array_index.as_ref().map(number).transpose()?;
+    let mut words = arguments.words.iter().map(|word| word.to_string_lossy().into_owned());
+    let mut word = || words.next().unwrap_or_default();
     match arguments.command {
-        Command::Ports => write_lines(team.ports(), out),
-        Command::Options => write_lines(team.options(), out),
+        Command::Ports => write_lines(&team, team.ports(), out),
+        Command::Options => write_lines(&team, team.options(), out),
         Command::GetOption => {
-            let id = OptionId { port, array_index, ..OptionId::global(word("name")?.clone()) };
+            let id = OptionId { port, array_index, ..OptionId::global(word()) };
             match team.option(&id) {
                 Some(option) => writeln!(out, "{}", option.value()).map_err(Failure::Write),
                 None => Err(Error::UnknownOption { team: team.name().to_owned(), id }.into()),
             }
         }
         Command::SetOption => {
-            let id = OptionId { port, array_index, ..OptionId::global(word("name")?.clone()) };
-            Ok(team.set_option_str(&id, word("value")?)?)
+            let id = OptionId { port, array_index, ..OptionId::global(word()) };
+            Ok(team.set_option_str(&id, &word())?)
         }
         Command::Monitor => {
-            let style = arguments.words.first().map_or(Ok(Style::Changed), |word| word.parse())?;
+            let style = words.next().map_or(Ok(Style::Changed), |word| word.parse())?;
             monitor::run(&mut team, style, out)
         }
     }
 }
 
-fn port_index(team: &mut TeamHandle, name: &str) -> Result<IfIndex, Failure> {
+fn port_index(team: &mut TeamHandle, name: &OsStr) -> Result<IfIndex, Failure> {
     let ifindex = team.ifindex(name)?;
     if team.is_port(ifindex) {
         Ok(ifindex)
     } else {
-        Err(Failure::Request(format!("{name} is not a port of {}", team.name())))
+        Err(Failure::Request(format!("{} is not a port of {}", name.to_string_lossy(), team.name())))
     }
 }
 
-fn number(text: &str) -> Result<u32, Failure> {
+fn number(text: &OsString) -> Result<u32, Failure> {
+    let text = text.to_string_lossy();
     text.trim_ascii_start()
         .parse()
         .map_err(|_| Failure::Request(format!("{text:?} is no array index: want a decimal number up to {}", u32::MAX)))
 }
 
 /// Writes a list as the C tool does: the newest first.
-fn write_lines<'a, T: ToString + 'a>(
+fn write_lines<'a, T: Item + 'a>(
+    team: &TeamHandle,
     list: impl DoubleEndedIterator<Item = &'a T>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    list.rev().try_for_each(|thing| Line::of(thing).write("", END, out)).map_err(Failure::Write)
+    list.rev().try_for_each(|thing| Line::of(thing, team).write("", END, out)).map_err(Failure::Write)
 }

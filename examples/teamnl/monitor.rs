@@ -1,7 +1,6 @@
 //! Follows a team: prints what changes, or everything whenever something does.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Display;
 use std::hash::Hash;
 use std::io::{self, Write};
 use std::str::FromStr;
@@ -11,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::Failure;
 use crate::interrupt::Interrupt;
-use crate::line::{End, Line};
+use crate::line::{End, Item, Line};
 
 /// How the C tool ends the lines of ports and links, changed or not.
 const PLAIN_ENDS: Ends = [End { whole: " ", cut: " ..." }; 2];
@@ -65,20 +64,21 @@ fn print(
 ) -> io::Result<()> {
     let kinds = batch.kinds();
     if kinds.contains(ChangeKind::PORT) {
-        let ports = items(team.ports(), batch.ports(), Port::ifindex, style);
+        let ports = entries(team, team.ports(), batch.ports(), Port::ifindex, style);
         print_section("ports:", &ports, PLAIN_ENDS, out)?;
     }
     if kinds.contains(ChangeKind::OPTION) {
         // The C library forgets an option that goes before anyone can print it.
         let changed = batch.options().filter(|change| !change.is_removed());
-        let options = items(team.options(), changed, |option| option.id().clone(), style);
+        let options = entries(team, team.options(), changed, |option| option.id().clone(), style);
         print_section("options:", &options, OPTION_ENDS, out)?;
     }
     if batch.links().any(is_news) {
         let is_ours = |ifindex| ifindex == team.team_ifindex() || team.is_port(ifindex) || left.contains(&ifindex);
         let now = team.links().filter(|link| is_ours(link.ifindex()));
         let changed = batch.links().filter(|change| is_news(change) && is_ours(change.latest().ifindex()));
-        print_section("ifinfos:", &items(now, changed, Link::ifindex, style), PLAIN_ENDS, out)?;
+        let links = entries(team, now, changed, Link::ifindex, style);
+        print_section("ifinfos:", &links, PLAIN_ENDS, out)?;
     }
     out.flush()
 }
@@ -98,29 +98,30 @@ fn is_news(change: &Change<Link>) -> bool {
 }
 
 /// One line of a section, and whether what it shows changed.
-struct Item {
+struct Entry {
     line: Line,
     is_changed: bool,
 }
 
 /// What a section shows: what was removed, then what there is, the newest first.
-fn items<'a, T, K>(
+fn entries<'a, T, K>(
+    team: &TeamHandle,
     now: impl DoubleEndedIterator<Item = &'a T>,
     changed: impl Iterator<Item = &'a Change<T>>,
     key: impl Fn(&T) -> K,
     style: Style,
-) -> Vec<Item>
+) -> Vec<Entry>
 where
-    T: Display + 'a,
-    Change<T>: Display,
+    T: Item + 'a,
+    Change<T>: Item,
     K: Hash + Eq,
 {
     let (removed, changed): (Vec<_>, Vec<_>) = changed.partition(|change| change.is_removed());
     let changed: HashMap<K, &Change<T>> = changed.into_iter().map(|change| (key(change.latest()), change)).collect();
-    let removed = removed.into_iter().rev().map(|change| Item { line: Line::of(change), is_changed: true });
+    let removed = removed.into_iter().rev().map(|change| Entry { line: Line::of(change, team), is_changed: true });
     let now = now.rev().filter_map(|thing| match changed.get(&key(thing)) {
-        Some(change) => Some(Item { line: Line::of(change), is_changed: true }),
-        None => (style == Style::All).then(|| Item { line: Line::of(thing), is_changed: false }),
+        Some(change) => Some(Entry { line: Line::of(*change, team), is_changed: true }),
+        None => (style == Style::All).then(|| Entry { line: Line::of(thing, team), is_changed: false }),
     });
     removed.chain(now).collect()
 }
@@ -128,11 +129,11 @@ where
 /// Ends of a line for what did not change, and for what did.
 type Ends = [End; 2];
 
-fn print_section(title: &str, items: &[Item], ends: Ends, out: &mut impl Write) -> io::Result<()> {
-    if items.is_empty() {
+fn print_section(title: &str, entries: &[Entry], ends: Ends, out: &mut impl Write) -> io::Result<()> {
+    if entries.is_empty() {
         return Ok(());
     }
     writeln!(out, "{title}")?;
     let [unchanged, changed] = ends;
-    items.iter().try_for_each(|item| item.line.write("  ", if item.is_changed { changed } else { unchanged }, out))
+    entries.iter().try_for_each(|entry| entry.line.write("  ", if entry.is_changed { changed } else { unchanged }, out))
 }

@@ -1,5 +1,5 @@
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 use super::journal::Journal;
@@ -9,6 +9,7 @@ use crate::changes::{Change, LinkChange};
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, Rarities};
+use crate::model::name::Name;
 use crate::netlink::codec::link::{IFLA_EVENT_IGMP_RESEND, IFLA_EVENT_NOTIFY_PEERS, LinkReport};
 
 /// The links of the namespace, by index.
@@ -164,7 +165,7 @@ impl Link {
     fn from_report(report: &LinkReport<'_>, kinds: &mut Kinds) -> Self {
         let mut link = Self {
             ifindex: report.ifindex,
-            name: Box::default(),
+            name: Name::default(),
             hwaddr: None,
             original_hwaddr: if report.master.is_none() { report.hwaddr } else { report.permanent_hwaddr },
             master: None,
@@ -189,13 +190,13 @@ impl Link {
             && self.carrier_changes == report.carrier_changes
             && self.oper_state == report.oper_state
             && self.mtu == report.mtu
-            && *self.name == *report.name
+            && self.name == *report.name
             && self.kind.as_deref() == report.kind.as_deref()
             && self.has_rarities_of(report)
     }
 
     fn has_rarities_of(&self, report: &LinkReport<'_>) -> bool {
-        self.phys_port_id() == report.phys_port_id && self.alternative_names().eq(report.alternative_names())
+        self.phys_port_id() == report.phys_port_id && self.alternative_names_os().eq(report.alternative_names())
     }
 
     fn update(&mut self, report: &LinkReport<'_>, kinds: &mut Kinds) {
@@ -206,23 +207,23 @@ impl Link {
         self.carrier_changes = report.carrier_changes;
         self.oper_state = report.oper_state;
         self.mtu = report.mtu;
-        replace_text(&mut self.name, &report.name);
+        replace_name(&mut self.name, report.name);
         if self.kind.as_deref() != report.kind.as_deref() {
             self.kind = report.kind.as_deref().map(|kind| kinds.shared(kind));
         }
         if !self.has_rarities_of(report) {
             let rarities = Rarities {
                 phys_port_id: report.phys_port_id.map(Box::from),
-                alternative_names: report.alternative_names().map(Cow::into_owned).map(Box::from).collect(),
+                alternative_names: report.alternative_names().map(Name::from).collect(),
             };
             self.rarities = (rarities != Rarities::default()).then(|| Box::new(rarities));
         }
     }
 }
 
-/// Most messages bring the old text again: that costs no allocation.
-fn replace_text(text: &mut Box<str>, new: &str) {
-    if **text != *new {
-        *text = new.into();
+/// Most messages bring the old name again: that costs no allocation.
+fn replace_name(name: &mut Name, new: &OsStr) {
+    if *name != *new {
+        *name = new.into();
     }
 }

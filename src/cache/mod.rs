@@ -26,6 +26,7 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::link_scope::LinkScope;
 use crate::model::mode::Mode;
+use crate::model::name::Name;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::model::port::Port;
@@ -39,7 +40,7 @@ const KEEP_ADDRESSES: [&str; 3] = [Mode::UNSET, Mode::ACTIVE_BACKUP, Mode::LOAD_
 #[derive(Debug)]
 pub(crate) struct Cache {
     team: IfIndex,
-    team_name: String,
+    team_name: Name,
     scope: LinkScope,
     /// Links that showed up without being announced as new. The kernel announces a new link once it is finished; what it
     /// gives up before that goes without a word.
@@ -56,7 +57,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(team: IfIndex, team_name: String, scope: LinkScope) -> Self {
+    pub(crate) fn new(team: IfIndex, team_name: Name, scope: LinkScope) -> Self {
         Self {
             team,
             team_name,
@@ -98,7 +99,7 @@ impl Cache {
     }
 
     /// The name of the team device, or its last one.
-    pub(crate) fn team_name(&self) -> &str {
+    pub(crate) fn team_name(&self) -> &Name {
         &self.team_name
     }
 
@@ -168,7 +169,7 @@ impl Cache {
         if is_usurped {
             self.team_gone();
         } else if is_team {
-            report.name.as_ref().clone_into(&mut self.team_name);
+            self.team_name = report.name.into();
         }
     }
 
@@ -346,7 +347,7 @@ impl Cache {
     /// Gives the ports the names of their links. Either can be the first to arrive, and a link can be renamed.
     pub(crate) fn name_ports(&mut self) {
         for ifindex in std::mem::take(&mut self.unnamed) {
-            let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, link.name()));
+            let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, &link.name));
             if let Some(name) = name {
                 self.options.name_port(ifindex, &name);
             }

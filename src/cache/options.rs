@@ -8,6 +8,7 @@ use crate::cache::iter;
 use crate::changes::Change;
 use crate::model::ifindex::IfIndex;
 use crate::model::mode::Mode;
+use crate::model::name::Name;
 use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::team::{Fate, OptionReport};
@@ -166,7 +167,7 @@ impl Options {
     }
 
     /// Takes over the name of the link under a port. That changes no option.
-    pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<str>) {
+    pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<Name>) {
         for option in self.by_id.of_port_mut(port) {
             option.port_name = Some(Arc::clone(name));
         }

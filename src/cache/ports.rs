@@ -7,6 +7,7 @@ use super::order::Order;
 use crate::cache::iter;
 use crate::changes::Change;
 use crate::model::ifindex::IfIndex;
+use crate::model::name::Name;
 use crate::model::port::Port;
 use crate::netlink::codec::team::PortReport;
 
@@ -100,10 +101,10 @@ impl Ports {
     }
 
     /// Takes over the name of the link under a port, and returns it if it is a new one.
-    pub(super) fn rename(&mut self, ifindex: IfIndex, name: &str) -> Option<Arc<str>> {
-        let port = self.by_index.get_mut(&ifindex).filter(|port| port.name() != Some(name))?;
+    pub(super) fn rename(&mut self, ifindex: IfIndex, name: &Name) -> Option<Arc<Name>> {
+        let port = self.by_index.get_mut(&ifindex).filter(|port| port.name.as_deref() != Some(name))?;
         self.journal.note(ifindex, || Some(port.clone()), false);
-        port.name = Some(name.into());
+        port.name = Some(Arc::new(name.clone()));
         port.name.clone()
     }
 

@@ -17,7 +17,7 @@ fn index(number: u32) -> IfIndex {
 }
 
 fn cache(scope: LinkScope) -> Cache {
-    let mut cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
+    let mut cache = Cache::new(index(TEAM), "team0".into(), scope);
     cache.pause();
     link(&mut cache, TEAM, "team0", None, 0);
     cache.resume();
@@ -123,5 +123,5 @@ fn options_that_are_listed_after_their_ports_have_their_names_from_the_start() {
     for report in port(10, false) {
         cache.replace_team(report);
     }
-    assert!(cache.options().iter().all(|option| option.port_name.as_deref() == Some("p10")));
+    assert!(cache.options().iter().all(|option| option.port_name.as_ref().is_some_and(|name| name.as_str() == "p10")));
 }

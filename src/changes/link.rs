@@ -47,10 +47,7 @@ impl Change<Link> {
         what.set(LinkChange::MTU, self.differs(|link| link.mtu));
         what.set(LinkChange::PHYS_PORT_ID, self.differs(|link| link.phys_port_id().map(Vec::from)));
         what.set(LinkChange::PHYS_PORT_ID_LEN, self.differs(|link| link.phys_port_id().map(<[u8]>::len)));
-        what.set(
-            LinkChange::ALTERNATIVE_NAMES,
-            self.differs(|link| link.alternative_names().map(String::from).collect::<Vec<_>>()),
-        );
+        what.set(LinkChange::ALTERNATIVE_NAMES, self.differs(|link| link.further_names().to_vec()));
         what.set(LinkChange::LEFT, self.is_left());
         what.set(LinkChange::KIND, self.differs(|link| link.kind.clone()));
         what

@@ -30,7 +30,7 @@ pub mod permissions {}
 
 #[doc = include_str!("migrating_from_c.md")]
 #[doc = "```rust,no_run"]
-#[doc = include_str!("../../examples/watch_ports.rs")]
+#[doc = include_str!("../../examples/watch_ports/watch.rs")]
 #[doc = "```"]
 #[doc = "```c"]
 #[doc = include_str!("watch_ports.c")]

@@ -78,8 +78,8 @@ int main(int argc, char **argv)
 	int err;
 
 	if (argc != 2) {
-		fprintf(stderr, "usage: watch_ports TEAM\n");
-		return EXIT_FAILURE;
+		fprintf(stderr, "Usage: watch_ports TEAM\n");
+		return 2;
 	}
 	setlinebuf(stdout);
 	th = team_alloc();

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fmt;
 use std::sync::Arc;
 
@@ -5,6 +6,7 @@ use bitflags::bitflags;
 
 use super::hwaddr::HwAddr;
 use super::ifindex::IfIndex;
+use super::name::Name;
 
 /// One network interface of the namespace, as rtnetlink reports it. What the C library calls ifinfo.
 ///
@@ -34,7 +36,7 @@ use super::ifindex::IfIndex;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub(crate) ifindex: IfIndex,
-    pub(crate) name: Box<str>,
+    pub(crate) name: Name,
     pub(crate) hwaddr: Option<HwAddr>,
     pub(crate) original_hwaddr: Option<HwAddr>,
     pub(crate) master: Option<IfIndex>,
@@ -51,7 +53,7 @@ pub struct Link {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rarities {
     pub(crate) phys_port_id: Option<Box<[u8]>>,
-    pub(crate) alternative_names: Vec<Box<str>>,
+    pub(crate) alternative_names: Vec<Name>,
 }
 
 impl Link {
@@ -62,11 +64,34 @@ impl Link {
         self.ifindex
     }
 
-    /// The interface name. Bytes that are no UTF-8 show as U+FFFD.
+    /// The interface name as text. Bytes that are not UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
     #[doc(alias = "team_get_ifinfo_ifname")]
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.name.as_str()
+    }
+
+    /// The interface name as the kernel has it, which need not be UTF-8.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ffi::OsStr;
+    /// use std::os::unix::ffi::OsStrExt;
+    ///
+    /// use libteam::TeamHandle;
+    ///
+    /// # enter_namespace();
+    /// let latin1 = OsStr::from_bytes(b"t\xe9am");
+    /// let team = TeamHandle::create(latin1)?;
+    /// let link = team.team_link().expect("it is there");
+    /// assert_eq!((link.name_os(), link.name()), (latin1, "t\u{fffd}am"));
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[must_use]
+    pub fn name_os(&self) -> &OsStr {
+        self.name.as_os_str()
     }
 
     /// The hardware address in use, or `None` for a link that has none (a tunnel, say).
@@ -153,10 +178,19 @@ impl Link {
         self.rarities.as_ref()?.phys_port_id.as_deref()
     }
 
-    /// Further names by which the kernel finds the link, each up to 127 bytes. Not announced while the link is down, as
-    /// [`has_carrier`](Self::has_carrier).
+    /// Further names by which the kernel finds the link, each up to 127 bytes, as text like [`name`](Self::name). Not
+    /// announced while the link is down, as [`has_carrier`](Self::has_carrier).
     pub fn alternative_names(&self) -> impl Iterator<Item = &str> {
-        self.rarities.iter().flat_map(|rarities| &rarities.alternative_names).map(|name| &**name)
+        self.further_names().iter().map(Name::as_str)
+    }
+
+    /// The [`alternative_names`](Self::alternative_names) as the kernel has them.
+    pub fn alternative_names_os(&self) -> impl Iterator<Item = &OsStr> {
+        self.further_names().iter().map(Name::as_os_str)
+    }
+
+    pub(crate) fn further_names(&self) -> &[Name] {
+        self.rarities.as_ref().map_or(&[], |rarities| &rarities.alternative_names)
     }
 
     pub(crate) const TEAM_KIND: &'static str = "team";

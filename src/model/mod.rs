@@ -5,6 +5,7 @@ pub(crate) mod ifindex;
 pub(crate) mod link;
 pub(crate) mod link_scope;
 pub(crate) mod mode;
+pub(crate) mod name;
 pub(crate) mod option;
 pub(crate) mod option_type;
 pub(crate) mod option_value;

@@ -3,6 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::ifindex::IfIndex;
+use super::name::Name;
 use super::option_value::OptionValue;
 
 /// The names of the driver's options, as the kernel spells them.
@@ -143,7 +144,7 @@ pub struct TeamOption {
     pub(crate) id: OptionId,
     pub(crate) value: OptionValue,
     /// The name of the link that is the option's port, for people: no part of what the option is.
-    pub(crate) port_name: Option<Arc<str>>,
+    pub(crate) port_name: Option<Arc<Name>>,
 }
 
 impl TeamOption {
@@ -162,7 +163,7 @@ impl TeamOption {
     pub(crate) fn fmt_marked(&self, mark: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{mark}{} ", self.id.name)?;
         if self.id.port.is_some() {
-            write!(f, "(port:{}) ", self.port_name.as_deref().unwrap_or_default())?;
+            write!(f, "(port:{}) ", self.port_name.as_deref().map_or("", Name::as_str))?;
         }
         if let Some(index) = self.id.array_index {
             write!(f, "(arridx:{index}) ")?;

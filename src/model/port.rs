@@ -1,7 +1,9 @@
+use std::ffi::OsStr;
 use std::fmt;
 use std::sync::Arc;
 
 use super::ifindex::IfIndex;
+use super::name::Name;
 
 /// One port of the team, as the team driver reports it.
 ///
@@ -35,7 +37,7 @@ use super::ifindex::IfIndex;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Port {
     pub(crate) ifindex: IfIndex,
-    pub(crate) name: Option<Arc<str>>,
+    pub(crate) name: Option<Arc<Name>>,
     pub(crate) link_up: bool,
     pub(crate) speed_mbps: Option<u32>,
     pub(crate) duplex: Duplex,
@@ -49,10 +51,17 @@ impl Port {
         self.ifindex
     }
 
-    /// The name of the port's link, or `None` while the link's own message has not arrived.
+    /// The name of the port's link as text, or `None` while the link's own message has not arrived. Bytes that are not
+    /// UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_deref().map(Name::as_str)
+    }
+
+    /// The name of the port's link as the kernel has it: that of [`Link::name_os`](crate::Link::name_os).
+    #[must_use]
+    pub fn name_os(&self) -> Option<&OsStr> {
+        self.name.as_deref().map(Name::as_os_str)
     }
 
     /// Whether the driver sees the port's link up: its operational state is up or unknown.

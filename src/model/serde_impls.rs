@@ -1,6 +1,8 @@
 //! How values look to serde where that is not how they are kept. What no handle could have told is refused.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
+use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use super::hwaddr::HwAddr;
 use super::ifindex::IfIndex;
 use super::link::{Link, LinkFlags, OperState, Rarities};
 use super::mode::Mode;
+use super::name::Name;
 use super::tx_method::TxMethod;
 use crate::bpf::{BpfInstruction, BpfProgram, HashFields};
 
@@ -60,6 +63,36 @@ impl<'de> Deserialize<'de> for HwAddr {
     }
 }
 
+/// Text where a person may read it and the name is UTF-8, otherwise the bytes.
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) if serializer.is_human_readable() => serializer.serialize_str(text),
+            _ => self.as_os_str().as_bytes().serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Shape {
+            Text(Box<str>),
+            Bytes(Vec<u8>),
+        }
+        let shape = if deserializer.is_human_readable() {
+            Shape::deserialize(deserializer)?
+        } else {
+            Shape::Bytes(Vec::deserialize(deserializer)?)
+        };
+        Ok(match shape {
+            Shape::Text(text) => Self::Text(text),
+            Shape::Bytes(bytes) => OsStr::from_bytes(&bytes).into(),
+        })
+    }
+}
+
 /// A list of names, as teamd's `tx_hash` is.
 impl Serialize for HashFields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -94,7 +127,7 @@ impl<'de> Deserialize<'de> for BpfProgram {
 #[serde(rename = "Link")]
 struct LinkShape {
     ifindex: IfIndex,
-    name: Box<str>,
+    name: Name,
     hwaddr: Option<HwAddr>,
     original_hwaddr: Option<HwAddr>,
     master: Option<IfIndex>,
@@ -105,7 +138,7 @@ struct LinkShape {
     mtu: u32,
     kind: Option<Arc<str>>,
     phys_port_id: Option<Box<[u8]>>,
-    alternative_names: Vec<Box<str>>,
+    alternative_names: Vec<Name>,
 }
 
 impl Serialize for Link {

@@ -1,5 +1,8 @@
 //! What the kernel takes as the name of a network interface.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::error::{Error, Result};
 
 /// The longest interface name in bytes: the kernel's `IFNAMSIZ` without its NUL.
@@ -8,29 +11,30 @@ pub(crate) const MAX_LEN: usize = 15;
 /// Checks a device's name before anything is sent.
 ///
 /// The kernel refuses most of these with a bare `EINVAL`; `%` it would take for a numbering pattern.
-pub(crate) fn check(name: &str) -> Result<()> {
-    let reason = if name.is_empty() {
+pub(crate) fn check(name: &OsStr) -> Result<()> {
+    let bytes = name.as_bytes();
+    let reason = if bytes.is_empty() {
         "it is empty"
-    } else if name == "." || name == ".." {
+    } else if bytes == b"." || bytes == b".." {
         "it is a directory's name"
-    } else if name.contains('/') {
+    } else if bytes.contains(&b'/') {
         "it has a slash"
-    } else if name.contains(':') {
+    } else if bytes.contains(&b':') {
         "it has a colon"
-    } else if name.contains('%') {
+    } else if bytes.contains(&b'%') {
         "it has a percent sign"
-    } else if name.bytes().any(is_space) {
+    } else if bytes.iter().copied().any(is_space) {
         "it has white space"
-    } else if name.bytes().any(|byte| byte == NO_BREAK_SPACE) {
+    } else if bytes.contains(&NO_BREAK_SPACE) {
         "the kernel takes its byte 0xa0 for white space"
-    } else if name.contains('\0') {
+    } else if bytes.contains(&0) {
         "it has a NUL"
-    } else if name.len() > MAX_LEN {
+    } else if bytes.len() > MAX_LEN {
         "it is longer than 15 bytes"
     } else {
         return Ok(());
     };
-    Err(Error::InvalidName { name: name.to_owned(), reason })
+    Err(Error::InvalidName { name: name.to_string_lossy().into_owned(), reason })
 }
 
 /// The kernel's `isspace` without its byte 0xa0. It looks at bytes, not at characters.
@@ -48,8 +52,9 @@ mod tests {
     #[test]
     fn names_that_the_kernel_takes_pass() {
         for name in ["t", "team0", "fifteen-bytes-x", "a.b", "...", "ä", "a\u{3000}b", "a\u{85}b", "a\u{2028}b"] {
-            check(name).unwrap();
+            check(OsStr::new(name)).unwrap();
         }
+        check(OsStr::from_bytes(b"t\xff")).unwrap();
     }
 
     #[test]
@@ -71,7 +76,12 @@ mod tests {
             ("äääääääää", "15 bytes"),
         ];
         for (name, why) in table {
-            let message = check(name).unwrap_err().to_string();
+            let message = check(OsStr::new(name)).unwrap_err().to_string();
+            assert!(message.contains(why), "{name:?}: {message}");
+        }
+        let table = [(&b"\xff\xa0"[..], "0xa0"), (b"\xff/", "slash"), (&[0xff; 16], "15 bytes")];
+        for (name, why) in table {
+            let message = check(OsStr::from_bytes(name)).unwrap_err().to_string();
             assert!(message.contains(why), "{name:?}: {message}");
         }
     }

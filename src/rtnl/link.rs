@@ -1,5 +1,8 @@
 //! Links: all of them, and one by its index or name.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 
@@ -161,11 +164,12 @@ impl RtnlSocket {
     /// # Source
     ///
     /// `RTM_GETLINK`, rtnetlink(7); `IFLA_IFNAME` and `IFLA_ALT_IFNAME`, `linux/if_link.h`.
-    pub fn link_by_name(&mut self, name: &str) -> Result<LinkRecord> {
-        if name.is_empty() || name.contains('\0') || name.len() > MAX_ALTERNATIVE_NAME {
-            return Err(Error::NoSuchDevice { device: format!("{name:?}") });
+    pub fn link_by_name(&mut self, name: impl AsRef<OsStr>) -> Result<LinkRecord> {
+        let name = name.as_ref();
+        if name.is_empty() || name.as_bytes().contains(&0) || name.len() > MAX_ALTERNATIVE_NAME {
+            return Err(Error::NoSuchDevice { device: format!("{:?}", name.to_string_lossy()) });
         }
-        self.one(link::get_by_name_request(name), name)
+        self.one(link::get_by_name_request(name), &name.to_string_lossy())
     }
 
     /// Asks for all links, or for the ports of one master, one by one as they come. An old kernel sends all even so.

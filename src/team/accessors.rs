@@ -1,5 +1,7 @@
 //! What the handle knows.
 
+use std::ffi::OsStr;
+
 use super::TeamHandle;
 use crate::cache::iter::{Links, Options, Ports};
 use crate::error::Result;
@@ -18,10 +20,17 @@ impl TeamHandle {
         self.session.cache().team()
     }
 
-    /// The name of the team device, or its last one when it is gone.
+    /// The name of the team device as text, or its last one when it is gone. Bytes that are not UTF-8 show as U+FFFD;
+    /// [`name_os`](Self::name_os) has them.
     #[must_use]
     pub fn name(&self) -> &str {
         self.session.name()
+    }
+
+    /// The name of the team device as the kernel has it, or its last one when it is gone.
+    #[must_use]
+    pub fn name_os(&self) -> &OsStr {
+        self.session.cache().team_name().as_os_str()
     }
 
     /// The team's ports in the order in which they were added.

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::env;
+use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -184,7 +185,8 @@ impl TeamBuilder {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
-    pub fn create(&self, name: &str) -> Result<TeamHandle> {
+    pub fn create(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
+        let name = name.as_ref();
         ifname::check(name)?;
         self.create_with(self.sockets.rtnl()?, name)
     }
@@ -208,15 +210,16 @@ impl TeamBuilder {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
-    pub fn recreate(&self, name: &str) -> Result<TeamHandle> {
+    pub fn recreate(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
+        let name = name.as_ref();
         ifname::check(name)?;
         let mut rtnl = self.sockets.rtnl()?;
         match rtnl.link_by_name(name) {
             // What only has this name beside its own is left alone; that the name is taken the kernel says below.
-            Ok(link) if link.name() != name => {}
+            Ok(link) if link.name_os() != name => {}
             Ok(link) => {
-                let (ifindex, _) = check_team(&link)?;
-                rtnl.delete(ifindex).during(|| format!("deleting team device {name}"))?;
+                let ifindex = check_team(&link)?;
+                rtnl.delete(ifindex).during(|| format!("deleting team device {}", name.to_string_lossy()))?;
             }
             Err(Error::NoSuchDevice { .. }) => {}
             Err(error) => return Err(error),
@@ -244,15 +247,15 @@ impl TeamBuilder {
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
-    pub fn open(&self, name: &str) -> Result<TeamHandle> {
+    pub fn open(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
+        let name = name.as_ref();
         let mut rtnl = self.sockets.rtnl()?;
         let link = rtnl.link_by_name(name).map_err(|error| match error {
             // An alternative name may be what no name can be, but this one is none.
             Error::NoSuchDevice { .. } => ifname::check(name).err().unwrap_or(error),
             error => error,
         })?;
-        let (ifindex, name) = check_team(&link)?;
-        self.attach(rtnl, ifindex, name)
+        self.attach(rtnl, check_team(&link)?, link.name_os())
     }
 
     /// As [`TeamHandle::open_index`].
@@ -275,13 +278,14 @@ impl TeamBuilder {
     /// ```
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
         let mut rtnl = self.sockets.rtnl()?;
-        let (ifindex, name) = check_team(&rtnl.link_by_index(ifindex)?)?;
-        self.attach(rtnl, ifindex, name)
+        let link = rtnl.link_by_index(ifindex)?;
+        self.attach(rtnl, check_team(&link)?, link.name_os())
     }
 
-    fn create_with(&self, mut rtnl: RtnlSocket, name: &str) -> Result<TeamHandle> {
+    fn create_with(&self, mut rtnl: RtnlSocket, name: &OsStr) -> Result<TeamHandle> {
         let ifindex = rtnl.create_link(&NewLink::team(name))?;
-        self.attach(rtnl, ifindex, name.to_owned()).inspect_err(|_| {
+        self.attach(rtnl, ifindex, name).inspect_err(|_| {
+            let name = name.to_string_lossy();
             // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
             let rtnl = self.sockets.rtnl();
             let deleted = rtnl.and_then(|mut rtnl| rtnl.delete(ifindex).during(|| format!("deleting {name}")));
@@ -292,7 +296,7 @@ impl TeamBuilder {
     }
 
     /// Opens the other sockets and fills the cache.
-    fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
+    fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
         let home = self.sockets.namespace().during(|| "finding the network namespace".to_owned())?;
         let mut genl = Genl::resolve(self.sockets.connect(NETLINK_GENERIC, Ok)?)?;
@@ -318,7 +322,7 @@ impl TeamBuilder {
         let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(preparing)?;
         let link_events = EventSocket::new(link_events).growing_to(limit);
         let team_events = EventSocket::new(team_events).growing_to(limit);
-        let cache = Cache::new(ifindex, name, self.link_scope);
+        let cache = Cache::new(ifindex, name.into(), self.link_scope);
         let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
         TeamHandle::new(session, readiness, home)
     }
@@ -335,13 +339,12 @@ impl TeamBuilder {
     }
 }
 
-/// The index and the name of a link that is a team.
-fn check_team(link: &LinkRecord) -> Result<(IfIndex, String)> {
-    let name = link.name().into_owned();
+/// The index of a link that is a team.
+fn check_team(link: &LinkRecord) -> Result<IfIndex> {
     if link.is_team() {
-        Ok((link.ifindex(), name))
+        Ok(link.ifindex())
     } else {
-        Err(Error::NotTeam { device: name, kind: link.kind().map(Cow::into_owned) })
+        Err(Error::NotTeam { device: link.name().into_owned(), kind: link.kind().map(Cow::into_owned) })
     }
 }
 

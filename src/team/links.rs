@@ -1,5 +1,7 @@
 //! The links of the namespace: their names and hardware addresses.
 
+use std::ffi::OsStr;
+
 use crate::error::Result;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
@@ -32,11 +34,12 @@ impl TeamHandle {
     ///
     /// `RTM_GETLINK` with `IFLA_IFNAME` or `IFLA_ALT_IFNAME`, `linux/if_link.h`.
     #[doc(alias = "team_ifname2ifindex")]
-    pub fn ifindex(&mut self, name: &str) -> Result<IfIndex> {
+    pub fn ifindex(&mut self, name: impl AsRef<OsStr>) -> Result<IfIndex> {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
     }
 
-    /// Asks the kernel for the name of the link that has this index.
+    /// Asks the kernel for the name of the link that has this index, as text. Bytes that are not UTF-8 show as U+FFFD;
+    /// [`LinkRecord::name_os`](crate::LinkRecord::name_os) has them.
     ///
     /// # Errors
     ///

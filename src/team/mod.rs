@@ -15,6 +15,7 @@ mod ports;
 pub(crate) mod session;
 mod set_results;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -113,7 +114,7 @@ impl TeamHandle {
     ///
     /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7).
     #[doc(alias = "team_create")]
-    pub fn create(name: &str) -> Result<Self> {
+    pub fn create(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().create(name)
     }
 
@@ -142,7 +143,7 @@ impl TeamHandle {
     ///
     /// `RTM_DELLINK` and `RTM_NEWLINK`, rtnetlink(7).
     #[doc(alias = "team_recreate")]
-    pub fn recreate(name: &str) -> Result<Self> {
+    pub fn recreate(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().recreate(name)
     }
 
@@ -173,7 +174,7 @@ impl TeamHandle {
     ///
     /// `RTM_GETLINK`, rtnetlink(7); then as [`open_index`](Self::open_index).
     #[doc(alias = "team_init")]
-    pub fn open(name: &str) -> Result<Self> {
+    pub fn open(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().open(name)
     }
 

@@ -85,7 +85,7 @@ fn the_status_is_a_table_or_json() {
     assert_eq!(json, daemon.status());
     assert_eq!(json["ports"]["eth1"]["is_active"], true);
     let misuse = ask(&["--json"]);
-    assert!(misuse.stderr.starts_with("Usage: ") && misuse.status.code() == Some(2), "{misuse:?}");
+    assert!(misuse.stderr.contains("\n\nUsage: ") && misuse.status.code() == Some(2), "{misuse:?}");
     drop(daemon);
 }
 

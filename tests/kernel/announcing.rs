@@ -28,7 +28,7 @@ impl Neighbourhood {
         team.set_mode(Mode::ActiveBackup).unwrap();
         for number in 1..=2 {
             veth(&format!("eth{number}"), &format!("far{number}"));
-            let port = team.ifindex(&format!("eth{number}")).unwrap();
+            let port = team.ifindex(format!("eth{number}")).unwrap();
             team.add_port(port).unwrap();
         }
         ip("link set team0 addrgenmode none");

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::monitor::Monitor;
 use crate::netns::{enter, ip};
 use crate::terminal::Terminal;
-use crate::tool::{example, team_with_ports_in_all_states};
+use crate::tool::{example, run, team_with_ports_in_all_states};
 use crate::watch::team_with;
 use crate::wire::Balanced;
 
@@ -259,4 +259,53 @@ fn panics_on_the_screen() {
         screen.draw(|_| panic!("as is wanted")).unwrap();
         screen.suspend().unwrap();
     }
+}
+
+#[test]
+fn demo_shows_a_team_of_its_own() {
+    enter();
+    let mut terminal = Terminal::start(&program("--demo"), 24, 80);
+    terminal.see("LAST CHANGES");
+    assert_line(&terminal, "team0", &["loadbalance"]);
+    for port in ["● eth1", "● eth2", "● eth3", "● eth4"] {
+        terminal.see(port);
+    }
+    terminal.see_that("traffic", |terminal| terminal.line_with("● eth2").is_some_and(|line| line.ends_with("kB/s")));
+    terminal.see("eth4 lost its link");
+    terminal.see("eth2 is false");
+    terminal.see("eth1 left the team");
+    terminal.see("eth1 joined the team");
+    assert!(TeamHandle::open("team0").is_err(), "the team is in a namespace of the program's own");
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn live_without_a_terminal_says_that_it_prints_lines() {
+    let _team = team_with_ports_in_all_states(None);
+    for words in ["--live team0", "--demo"] {
+        let mut command = Command::new("timeout");
+        command.args(["--preserve-status", "-s", "INT", "4"]).arg(example("team_monitor")).args(words.split(' '));
+        let outcome = run(command);
+        let said = "team_monitor: standard output is not a terminal, so this prints lines instead of the live screen\n";
+        assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), said), "{words}");
+        assert_eq!(outcome.stdout.contains("\tifname eth4, linkup 0, changed 1"), words == "--demo", "{words}");
+    }
+}
+
+#[test]
+fn team_that_is_gone_has_no_ports_up_and_no_traffic_that_nobody_counts() {
+    let mut team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
+    team.set_lb_stats_refresh_interval(Duration::ZERO).unwrap();
+    let mut terminal = Terminal::start(&program("--live team0"), 24, 120);
+    terminal.see("2 of 4 ports up");
+    let line = terminal.line_with("● v0").unwrap();
+    assert!(line.ends_with("-           -"), "{line}");
+    team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
+    terminal.see_that("traffic", |terminal| terminal.line_with("● v0").unwrap().ends_with("B/s"));
+    team.destroy().unwrap();
+    terminal.see("gone for");
+    terminal.see("as last seen, with 4 ports");
+    assert!(!terminal.text().contains("ports up"), "{}", terminal.text());
 }

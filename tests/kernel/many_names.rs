@@ -40,7 +40,7 @@ fn the_first_question_about_it_is_answered() {
         assert_eq!(RtnlSocket::new().unwrap().link_by_index(team).unwrap().name(), "team0");
     });
     on_its_own_thread(|| {
-        assert_eq!(RtnlSocket::new().unwrap().link_by_name(&format!("{:0>127}", 7)).unwrap().ifindex(), team);
+        assert_eq!(RtnlSocket::new().unwrap().link_by_name(format!("{:0>127}", 7)).unwrap().ifindex(), team);
     });
     on_its_own_thread(|| RtnlSocket::new().unwrap().set_link(team, &LinkSettings::new().mtu(1400)).unwrap());
     on_its_own_thread(|| {

@@ -300,7 +300,7 @@ fn a_handle_goes_from_thread_to_thread_and_stays_where_its_team_is() {
         .join()
         .unwrap();
         there.ip(&format!("link add d{number} type dummy"));
-        let port = team.ifindex(&format!("d{number}")).unwrap();
+        let port = team.ifindex(format!("d{number}")).unwrap();
         team.add_port(port).unwrap();
         assert_eq!(told(&mut team).ports().len(), 1);
     }
@@ -321,7 +321,7 @@ fn many_threads_do_it_at_once() {
                     let here = where_am_i();
                     let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
                     for round in 0..5 {
-                        let mut team = builder.create(&format!("n{number}t{turn}r{round}")).unwrap();
+                        let mut team = builder.create(format!("n{number}t{turn}r{round}")).unwrap();
                         team.set_mode(Mode::Random).unwrap();
                         assert_eq!(where_am_i(), here);
                     }

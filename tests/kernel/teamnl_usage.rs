@@ -48,41 +48,59 @@ fn options_stand_anywhere_and_commands_and_long_options_may_be_cut_short() {
     }
 }
 
-/// What is answered with the usage, and the status of that. None of it gets as far as the device.
-const USAGES: [(&str, i32); 24] = [
-    ("-h", 0),
-    ("--help", 0),
-    ("--he", 0),
-    ("-hx", 0),
-    ("-h -x", 0),
-    ("-h nosuch command", 0),
-    ("nosuch ports -h", 0),
-    ("-p x -h", 0),
-    ("", 1),
-    ("-p x", 1),
-    ("--", 1),
-    ("nosuch", 1),
-    ("nosuch command", 1),
-    ("nosuch portsx", 1),
-    ("nosuch Ports", 1),
-    ("-x", 1),
-    ("-xh", 1),
-    ("-x -h", 1),
-    ("--nosuch nosuch ports", 1),
-    ("--help=x", 1),
-    ("--=x", 1),
-    ("nosuch ports -p", 1),
-    ("nosuch ports --array_index", 1),
-    ("nosuch setoption notify_peers_count -1", 1),
+/// What is answered with the usage, and whether that was asked for. None of it gets as far as the device.
+const USAGES: [(&str, bool); 24] = [
+    ("-h", true),
+    ("--help", true),
+    ("--he", true),
+    ("-hx", true),
+    ("-h -x", true),
+    ("-h nosuch command", true),
+    ("nosuch ports -h", true),
+    ("-p x -h", true),
+    ("", false),
+    ("-p x", false),
+    ("--", false),
+    ("nosuch", false),
+    ("nosuch command", false),
+    ("nosuch portsx", false),
+    ("nosuch Ports", false),
+    ("-x", false),
+    ("-xh", false),
+    ("-x -h", false),
+    ("--nosuch nosuch ports", false),
+    ("--help=x", false),
+    ("--=x", false),
+    ("nosuch ports -p", false),
+    ("nosuch ports --array_index", false),
+    ("nosuch setoption notify_peers_count -1", false),
 ];
 
 #[test]
 fn the_usage_and_when_it_is_shown_are_the_same() {
     enter();
-    for (words, status) in USAGES {
-        let outcome = assert_same(words);
-        assert_eq!(outcome.status.code(), Some(status), "{words}");
-        assert!(outcome.stdout.contains("teamnl [options] teamdevname command [command args]\n"), "{words}");
+    for (words, is_help) in USAGES {
+        let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
+        assert_eq!(ours.stdout, c.stdout, "{words}");
+        assert!(ours.stdout.contains("teamnl [options] teamdevname command [command args]\n"), "{words}");
+        // A command line that is wrong ends with 2, as with every example.
+        let wanted = if is_help { [Some(0), Some(0)] } else { [Some(1), Some(2)] };
+        assert_eq!([c.status.code(), ours.status.code()], wanted, "{words}");
+        assert_eq!(ours.stderr.is_empty(), is_help, "{words}: {}", ours.stderr);
+    }
+}
+
+#[test]
+fn missing_word_prints_the_usage_that_c_leaves_out() {
+    let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
+    let usage = Tool::Ours.run("-h").stdout;
+    for (words, missing) in
+        [("team0 getoption", "name"), ("team0 setoption", "name"), ("team0 setoption mode", "value")]
+    {
+        let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
+        assert_eq!((c.status.code(), &*c.stdout), (Some(1), ""), "{words}");
+        assert_eq!((ours.status.code(), &*ours.stdout), (Some(2), &*format!("\n{usage}")), "{words}");
+        assert_eq!(ours.stderr, format!("Option {missing} expected.\n"), "{words}");
     }
 }
 

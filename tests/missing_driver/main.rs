@@ -104,6 +104,45 @@ fn without_the_driver_every_error_says_so_and_nothing_stays_open() {
     assert!(Path::new(DRIVER).exists(), "the kernel loads it if it may");
 }
 
+/// Command lines of the examples that need the driver.
+const COMMANDS: [&str; 14] = [
+    "active_backup --socket /run/active_backup-test.sock CONFIG",
+    "event_loop_calloop",
+    "event_loop_mio",
+    "event_loop_poll",
+    "event_loop_threads",
+    "event_loop_tokio",
+    "failover",
+    "first_program",
+    "team_manual_control team0 get mode",
+    "team_monitor team0",
+    "team_monitor --live team0",
+    "team_monitor --demo",
+    "teamnl team0 ports",
+    "watch_ports team0",
+];
+
+#[test]
+fn example_without_the_driver_names_the_runner() {
+    let Some(modules) = Modules::of_a_guest("example_without_the_driver_names_the_runner") else { return };
+    enter();
+    modules.forbid();
+    let config = "/run/active_backup-test.json";
+    let text = r#"{"device": "team0", "runner": {"name": "activebackup"}, "ports": {"eth1": {}}}"#;
+    fs::write(config, text).unwrap();
+    let own = std::env::current_exe().unwrap();
+    let examples = own.parent().and_then(Path::parent).unwrap().join("examples");
+    for words in COMMANDS {
+        let mut words = words.split(' ').map(|word| if word == "CONFIG" { config } else { word });
+        let name = words.next().unwrap();
+        let output = Command::new(examples.join(name)).args(words).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
+        assert!(stderr.contains("this kernel has no team driver loaded"), "{name}: {stderr}");
+        assert!(stderr.contains("tests/kernel/run COMMAND"), "{name}: {stderr}");
+    }
+}
+
 #[test]
 fn a_handle_outlives_the_driver() {
     let Some(modules) = Modules::of_a_guest("a_handle_outlives_the_driver") else { return };

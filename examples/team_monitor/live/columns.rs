@@ -7,6 +7,7 @@ use ratatui::layout::{Alignment, Constraint};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 
+use super::meter::Meter;
 use super::units;
 use super::view::{Row, State, View};
 
@@ -124,8 +125,11 @@ impl Column {
                 let style = if rate == 0 { Style::new() } else { Style::new().yellow() };
                 Line::styled(units::thousandths(rate), style)
             }
-            Self::Sent => Line::from(units::bytes(row.sent.latest())),
-            Self::SentPerSecond => Line::from(units::bytes(row.sent.thousandths_per_second(now) / 1000) + "/s"),
+            Self::Sent => Line::from(row.sent.as_ref().map_or_else(none, |sent| units::bytes(sent.latest()))),
+            Self::SentPerSecond => {
+                let rate = |sent: &Meter| units::bytes(sent.thousandths_per_second(now) / 1000) + "/s";
+                Line::from(row.sent.as_ref().map_or_else(none, rate))
+            }
         };
         line.alignment(self.alignment())
     }

@@ -73,13 +73,17 @@ fn title(view: &View, now: Instant) -> Line<'_> {
 fn details(view: &View, width: u16) -> Line<'_> {
     let is_up = |state: State| !matches!(state, State::NoCarrier | State::SetDown);
     let up = view.ports.iter().filter(|row| is_up(row.state)).count();
-    let active = view.active.map(|active| {
+    let ports = match view.gone_since {
+        Some(_) => format!("as last seen, with {} ports", view.ports.len()),
+        None => format!("{up} of {} ports up", view.ports.len()),
+    };
+    let active = view.active.filter(|_| view.gone_since.is_none()).map(|active| {
         let row = view.ports.iter().find(|row| row.port == active);
         format!("active port {}", row.map_or_else(|| active.to_string(), |row| row.name.clone()))
     });
-    let is_not_counted = view.counts_every == Some(Duration::ZERO);
+    let is_not_counted = view.counts_every == Some(Duration::ZERO) && view.gone_since.is_none();
     let details = [
-        Some(format!("{up} of {} ports up", view.ports.len())),
+        Some(ports),
         active,
         is_not_counted.then(|| "traffic is not counted (lb_stats_refresh_interval is 0)".to_owned()),
         Some(format!("MTU {}", view.mtu)),

@@ -16,12 +16,12 @@ mod tests;
 mod units;
 mod view;
 
-use std::error::Error;
+use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use libteam::Error::{DeviceGone, NoSuchDevice, NotTeam};
-use libteam::TeamHandle;
+use libteam::{BoxError, TeamHandle};
 
 use screen::Screen;
 use scroll::Scroll;
@@ -34,7 +34,7 @@ const REST: Duration = Duration::from_secs(1);
 const FRAME: Duration = Duration::from_millis(50);
 
 /// Shows the team until a key or a signal ends it.
-pub(crate) fn run(name: &str) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(name: &OsStr) -> Result<ExitCode, BoxError> {
     let mut team = Some(TeamHandle::open(name)?);
     let mut view = View::default();
     // Before the screen: what starts a thread has to come after the signals, which no thread may take.
@@ -72,14 +72,14 @@ pub(crate) fn run(name: &str) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Takes over what the handle knows. A team that is gone is looked for again under its name.
-fn follow(team: &mut Option<TeamHandle>, view: &mut View, now: Instant) -> Result<(), Box<dyn Error>> {
+fn follow(team: &mut Option<TeamHandle>, view: &mut View, now: Instant) -> Result<(), BoxError> {
     match team {
         Some(handle) if handle.team_link().is_some() => view.look(handle, now),
         Some(_) => {
             view.lose(now);
             *team = None;
         }
-        None => match TeamHandle::open(view.name()) {
+        None => match TeamHandle::open(view.os_name()) {
             Ok(handle) => {
                 view.find(&handle, now);
                 *team = Some(handle);

@@ -39,7 +39,7 @@ fn row(number: u32, name: &str, state: State) -> Row {
         speed_mbps: is_up.then_some(10_000),
         duplex: Duplex::Full,
         link_changes: meter(&[2, 2, 4, 4, 5, 5]),
-        sent: meter(&[0, 0, 0, 0, 1_000_000, 6_000_000]),
+        sent: Some(meter(&[0, 0, 0, 0, 1_000_000, 6_000_000])),
     }
 }
 
@@ -143,9 +143,12 @@ fn colors_tell_states() {
 
 #[test]
 fn what_traffic_a_driver_does_not_count_is_said() {
-    let view = View { counts_every: Some(Duration::ZERO), ..view() };
+    let mut view = View { counts_every: Some(Duration::ZERO), ..view() };
+    view.ports.iter_mut().for_each(|row| row.sent = None);
     let details = " 2 of 3 ports up · traffic is not counted (lb_stats_refresh_interval is 0)";
-    assert_eq!(draw_lines(&view, 80, 14)[1], details);
+    let drawn = draw_lines(&view, 80, 14);
+    assert_eq!(drawn[1], details);
+    assert_eq!(drawn[4], " ● eth1             up            10 Gb/s        5    0.6         -           -");
 }
 
 #[test]
@@ -154,6 +157,7 @@ fn a_team_that_is_gone_is_said_to_be() {
     view.lose(at(90));
     let drawn = draw_lines(&view, 80, 14);
     assert_eq!(drawn[0], " team0  loadbalance  gone for 10 s");
+    assert_eq!(drawn[1], " as last seen, with 3 ports · MTU 1500 · 02:00:00:00:00:01");
     assert_eq!(drawn[9], "    10 s  team0 is gone");
 }
 

@@ -1,6 +1,7 @@
 //! What there is to see of a team, without the team.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::time::{Duration, Instant};
 
 use libteam::{Changes, Duplex, IfIndex, Link, Port, TeamHandle};
@@ -10,7 +11,9 @@ use super::news::{News, Tone};
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
+    /// As text.
     pub(crate) name: String,
+    pub(crate) os_name: OsString,
     pub(crate) mode: String,
     pub(crate) hwaddr: String,
     pub(crate) mtu: u32,
@@ -32,8 +35,8 @@ pub(crate) struct Row {
     pub(crate) speed_mbps: Option<u32>,
     pub(crate) duplex: Duplex,
     pub(crate) link_changes: Meter,
-    /// Bytes.
-    pub(crate) sent: Meter,
+    /// Bytes; `None` while they are not counted.
+    pub(crate) sent: Option<Meter>,
 }
 
 /// Of a port, or of the team.
@@ -52,13 +55,15 @@ pub(crate) enum State {
 }
 
 impl View {
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// The name by which the team is found again.
+    pub(crate) fn os_name(&self) -> &OsStr {
+        &self.os_name
     }
 
     /// Takes over what a handle knows.
     pub(crate) fn look(&mut self, team: &TeamHandle, now: Instant) {
         team.name().clone_into(&mut self.name);
+        team.name_os().clone_into(&mut self.os_name);
         self.mode = team.mode().map(|mode| mode.to_string()).unwrap_or_default();
         if let Some(link) = team.team_link() {
             self.hwaddr = link.hwaddr().map(|hwaddr| hwaddr.to_string()).unwrap_or_default();
@@ -98,9 +103,14 @@ impl Row {
     fn look(team: &TeamHandle, port: &Port, known: Option<Self>, now: Instant) -> Self {
         let ifindex = port.ifindex();
         let link = team.link(ifindex);
-        let (mut link_changes, mut sent) = known.map(|row| (row.link_changes, row.sent)).unwrap_or_default();
+        let (mut link_changes, sent) = known.map(|row| (row.link_changes, row.sent)).unwrap_or_default();
         link_changes.note(link.map_or(0, Link::carrier_changes).into(), now);
-        sent.note(team.lb_port_stats(ifindex).unwrap_or(0), now);
+        let is_counted = team.lb_stats_refresh_interval().is_some_and(|interval| !interval.is_zero());
+        let sent = team.lb_port_stats(ifindex).filter(|_| is_counted).map(|bytes| {
+            let mut sent = sent.unwrap_or_default();
+            sent.note(bytes, now);
+            sent
+        });
         Self {
             port: ifindex,
             name: port.name().map_or_else(|| ifindex.to_string(), str::to_owned),

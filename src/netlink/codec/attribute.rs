@@ -1,6 +1,8 @@
 //! Netlink attributes: walking them and reading their values.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
@@ -64,9 +66,14 @@ impl<'a> Attribute<'a> {
 
     /// Text up to its NUL, or to the value's end where it has none. Bytes that are no UTF-8 become U+FFFD.
     pub(crate) fn text(self) -> Cow<'a, str> {
-        let text = self.value.split(|&byte| byte == 0).next().unwrap_or_default();
+        let text = self.os_text().as_bytes();
         // Nearly all of it is UTF-8, which this finds out three times faster.
         std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
+    }
+
+    /// Returns the bytes up to the NUL, or to the value's end where there is none.
+    pub(crate) fn os_text(self) -> &'a OsStr {
+        OsStr::from_bytes(self.value.split(|&byte| byte == 0).next().unwrap_or_default())
     }
 
     fn array<const N: usize>(self) -> Result<[u8; N], DecodeError> {
@@ -125,5 +132,6 @@ mod tests {
         assert_eq!(Attribute { kind: 1, value: b"eth0" }.text(), "eth0");
         assert_eq!(Attribute { kind: 1, value: b"" }.text(), "");
         assert_eq!(Attribute { kind: 1, value: b"e\xff\0" }.text(), "e\u{fffd}");
+        assert_eq!(Attribute { kind: 1, value: b"e\xff\0junk" }.os_text().as_bytes(), b"e\xff");
     }
 }

@@ -137,6 +137,6 @@ impl RtnlSocket {
             Err(Failure::Refused(_)) => self.snapshot(ifindex).ok().flatten(),
             _ => None,
         };
-        snapshot.map_or_else(|| format!("link {ifindex}"), |link| link.name)
+        snapshot.map_or_else(|| format!("link {ifindex}"), |link| link.name.to_string())
     }
 }

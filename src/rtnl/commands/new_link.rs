@@ -1,3 +1,6 @@
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
 use netlink_packet_core::Nla;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
@@ -7,6 +10,7 @@ use netlink_packet_route::link::{
 use crate::error::{Error, Result};
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
+use crate::netlink::codec::link::{IFLA_IFNAME, name_attribute};
 use crate::netlink::ifname;
 
 /// The longest value of an attribute in bytes: its length field has 16 bits and counts its 4 bytes of header too.
@@ -50,7 +54,7 @@ const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 #[must_use]
 pub struct NewLink {
     kind: InfoKind,
-    name: String,
+    name: OsString,
     data: Option<InfoData>,
     ifindex: Option<IfIndex>,
     up: bool,
@@ -59,34 +63,34 @@ pub struct NewLink {
 
 impl NewLink {
     /// A link of this kind: the name that `ip link add type` takes, as netlink-packet-route has it.
-    pub fn new(kind: InfoKind, name: impl Into<String>) -> Self {
-        Self { kind, name: name.into(), data: None, ifindex: None, up: false, attributes: Vec::new() }
+    pub fn new(kind: InfoKind, name: impl AsRef<OsStr>) -> Self {
+        Self { kind, name: name.as_ref().to_owned(), data: None, ifindex: None, up: false, attributes: Vec::new() }
     }
 
     /// A team device without mode and ports.
-    pub fn team(name: impl Into<String>) -> Self {
+    pub fn team(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Team, name)
     }
 
     /// A bridge without ports.
-    pub fn bridge(name: impl Into<String>) -> Self {
+    pub fn bridge(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Bridge, name)
     }
 
     /// A link to nowhere, which takes every packet.
-    pub fn dummy(name: impl Into<String>) -> Self {
+    pub fn dummy(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Dummy, name)
     }
 
     /// A virtual cable and the link at its far end. What else is set here is for the near end.
-    pub fn veth(name: impl Into<String>, peer: impl Into<String>) -> Self {
+    pub fn veth(name: impl AsRef<OsStr>, peer: impl AsRef<OsStr>) -> Self {
         let mut far_end = LinkMessage::default();
-        far_end.attributes.push(LinkAttribute::IfName(peer.into()));
+        far_end.attributes.push(name_attribute(IFLA_IFNAME, peer.as_ref()));
         Self::new(InfoKind::Veth, name).data(InfoData::Veth(InfoVeth::Peer(far_end)))
     }
 
     /// The VLAN of this number, 0 to 4094, on a lower link.
-    pub fn vlan(name: impl Into<String>, lower: IfIndex, id: u16) -> Self {
+    pub fn vlan(name: impl AsRef<OsStr>, lower: IfIndex, id: u16) -> Self {
         Self::new(InfoKind::Vlan, name).link(lower).data(InfoData::Vlan(vec![InfoVlan::Id(id)]))
     }
 
@@ -134,13 +138,13 @@ impl NewLink {
         self
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &OsStr {
         &self.name
     }
 
     /// Says what it is, for an error.
     pub(super) fn describe(&self) -> String {
-        format!("{} device {}", self.kind, self.name)
+        format!("{} device {}", self.kind, self.name.to_string_lossy())
     }
 
     /// Finds what the kernel would misunderstand, or what cannot even be sent.
@@ -179,7 +183,7 @@ impl NewLink {
     fn all_attributes(&self) -> Vec<LinkAttribute> {
         let mut info = vec![LinkInfo::Kind(self.kind.clone())];
         info.extend(self.data.clone().map(LinkInfo::Data));
-        let mut attributes = vec![LinkAttribute::IfName(self.name.clone()), LinkAttribute::LinkInfo(info)];
+        let mut attributes = vec![name_attribute(IFLA_IFNAME, &self.name), LinkAttribute::LinkInfo(info)];
         attributes.extend(self.attributes.iter().cloned());
         attributes
     }
@@ -199,10 +203,12 @@ impl NewLink {
 }
 
 fn check_name(attribute: &LinkAttribute) -> Result<()> {
-    match attribute {
-        LinkAttribute::IfName(name) => ifname::check(name),
-        _ => Ok(()),
+    if attribute.kind() != IFLA_IFNAME {
+        return Ok(());
     }
+    let mut value = vec![0; attribute.value_len()];
+    attribute.emit_value(&mut value);
+    ifname::check(OsStr::from_bytes(value.strip_suffix(&[0]).unwrap_or(&value)))
 }
 
 #[cfg(test)]
@@ -240,9 +246,10 @@ mod tests {
     #[test]
     fn every_name_is_checked() {
         let peer = |name: &str| NewLink::veth("v0", name);
-        let other = |name: &str| NewLink::dummy("d0").attribute(LinkAttribute::IfName(name.to_owned()));
+        let text = |name: &str| NewLink::dummy("d0").attribute(LinkAttribute::IfName(name.to_owned()));
+        let raw = |name: &str| NewLink::dummy("d0").attribute(name_attribute(IFLA_IFNAME, OsStr::new(name)));
         for bad in ["", "a/b", "x%d", "sixteen-bytes-xx"] {
-            for link in [NewLink::dummy(bad), peer(bad), other(bad)] {
+            for link in [NewLink::dummy(bad), peer(bad), text(bad), raw(bad)] {
                 assert!(matches!(link.check(), Err(Error::InvalidName { name, .. }) if name == bad), "{link:?}");
             }
         }

@@ -13,7 +13,7 @@ use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::link::{self, LinkNews};
 use crate::netlink::error::{During, Failure};
 use crate::netlink::request::{Part, Request};
-use crate::rtnl::{LinkRecord, RtnlSocket};
+use crate::rtnl::RtnlSocket;
 
 pub(super) const NO_LINK: DecodeError = DecodeError::new("there is no link in it");
 
@@ -178,7 +178,7 @@ impl RtnlSocket {
 /// The link that a message tells of.
 pub(super) fn link_in(frame: Frame<'_>) -> Result<Option<Snapshot>, DecodeError> {
     Ok(match link::decode(frame.kind, frame.payload)? {
-        LinkNews::Present(report) => Some(Snapshot::new(&report, &LinkRecord::new(frame.payload)?)),
+        LinkNews::Present(report) => Some(Snapshot::new(&report)),
         _ => None,
     })
 }

@@ -1,3 +1,5 @@
+use std::ffi::{OsStr, OsString};
+
 use crate::error::Result;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
@@ -28,7 +30,7 @@ pub struct LinkSettings {
     pub(super) mtu: Option<u32>,
     pub(super) hwaddr: Option<HwAddr>,
     pub(super) carrier: Option<bool>,
-    pub(super) name: Option<String>,
+    pub(super) name: Option<OsString>,
 }
 
 /// What becomes of a link's master.
@@ -78,8 +80,8 @@ impl LinkSettings {
     }
 
     /// Its name. Kernels before 6.2 rename only links that are down.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+    pub fn name(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.name = Some(name.as_ref().to_owned());
         self
     }
 

@@ -1,6 +1,7 @@
 //! A change of a link in steps, and what takes a step back.
 
-use netlink_packet_core::DefaultNla;
+use std::ffi::OsString;
+
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 
@@ -8,8 +9,8 @@ use super::settings::{LinkSettings, Master};
 use crate::error::{Error, Result};
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
-use crate::netlink::codec::link::{self, IFLA_IFNAME, LinkReport};
-use crate::rtnl::LinkRecord;
+use crate::model::name::Name;
+use crate::netlink::codec::link::{self, IFLA_IFNAME, LinkReport, name_attribute};
 
 /// One change of a link: what the kernel does wholly or not at all, but for [`Step::Enslave`], which may leave a link
 /// that had another master without any.
@@ -20,8 +21,7 @@ pub(crate) enum Step {
     Mtu(u32),
     HwAddr(HwAddr),
     Carrier(bool),
-    /// The bytes of a name, which need not be text.
-    Name(Vec<u8>),
+    Name(OsString),
     Enslave(IfIndex),
     Up,
 }
@@ -30,9 +30,7 @@ pub(crate) enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub(crate) ifindex: IfIndex,
-    pub(crate) name: String,
-    /// The name as it is, with what is no text.
-    name_bytes: Vec<u8>,
+    pub(crate) name: Name,
     pub(super) up: bool,
     pub(crate) master: Option<IfIndex>,
     pub(super) mtu: u32,
@@ -41,13 +39,10 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The link of one message, read in two ways.
-    pub(super) fn new(report: &LinkReport<'_>, record: &LinkRecord) -> Self {
-        let name = record.attribute(IFLA_IFNAME).unwrap_or_default();
+    pub(super) fn new(report: &LinkReport<'_>) -> Self {
         Self {
             ifindex: report.ifindex,
-            name: report.name.clone().into_owned(),
-            name_bytes: name.strip_suffix(&[0]).unwrap_or(name).to_vec(),
+            name: report.name.into(),
             up: report.flags.contains(crate::model::link::LinkFlags::UP),
             master: report.master,
             mtu: report.mtu,
@@ -101,7 +96,7 @@ fn attributes(wanted: &LinkSettings) -> Vec<Step> {
         wanted.mtu.map(Step::Mtu),
         wanted.hwaddr.map(Step::HwAddr),
         wanted.carrier.map(Step::Carrier),
-        wanted.name.clone().map(|name| Step::Name(name.into_bytes())),
+        wanted.name.clone().map(Step::Name),
     ];
     steps.into_iter().flatten().collect()
 }
@@ -120,14 +115,14 @@ impl Step {
             Self::Mtu(bytes) => Some(LinkAttribute::Mtu(*bytes)),
             Self::HwAddr(hwaddr) => Some(LinkAttribute::Address(hwaddr.as_bytes().to_vec())),
             Self::Carrier(up) => Some(LinkAttribute::Carrier((*up).into())),
-            Self::Name(name) => Some(LinkAttribute::Other(DefaultNla::new(IFLA_IFNAME, [name, &[0][..]].concat()))),
+            Self::Name(name) => Some(name_attribute(IFLA_IFNAME, name)),
             Self::Enslave(master) => Some(LinkAttribute::Controller(master.get())),
         });
         RouteNetlinkMessage::SetLink(message)
     }
 
     /// Says what is done to a link of this name, for an error.
-    pub(super) fn describe(&self, link: &str) -> String {
+    pub(super) fn describe(&self, link: &Name) -> String {
         match self {
             Self::Down => format!("setting {link} down"),
             Self::Release => format!("releasing {link} from its master"),
@@ -135,7 +130,7 @@ impl Step {
             Self::HwAddr(hwaddr) => format!("setting the hardware address of {link} to {hwaddr}"),
             Self::Carrier(true) => format!("setting the carrier of {link} up"),
             Self::Carrier(false) => format!("setting the carrier of {link} down"),
-            Self::Name(name) => format!("renaming {link} to {}", String::from_utf8_lossy(name)),
+            Self::Name(name) => format!("renaming {link} to {}", name.to_string_lossy()),
             Self::Enslave(master) => format!("making {link} a port of link {master}"),
             Self::Up => format!("setting {link} up"),
         }
@@ -147,7 +142,7 @@ impl Step {
             Self::Mtu(_) => Some(Self::Mtu(before.mtu)),
             Self::HwAddr(_) => before.hwaddr.map(Self::HwAddr),
             Self::Carrier(_) => Some(Self::Carrier(before.carrier)),
-            Self::Name(_) => Some(Self::Name(before.name_bytes.clone())),
+            Self::Name(_) => Some(Self::Name(before.name.as_os_str().to_owned())),
             Self::Down | Self::Release | Self::Enslave(_) | Self::Up => None,
         }
     }
@@ -169,9 +164,8 @@ mod tests {
 
     fn port(master: Option<u32>) -> Snapshot {
         let master = master.and_then(IfIndex::new);
-        let name = "d0".to_owned();
-        let name_bytes = name.clone().into_bytes();
-        Snapshot { ifindex: ifindex(20), name, name_bytes, up: true, master, mtu: 1500, hwaddr: None, carrier: true }
+        let name = "d0".into();
+        Snapshot { ifindex: ifindex(20), name, up: true, master, mtu: 1500, hwaddr: None, carrier: true }
     }
 
     #[test]
@@ -195,7 +189,7 @@ mod tests {
     fn every_step_is_in_its_place() {
         let hwaddr = "02:00:00:00:00:01".parse().unwrap();
         let attributes = LinkSettings::new().name("d1").carrier(false).hwaddr(hwaddr).mtu(1400);
-        let middle = [Step::Mtu(1400), Step::HwAddr(hwaddr), Step::Carrier(false), Step::Name(b"d1".to_vec())];
+        let middle = [Step::Mtu(1400), Step::HwAddr(hwaddr), Step::Carrier(false), Step::Name("d1".into())];
         let expect = |master, settings: &LinkSettings, first: &[Step], last: &[Step]| {
             assert_eq!(plan(&port(master), settings), [first, &middle, last].concat(), "{settings:?}");
         };

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
 
 use netlink_packet_route::link::LinkMessage;
@@ -55,7 +56,7 @@ const HEADER_LEN: usize = 16;
 /// | [`link_layer_type`](Self::link_layer_type) | `ifi_type` |
 /// | [`flags`](Self::flags), [`is_admin_up`](Self::is_admin_up) | `ifi_flags`, its `IFF_UP` |
 /// | [`changed_flags`](Self::changed_flags) | `ifi_change` |
-/// | [`name`](Self::name), [`alias`](Self::alias) | `IFLA_IFNAME`, `IFLA_IFALIAS` |
+/// | [`name`](Self::name), [`name_os`](Self::name_os), [`alias`](Self::alias) | `IFLA_IFNAME`, `IFLA_IFALIAS` |
 /// | [`alternative_names`](Self::alternative_names) | `IFLA_ALT_IFNAME` in `IFLA_PROP_LIST` |
 /// | [`hwaddr`](Self::hwaddr), [`permanent_hwaddr`](Self::permanent_hwaddr) | `IFLA_ADDRESS`, `IFLA_PERM_ADDRESS` |
 /// | [`mtu`](Self::mtu) | `IFLA_MTU` |
@@ -135,15 +136,31 @@ impl LinkRecord {
         self.flags().contains(LinkFlags::UP)
     }
 
-    /// The interface name; empty if the message has none. Bytes that are no UTF-8 show as U+FFFD.
+    /// The interface name as text; empty if the message has none. Bytes that are not UTF-8 show as U+FFFD;
+    /// [`name_os`](Self::name_os) has them.
     #[must_use]
     pub fn name(&self) -> Cow<'_, str> {
         self.find(IFLA_IFNAME).map(Attribute::text).unwrap_or_default()
     }
 
-    /// Further names by which the kernel finds the link, each up to 127 bytes.
+    /// The interface name as the kernel has it, which need not be UTF-8; empty if the message has none.
+    #[must_use]
+    pub fn name_os(&self) -> &OsStr {
+        self.find(IFLA_IFNAME).map_or(OsStr::new(""), Attribute::os_text)
+    }
+
+    /// Further names by which the kernel finds the link, each up to 127 bytes, as text like [`name`](Self::name).
     pub fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        nested(self.find(IFLA_PROP_LIST)).filter(|attribute| attribute.kind == IFLA_ALT_IFNAME).map(Attribute::text)
+        self.further_names().map(Attribute::text)
+    }
+
+    /// The [`alternative_names`](Self::alternative_names) as the kernel has them.
+    pub fn alternative_names_os(&self) -> impl Iterator<Item = &OsStr> {
+        self.further_names().map(Attribute::os_text)
+    }
+
+    fn further_names(&self) -> impl Iterator<Item = Attribute<'_>> {
+        nested(self.find(IFLA_PROP_LIST)).filter(|attribute| attribute.kind == IFLA_ALT_IFNAME)
     }
 
     /// The administrator's description of the link.

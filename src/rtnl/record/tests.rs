@@ -38,7 +38,7 @@ fn it_says_the_same_as_what_the_cache_reads() {
     for text in [golden::NEWLINK_PORT, golden::NEWLINK_TEAM] {
         let record = golden(text);
         let report = record.report().unwrap();
-        assert_eq!((record.ifindex(), record.name(), record.hwaddr()), (report.ifindex, report.name, report.hwaddr));
+        assert_eq!((record.ifindex(), record.name_os(), record.hwaddr()), (report.ifindex, report.name, report.hwaddr));
         assert_eq!((record.master(), record.mtu(), record.kind()), (report.master, report.mtu, report.kind));
         assert_eq!((record.flags(), record.has_carrier()), (report.flags, report.carrier));
         assert_eq!((record.oper_state(), record.phys_port_id()), (report.oper_state, report.phys_port_id));

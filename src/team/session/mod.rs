@@ -95,7 +95,7 @@ impl Session {
 
     /// The device's name, or its last one.
     pub(crate) fn name(&self) -> &str {
-        self.cache.team_name()
+        self.cache.team_name().as_str()
     }
 
     /// The receive buffers of the link and the team event socket, in bytes as the kernel counts them.

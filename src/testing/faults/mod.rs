@@ -71,7 +71,7 @@ fn start(kernel: &Shared) -> Result<Session> {
     let listen = |line| EventSocket::new(end(line)).growing_to(BUFFER_LIMIT);
     let mut genl = Genl::resolve(connect(Line::Genl))?;
     let scope = kernel.lock().setting.scope;
-    let cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
+    let cache = Cache::new(index(TEAM), "team0".into(), scope);
     let (mut links, mut team) = (listen(Line::LinkEvents), listen(Line::TeamEvents));
     let _ = team.set_filter(Some(&filter::team(index(TEAM), genl.family_id())));
     let follow = (scope == LinkScope::Team).then(|| {

@@ -31,7 +31,7 @@ pub(super) fn cache(messages: &[u8]) {
 
 fn play(messages: &[u8], scope: LinkScope) {
     let Some(team) = TEAM else { return };
-    let cache = Cache::new(team, "team0".to_owned(), scope);
+    let cache = Cache::new(team, "team0".into(), scope);
     let mut player = Player { cache, told: Told::default(), answer: None };
     // An event that cannot be read counts as lost: what is left of its datagram is not applied.
     if frames(messages).try_for_each(|frame| player.play(team, frame?)).is_err() {

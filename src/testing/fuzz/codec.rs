@@ -1,8 +1,12 @@
 //! What a socket brings.
 
+use std::os::unix::ffi::OsStrExt;
+
 use crate::cache::Cache;
 use crate::model::ifindex::IfIndex;
+use crate::model::link::Link;
 use crate::model::link_scope::LinkScope;
+use crate::model::name::Name;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::option_value::OptionValue;
 use crate::model::port::Duplex;
@@ -71,13 +75,15 @@ pub(super) fn link(payload: &[u8]) {
     };
     assert_eq!(removed, Ok(LinkNews::Removed(report.ifindex)));
     assert!([report.hwaddr, report.permanent_hwaddr].iter().flatten().all(|hwaddr| (1..=32).contains(&hwaddr.len())));
-    let names = [&report.name].into_iter().chain(&report.kind);
-    assert!(names.chain(&report.alternative_names().collect::<Vec<_>>()).all(|name| !name.contains('\0')));
+    assert!(report.kind.iter().all(|kind| !kind.contains('\0')));
+    assert!(report.alternative_names().chain([report.name]).all(|name| !name.as_bytes().contains(&0)));
 
-    let mut cache = Cache::new(team, String::new(), LinkScope::All);
+    let mut cache = Cache::new(team, Name::default(), LinkScope::All);
     cache.apply_link(&news);
+    let name = cache.links().get(report.ifindex).map(Link::name_os);
+    assert_eq!(name, Some(report.name));
     let link = cache.links().get(report.ifindex).map(ToString::to_string).unwrap_or_default();
-    assert!(link.starts_with(&format!(" {}: {}: ", report.ifindex, report.name)), "{link}");
+    assert!(link.starts_with(&format!(" {}: {}: ", report.ifindex, report.name.to_string_lossy())), "{link}");
     assert_eq!(cache.take_changes().links().len(), 1);
     cache.apply_link(&news);
     assert!(cache.take_changes().is_empty(), "the same news are none");

@@ -1,6 +1,8 @@
 //! rtnetlink's link messages: the requests that look for links, and the few attributes of a link that are kept.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -50,7 +52,7 @@ pub(crate) struct LinkReport<'a> {
     pub(crate) ifindex: IfIndex,
     /// The message announces a link as new.
     pub(crate) is_announced: bool,
-    pub(crate) name: Cow<'a, str>,
+    pub(crate) name: &'a OsStr,
     pub(crate) hwaddr: Option<HwAddr>,
     pub(crate) permanent_hwaddr: Option<HwAddr>,
     pub(crate) master: Option<IfIndex>,
@@ -120,7 +122,7 @@ fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, De
     let mut report = LinkReport {
         ifindex: header.ifindex,
         is_announced: header.changed_flags.bits() == u32::MAX,
-        name: Cow::Borrowed(""),
+        name: OsStr::new(""),
         hwaddr: None,
         permanent_hwaddr: None,
         master: None,
@@ -139,7 +141,7 @@ fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, De
         let attribute = attribute?;
         match attribute.kind {
             IFLA_ADDRESS => report.hwaddr = hwaddr(attribute.value)?,
-            IFLA_IFNAME => report.name = attribute.text(),
+            IFLA_IFNAME => report.name = attribute.os_text(),
             IFLA_MTU => {
                 report.mtu = attribute.u32()?;
                 is_whole = true;
@@ -179,11 +181,11 @@ fn info_kind(nest: &[u8]) -> Result<Option<Cow<'_, str>>, DecodeError> {
 }
 
 impl LinkReport<'_> {
-    pub(crate) fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    pub(crate) fn alternative_names(&self) -> impl Iterator<Item = &OsStr> {
         attributes(self.properties)
             .map_while(Result::ok)
             .filter(|attribute| attribute.kind == IFLA_ALT_IFNAME)
-            .map(super::attribute::Attribute::text)
+            .map(super::attribute::Attribute::os_text)
     }
 }
 
@@ -210,14 +212,16 @@ pub(crate) fn get_request(ifindex: IfIndex) -> RouteNetlinkMessage {
 }
 
 /// Asks for one link by name or alternative name.
-pub(crate) fn get_by_name_request(link_name: &str) -> RouteNetlinkMessage {
+pub(crate) fn get_by_name_request(link_name: &OsStr) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
-    message.attributes.push(if link_name.len() > ifname::MAX_LEN {
-        LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, [link_name.as_bytes(), &[0]].concat()))
-    } else {
-        LinkAttribute::IfName(link_name.to_owned())
-    });
+    let number = if link_name.len() > ifname::MAX_LEN { IFLA_ALT_IFNAME } else { IFLA_IFNAME };
+    message.attributes.push(name_attribute(number, link_name));
     RouteNetlinkMessage::GetLink(message)
+}
+
+/// An attribute that holds a name, which need not be UTF-8.
+pub(crate) fn name_attribute(number: u16, name: &OsStr) -> LinkAttribute {
+    LinkAttribute::Other(DefaultNla::new(number, [name.as_bytes(), &[0]].concat()))
 }
 
 /// Deletes a link.

@@ -16,7 +16,7 @@ fn address(last: u8) -> Option<HwAddr> {
 fn report(datagram: &[u8]) -> (LinkReport<'_>, Vec<String>) {
     let frame = first(datagram);
     let LinkNews::Present(report) = decode(frame.kind, frame.payload).unwrap() else { panic!("it reports a link") };
-    let names = report.alternative_names().map(Cow::into_owned).collect();
+    let names = report.alternative_names().map(|name| name.to_str().unwrap().to_owned()).collect();
     (LinkReport { properties: &[], ..report }, names)
 }
 
@@ -45,7 +45,7 @@ fn every_field_of_a_new_team_is_read() {
     let expected = LinkReport {
         ifindex: ifindex(10),
         is_announced: true,
-        name: "team0".into(),
+        name: OsStr::new("team0"),
         hwaddr: address(10),
         permanent_hwaddr: None,
         master: None,
@@ -68,7 +68,7 @@ fn every_field_of_a_port_that_is_up_is_read() {
     let expected = LinkReport {
         ifindex: ifindex(20),
         is_announced: false,
-        name: "veth0".into(),
+        name: OsStr::new("veth0"),
         hwaddr: address(20),
         permanent_hwaddr: None,
         master: Some(ifindex(10)),
@@ -162,8 +162,8 @@ fn requests_are_what_the_kernel_takes() {
     for (request, flags, file) in [
         (dump_request(), NLM_F_REQUEST | NLM_F_DUMP, golden::REQUEST_LINKS),
         (get_request(port), command, golden::REQUEST_LINK),
-        (get_by_name_request("fifteen-bytes-x"), command, golden::REQUEST_LINK_BY_NAME),
-        (get_by_name_request("sixteen-bytes-xx"), command, golden::REQUEST_LINK_BY_ALTNAME),
+        (get_by_name_request(OsStr::new("fifteen-bytes-x")), command, golden::REQUEST_LINK_BY_NAME),
+        (get_by_name_request(OsStr::new("sixteen-bytes-xx")), command, golden::REQUEST_LINK_BY_ALTNAME),
         (delete_request(team), command, golden::REQUEST_DELETE),
     ] {
         assert_eq!(serialize(request, flags).unwrap(), bytes(file), "{file}");

@@ -86,7 +86,7 @@ fn no_datagram_of_many_requests_is_longer_than_the_kernel_takes() {
     request_many(&mut connection, 600).0.unwrap();
     assert_eq!(script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(), [512, 88]);
 
-    let long = link::get_by_name_request(&"n".repeat(40_000));
+    let long = link::get_by_name_request("n".repeat(40_000).as_ref());
     let script = Script::new([acks(1, &[0]), acks(2, &[0]), acks(3, &[0])]);
     connection.transport = Box::new(script.clone());
     connection.sequence = 0;

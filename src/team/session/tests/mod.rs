@@ -52,7 +52,7 @@ impl Scene {
             Genl::resolve(connect(&genl)).unwrap(),
             EventSocket::new(link_events.clone()),
             EventSocket::new(team_events.clone()),
-            Cache::new(IfIndex::new(TEAM).unwrap(), "team0".to_owned(), scope),
+            Cache::new(IfIndex::new(TEAM).unwrap(), "team0".into(), scope),
             follow,
         )
         .unwrap();

@@ -1,0 +1,26 @@
+//! A program that takes no arguments but `--help`.
+
+#[path = "driver.rs"]
+pub(crate) mod driver;
+#[path = "ending.rs"]
+mod ending;
+#[path = "nobody_reads.rs"]
+pub(crate) mod nobody_reads;
+#[path = "report.rs"]
+mod report;
+
+use std::process::ExitCode;
+
+use lexopt::prelude::{Long, Short};
+use libteam::BoxError;
+
+/// Runs the program, unless the command line asks for help or is wrong.
+pub(crate) fn main(name: &str, help: &str, run: impl FnOnce() -> Result<ExitCode, BoxError>) -> ExitCode {
+    match lexopt::Parser::from_env().next() {
+        Ok(None) => {}
+        Ok(Some(Short('h') | Long("help"))) => return ending::help(help),
+        Ok(Some(other)) => return ending::misuse(name, other.unexpected(), help),
+        Err(error) => return ending::misuse(name, error, help),
+    }
+    run().unwrap_or_else(|error| ending::failure(&format!("{name}: "), &*error))
+}

@@ -1,0 +1,50 @@
+use std::error::Error;
+use std::process::ExitCode;
+
+use libteam::{ChangeKind, ErrorKind, LinkSettings, Mode, Result, RtnlSocket, TeamHandle};
+
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    eprint!("{error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprint!(": {error}");
+        cause = error.source();
+    }
+    eprintln!();
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<()> {
+    let mut team = match TeamHandle::open("team0") {
+        Err(error) if error.kind() == ErrorKind::NotFound => TeamHandle::create("team0")?,
+        opened => opened?,
+    };
+    // A mode can be set only while the team has no ports.
+    if team.mode() != Some(Mode::ActiveBackup) {
+        team.set_mode(Mode::ActiveBackup)?;
+    }
+    let mut rtnl = RtnlSocket::new()?;
+    let eth1 = team.ifindex("eth1")?;
+    if !team.is_port(eth1) {
+        // The driver takes only a link that is down, and sets it up.
+        rtnl.set_link(eth1, &LinkSettings::new().down())?;
+        team.add_port(eth1)?;
+    }
+    team.set_active_port(eth1)?;
+    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+
+    team.add_handler(ChangeKind::PORT, |team, changes| {
+        for port in changes.ports() {
+            println!("{}: {port}", team.name());
+        }
+        Ok(())
+    });
+    // Until the team is deleted, by `ip link del team0` for example.
+    while team.team_link().is_some() {
+        team.wait(None)?;
+        team.handle_events()?;
+    }
+    println!("{} is gone", team.name());
+    Ok(())
+}
