@@ -238,7 +238,7 @@ unpack_missing() {
     mapfile -t packages < <(apt "$new/own" -s install --no-install-recommends "$@" | awk '$1 == "Inst" { print $2 }')
     ((${#packages[@]})) || fail "this machine's apt sources do not offer $* (is there a network?)" || return
     names=$*
-    download "$new/own" "${names// /, } with what they need" "${packages[@]}" || fail "downloading ${packages[*]}" || return
+    download "$new/own" "${names// /, } with dependencies" "${packages[@]}" || fail "downloading ${packages[*]}" || return
     for package in "${packages[@]%%:*}"; do
         unpack "$package" "$to" || return
     done
