@@ -47,7 +47,7 @@ get_originals() {
     ) 9>>"$cache/lock"
 }
 
-# One that fails keeps none of the others.
+# A program that cannot be had does not stop the others.
 get_original() {
     failure="writing in $cache"
     mkdir -p "$new/$directory"/{bin,root}
