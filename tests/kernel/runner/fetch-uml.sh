@@ -43,8 +43,14 @@ unpack_uml_tools() {
 
 finish_uml() {
     libc_is_new_enough || bring_libc || return
+    strip_modules
     index_modules "$new/uml" || return
     mv -T -- "$new/uml" "$image" || fail "cannot write $image"
+}
+
+# Debug information is three quarters of them. A machine with a C compiler has strip; without it they stay as they are.
+strip_modules() {
+    find "$new/uml/lib/modules" -name '*.ko' -exec strip --strip-debug {} + 2>>"$new/log" || true
 }
 
 # Starting the kernel through the newer ld.so would not do: it executes itself again, and panics in that layout.
