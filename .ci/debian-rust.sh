@@ -11,6 +11,8 @@ die() {
     exit 1
 }
 
+say() { printf '%s: %s\n' "$0" "$1" >&2; }
+
 # shellcheck source-path=SCRIPTDIR source=../tests/kernel/runner/packages.sh
 . tests/kernel/runner/packages.sh
 
@@ -30,7 +32,6 @@ provide_rust() {
 fetch_rust() {
     local area=$new/debian architecture package
     local -a packages
-    echo "getting Rust of Debian's $suite (about $((90 + 40 * ${#foreign[@]})) MB, the first time only)" >&2
     reach_suite "$area" "$suite" "$(IFS=, && echo "amd64${foreign[*]:+,${foreign[*]}}")" || return
     mapfile -t packages < <(
         apt "$area" -s install --no-install-recommends rustc | awk -v parts="$rust_parts" '$1 == "Inst" && $2 ~ parts { print $2 }'
@@ -38,7 +39,7 @@ fetch_rust() {
     for architecture in "${foreign[@]}"; do
         packages+=("libstd-rust-dev:$architecture")
     done
-    download "$area" "${packages[@]}" || fail "downloading ${packages[*]}" || return
+    download "$area" "Rust of Debian's $suite" "${packages[@]}" || fail "downloading ${packages[*]}" || return
     # One name stands for the packages of all architectures.
     mapfile -t packages < <(printf '%s\n' "${packages[@]%%:*}" | sort -u)
     for package in "${packages[@]}"; do

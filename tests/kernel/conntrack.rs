@@ -10,6 +10,7 @@ use nix::sys::socket::{
 use serde_json::Value;
 
 use crate::netns::{OtherNamespace, enter, ip, veth};
+use crate::tool::on_path;
 use crate::tracked::{assert_listed, ids, insert, listed, original, printed, truth};
 
 /// Entries of all sorts, for `conntrack -I`.
@@ -165,8 +166,7 @@ impl Traffic {
 }
 
 fn tc(words: &str) {
-    let output =
-        std::process::Command::new("tc").args(words.split_whitespace()).output().expect("iproute2 is installed");
+    let output = std::process::Command::new(on_path("tc", "iproute2")).args(words.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "tc {words}: {}", String::from_utf8_lossy(&output.stderr));
 }
 

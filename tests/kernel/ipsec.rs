@@ -21,7 +21,7 @@ fn states() -> [String; 9] {
         ),
         format!(
             "src fc00::1 dst fc00::2 proto esp spi 0x302 reqid 8 mode transport aead rfc4106(gcm(aes)) {KEY_160} 128 \
-             output-mark 0x77 mask 0xff sel src fc00::1/128 dst fc00::2/127 proto udp sport 10 dport 20"
+             output-mark 0x77 mask 0xff sel src fc00::1/128 dst fc00::2/127 proto 17 sport 10 dport 20"
         ),
         format!("src 10.0.0.1 dst 10.0.0.3 proto ah spi 0x303 mode transport auth hmac(sha256) {KEY_256}"),
         format!(
@@ -40,22 +40,23 @@ fn states() -> [String; 9] {
         ),
         format!(
             "src 10.0.0.1 dst 10.0.0.7 proto esp spi 0x309 mode transport enc cbc(aes) {KEY_128} flag icmp \
-             sel src 10.0.0.1/32 dst 10.0.0.7/32 dev lo proto icmp type 8 code 0"
+             sel src 10.0.0.1/32 dst 10.0.0.7/32 dev lo proto 1 type 8 code 0"
         ),
     ]
 }
 
-/// Policies of all sorts, for `ip xfrm policy add`.
+/// Policies of all sorts, for `ip xfrm policy add`. Protocols are numbers, as `ip` reads names in `/etc/protocols`, which not
+/// every machine has.
 const POLICIES: [&str; 8] = [
     "src 10.1.0.0/16 dst 10.2.0.0/16 dir out priority 100 mark 0x10 mask 0xff if_id 42 \
      tmpl src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x301 reqid 7 mode tunnel",
-    "src 10.1.0.0/16 dst 10.2.0.0/16 proto tcp sport 5 dport 80 dir in action block priority 4294967295",
+    "src 10.1.0.0/16 dst 10.2.0.0/16 proto 6 sport 5 dport 80 dir in action block priority 4294967295",
     "src fc00::/64 dst fc01::/64 dir fwd tmpl src fc00::1 dst fc00::2 proto esp mode beet level use \
      tmpl proto ah mode transport reqid 9",
-    "src 10.1.0.0/16 dst 10.3.0.0/16 dev lo proto icmp type 8 code 0 dir out flag localok",
-    "src 10.1.0.0/16 dst 10.4.0.0/16 proto gre key 1.2.3.4 dir out flag icmp",
+    "src 10.1.0.0/16 dst 10.3.0.0/16 dev lo proto 1 type 8 code 0 dir out flag localok",
+    "src 10.1.0.0/16 dst 10.4.0.0/16 proto 47 key 1.2.3.4 dir out flag icmp",
     "src 10.1.0.0/16 dst 10.4.0.0/16 dir in ptype sub",
-    "src ::/0 dst fc01::1/128 proto ipv6-icmp type 135 dir out",
+    "src ::/0 dst fc01::1/128 proto 58 type 135 dir out",
     "src 0.0.0.0/0 dst 0.0.0.0/0 proto 99 dir in tmpl proto comp mode transport",
 ];
 

@@ -14,6 +14,8 @@ use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use serde_json::Value;
 
+const IP_STARTS: &str = "ip starts, which is in Debian's package iproute2";
+
 /// Moves the calling thread, which is one test's own, into a new network namespace. It lasts as long as the thread and
 /// what the thread started.
 pub(crate) fn enter() {
@@ -36,7 +38,7 @@ pub(crate) fn ip(words: &str) -> String {
 
 /// Runs `ip` with these words, and returns what it printed and whether it failed.
 pub(crate) fn run_ip(words: &str) -> Output {
-    Command::new("ip").args(words.split_whitespace()).output().expect("iproute2 is installed")
+    Command::new("ip").args(words.split_whitespace()).output().expect(IP_STARTS)
 }
 
 /// Runs `ip -j` with these words and returns its list.
@@ -61,7 +63,7 @@ pub(crate) fn dummies(names: &[&str]) {
 /// Runs `ip` once for many commands; panics at the first that fails.
 pub(crate) fn ip_batch<S: AsRef<str>>(commands: &[S]) {
     let lines: String = commands.iter().flat_map(|command| [command.as_ref(), "\n"]).collect();
-    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect("iproute2 is installed");
+    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect(IP_STARTS);
     ip.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     assert!(ip.wait().unwrap().success(), "ip -batch:\n{lines}");
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::netns::{index, ip_json};
 use crate::rtnl_scene::{Names, assert_same_lines, build, ip_each, names, said, text};
+use crate::tool::on_path;
 
 fn our_neighbour(neighbour: &NeighbourMessage, names: &Names) -> String {
     let (header, attributes) = (&neighbour.header, &neighbour.attributes);
@@ -105,7 +106,7 @@ fn our_entry(entry: &NeighbourMessage, names: &Names) -> String {
 }
 
 fn their_entries(words: &str, dev: &str) -> Vec<String> {
-    let mut command = Command::new("bridge");
+    let mut command = Command::new(on_path("bridge", "iproute2"));
     let output = command.args(["-j", "fdb", "show"]).args(words.split_whitespace()).output().unwrap();
     let entries: Vec<Value> = serde_json::from_slice(&output.stdout).expect("bridge prints a list");
     let entry = |entry: &Value| {

@@ -58,7 +58,7 @@ fn rules_are_those_of_ip() {
     build();
     ip_each(&[
         "rule add from 192.0.2.0/24 lookup 100 prio 10",
-        "rule add iif d0 ipproto tcp sport 1-5 lookup 1000 prio 11",
+        "rule add iif d0 ipproto 6 sport 1-5 lookup 1000 prio 11",
         "rule add uidrange 0-5 table 9",
         "rule add goto 32766 prio 5",
         "rule add from 192.0.2.4 blackhole prio 77",

@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use crate::netns::{enter, index, ip_batch};
 use crate::rtnl_scene::{Names, assert_same_lines, names, text};
+use crate::tool::on_path;
 
 /// Runs `tc` with these words, in which `+` is a blank, and returns what it prints; panics if it fails.
 fn tc(words: &str) -> String {
-    let output = Command::new("tc")
+    let output = Command::new(on_path("tc", "iproute2"))
         .args(words.split_whitespace().map(|word| word.replace('+', " ")))
         .output()
-        .expect("iproute2 is installed");
+        .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "tc {words}: {stderr}");
     String::from_utf8(output.stdout).expect("tc prints text")

@@ -67,8 +67,8 @@ pub(crate) fn on_path(program: &str, package: &str) -> PathBuf {
     let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     directories.map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap_or_else(|| {
         panic!(
-            "{program} is not on the PATH: tests/kernel/run gets it where there is a network, else install Debian's \
-                 {package}"
+            "{program}, of Debian's package {package}, is not on the PATH: tests/kernel/run downloads it where there is a \
+             network, or the package can be installed"
         )
     })
 }

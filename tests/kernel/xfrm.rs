@@ -1,5 +1,7 @@
 //! What `ip xfrm` prints, which it does as text only.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::netns::{index, ip};
@@ -55,12 +57,29 @@ fn masked(text: &str) -> Value {
     json!({ "value": number(value), "mask": number(mask) })
 }
 
+/// The name of a protocol that `ip` prints by whatever name the machine's `/etc/protocols` has for it, else by its number.
+fn protocol(printed: &str) -> String {
+    let number = printed.parse::<u8>().unwrap_or_else(|_| {
+        let file = fs::read_to_string("/etc/protocols").expect("ip has the name from there");
+        let line = file.lines().find(|line| line.split_whitespace().next() == Some(printed));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).expect("ip has the name from there")
+    });
+    match number {
+        1 => "icmp".to_owned(),
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        47 => "gre".to_owned(),
+        58 => "ipv6-icmp".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 fn selector(line: &str) -> Value {
     let mut json = json!({ "src": after(line, "src"), "dst": after(line, "dst") });
     for key in ["sport", "dport", "type", "code"] {
         set(&mut json, key, after(line, key).map(number));
     }
-    set(&mut json, "proto", after(line, "proto"));
+    set(&mut json, "proto", after(line, "proto").map(protocol));
     // Where it was given as an address, it is printed as a number.
     set(&mut json, "key", after(line, "key").map(number));
     set(&mut json, "ifindex", after(line, "dev").map(|name| index(name).get()));

@@ -14,7 +14,6 @@ provide_c_library() {
 }
 
 fetch_c_library() {
-    say 'getting the C library (about 2 MB, the first time only)'
     mkdir -p "$new/libteam-dev"
     unpack_missing "$new/libteam-dev" libteam-dev libnl-route-3-dev || return
     mv -T -- "$new/libteam-dev" "$c_library" || fail "cannot write $c_library"

@@ -11,13 +11,17 @@
 readonly uml_suite=forky
 
 fetch_uml() {
-    say 'getting User Mode Linux (about 40 MB, the first time only)'
     mkdir -p "$new"/uml/lib
     reach_suite "$new/debian" "$uml_suite" && download_uml && unpack_uml && unpack_uml_tools && finish_uml
 }
 
 # The kernel, and a C library that is new enough for it.
-download_uml() { download "$new/debian" user-mode-linux libc6 || fail "downloading user-mode-linux and libc6 from $uml_suite"; }
+download_uml() {
+    local version
+    version=$(apt-cache -c "$new/debian/apt.conf" show user-mode-linux 2>>"$new/log" | awk '$1 == "Version:" { print $2; exit }')
+    download "$new/debian" "User Mode Linux ${version%%um*}" user-mode-linux libc6 ||
+        fail "downloading user-mode-linux and libc6 from $uml_suite"
+}
 
 unpack_uml() {
     unpack user-mode-linux "$new/kernel" && unpack libc6 "$new/libc" || return
@@ -39,8 +43,14 @@ unpack_uml_tools() {
 
 finish_uml() {
     libc_is_new_enough || bring_libc || return
+    strip_modules
     index_modules "$new/uml" || return
     mv -T -- "$new/uml" "$image" || fail "cannot write $image"
+}
+
+# Debug information is three quarters of them. A machine with a C compiler has strip; without it they stay as they are.
+strip_modules() {
+    find "$new/uml/lib/modules" -name '*.ko' -exec strip --strip-debug {} + 2>>"$new/log" || true
 }
 
 # Starting the kernel through the newer ld.so would not do: it executes itself again, and panics in that layout.

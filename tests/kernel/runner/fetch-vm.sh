@@ -23,17 +23,12 @@ vm_suite() {
 fetch_vm_tools() {
     local -a wanted=()
     local root=$new/vm-tools/root
-    say 'getting QEMU and virtme-ng (20 to 60 MB, the first time only)'
     mkdir -p "$root" "$new/vm-tools/bin"
     type -P qemu-system-x86_64 >/dev/null || wanted+=(qemu-system-x86)
     python3 -c 'import pip' 2>/dev/null || wanted+=(python3 python3-pip)
-    if ((${#wanted[@]})); then
-        unpack_missing "$root" "${wanted[@]}" || return
-    else
-        apt_area "$new/own" ''
-        apt "$new/own" update >>"$new/log"
-    fi
-    download "$new/own" busybox-static && unpack busybox-static "$root" || fail 'downloading busybox-static' || return
+    ((!${#wanted[@]})) || unpack_missing "$root" "${wanted[@]}" || return
+    reach_own_suite || return
+    download "$new/own" busybox-static busybox-static && unpack busybox-static "$root" || fail 'downloading busybox-static' || return
     write_qemu_wrapper || fail 'writing the wrapper of QEMU' || return
     get_virtme_ng || fail "getting virtme-ng from the Python package index" || return
     mv -T -- "$new/vm-tools" "$vm_tools" || fail "cannot write $vm_tools"
@@ -49,6 +44,7 @@ WRAPPER
 }
 
 get_virtme_ng() {
+    say 'downloading virtme-ng from the Python package index, 1 MB'
     python "$new/vm-tools" -m pip install --quiet --target "$new/vm-tools/virtme-ng" --no-deps --only-binary :all: \
         --require-hashes -r "$here/runner/virtme-ng.txt" >>"$new/log" 2>&1
 }
@@ -70,13 +66,12 @@ python() {
 fetch_vm() {
     local suite package
     suite=$(vm_suite "$version")
-    say "getting Debian's kernel $version (about 100 MB, the first time only)"
     mkdir -p "$new"/vm/lib
     reach_suite "$new/debian" "$suite" || return
     package=$(apt-cache -c "$new/debian/apt.conf" show linux-image-amd64 | grep -o -m 1 '^Depends: *linux-image-[^ ,]*')
     package=${package#*: }
     [[ -n $package ]] || fail "$suite does not offer linux-image-amd64" || return
-    download "$new/debian" "$package" || fail "downloading $package" || return
+    download "$new/debian" "Debian's kernel ${package#linux-image-}" "$package" || fail "downloading $package" || return
     unpack_vm "$package" && unpack_tools "$new/vm/tools" && index_modules "$new/vm" && describe_machine || return
     mv -T -- "$new/vm" "$image" || fail "cannot write $image"
 }

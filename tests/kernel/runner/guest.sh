@@ -3,6 +3,7 @@
 #
 # The directory $run: init (the guest's first process), settings, args and environ (the command), fstab, bin/ (tools),
 # dev/ (links for /dev), console (what the kernel says), jobs and status (how the command ended), chunks of standard input.
+# The guest shows the tools in $marker, a directory that only a guest has: image/ and originals/ as they are kept, and bin/.
 #
 # What kind of machine runs the guest is told by functions, uml_… and vm_…, and by these variables:
 #   image    the directory of the kernel, its modules (lib/modules) and tools
@@ -64,18 +65,31 @@ make_run_directory() {
     exec {console}>>"$run/console"
 }
 
-# A command whose PATH has no place for the wrappers gets one more directory on it.
+# The tools are shown below $marker, too: where they lie, a directory above them may be closed to other users than the one who
+# started the guest, and to root of another user namespace. A command whose PATH has no place for the wrappers gets one more
+# directory on it.
 write_fstab() {
-    local place
+    local place original
     path_prefix=''
     place=$(place_for_wrappers)
-    "${machine}_fstab" >"$run/fstab"
-    if [[ -n $place ]]; then
-        echo "$run/bin $place none bind 0 0" >>"$run/fstab"
-    else
-        path_prefix=$run/bin:
-    fi
-    path_prefix+=${originals:+$originals:}
+    {
+        "${machine}_fstab"
+        bind_entry "$image" "$marker/image"
+        bind_entry "$run/bin" "$marker/bin"
+        for original in "${originals[@]}"; do
+            bind_entry "$original" "$marker/originals/${original##*/}"
+            path_prefix+=$marker/originals/${original##*/}/bin:
+        done
+        [[ -z $place ]] || bind_entry "$run/bin" "$place"
+    } >"$run/fstab"
+    [[ -n $place ]] || path_prefix=$marker/bin:$path_prefix
+}
+
+# Prints a line of fstab, where a blank or a backslash in a path is an octal number.
+bind_entry() {
+    local path=${1//\\/\\134}
+    path=${path// /\\040} path=${path//$'\t'/\\011} path=${path//$'\n'/\\012}
+    echo "$path $2 none bind,X-mount.mkdir 0 0"
 }
 
 describe_command() {

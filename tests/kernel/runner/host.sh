@@ -5,6 +5,8 @@
 host_lacks() {
     if ! needs_driver "$1"; then
         gives_namespaces || echo 'the running kernel gives no network namespace with veth links'
+    elif ! type -P ip >/dev/null; then
+        echo 'this machine lacks ip (package iproute2)'
     elif ! has_net_admin; then
         echo 'this needs CAP_NET_ADMIN in the initial user namespace (run it as root)'
     elif ! has_team_driver; then
@@ -37,11 +39,15 @@ has_team_driver() {
 }
 
 run_on_host() {
+    local original
     say "on the running kernel, $(uname -r)"
     provide_originals "$1"
     provide_c_library "$1"
     [[ -z $c_library ]] || export TEAM_BENCH_C_LIBRARY=$c_library
-    PATH=${originals:+$originals:}$command_path
+    PATH=$command_path
+    for original in "${originals[@]}"; do
+        PATH=$original/bin:$PATH
+    done
     if ((EUID)) && ! needs_driver "$1"; then
         set -- unshare -r "$@"
     fi

@@ -1,69 +1,72 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
 # Gets the programs with which tests compare: Debian packages, by apt and verified by it, unpacked without root.
 #
-# What the directory $cache/PACKAGE holds when it exists, as it does only when complete:
+# What the directory $cache/DIRECTORY holds when it exists, as it does only when complete:
 #   root/        the package and the libraries that the machine lacks
 #   bin/PROGRAM  starts the program there
 
-# The programs, each with its package. What team-cc is made of is libteam-dev: it is the machine's own compiler, told where
-# the C library is.
-readonly -A original_packages=([teamnl]=libteam-utils [conntrack]=conntrack [team-cc]=team-cc)
+# The programs, each with the directory of the cache that holds it. team-cc is the machine's own compiler, which that directory
+# gives the C library.
+readonly -A original_directories=([teamnl]=libteam-utils [conntrack]=conntrack [team-cc]=team-cc)
 
-# Sets $originals to the directories, as on a PATH, of those programs that the machine lacks, if the command is the tests
-# that want them; else to nothing. Where one cannot be had, those tests say so.
+# Sets originals to the directories of those programs that the machine lacks, if the command is the tests that want them; else
+# to none. Where one cannot be had, those tests say so.
 provide_originals() {
-    originals=''
+    originals=()
     [[ $1 =~ /deps/kernel-[0-9a-f]+$ ]] || return 0
-    local cache program package
+    local cache program directory
+    local -a missing=()
     cache=$(cache_dir)
-    for program in "${!original_packages[@]}"; do
-        package=${original_packages[$program]}
-        type -P "$program" >/dev/null && continue
-        if [[ -d $cache/$package ]] || get_original "$cache" "$program" "$package"; then
-            originals+=${originals:+:}$cache/$package/bin
-        fi
+    for program in "${!original_directories[@]}"; do
+        type -P "$program" >/dev/null || missing+=("${original_directories[$program]}")
+    done
+    get_originals
+    for directory in "${missing[@]}"; do
+        [[ ! -d $cache/$directory ]] || originals+=("$cache/$directory")
     done
 }
 
-get_original() {
-    local cache=$1 program=$2 package=$3
-    if ! mkdir -p -- "$cache" 2>/dev/null || [[ ! -w $cache ]]; then
-        say "$program is not here, and it cannot be put in $cache"
-        return 1
+get_originals() {
+    local program directory all_there=yes
+    for directory in "${missing[@]}"; do
+        [[ -d $cache/$directory ]] || all_there=''
+    done
+    [[ -z $all_there ]] || return 0
+    if ! make_cache "$cache"; then
+        say "the programs that tests compare with are missing, and cannot be put in $cache"
+        return
     fi
     (
         umask 022
-        flock 9
-        [[ ! -d $cache/$package ]] || exit 0
-        fetch_original "$cache" "$program" "$package"
+        wait_for_lock
+        make_new "$cache"
+        for program in "${!original_directories[@]}"; do
+            directory=${original_directories[$program]}
+            [[ " ${missing[*]} " != *" $directory "* || -d $cache/$directory ]] || get_original
+        done
     ) 9>>"$cache/lock"
 }
 
-# Runs under the lock, in a process of its own.
-fetch_original() {
-    local cache=$1 program=$2 package=$3
-    make_new "$cache"
+# A program that cannot be had does not stop the others.
+get_original() {
     failure="writing in $cache"
-    say "getting $program (about 1 MB, the first time only)"
-    mkdir -p "$new/$package"/{bin,root}
-    if ! { unpack_original && write_original && mv -T -- "$new/$package" "$cache/$package"; }; then
-        say "getting $program failed: $failure"
+    mkdir -p "$new/$directory"/{bin,root}
+    if ! { unpack_original && write_original && mv -T -- "$new/$directory" "$cache/$directory"; }; then
+        say "$(original_package "$directory") could not be had: $failure"
         tail -n 5 -- "$new/log" >&2
-        exit 1
     fi
 }
 
+original_package() { if [[ $1 == team-cc ]]; then echo libteam-dev; else echo "$1"; fi; }
+
 unpack_original() {
-    if [[ $package != team-cc ]]; then
-        unpack_missing "$new/$package/root" "$package"
-    elif [[ ! -e /usr/include/team.h ]]; then
-        unpack_missing "$new/$package/root" libteam-dev
-    fi
+    [[ $directory == team-cc && -e /usr/include/team.h ]] ||
+        unpack_missing "$new/$directory/root" "$(original_package "$directory")"
 }
 
 # The usage that a program prints may begin with the name by which it was started.
 write_original() {
-    local wrapper=$new/$package/bin/$program
+    local wrapper=$new/$directory/bin/$program
     if [[ $program == team-cc ]]; then
         write_compiler "$wrapper"
     else

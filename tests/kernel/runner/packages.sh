@@ -16,12 +16,12 @@ provide() {
     local directory=$1 what=$2 get=$3 cache=${1%/*}
     [[ ! -d $directory ]] || return 0
     check_can_fetch "$what"
-    if ! mkdir -p -- "$cache" 2>/dev/null || [[ ! -w $cache ]]; then
+    if ! make_cache "$cache"; then
         die "cannot write in $cache: TEAM_KERNEL_CACHE can name another place"
     fi
     (
         umask 022
-        flock 9
+        wait_for_lock
         [[ ! -d $directory ]] || exit 0
         make_new "$cache"
         failure="writing in $cache"
@@ -29,14 +29,30 @@ provide() {
     ) 9>>"$cache/lock" || exit
 }
 
+make_cache() { (umask 022 && mkdir -p -- "$1" 2>/dev/null) && [[ -w $1 ]]; }
+
+wait_for_lock() {
+    flock -n 9 || { say 'waiting for another run, which is downloading' && flock 9; }
+}
+
 check_can_fetch() {
     local what=$1 tool
-    [[ $(uname -m) == x86_64 ]] || die "$what is an amd64 program, and this machine is $(uname -m)"
+    [[ $(uname -m) == x86_64 ]] ||
+        die "$what is a program for amd64, and this machine is $(uname -m)" \
+            'TEAM_KERNEL=host takes the running kernel instead, if that has the team driver; this needs root'
     for tool in apt-get dpkg flock setsid setpriv; do
         type -P "$tool" >/dev/null ||
             die "$what comes as a Debian package, and $tool, which getting it takes, is missing" "$(by_hand)"
     done
-    [[ -r $keyring ]] || die "$keyring is missing (package debian-archive-keyring)" "$(by_hand)"
+    [[ -r $keyring ]] ||
+        die "$keyring, by which the packages are verified, is missing: install the package debian-archive-keyring" "$(by_hand)"
+    check_mirror
+}
+
+# A blank or a bracket would end the address in apt's line.
+check_mirror() {
+    [[ -z ${TEAM_KERNEL_MIRROR:-} || $TEAM_KERNEL_MIRROR =~ ^[[:alnum:]+.-]+:[^][:blank:][]+$ ]] ||
+        die "TEAM_KERNEL_MIRROR=$TEAM_KERNEL_MIRROR is not the address of a Debian mirror, such as http://HOST/debian"
 }
 
 by_hand() {
@@ -49,7 +65,7 @@ make_new() {
     local cache=$1
     rm -rf -- "$cache"/new.*
     new=$(mktemp -d -- "$cache/new.XXXXXX") || die "cannot write in $cache"
-    trap 'rm -rf -- "$new"' EXIT
+    trap 'stop_progress; rm -rf -- "$new"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     chmod 755 -- "$new"
@@ -62,8 +78,8 @@ fail() {
 }
 
 # A private apt area, which needs no root, with the machine's own proxy and mirror settings. A mirror that stands still, or a
-# clock that does not go right, is no reason to fail: the signature is what counts. Where other sources are given, what
-# the machine has installed is no candidate.
+# clock that does not go right, is no reason to fail: the signature is what counts. Other sources than the machine's can be
+# given.
 apt_area() {
     local area=$1 sources=$2
     mkdir -p "$area"/{lists/partial,cache/archives/partial}
@@ -82,7 +98,6 @@ EOF
     [[ -z $sources ]] || cat >>"$area/apt.conf" <<EOF
 Dir::Etc::SourceList "$sources";
 Dir::Etc::SourceParts "/dev/null";
-Dir::State::Status "/dev/null";
 EOF
 }
 
@@ -92,10 +107,55 @@ apt() {
     apt-get -q -c "$area/apt.conf" "$@" 2>>"$new/log"
 }
 
+# Downloads packages. What they are is said before, and how much they are, by apt's own figures.
 download() {
-    local area=$1
+    local area=$1 what=$2 bytes
+    shift 2
+    bytes=$(apt "$area" --print-uris download "$@" | awk '$3 ~ /^[0-9]+$/ { sum += $3 } END { print sum + 0 }')
+    say "downloading $what, $(megabytes "$bytes") MB"
+    (cd "$new/debs" && with_progress "$(megabytes "$bytes")" apt "$area" download "$@")
+}
+
+megabytes() { echo $((($1 + 999999) / 1000000)); }
+
+# Downloads the lists of packages: apt knows how long they are only while it does.
+update() {
+    local area=$1 of=$2
+    say "downloading the list of packages of $of, about 10 MB"
+    with_progress 10 apt "$area" -o APT::Update::Error-Mode=any update
+}
+
+# Runs a command that downloads so many megabytes; a terminal shows how much of it is there.
+with_progress() {
+    local megabytes=$1 parent=$BASHPID status=0
     shift
-    (cd "$new/debs" && apt "$area" download "$@" >>"$new/log")
+    if [[ -t 2 ]]; then
+        show_progress "$megabytes" "$parent" >&2 &
+        progress=$!
+    fi
+    "$@" >>"$new/log" || status=$?
+    stop_progress
+    return "$status"
+}
+
+show_progress() {
+    local megabytes=$1 parent=$2 before now shown=0
+    before=$(bytes_here)
+    while sleep 0.2 && kill -0 "$parent" 2>/dev/null; do
+        now=$((($(bytes_here) - before) / 1000000))
+        # What has arrived is unpacked, or moved away.
+        ((now <= shown)) || shown=$((now < megabytes ? now : megabytes))
+        printf '\r  %d of %d MB ' "$shown" "$megabytes"
+    done
+}
+
+bytes_here() { du -bc -- "$new/debs" "$new"/*/{lists/partial,cache/archives} 2>/dev/null | awk 'END { print $1 + 0 }'; }
+
+stop_progress() {
+    [[ -n ${progress:-} ]] || return 0
+    { kill "$progress" && wait "$progress"; } 2>/dev/null
+    printf '\r\033[K' >&2
+    progress=''
 }
 
 unpack() {
@@ -105,8 +165,17 @@ unpack() {
     done
 }
 
-# The machine's own mirrors, Debian's first: only one that carries the suite, signed by Debian, will do.
+# The mirror that TEAM_KERNEL_MIRROR names, else the machine's own, Debian's first: only one that carries the suite, signed by
+# Debian, will do.
 mirrors() {
+    if [[ -n ${TEAM_KERNEL_MIRROR:-} ]]; then
+        echo "$TEAM_KERNEL_MIRROR"
+    else
+        own_mirrors
+    fi
+}
+
+own_mirrors() {
     # shellcheck disable=SC2016 # the names are apt's
     apt-get indextargets --no-release-info --format '$(TARGET_OF) $(CREATED_BY) $(REPO_URI)' 2>>"$new/log" |
         awk '$1 == "deb" && $2 == "Packages" && $3 !~ /security/ && !seen[$3]++ { print ($3 ~ /\/debian\/?$/ ? 0 : 1), $3 }' |
@@ -127,22 +196,49 @@ reach_suite() {
     for mirror in $(mirrors); do
         echo "deb [signed-by=$keyring target=Packages arch=$architectures] $mirror $suite main" >"$area/sources.list"
         apt_area "$area" "$area/sources.list"
-        echo "APT::Architectures \"$architectures\";" >>"$area/apt.conf"
-        ! apt "$area" -o APT::Update::Error-Mode=any update >>"$new/log" || return 0
+        # What the machine has installed is no candidate.
+        printf '%s\n' "APT::Architectures \"$architectures\";" 'Dir::State::Status "/dev/null";' >>"$area/apt.conf"
+        ! update "$area" "Debian's suite $suite" || return 0
     done
-    fail "no mirror of this machine's apt sources gave the suite $suite (is there a network?)"
+    if [[ -n ${TEAM_KERNEL_MIRROR:-} ]]; then
+        fail "the mirror that TEAM_KERNEL_MIRROR names, $TEAM_KERNEL_MIRROR, did not give Debian's suite $suite (is there a network?)"
+    else
+        fail "no mirror of this machine's apt sources gave Debian's suite $suite (is there a network?); \
+TEAM_KERNEL_MIRROR can name a Debian mirror, such as http://HOST/debian"
+    fi
+}
+
+# Makes the apt area of the machine's own suite, once. Where the machine has no apt sources, the mirror that
+# TEAM_KERNEL_MIRROR names has it, or, for another system than Debian, a suite whose programs are old enough to start.
+reach_own_suite() {
+    local area=$new/own ID='' VERSION_CODENAME=''
+    [[ ! -e $area/apt.conf ]] || return 0
+    if [[ -n $(own_mirrors) ]]; then
+        apt_area "$area" ''
+    elif [[ -n ${TEAM_KERNEL_MIRROR:-} ]]; then
+        # shellcheck source=/dev/null
+        . /etc/os-release
+        [[ $ID == debian && -n $VERSION_CODENAME ]] || VERSION_CODENAME=bookworm
+        mkdir -p "$area"
+        echo "deb [signed-by=$keyring target=Packages arch=amd64] $TEAM_KERNEL_MIRROR $VERSION_CODENAME main" >"$area/sources.list"
+        apt_area "$area" "$area/sources.list"
+    else
+        fail 'this machine has no apt sources: TEAM_KERNEL_MIRROR can name a Debian mirror, such as http://HOST/debian' || return
+    fi
+    # One of several sources may be out of reach.
+    update "$area" "this machine's apt sources" || true
 }
 
 # Unpacks the packages, and what of their needs the machine lacks, from the machine's own suite.
 unpack_missing() {
-    local to=$1 package
+    local to=$1 package names
     local -a packages
     shift
-    apt_area "$new/own" ''
-    apt "$new/own" update >>"$new/log"
+    reach_own_suite || return
     mapfile -t packages < <(apt "$new/own" -s install --no-install-recommends "$@" | awk '$1 == "Inst" { print $2 }')
-    ((${#packages[@]})) || fail "this machine's suite does not offer $*" || return
-    download "$new/own" "${packages[@]}" || fail "downloading ${packages[*]}" || return
+    ((${#packages[@]})) || fail "this machine's apt sources do not offer $* (is there a network?)" || return
+    names=$*
+    download "$new/own" "${names// /, } with dependencies" "${packages[@]}" || fail "downloading ${packages[*]}" || return
     for package in "${packages[@]%%:*}"; do
         unpack "$package" "$to" || return
     done

@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154 # the parts share variables
 # The tools that the guest needs: the machine's own, else those unpacked beside the kernel.
 
-# Prints a shell command that starts the tool. ld.so takes the libraries' place as an argument, as a variable
-# would reach what the tool starts in its turn.
+# Prints a shell command that starts the tool; the third argument is where the unpacked ones are when it runs, by default
+# where they are now. ld.so takes the libraries' place as an argument, as a variable would reach what the tool starts in its
+# turn.
 tool_command() {
-    local root=$1 name=$2 program
+    local root=$1 name=$2 shown=${3:-$1} program
     if program=$(type -P "$name"); then
         printf '%q' "$program"
         return
@@ -12,7 +13,7 @@ tool_command() {
     for program in "$root"/{usr/,}{s,}bin/"$name"; do
         [[ -e $program ]] || continue
         printf '/lib64/ld-linux-x86-64.so.2 --library-path %q:%q %q' \
-            "$root/usr/lib/x86_64-linux-gnu" "$root/lib/x86_64-linux-gnu" "$program"
+            "$shown/usr/lib/x86_64-linux-gnu" "$shown/lib/x86_64-linux-gnu" "$shown${program#"$root"}"
         return
     done
     return 1
@@ -24,14 +25,19 @@ write_wrapper() {
     chmod 755 -- "$wrapper"
 }
 
-# The directory that the guest has on its PATH: a modprobe that knows the modules' place, and what the machine lacks.
+# The directory that the guest has on its PATH: a modprobe that knows the modules' place, and what the command's PATH lacks.
 write_wrappers() {
-    local bin=$1 root=$image/tools name command
-    mkdir -- "$bin"
-    command=$(tool_command "$root" modprobe) || die "$image lacks modprobe: remove it, so that it is fetched anew"
-    write_wrapper "$bin/modprobe" "$command -d $(printf '%q' "$image")"
+    local bin=$1 root=$image/tools shown=$marker/image/tools name command
+    for name in modprobe ip mount; do
+        tool_command "$root" "$name" >/dev/null ||
+            die "neither this machine nor $image has $name: remove that directory, so that it is downloaded again"
+    done
+    mkdir -m 755 -- "$bin"
+    command=$(tool_command "$root" modprobe "$shown")
+    write_wrapper "$bin/modprobe" "$command -d $marker/image"
     for name in lsmod insmod rmmod modinfo depmod ip bridge tc ss; do
-        type -P "$name" >/dev/null || ! command=$(tool_command "$root" "$name") || write_wrapper "$bin/$name" "$command"
+        [[ -n $(PATH=$command_path type -P "$name") ]] || ! command=$(tool_command "$root" "$name" "$shown") ||
+            write_wrapper "$bin/$name" "$command"
     done
 }
 
