@@ -9,7 +9,7 @@ use super::buffer::Buffer;
 use super::codec::frame::{Control, Frame, frames, serialize, stamp};
 use super::deadline::Deadline;
 use super::failure::{Failure, Refusal};
-use super::transport::{Batch, Datagram, Transport};
+use super::transport::{Batch, Datagram, NO_MORE_ROOM, Transport};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
@@ -216,7 +216,11 @@ impl Connection {
     fn grow(&mut self) -> io::Result<()> {
         let size = self.transport.receive_buffer()?;
         debug!(target: COMMAND, "an answer did not fit a receive buffer of {size} bytes; asking for twice that");
-        self.transport.set_receive_buffer(size)
+        self.transport.set_receive_buffer(size)?;
+        if self.transport.receive_buffer()? <= size {
+            debug!(target: COMMAND, "the receive buffer of a command socket stays at {size} bytes: {NO_MORE_ROOM}");
+        }
+        Ok(())
     }
 
     fn exchange(

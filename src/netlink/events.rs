@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::buffer::Buffer;
 use super::codec::frame::{Frame, frames};
-use super::transport::{Datagram, Transport};
+use super::transport::{Datagram, NO_MORE_ROOM, Transport};
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 use crate::model::bpf::BpfInstruction;
@@ -76,6 +76,8 @@ impl EventSocket {
         self.budget.take();
         if after > before {
             info!(target: EVENTS, "the receive buffer of an event socket grew from {before} to {after} bytes");
+        } else {
+            warn!(target: EVENTS, "the receive buffer of an event socket stays at {after} bytes: {NO_MORE_ROOM}");
         }
         Ok(after > before)
     }

@@ -1,7 +1,9 @@
 use super::*;
+use crate::log_record::recorded;
 use crate::netlink::buffer::SLOT_LEN;
 use crate::netlink::scripted::{Script, Step, message};
 use crate::netlink::transport::KERNEL;
+use crate::netlink::transport::tests::with_large_buffer;
 
 /// An event whose payload is one number.
 fn event(number: u8) -> Step {
@@ -109,4 +111,15 @@ fn the_receive_buffer_doubles_up_to_its_limit() {
     assert_eq!(socket.receive_buffer().unwrap(), 500_000);
     assert!(!socket.grow().unwrap());
     assert_eq!(socket.receive_buffer().unwrap(), 500_000);
+}
+
+#[test]
+fn receive_buffer_that_may_not_grow_stays_as_it_is() {
+    with_large_buffer(|socket, before| {
+        let mut socket = EventSocket::new(socket).growing_to(usize::MAX / 2);
+        let (grown, warnings) = recorded(|| socket.grow().unwrap());
+        assert!(!grown);
+        assert_eq!(socket.receive_buffer().unwrap(), before);
+        assert!(warnings.iter().any(|line| line.contains(&format!("stays at {before} bytes"))), "{warnings:?}");
+    });
 }

@@ -12,6 +12,7 @@ use crate::netlink::deadline::READS_BY_CLOCK;
 use crate::netlink::failure::Refusal;
 use crate::netlink::scripted::{Script, Step, ack, attribute, bare_done, done, message};
 use crate::netlink::transport::KERNEL;
+use crate::netlink::transport::tests::with_large_buffer;
 
 const DATA: u16 = 16;
 /// How many datagrams are read of an answer that has no time.
@@ -360,4 +361,13 @@ fn any_other_error_of_the_system_is_told_as_it_is() {
     let script = Script::new([Step::Fails(Errno::BADF)]);
     let Err(Failure::Io(error)) = request(&script).0 else { panic!("an error of the system") };
     assert_eq!(error.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+}
+
+#[test]
+fn receive_buffer_that_may_not_grow_stays_as_it_is() {
+    with_large_buffer(|socket, before| {
+        let mut connection = Connection::new(socket, Duration::from_millis(20));
+        connection.grow().unwrap();
+        assert_eq!(connection.transport.receive_buffer().unwrap(), before);
+    });
 }
