@@ -251,6 +251,8 @@ impl Session {
             }
             Ok(())
         });
+        self.link_events.retry_filter_in_time();
+        self.team_events.retry_filter_in_time();
         let reading = || "reading events".to_owned();
         let rests = (team_rest.during(reading)?, link_rest.during(reading)?);
         self.cache.settle_order();
@@ -262,8 +264,10 @@ impl Session {
 
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
     fn resync(&mut self) -> Result<()> {
-        self.link_events.outdate();
-        self.team_events.outdate();
+        for socket in [&mut self.link_events, &mut self.team_events] {
+            socket.outdate();
+            socket.retry_filter();
+        }
         let is_interrupted = self.resync_links()? == Consistency::Interrupted;
         self.inconsistent |= is_interrupted;
         self.resync_list(Genl::ports, "listing the ports")?;

@@ -18,6 +18,7 @@ mod truth;
 mod watch;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
@@ -40,7 +41,7 @@ use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::connection::Connection;
-use crate::netlink::events::EventSocket;
+use crate::netlink::events::{EventSocket, Filter};
 use crate::netlink::failure::During;
 use crate::netlink::filter;
 use crate::rtnl::{RtnlSocket, Step};
@@ -70,13 +71,12 @@ fn start(kernel: &Shared) -> Result<Session> {
     let mut genl = Genl::resolve(connect(Line::Genl))?;
     let scope = kernel.lock().setting.scope;
     let cache = Cache::new(index(TEAM), "team0".to_owned(), scope);
-    let (mut links, mut team) = (listen(Line::LinkEvents), listen(Line::TeamEvents));
-    let _ = team.set_filter(Some(&filter::team(index(TEAM), genl.family_id())));
-    let follow = (scope == LinkScope::Team).then(|| {
-        let named = genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect();
-        let program = filter::links(index(TEAM), &named).expect("they are few");
-        Follow::new(index(TEAM), links.set_filter(Some(&program)).is_ok().then_some(named))
-    });
+    let filtered = |line, program| listen(line).filtered_by(Filter::of(&mut end(line), program));
+    let team = filtered(Line::TeamEvents, Some(filter::team(index(TEAM), genl.family_id())));
+    let named = (scope == LinkScope::Team)
+        .then(|| genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect::<BTreeSet<_>>());
+    let links = filtered(Line::LinkEvents, named.as_ref().and_then(|named| filter::links(index(TEAM), named)));
+    let follow = named.map(|named| Follow::new(index(TEAM), named));
     Session::start(RtnlSocket::over(connect(Line::Rtnl)), genl, links, team, cache, follow)
 }
 

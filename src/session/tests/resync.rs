@@ -122,7 +122,7 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
 fn a_receive_buffer_that_may_not_grow_keeps_nothing_from_being_asked_again() {
     let mut scene = Scene::new();
     scene.session.link_events = EventSocket::new(scene.link_events.clone()).growing_to(1 << 20);
-    scene.link_events.refuse_settings();
+    scene.link_events.refuse_buffers();
     scene.link_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "renamed")])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
