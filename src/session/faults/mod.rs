@@ -56,6 +56,8 @@ struct Case {
     watch: Watch,
     /// What commands say that they set.
     set: Vec<(Key, Value)>,
+    /// The session has said that it may lack something, since the driver began to refuse its lists.
+    is_refusal_said: bool,
     is_strict: bool,
 }
 
@@ -86,12 +88,13 @@ impl Case {
         let kernel = Shared::new(setting);
         let session = start(&kernel).expect("nothing is wrong yet");
         let watch = Watch::new(State::of(session.cache()), is_strict, setting.scope);
-        Self { kernel, session, watch, set: vec![], is_strict }
+        Self { kernel, session, watch, set: vec![], is_refusal_said: false, is_strict }
     }
 
     fn play(&mut self, action: Action) -> Verdict {
         match action {
             Action::Happens(happening) => self.kernel.lock().happen(happening),
+            Action::HasNetAdmin(has) => self.kernel.lock().service.has_net_admin = has,
             Action::Calls(call, meanwhile) => {
                 self.kernel.lock().begin(meanwhile);
                 let result = self.call(call)?;
@@ -118,8 +121,10 @@ impl Case {
             self.watch.hear(&changes, &service.truth)?;
             if changes.is_inconsistent() {
                 service.is_said();
+                self.is_refusal_said = true;
             }
         }
+        self.is_refusal_said &= self.session.refusal.is_some();
         Ok(result)
     }
 
@@ -162,6 +167,7 @@ impl Case {
     /// What was said to be set was set. A call fails only where something went wrong, and says what it was doing. When
     /// the sockets are quiet and there is no work left, the cache is the truth.
     fn judge(&mut self, call: Call, result: &Result<()>) -> Verdict {
+        let has_work = self.session.has_work();
         let kernel = self.kernel.lock();
         let tally = kernel.call;
         // Before a request, for its answer, and after it if that failed; and for what is still read after each of these.
@@ -182,8 +188,11 @@ impl Case {
             };
             prop_assert!(is_natural || tally.faults > 0 || !self.is_strict, "an error of itself: {error}");
             prop_assert!(says_what(error), "it does not say what was being done: {error}");
-        } else if self.is_strict && kernel.is_quiet() && !self.session.has_work() {
+        } else if self.is_strict && kernel.is_quiet() && !has_work {
             prop_assert!(kernel.service.is_all_said(), "the list of options was cut, and nobody said so");
+            let is_refused = self.session.refusal.is_some();
+            prop_assert!(!is_refused || self.is_refusal_said, "the driver refused its lists, and nobody said so");
+            prop_assert!(!is_refused || !kernel.service.has_net_admin, "the driver would give its lists");
             self.check_truth(&kernel)?;
         }
         Ok(())
@@ -192,7 +201,12 @@ impl Case {
     fn check_truth(&self, kernel: &Kernel) -> Verdict {
         let mut cache = State::of(self.session.cache());
         let mut truth = kernel.service.truth.state_of(kernel.setting.scope);
-        if kernel.service.truth.is_list_cut() {
+        if self.session.refusal.is_some() {
+            for state in [&mut cache, &mut truth] {
+                state.things.retain(|key, _| matches!(key, Key::Link(_)));
+                state.order.clear();
+            }
+        } else if kernel.service.truth.is_list_cut() {
             let has_port = |id: &OptionId| id.port.is_none_or(|port| truth.things.contains_key(&Key::Port(port.get())));
             let mut options = self.session.cache().options().iter();
             prop_assert!(options.all(|option| has_port(option.id())), "an option of a port that is gone");
@@ -206,7 +220,8 @@ impl Case {
         }
         for port in self.session.cache().ports().iter() {
             let link = self.session.cache().links().get(port.ifindex());
-            prop_assert_eq!(port.name(), link.map(crate::model::link::Link::name));
+            let is_known = link.is_some() || self.session.refusal.is_none();
+            prop_assert!(!is_known || port.name() == link.map(crate::model::link::Link::name));
         }
         prop_assert_eq!(self.session.check_alive().is_err(), kernel.service.truth.is_gone);
         Ok(())
@@ -231,6 +246,7 @@ impl Case {
             let result = self.call(Call::Refresh)?;
             self.judge(Call::Refresh, &result)?;
         }
+        prop_assert!(self.session.refusal.is_none());
         self.watch.check_sum(&State::of(self.session.cache()))?;
         // A byte of another value can be the word that the team is gone. That is for good.
         if !self.is_strict && self.session.check_alive().is_err() {
@@ -242,8 +258,25 @@ impl Case {
             self.kernel.lock().happen(Happening::Change(Change::Set(0, 7, 0)));
             return self.end(call);
         }
-        let kernel = self.kernel.lock();
-        self.check_truth(&kernel)
+        self.check_truth(&self.kernel.lock())?;
+        self.check_filters()
+    }
+
+    /// After everything was read once more, the filters are those that a new session sets.
+    fn check_filters(mut self) -> Verdict {
+        if self.session.check_alive().is_ok() {
+            self.kernel.lock().begin(vec![]);
+            self.call(Call::Refresh)?.expect("nothing is wrong any more");
+        }
+        let followed = (self.kernel.lock().setting.scope == LinkScope::Team).then(|| self.session.cache().followed());
+        let links = followed.and_then(|followed| filter::links(index(TEAM), &followed));
+        let team = filter::team(index(TEAM), self.session.genl.family_id());
+        let mut kernel = self.kernel.lock();
+        if self.session.check_alive().is_ok() {
+            prop_assert_eq!(&kernel.socket(Line::LinkEvents).filter, &links);
+            prop_assert_eq!(&kernel.socket(Line::TeamEvents).filter, &Some(team));
+        }
+        Ok(())
     }
 }
 
@@ -304,7 +337,8 @@ proptest! {
         match started {
             Ok(session) => {
                 let watch = Watch::new(State::of(session.cache()), true, setting.scope);
-                Case { kernel, session, watch, set: vec![], is_strict: true }.end(Call::HandleEvents)?;
+                let (set, is_refusal_said) = (vec![], false);
+                Case { kernel, session, watch, set, is_refusal_said, is_strict: true }.end(Call::HandleEvents)?;
             }
             Err(error) => {
                 let kernel = kernel.lock();
@@ -329,6 +363,7 @@ fn the_model_itself_is_a_kernel_that_a_session_follows() {
         ports: 2,
         dumps_by_position: false,
         scope: LinkScope::All,
+        filter_memory: usize::MAX,
     };
     let mut case = Case::new(setting, true);
     let changes = [Change::Release(1), Change::Enslave(3), Change::Set(3, 6, 0), Change::Flip(3), Change::Rename(0, 1)];
@@ -358,6 +393,7 @@ fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
         ports: 0,
         dumps_by_position: false,
         scope: LinkScope::All,
+        filter_memory: usize::MAX,
     };
     let mut case = Case::new(setting, true);
     // A call reads both event sockets first; what is asked for then knows the new link.
