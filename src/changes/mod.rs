@@ -140,6 +140,8 @@ impl Changes {
     /// - The driver could not tell all options, as somebody set a program that is too long for it. Those that it could
     ///   not tell are as they were last known, until the program is
     ///   [cleared](crate::TeamHandle::clear_bpf_hash_func) or replaced.
+    /// - The driver refused to list ports and options, as the process dropped `CAP_NET_ADMIN`: these are as they were
+    ///   last known, see [`permissions`](crate::guide::permissions#dropping-the-capability-after-opening).
     ///
     /// # Examples
     ///

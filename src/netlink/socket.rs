@@ -1,6 +1,8 @@
 use std::fmt::Debug;
+use std::fs;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -16,6 +18,9 @@ use crate::log_target::COMMAND;
 
 /// The kernel's port id: the only sender that is believed.
 pub(crate) const KERNEL: u32 = 0;
+
+/// Why a receive buffer does not grow.
+pub(crate) const NO_MORE_ROOM: &str = "more requires CAP_NET_ADMIN or a larger net.core.rmem_max";
 
 /// A receive tells the datagram's length, not the number of bytes that fitted, and does not wait: recv(2).
 const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT);
@@ -73,12 +78,27 @@ pub(crate) trait Transport: AsFd + Debug + Send {
     /// Has the kernel run a classic BPF program over each datagram and drop what it returns 0 for; in place of the one
     /// before it, without a gap. None lets everything pass.
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()>;
-    /// Asks for a receive buffer of `bytes`; the kernel doubles it and may cap it.
+    /// Requests a receive buffer of `bytes`; the kernel doubles it and may cap it. It never gets smaller than it was,
+    /// unless that is what was requested.
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
+    /// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is.
+    fn has_net_admin(&self) -> bool {
+        thread_has_net_admin()
+    }
     /// The time, of which a test may have its own.
     fn now(&self) -> Instant {
         Instant::now()
     }
+}
+
+/// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is; false where `/proc` does not
+/// tell.
+fn thread_has_net_admin() -> bool {
+    const CAP_NET_ADMIN: u32 = 12;
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    effective.is_some_and(|mask| mask >> CAP_NET_ADMIN & 1 == 1)
 }
 
 /// A netlink socket: closed on exec, connected to the kernel so that no other process can fill it.
@@ -174,9 +194,57 @@ impl Transport for NetlinkSocket {
     }
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
-        // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max.
-        setsockopt(&self.socket, RcvBufForce, &bytes)
-            .map_err(io::Error::from)
-            .or_else(|_| SockRef::from(&self.socket).set_recv_buffer_size(bytes))
+        if setsockopt(&self.socket, RcvBufForce, &bytes).is_ok() {
+            return Ok(());
+        }
+        // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max, where the socket had more too. The cap
+        // can be read neither in every namespace nor without /proc, so another socket tries it.
+        let trial = UnixDatagram::unbound()?;
+        SockRef::from(&trial).set_recv_buffer_size(bytes)?;
+        let (given, before) = (SockRef::from(&trial).recv_buffer_size()?, self.receive_buffer()?);
+        if given < before && given < bytes.saturating_mul(2) {
+            debug!(target: COMMAND, "a receive buffer stays at {before} bytes: net.core.rmem_max allows {given}");
+            return Ok(());
+        }
+        SockRef::from(&self.socket).set_recv_buffer_size(bytes)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::{fs, thread};
+
+    use netlink_sys::protocols::NETLINK_ROUTE;
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
+    use super::*;
+
+    /// Runs something without `CAP_NET_ADMIN`, on a thread of its own, with a socket whose receive buffer is larger than
+    /// that allows, and the size of that buffer.
+    pub(crate) fn with_large_buffer(run: impl FnOnce(NetlinkSocket, usize) + Send) {
+        let limit: usize = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+        let run = || {
+            let socket = NetlinkSocket::open(NETLINK_ROUTE, 2 * limit).unwrap();
+            assert_eq!(socket.receive_buffer().unwrap(), 4 * limit, "no CAP_NET_ADMIN");
+            let mut sets = capabilities(None).unwrap();
+            sets.effective.remove(CapabilitySet::NET_ADMIN);
+            set_capabilities(None, sets).unwrap();
+            run(socket, 4 * limit);
+        };
+        thread::scope(|scope| scope.spawn(run).join().unwrap());
+    }
+
+    #[test]
+    fn buffer_gets_smaller_only_where_that_was_requested() {
+        with_large_buffer(|mut socket, before| {
+            for requested in [before, before / 2, usize::try_from(i32::MAX).unwrap()] {
+                socket.set_receive_buffer(requested).unwrap();
+                assert_eq!(socket.receive_buffer().unwrap(), before, "{requested} requested");
+            }
+            for requested in [20_000, 30_000] {
+                socket.set_receive_buffer(requested).unwrap();
+                assert_eq!(socket.receive_buffer().unwrap(), 2 * requested);
+            }
+        });
     }
 }

@@ -5,13 +5,12 @@ use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use log::{debug, warn};
+use log::warn;
 use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 
-use crate::bpf::BpfInstruction;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
-use crate::log_target::{COMMAND, EVENTS};
+use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
 use crate::model::link_scope::LinkScope;
 use crate::netlink::builder::{MAX_RECEIVE_BUFFER, SocketBuilder};
@@ -19,9 +18,8 @@ use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::error::During;
 use crate::netlink::filter;
 use crate::netlink::ifname;
-use crate::netlink::multicast::EventSocket;
+use crate::netlink::multicast::{EventSocket, Filter};
 use crate::netlink::ready_fd::Readiness;
-use crate::netlink::socket::{NetlinkSocket, Transport};
 use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
 use crate::team::TeamHandle;
 use crate::team::driver::Genl;
@@ -307,21 +305,22 @@ impl TeamBuilder {
         let mut link_events = sockets.listener(NETLINK_ROUTE)?;
         let mut team_events = sockets.listener(NETLINK_GENERIC)?;
         // A socket that joins its group first would have to take what nobody filtered.
-        filter_by(&mut team_events, Some(filter::team(ifindex, genl.family_id())));
+        let team_filter = Filter::of(&mut team_events, Some(filter::team(ifindex, genl.family_id())));
+        let mut link_filter = Filter::None;
         let follow = match self.link_scope {
             LinkScope::All => None,
             LinkScope::Team => {
                 // That the team has these ports now is a guess that spares looking at them again.
                 let named = genl.port_indices(ifindex).chain([ifindex]).collect();
-                let is_filtered = filter_by(&mut link_events, filter::links(ifindex, &named));
-                Some(Follow::new(ifindex, is_filtered.then_some(named)))
+                link_filter = Filter::of(&mut link_events, filter::links(ifindex, &named));
+                Some(Follow::new(ifindex, named))
             }
         };
         let link_events = link_events.join(RTNLGRP_LINK).during(preparing)?;
         let team_events = team_events.join(genl.event_group()).during(preparing)?;
         let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(preparing)?;
-        let link_events = EventSocket::new(link_events).growing_to(limit);
-        let team_events = EventSocket::new(team_events).growing_to(limit);
+        let link_events = EventSocket::new(link_events).growing_to(limit).filtered_by(link_filter);
+        let team_events = EventSocket::new(team_events).growing_to(limit).filtered_by(team_filter);
         let cache = Cache::new(ifindex, name.into(), self.link_scope);
         let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
         TeamHandle::new(session, readiness, home)
@@ -346,12 +345,4 @@ fn check_team(link: &LinkRecord) -> Result<IfIndex> {
     } else {
         Err(Error::NotTeam { device: link.name().into_owned(), kind: link.kind().map(Cow::into_owned) })
     }
-}
-
-/// Puts a filter on a new socket, if there is one and the kernel takes it. Without one all messages pass, which costs
-/// more and does no harm: what is not the team's is left out when it is read, too.
-fn filter_by(socket: &mut NetlinkSocket, program: Option<Vec<BpfInstruction>>) -> bool {
-    let Some(program) = program else { return false };
-    let attached = socket.set_filter(Some(&program));
-    attached.inspect_err(|error| debug!(target: EVENTS, "a filter is refused: {error}")).is_ok()
 }

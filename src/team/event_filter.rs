@@ -17,41 +17,32 @@ use crate::netlink::multicast::EventSocket;
 #[derive(Debug)]
 pub(crate) struct Follow {
     team: IfIndex,
-    /// The links that the filter names; `None` while everything passes.
-    named: Option<BTreeSet<IfIndex>>,
-    /// The links that no filter could name when it was last tried.
-    refused: Option<BTreeSet<IfIndex>>,
+    /// The links that the filter names, if it is in place: see [`EventSocket::is_filtered`].
+    named: BTreeSet<IfIndex>,
     /// Links that the filter names only since they are ports.
     unchecked: BTreeSet<IfIndex>,
 }
 
 impl Follow {
-    /// Follows the team and these ports, or everything, as the socket's filter does from the start.
-    pub(crate) fn new(team: IfIndex, named: Option<BTreeSet<IfIndex>>) -> Self {
-        Self { team, named, refused: None, unchecked: BTreeSet::new() }
+    /// Follows the team and these ports, which the socket's first filter names.
+    pub(crate) fn new(team: IfIndex, named: BTreeSet<IfIndex>) -> Self {
+        Self { team, named, unchecked: BTreeSet::new() }
     }
 
     /// Has the filter name just these links.
     pub(super) fn adopt(&mut self, wanted: BTreeSet<IfIndex>, socket: &mut EventSocket) -> io::Result<()> {
-        if self.named.as_ref() == Some(&wanted) || self.refused.as_ref() == Some(&wanted) {
+        if self.named == wanted {
             return Ok(());
         }
-        let is_attached = match filter::links(self.team, &wanted) {
-            Some(program) => socket
-                .set_filter(Some(&program))
-                .inspect_err(|error| debug!(target: EVENTS, "a filter for {} links is refused: {error}", wanted.len()))
-                .is_ok(),
-            None => false,
-        };
         // While everything passes there is no gap.
-        if let Some(named) = &self.named {
-            self.unchecked.extend(wanted.difference(named));
+        if socket.is_filtered() {
+            self.unchecked.extend(wanted.difference(&self.named));
         }
-        if !is_attached && self.named.is_some() {
-            debug!(target: EVENTS, "the messages of all links pass: no filter can name {} links", wanted.len());
-            socket.set_filter(None)?;
+        socket.set_filter(filter::links(self.team, &wanted))?;
+        if !socket.is_filtered() {
+            debug!(target: EVENTS, "the messages of all links pass: there is no filter for {} links", wanted.len());
         }
-        (self.named, self.refused) = if is_attached { (Some(wanted), None) } else { (None, Some(wanted)) };
+        self.named = wanted;
         Ok(())
     }
 

@@ -90,7 +90,9 @@ struct State {
     waits: usize,
     receive_buffer: usize,
     filters: Vec<Option<Vec<BpfInstruction>>>,
-    refuses_settings: bool,
+    refused_filters: usize,
+    refuses_buffers: bool,
+    lacks_net_admin: bool,
 }
 
 impl Script {
@@ -116,9 +118,19 @@ impl Script {
         self.state().sent.clone()
     }
 
-    /// The kernel lets nobody set a filter or a receive buffer any more.
-    pub(crate) fn refuse_settings(&self) {
-        self.state().refuses_settings = true;
+    /// The kernel refuses to set a receive buffer from now on.
+    pub(crate) fn refuse_buffers(&self) {
+        self.state().refuses_buffers = true;
+    }
+
+    /// The kernel refuses so many filters from now on.
+    pub(crate) fn refuse_filters(&self, count: usize) {
+        self.state().refused_filters = count;
+    }
+
+    /// Takes `CAP_NET_ADMIN` away from the user of the socket, or gives it back.
+    pub(crate) fn give_net_admin(&self, given: bool) {
+        self.state().lacks_net_admin = !given;
     }
 
     /// The filters set so far, refused ones too.
@@ -138,10 +150,6 @@ impl Script {
 }
 
 impl State {
-    fn check_setting(&self) -> io::Result<()> {
-        if self.refuses_settings { Err(Errno::EPERM.into()) } else { Ok(()) }
-    }
-
     fn last_sequence(&self) -> u32 {
         let request = self.sent.last().expect("an answer follows a request");
         u32::from_ne_bytes(request[8..12].try_into().expect("four bytes"))
@@ -188,12 +196,22 @@ impl Transport for Script {
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
         let mut state = self.state();
         state.filters.push(program.map(<[_]>::to_vec));
-        if program.is_some() { state.check_setting() } else { Ok(()) }
+        if program.is_some() && state.refused_filters > 0 {
+            state.refused_filters -= 1;
+            return Err(Errno::ENOMEM.into());
+        }
+        Ok(())
+    }
+
+    fn has_net_admin(&self) -> bool {
+        !self.state().lacks_net_admin
     }
 
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()> {
         let mut state = self.state();
-        state.check_setting()?;
+        if state.refuses_buffers {
+            return Err(Errno::EPERM.into());
+        }
         state.receive_buffer = 2 * bytes;
         Ok(())
     }

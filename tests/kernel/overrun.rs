@@ -1,10 +1,13 @@
 //! Events are lost: what changed meanwhile is told, exactly that, and the cache is the truth again.
 
+use std::fs;
+
 use libteam::{ChangeKind, Changes, Mode, OptionId, TeamBuilder, TeamHandle};
+use rustix::thread::CapabilitySet;
 
 use crate::difference::{assert_made_good, overhear, until_quiet};
 use crate::kernel::{has_halves, renaming};
-use crate::netns::{dummies, enter, index, ip, ip_batch};
+use crate::netns::{dummies, enter, index, ip, ip_batch, without};
 use crate::raw::{Raw, drops};
 use crate::truth::state;
 use crate::watch::all_links;
@@ -295,4 +298,38 @@ fn a_buffer_that_overran_grows_up_to_its_limit() {
     (0..SPLASH).for_each(|number| raw.set_mtu(noise, 1000 + number).unwrap());
     assert!(fixed.handle_events().unwrap().resynced());
     assert_eq!(fixed.receive_buffers().unwrap().link, sizes[0]);
+}
+
+#[test]
+fn buffer_beyond_rmem_max_never_shrinks_without_net_admin() {
+    // In a new namespace older kernels do not show it.
+    let limit: usize = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+    enter();
+    dummies(&["noise"]);
+    let mut team = all_links().receive_buffer(limit + 4096).receive_buffer_limit(8 * limit).create("team0").unwrap();
+    team.handle_events().unwrap();
+    let before = team.receive_buffers().unwrap();
+    assert_eq!(before.link, 2 * (limit + 4096));
+    flood_links(u32::try_from(before.link / 2304 + 10).unwrap());
+    without(CapabilitySet::NET_ADMIN, || {
+        assert!(team.handle_events().unwrap().resynced());
+        assert_eq!(team.receive_buffers().unwrap(), before);
+    });
+    flood_links(u32::try_from(before.link / 2304 + 10).unwrap());
+    assert!(team.handle_events().unwrap().resynced());
+    assert_eq!(team.receive_buffers().unwrap().link, 2 * before.link);
+}
+
+#[test]
+fn buffer_below_rmem_max_grows_without_net_admin() {
+    enter();
+    dummies(&["noise"]);
+    let mut team = small().receive_buffer_limit(500_000).create("team0").unwrap();
+    team.handle_events().unwrap();
+    let before = team.receive_buffers().unwrap();
+    flood_links(SPLASH);
+    without(CapabilitySet::NET_ADMIN, || {
+        assert!(team.handle_events().unwrap().resynced());
+        assert_eq!(team.receive_buffers().unwrap().link, 2 * before.link);
+    });
 }

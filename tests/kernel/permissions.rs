@@ -3,9 +3,17 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use libteam::{Change, Changes, ErrorKind, LinkChange, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
+use rustix::thread::CapabilitySet;
 
 use crate::directory::Directory;
+use crate::netns::{dummies, enter, index, ip, ip_batch, without};
+use crate::raw::drops;
 use crate::tool::example;
+use crate::truth::{assert_links_true, assert_true};
+use crate::watch::{all_links, hear_until_true, link_change, told};
 
 /// What somebody manages: to make a team, to give it a port, to read its ports by a handle.
 const STEPS: &str = "\
@@ -67,4 +75,135 @@ fn without_net_admin_nothing_is_made() {
     ] {
         assert_eq!(manages(words), ["Command failed: no such device: team0"; 2], "{words}");
     }
+}
+
+/// A handle of `team0`, with the port `d0`, whose event sockets hold a message or two each.
+fn opened_with_net_admin() -> TeamHandle {
+    enter();
+    dummies(&["d0", "d1", "other"]);
+    let mut team = all_links().receive_buffer(0).create("team0").unwrap();
+    team.set_mode(Mode::ActiveBackup).unwrap();
+    team.add_port(index("d0")).unwrap();
+    hear_until_true(&mut team);
+    assert!(!is_readable(&mut team));
+    team
+}
+
+fn is_readable(team: &mut TeamHandle) -> bool {
+    team.wait(Some(Duration::ZERO)).unwrap()
+}
+
+/// Changes `d0` and `d1` by another process, which has all capabilities, after more messages than a small buffer holds.
+fn change_links(number: u8) {
+    let noise = (0..20).map(|number| format!("link set other mtu {}", 1000 + number));
+    let changes = ["d0", "d1"].map(|link| format!("link set {link} address 02:00:00:00:01:0{number}"));
+    ip_batch(&noise.chain(changes).collect::<Vec<_>>());
+}
+
+/// Sets an option by another process: more often than a small buffer holds.
+fn change_options(team: &TeamHandle, last: u32) {
+    for value in (0..10).chain([last]) {
+        let mut teamnl = Command::new(example("teamnl"));
+        let words = ["setoption", "notify_peers_count", &value.to_string()];
+        assert!(teamnl.arg(team.name()).args(words).status().unwrap().success());
+    }
+}
+
+fn count(team: &TeamHandle) -> Option<&OptionValue> {
+    team.option(&OptionId::global("notify_peers_count")).map(TeamOption::value)
+}
+
+/// Reads what waits, which must leave nothing to do.
+fn told_at_once(team: &mut TeamHandle) -> Changes {
+    assert!(is_readable(team), "there is nothing to read");
+    let changes = told(team);
+    assert!(!is_readable(team), "a loop that waits for the handle never sleeps");
+    changes
+}
+
+#[test]
+fn lost_link_events_are_recovered_without_net_admin() {
+    let mut team = opened_with_net_admin();
+    without(CapabilitySet::NET_ADMIN, || {
+        for number in [1, 2] {
+            change_links(number);
+            assert!(drops().0 > 0, "nothing was lost");
+            let changes = told_at_once(&mut team);
+            assert!(changes.resynced() && changes.is_inconsistent(), "{changes:#?}");
+            for link in ["d0", "d1"] {
+                let change = link_change(&changes, index(link)).unwrap();
+                assert!(change.what().contains(LinkChange::HWADDR));
+                assert_eq!(change.latest().hwaddr().unwrap().to_string(), format!("02:00:00:00:01:0{number}"));
+            }
+            assert_links_true(&team);
+            assert_eq!(told(&mut team), Changes::default(), "it is reported again");
+        }
+        // The driver's events need no capability.
+        ip("link set d1 master team0");
+        while is_readable(&mut team) {
+            told(&mut team);
+        }
+        assert_eq!(team.ports().len(), 2);
+        let error = team.set_active_port(index("d0")).unwrap_err();
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::NotPermitted, Some(1)), "{error}");
+        assert!(!is_readable(&mut team));
+    });
+    assert_true(&team);
+}
+
+#[test]
+fn lost_driver_events_are_recovered_when_net_admin_is_back() {
+    let mut team = opened_with_net_admin();
+    without(CapabilitySet::NET_ADMIN, || {
+        change_options(&team, 3);
+        assert!(drops().1 > 0, "nothing was lost");
+        let changes = told_at_once(&mut team);
+        assert!(changes.resynced() && changes.is_inconsistent(), "{changes:#?}");
+        // What comes later is reported, and the kernel is not asked again for what it refused.
+        ip("link set d1 mtu 1300");
+        let changes = told_at_once(&mut team);
+        assert_eq!(changes.links().len(), 1);
+        assert!(!changes.resynced() && !changes.is_inconsistent(), "{changes:#?}");
+        assert_ne!(count(&team), Some(&3_u32.into()), "it was not lost");
+    });
+    assert!(is_readable(&mut team), "the capability is back");
+    let changes = told_at_once(&mut team);
+    assert!(changes.resynced() && !changes.is_inconsistent(), "{changes:#?}");
+    assert_eq!(count(&team), Some(&3_u32.into()));
+    assert_true(&team);
+    assert_eq!(told(&mut team), Changes::default());
+}
+
+#[test]
+fn refresh_without_net_admin_reads_links_only() {
+    let mut team = opened_with_net_admin();
+    let mut altered = None;
+    without(CapabilitySet::NET_ADMIN, || {
+        change_links(1);
+        for _ in 0..2 {
+            let changes = team.refresh().unwrap();
+            assert!(changes.is_inconsistent());
+            altered = altered.take().or(link_change(&changes, index("d1")).cloned());
+            assert!(!is_readable(&mut team));
+        }
+        assert_links_true(&team);
+    });
+    assert!(altered.unwrap().what().contains(LinkChange::HWADDR));
+    let changes = team.refresh().unwrap();
+    assert!(changes.is_empty() && !changes.is_inconsistent(), "{changes:#?}");
+    assert!(!is_readable(&mut team));
+    assert_true(&team);
+}
+
+#[test]
+fn team_deleted_after_lost_events_is_gone_without_net_admin() {
+    let mut team = opened_with_net_admin();
+    without(CapabilitySet::NET_ADMIN, || {
+        change_links(1);
+        ip("link del team0");
+        let changes = told_at_once(&mut team);
+        assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+        assert!(changes.ports().all(Change::is_removed) && changes.ports().len() == 1);
+        assert_eq!(team.refresh().unwrap_err().kind(), ErrorKind::NotFound);
+    });
 }

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fd::OwnedFd;
-use rustix::thread::CapabilitySet;
 
 use crate::effort::patience;
-use crate::netns::{enter, ip, without};
+use crate::netns::{enter, ip};
 use crate::watch::{all_links, assert_silent, team_with, told};
 
 pub(crate) fn is_readable(team: &TeamHandle) -> bool {
@@ -250,23 +249,4 @@ fn a_command_that_a_handler_gives_is_an_edge() {
         assert_eq!(told(&mut team).options().len(), 1);
         assert!(!edges.came());
     }
-}
-
-#[test]
-fn each_attempt_to_make_lost_events_good_that_fails_is_an_edge() {
-    enter();
-    let mut theirs = team_with(Mode::RoundRobin, &[]);
-    let mut team = all_links().receive_buffer(0).open("team0").unwrap();
-    let edges = Edges::of(&team);
-    for number in 1..=50_u32 {
-        theirs.set_option(&count(), number).unwrap();
-    }
-    for _ in 0..3 {
-        assert!(edges.came());
-        without(CapabilitySet::NET_ADMIN, || drop(team.handle_events().unwrap_err()));
-        assert!(is_readable(&team));
-    }
-    assert!(edges.came());
-    assert!(told(&mut team).resynced());
-    assert!(!edges.came());
 }

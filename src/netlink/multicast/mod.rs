@@ -2,12 +2,12 @@ use std::cell::OnceCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use log::{info, warn};
+use log::{debug, info, warn};
 use nix::errno::Errno;
 
 use super::buffer::Buffer;
 use super::codec::frame::{Frame, frames};
-use super::socket::{Datagram, Transport};
+use super::socket::{Datagram, NO_MORE_ROOM, Transport};
 use crate::bpf::BpfInstruction;
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
@@ -16,6 +16,9 @@ use crate::log_target::EVENTS;
 const MIN_CHARGE: usize = 512;
 /// What is read in one go at the least, in datagrams.
 const MIN_BUDGET: usize = 256;
+/// How many datagrams are received at most until a filter that the kernel refused is set again. Without it, each of them
+/// may be one that the filter would have dropped.
+const MAX_FILTER_WAIT: usize = 1024;
 
 /// A socket that is joined to a multicast group. Nothing is ever sent on it: an overrun would swallow the answer.
 #[derive(Debug)]
@@ -29,6 +32,30 @@ pub(crate) struct EventSocket {
     budget: OnceCell<usize>,
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
     limit: usize,
+    filter: Filter,
+}
+
+/// What the kernel does with what the filter of a socket returns 0 for.
+#[derive(Debug)]
+pub(crate) enum Filter {
+    /// There is no filter: everything passes.
+    None,
+    /// The kernel drops it.
+    InPlace,
+    /// Everything passes, as the kernel refused the filter.
+    Refused(RefusedFilter),
+}
+
+/// A filter that the kernel refused, mostly for lack of memory (`ENOMEM`): there may be enough later.
+///
+/// It costs most where much is received without it, so that is when it is set again: after one datagram, then after twice
+/// as many each time. Where nothing is received, there is no need.
+#[derive(Debug)]
+pub(crate) struct RefusedFilter {
+    program: Vec<BpfInstruction>,
+    /// How many datagrams are to be received before the filter is set again, and how many were.
+    wait: usize,
+    received: usize,
 }
 
 /// What is left on the socket after some of it was read.
@@ -56,7 +83,19 @@ pub(crate) enum Found<'a> {
 impl EventSocket {
     /// Wraps a socket that has joined its group.
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
-        Self { transport: Box::new(transport), lost: false, outdated: false, budget: OnceCell::new(), limit: 0 }
+        Self {
+            transport: Box::new(transport),
+            lost: false,
+            outdated: false,
+            budget: OnceCell::new(),
+            limit: 0,
+            filter: Filter::None,
+        }
+    }
+
+    /// Takes over the filter that was set before the socket joined its group.
+    pub(crate) fn filtered_by(self, filter: Filter) -> Self {
+        Self { filter, ..self }
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
@@ -76,6 +115,8 @@ impl EventSocket {
         self.budget.take();
         if after > before {
             info!(target: EVENTS, "the receive buffer of an event socket grew from {before} to {after} bytes");
+        } else {
+            warn!(target: EVENTS, "the receive buffer of an event socket stays at {after} bytes: {NO_MORE_ROOM}");
         }
         Ok(after > before)
     }
@@ -105,9 +146,55 @@ impl EventSocket {
         self.transport.receive_buffer()
     }
 
-    /// Has the kernel keep back what the program returns 0 for, see [`Transport::set_filter`].
-    pub(crate) fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
-        self.transport.set_filter(program)
+    /// See [`Transport::has_net_admin`].
+    pub(crate) fn has_net_admin(&self) -> bool {
+        self.transport.has_net_admin()
+    }
+
+    /// Whether a filter is in place: without one everything passes.
+    pub(crate) fn is_filtered(&self) -> bool {
+        matches!(self.filter, Filter::InPlace)
+    }
+
+    /// Has the kernel drop what the program returns 0 for, see [`Transport::set_filter`]. `None` lets everything pass,
+    /// and so does a program that the kernel refuses, until it accepts it later.
+    ///
+    /// The kernel charges the program in place and the new one together to the socket (`net.core.optmem_max`). Where it
+    /// refuses the new one, that is set again without the old one. Nothing is missed between these steps: everything
+    /// passes.
+    pub(crate) fn set_filter(&mut self, program: Option<Vec<BpfInstruction>>) -> io::Result<()> {
+        let was_filtered = self.is_filtered();
+        self.filter = match Filter::of(&mut *self.transport, program) {
+            Filter::InPlace => Filter::InPlace,
+            filter if !was_filtered => filter,
+            Filter::None => {
+                self.transport.set_filter(None)?;
+                Filter::None
+            }
+            Filter::Refused(RefusedFilter { program, .. }) => {
+                self.transport.set_filter(None)?;
+                Filter::of(&mut *self.transport, Some(program))
+            }
+        };
+        Ok(())
+    }
+
+    /// Sets a filter again that the kernel refused before.
+    pub(crate) fn retry_filter(&mut self) {
+        if let Filter::Refused(refused) = &mut self.filter {
+            if is_accepted(&mut *self.transport, &refused.program) {
+                self.filter = Filter::InPlace;
+            } else {
+                (refused.wait, refused.received) = ((2 * refused.wait).min(MAX_FILTER_WAIT), 0);
+            }
+        }
+    }
+
+    /// Does so when enough was received since the last time.
+    pub(crate) fn retry_filter_in_time(&mut self) {
+        if matches!(&self.filter, Filter::Refused(refused) if refused.received >= refused.wait) {
+            self.retry_filter();
+        }
     }
 
     /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
@@ -143,6 +230,9 @@ impl EventSocket {
                 }
             });
             self.lost = lost;
+            if let Filter::Refused(refused) = &mut self.filter {
+                refused.received += count - before;
+            }
             // A receive that took something may have ended at an overrun, which only the next one tells.
             if rest? == Rest::Nothing && (count == before || !self.outdated) {
                 self.outdated = false;
@@ -187,6 +277,26 @@ impl EventSocket {
             Ok(if batch.is_last { Rest::Nothing } else { Rest::Unread })
         })
     }
+}
+
+impl Filter {
+    /// Sets a filter, if there is one.
+    pub(crate) fn of(transport: &mut dyn Transport, program: Option<Vec<BpfInstruction>>) -> Self {
+        match program {
+            None => Self::None,
+            Some(program) if is_accepted(transport, &program) => Self::InPlace,
+            Some(program) => Self::Refused(RefusedFilter { program, wait: 1, received: 0 }),
+        }
+    }
+}
+
+/// Sets a filter; false if the kernel refuses it. The one before it is still in place then.
+fn is_accepted(transport: &mut dyn Transport, program: &[BpfInstruction]) -> bool {
+    let attached = transport.set_filter(Some(program));
+    let length = program.len();
+    attached
+        .inspect_err(|error| debug!(target: EVENTS, "a filter of {length} instructions is refused: {error}"))
+        .is_ok()
 }
 
 impl AsFd for EventSocket {

@@ -1,6 +1,8 @@
 use super::*;
 use crate::netlink::buffer::SLOT_LEN;
 use crate::netlink::socket::KERNEL;
+use crate::netlink::socket::tests::with_large_buffer;
+use crate::testing::log_record::recorded;
 use crate::testing::script::{Script, Step, message};
 
 /// An event whose payload is one number.
@@ -109,4 +111,15 @@ fn the_receive_buffer_doubles_up_to_its_limit() {
     assert_eq!(socket.receive_buffer().unwrap(), 500_000);
     assert!(!socket.grow().unwrap());
     assert_eq!(socket.receive_buffer().unwrap(), 500_000);
+}
+
+#[test]
+fn receive_buffer_that_may_not_grow_stays_as_it_is() {
+    with_large_buffer(|socket, before| {
+        let mut socket = EventSocket::new(socket).growing_to(usize::MAX / 2);
+        let (grown, warnings) = recorded(|| socket.grow().unwrap());
+        assert!(!grown);
+        assert_eq!(socket.receive_buffer().unwrap(), before);
+        assert!(warnings.iter().any(|line| line.contains(&format!("stays at {before} bytes"))), "{warnings:?}");
+    });
 }

@@ -11,7 +11,7 @@ use super::codec::frame::{Control, Frame, frames, serialize, stamp};
 use super::deadline::Deadline;
 use super::dump::{Dump, InterruptedDump};
 use super::error::{Failure, Refusal};
-use super::socket::{Batch, Datagram, Transport};
+use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
@@ -264,7 +264,11 @@ impl RequestSocket {
     fn grow(&mut self) -> io::Result<()> {
         let size = self.transport.receive_buffer()?;
         debug!(target: COMMAND, "an answer did not fit a receive buffer of {size} bytes; asking for twice that");
-        self.transport.set_receive_buffer(size)
+        self.transport.set_receive_buffer(size)?;
+        if self.transport.receive_buffer()? <= size {
+            debug!(target: COMMAND, "the receive buffer of a command socket stays at {size} bytes: {NO_MORE_ROOM}");
+        }
+        Ok(())
     }
 
     fn exchange(

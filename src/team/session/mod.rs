@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use crate::cache::Cache;
 use crate::changes::Changes;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
@@ -43,8 +43,24 @@ pub(crate) struct Session {
     unfinished: bool,
     /// Told with the next changes, as is what follows.
     resynced: bool,
-    /// The last dump of the links may have skipped one, or the last list of options ended before one.
+    /// The last dump of the links may have skipped one, or the last list of options ended before one, or the driver
+    /// refused a list.
     inconsistent: bool,
+    /// While the driver refuses its lists, as the process dropped a capability.
+    refusal: Option<Refusal>,
+}
+
+/// The driver refused to list ports or options (`EPERM`). What is known of them is what its events reported.
+///
+/// Links are read all the same. The lists are requested again when the capability is back, and by whatever reads
+/// everything; not by each event, as the answer would be the same.
+#[derive(Debug)]
+struct Refusal {
+    error: Error,
+    /// The thread had the capability, but not where it counts: nothing announces that the driver would answer now.
+    had_net_admin: bool,
+    /// Events were lost that only the lists make up for.
+    is_lost: bool,
 }
 
 impl Session {
@@ -58,17 +74,26 @@ impl Session {
         cache: Cache,
         follow: Option<Follow>,
     ) -> Result<Self> {
-        let (unfinished, resynced, inconsistent) = (false, false, false);
+        let (unfinished, resynced, inconsistent, refusal) = (false, false, false, None);
         let mut session =
-            Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent };
+            Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent, refusal };
         session.cache.pause();
         session.resync()?;
         session.settle()?;
+        if let Some(refusal) = session.refusal {
+            return Err(refusal.error);
+        }
         session.check_alive()?;
         session.cache.resume();
         // That everything was asked for is no news at a start; that it may lack something is.
         session.resynced = false;
         Ok(session)
+    }
+
+    /// Whether the driver refuses its lists.
+    #[cfg(test)]
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 
     /// Notes that this handle set an option.
@@ -129,8 +154,9 @@ impl Session {
                 self.recovered();
                 continue;
             }
-            if self.cache.are_options_doubtful() {
-                self.resync_options()?;
+            if self.are_options_doubtful() {
+                let options = self.resync_options();
+                self.is_granted(options)?;
                 continue;
             }
             let looked = self.check_doubtful_links()?;
@@ -190,7 +216,7 @@ impl Session {
     fn has_unfinished(&self) -> bool {
         self.unfinished
             || self.needs_resync()
-            || self.cache.are_options_doubtful()
+            || self.are_options_doubtful()
             || self.cache.is_team_link_doubtful()
             || self.doubtful_links().next().is_some()
     }
@@ -223,7 +249,15 @@ impl Session {
     }
 
     fn needs_resync(&self) -> bool {
-        self.is_lost() || self.cache.is_order_doubtful()
+        self.is_lost()
+            || match &self.refusal {
+                None => self.cache.is_order_doubtful(),
+                Some(refusal) => !refusal.had_net_admin && self.team_events.has_net_admin(),
+            }
+    }
+
+    fn are_options_doubtful(&self) -> bool {
+        self.cache.are_options_doubtful() && self.refusal.is_none()
     }
 
     fn is_lost(&self) -> bool {
@@ -249,6 +283,8 @@ impl Session {
             }
             Ok(())
         });
+        self.link_events.retry_filter_in_time();
+        self.team_events.retry_filter_in_time();
         let reading = || "reading events".to_owned();
         let rests = (team_rest.during(reading)?, link_rest.during(reading)?);
         self.cache.settle_order();
@@ -260,18 +296,49 @@ impl Session {
 
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
     fn resync(&mut self) -> Result<()> {
-        self.link_events.outdate();
-        self.team_events.outdate();
+        for socket in [&mut self.link_events, &mut self.team_events] {
+            socket.outdate();
+            socket.retry_filter();
+        }
         let is_interrupted = self.resync_links()? == Consistency::Interrupted;
         self.inconsistent |= is_interrupted;
-        self.resync_list(Genl::ports, "listing the ports")?;
+        let ports = self.resync_list(Genl::ports, "listing the ports");
+        let mut is_listed = self.is_granted(ports)?;
         // The dump may have skipped them, or they came later.
         let linkless: Vec<IfIndex> = self.cache.ports_without_link().collect();
         linkless.into_iter().try_for_each(|port| self.recheck_link(port))?;
-        self.resync_options()?;
+        if is_listed {
+            let options = self.resync_options();
+            is_listed = self.is_granted(options)?;
+        }
+        if is_listed {
+            self.resynced |= self.refusal.take().is_some_and(|refusal| refusal.is_lost);
+        }
         // Only now is what earlier answers lacked made good.
-        self.inconsistent = is_interrupted || self.cache.options().is_cut();
+        self.inconsistent = is_interrupted || !is_listed || self.cache.options().is_cut();
         Ok(())
+    }
+
+    /// Whether the driver gave its list. That it refused for lack of a capability is noted, and no error: links can be
+    /// read without.
+    fn is_granted(&mut self, listed: Result<()>) -> Result<bool> {
+        let error = match listed {
+            Err(error @ Error::Kernel { kind: ErrorKind::NotPermitted, .. }) => error,
+            listed => return listed.map(|()| true),
+        };
+        if self.refusal.is_none() {
+            warn!(
+                target: RESYNC,
+                "{}: only links are read again until the process has CAP_NET_ADMIN in the initial user namespace: \
+                 {error}",
+                self.name()
+            );
+        }
+        let was_lost = self.refusal.take().is_some_and(|refusal| refusal.is_lost);
+        let had_net_admin = self.team_events.has_net_admin();
+        self.refusal = Some(Refusal { error, had_net_admin, is_lost: was_lost || self.is_lost() });
+        self.inconsistent = true;
+        Ok(false)
     }
 
     fn resync_options(&mut self) -> Result<()> {

@@ -24,6 +24,8 @@ pub(super) struct Setting {
     /// Whether a dump goes on where so many links were told, as in older kernels, or behind the last one told.
     pub(super) dumps_by_position: bool,
     pub(super) scope: LinkScope,
+    /// How many instructions of filters a socket has memory for.
+    pub(super) filter_memory: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub(super) enum Action {
     Happens(Happening),
     /// A call, and what happens meanwhile, each so many system calls after the one before.
     Calls(Call, Vec<(u8, Happening)>),
+    /// The process drops `CAP_NET_ADMIN`, or has it again.
+    HasNetAdmin(bool),
 }
 
 /// What the user of a handle does.
@@ -193,18 +197,21 @@ pub(super) enum Forgery {
 pub(super) fn setting() -> impl Strategy<Value = Setting> {
     let sizes = (1..24_usize, 8..16_usize, 1..5_usize, 1..4_u32, 1..5_usize);
     let scope = prop_oneof![Just(LinkScope::All), Just(LinkScope::Team)];
-    (sizes, any::<bool>(), 0..5_u8, 0..4_u8, any::<bool>(), scope).prop_map(
-        |((events, answers, items, attempts, batch), team_is_up, mode, ports, dumps_by_position, scope)| Setting {
-            events,
-            answers,
-            items,
-            attempts,
-            batch,
+    // From less than the shortest filter takes to more than two of the longest.
+    let filter_memory = prop_oneof![Just(usize::MAX), 15..60_usize];
+    (sizes, any::<bool>(), 0..5_u8, 0..4_u8, any::<bool>(), scope, filter_memory).prop_map(
+        |(sizes, team_is_up, mode, ports, dumps_by_position, scope, filter_memory)| Setting {
+            events: sizes.0,
+            answers: sizes.1,
+            items: sizes.2,
+            attempts: sizes.3,
+            batch: sizes.4,
             team_is_up,
             mode,
             ports,
             dumps_by_position,
             scope,
+            filter_memory,
         },
     )
 }
@@ -226,8 +233,9 @@ pub(super) fn meanwhile() -> impl Strategy<Value = Vec<(u8, Happening)>> {
 
 fn actions(fault: BoxedStrategy<Fault>) -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
-        3 => happening(fault.clone()).prop_map(Action::Happens),
-        2 => (call(), happenings(fault)).prop_map(|(call, meanwhile)| Action::Calls(call, meanwhile)),
+        12 => happening(fault.clone()).prop_map(Action::Happens),
+        8 => (call(), happenings(fault)).prop_map(|(call, meanwhile)| Action::Calls(call, meanwhile)),
+        1 => any::<bool>().prop_map(Action::HasNetAdmin),
     ];
     vec(action, 1..24)
 }

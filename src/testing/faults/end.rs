@@ -70,12 +70,20 @@ impl Transport for End {
 
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
         let mut kernel = self.kernel.lock();
+        let memory = kernel.setting.filter_memory;
         let socket = kernel.socket(self.line);
-        if program.is_some() && socket.take_fault(|fault| fault == Fault::FilterFails).is_some() {
-            return Err(Errno::ENOMEM.into());
+        if let Some(program) = program {
+            let charged = program.len() + socket.filter.as_ref().map_or(0, Vec::len);
+            if charged > memory || socket.take_fault(|fault| fault == Fault::FilterFails).is_some() {
+                return Err(Errno::ENOMEM.into());
+            }
         }
         socket.filter = program.map(<[_]>::to_vec);
         Ok(())
+    }
+
+    fn has_net_admin(&self) -> bool {
+        self.kernel.lock().service.has_net_admin
     }
 
     fn now(&self) -> Instant {

@@ -82,6 +82,8 @@ impl Kernel {
             socket.faults.clear();
             (socket.babble, socket.flood) = (0, 0);
         }
+        self.service.has_net_admin = true;
+        self.setting.filter_memory = usize::MAX;
     }
 
     /// Whether the event sockets have nothing to tell.

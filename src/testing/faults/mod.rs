@@ -18,6 +18,7 @@ mod truth;
 mod watch;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
@@ -39,7 +40,7 @@ use crate::model::option_value::OptionValue;
 use crate::netlink::dump::InterruptedDump;
 use crate::netlink::error::During;
 use crate::netlink::filter;
-use crate::netlink::multicast::EventSocket;
+use crate::netlink::multicast::{EventSocket, Filter};
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::rtnl::{RtnlSocket, Step};
 use crate::team::driver::{Genl, set_request};
@@ -56,6 +57,8 @@ struct Case {
     watch: Watch,
     /// What commands say that they set.
     set: Vec<(Key, Value)>,
+    /// The session has said that it may lack something, since the driver began to refuse its lists.
+    is_refusal_said: bool,
     is_strict: bool,
 }
 
@@ -72,13 +75,12 @@ fn start(kernel: &Shared) -> Result<Session> {
     let mut genl = Genl::resolve(connect(Line::Genl))?;
     let scope = kernel.lock().setting.scope;
     let cache = Cache::new(index(TEAM), "team0".into(), scope);
-    let (mut links, mut team) = (listen(Line::LinkEvents), listen(Line::TeamEvents));
-    let _ = team.set_filter(Some(&filter::team(index(TEAM), genl.family_id())));
-    let follow = (scope == LinkScope::Team).then(|| {
-        let named = genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect();
-        let program = filter::links(index(TEAM), &named).expect("they are few");
-        Follow::new(index(TEAM), links.set_filter(Some(&program)).is_ok().then_some(named))
-    });
+    let filtered = |line, program| listen(line).filtered_by(Filter::of(&mut end(line), program));
+    let team = filtered(Line::TeamEvents, Some(filter::team(index(TEAM), genl.family_id())));
+    let named = (scope == LinkScope::Team)
+        .then(|| genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect::<BTreeSet<_>>());
+    let links = filtered(Line::LinkEvents, named.as_ref().and_then(|named| filter::links(index(TEAM), named)));
+    let follow = named.map(|named| Follow::new(index(TEAM), named));
     Session::start(RtnlSocket::from_socket(connect(Line::Rtnl)), genl, links, team, cache, follow)
 }
 
@@ -88,12 +90,13 @@ impl Case {
         let kernel = Shared::new(setting);
         let session = start(&kernel).expect("nothing is wrong yet");
         let watch = Watch::new(State::of(session.cache()), is_strict, setting.scope);
-        Self { kernel, session, watch, set: vec![], is_strict }
+        Self { kernel, session, watch, set: vec![], is_refusal_said: false, is_strict }
     }
 
     fn play(&mut self, action: Action) -> Verdict {
         match action {
             Action::Happens(happening) => self.kernel.lock().happen(happening),
+            Action::HasNetAdmin(has) => self.kernel.lock().service.has_net_admin = has,
             Action::Calls(call, meanwhile) => {
                 self.kernel.lock().begin(meanwhile);
                 let result = self.call(call)?;
@@ -120,8 +123,10 @@ impl Case {
             self.watch.hear(&changes, &service.truth)?;
             if changes.is_inconsistent() {
                 service.is_said();
+                self.is_refusal_said = true;
             }
         }
+        self.is_refusal_said &= self.session.is_refused();
         Ok(result)
     }
 
@@ -164,6 +169,7 @@ impl Case {
     /// What was said to be set was set. A call fails only where something went wrong, and says what it was doing. When
     /// the sockets are quiet and there is no work left, the cache is the truth.
     fn judge(&mut self, call: Call, result: &Result<()>) -> Verdict {
+        let has_work = self.session.has_work();
         let kernel = self.kernel.lock();
         let tally = kernel.call;
         // Before a request, for its answer, and after it if that failed; and for what is still read after each of these.
@@ -184,8 +190,11 @@ impl Case {
             };
             prop_assert!(is_natural || tally.faults > 0 || !self.is_strict, "an error of itself: {error}");
             prop_assert!(says_what(error), "it does not say what was being done: {error}");
-        } else if self.is_strict && kernel.is_quiet() && !self.session.has_work() {
+        } else if self.is_strict && kernel.is_quiet() && !has_work {
             prop_assert!(kernel.service.is_all_said(), "the list of options was cut, and nobody said so");
+            let is_refused = self.session.is_refused();
+            prop_assert!(!is_refused || self.is_refusal_said, "the driver refused its lists, and nobody said so");
+            prop_assert!(!is_refused || !kernel.service.has_net_admin, "the driver would give its lists");
             self.check_truth(&kernel)?;
         }
         Ok(())
@@ -194,7 +203,12 @@ impl Case {
     fn check_truth(&self, kernel: &Kernel) -> Verdict {
         let mut cache = State::of(self.session.cache());
         let mut truth = kernel.service.truth.state_of(kernel.setting.scope);
-        if kernel.service.truth.is_list_cut() {
+        if self.session.is_refused() {
+            for state in [&mut cache, &mut truth] {
+                state.things.retain(|key, _| matches!(key, Key::Link(_)));
+                state.order.clear();
+            }
+        } else if kernel.service.truth.is_list_cut() {
             let has_port = |id: &OptionId| id.port.is_none_or(|port| truth.things.contains_key(&Key::Port(port.get())));
             let mut options = self.session.cache().options().iter();
             prop_assert!(options.all(|option| has_port(option.id())), "an option of a port that is gone");
@@ -208,7 +222,8 @@ impl Case {
         }
         for port in self.session.cache().ports().iter() {
             let link = self.session.cache().links().get(port.ifindex());
-            prop_assert_eq!(port.name(), link.map(crate::model::link::Link::name));
+            let is_known = link.is_some() || !self.session.is_refused();
+            prop_assert!(!is_known || port.name() == link.map(crate::model::link::Link::name));
         }
         prop_assert_eq!(self.session.check_alive().is_err(), kernel.service.truth.is_gone);
         Ok(())
@@ -233,6 +248,7 @@ impl Case {
             let result = self.call(Call::Refresh)?;
             self.judge(Call::Refresh, &result)?;
         }
+        prop_assert!(!self.session.is_refused());
         self.watch.check_sum(&State::of(self.session.cache()))?;
         // A byte of another value can be the word that the team is gone. That is for good.
         if !self.is_strict && self.session.check_alive().is_err() {
@@ -244,8 +260,28 @@ impl Case {
             self.kernel.lock().happen(Happening::Change(Change::Set(0, 7, 0)));
             return self.end(call);
         }
-        let kernel = self.kernel.lock();
-        self.check_truth(&kernel)
+        self.check_truth(&self.kernel.lock())?;
+        self.check_filters()
+    }
+
+    /// After everything was read once more, the filters are those that a new session sets.
+    fn check_filters(mut self) -> Verdict {
+        if self.session.check_alive().is_ok() {
+            self.kernel.lock().begin(vec![]);
+            // An error that came behind what was read is reported by the next request.
+            if self.call(Call::Refresh)?.is_err() {
+                self.call(Call::Refresh)?.expect("nothing is wrong any more");
+            }
+        }
+        let followed = (self.kernel.lock().setting.scope == LinkScope::Team).then(|| self.session.cache().followed());
+        let links = followed.and_then(|followed| filter::links(index(TEAM), &followed));
+        let team = filter::team(index(TEAM), self.session.genl.family_id());
+        let mut kernel = self.kernel.lock();
+        if self.session.check_alive().is_ok() {
+            prop_assert_eq!(&kernel.socket(Line::LinkEvents).filter, &links);
+            prop_assert_eq!(&kernel.socket(Line::TeamEvents).filter, &Some(team));
+        }
+        Ok(())
     }
 }
 
@@ -306,7 +342,8 @@ proptest! {
         match started {
             Ok(session) => {
                 let watch = Watch::new(State::of(session.cache()), true, setting.scope);
-                Case { kernel, session, watch, set: vec![], is_strict: true }.end(Call::HandleEvents)?;
+                let (set, is_refusal_said) = (vec![], false);
+                Case { kernel, session, watch, set, is_refusal_said, is_strict: true }.end(Call::HandleEvents)?;
             }
             Err(error) => {
                 let kernel = kernel.lock();
@@ -331,6 +368,7 @@ fn the_model_itself_is_a_kernel_that_a_session_follows() {
         ports: 2,
         dumps_by_position: false,
         scope: LinkScope::All,
+        filter_memory: usize::MAX,
     };
     let mut case = Case::new(setting, true);
     let changes = [Change::Release(1), Change::Enslave(3), Change::Set(3, 6, 0), Change::Flip(3), Change::Rename(0, 1)];
@@ -360,6 +398,7 @@ fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
         ports: 0,
         dumps_by_position: false,
         scope: LinkScope::All,
+        filter_memory: usize::MAX,
     };
     let mut case = Case::new(setting, true);
     // A call reads both event sockets first; what is asked for then knows the new link.

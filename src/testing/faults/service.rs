@@ -22,6 +22,7 @@ const RTM_SETLINK: u16 = 19;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_MASTER: u16 = 10;
 const EMSGSIZE: i32 = 90;
+const EPERM: i32 = 1;
 const ESRCH: i32 = 3;
 
 /// The truth, for whoever asks.
@@ -33,6 +34,8 @@ pub(super) struct Service {
     dumps_by_position: bool,
     /// What dumps skipped since one told all.
     pub(super) skipped: Skipped,
+    /// Whether the process has `CAP_NET_ADMIN`, without which the driver carries out no request.
+    pub(super) has_net_admin: bool,
     /// The last list of options was cut, and the session did not say so yet.
     is_cut_unsaid: bool,
 }
@@ -96,7 +99,7 @@ impl Service {
     pub(super) fn new(setting: Setting) -> Self {
         let Setting { items, dumps_by_position, .. } = setting;
         let (truth, skipped) = (Truth::new(setting), Skipped::default());
-        Self { truth, dump: None, items, dumps_by_position, skipped, is_cut_unsaid: false }
+        Self { truth, dump: None, items, dumps_by_position, skipped, has_net_admin: true, is_cut_unsaid: false }
     }
 
     /// Answers an rtnetlink request.
@@ -197,6 +200,9 @@ impl Service {
         }
         let (command, attributes) = (request.payload[0], &request.payload[4..]);
         let team = find_u32(attributes, 1).expect("requests are about a team");
+        if !self.has_net_admin {
+            return Reply::of(vec![verdict(Err(EPERM))]);
+        }
         if self.truth.is_gone {
             return Reply::of(vec![verdict(Err(EINVAL))]);
         }

@@ -11,6 +11,7 @@ use crate::netlink::codec::link;
 use crate::netlink::deadline::READS_BY_CLOCK;
 use crate::netlink::error::Refusal;
 use crate::netlink::socket::KERNEL;
+use crate::netlink::socket::tests::with_large_buffer;
 use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, message};
 
 const DATA: u16 = 16;
@@ -372,4 +373,13 @@ fn any_other_error_of_the_system_is_told_as_it_is() {
     let script = Script::new([Step::Fails(Errno::EBADF)]);
     let Err(Failure::Io(error)) = request(&script).0 else { panic!("an error of the system") };
     assert_eq!(error.raw_os_error(), Some(Errno::EBADF as i32));
+}
+
+#[test]
+fn receive_buffer_that_may_not_grow_stays_as_it_is() {
+    with_large_buffer(|socket, before| {
+        let mut connection = RequestSocket::new(socket, Duration::from_millis(20), DUMPS);
+        connection.grow().unwrap();
+        assert_eq!(connection.transport.receive_buffer().unwrap(), before);
+    });
 }

@@ -153,3 +153,27 @@ fn that_it_lacks_some_is_told_though_a_refresh_fails_before() {
     assert!(scene.session.take_changes().is_inconsistent());
     scene.assert_played();
 }
+
+#[test]
+fn options_that_the_driver_refuses_are_asked_for_once() {
+    let mut scene = balanced();
+    scene.team_events.give_net_admin(false);
+    scene.team_events.then([Step::event(&[port_list(&[5], &[2]), bare_done()])]);
+    scene.genl.then([refused()]);
+    scene.rtnl.then([one(team0())]);
+    let changes = scene.changes();
+    assert!(changes.is_inconsistent() && changes.ports().len() == 1);
+    assert!(!scene.session.has_work(), "they would be asked for again and again");
+    scene.team_events.then([event(&[text("x", "new")])]);
+    let changes = scene.changes();
+    assert!(!changes.is_inconsistent() && changes.options().len() == 1);
+    scene.assert_played();
+
+    scene.team_events.give_net_admin(true);
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), port(4, "eth2"), port(5, "eth3")])]);
+    scene.genl.then([ports(&[3, 4, 5]), whole(&[text("mode", "random")])]);
+    let changes = scene.changes();
+    assert!(!changes.is_inconsistent() && !changes.resynced(), "nothing was lost");
+    assert_eq!(texts(&scene), [" mode random"]);
+    scene.assert_played();
+}

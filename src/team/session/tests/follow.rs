@@ -11,7 +11,7 @@ fn indices(indices: &[u32]) -> BTreeSet<IfIndex> {
 
 /// Follows `team0` and its port `eth1`.
 fn scene() -> Scene {
-    let follow = Follow::new(index(TEAM), Some(indices(&[TEAM, 3])));
+    let follow = Follow::new(index(TEAM), indices(&[TEAM, 3]));
     let scene = Scene::starting_with([links(&[port(3, "eth1")]), one(team0())], LinkScope::Team, Some(follow));
     assert_eq!(scene.link_events.filters(), [], "the filter fits already");
     scene.assert_played();
@@ -130,28 +130,73 @@ fn more_ports_than_a_filter_can_name_let_everything_pass() {
 }
 
 #[test]
-fn a_filter_that_is_refused_lets_everything_pass_and_is_not_tried_again() {
+fn filter_that_fits_without_the_old_one_is_set_again() {
     let mut scene = scene();
-    scene.link_events.refuse_settings();
+    scene.link_events.refuse_filters(1);
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    // What the old filter dropped of the new port.
+    scene.rtnl.then([one(port(4, "renamed"))]);
+    assert_eq!(scene.changes().links().len(), 1);
+    let program = filter::links(index(TEAM), &indices(&[TEAM, 3, 4]));
+    assert_eq!(scene.link_events.filters(), [program.clone(), None, program]);
+    assert_eq!(scene.link_names(), ["team0", "eth1", "renamed"]);
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    assert_eq!(scene.changes().links().len(), 1);
+    assert_eq!(scene.link_events.filters().len(), 3, "it is in place");
+    scene.assert_played();
+}
+
+#[test]
+fn refused_filter_is_set_again_after_ever_more_events() {
+    let mut scene = scene();
+    scene.link_events.refuse_filters(usize::MAX);
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
     scene.rtnl.then([one(port(4, "eth2"))]);
     assert_eq!(scene.changes().links().len(), 1);
     let program = filter::links(index(TEAM), &indices(&[TEAM, 3, 4]));
-    assert_eq!(scene.link_events.filters(), [program, None]);
-    scene.link_events.then([Step::event(&[port(4, "renamed")])]);
-    assert_eq!(scene.changes().links().len(), 1);
-    assert_eq!(scene.link_events.filters().len(), 2, "nothing is different");
-    // Fewer ports may be welcome.
-    scene.link_events.then([Step::event(&[link(3, "eth1", &[])])]);
-    scene.team_events.then([Step::event(&[port_list(&[3], &[2, 6])])]);
+    assert_eq!(scene.link_events.filters(), [program.clone(), None, program.clone()]);
     scene.changes();
-    assert_filter_names(&scene, &[TEAM, 4]);
+    assert_eq!(scene.link_events.filters().len(), 3, "there was no event");
+    let mut after = vec![];
+    for number in 1..4000 {
+        let before = scene.link_events.filters().len();
+        scene.link_events.then([Step::event(&[link(5, "other", &[])])]);
+        assert_eq!(scene.changes(), Changes::default());
+        after.extend((scene.link_events.filters().len() > before).then_some(number));
+    }
+    assert_eq!(after, [1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 2047, 3071]);
+    // A new port needs no second look while everything passes, and one when a filter is in place.
+    scene.link_events.then([Step::event(&[port(6, "eth3")])]);
+    assert_eq!(scene.changes().links().len(), 1);
+    scene.link_events.refuse_filters(0);
+    scene.link_events.then([Step::event(&[port(7, "eth4")])]);
+    scene.rtnl.then([one(port(7, "renamed"))]);
+    assert_eq!(scene.changes().links().len(), 1);
+    assert_filter_names(&scene, &[TEAM, 3, 4, 6, 7]);
+    assert_eq!(scene.link_names(), ["team0", "eth1", "eth2", "eth3", "renamed"]);
+    scene.assert_played();
+}
+
+#[test]
+fn resync_sets_a_refused_filter_again() {
+    let mut scene = scene();
+    scene.link_events.refuse_filters(2);
+    scene.link_events.then([Step::event(&[port(4, "eth2")])]);
+    scene.rtnl.then([one(port(4, "eth2"))]);
+    scene.changes();
+    assert_eq!(scene.link_events.filters().len(), 3);
+    scene.rtnl.then([links(&[port(3, "eth1"), port(4, "eth2")]), one(team0())]);
+    scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
+    scene.session.refresh(false).unwrap();
+    assert_eq!(scene.changes(), Changes::default());
+    assert_filter_names(&scene, &[TEAM, 3, 4]);
+    assert_eq!(scene.link_events.filters().len(), 4);
     scene.assert_played();
 }
 
 #[test]
 fn a_port_that_a_dump_skipped_is_asked_for() {
-    let follow = || Some(Follow::new(index(TEAM), Some(indices(&[TEAM, 3]))));
+    let follow = || Some(Follow::new(index(TEAM), indices(&[TEAM, 3])));
     let dumps = [vec![interrupted_links(&[]), interrupted_links(&[]), interrupted_links(&[])], vec![links(&[])]];
     for dump in dumps {
         let is_marked = dump.len() > 1;

@@ -14,6 +14,7 @@ use crate::changes::Change;
 use crate::model::link::{Link, LinkFlags};
 use crate::model::link_scope::LinkScope;
 use crate::netlink::dump::InterruptedDump;
+use crate::netlink::multicast::Filter;
 use crate::netlink::ready_fd::Readiness;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::team::TeamHandle;
@@ -50,8 +51,8 @@ impl Scene {
         let session = Session::start(
             RtnlSocket::from_socket(connect(&rtnl)),
             Genl::resolve(connect(&genl)).unwrap(),
-            EventSocket::new(link_events.clone()),
-            EventSocket::new(team_events.clone()),
+            EventSocket::new(link_events.clone()).filtered_by(Filter::InPlace),
+            EventSocket::new(team_events.clone()).filtered_by(Filter::InPlace),
             Cache::new(IfIndex::new(TEAM).unwrap(), "team0".into(), scope),
             follow,
         )
@@ -142,6 +143,11 @@ fn ports(indices: &[u32]) -> Step {
 
 fn options(modes: &[&str]) -> Step {
     Step::answer(&[option_list(modes), bare_done()])
+}
+
+/// The driver refuses a list for lack of a capability.
+fn refused() -> Step {
+    Step::answer(&[ack(-1)])
 }
 
 fn overrun() -> [Step; 2] {
@@ -283,9 +289,9 @@ fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[team0(), ack(0)])]);
-    scene.genl.then([Step::answer(&[ack(-1)])]);
+    scene.genl.then([Step::answer(&[ack(-12)])]);
     let error = scene.session.update().unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(1));
+    assert_eq!(error.raw_os_error(), Some(12));
     assert_eq!(error.to_string(), "the kernel refused listing the ports of team0");
 }
 

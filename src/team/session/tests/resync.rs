@@ -1,6 +1,10 @@
 //! What was lost is asked for again.
 
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+
 use super::*;
+use crate::testing::log_record::recorded;
 
 #[test]
 fn either_socket_that_overran_makes_everything_be_asked_again() {
@@ -122,7 +126,7 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
 fn a_receive_buffer_that_may_not_grow_keeps_nothing_from_being_asked_again() {
     let mut scene = Scene::new();
     scene.session.link_events = EventSocket::new(scene.link_events.clone()).growing_to(1 << 20);
-    scene.link_events.refuse_settings();
+    scene.link_events.refuse_buffers();
     scene.link_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "renamed")])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
@@ -188,4 +192,98 @@ fn a_driver_that_says_again_and_again_that_there_is_no_team_though_there_is_one_
     assert_eq!(scene.session.update().unwrap_err().raw_os_error(), Some(22));
     assert!(scene.session.has_work(), "the loss is not forgotten");
     scene.assert_played();
+}
+
+#[test]
+fn failed_resync_makes_an_edge_each_time() {
+    let Scene { session, rtnl, genl, link_events, team_events } = Scene::new();
+    let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
+    let mut handle = TeamHandle::new(session, readiness, None).unwrap();
+    let edges = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&edges, &handle, epoll::EventData::new_u64(0), flags).unwrap();
+    let is_edge = || {
+        let mut buffer = Vec::with_capacity(1);
+        epoll::wait(&edges, spare_capacity(&mut buffer), Some(&Timespec::default())).unwrap() > 0
+    };
+    assert!(!is_edge());
+    link_events.then(overrun());
+    for _ in 0..3 {
+        rtnl.then([Step::answer(&[done(-12)])]);
+        handle.handle_events().unwrap_err();
+        assert!(is_edge() && !is_edge());
+    }
+    rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
+    genl.then([ports(&[3]), options(&["roundrobin"])]);
+    assert!(handle.handle_events().unwrap().resynced());
+    assert!(!is_edge());
+}
+
+/// Loses events while the driver refuses its lists, and returns what is reported then.
+fn lose_without_net_admin(scene: &mut Scene) -> Changes {
+    scene.team_events.then(overrun());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])]), one(team0())]);
+    scene.genl.then([refused()]);
+    scene.changes()
+}
+
+#[test]
+fn lists_that_the_driver_refuses_leave_links_reported() {
+    let mut scene = Scene::new();
+    scene.team_events.give_net_admin(false);
+    let (changes, warnings) = recorded(|| lose_without_net_admin(&mut scene));
+    assert!(changes.resynced() && changes.is_inconsistent());
+    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["eth2"]);
+    assert_eq!(scene.port_indices(), [3], "what was known is kept");
+    let refused = "the kernel refused listing the ports of team0";
+    assert!(warnings.iter().any(|line| line.contains("CAP_NET_ADMIN") && line.ends_with(refused)), "{warnings:?}");
+    assert!(!scene.session.has_work(), "it would be asked again and again");
+    // Events are enough to go on, and nothing is asked of the driver.
+    scene.link_events.then([Step::event(&[link(4, "renamed", &[])])]);
+    scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
+    let changes = scene.changes();
+    assert_eq!((changes.links().len(), changes.ports().len()), (1, 1));
+    assert!(!changes.resynced() && !changes.is_inconsistent());
+    scene.assert_played();
+}
+
+#[test]
+fn refused_lists_are_read_when_the_capability_is_back() {
+    let mut scene = Scene::new();
+    scene.team_events.give_net_admin(false);
+    lose_without_net_admin(&mut scene);
+    scene.team_events.give_net_admin(true);
+    assert!(scene.session.has_work());
+    scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
+    scene.genl.then([ports(&[3]), options(&["random"])]);
+    let changes = scene.changes();
+    assert!(changes.resynced() && !changes.is_inconsistent());
+    assert_eq!(changes.options().len(), 1);
+    assert!(!scene.session.has_work());
+    assert_eq!(scene.changes(), Changes::default());
+    scene.assert_played();
+}
+
+#[test]
+fn refused_lists_are_read_by_a_refresh_where_the_capability_says_nothing() {
+    // As of another user namespace, or where a security module decides.
+    let mut scene = Scene::new();
+    lose_without_net_admin(&mut scene);
+    assert!(!scene.session.has_work(), "it would be asked again and again");
+    let attempts = [
+        (vec![refused()], true),
+        (vec![ports(&[3]), refused()], true),
+        (vec![ports(&[3]), options(&["random"])], false),
+    ];
+    for (answers, is_refused) in attempts {
+        scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
+        scene.rtnl.then(is_refused.then(|| one(team0())));
+        scene.genl.then(answers);
+        scene.session.refresh(true).unwrap();
+        let changes = scene.session.take_changes();
+        assert_eq!((changes.is_inconsistent(), changes.options().len()), (is_refused, usize::from(!is_refused)));
+        assert_eq!(changes.resynced(), !is_refused, "what was lost is known now");
+        assert!(!scene.session.has_work());
+        scene.assert_played();
+    }
 }
