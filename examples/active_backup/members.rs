@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use libteam::{
-    Error, ErrorKind, HwAddr, IfIndex, Link, LinkRecord, LinkSettings, Port, Result, RtnlSocket, TeamHandle,
-};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, Link, LinkInfo, LinkSettings, Port, Result, RtnlSocket, TeamHandle};
 
 use crate::config::Config;
 use crate::say::say;
@@ -79,8 +77,8 @@ impl<'a> Members<'a> {
     }
 
     /// Releases the members whose names other links have now, unless they have got a configured name themselves.
-    fn release_replaced(&mut self, found: &BTreeMap<&str, LinkRecord>, team: &mut TeamHandle) -> Result<()> {
-        let wanted: BTreeSet<IfIndex> = found.values().map(LinkRecord::ifindex).collect();
+    fn release_replaced(&mut self, found: &BTreeMap<&str, LinkInfo>, team: &mut TeamHandle) -> Result<()> {
+        let wanted: BTreeSet<IfIndex> = found.values().map(LinkInfo::ifindex).collect();
         let mut released = Vec::new();
         self.0.retain(|name, member| {
             let is_replaced = found.get(name).is_some_and(|link| link.ifindex() != member.ifindex);
@@ -101,7 +99,7 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
-    fn insert(&mut self, name: &'a str, link: &LinkRecord, config: &Config, team: &mut TeamHandle) {
+    fn insert(&mut self, name: &'a str, link: &LinkInfo, config: &Config, team: &mut TeamHandle) {
         let ifindex = link.ifindex();
         let prio = config.ports.get(name).map_or(0, |port| port.prio);
         // For teamnl and the driver's queue override; the choice of the active port does not rest on it.
@@ -120,7 +118,7 @@ impl<'a> Members<'a> {
 }
 
 /// Makes a link a port of the team; false if it has another master.
-fn join(link: &LinkRecord, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Result<bool> {
+fn join(link: &LinkInfo, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Result<bool> {
     if team.is_port(link.ifindex()) {
         return Ok(true);
     }

@@ -60,7 +60,7 @@ use crate::netlink::socket::NetlinkSocket;
 ///     LinkEvent::Added(link) => assert_eq!((link.ifindex(), &*link.name()), (ifindex, "team0")),
 ///     other => panic!("{other:?}"),
 /// }
-/// while let Some(event) = events.next_within(Duration::from_millis(100))? {
+/// while let Some(event) = events.next_timeout(Duration::from_millis(100))? {
 ///     if let LinkEvent::Removed(link) = event {
 ///         assert_eq!(link.ifindex(), ifindex);
 ///     }
@@ -239,11 +239,11 @@ impl LinkEvents {
     ///
     /// # enter_namespace();
     /// let mut events = LinkEvents::new()?;
-    /// assert_eq!(events.next_within(Duration::from_millis(10))?, None, "nobody does anything here");
+    /// assert_eq!(events.next_timeout(Duration::from_millis(10))?, None, "nobody does anything here");
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
-    pub fn next_within(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
         // What is too long for the clock is longer than anybody waits: as good as no limit.
         let deadline = Instant::now().checked_add(timeout);
         loop {
@@ -313,7 +313,7 @@ impl Iterator for LinkEvents {
 
     /// Waits for the next event. It is never `None`; an error does not end it either.
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_within(Duration::MAX).transpose()
+        self.next_timeout(Duration::MAX).transpose()
     }
 }
 

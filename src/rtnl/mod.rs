@@ -1,30 +1,25 @@
 //! The synchronous rtnetlink connection: what a handle uses for its own links, and what a daemon needs beside a team.
 
 mod address;
-mod commands;
+mod dump;
 mod link;
-mod list;
 mod neighbour;
-mod record;
 mod route;
 mod rule;
-mod traffic_control;
+mod tc;
 
 use std::os::fd::AsFd;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
 
-pub use self::address::AddressFilter;
-pub use self::commands::{LinkSettings, NewLink};
-pub(crate) use self::commands::{Snapshot, Step};
-pub use self::link::LinkFilter;
-pub(crate) use self::link::LinkPart;
+pub use self::address::{Address, AddressFilter};
+pub use self::link::{LinkFilter, LinkInfo, LinkSettings, LinkStatistics, NewLink};
+pub(crate) use self::link::{LinkPart, Step};
 pub use self::neighbour::NeighbourFilter;
-pub use self::record::LinkRecord;
 pub use self::route::RouteFilter;
 pub use self::rule::RuleFilter;
-pub use self::traffic_control::TrafficFilter;
+pub use self::tc::TcSelector;
 use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::packet;

@@ -3,9 +3,9 @@ use std::collections::HashSet;
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use super::LinkFilter;
 use super::RtnlSocket;
-use super::link::LinkFilter;
-use super::list::Question;
+use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::RTM_NEWNEIGH;
@@ -129,11 +129,11 @@ impl RtnlSocket {
         if filter.family == Some(AddressFamily::Bridge) {
             port_numbers.extend(filter.master.map(IfIndex::get));
         }
-        let question = Question { op, request: filter.request(), answer: RTM_NEWNEIGH };
-        let mut answer = self.list(question, |neighbour, _| filter.matches(neighbour, &port_numbers));
+        let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWNEIGH };
+        let mut answer = self.list(request, |neighbour, _| filter.matches(neighbour, &port_numbers));
         if let (Ok(neighbours), Some(ports)) = (&mut answer, &ports) {
-            neighbours.join(ports);
+            neighbours.merge_status(ports);
         }
-        self.name_missing(answer, op, filter.link.into_iter().chain(filter.master))
+        self.check_links_exist(answer, op, filter.link.into_iter().chain(filter.master))
     }
 }

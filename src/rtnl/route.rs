@@ -4,7 +4,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 
 use super::RtnlSocket;
-use super::list::Question;
+use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
@@ -71,7 +71,7 @@ impl RouteFilter {
             && self.family.is_none_or(|family| route.header.address_family == family)
             && self.protocol.is_none_or(|protocol| route.header.protocol == protocol)
             && self.table.is_none_or(|table| table_of(route) == table)
-            && self.out_link.is_none_or(|link| leads_out(route, link).unwrap_or(frame.has(NLM_F_DUMP_FILTERED)))
+            && self.out_link.is_none_or(|link| uses_out_link(route, link).unwrap_or(frame.has(NLM_F_DUMP_FILTERED)))
     }
 }
 
@@ -86,7 +86,7 @@ fn table_of(route: &RouteMessage) -> u32 {
 
 /// Whether the route leads out by a link; `None` for one that names but the number of a next hop, which the kernel can
 /// be told to do (`net.ipv4.nexthop_compat_mode`).
-fn leads_out(route: &RouteMessage, link: IfIndex) -> Option<bool> {
+fn uses_out_link(route: &RouteMessage, link: IfIndex) -> Option<bool> {
     let mut answer = Some(false);
     for attribute in &route.attributes {
         match attribute {
@@ -138,12 +138,12 @@ impl RtnlSocket {
     #[doc(alias = "RTM_GETROUTE")]
     pub fn routes(&mut self, filter: &RouteFilter) -> Result<Dump<RouteMessage>> {
         let op = "listing the routes";
-        let question = Question { op, request: filter.request(), answer: RTM_NEWROUTE };
-        let answer = match self.list(question, |route, frame| filter.matches(route, frame)) {
+        let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWROUTE };
+        let answer = match self.list(request, |route, frame| filter.matches(route, frame)) {
             Err(failure) if filter.table.is_some() && is_no_table(&failure) => Ok(Dump::empty()),
             answer => answer,
         };
-        self.name_missing(answer, op, filter.out_link)
+        self.check_links_exist(answer, op, filter.out_link)
     }
 }
 

@@ -2,7 +2,7 @@ use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::RtnlSocket;
-use super::list::Question;
+use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::netlink::codec::packet::RTM_NEWRULE;
 use crate::netlink::dump::Dump;
@@ -92,7 +92,7 @@ impl RtnlSocket {
     #[doc(alias = "RTM_GETRULE")]
     pub fn rules(&mut self, filter: &RuleFilter) -> Result<Dump<RuleMessage>> {
         let op = "listing the routing rules";
-        let question = Question { op, request: filter.request(), answer: RTM_NEWRULE };
-        self.list(question, |rule, _| filter.matches(rule)).during(|| op.to_owned())
+        let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWRULE };
+        self.list(request, |rule, _| filter.matches(rule)).during(|| op.to_owned())
     }
 }

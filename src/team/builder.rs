@@ -21,7 +21,7 @@ use crate::netlink::ifname;
 use crate::netlink::multicast::EventSocket;
 use crate::netlink::ready_fd::Readiness;
 use crate::netlink::socket::{NetlinkSocket, Transport};
-use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
+use crate::rtnl::{LinkInfo, NewLink, RtnlSocket};
 use crate::team::TeamHandle;
 use crate::team::driver::Genl;
 use crate::team::event_filter::Follow;
@@ -334,7 +334,7 @@ impl TeamBuilder {
 }
 
 /// The index and the name of a link that is a team.
-fn check_team(link: &LinkRecord) -> Result<(IfIndex, String)> {
+fn check_team(link: &LinkInfo) -> Result<(IfIndex, String)> {
     let name = link.name().into_owned();
     if link.is_team() {
         Ok((link.ifindex(), name))

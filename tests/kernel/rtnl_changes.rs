@@ -370,7 +370,7 @@ fn addresses_are_what_ip_makes_them() {
     assert_eq!(strip("ours"), strip("theirs"));
     assert_eq!(strip("ours").len(), all.len());
     for (address, prefix_len) in [("192.0.2.7", 24), ("2001:db8::1", 64), ("127.5.0.1", 8)] {
-        rtnl.del_address(index("ours"), address.parse().unwrap(), prefix_len).unwrap();
+        rtnl.delete_address(index("ours"), address.parse().unwrap(), prefix_len).unwrap();
         ip(&format!("address del {address}/{prefix_len} dev theirs"));
     }
     assert_eq!(strip("ours"), strip("theirs"));

@@ -119,7 +119,7 @@ fn what_does_not_exist() {
         let op = format!("adding address {address}/24 to link 4711");
         assert_refused(rtnl.add_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
         let op = format!("deleting address {address}/24 of link 4711");
-        assert_refused(rtnl.del_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
+        assert_refused(rtnl.delete_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
     }
     // Another address, another prefix, another link.
     for (address, prefix_len, link, words) in [
@@ -130,7 +130,7 @@ fn what_does_not_exist() {
         ("2001:db8::1", 65, "d0", "ipv6: address not found"),
         ("2001:db8::1", 64, "d1", "ipv6: address not found"),
     ] {
-        let result = rtnl.del_address(index(link), address.parse().unwrap(), prefix_len);
+        let result = rtnl.delete_address(index(link), address.parse().unwrap(), prefix_len);
         let op = format!("deleting address {address}/{prefix_len} of {link}");
         assert_refused(result, ErrorKind::NotFound, Errno::ADDRNOTAVAIL, &op, words);
     }
@@ -201,7 +201,7 @@ fn what_takes_a_capability() {
             refused(rtnl.set_link(d0, &LinkSettings::new().up()), "setting d0 up");
             refused(rtnl.set_link(d0, &LinkSettings::new().no_master()), "releasing d0 from its master");
             refused(rtnl.add_address(d0, new, 24), "adding address 192.0.2.2/24 to d0");
-            refused(rtnl.del_address(d0, there, 24), "deleting address 192.0.2.1/24 of d0");
+            refused(rtnl.delete_address(d0, there, 24), "deleting address 192.0.2.1/24 of d0");
         }
     });
     assert_eq!(everything(), before);

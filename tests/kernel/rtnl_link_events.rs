@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFlags, LinkRecord, Mode};
+use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFlags, LinkInfo, Mode};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
@@ -14,14 +14,14 @@ use crate::netns::{NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip
 use crate::watch::team_with;
 
 /// What the last event about a link tells of it. Panics if there is none.
-fn last(events: &mut LinkEvents, name: &str) -> LinkRecord {
+fn last(events: &mut LinkEvents, name: &str) -> LinkInfo {
     let heard: Vec<LinkEvent> = std::iter::from_fn(|| events.try_next().unwrap()).collect();
     let of_link = heard.iter().rev().filter_map(LinkEvent::link).find(|link| link.name() == name);
     of_link.unwrap_or_else(|| panic!("nothing of {name}: {heard:?}")).clone()
 }
 
 /// Panics unless a link is as `ip` prints it.
-fn assert_as_printed(link: &LinkRecord) {
+fn assert_as_printed(link: &LinkInfo) {
     let printed = ip_json(&format!("-d link show dev {}", link.name())).remove(0);
     assert_eq!(printed["ifindex"], link.ifindex().get());
     assert_eq!(printed["mtu"], link.mtu());
@@ -40,7 +40,7 @@ fn a_new_stream_has_nothing_to_tell() {
     let mut events = LinkEvents::new().unwrap();
     assert_eq!(events.try_next().unwrap(), None);
     let start = Instant::now();
-    assert_eq!(events.next_within(Duration::from_millis(50)).unwrap(), None);
+    assert_eq!(events.next_timeout(Duration::from_millis(50)).unwrap(), None);
     assert!(start.elapsed() >= Duration::from_millis(50));
     assert!(events.receive_buffer().unwrap() >= 2 << 20);
 }
@@ -85,7 +85,7 @@ fn both_ends_of_a_virtual_cable_come_and_go() {
     veth("v0", "v1");
     assert_eq!(marks(&mut events), ["+v1", "+v0", "*v1"]);
     ip("link set v0 up");
-    while events.next_within(Duration::from_millis(300)).unwrap().is_some() {}
+    while events.next_timeout(Duration::from_millis(300)).unwrap().is_some() {}
     ip("link del v0");
     let mut told = marks(&mut events);
     told.retain(|mark| !mark.starts_with('*'));
@@ -197,7 +197,7 @@ fn hear_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<LinkEv
     let deadline = Instant::now() + patience();
     while !causes.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let event = events.next_within(left).unwrap().unwrap_or_else(|| panic!("{causes:?} never come"));
+        let event = events.next_timeout(left).unwrap().unwrap_or_else(|| panic!("{causes:?} never come"));
         if event.link().is_some_and(|link| link.ifindex() == ifindex) {
             causes.retain(|cause| Some(*cause) != event.cause());
         }

@@ -9,7 +9,7 @@ use libteam::netlink_packet_core::DefaultNla;
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
-use libteam::{AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkRecord, RtnlSocket, RuleFilter};
+use libteam::{AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkInfo, RtnlSocket, RuleFilter};
 use serde_json::Value;
 
 use crate::kernel::{has_statistics, leaves_out_statistics};
@@ -31,15 +31,15 @@ const FLAGS: [(&str, LinkFlags); 10] = [
 ];
 
 /// A link as we tell it.
-fn ours(link: &LinkRecord, names: &Names) -> String {
+fn ours(link: &LinkInfo, names: &Names) -> String {
     let name_of = |ifindex: Option<IfIndex>| ifindex.map(|it| names[&it.get()].clone()).unwrap_or_default();
     let flags: Vec<&str> =
         FLAGS.iter().filter(|(_, flag)| link.flags().contains(*flag)).map(|(name, _)| *name).collect();
     let altnames: Vec<_> = link.alternative_names().collect();
     // The other end of a link that has it in another namespace is a number there.
-    let peer = match link.peer_namespace() {
-        Some(_) => format!("#{} in {}", link.peer().unwrap(), link.peer_namespace().unwrap()),
-        None => name_of(link.peer()),
+    let peer = match link.link_netnsid() {
+        Some(_) => format!("#{} in {}", link.link_ifindex().unwrap(), link.link_netnsid().unwrap()),
+        None => name_of(link.link_ifindex()),
     };
     format!(
         "{} {} {flags:?} mtu {} {} {} master {:?} kind {:?} port of {:?} {altnames:?} alias {:?} peer {peer:?}",
@@ -176,7 +176,8 @@ fn a_link_of_another_name_than_text_costs_no_dump() {
     let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex())).unwrap();
     let [address] = addresses.items() else { panic!("one: {addresses:?}") };
     let label = AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec()));
-    assert!(address.attributes.contains(&label), "{address:?}");
+    assert!(address.message().attributes.contains(&label), "{address:?}");
+    assert_eq!(address.label().as_deref(), Some("e\u{fffd}"));
     assert_eq!(rtnl.rules(&RuleFilter::new().table(7)).unwrap().items().len(), 1);
     let any = rtnl.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default())).unwrap();
     assert_eq!(any.items().len(), rtnl.addresses(&AddressFilter::new()).unwrap().items().len());

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkRecord, RtnlSocket, SocketBuilder};
+use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkInfo, RtnlSocket, SocketBuilder};
 
 use crate::netns::{enter, ip_batch};
 
@@ -40,11 +40,11 @@ fn rtnl(attempts: u32, policy: InterruptedDump) -> RtnlSocket {
 }
 
 /// Panics unless a dump that is said to be consistent has every link that was there all along, once.
-fn assert_complete(links: &Dump<LinkRecord>) {
-    let names: Vec<_> = links.items().iter().map(LinkRecord::name).collect();
+fn assert_complete(links: &Dump<LinkInfo>) {
+    let names: Vec<_> = links.items().iter().map(LinkInfo::name).collect();
     let stable: HashSet<_> = names.iter().filter(|name| name.starts_with("stable")).collect();
     assert_eq!(stable.len(), LINKS, "of {} links", names.len());
-    let distinct: HashSet<_> = links.items().iter().map(LinkRecord::ifindex).collect();
+    let distinct: HashSet<_> = links.items().iter().map(LinkInfo::ifindex).collect();
     assert_eq!(distinct.len(), links.items().len(), "each once");
 }
 

@@ -4,7 +4,7 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::attribute::Attribute;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::link::{IFLA_EVENT, IFLA_MTU, IFLA_NEW_IFINDEX, IFLA_NEW_NETNSID, RTM_DELLINK, RTM_NEWLINK};
-use crate::rtnl::LinkRecord;
+use crate::rtnl::LinkInfo;
 
 const AF_UNSPEC: u8 = 0;
 const AF_BRIDGE: u8 = 7;
@@ -26,25 +26,25 @@ const AF_BRIDGE: u8 = 7;
 #[non_exhaustive]
 pub enum LinkEvent {
     /// A link is there that was not: it was made, or came from another namespace.
-    Added(LinkRecord),
+    Added(LinkInfo),
     /// Something of a link changed. What it is the message does not say, except for
-    /// [the flags](LinkRecord::changed_flags).
+    /// [the flags](LinkInfo::changed_flags).
     ///
     /// Some drivers (bonding, GRE, HSR) announce a link while they are still making it. This is then the first that is
     /// heard of it: `Added` follows once it is made, and nothing at all if that fails. So what is not known should not
     /// be taken for added here.
     Changed {
         /// The link as it is now.
-        link: LinkRecord,
+        link: LinkInfo,
         /// What made the kernel announce it, where it says so.
         cause: Option<LinkEventCause>,
     },
     /// A link was deleted.
-    Removed(LinkRecord),
+    Removed(LinkInfo),
     /// A link left for another network namespace; there it is `Added`.
     Moved {
         /// The link as it was here.
-        link: LinkRecord,
+        link: LinkInfo,
         /// The number of the other namespace, as `ip netns list-id` shows it here: it has a meaning in this one only.
         /// `None` if the kernel could not give it one.
         #[doc(alias = "IFLA_NEW_NETNSID")]
@@ -54,11 +54,11 @@ pub enum LinkEvent {
         ifindex: Option<IfIndex>,
     },
     /// A bridge tells of one of its ports: what it thinks of a link that is announced by itself too.
-    BridgePortChanged(LinkRecord),
+    BridgePortChanged(LinkInfo),
     /// A link is no port of a bridge any more. It lives on, unless `Removed` follows.
-    BridgePortRemoved(LinkRecord),
+    BridgePortRemoved(LinkInfo),
     /// A message that tells nothing of a link's life or state: one of a wireless driver (`IFLA_WIRELESS`), say.
-    Other(LinkRecord),
+    Other(LinkInfo),
     /// Events were lost here: the receive buffer was full, or the kernel sent something that cannot be understood, which
     /// the log tells. What is known of the links may be wrong until they are asked for again, as
     /// [`LinkEvents`](super::LinkEvents) shows.
@@ -68,7 +68,7 @@ pub enum LinkEvent {
 impl LinkEvent {
     /// The link that this is about, as the message tells it; `None` where events were lost.
     #[must_use]
-    pub fn link(&self) -> Option<&LinkRecord> {
+    pub fn link(&self) -> Option<&LinkInfo> {
         match self {
             Self::Added(link)
             | Self::Changed { link, .. }
@@ -122,15 +122,15 @@ impl LinkEvent {
     /// Reads a message of the multicast group; `None` for one that is about no link.
     pub(crate) fn decode(frame: &Frame<'_>) -> Result<Option<Self>, DecodeError> {
         match frame.kind {
-            RTM_NEWLINK => announced(LinkRecord::new(frame.payload)?).map(Some),
-            RTM_DELLINK => gone(LinkRecord::new(frame.payload)?).map(Some),
+            RTM_NEWLINK => announced(LinkInfo::new(frame.payload)?).map(Some),
+            RTM_DELLINK => gone(LinkInfo::new(frame.payload)?).map(Some),
             _ => Ok(None),
         }
     }
 }
 
 /// Reads an `RTM_NEWLINK`.
-fn announced(link: LinkRecord) -> Result<LinkEvent, DecodeError> {
+fn announced(link: LinkInfo) -> Result<LinkEvent, DecodeError> {
     match link.family() {
         // Every message about a link itself has an MTU; those of wireless drivers have nothing but a name.
         AF_UNSPEC if link.attribute(IFLA_MTU).is_none() => Ok(LinkEvent::Other(link)),
@@ -146,7 +146,7 @@ fn announced(link: LinkRecord) -> Result<LinkEvent, DecodeError> {
 }
 
 /// Reads an `RTM_DELLINK`.
-fn gone(link: LinkRecord) -> Result<LinkEvent, DecodeError> {
+fn gone(link: LinkInfo) -> Result<LinkEvent, DecodeError> {
     match link.family() {
         AF_UNSPEC => {
             let namespace = number(&link, IFLA_NEW_NETNSID).map(Attribute::i32).transpose()?;
@@ -162,7 +162,7 @@ fn gone(link: LinkRecord) -> Result<LinkEvent, DecodeError> {
     }
 }
 
-fn number(link: &LinkRecord, kind: u16) -> Option<Attribute<'_>> {
+fn number(link: &LinkInfo, kind: u16) -> Option<Attribute<'_>> {
     link.attribute(kind).map(|value| Attribute { kind, value })
 }
 

@@ -22,15 +22,15 @@ fn decode(kind: u16, payload: &[u8]) -> Result<Option<LinkEvent>, DecodeError> {
 }
 
 /// What an `RTM_NEWLINK` with an MTU means.
-fn announced(family: u8, changed: u32, attributes: &[Vec<u8>]) -> (LinkEvent, LinkRecord) {
+fn announced(family: u8, changed: u32, attributes: &[Vec<u8>]) -> (LinkEvent, LinkInfo) {
     let payload = payload(family, changed, &[&[mtu()], attributes].concat());
-    (decode(RTM_NEWLINK, &payload).unwrap().unwrap(), LinkRecord::new(&payload).unwrap())
+    (decode(RTM_NEWLINK, &payload).unwrap().unwrap(), LinkInfo::new(&payload).unwrap())
 }
 
 /// What an `RTM_DELLINK` means.
-fn gone(family: u8, attributes: &[Vec<u8>]) -> (LinkEvent, LinkRecord) {
+fn gone(family: u8, attributes: &[Vec<u8>]) -> (LinkEvent, LinkInfo) {
     let payload = payload(family, ALL, attributes);
-    (decode(RTM_DELLINK, &payload).unwrap().unwrap(), LinkRecord::new(&payload).unwrap())
+    (decode(RTM_DELLINK, &payload).unwrap().unwrap(), LinkInfo::new(&payload).unwrap())
 }
 
 fn golden_event(text: &str) -> LinkEvent {

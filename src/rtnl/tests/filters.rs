@@ -185,10 +185,10 @@ fn queueing_disciplines_by_link_and_parent() {
     let of = |link, handle, parent| traffic(RTM_NEWQDISC, link, handle, parent, "htb");
     let sent = [of(1, 0x1_0000, root), of(2, 0x1_0000, root), of(2, 0x2_0000, 0x1_0010)];
     for (filter, expected) in [
-        (TrafficFilter::new(), 3),
-        (TrafficFilter::new().link(ifindex(2)), 2),
-        (TrafficFilter::new().parent(TcHandle::ROOT), 2),
-        (TrafficFilter::new().parent(handle(0x1_0010)), 1),
+        (TcSelector::new(), 3),
+        (TcSelector::new().link(ifindex(2)), 2),
+        (TcSelector::new().parent(TcHandle::ROOT), 2),
+        (TcSelector::new().parent(handle(0x1_0010)), 1),
     ] {
         assert_eq!(rtnl(&script(&sent)).qdiscs(&filter).unwrap().items().len(), expected, "{filter:?}");
     }
@@ -198,7 +198,7 @@ fn queueing_disciplines_by_link_and_parent() {
 fn classes_by_link_and_parent() {
     let of = |link, handle, parent| traffic(RTM_NEWTCLASS, link, handle, parent, "htb");
     let sent = [of(2, 0x1_0001, u32::MAX), of(2, 0x1_0010, 0x1_0001), of(2, 0x2_0001, u32::MAX), of(3, 0x1_0001, 0)];
-    let two = TrafficFilter::new().link(ifindex(2));
+    let two = TcSelector::new().link(ifindex(2));
     for (filter, expected) in [
         (two.clone(), 3),
         (two.clone().parent(handle(0x1_0000)), 2),
@@ -228,7 +228,7 @@ fn filters_are_asked_for_at_every_place_and_those_of_a_shared_block_once() {
         &[of(-1, 22)],
         &[of(2, 0x1_0010)],
     ]);
-    let filters = rtnl(&script).filters(&TrafficFilter::new()).unwrap();
+    let filters = rtnl(&script).filters(&TcSelector::new()).unwrap();
     let places: Vec<_> = filters.items().iter().map(|it| (it.header.index, u32::from(it.header.parent))).collect();
     assert_eq!(places, [(2, 0x1_0000), (-1, 22), (-1, 22), (2, 0x1_0010)]);
     let asked: Vec<_> = script.sent()[5..].iter().map(|sent| (sent[20..24].to_vec(), sent[28..32].to_vec())).collect();
@@ -251,9 +251,9 @@ fn a_link_that_does_not_exist_is_told_alike_in_all_families() {
         ("no table", |rtnl, link| rtnl.routes(&RouteFilter::new().table(7).out_link(link)).map(drop)),
         ("neighbour", |rtnl, link| rtnl.neighbours(&NeighbourFilter::new().link(link)).map(drop)),
         ("neighbours' master", |rtnl, link| rtnl.neighbours(&NeighbourFilter::new().master(link)).map(drop)),
-        ("qdisc", |rtnl, link| rtnl.qdiscs(&TrafficFilter::new().link(link)).map(drop)),
-        ("class", |rtnl, link| rtnl.classes(&TrafficFilter::new().link(link)).map(drop)),
-        ("filter", |rtnl, link| rtnl.filters(&TrafficFilter::new().link(link).parent(handle(1))).map(drop)),
+        ("qdisc", |rtnl, link| rtnl.qdiscs(&TcSelector::new().link(link)).map(drop)),
+        ("class", |rtnl, link| rtnl.classes(&TcSelector::new().link(link)).map(drop)),
+        ("filter", |rtnl, link| rtnl.filters(&TcSelector::new().link(link).parent(handle(1))).map(drop)),
     ];
     for (family, list) in families {
         for first in [Step::answer(&[done(0)]), no_device()] {

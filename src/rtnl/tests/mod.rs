@@ -58,7 +58,7 @@ fn interrupted_done() -> Vec<u8> {
     message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &[0; 4])
 }
 
-fn numbers(links: &Dump<LinkRecord>) -> Vec<u32> {
+fn numbers(links: &Dump<LinkInfo>) -> Vec<u32> {
     links.items().iter().map(|link| link.ifindex().get()).collect()
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Asks for one link by its index and by its name; both get the same answer.
-fn ask(steps: impl Fn() -> Vec<Step>) -> Result<LinkRecord> {
+fn ask(steps: impl Fn() -> Vec<Step>) -> Result<LinkInfo> {
     let by_index = rtnl(&Script::new(steps())).link_by_index(ifindex(7));
     let by_name = rtnl(&Script::new(steps())).link_by_name("link7");
     assert_eq!(by_index.as_ref().ok(), by_name.as_ref().ok());

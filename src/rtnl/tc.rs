@@ -9,7 +9,7 @@ use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use nix::errno::Errno;
 
 use super::RtnlSocket;
-use super::list::Question;
+use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER};
@@ -26,12 +26,12 @@ const SHARED_BLOCK: i32 = -1;
 /// See [`RtnlSocket::qdiscs`], [`RtnlSocket::classes`] and [`RtnlSocket::filters`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct TrafficFilter {
+pub struct TcSelector {
     link: Option<IfIndex>,
     parent: Option<TcHandle>,
 }
 
-impl TrafficFilter {
+impl TcSelector {
     /// Those of all links.
     pub fn new() -> Self {
         Self::default()
@@ -55,13 +55,13 @@ impl TrafficFilter {
 
 /// A place to which classes or filters may be attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Place {
+struct TcAttachPoint {
     link: i32,
     /// 0 where it is not told.
     parent: u32,
 }
 
-impl Place {
+impl TcAttachPoint {
     fn message(self) -> TcMessage {
         let mut message = TcMessage::with_index(self.link);
         message.header.parent = self.parent.into();
@@ -83,12 +83,12 @@ impl RtnlSocket {
     ///
     /// ```
     /// use libteam::netlink_packet_route::tc::{TcAttribute, TcHandle};
-    /// use libteam::{RtnlSocket, TrafficFilter};
+    /// use libteam::{RtnlSocket, TcSelector};
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
-    /// let root = rtnl.qdiscs(&TrafficFilter::new().link(lo).parent(TcHandle::ROOT))?;
+    /// let root = rtnl.qdiscs(&TcSelector::new().link(lo).parent(TcHandle::ROOT))?;
     /// let [root] = root.items() else { panic!("one root: {root:?}") };
     /// assert!(root.attributes.contains(&TcAttribute::Kind("noqueue".to_owned())));
     /// # fn enter_namespace() {
@@ -103,15 +103,16 @@ impl RtnlSocket {
     ///
     /// `RTM_GETQDISC`, rtnetlink(7).
     #[doc(alias = "RTM_GETQDISC")]
-    pub fn qdiscs(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
+    pub fn qdiscs(&mut self, filter: &TcSelector) -> Result<Dump<TcMessage>> {
         let op = "listing the queueing disciplines";
-        let place = Place { link: filter.link.map_or(0, signed), parent: 0 };
+        let place = TcAttachPoint { link: filter.link.map_or(0, as_i32), parent: 0 };
         let request = RouteNetlinkMessage::GetQueueDiscipline(place.message());
-        let answer = self.list(Question { op, request, answer: RTM_NEWQDISC }, |qdisc: &TcMessage, _| {
-            filter.link.is_none_or(|link| qdisc.header.index == signed(link))
-                && filter.parent.is_none_or(|parent| qdisc.header.parent == parent)
-        });
-        self.name_missing(answer, op, filter.link)
+        let answer =
+            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWQDISC }, |qdisc: &TcMessage, _| {
+                filter.link.is_none_or(|link| qdisc.header.index == as_i32(link))
+                    && filter.parent.is_none_or(|parent| qdisc.header.parent == parent)
+            });
+        self.check_links_exist(answer, op, filter.link)
     }
 
     /// Lists the classes of queueing disciplines.
@@ -127,11 +128,11 @@ impl RtnlSocket {
     ///
     /// ```
     /// use libteam::netlink_packet_route::tc::TcHandle;
-    /// use libteam::{RtnlSocket, TrafficFilter};
+    /// use libteam::{RtnlSocket, TcSelector};
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
-    /// let classes = rtnl.classes(&TrafficFilter::new())?;
+    /// let classes = rtnl.classes(&TcSelector::new())?;
     /// let handles: Vec<TcHandle> = classes.items().iter().map(|class| class.header.handle).collect();
     /// assert_eq!(handles, [TcHandle { major: 1, minor: 0x10 }]);
     /// # fn enter_namespace() {
@@ -154,13 +155,13 @@ impl RtnlSocket {
     ///
     /// `RTM_GETTCLASS`, rtnetlink(7).
     #[doc(alias = "RTM_GETTCLASS")]
-    pub fn classes(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
+    pub fn classes(&mut self, filter: &TcSelector) -> Result<Dump<TcMessage>> {
         let op = "listing the classes";
         let (links, mut all) = self.links_with_qdiscs(filter.link)?;
         for link in links {
-            all = all.and(self.classes_of(op, link, filter.parent)?);
+            all.extend(self.classes_of(op, link, filter.parent)?);
         }
-        self.name_missing(Ok(all), op, filter.link)
+        self.check_links_exist(Ok(all), op, filter.link)
     }
 
     /// Lists the filters of queueing disciplines and classes.
@@ -177,12 +178,12 @@ impl RtnlSocket {
     ///
     /// ```
     /// use libteam::netlink_packet_route::tc::TcAttribute;
-    /// use libteam::{RtnlSocket, TrafficFilter};
+    /// use libteam::{RtnlSocket, TcSelector};
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
-    /// let filters = rtnl.filters(&TrafficFilter::new().link(lo))?;
+    /// let filters = rtnl.filters(&TcSelector::new().link(lo))?;
     /// let is_u32 = |kind: &TcAttribute| *kind == TcAttribute::Kind("u32".to_owned());
     /// assert!(filters.items().iter().all(|filter| filter.attributes.iter().any(is_u32)));
     /// assert!(!filters.items().is_empty());
@@ -206,7 +207,7 @@ impl RtnlSocket {
     ///
     /// `RTM_GETTFILTER`, rtnetlink(7); `TCM_IFINDEX_MAGIC_BLOCK`, `linux/rtnetlink.h`.
     #[doc(alias = "RTM_GETTFILTER")]
-    pub fn filters(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
+    pub fn filters(&mut self, filter: &TcSelector) -> Result<Dump<TcMessage>> {
         let op = "listing the filters";
         let (places, mut all) = match filter.parent {
             Some(parent) => self.places_below(filter.link, parent)?,
@@ -217,28 +218,30 @@ impl RtnlSocket {
             let mut more = self.filters_at(op, place)?;
             more.items.retain(|filter| block_of(filter).is_none_or(|block| !blocks.contains(&block)));
             blocks.extend(more.items.iter().filter_map(block_of));
-            all = all.and(more);
+            all.extend(more);
         }
-        self.name_missing(Ok(all), op, filter.link)
+        self.check_links_exist(Ok(all), op, filter.link)
     }
 
     fn classes_of(&mut self, op: &str, link: i32, parent: Option<TcHandle>) -> Result<Dump<TcMessage>> {
         // The kernel looks at the queueing discipline that the parent belongs to, which the root does not.
         let qdisc = parent.filter(|parent| *parent != TcHandle::ROOT).map_or(TcHandle::UNSPEC, qdisc_of);
-        let request = Place { link, parent: qdisc.into() }.message();
+        let request = TcAttachPoint { link, parent: qdisc.into() }.message();
         let request = RouteNetlinkMessage::GetTrafficClass(request);
-        let answer = self.list(Question { op, request, answer: RTM_NEWTCLASS }, |class: &TcMessage, _| {
-            class.header.index == link && parent.is_none_or(|parent| is_class_below(class, parent))
-        });
+        let answer =
+            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWTCLASS }, |class: &TcMessage, _| {
+                class.header.index == link && parent.is_none_or(|parent| is_class_below(class, parent))
+            });
         none_of_no_link(answer).during(|| op.to_owned())
     }
 
-    fn filters_at(&mut self, op: &str, place: Place) -> Result<Dump<TcMessage>> {
+    fn filters_at(&mut self, op: &str, place: TcAttachPoint) -> Result<Dump<TcMessage>> {
         let request = RouteNetlinkMessage::GetTrafficFilter(place.message());
-        let answer = self.list(Question { op, request, answer: RTM_NEWTFILTER }, |filter: &TcMessage, _| {
-            let header = &filter.header;
-            header.index == SHARED_BLOCK || header.index == place.link && u32::from(header.parent) == place.parent
-        });
+        let answer =
+            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWTFILTER }, |filter: &TcMessage, _| {
+                let header = &filter.header;
+                header.index == SHARED_BLOCK || header.index == place.link && u32::from(header.parent) == place.parent
+            });
         none_of_no_link(answer).during(|| op.to_owned())
     }
 
@@ -247,26 +250,30 @@ impl RtnlSocket {
     fn links_with_qdiscs(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<i32>, Dump<TcMessage>)> {
         let mut basis = Dump::empty();
         if let Some(link) = link {
-            return Ok((IndexSet::from([signed(link)]), basis));
+            return Ok((IndexSet::from([as_i32(link)]), basis));
         }
-        let qdiscs = self.qdiscs(&TrafficFilter::new())?;
-        basis.join(&qdiscs);
+        let qdiscs = self.qdiscs(&TcSelector::new())?;
+        basis.merge_status(&qdiscs);
         Ok((qdiscs.items().iter().map(|qdisc| qdisc.header.index).collect(), basis))
     }
 
     /// The same place on each such link.
-    fn places_below(&mut self, link: Option<IfIndex>, parent: TcHandle) -> Result<(IndexSet<Place>, Dump<TcMessage>)> {
+    fn places_below(
+        &mut self,
+        link: Option<IfIndex>,
+        parent: TcHandle,
+    ) -> Result<(IndexSet<TcAttachPoint>, Dump<TcMessage>)> {
         let (links, basis) = self.links_with_qdiscs(link)?;
-        Ok((links.into_iter().map(|link| Place { link, parent: parent.into() }).collect(), basis))
+        Ok((links.into_iter().map(|link| TcAttachPoint { link, parent: parent.into() }).collect(), basis))
     }
 
     /// All places where filters can be.
-    fn all_places(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<Place>, Dump<TcMessage>)> {
-        let filter = TrafficFilter { link, parent: None };
+    fn all_places(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<TcAttachPoint>, Dump<TcMessage>)> {
+        let filter = TcSelector { link, parent: None };
         let (qdiscs, classes) = (self.qdiscs(&filter)?, self.classes(&filter)?);
         let mut basis = Dump::empty();
-        basis.join(&qdiscs);
-        basis.join(&classes);
+        basis.merge_status(&qdiscs);
+        basis.merge_status(&classes);
         let of_qdiscs = qdiscs.items().iter().flat_map(places_of_qdisc);
         let of_classes = classes.items().iter().map(|class| place(class, class.header.handle));
         Ok((of_qdiscs.chain(of_classes).collect(), basis))
@@ -274,7 +281,7 @@ impl RtnlSocket {
 }
 
 /// Where a queueing discipline has filters. One without a number of its own has none.
-fn places_of_qdisc(qdisc: &TcMessage) -> Vec<Place> {
+fn places_of_qdisc(qdisc: &TcMessage) -> Vec<TcAttachPoint> {
     let ingress = TcHandle { minor: TcHandle::MIN_INGRESS, ..TcHandle::INGRESS };
     let egress = TcHandle { minor: TcHandle::MIN_EGRESS, ..TcHandle::INGRESS };
     match kind_of(qdisc) {
@@ -285,8 +292,8 @@ fn places_of_qdisc(qdisc: &TcMessage) -> Vec<Place> {
     }
 }
 
-fn place(message: &TcMessage, parent: TcHandle) -> Place {
-    Place { link: message.header.index, parent: parent.into() }
+fn place(message: &TcMessage, parent: TcHandle) -> TcAttachPoint {
+    TcAttachPoint { link: message.header.index, parent: parent.into() }
 }
 
 fn kind_of(message: &TcMessage) -> Option<&str> {
@@ -319,6 +326,6 @@ fn none_of_no_link(answer: Result<Dump<TcMessage>, Failure>) -> Result<Dump<TcMe
 }
 
 /// Traffic control's messages have the index of a link as a signed number.
-fn signed(link: IfIndex) -> i32 {
+fn as_i32(link: IfIndex) -> i32 {
     i32::try_from(link.get()).unwrap_or(i32::MAX)
 }
