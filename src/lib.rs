@@ -80,8 +80,8 @@ pub use netlink::dump::{Dump, InterruptedDump};
 pub use netlink_packet_core;
 pub use netlink_packet_route;
 pub use rtnl::{
-    Address, AddressFilter, LinkFilter, LinkInfo, LinkSettings, LinkStatistics, NeighbourFilter, NewLink, RouteFilter,
-    RtnlSocket, RuleFilter, TcSelector,
+    Address, AddressFilter, LinkFilter, LinkInfo, LinkSettings, LinkStatistics, Neighbour, NeighbourFilter, NewLink,
+    NextHop, Route, RouteFilter, RtnlSocket, RuleFilter, TcSelector,
 };
 pub use team::TeamHandle;
 pub use team::announce::{Announced, Announcement};

@@ -92,7 +92,11 @@ impl<T> Dump<T> {
         self.attempts = self.attempts.max(other.attempts);
     }
 
-    /// Converts each item.
+    pub(crate) fn map<U>(self, convert: impl FnMut(T) -> U) -> Dump<U> {
+        let items = self.items.into_iter().map(convert).collect();
+        Dump { items, consistent: self.consistent, attempts: self.attempts }
+    }
+
     pub(crate) fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<Dump<U>, E> {
         let items = self.items.into_iter().map(convert).collect::<Result<_, _>>()?;
         Ok(Dump { items, consistent: self.consistent, attempts: self.attempts })

@@ -270,7 +270,7 @@ fn what_is_invalid_for_an_address() {
     }
     let error = rtnl.add_address(index("d0"), address("0.0.0.0"), 8).unwrap_err();
     assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, None));
-    assert_eq!(error.to_string(), "an address is \"0.0.0.0/8\": no link can have it");
+    assert_eq!(error.to_string(), "an address is \"0.0.0.0/8\": no link can have this address");
     assert_eq!(everything(), before);
 }
 

@@ -219,3 +219,47 @@ fn any_request_has_its_answer_its_acknowledgement_or_the_words_of_the_kernel() {
         panic!("{error:?}")
     };
 }
+
+/// One counter of a link, as `ip -s -s` prints it.
+fn counter(link: &Value, direction: &str, name: &str) -> u64 {
+    link["stats64"][direction][name].as_u64().unwrap_or_else(|| panic!("{direction} {name}: {link}"))
+}
+
+#[test]
+fn statistics_are_those_of_ip_and_only_on_request() {
+    enter();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    ip("link add d0 type dummy");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..100 {
+        socket.send_to(&[7; 100], socket.local_addr().unwrap()).unwrap();
+    }
+    let links = rtnl.links(&LinkFilter::new().with_statistics()).unwrap();
+    assert_eq!(links.items().len(), 2);
+    for link in &links {
+        let statistics = link.statistics().unwrap();
+        let told = ip_json(&format!("-s -s link show dev {}", link.name())).remove(0);
+        for (direction, name, found) in [
+            ("rx", "packets", statistics.rx_packets),
+            ("rx", "bytes", statistics.rx_bytes),
+            ("rx", "errors", statistics.rx_errors),
+            ("rx", "dropped", statistics.rx_dropped),
+            ("rx", "multicast", statistics.multicast),
+            ("rx", "missed_errors", statistics.rx_missed_errors),
+            ("tx", "packets", statistics.tx_packets),
+            ("tx", "bytes", statistics.tx_bytes),
+            ("tx", "errors", statistics.tx_errors),
+            ("tx", "dropped", statistics.tx_dropped),
+            ("tx", "collisions", statistics.collisions),
+            ("tx", "carrier_errors", statistics.tx_carrier_errors),
+        ] {
+            assert_eq!(found, counter(&told, direction, name), "{direction} {name} of {}", link.name());
+        }
+        let by_index = rtnl.link_by_index(link.ifindex()).unwrap().statistics();
+        assert_eq!(by_index, Some(statistics), "a link that is looked up has its statistics");
+    }
+    let lo = links.items()[0].statistics().unwrap();
+    assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "{lo:?}");
+    let without = rtnl.links(&LinkFilter::new()).unwrap();
+    assert_eq!(without.items().iter().any(|link| link.statistics().is_some()), !leaves_out_statistics());
+}

@@ -2,10 +2,8 @@
 
 use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
 use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteMessage, RouteNextHop, RouteProtocol, RouteVia,
-};
-use libteam::{ErrorKind, RouteFilter, RtnlSocket};
+use libteam::netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol};
+use libteam::{ErrorKind, NextHop, Route, RouteFilter, RtnlSocket};
 use serde_json::Value;
 
 use crate::netns::{index, ip_json};
@@ -33,55 +31,39 @@ fn build_routes() {
     ]);
 }
 
-fn address_of(address: &RouteAddress) -> String {
-    match address {
-        RouteAddress::Inet(address) => address.to_string(),
-        RouteAddress::Inet6(address) => address.to_string(),
-        other => panic!("{other:?}"),
-    }
+fn shown<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn via(attribute: &RouteAttribute) -> Option<String> {
-    match attribute {
-        RouteAttribute::Gateway(gateway) => Some(address_of(gateway)),
-        RouteAttribute::Via(RouteVia::Inet(gateway)) => Some(gateway.to_string()),
-        RouteAttribute::Via(RouteVia::Inet6(gateway)) => Some(gateway.to_string()),
-        _ => None,
-    }
+fn our_hop(hop: &NextHop, names: &Names) -> String {
+    format!("{} dev {} weight {}", shown(hop.gateway()), names[&hop.out_link().unwrap().get()], hop.weight())
 }
 
-fn our_hop(hop: &RouteNextHop, names: &Names) -> String {
-    format!("{} dev {} weight {}", said(&hop.attributes, via), names[&hop.interface_index], u32::from(hop.hops) + 1)
-}
-
-fn our_route(route: &RouteMessage, names: &Names) -> String {
-    let (header, attributes) = (&route.header, &route.attributes);
-    let destination =
-        said(attributes, |it| if let RouteAttribute::Destination(it) = it { Some(address_of(it)) } else { None });
-    let whole = if header.address_family == Inet { 32 } else { 128 };
-    let destination = match header.destination_prefix_length {
-        0 => "default".to_owned(),
-        length if length == whole => destination,
-        length => format!("{destination}/{length}"),
+fn our_route(route: &Route, names: &Names) -> String {
+    let whole = if route.family() == Inet { 32 } else { 128 };
+    let destination = match route.prefix_len() {
+        0 => {
+            assert!(route.is_default() && route.destination().unwrap().is_unspecified(), "{route:?}");
+            "default".to_owned()
+        }
+        length if length == whole => shown(route.destination()),
+        length => format!("{}/{length}", shown(route.destination())),
     };
-    let hops = attributes.iter().find_map(|it| match it {
-        RouteAttribute::MultiPath(hops) => Some(hops.iter().map(|hop| our_hop(hop, names)).collect::<Vec<_>>()),
-        _ => None,
-    });
+    let id = |it: &RouteAttribute| if let RouteAttribute::NhId(it) = it { Some(it.to_string()) } else { None };
     format!(
-        "{} type {} {destination} tos {} via {:?} dev {:?} table {} proto {} scope {} metric {:?} src {:?} nhid {:?} {:?}",
-        family(header.address_family),
-        u8::from(header.kind),
-        header.tos,
-        said(attributes, via),
-        said(attributes, |it| if let RouteAttribute::Oif(it) = it { Some(names[it].clone()) } else { None }),
-        said(attributes, |it| if let RouteAttribute::Table(it) = it { Some(it.to_string()) } else { None }),
-        u8::from(header.protocol),
-        u8::from(header.scope),
-        said(attributes, |it| if let RouteAttribute::Priority(it) = it { Some(it.to_string()) } else { None }),
-        said(attributes, |it| if let RouteAttribute::PrefSource(it) = it { Some(address_of(it)) } else { None }),
-        said(attributes, |it| if let RouteAttribute::NhId(it) = it { Some(it.to_string()) } else { None }),
-        hops.unwrap_or_default(),
+        "{} type {} {destination} tos {} via {:?} dev {:?} table {} proto {} scope {} metric {} src {:?} nhid {:?} {:?}",
+        family(route.family()),
+        u8::from(route.kind()),
+        route.message().header.tos,
+        shown(route.gateway()),
+        route.out_link().map(|link| names[&link.get()].clone()).unwrap_or_default(),
+        route.table(),
+        u8::from(route.protocol()),
+        u8::from(route.scope()),
+        route.metric(),
+        shown(route.preferred_source()),
+        said(&route.message().attributes, id),
+        route.next_hops().map(|hop| our_hop(&hop, names)).collect::<Vec<_>>(),
     )
 }
 
@@ -107,7 +89,7 @@ fn their_route(route: &Value, family: AddressFamily) -> String {
     let tos = text(&route["tos"]);
     let tos = u8::from_str_radix(tos.trim_start_matches("0x"), 16).unwrap_or(0);
     format!(
-        "{} type {} {} tos {tos} via {:?} dev {:?} table {} proto {} scope {} metric {:?} src {:?} nhid {:?} {hops:?}",
+        "{} type {} {} tos {tos} via {:?} dev {:?} table {} proto {} scope {} metric {} src {:?} nhid {:?} {hops:?}",
         self::family(family),
         text(&route["type"]),
         destination,
@@ -116,7 +98,7 @@ fn their_route(route: &Value, family: AddressFamily) -> String {
         text(&route["table"]),
         text(&route["protocol"]),
         text(&route["scope"]),
-        text(&route["metric"]),
+        route["metric"].as_u64().unwrap_or_default(),
         text(&route["prefsrc"]),
         text(&route["nhid"]),
     )
@@ -194,9 +176,9 @@ fn routes_by_next_hops_that_only_have_a_number_are_found_by_their_link() {
     std::fs::write("/proc/sys/net/ipv4/nexthop_compat_mode", "0").unwrap();
     let mut rtnl = RtnlSocket::new().unwrap();
     let routes = |rtnl: &mut RtnlSocket, link| rtnl.routes(&RouteFilter::new().family(Inet).out_link(link)).unwrap();
-    let by_number = |route: &&RouteMessage| route.attributes.contains(&RouteAttribute::NhId(5));
+    let by_number = |route: &&Route| route.message().attributes.contains(&RouteAttribute::NhId(5));
     let d0 = routes(&mut rtnl, index("d0"));
     let route = d0.items().iter().find(by_number).expect("the kernel finds it");
-    assert!(!route.attributes.iter().any(|it| matches!(it, RouteAttribute::Oif(_))), "it names no link: {route:?}");
+    assert_eq!(route.out_link(), None, "it names no link: {route:?}");
     assert_eq!(routes(&mut rtnl, index("br0")).items().iter().filter(by_number).count(), 0);
 }
