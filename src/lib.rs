@@ -77,6 +77,7 @@ pub use model::tx_method::TxMethod;
 pub use netlink::builder::SocketBuilder;
 pub use netlink::connection::NetlinkConnection;
 pub use netlink::dump::{Dump, InterruptedDump};
+pub use netlink::protocol::Protocol;
 pub use netlink_packet_core;
 pub use netlink_packet_route;
 pub use rtnl::{

@@ -7,8 +7,6 @@ mod stream;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use netlink_sys::protocols::NETLINK_ROUTE;
-
 pub use self::cause::LinkEventCause;
 pub use self::event::LinkEvent;
 use self::stream::LinkEventStream;
@@ -17,6 +15,7 @@ use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::error::During;
 use crate::netlink::multicast::EventSocket;
+use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::Readiness;
 use crate::netlink::socket::NetlinkSocket;
 
@@ -303,7 +302,7 @@ impl SocketBuilder {
     ///
     /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn link_events(&self) -> Result<LinkEvents> {
-        let socket = self.listener(NETLINK_ROUTE)?.join(RTNLGRP_LINK);
+        let socket = self.listener(Protocol::ROUTE)?.join(RTNLGRP_LINK);
         LinkEvents::over(socket.during(|| "joining the group of link events".to_owned())?)
     }
 }

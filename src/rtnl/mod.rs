@@ -11,7 +11,6 @@ mod tc;
 use std::os::fd::AsFd;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::protocols::NETLINK_ROUTE;
 
 pub use self::address::{Address, AddressFilter};
 pub use self::link::{LinkFilter, LinkInfo, LinkSettings, LinkStatistics, NewLink};
@@ -25,6 +24,7 @@ use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::packet;
 use crate::netlink::dump::Dump;
 use crate::netlink::error::During;
+use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{Request, RequestSocket};
 
 /// rtnetlink's messages come in fours: to make something new, to delete it, to get it, to set it.
@@ -229,7 +229,7 @@ impl SocketBuilder {
     ///
     /// `NETLINK_ROUTE`, netlink(7).
     pub fn rtnl(&self) -> Result<RtnlSocket> {
-        self.connect(NETLINK_ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::from_socket)
+        self.connect(Protocol::ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::from_socket)
     }
 }
 

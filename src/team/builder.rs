@@ -5,7 +5,6 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use log::{debug, warn};
-use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 
 use crate::bpf::BpfInstruction;
 use crate::cache::Cache;
@@ -19,6 +18,7 @@ use crate::netlink::error::During;
 use crate::netlink::filter;
 use crate::netlink::ifname;
 use crate::netlink::multicast::EventSocket;
+use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::Readiness;
 use crate::netlink::socket::{NetlinkSocket, Transport};
 use crate::rtnl::{LinkInfo, NewLink, RtnlSocket};
@@ -293,13 +293,13 @@ impl TeamBuilder {
     fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: String) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
         let home = self.sockets.namespace().during(|| "finding the network namespace".to_owned())?;
-        let mut genl = Genl::resolve(self.sockets.connect(NETLINK_GENERIC, Ok)?)?;
+        let mut genl = Genl::resolve(self.sockets.connect(Protocol::GENERIC, Ok)?)?;
         let wanted = self.event_buffer()?;
         let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
         let limit = self.receive_buffer_limit.or(wanted).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);
         let limit = 2 * limit.min(MAX_RECEIVE_BUFFER);
-        let mut link_events = sockets.listener(NETLINK_ROUTE)?;
-        let mut team_events = sockets.listener(NETLINK_GENERIC)?;
+        let mut link_events = sockets.listener(Protocol::ROUTE)?;
+        let mut team_events = sockets.listener(Protocol::GENERIC)?;
         // A socket that joins its group first would have to take what nobody filtered.
         filter_by(&mut team_events, Some(filter::team(ifindex, genl.family_id())));
         let follow = match self.link_scope {

@@ -120,7 +120,7 @@ fn typed_dumps_are_repeated_in_the_same_way() {
     assert_eq!((links.items().len(), links.is_consistent(), links.attempts()), (1, true, 2));
 
     let script = Script::new((0..2).flat_map(interrupted_at));
-    let mut connection = NetlinkConnection::new(socket(&script, 2, InterruptedDump::Fail));
+    let mut connection = NetlinkConnection::from_socket(socket(&script, 2, InterruptedDump::Fail));
     let error = connection.dump::<_, RouteNetlinkMessage>(request).unwrap_err();
     assert!(matches!(error, Error::Interrupted { attempts: 2, .. }), "{error:?}");
 }
