@@ -1,4 +1,4 @@
-//! The links of a network namespace, as the kernel announces them, one event after the other.
+//! The link notifications of a network namespace as an iterator.
 
 mod cause;
 mod event;
@@ -19,28 +19,24 @@ use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::Readiness;
 use crate::netlink::socket::NetlinkSocket;
 
-/// What the kernel announces of the links of a network namespace: an iterator that waits for the next event and never
-/// ends.
+/// The link notifications of a network namespace: an iterator that waits for the next event and never ends.
 ///
-/// There is no state behind it, and it never asks the kernel anything: an event is what the kernel said, in the order
-/// in which it said it. Events come from the moment on when this is opened. Only the kernel is believed: what another
-/// process sends to the multicast group is ignored. [`TeamHandle`](crate::TeamHandle) is what keeps the state of a team
-/// and its links by such events.
+/// `LinkEvents` has no state and sends no requests: it returns the kernel's notifications in their order, from the moment
+/// when it is opened. Messages that another process sends to the multicast group are ignored. To follow the state of a
+/// team and its links, use [`TeamHandle`](crate::TeamHandle).
 ///
-/// For an event loop, wait until the descriptor ([`AsFd`]) is readable, then call [`try_next`](Self::try_next) until
-/// it returns `None`.
+/// In an event loop, wait until the descriptor ([`AsFd`]) is readable, then call [`try_next`](Self::try_next) until it
+/// returns `None`.
 ///
 /// # Lost events
 ///
-/// A receive buffer that is full loses events. The kernel then keeps those that were queued before, loses all others
-/// until they are read, and says so once. So do the events here: all that came before the loss, then one
-/// [`LinkEvent::Lost`], then what is new. Under a constant stream of changes a few new ones may stand before `Lost`;
-/// no old one ever stands behind it.
+/// When the receive buffer is full, the kernel keeps the queued events, drops all further ones until the queue is read,
+/// and reports the loss once. The iterator returns the queued events, then one [`LinkEvent::Lost`], then new events.
+/// While events arrive without a pause, a few new ones may come before `Lost`; no old one ever comes after it.
 ///
-/// Whoever keeps a state by these events has to ask for all links again at each `Lost`, by another socket, and to go
-/// on with the events that follow. Some of them are older than the answer, and tell what was the case for a short
-/// while; but whatever is wrong then, a later event mends, or a later `Lost` does. The same holds for the beginning: open
-/// this first, then ask.
+/// A program that derives state from the events has to list all links again at each `Lost`, with another socket, and
+/// then apply the events that follow. Some of them are older than the list, and restore an outdated state for a short
+/// time; but a later event, or a later `Lost`, corrects it. For the same reason open `LinkEvents` before the first list.
 ///
 /// # Examples
 ///
@@ -55,7 +51,7 @@ use crate::netlink::socket::NetlinkSocket;
 /// let ifindex = team.team_ifindex();
 /// team.destroy()?;
 ///
-/// match events.next().expect("it never ends")? {
+/// match events.next().expect("the iterator never ends")? {
 ///     LinkEvent::Added(link) => assert_eq!((link.ifindex(), &*link.name()), (ifindex, "team0")),
 ///     other => panic!("{other:?}"),
 /// }
@@ -68,7 +64,7 @@ use crate::netlink::socket::NetlinkSocket;
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
-/// The names of all links, kept true:
+/// The names of all links, kept up to date:
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -79,7 +75,7 @@ use crate::netlink::socket::NetlinkSocket;
 ///
 /// type Names = BTreeMap<u32, String>;
 ///
-/// fn ask(rtnl: &mut RtnlSocket) -> libteam::Result<Names> {
+/// fn list(rtnl: &mut RtnlSocket) -> libteam::Result<Names> {
 ///     let mut names = Names::new();
 ///     for answer in rtnl.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))? {
 ///         let RouteNetlinkMessage::NewLink(link) = answer else { continue };
@@ -92,14 +88,14 @@ use crate::netlink::socket::NetlinkSocket;
 ///     Ok(names)
 /// }
 ///
-/// fn hear(event: &LinkEvent, names: &mut Names, rtnl: &mut RtnlSocket) -> libteam::Result<()> {
+/// fn apply(event: &LinkEvent, names: &mut Names, rtnl: &mut RtnlSocket) -> libteam::Result<()> {
 ///     match event {
-///         LinkEvent::Lost => *names = ask(rtnl)?,
+///         LinkEvent::Lost => *names = list(rtnl)?,
 ///         LinkEvent::Added(link) => {
 ///             names.insert(link.ifindex().get(), link.name().into_owned());
 ///         }
 ///         LinkEvent::Changed { link, .. } => {
-///             // A link that is not known yet is still being made.
+///             // An unknown link is still being created.
 ///             names.entry(link.ifindex().get()).and_modify(|name| *name = link.name().into_owned());
 ///         }
 ///         LinkEvent::Removed(link) | LinkEvent::Moved { link, .. } => {
@@ -113,10 +109,10 @@ use crate::netlink::socket::NetlinkSocket;
 /// # enter_namespace();
 /// let mut events = LinkEvents::new()?;
 /// let mut rtnl = RtnlSocket::new()?;
-/// let mut names = ask(&mut rtnl)?;
+/// let mut names = list(&mut rtnl)?;
 /// # let team = libteam::TeamHandle::create("team0")?;
 /// while let Some(event) = events.try_next()? {
-///     hear(&event, &mut names, &mut rtnl)?;
+///     apply(&event, &mut names, &mut rtnl)?;
 /// }
 /// # assert_eq!(names.into_values().collect::<Vec<_>>(), ["lo", "team0"]);
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
@@ -133,11 +129,11 @@ pub struct LinkEvents {
 }
 
 impl LinkEvents {
-    /// Opens a stream of what the kernel announces of links, from now on, with the default settings.
+    /// Subscribes to the link notifications of the calling thread's network namespace, with the default settings.
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::link_events`].
+    /// Like [`SocketBuilder::link_events`].
     ///
     /// # Examples
     ///
@@ -150,12 +146,11 @@ impl LinkEvents {
         SocketBuilder::new().link_events()
     }
 
-    /// Opens a stream of what the kernel announces of the links of another network namespace: see
-    /// [`SocketBuilder::in_namespace`].
+    /// Subscribes to the link notifications of another network namespace: see [`SocketBuilder::in_namespace`].
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
+    /// Like [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
     ///
     /// # Examples
     ///
@@ -165,7 +160,7 @@ impl LinkEvents {
     /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
     ///
     /// # enter_namespace();
-    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
     /// # enter_namespace();
     /// let mut events = LinkEvents::in_namespace(&there)?;
@@ -183,19 +178,18 @@ impl LinkEvents {
         SocketBuilder::new().in_namespace(namespace)?.link_events()
     }
 
-    /// Takes over a socket that has joined the group.
-    pub(crate) fn over(socket: NetlinkSocket) -> Result<Self> {
-        let preparing = || "preparing to wait for link events".to_owned();
+    /// Reads from a socket that has joined the group.
+    pub(crate) fn from_socket(socket: NetlinkSocket) -> Result<Self> {
         let stream = LinkEventStream::new(EventSocket::new(socket));
-        let readiness = Readiness::over(&[stream.as_fd()]).during(preparing)?;
+        let readiness = Readiness::over(&[stream.as_fd()]).during(|| "preparing to wait for link events".to_owned())?;
         Ok(Self { stream, readiness })
     }
 
-    /// Takes the next event if there is one now. Does not wait.
+    /// Returns the next event, or `None` if there is none at the moment. Does not wait.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) if a system call fails. No event is lost by that.
+    /// [`Error::Io`](crate::Error::Io) if a system call fails. No event is lost.
     ///
     /// # Examples
     ///
@@ -223,11 +217,11 @@ impl LinkEvents {
         self.stream.take().transpose().during(|| "reading link events".to_owned())
     }
 
-    /// Takes the next event, and waits for it as long as this; `None` if none came. A signal does not end the wait.
+    /// Waits for the next event, up to the timeout; `None` if there was none. A signal does not end the wait.
     ///
     /// # Errors
     ///
-    /// As [`try_next`](Self::try_next).
+    /// Like [`try_next`](Self::try_next).
     ///
     /// # Examples
     ///
@@ -238,27 +232,27 @@ impl LinkEvents {
     ///
     /// # enter_namespace();
     /// let mut events = LinkEvents::new()?;
-    /// assert_eq!(events.next_timeout(Duration::from_millis(10))?, None, "nobody does anything here");
+    /// assert_eq!(events.next_timeout(Duration::from_millis(10))?, None, "nothing happens here");
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
-        // What is too long for the clock is longer than anybody waits: as good as no limit.
+        // A timeout beyond the range of the clock is no limit.
         let deadline = Instant::now().checked_add(timeout);
         loop {
             if let Some(event) = self.try_next()? {
                 return Ok(Some(event));
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if remaining.is_some_and(|remaining| remaining.is_zero()) {
                 return Ok(None);
             }
-            self.readiness.wait(left).during(|| "waiting for link events".to_owned())?;
+            self.readiness.wait(remaining).during(|| "waiting for link events".to_owned())?;
         }
     }
 
-    /// The receive buffer's size in bytes, as the kernel counts it. A link event takes 2304 bytes of it on common
-    /// kernels.
+    /// Returns the size of the receive buffer in bytes, as the kernel accounts for it. On common kernels a link event
+    /// takes 2304 bytes.
     ///
     /// # Errors
     ///
@@ -282,11 +276,11 @@ impl LinkEvents {
 }
 
 impl SocketBuilder {
-    /// Opens a stream of what the kernel announces of links, from now on.
+    /// Subscribes to link notifications.
     ///
     /// # Errors
     ///
-    /// As [`connection`](Self::connection).
+    /// Like [`connection`](Self::connection).
     ///
     /// # Examples
     ///
@@ -294,7 +288,7 @@ impl SocketBuilder {
     /// use libteam::SocketBuilder;
     ///
     /// let events = SocketBuilder::new().receive_buffer(4 << 20).link_events()?;
-    /// assert_eq!(events.receive_buffer()?, 8 << 20, "the kernel doubles what it is asked for");
+    /// assert_eq!(events.receive_buffer()?, 8 << 20, "the kernel doubles the requested size");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -303,30 +297,30 @@ impl SocketBuilder {
     /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn link_events(&self) -> Result<LinkEvents> {
         let socket = self.listener(Protocol::ROUTE)?.join(RTNLGRP_LINK);
-        LinkEvents::over(socket.during(|| "joining the group of link events".to_owned())?)
+        LinkEvents::from_socket(socket.during(|| "joining the group of link events".to_owned())?)
     }
 }
 
 impl Iterator for LinkEvents {
     type Item = Result<LinkEvent>;
 
-    /// Waits for the next event. It is never `None`; an error does not end it either.
+    /// Waits for the next event. Never returns `None`, not even after an error.
     fn next(&mut self) -> Option<Self::Item> {
         self.next_timeout(Duration::MAX).transpose()
     }
 }
 
-/// Readable while there is an event to take. Do not read from it; it stays the same as long as this lasts.
+/// Readable while [`try_next`](LinkEvents::try_next) has an event to return. Do not read from the descriptor; it stays the
+/// same as long as the `LinkEvents` exists.
 ///
-/// A loop that is told of each event once (`EPOLLET`) takes until there is none: see
-/// [`try_next`](LinkEvents::try_next).
+/// An edge-triggered loop (`EPOLLET`) has to call [`try_next`](LinkEvents::try_next) until it returns `None`.
 impl AsFd for LinkEvents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readiness.as_fd()
     }
 }
 
-/// For event loops that take nothing else.
+/// For event loops that require it.
 impl AsRawFd for LinkEvents {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()

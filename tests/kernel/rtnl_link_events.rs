@@ -151,23 +151,23 @@ fn a_link_that_moves_is_told_with_where_to() {
     assert_eq!((marks(&mut here), marks(&mut there)), (vec!["+m0".to_owned()], vec!["+clash".to_owned()]));
 
     ip(&format!("link set m0 netns {}", other.name()));
-    let Some(LinkEvent::Moved { link, namespace: Some(namespace), ifindex: Some(ifindex) }) = here.try_next().unwrap()
+    let Some(LinkEvent::Moved { link, netnsid: Some(netnsid), ifindex: Some(ifindex) }) = here.try_next().unwrap()
     else {
         panic!("not moved with where to")
     };
     assert_eq!((&*link.name(), link.ifindex().get()), ("m0", 4242));
-    assert_eq!(i64::from(namespace), namespace_number("", other.name()));
+    assert_eq!(i64::from(netnsid), namespace_number("", other.name()));
     assert_eq!(ifindex, other.index("m0"));
     assert_ne!(ifindex.get(), 4242);
     let Some(LinkEvent::Added(link)) = there.try_next().unwrap() else { panic!("not added there") };
     assert_eq!((&*link.name(), link.ifindex()), ("m0", ifindex));
 
     other.give_back("m0");
-    let Some(LinkEvent::Moved { link, namespace, ifindex: back }) = there.try_next().unwrap() else {
+    let Some(LinkEvent::Moved { link, netnsid, ifindex: back }) = there.try_next().unwrap() else {
         panic!("not moved back")
     };
     assert_eq!((link.ifindex(), back), (ifindex, Some(index("m0"))));
-    assert!(namespace.is_some());
+    assert!(netnsid.is_some());
     let Some(LinkEvent::Added(link)) = here.try_next().unwrap() else { panic!("not added again") };
     assert_as_printed(&link);
     assert_eq!((here.try_next().unwrap(), there.try_next().unwrap()), (None, None));
@@ -187,7 +187,7 @@ fn a_link_that_leaves_for_a_namespace_without_a_name_is_told_too() {
     let mut events = LinkEvents::new().unwrap();
     let other = OtherNamespace::new();
     other.take("m0");
-    assert!(matches!(events.try_next(), Ok(Some(LinkEvent::Moved { namespace: Some(_), ifindex: Some(_), .. }))));
+    assert!(matches!(events.try_next(), Ok(Some(LinkEvent::Moved { netnsid: Some(_), ifindex: Some(_), .. }))));
     other.give_back("m0");
     assert_eq!(marks(&mut events), ["+m0"]);
 }
