@@ -55,6 +55,11 @@ impl<T> Dump<T> {
         &self.items
     }
 
+    /// Iterates over the items in the kernel's order.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.items.iter()
+    }
+
     /// Returns the items in the kernel's order.
     #[must_use]
     pub fn into_items(self) -> Vec<T> {
@@ -117,6 +122,6 @@ impl<'a, T> IntoIterator for &'a Dump<T> {
     type IntoIter = std::slice::Iter<'a, T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.items.iter()
+        self.iter()
     }
 }

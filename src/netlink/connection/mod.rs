@@ -197,7 +197,7 @@ impl NetlinkConnection {
     /// Asks for a dump: many messages that the kernel lists one after the other while things may change.
     ///
     /// A dump that was interrupted by changes is asked for again, up to the configured number of attempts; nothing of
-    /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`] setting says. `NLM_F_REQUEST`
+    /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`](crate::InterruptedDump) setting says. `NLM_F_REQUEST`
     /// and `NLM_F_DUMP` are set here. Each attempt has the whole command timeout.
     ///
     /// # Errors

@@ -74,13 +74,11 @@ impl RtnlSocket {
             }
             Ok(())
         })?;
-        match echoed {
-            Some(ifindex) => Ok(ifindex),
-            None => {
-                let created = self.request_link(link::get_by_name_request(link.name()))?;
-                created.map(|link| link.ifindex()).ok_or(NO_LINK.into())
-            }
+        if let Some(ifindex) = echoed {
+            return Ok(ifindex);
         }
+        let created = self.request_link(link::get_by_name_request(link.name()))?;
+        created.map(|link| link.ifindex()).ok_or(NO_LINK.into())
     }
 
     /// Deletes a link that was created but cannot be used. A failure is only logged: the caller gets the first error.

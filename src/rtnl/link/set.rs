@@ -25,18 +25,24 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for a hardware address that is longer than the link's, which
-    ///   the kernel would truncate, and for a master together with another namespace. Nothing is changed then.
-    /// - [`Error::NoSuchDevice`].
-    /// - [`Error::Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is up;
+    /// - [`InvalidName`]; [`InvalidSetting`] for a hardware address that is longer than the link's, which the kernel would
+    ///   truncate, and for a master together with another namespace. Nothing is changed then.
+    /// - [`NoSuchDevice`].
+    /// - [`Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is up;
     ///   [`NotPermitted`](crate::ErrorKind::NotPermitted) for the MTU of a team's port;
     ///   [`Invalid`](crate::ErrorKind::Invalid) for an MTU out of range, an invalid hardware address, a master that does
-    ///   not exist, or a link that cannot be moved (a team or a loopback, or to a descriptor that is not a network
-    ///   namespace); [`NotSupported`](crate::ErrorKind::NotSupported) if the master does not accept ports, or the driver
+    ///   not exist, a link that cannot be moved (a team, a loopback), or a descriptor that is not that of a network
+    ///   namespace; [`NotSupported`](crate::ErrorKind::NotSupported) if the master does not accept ports, or the driver
     ///   does not let user space control the carrier; [`Exists`](crate::ErrorKind::Exists) if another link has the name;
     ///   and every other error of the driver and of the master.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Error::Timeout`] it is
-    ///   unknown whether the kernel made the change that the error names.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Timeout`] it is unknown
+    ///   whether the kernel made the change that the error names.
+    ///
+    /// [`InvalidName`]: crate::Error::InvalidName
+    /// [`InvalidSetting`]: crate::Error::InvalidSetting
+    /// [`Kernel`]: crate::Error::Kernel
+    /// [`NoSuchDevice`]: crate::Error::NoSuchDevice
+    /// [`Timeout`]: crate::Error::Timeout
     ///
     /// # Examples
     ///
