@@ -30,7 +30,7 @@ use crate::netlink::dump::Dump;
 /// let address = Some("192.0.2.9".parse()?);
 /// let neighbour = neighbours.items().iter().find(|it| it.destination() == address).expect("it was added");
 /// assert_eq!(neighbour.hwaddr(), Some("02:00:00:00:00:09".parse()?));
-/// assert_eq!(neighbour.link(), Some(rtnl.link_by_name("lo")?.ifindex()));
+/// assert_eq!(neighbour.ifindex(), Some(rtnl.link_by_name("lo")?.ifindex()));
 /// assert_eq!(neighbour.state(), NeighbourState::Permanent);
 /// # fn enter_namespace() {
 /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
@@ -63,7 +63,7 @@ impl Neighbour {
 
     /// The index of the link; `None` for a proxy entry that is valid on all links.
     #[must_use]
-    pub fn link(&self) -> Option<IfIndex> {
+    pub fn ifindex(&self) -> Option<IfIndex> {
         IfIndex::new(self.message.header.ifindex)
     }
 
@@ -303,10 +303,10 @@ mod tests {
             ],
         );
         assert_eq!(full.destination(), Some("2001:db8::1".parse().unwrap()));
-        assert_eq!((full.link(), full.hwaddr()), (IfIndex::new(3), HwAddr::new(&[2, 0, 0, 0, 0, 9])));
+        assert_eq!((full.ifindex(), full.hwaddr()), (IfIndex::new(3), HwAddr::new(&[2, 0, 0, 0, 0, 9])));
         assert_eq!((full.master(), full.vlan(), full.is_proxy()), (IfIndex::new(7), Some(5), false));
         let empty = neighbour(0, vec![]);
-        assert_eq!((empty.link(), empty.destination(), empty.hwaddr()), (None, None, None));
+        assert_eq!((empty.ifindex(), empty.destination(), empty.hwaddr()), (None, None, None));
         assert_eq!((empty.master(), empty.vlan()), (None, None));
     }
 

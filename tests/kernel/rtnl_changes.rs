@@ -423,6 +423,13 @@ fn link_moves_with_its_settings_to_another_namespace() {
         let flags = moved["flags"].as_array().unwrap();
         assert_eq!(flags.iter().any(|flag| flag == "UP"), up, "{moved}");
     }
+    // A port of a team: the MTU is that of the settings, not the one that the team restores.
+    ip_batch(&["link add team0 mtu 1300 type team", "link add d2 type dummy", "link set d2 master team0"]);
+    rtnl.set_link(index("d2"), &settings).unwrap();
+    let moved = link_there(&other, "d2");
+    assert_eq!((&moved["mtu"], &moved["address"]), (&1400.into(), &"02:00:00:00:00:09".into()));
+    ip("link del team0");
+
     let here: Vec<String> = ip_json("link").iter().map(|link| link["ifname"].as_str().unwrap().to_owned()).collect();
     assert_eq!(here, ["lo", "eth0"]);
     assert_eq!(link("eth0")["mtu"], 1500, "the link of that name here was left alone");
@@ -435,13 +442,16 @@ fn failed_move_restores_the_link() {
     other.run(|| ip("link add d0 type dummy"));
     ip_batch(&["link add team0 type team", "link add br0 type bridge", "link add d0 up type dummy"]);
     ip("link set d0 master br0");
+    ip_batch(&["link add team1 mtu 1300 type team", "link add d1 mtu 1450 type dummy", "link set d1 master team1"]);
+    other.run(|| ip("link add d1 type dummy"));
     let to = |namespace: &File| set().mtu(1400).hwaddr(hwaddr(9)).namespace(namespace).unwrap();
-    let before = [remains("d0"), remains("team0")];
+    let before = [remains("d0"), remains("d1"), remains("team0")];
     let no_namespace = File::open("/proc/self/status").unwrap();
     for (name, settings, kind) in [
         // A link there has the name.
         ("d0", to(&namespace), ErrorKind::Exists),
         ("d0", to(&namespace).no_master().down(), ErrorKind::Exists),
+        ("d1", to(&namespace), ErrorKind::Exists),
         ("team0", to(&namespace), ErrorKind::Invalid),
         ("team0", to(&namespace).up(), ErrorKind::Invalid),
         ("d0", to(&no_namespace), ErrorKind::Invalid),
@@ -449,7 +459,7 @@ fn failed_move_restores_the_link() {
         let error = rtnl.set_link(index(name), &settings).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(&format!("moving {name} to another network namespace")), "{error}");
-        assert_eq!([remains("d0"), remains("team0")], before, "{settings:?}");
+        assert_eq!([remains("d0"), remains("d1"), remains("team0")], before, "{settings:?}");
     }
     assert_eq!(link_there(&other, "d0")["mtu"], 1500);
 }

@@ -24,7 +24,7 @@ fn our_neighbour(neighbour: &Neighbour, names: &Names) -> String {
     format!(
         "{} dev {} lladdr {:?} {state} {} {}",
         shown(neighbour.destination()),
-        name_of(neighbour.link(), names),
+        name_of(neighbour.ifindex(), names),
         shown(neighbour.hwaddr()),
         if neighbour.is_proxy() { "proxy" } else { "" },
         if neighbour.flags().contains(NeighbourFlags::Router) { "router" } else { "" },
@@ -93,7 +93,7 @@ fn our_entry(entry: &Neighbour, names: &Names) -> String {
     format!(
         "{} dev {} vlan {:?} master {:?} dst {:?}",
         shown(entry.hwaddr()),
-        name_of(entry.link(), names),
+        name_of(entry.ifindex(), names),
         shown(entry.vlan()),
         name_of(entry.master(), names),
         shown(entry.destination()),

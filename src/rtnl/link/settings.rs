@@ -104,8 +104,8 @@ impl LinkSettings {
     /// Moves the link to another network namespace, after all other changes but [`name`](Self::name) and
     /// [`up`](Self::up), which are made there.
     ///
-    /// The link has the new name in the other namespace only: a link that has the name here does not matter. A move sets
-    /// the link down and releases it from its master; only [`up`](Self::up) sets it up again. Its index may change.
+    /// The new name only has to be free in the other namespace, not here. The link is released from its master, and the
+    /// move sets it down; with [`up`](Self::up) it is set up again. Its index may change.
     ///
     /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`, not a pidfd; it is
     /// duplicated.

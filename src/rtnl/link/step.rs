@@ -38,7 +38,9 @@ pub(crate) enum Step {
 ///
 /// A master takes over the link's current settings: so the link is set down first. The driver of the old master restores
 /// the MTU and the address that a released port had before: so both are set after the release, and before the new master
-/// gets the link. Only a link that stays in its namespace can be changed afterwards: so a move is the last step.
+/// gets the link. A link in another namespace cannot be changed from here: so a move is the last step. A move would
+/// release a port too, but after its MTU and address were set; and Linux 6.1 and 6.12 never free a port that is moved
+/// after its team changed its MTU.
 pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     let mut steps = Vec::new();
     let attributes = attributes(settings);
@@ -49,6 +51,7 @@ pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     match settings.master {
         Master::Clear => steps.push(Step::Release),
         Master::Set(new) if has_other_master(new) && !attributes.is_empty() => steps.push(Step::Release),
+        Master::Keep if settings.namespace.is_some() && link.master().is_some() => steps.push(Step::Release),
         Master::Set(_) | Master::Keep => {}
     }
     steps.extend(attributes);
@@ -207,6 +210,8 @@ mod tests {
         let steps = plan(&link(Some(9)), &settings().down().no_master());
         assert_eq!(steps[..3], [Step::Down, Step::Release, Step::Mtu(1400)]);
         assert_eq!(steps.len(), 4);
+        assert_eq!(plan(&link(Some(9)), &settings())[..2], [Step::Release, Step::Mtu(1400)]);
+        assert_eq!(plan(&link(None), &settings()).len(), 2, "a link without a master is not released");
         for up in [false, true] {
             let settings = if up { settings().up() } else { settings() };
             let Step::Move { namespace, name, up: is_up } = last(&settings) else { panic!("{settings:?}") };

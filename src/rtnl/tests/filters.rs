@@ -157,7 +157,7 @@ fn neighbours_by_master_are_those_of_its_ports() {
     let entries = [neighbour(2, 5, 0), neighbour(2, 6, 0), neighbour(2, 1, 0)];
     let filter = NeighbourFilter::new().master(ifindex(1));
     let neighbours = rtnl(&dumps(&[&[port(0)], &entries])).neighbours(&filter).unwrap();
-    assert_eq!((neighbours.items().len(), neighbours.items()[0].link()), (1, Some(ifindex(5))));
+    assert_eq!((neighbours.items().len(), neighbours.items()[0].ifindex()), (1, Some(ifindex(5))));
     assert!(neighbours.is_consistent());
     // What rests on an interrupted dump is no more consistent than that.
     let script = dumps(&[&[port(NLM_F_DUMP_INTR)], &entries]);
