@@ -30,13 +30,13 @@ use crate::netlink::dump::Dump;
 /// let address = Some("192.0.2.9".parse()?);
 /// let neighbour = neighbours.items().iter().find(|it| it.destination() == address).expect("it was added");
 /// assert_eq!(neighbour.hwaddr(), Some("02:00:00:00:00:09".parse()?));
-/// assert_eq!(neighbour.ifindex(), Some(rtnl.link_by_name("lo")?.ifindex()));
+/// assert_eq!(neighbour.ifindex(), Some(rtnl.link_by_name("d0")?.ifindex()));
 /// assert_eq!(neighbour.state(), NeighbourState::Permanent);
 /// # fn enter_namespace() {
 /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
 /// #     let commands = [
-/// #         "link set lo up",
-/// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev lo nud permanent",
+/// #         "link add d0 up type dummy",
+/// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent",
 /// #     ];
 /// #     for words in commands {
 /// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
@@ -68,7 +68,8 @@ impl Neighbour {
     }
 
     /// The network address of the neighbour. An entry of a bridge's forwarding table has none; for that of a VXLAN link
-    /// it is the address of the remote end.
+    /// it is the address of the remote end. For IPv4 on a loopback or point-to-point link the kernel has one entry, for
+    /// 0.0.0.0.
     #[doc(alias = "NDA_DST")]
     #[must_use]
     pub fn destination(&self) -> Option<IpAddr> {
@@ -241,15 +242,15 @@ impl RtnlSocket {
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
-    /// let lo = rtnl.link_by_name("lo")?.ifindex();
-    /// let neighbours = rtnl.neighbours(&NeighbourFilter::new().link(lo).family(AddressFamily::Inet))?;
+    /// let d0 = rtnl.link_by_name("d0")?.ifindex();
+    /// let neighbours = rtnl.neighbours(&NeighbourFilter::new().link(d0).family(AddressFamily::Inet))?;
     /// let [neighbour] = neighbours.items() else { panic!("one neighbour: {neighbours:?}") };
     /// assert_eq!(neighbour.destination(), Some([192, 0, 2, 9].into()));
     /// # fn enter_namespace() {
     /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
     /// #     let commands = [
-    /// #         "link set lo up",
-    /// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev lo nud permanent",
+    /// #         "link add d0 up type dummy",
+    /// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent",
     /// #     ];
     /// #     for words in commands {
     /// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
