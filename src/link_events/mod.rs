@@ -69,37 +69,27 @@ use crate::netlink::socket::NetlinkSocket;
 /// ```
 /// use std::collections::BTreeMap;
 ///
-/// use libteam::netlink_packet_route::RouteNetlinkMessage;
-/// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
-/// use libteam::{LinkEvent, LinkEvents, RtnlSocket};
+/// use libteam::{IfIndex, LinkEvent, LinkEvents, LinkFilter, RtnlSocket};
 ///
-/// type Names = BTreeMap<u32, String>;
+/// type Names = BTreeMap<IfIndex, String>;
 ///
 /// fn list(rtnl: &mut RtnlSocket) -> libteam::Result<Names> {
-///     let mut names = Names::new();
-///     for answer in rtnl.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))? {
-///         let RouteNetlinkMessage::NewLink(link) = answer else { continue };
-///         for attribute in link.attributes {
-///             if let LinkAttribute::IfName(name) = attribute {
-///                 names.insert(link.header.index, name);
-///             }
-///         }
-///     }
-///     Ok(names)
+///     let links = rtnl.links(&LinkFilter::new())?;
+///     Ok(links.iter().map(|link| (link.ifindex(), link.name().into_owned())).collect())
 /// }
 ///
 /// fn apply(event: &LinkEvent, names: &mut Names, rtnl: &mut RtnlSocket) -> libteam::Result<()> {
 ///     match event {
 ///         LinkEvent::Lost => *names = list(rtnl)?,
 ///         LinkEvent::Added(link) => {
-///             names.insert(link.ifindex().get(), link.name().into_owned());
+///             names.insert(link.ifindex(), link.name().into_owned());
 ///         }
 ///         LinkEvent::Changed { link, .. } => {
 ///             // An unknown link is still being created.
-///             names.entry(link.ifindex().get()).and_modify(|name| *name = link.name().into_owned());
+///             names.entry(link.ifindex()).and_modify(|name| *name = link.name().into_owned());
 ///         }
 ///         LinkEvent::Removed(link) | LinkEvent::Moved { link, .. } => {
-///             names.remove(&link.ifindex().get());
+///             names.remove(&link.ifindex());
 ///         }
 ///         _ => {}
 ///     }

@@ -1,4 +1,4 @@
-//! A link that a filter names and that does not exist.
+//! Filters by a link that does not exist.
 
 use libteam::netlink_packet_route::AddressFamily::{self, Inet6};
 use libteam::{AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TcSelector};
@@ -6,7 +6,7 @@ use libteam::{AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteF
 use crate::rtnl_scene::build;
 
 #[test]
-fn a_link_that_does_not_exist_is_the_same_error_in_each_family() {
+fn missing_link_is_the_same_error_in_each_family() {
     build();
     let mut rtnl = RtnlSocket::new().unwrap();
     let none = IfIndex::new(4711).unwrap();

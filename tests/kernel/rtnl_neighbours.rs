@@ -74,12 +74,12 @@ fn neighbours_are_those_of_ip() {
         (all().proxies().link(d0), "neigh show proxy dev d0", "d0"),
         (all().proxies().family(Inet6), "-6 neigh show proxy", ""),
     ] {
-        let told = || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
-        // What the kernel adds of its own accord (multicast groups that are joined late) may come in between.
+        let printed = || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
+        // The kernel may add entries by itself in the meantime, for multicast groups that are joined late.
         let (ours, theirs) = loop {
-            let before = told();
+            let before = printed();
             let neighbours = rtnl.neighbours(&filter).unwrap();
-            if told() == before {
+            if printed() == before {
                 break (neighbours, before);
             }
         };

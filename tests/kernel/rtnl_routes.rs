@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::netns::{index, ip_json};
 use crate::rtnl_scene::{Names, assert_same_lines, build, family, ip_each, names, said, text};
 
-/// The scene, and routes of many sorts in many tables.
+/// The scene, and routes of many types in many tables.
 fn build_routes() {
     build();
     ip_each(&[
@@ -80,7 +80,7 @@ fn their_via(route: &Value) -> String {
 
 fn their_route(route: &Value, family: AddressFamily) -> String {
     let hops: Vec<String> = route["nexthops"].as_array().into_iter().flatten().map(their_hop).collect();
-    // Of a tunnel's own destination ip tells by the same name, after that of the route.
+    // ip prints the destination of a tunnel with the same key, after that of the route.
     let destination = match text(&route["dst"]).as_str() {
         "10.0.0.1" => "203.0.114.0/24".to_owned(),
         "2001:db8::7" => "2001:db8:5::/64".to_owned(),
@@ -110,7 +110,7 @@ fn their_routes(family: AddressFamily, words: &str) -> Vec<String> {
     routes.iter().map(|route| their_route(route, family)).collect()
 }
 
-/// Whether a filter is meant to let a line pass.
+/// Whether a filter should select a line.
 type Holds<'a> = &'a dyn Fn(&String) -> bool;
 
 #[test]
@@ -119,7 +119,7 @@ fn routes_are_those_of_ip() {
     let names = names();
     let mut rtnl = RtnlSocket::new().unwrap();
     let (d0, br0, team0) = (index("d0"), index("br0"), index("team0"));
-    // What ip is told to filter by it does not print, so that its whole list is filtered here.
+    // ip does not print the fields that it filters by, so its whole list is filtered here.
     let all = [their_routes(Inet, "table all"), their_routes(Inet6, "table all")].concat();
     let out =
         |line: &String, dev: &str| line.contains(&format!("dev \"{dev}\"")) || line.contains(&format!("dev {dev} "));
@@ -153,7 +153,7 @@ fn routes_are_those_of_ip() {
 }
 
 #[test]
-fn a_table_without_routes_or_of_one_family_only_is_no_error() {
+fn table_without_routes_is_not_an_error() {
     build_routes();
     let mut rtnl = RtnlSocket::new().unwrap();
     let count = |rtnl: &mut RtnlSocket, filter: RouteFilter| rtnl.routes(&filter).unwrap().items().len();
@@ -162,7 +162,7 @@ fn a_table_without_routes_or_of_one_family_only_is_no_error() {
         assert_eq!(count(&mut rtnl, filter(4711)), 0, "{family:?}");
         assert_eq!(count(&mut rtnl, filter(1001)), usize::from(family != Some(Inet)), "{family:?}");
     }
-    // What the kernel itself says of such a table is seen where nothing is made of it.
+    // A plain dump returns the kernel's error for such a table.
     let mut request = RouteMessage::default();
     request.header.address_family = Inet;
     request.attributes.push(RouteAttribute::Table(4711));
@@ -171,7 +171,7 @@ fn a_table_without_routes_or_of_one_family_only_is_no_error() {
 }
 
 #[test]
-fn routes_by_next_hops_that_only_have_a_number_are_found_by_their_link() {
+fn routes_with_only_a_nexthop_id_are_found_by_link() {
     build_routes();
     std::fs::write("/proc/sys/net/ipv4/nexthop_compat_mode", "0").unwrap();
     let mut rtnl = RtnlSocket::new().unwrap();
@@ -179,6 +179,6 @@ fn routes_by_next_hops_that_only_have_a_number_are_found_by_their_link() {
     let by_number = |route: &&Route| route.message().attributes.contains(&RouteAttribute::NhId(5));
     let d0 = routes(&mut rtnl, index("d0"));
     let route = d0.items().iter().find(by_number).expect("the kernel finds it");
-    assert_eq!(route.out_link(), None, "it names no link: {route:?}");
+    assert_eq!(route.out_link(), None, "the message has no link: {route:?}");
     assert_eq!(routes(&mut rtnl, index("br0")).items().iter().filter(by_number).count(), 0);
 }

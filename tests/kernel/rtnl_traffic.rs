@@ -21,7 +21,7 @@ fn tc(words: &str) -> String {
     String::from_utf8(output.stdout).expect("tc prints text")
 }
 
-/// Links with a queueing discipline of each sort that the kernel has.
+/// Links with a queueing discipline of each kind that the kernel supports.
 fn build() {
     enter();
     // Nothing is sent: some queueing disciplines have a class for each flow that is waiting.
@@ -132,13 +132,13 @@ fn our_class(class: &TcMessage, names: &Names) -> String {
 
 /// The classes of a link: a line of tc, in which JSON is broken, begins with "class htb 1:10 parent 1:1".
 fn their_classes(dev: &str, words: &str) -> Vec<String> {
-    let told = tc(&format!("class show dev {dev} {words}"));
+    let printed = tc(&format!("class show dev {dev} {words}"));
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let count = if words[3] == "root" { 4 } else { 5 };
         format!("{dev} {}", words[..count].join(" "))
     };
-    told.lines().filter(|line| line.starts_with("class")).map(line).collect()
+    printed.lines().filter(|line| line.starts_with("class")).map(line).collect()
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn classes_are_those_of_tc() {
     }
 }
 
-/// A filter without the place where it is.
+/// A filter without its attach point.
 fn our_filter(filter: &TcMessage) -> String {
     let protocol = match u16::from_be(u16::try_from(filter.header.info & 0xffff).unwrap()) {
         0x0800 => "ip".to_owned(),
@@ -176,14 +176,14 @@ fn our_filter(filter: &TcMessage) -> String {
     format!("protocol {protocol} pref {} {} chain {}", filter.header.info >> 16, kind(filter), chain.unwrap_or(0))
 }
 
-/// The filters at one place: a line of tc begins with "filter", perhaps the place, "protocol ip pref 7 u32 chain 0".
+/// The filters of one attach point: a line of tc begins with "filter", perhaps the parent, "protocol ip pref 7 u32 chain 0".
 fn their_filters(words: &str) -> Vec<String> {
-    let told = tc(&format!("filter show {words}"));
+    let printed = tc(&format!("filter show {words}"));
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "protocol").take(7).collect();
         words.join(" ")
     };
-    told.lines().filter(|line| line.starts_with("filter")).map(line).collect()
+    printed.lines().filter(|line| line.starts_with("filter")).map(line).collect()
 }
 
 #[test]

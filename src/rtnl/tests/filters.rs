@@ -159,7 +159,7 @@ fn neighbours_by_master_are_those_of_its_ports() {
     let neighbours = rtnl(&dumps(&[&[port(0)], &entries])).neighbours(&filter).unwrap();
     assert_eq!((neighbours.items().len(), neighbours.items()[0].ifindex()), (1, Some(ifindex(5))));
     assert!(neighbours.is_consistent());
-    // What rests on an interrupted dump is no more consistent than that.
+    // A result that depends on an interrupted dump is inconsistent too.
     let script = dumps(&[&[port(NLM_F_DUMP_INTR)], &entries]);
     let neighbours = rtnl_with(&script, 1, InterruptedDump::Keep).neighbours(&filter).unwrap();
     assert_eq!((neighbours.items().len(), neighbours.is_consistent()), (1, false));
