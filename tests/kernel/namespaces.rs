@@ -181,6 +181,8 @@ fn every_connection_of_a_builder_is_there() {
     let builder = SocketBuilder::new().in_namespace(there.open()).unwrap();
     let mut connection: NetlinkConnection = builder.connection(Protocol::ROUTE).unwrap();
     let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request.clone()).unwrap().items().len(), 2);
+    let mut connection = NetlinkConnection::in_namespace(there.open(), Protocol::ROUTE).unwrap();
     assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request).unwrap().items().len(), 2);
     // The descriptor is the builder's own, and a namespace without a name lasts as long.
     drop(there);

@@ -8,6 +8,7 @@ use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkMessage, MacVlanMode};
 use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
 use rustix::io::Errno;
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::Value;
 
 use crate::kernel::renames_links_that_are_up;
@@ -447,6 +448,7 @@ fn failed_move_restores_the_link() {
     let to = |namespace: &File| set().mtu(1400).hwaddr(hwaddr(9)).namespace(namespace).unwrap();
     let before = [remains("d0"), remains("d1"), remains("team0")];
     let no_namespace = File::open("/proc/self/status").unwrap();
+    let pidfd = File::from(pidfd_open(getpid(), PidfdFlags::empty()).unwrap());
     for (name, settings, kind) in [
         // A link there has the name.
         ("d0", to(&namespace), ErrorKind::Exists),
@@ -455,6 +457,7 @@ fn failed_move_restores_the_link() {
         ("team0", to(&namespace), ErrorKind::Invalid),
         ("team0", to(&namespace).up(), ErrorKind::Invalid),
         ("d0", to(&no_namespace), ErrorKind::Invalid),
+        ("d0", to(&pidfd), ErrorKind::Invalid),
     ] {
         let error = rtnl.set_link(index(name), &settings).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");

@@ -1,4 +1,4 @@
-//! LinkEvents: the events of commands of `ip`.
+//! `LinkEvents`: the events of commands of `ip`.
 
 use std::fs::File;
 use std::process::Command;

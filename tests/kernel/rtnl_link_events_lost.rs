@@ -1,4 +1,4 @@
-//! LinkEvents with a receive buffer that is too small, and its descriptor.
+//! `LinkEvents` with a receive buffer that is too small, and its descriptor.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
