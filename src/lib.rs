@@ -77,11 +77,12 @@ pub use model::tx_method::TxMethod;
 pub use netlink::builder::SocketBuilder;
 pub use netlink::connection::NetlinkConnection;
 pub use netlink::dump::{Dump, InterruptedDump};
+pub use netlink::protocol::Protocol;
 pub use netlink_packet_core;
 pub use netlink_packet_route;
 pub use rtnl::{
-    AddressFilter, LinkFilter, LinkRecord, LinkSettings, NeighbourFilter, NewLink, RouteFilter, RtnlSocket, RuleFilter,
-    TrafficFilter,
+    Address, AddressFilter, LinkFilter, LinkInfo, LinkSettings, LinkStatistics, Neighbour, NeighbourFilter, NewLink,
+    NextHop, Route, RouteFilter, RtnlSocket, RuleFilter, TcSelector,
 };
 pub use team::TeamHandle;
 pub use team::announce::{Announced, Announcement};

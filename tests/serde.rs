@@ -127,6 +127,9 @@ fn what_a_team_tells_survives() {
     team.add_port(eth2).unwrap();
     rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up()).unwrap();
     assert_all_survive(&mut team);
+    let statistics = rtnl.link_by_index(eth1).unwrap().statistics().unwrap();
+    assert_eq!(serde_json::to_value(statistics).unwrap()["tx_packets"], statistics.tx_packets);
+    assert_survives(&statistics);
 
     team.remove_port(eth2).unwrap();
     let removal = assert_all_survive(&mut team);

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, LinkEvents, LinkRecord, RtnlSocket};
+use libteam::{ErrorKind, LinkEvents, LinkInfo, RtnlSocket};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 
@@ -125,7 +125,7 @@ impl<'a> Daemon<'a> {
         Ok(())
     }
 
-    fn is_of_concern(&self, link: &LinkRecord) -> bool {
+    fn is_of_concern(&self, link: &LinkInfo) -> bool {
         let is_named = |name: &str| name == self.config.device || self.config.ports.contains_key(name);
         is_named(&link.name())
             || link.alternative_names().any(|name| is_named(&name))

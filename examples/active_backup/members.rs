@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use libteam::{Error, ErrorKind, HwAddr, IfIndex, Link, LinkRecord, Port, Result, RtnlSocket, TeamHandle};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, Link, LinkInfo, Port, Result, RtnlSocket, TeamHandle};
 
 use crate::config::Config;
 use crate::refusals::Refusals;
@@ -37,7 +37,7 @@ pub(crate) struct Members<'a> {
 }
 
 /// The links that have configured names, each with the one that counts.
-type Found<'a> = BTreeMap<IfIndex, (&'a str, LinkRecord)>;
+type Found<'a> = BTreeMap<IfIndex, (&'a str, LinkInfo)>;
 
 impl<'a> Members<'a> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Member<'a>> {
@@ -61,7 +61,7 @@ impl<'a> Members<'a> {
     }
 
     /// Whether a change of this link may change which links are ports.
-    pub(crate) fn concern(&self, link: &LinkRecord) -> bool {
+    pub(crate) fn concern(&self, link: &LinkInfo) -> bool {
         self.contains(link.ifindex()) || self.refusals.concern(link)
     }
 
@@ -167,7 +167,7 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
-    fn insert(&mut self, name: &'a str, link: &LinkRecord, config: &Config, team: &mut TeamHandle) {
+    fn insert(&mut self, name: &'a str, link: &LinkInfo, config: &Config, team: &mut TeamHandle) {
         let ifindex = link.ifindex();
         set_options(name, ifindex, config, team);
         let is_new = link.master().is_none();

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use libteam::{
-    Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkRecord, LinkSettings, Result, RtnlSocket, TeamHandle,
-};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkInfo, LinkSettings, Result, RtnlSocket, TeamHandle};
 
 use crate::report::Report;
 use crate::retry::{Retry, SHORTEST};
@@ -36,7 +34,7 @@ impl Refusals {
     }
 
     /// Whether a change of this link may be the reason why a refused one is now accepted.
-    pub(crate) fn concern(&self, link: &LinkRecord) -> bool {
+    pub(crate) fn concern(&self, link: &LinkInfo) -> bool {
         let ifindex = link.ifindex();
         self.0.iter().any(|(refused, refusal)| {
             *refused == ifindex || link.peer() == Some(*refused) || refusal.peer == Some(ifindex)
@@ -63,7 +61,7 @@ impl Refusals {
     pub(crate) fn join(
         &mut self,
         name: &str,
-        link: &LinkRecord,
+        link: &LinkInfo,
         team: &mut TeamHandle,
         rtnl: &mut RtnlSocket,
         now: Instant,
@@ -99,7 +97,7 @@ impl Refusals {
 }
 
 impl Refusal {
-    fn new(link: &LinkRecord, seen: Circumstances, now: Instant) -> Self {
+    fn new(link: &LinkInfo, seen: Circumstances, now: Instant) -> Self {
         Self { retry: Retry::default(), seen, was_down: false, peer: link.peer(), looked: now, is_stale: false }
     }
 
@@ -163,13 +161,13 @@ struct Traits {
 }
 
 impl Circumstances {
-    fn read(link: &LinkRecord, team: &TeamHandle, rtnl: &mut RtnlSocket) -> Self {
+    fn read(link: &LinkInfo, team: &TeamHandle, rtnl: &mut RtnlSocket) -> Self {
         let ifindex = link.ifindex();
-        let is_related = |other: &LinkRecord| {
+        let is_related = |other: &LinkInfo| {
             let it = other.ifindex();
             it == ifindex || it == team.team_ifindex() || Some(it) == link.peer() || other.peer() == Some(ifindex)
         };
-        let traits = |other: &LinkRecord| Traits::of(other, other.is_admin_up() && other.ifindex() != ifindex);
+        let traits = |other: &LinkInfo| Traits::of(other, other.is_admin_up() && other.ifindex() != ifindex);
         let links = rtnl.links(&LinkFilter::new()).map_or_else(
             |_| Vec::new(),
             |dump| dump.items().iter().filter(|other| is_related(other)).map(traits).collect(),
@@ -179,7 +177,7 @@ impl Circumstances {
 }
 
 impl Traits {
-    fn of(link: &LinkRecord, is_up: bool) -> Self {
+    fn of(link: &LinkInfo, is_up: bool) -> Self {
         Self {
             ifindex: link.ifindex(),
             kind: link.kind().map(Cow::into_owned),

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Instant;
 
 use libteam::{
-    Duplex, Error, ErrorKind, IfIndex, Link, LinkRecord, LinkSettings, Mode, Port, Result, RtnlSocket, TeamHandle,
+    Duplex, Error, ErrorKind, IfIndex, Link, LinkInfo, LinkSettings, Mode, Port, Result, RtnlSocket, TeamHandle,
 };
 
 use crate::announcer::Announcer;
@@ -104,7 +104,7 @@ impl<'a> Team<'a> {
     }
 
     /// Whether something that happens to this link may change which links are ports.
-    pub(crate) fn is_concerned_by(&self, link: &LinkRecord) -> bool {
+    pub(crate) fn is_concerned_by(&self, link: &LinkInfo) -> bool {
         self.members.concern(link)
     }
 

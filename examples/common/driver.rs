@@ -1,11 +1,9 @@
 //! Whether the kernel has the team driver.
 
-use libteam::{ErrorKind, NetlinkConnection, Result};
+use libteam::{ErrorKind, NetlinkConnection, Protocol, Result};
 use netlink_packet_generic::GenlMessage;
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
-
-const NETLINK_GENERIC: isize = 16;
 
 /// Returns the rest of the sentence for an error on a kernel that has no team driver, else nothing.
 pub(crate) fn hint() -> &'static str {
@@ -21,5 +19,5 @@ pub(crate) fn hint() -> &'static str {
 fn ask_for_family() -> Result<()> {
     let nlas = vec![GenlCtrlAttrs::FamilyName("team".to_owned())];
     let request = GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas });
-    NetlinkConnection::open(NETLINK_GENERIC)?.request::<_, GenlMessage<GenlCtrl>>(request, 0).map(drop)
+    NetlinkConnection::new(Protocol::GENERIC)?.request::<_, GenlMessage<GenlCtrl>>(request, 0).map(drop)
 }

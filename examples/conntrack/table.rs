@@ -1,14 +1,13 @@
 //! The kernel's table over netlink.
 
 use libteam::netlink_packet_core::DefaultNla;
-use libteam::{Error, ErrorKind, NetlinkConnection};
+use libteam::{Error, ErrorKind, NetlinkConnection, Protocol};
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
 use crate::filter::Filter;
 use crate::flow::Flow;
 
-const NETLINK_NETFILTER: isize = 12;
 const CTA_MARK_MASK: u16 = 21;
 
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +25,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn open() -> Result<Self, Failure> {
-        Ok(Self { connection: NetlinkConnection::open(NETLINK_NETFILTER)? })
+        Ok(Self { connection: NetlinkConnection::new(Protocol::NETFILTER)? })
     }
 
     /// The entries that a filter chooses. The kernel looks at the family and the mark itself, and sends no others; all

@@ -28,8 +28,8 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
-use libteam::NetlinkConnection;
 use libteam::netlink_packet_core::DecodeError;
+use libteam::{NetlinkConnection, Protocol};
 use netlink_packet_xfrm::XfrmMessage;
 use netlink_packet_xfrm::policy::DelGetMessage;
 use netlink_packet_xfrm::state::GetDumpMessage;
@@ -39,8 +39,6 @@ use policy::Policy;
 use print::print;
 use report::Report;
 use state::State;
-
-const NETLINK_XFRM: isize = 6;
 
 const USAGE: &str = "\
 Usage: ipsec [--json] states|policies
@@ -119,7 +117,7 @@ fn run(request: Request, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn states() -> Result<Vec<State>, Failure> {
-    let mut connection = NetlinkConnection::open(NETLINK_XFRM)?;
+    let mut connection = NetlinkConnection::new(Protocol::XFRM)?;
     let dump = connection.dump(XfrmMessage::GetDumpSa(GetDumpMessage::default()))?;
     let read = |message| match message {
         XfrmMessage::AddSa(message) => State::read(&message).map_err(|error| Failure::Malformed("state", error)),
@@ -129,7 +127,7 @@ fn states() -> Result<Vec<State>, Failure> {
 }
 
 fn policies() -> Result<Vec<Policy>, Failure> {
-    let mut connection = NetlinkConnection::open(NETLINK_XFRM)?;
+    let mut connection = NetlinkConnection::new(Protocol::XFRM)?;
     let dump = connection.dump(XfrmMessage::GetPolicy(DelGetMessage::default()))?;
     let read = |message| match message {
         XfrmMessage::AddPolicy(message) => Policy::read(&message).map_err(|error| Failure::Malformed("policy", error)),

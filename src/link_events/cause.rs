@@ -1,4 +1,4 @@
-/// What the kernel says made it announce a link, where it was more than a changed attribute.
+/// Why the kernel sent a link notification, if the reason was more than a changed attribute.
 ///
 /// # Examples
 ///
@@ -12,26 +12,26 @@
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum LinkEventCause {
-    /// The device was reset by its driver.
+    /// The driver reset the device.
     Reboot,
-    /// What the device can offload was changed.
+    /// The offload features of the device changed.
     Features,
-    /// A bond has another active port.
+    /// The active port of a bond changed.
     BondingFailover,
-    /// The neighbours are being told of the device's addresses, by gratuitous ARP and unsolicited advertisements: a
-    /// team or a bond has failed over, say.
+    /// The kernel announces the device's addresses to the neighbours, by gratuitous ARP and unsolicited neighbour
+    /// advertisements, e.g. after a failover of a team or bond.
     NotifyPeers,
-    /// The device's multicast groups are being joined again.
+    /// The device rejoins its multicast groups.
     ResendIgmp,
-    /// An option of a bond was changed.
+    /// An option of a bond changed.
     BondingOptions,
-    /// One that this crate does not know.
+    /// A cause that this version of the crate does not know.
     Other(u32),
 }
 
 impl LinkEventCause {
-    /// What the kernel's number means; `None` for 0, which says that there is no such cause.
-    pub(crate) fn of(number: u32) -> Option<Self> {
+    /// Converts the kernel's number; 0 (`IFLA_EVENT_NONE`) is `None`.
+    pub(crate) fn from_raw(number: u32) -> Option<Self> {
         match number {
             0 => None,
             1 => Some(Self::Reboot),

@@ -1,4 +1,4 @@
-//! The links of a network namespace, as the kernel announces them, one event after the other.
+//! The link notifications of a network namespace as an iterator.
 
 mod cause;
 mod event;
@@ -8,8 +8,6 @@ use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use netlink_sys::protocols::NETLINK_ROUTE;
-
 pub use self::cause::LinkEventCause;
 pub use self::event::LinkEvent;
 use self::stream::LinkEventStream;
@@ -18,31 +16,28 @@ use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::link::RTNLGRP_LINK;
 use crate::netlink::error::During;
 use crate::netlink::multicast::EventSocket;
+use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::Readiness;
 use crate::netlink::socket::NetlinkSocket;
 
-/// What the kernel announces of the links of a network namespace: an iterator that waits for the next event and never
-/// ends.
+/// The link notifications of a network namespace: an iterator that waits for the next event and never ends.
 ///
-/// There is no state behind it, and it never asks the kernel anything: an event is what the kernel said, in the order
-/// in which it said it. Events come from the moment on when this is opened. Only the kernel is believed: what another
-/// process sends to the multicast group is ignored. [`TeamHandle`](crate::TeamHandle) is what keeps the state of a team
-/// and its links by such events.
+/// `LinkEvents` has no state and sends no requests: it returns the kernel's notifications in their order, from the moment
+/// when it is opened. Messages that another process sends to the multicast group are ignored. To follow the state of a
+/// team and its links, use [`TeamHandle`](crate::TeamHandle).
 ///
-/// For an event loop, wait until the descriptor ([`AsFd`]) is readable, then call [`try_next`](Self::try_next) until
-/// it returns `None`.
+/// In an event loop, wait until the descriptor ([`AsFd`]) is readable, then call [`try_next`](Self::try_next) until it
+/// returns `None`.
 ///
 /// # Lost events
 ///
-/// A receive buffer that is full loses events. The kernel then keeps those that were queued before, loses all others
-/// until they are read, and says so once. So do the events here: all that came before the loss, then one
-/// [`LinkEvent::Lost`], then what is new. Under a constant stream of changes a few new ones may stand before `Lost`;
-/// no old one ever stands behind it.
+/// When the receive buffer is full, the kernel keeps the queued events, drops all further ones until the queue is read,
+/// and reports the loss once. The iterator returns the queued events, then one [`LinkEvent::Lost`], then new events.
+/// While events arrive without a pause, a few new ones may come before `Lost`; no old one ever comes after it.
 ///
-/// Whoever keeps a state by these events has to ask for all links again at each `Lost`, by another socket, and to go
-/// on with the events that follow. Some of them are older than the answer, and tell what was the case for a short
-/// while; but whatever is wrong then, a later event mends, or a later `Lost` does. The same holds for the beginning: open
-/// this first, then ask.
+/// A program that derives state from the events has to list all links again at each `Lost`, with another socket, and
+/// then apply the events that follow. Some of them are older than the list, and restore an outdated state for a short
+/// time; but a later event, or a later `Lost`, corrects it. For the same reason open `LinkEvents` before the first list.
 ///
 /// # Examples
 ///
@@ -57,11 +52,11 @@ use crate::netlink::socket::NetlinkSocket;
 /// let ifindex = team.team_ifindex();
 /// team.destroy()?;
 ///
-/// match events.next().expect("it never ends")? {
+/// match events.next().expect("the iterator never ends")? {
 ///     LinkEvent::Added(link) => assert_eq!((link.ifindex(), &*link.name()), (ifindex, "team0")),
 ///     other => panic!("{other:?}"),
 /// }
-/// while let Some(event) = events.next_within(Duration::from_millis(100))? {
+/// while let Some(event) = events.next_timeout(Duration::from_millis(100))? {
 ///     if let LinkEvent::Removed(link) = event {
 ///         assert_eq!(link.ifindex(), ifindex);
 ///     }
@@ -70,42 +65,32 @@ use crate::netlink::socket::NetlinkSocket;
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
-/// The names of all links, kept true:
+/// The names of all links, kept up to date:
 ///
 /// ```
 /// use std::collections::BTreeMap;
 ///
-/// use libteam::netlink_packet_route::RouteNetlinkMessage;
-/// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
-/// use libteam::{LinkEvent, LinkEvents, RtnlSocket};
+/// use libteam::{IfIndex, LinkEvent, LinkEvents, LinkFilter, RtnlSocket};
 ///
-/// type Names = BTreeMap<u32, String>;
+/// type Names = BTreeMap<IfIndex, String>;
 ///
-/// fn ask(rtnl: &mut RtnlSocket) -> libteam::Result<Names> {
-///     let mut names = Names::new();
-///     for answer in rtnl.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))? {
-///         let RouteNetlinkMessage::NewLink(link) = answer else { continue };
-///         for attribute in link.attributes {
-///             if let LinkAttribute::IfName(name) = attribute {
-///                 names.insert(link.header.index, name);
-///             }
-///         }
-///     }
-///     Ok(names)
+/// fn list(rtnl: &mut RtnlSocket) -> libteam::Result<Names> {
+///     let links = rtnl.links(&LinkFilter::new())?;
+///     Ok(links.iter().map(|link| (link.ifindex(), link.name().into_owned())).collect())
 /// }
 ///
-/// fn hear(event: &LinkEvent, names: &mut Names, rtnl: &mut RtnlSocket) -> libteam::Result<()> {
+/// fn apply(event: &LinkEvent, names: &mut Names, rtnl: &mut RtnlSocket) -> libteam::Result<()> {
 ///     match event {
-///         LinkEvent::Lost => *names = ask(rtnl)?,
+///         LinkEvent::Lost => *names = list(rtnl)?,
 ///         LinkEvent::Added(link) => {
-///             names.insert(link.ifindex().get(), link.name().into_owned());
+///             names.insert(link.ifindex(), link.name().into_owned());
 ///         }
 ///         LinkEvent::Changed { link, .. } => {
-///             // A link that is not known yet is still being made.
-///             names.entry(link.ifindex().get()).and_modify(|name| *name = link.name().into_owned());
+///             // An unknown link is still being created.
+///             names.entry(link.ifindex()).and_modify(|name| *name = link.name().into_owned());
 ///         }
 ///         LinkEvent::Removed(link) | LinkEvent::Moved { link, .. } => {
-///             names.remove(&link.ifindex().get());
+///             names.remove(&link.ifindex());
 ///         }
 ///         _ => {}
 ///     }
@@ -115,10 +100,10 @@ use crate::netlink::socket::NetlinkSocket;
 /// # enter_namespace();
 /// let mut events = LinkEvents::new()?;
 /// let mut rtnl = RtnlSocket::new()?;
-/// let mut names = ask(&mut rtnl)?;
+/// let mut names = list(&mut rtnl)?;
 /// # let team = libteam::TeamHandle::create("team0")?;
 /// while let Some(event) = events.try_next()? {
-///     hear(&event, &mut names, &mut rtnl)?;
+///     apply(&event, &mut names, &mut rtnl)?;
 /// }
 /// # assert_eq!(names.into_values().collect::<Vec<_>>(), ["lo", "team0"]);
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
@@ -134,11 +119,11 @@ pub struct LinkEvents {
 }
 
 impl LinkEvents {
-    /// Opens a stream of what the kernel announces of links, from now on, with the default settings.
+    /// Subscribes to the link notifications of the calling thread's network namespace, with the default settings.
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::link_events`].
+    /// Like [`SocketBuilder::link_events`].
     ///
     /// # Examples
     ///
@@ -151,12 +136,11 @@ impl LinkEvents {
         SocketBuilder::new().link_events()
     }
 
-    /// Opens a stream of what the kernel announces of the links of another network namespace: see
-    /// [`SocketBuilder::in_namespace`].
+    /// Subscribes to the link notifications of another network namespace: see [`SocketBuilder::in_namespace`].
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
+    /// Like [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
     ///
     /// # Examples
     ///
@@ -166,7 +150,7 @@ impl LinkEvents {
     /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
     ///
     /// # enter_namespace();
-    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
     /// # enter_namespace();
     /// let mut events = LinkEvents::in_namespace(&there)?;
@@ -184,19 +168,18 @@ impl LinkEvents {
         SocketBuilder::new().in_namespace(namespace)?.link_events()
     }
 
-    /// Takes over a socket that has joined the group.
-    pub(crate) fn over(socket: NetlinkSocket) -> Result<Self> {
-        let preparing = || "preparing to wait for link events".to_owned();
+    /// Reads from a socket that has joined the group.
+    pub(crate) fn from_socket(socket: NetlinkSocket) -> Result<Self> {
         let stream = LinkEventStream::new(EventSocket::new(socket));
-        let readiness = Readiness::over(&[stream.as_fd()]).during(preparing)?;
+        let readiness = Readiness::over(&[stream.as_fd()]).during(|| "preparing to wait for link events".to_owned())?;
         Ok(Self { stream, readiness })
     }
 
-    /// Takes the next event if there is one now. Does not wait.
+    /// Returns the next event, or `None` if there is none at the moment. Does not wait.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) if a system call fails. No event is lost by that.
+    /// [`Error::Io`](crate::Error::Io) if a system call fails. No event is lost.
     ///
     /// # Examples
     ///
@@ -224,11 +207,11 @@ impl LinkEvents {
         self.stream.take().transpose().during(|| "reading link events".to_owned())
     }
 
-    /// Takes the next event, and waits for it as long as this; `None` if none came. A signal does not end the wait.
+    /// Waits for the next event, up to the timeout; `None` if there was none. A signal does not end the wait.
     ///
     /// # Errors
     ///
-    /// As [`try_next`](Self::try_next).
+    /// Like [`try_next`](Self::try_next).
     ///
     /// # Examples
     ///
@@ -239,27 +222,27 @@ impl LinkEvents {
     ///
     /// # enter_namespace();
     /// let mut events = LinkEvents::new()?;
-    /// assert_eq!(events.next_within(Duration::from_millis(10))?, None, "nobody does anything here");
+    /// assert_eq!(events.next_timeout(Duration::from_millis(10))?, None, "nothing happens here");
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
-    pub fn next_within(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
-        // What is too long for the clock is longer than anybody waits: as good as no limit.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
+        // A timeout beyond the range of the clock is no limit.
         let deadline = Instant::now().checked_add(timeout);
         loop {
             if let Some(event) = self.try_next()? {
                 return Ok(Some(event));
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if remaining.is_some_and(|remaining| remaining.is_zero()) {
                 return Ok(None);
             }
-            self.readiness.wait(left).during(|| "waiting for link events".to_owned())?;
+            self.readiness.wait(remaining).during(|| "waiting for link events".to_owned())?;
         }
     }
 
-    /// The receive buffer's size in bytes, as the kernel counts it. A link event takes 2304 bytes of it on common
-    /// kernels.
+    /// Returns the size of the receive buffer in bytes, as the kernel accounts for it. On common kernels a link event
+    /// takes 2304 bytes.
     ///
     /// # Errors
     ///
@@ -283,11 +266,11 @@ impl LinkEvents {
 }
 
 impl SocketBuilder {
-    /// Opens a stream of what the kernel announces of links, from now on.
+    /// Subscribes to link notifications.
     ///
     /// # Errors
     ///
-    /// As [`connection`](Self::connection).
+    /// Like [`connection`](Self::connection).
     ///
     /// # Examples
     ///
@@ -295,7 +278,7 @@ impl SocketBuilder {
     /// use libteam::SocketBuilder;
     ///
     /// let events = SocketBuilder::new().receive_buffer(4 << 20).link_events()?;
-    /// assert_eq!(events.receive_buffer()?, 8 << 20, "the kernel doubles what it is asked for");
+    /// assert_eq!(events.receive_buffer()?, 8 << 20, "the kernel doubles the requested size");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -303,8 +286,8 @@ impl SocketBuilder {
     ///
     /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn link_events(&self) -> Result<LinkEvents> {
-        let socket = self.listener(NETLINK_ROUTE)?.join(RTNLGRP_LINK);
-        LinkEvents::over(socket.during(|| "joining the group of link events".to_owned())?)
+        let socket = self.listener(Protocol::ROUTE)?.join(RTNLGRP_LINK);
+        LinkEvents::from_socket(socket.during(|| "joining the group of link events".to_owned())?)
     }
 }
 
@@ -318,23 +301,23 @@ impl fmt::Debug for LinkEvents {
 impl Iterator for LinkEvents {
     type Item = Result<LinkEvent>;
 
-    /// Waits for the next event. It is never `None`; an error does not end it either.
+    /// Waits for the next event. Never returns `None`, not even after an error.
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_within(Duration::MAX).transpose()
+        self.next_timeout(Duration::MAX).transpose()
     }
 }
 
-/// Readable while there is an event to take. Do not read from it; it stays the same as long as this lasts.
+/// Readable while [`try_next`](LinkEvents::try_next) has an event to return. Do not read from the descriptor; it stays the
+/// same as long as the `LinkEvents` exists.
 ///
-/// A loop that is told of each event once (`EPOLLET`) takes until there is none: see
-/// [`try_next`](LinkEvents::try_next).
+/// An edge-triggered loop (`EPOLLET`) has to call [`try_next`](LinkEvents::try_next) until it returns `None`.
 impl AsFd for LinkEvents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readiness.as_fd()
     }
 }
 
-/// For event loops that take nothing else.
+/// For event loops that require it.
 impl AsRawFd for LinkEvents {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()

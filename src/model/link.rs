@@ -28,7 +28,7 @@ use super::name::Name;
 ///
 /// # Source
 ///
-/// `RTM_NEWLINK`, rtnetlink(7). [`LinkRecord`](crate::LinkRecord) names the attribute of each method, except for
+/// `RTM_NEWLINK`, rtnetlink(7). [`LinkInfo`](crate::LinkInfo) names the attribute of each method, except for
 /// [`original_hwaddr`](Self::original_hwaddr), which is what `IFLA_ADDRESS` was before the link had a master, or else
 /// `IFLA_PERM_ADDRESS`.
 #[doc(alias = "team_ifinfo")]

@@ -9,6 +9,7 @@ use crate::netlink::connection::NetlinkConnection;
 use crate::netlink::dump::InterruptedDump;
 use crate::netlink::error::During;
 use crate::netlink::netns::{own, within};
+use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::netlink::socket::NetlinkSocket;
 
@@ -136,26 +137,23 @@ impl SocketBuilder {
         Ok(self)
     }
 
-    /// Opens a connection for the requests of a netlink protocol: 0 is `NETLINK_ROUTE`, 6 `NETLINK_XFRM`, 12
-    /// `NETLINK_NETFILTER`, 16 `NETLINK_GENERIC`.
+    /// Opens a connection for the requests of a netlink protocol.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not know the protocol; `EINVAL` if the
-    /// namespace's descriptor is none; `EPERM` without the right to enter it.
+    /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not support the protocol; `EINVAL` if the
+    /// namespace's descriptor is not that of a namespace; `EPERM` without the right to enter the namespace.
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, SocketBuilder};
-    ///
-    /// const NETLINK_GENERIC: isize = 16;
+    /// use libteam::{ErrorKind, Protocol, SocketBuilder};
     ///
     /// let builder = SocketBuilder::new().receive_buffer(4 << 20);
-    /// let connection = builder.connection(NETLINK_GENERIC)?;
+    /// let connection = builder.connection(Protocol::GENERIC)?;
     /// # drop(connection);
     ///
-    /// let error = builder.connection(31).unwrap_err();
+    /// let error = builder.connection(Protocol::new(31)).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::NotSupported, "there is no such protocol");
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -163,24 +161,24 @@ impl SocketBuilder {
     /// # Source
     ///
     /// netlink(7).
-    pub fn connection(&self, protocol: isize) -> Result<NetlinkConnection> {
-        self.connect(protocol, Ok).map(NetlinkConnection::new)
+    pub fn connection(&self, protocol: Protocol) -> Result<NetlinkConnection> {
+        self.connect(protocol, Ok).map(NetlinkConnection::from_socket)
     }
 
     pub(crate) fn connect(
         &self,
-        protocol: isize,
+        protocol: Protocol,
         prepare: impl FnOnce(NetlinkSocket) -> std::io::Result<NetlinkSocket> + Send,
     ) -> Result<RequestSocket> {
-        let socket =
-            self.open(|| prepare(NetlinkSocket::open(protocol, self.receive_buffer)?.with_extended_acks()?))?;
+        let socket = self
+            .open(|| prepare(NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)?.with_extended_acks()?))?;
         let dumps = DumpPolicy { attempts: self.dump_attempts, interrupted: self.interrupted };
         Ok(RequestSocket::new(socket, self.command_timeout, dumps))
     }
 
     /// Opens a socket for multicast; it is to [join](NetlinkSocket::join) a group.
-    pub(crate) fn listener(&self, protocol: isize) -> Result<NetlinkSocket> {
-        self.open(|| NetlinkSocket::open(protocol, self.receive_buffer))
+    pub(crate) fn listener(&self, protocol: Protocol) -> Result<NetlinkSocket> {
+        self.open(|| NetlinkSocket::open(protocol.as_isize(), self.receive_buffer))
     }
 
     /// The namespace that sockets are opened in, where it is known.

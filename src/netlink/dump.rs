@@ -1,7 +1,7 @@
-/// What to do with a dump of which every attempt was interrupted.
+/// What to do with a dump whose every attempt was interrupted.
 ///
-/// The kernel marks a dump (`NLM_F_DUMP_INTR`) when what it lists changed meanwhile: it may lack something that was
-/// there all along, or hold it twice.
+/// The kernel marks a dump (`NLM_F_DUMP_INTR`) if the listed objects changed in the meantime: the dump may lack an
+/// object that existed all the time, or contain it twice.
 ///
 /// # Examples
 ///
@@ -13,14 +13,14 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InterruptedDump {
-    /// Use the last attempt, and mark it: see [`Dump::is_consistent`].
+    /// Return the last attempt, marked as inconsistent: see [`Dump::is_consistent`].
     #[default]
     Keep,
     /// Fail with [`Error::Interrupted`](crate::Error::Interrupted).
     Fail,
 }
 
-/// What a dump brought.
+/// The result of a dump request.
 ///
 /// # Examples
 ///
@@ -33,9 +33,11 @@ pub enum InterruptedDump {
 ///     println!("interrupted in each of {} attempts", links.attempts());
 /// }
 /// assert_eq!(links.items().len(), 1);
-/// for link in links {
+/// for link in &links {
 ///     println!("{}", link.name());
 /// }
+/// let names: Vec<String> = links.into_iter().map(|link| link.name().into_owned()).collect();
+/// assert_eq!(names, ["lo"]);
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
@@ -53,42 +55,56 @@ impl<T> Dump<T> {
         &self.items
     }
 
-    /// The items in the kernel's order, as their own.
+    /// Iterates over the items in the kernel's order.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.items.iter()
+    }
+
+    /// Returns the items in the kernel's order.
     #[must_use]
     pub fn into_items(self) -> Vec<T> {
         self.items
     }
 
-    /// Whether this is a snapshot, as far as the kernel saw. If not, every attempt was interrupted, and the items of the
-    /// last one may lack something or hold it twice.
+    /// Whether the items are a snapshot, as far as the kernel knows. If not, every attempt was interrupted: an object may
+    /// be missing from the items of the last attempt, or be there twice.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         self.consistent
     }
 
-    /// How often it was asked for: never more than [`SocketBuilder::dump_attempts`](crate::SocketBuilder::dump_attempts).
-    /// Where several dumps make up one, the most that one of them took.
+    /// How often the dump was requested, at most [`SocketBuilder::dump_attempts`](crate::SocketBuilder::dump_attempts).
+    /// If the result was put together from several dumps, the largest of their numbers.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// What was asked for once and is not there.
+    /// A consistent dump without items.
     pub(crate) fn empty() -> Self {
         Self { items: Vec::new(), consistent: true, attempts: 1 }
     }
 
-    /// Puts the items of another dump after one's own.
-    pub(crate) fn and(mut self, other: Self) -> Self {
-        self.join(&other);
+    /// Appends the items of another dump.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.merge_status(&other);
         self.items.extend(other.items);
-        self
     }
 
-    /// Takes on that this is no more consistent than another dump which it rests on.
-    pub(crate) fn join<U>(&mut self, other: &Dump<U>) {
+    /// Makes this dump no more consistent than another dump that it depends on.
+    pub(crate) fn merge_status<U>(&mut self, other: &Dump<U>) {
         self.consistent &= other.consistent;
         self.attempts = self.attempts.max(other.attempts);
+    }
+
+    pub(crate) fn map<U>(self, convert: impl FnMut(T) -> U) -> Dump<U> {
+        let items = self.items.into_iter().map(convert).collect();
+        Dump { items, consistent: self.consistent, attempts: self.attempts }
+    }
+
+    pub(crate) fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<Dump<U>, E> {
+        let items = self.items.into_iter().map(convert).collect::<Result<_, _>>()?;
+        Ok(Dump { items, consistent: self.consistent, attempts: self.attempts })
     }
 }
 
@@ -98,5 +114,14 @@ impl<T> IntoIterator for Dump<T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.items.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Dump<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }

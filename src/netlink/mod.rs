@@ -11,6 +11,7 @@ pub(crate) mod filter;
 pub(crate) mod ifname;
 pub(crate) mod multicast;
 pub(crate) mod netns;
+pub(crate) mod protocol;
 pub(crate) mod ready_fd;
 pub(crate) mod request;
 pub(crate) mod socket;

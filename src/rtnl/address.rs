@@ -1,14 +1,198 @@
-use netlink_packet_route::address::AddressMessage;
+//! IPv4 and IPv6 addresses of links: their values, listing them, adding and deleting them.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Nla};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::errno::Errno;
 
 use super::RtnlSocket;
-use super::list::Question;
-use crate::error::Result;
+use super::dump::DumpRequest;
+use crate::error::{DecodeError, Error, ErrorKind, Result};
 use crate::model::ifindex::IfIndex;
+use crate::netlink::codec::attribute::Attribute;
 use crate::netlink::codec::packet::RTM_NEWADDR;
 use crate::netlink::dump::Dump;
+use crate::netlink::error::{During, Failure};
 
-/// Which addresses to list; by default all.
+const IFA_LABEL: u16 = 3;
+
+/// An IPv4 or IPv6 address of a link.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{AddressFilter, NewLink, RtnlSocket};
+///
+/// # enter_namespace();
+/// let mut rtnl = RtnlSocket::new()?;
+/// let dummy = rtnl.create_link(&NewLink::dummy("d0"))?;
+/// rtnl.add_address(dummy, "192.0.2.1".parse()?, 24)?;
+///
+/// let addresses = rtnl.addresses(&AddressFilter::new().link(dummy))?;
+/// let [address] = addresses.items() else { panic!("one address: {addresses:?}") };
+/// assert_eq!(address.to_string(), "192.0.2.1/24");
+/// assert_eq!((address.ifindex(), address.peer()), (dummy, None));
+/// assert_eq!(address.label().as_deref(), Some("d0"), "by default an IPv4 address is labelled with the name of its link");
+/// assert_eq!(address.valid_lifetime(), None, "the address does not expire");
+/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Source
+///
+/// `RTM_NEWADDR` with `struct ifaddrmsg`, rtnetlink(7), and its attributes, `linux/if_addr.h`. `IFA_LOCAL` is the link's
+/// own address; without `IFA_LOCAL`, which IPv6 omits, `IFA_ADDRESS` is. Next to another `IFA_LOCAL`, `IFA_ADDRESS` is
+/// the address of the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    ifindex: IfIndex,
+    ip: IpAddr,
+    peer: Option<IpAddr>,
+    message: AddressMessage,
+}
+
+impl Address {
+    /// The index of the link that has the address.
+    #[must_use]
+    pub fn ifindex(&self) -> IfIndex {
+        self.ifindex
+    }
+
+    /// The link's own address: also on a point-to-point link, where [`peer`](Self::peer) is the other end.
+    #[doc(alias = "IFA_LOCAL")]
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// The address of the other end of a point-to-point link; `None` if there is none, or if it equals the own address.
+    #[doc(alias = "IFA_ADDRESS")]
+    #[must_use]
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// The length of the network's prefix in bits. With a [`peer`](Self::peer) the prefix is that of the peer's address.
+    #[must_use]
+    pub fn prefix_len(&self) -> u8 {
+        self.message.header.prefix_len
+    }
+
+    /// Where the address is valid.
+    #[must_use]
+    pub fn scope(&self) -> AddressScope {
+        self.message.header.scope
+    }
+
+    /// The flags, e.g. whether duplicate address detection is in progress (`Tentative`) or has failed (`Dadfailed`).
+    #[doc(alias = "IFA_FLAGS")]
+    #[must_use]
+    pub fn flags(&self) -> AddressFlags {
+        // The header has room for the first 8 flags only.
+        let first = AddressFlags::from_bits_retain(self.message.header.flags.bits().into());
+        self.find(|attribute| match attribute {
+            AddressAttribute::Flags(flags) => Some(*flags),
+            _ => None,
+        })
+        .unwrap_or(first)
+    }
+
+    /// The label of an IPv4 address, by default the name of the link; IPv6 addresses have none. Invalid UTF-8 is replaced
+    /// by U+FFFD.
+    #[doc(alias = "IFA_LABEL")]
+    #[must_use]
+    pub fn label(&self) -> Option<Cow<'_, str>> {
+        self.find(|attribute| match attribute {
+            AddressAttribute::Label(label) => Some(label.into()),
+            // netlink-packet-route decodes valid UTF-8 only.
+            AddressAttribute::Other(other) if other.kind() == IFA_LABEL => {
+                let mut value = vec![0; other.value_len()];
+                other.emit_value(&mut value);
+                let label = Attribute { kind: IFA_LABEL, value: &value };
+                Some(label.text().into_owned().into())
+            }
+            _ => None,
+        })
+    }
+
+    /// The broadcast address of an IPv4 network.
+    #[must_use]
+    pub fn broadcast(&self) -> Option<Ipv4Addr> {
+        self.find(|attribute| match attribute {
+            AddressAttribute::Broadcast(broadcast) => Some(*broadcast),
+            _ => None,
+        })
+    }
+
+    /// How long the address remained valid when the kernel sent the message; `None` for an address that does not expire.
+    #[must_use]
+    pub fn valid_lifetime(&self) -> Option<Duration> {
+        self.lifetime(|info| info.ifa_valid)
+    }
+
+    /// How long the address remained preferred for new connections when the kernel sent the message; `None` for an
+    /// address that does not expire. Zero for a deprecated address.
+    #[must_use]
+    pub fn preferred_lifetime(&self) -> Option<Duration> {
+        self.lifetime(|info| info.ifa_preferred)
+    }
+
+    /// The whole message.
+    #[must_use]
+    pub fn message(&self) -> &AddressMessage {
+        &self.message
+    }
+
+    fn lifetime(&self, seconds: impl Fn(&CacheInfo) -> u32) -> Option<Duration> {
+        let seconds = self.find(|attribute| match attribute {
+            AddressAttribute::CacheInfo(info) => Some(seconds(info)),
+            _ => None,
+        })?;
+        // The kernel's `INFINITY_LIFE_TIME`.
+        (seconds != u32::MAX).then(|| Duration::from_secs(seconds.into()))
+    }
+
+    fn find<'a, T>(&'a self, find: impl Fn(&'a AddressAttribute) -> Option<T>) -> Option<T> {
+        self.message.attributes.iter().find_map(find)
+    }
+}
+
+/// For a message that the program received by other means.
+impl TryFrom<AddressMessage> for Address {
+    type Error = DecodeError;
+
+    fn try_from(message: AddressMessage) -> Result<Self, DecodeError> {
+        let find = |find: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(find);
+        let local = find(|attribute| match attribute {
+            AddressAttribute::Local(ip) => Some(*ip),
+            _ => None,
+        });
+        let address = find(|attribute| match attribute {
+            AddressAttribute::Address(ip) => Some(*ip),
+            _ => None,
+        });
+        let ifindex = IfIndex::new(message.header.index).ok_or(DecodeError::new("an address has interface index 0"))?;
+        let ip = local.or(address).ok_or(DecodeError::new("an address message has no IP address"))?;
+        Ok(Self { ifindex, ip, peer: address.filter(|address| *address != ip), message })
+    }
+}
+
+/// Like `ip address`: `192.0.2.1/24`, or `192.0.2.1 peer 192.0.2.2/32`.
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (ip, prefix_len) = (self.ip, self.prefix_len());
+        match self.peer {
+            Some(peer) => write!(f, "{ip} peer {peer}/{prefix_len}"),
+            None => write!(f, "{ip}/{prefix_len}"),
+        }
+    }
+}
+
+/// Selects the addresses that [`RtnlSocket::addresses`] lists; all by default.
 ///
 /// # Examples
 ///
@@ -21,18 +205,18 @@ pub struct AddressFilter {
 }
 
 impl AddressFilter {
-    /// All addresses.
+    /// Selects all addresses.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only those of this link.
+    /// Selects the addresses of this link.
     pub fn link(mut self, link: IfIndex) -> Self {
         self.link = Some(link);
         self
     }
 
-    /// Only those of this family: [`AddressFamily::Inet`] or [`AddressFamily::Inet6`].
+    /// Selects the addresses of this family: [`AddressFamily::Inet`] or [`AddressFamily::Inet6`].
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.family = Some(family);
         self
@@ -46,25 +230,27 @@ impl AddressFilter {
     }
 
     fn matches(&self, address: &AddressMessage) -> bool {
-        self.link.is_none_or(|link| address.header.index == link.get())
+        // For all families, the kernel also sends the addresses of protocols other than IP.
+        matches!(address.header.family, AddressFamily::Inet | AddressFamily::Inet6)
+            && self.link.is_none_or(|link| address.header.index == link.get())
             && self.family.is_none_or(|family| address.header.family == family)
     }
 }
 
 impl RtnlSocket {
-    /// Lists the addresses of the namespace's links. The kernel filters where it can; what it sends is checked again.
+    /// Lists the IPv4 and IPv6 addresses of the namespace's links.
+    ///
+    /// The kernel filters what it can; the rest is filtered here.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link does not exist.
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the others of
-    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    /// - [`Error::NoSuchDevice`] if the filter's link does not exist.
+    /// - [`Error::Interrupted`] and the other errors of [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
     /// use libteam::netlink_packet_route::AddressFamily;
-    /// use libteam::netlink_packet_route::address::AddressAttribute;
     /// use libteam::{AddressFilter, RtnlSocket};
     ///
     /// # enter_namespace();
@@ -72,8 +258,7 @@ impl RtnlSocket {
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
     /// let addresses = rtnl.addresses(&AddressFilter::new().link(lo).family(AddressFamily::Inet))?;
     /// let [loopback] = addresses.items() else { panic!("one address: {addresses:?}") };
-    /// assert_eq!(loopback.header.prefix_len, 8);
-    /// assert!(loopback.attributes.contains(&AddressAttribute::Local([127, 0, 0, 1].into())));
+    /// assert_eq!(loopback.to_string(), "127.0.0.1/8");
     /// # fn enter_namespace() {
     /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
     /// #     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
@@ -86,10 +271,192 @@ impl RtnlSocket {
     ///
     /// `RTM_GETADDR`, rtnetlink(7).
     #[doc(alias = "RTM_GETADDR")]
-    pub fn addresses(&mut self, filter: &AddressFilter) -> Result<Dump<AddressMessage>> {
+    pub fn addresses(&mut self, filter: &AddressFilter) -> Result<Dump<Address>> {
         let op = "listing the addresses";
-        let question = Question { op, request: filter.request(), answer: RTM_NEWADDR };
-        let answer = self.list(question, |address, _| filter.matches(address));
-        self.name_missing(answer, op, filter.link)
+        let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWADDR };
+        let reply = self.list(request, |address, _| filter.matches(address));
+        let reply = reply.and_then(|dump| dump.try_map(Address::try_from).map_err(Failure::from));
+        self.check_links_exist(reply, op, filter.link)
+    }
+
+    /// Adds an IPv4 or IPv6 address to a link.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidSetting`] for 0.0.0.0; nothing is sent.
+    /// - [`Error::Kernel`]: [`Exists`](ErrorKind::Exists) if the link has the address; [`NotFound`](ErrorKind::NotFound)
+    ///   if the link does not exist; [`Invalid`](ErrorKind::Invalid) for a prefix that is longer than the address, or an
+    ///   address that a link cannot have; [`NotPermitted`](ErrorKind::NotPermitted) if IPv6 is disabled on the link.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let dummy = rtnl.create_link(&NewLink::dummy("d0").up())?;
+    /// rtnl.add_address(dummy, "192.0.2.1".parse()?, 24)?;
+    /// rtnl.add_address(dummy, "2001:db8::1".parse()?, 64)?;
+    ///
+    /// let error = rtnl.add_address(dummy, "192.0.2.1".parse()?, 24).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Exists);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_NEWADDR` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7).
+    pub fn add_address(&mut self, ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> Result<()> {
+        if address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+            // The kernel would ignore the request and report success.
+            let (setting, value) = ("an address", format!("{address}/{prefix_len}"));
+            return Err(Error::InvalidSetting { setting, value, reason: "no link can have this address" });
+        }
+        let message = RouteNetlinkMessage::NewAddress(message(ifindex, address, prefix_len));
+        let result = self.socket.execute(message, NLM_F_CREATE | NLM_F_EXCL);
+        let link = self.describe_link(&result, ifindex);
+        result.during(|| format!("adding address {address}/{prefix_len} to {link}"))
+    }
+
+    /// Deletes an address of a link.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Kernel`]: [`NotFound`](ErrorKind::NotFound) if the link does not exist, or does not have the address
+    ///   with this prefix.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let dummy = rtnl.create_link(&NewLink::dummy("d0"))?;
+    /// let address = "192.0.2.1".parse()?;
+    /// rtnl.add_address(dummy, address, 24)?;
+    /// rtnl.delete_address(dummy, address, 24)?;
+    /// assert_eq!(rtnl.delete_address(dummy, address, 24).unwrap_err().kind(), ErrorKind::NotFound);
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_DELADDR`, rtnetlink(7).
+    pub fn delete_address(&mut self, ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> Result<()> {
+        let message = RouteNetlinkMessage::DelAddress(message(ifindex, address, prefix_len));
+        let result = self.socket.execute(message, 0);
+        let link = self.describe_link(&result, ifindex);
+        let result = result.during(|| format!("deleting address {address}/{prefix_len} of {link}"));
+        result.map_err(absent_is_not_found)
+    }
+}
+
+fn message(ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.index = ifindex.get();
+    message.header.prefix_len = prefix_len;
+    message.attributes.push(AddressAttribute::Address(address));
+    match address {
+        IpAddr::V4(v4) => {
+            message.header.family = AddressFamily::Inet;
+            // The kernel determines the scope of an IPv6 address by itself.
+            message.header.scope = if v4.is_loopback() { AddressScope::Host } else { AddressScope::Universe };
+            message.attributes.push(AddressAttribute::Local(address));
+        }
+        IpAddr::V6(_) => message.header.family = AddressFamily::Inet6,
+    }
+    message
+}
+
+/// Maps the kernel's `EADDRNOTAVAIL`, its error for deleting an address that the link does not have.
+fn absent_is_not_found(error: Error) -> Error {
+    match error {
+        Error::Kernel { op, message, offset, source, .. }
+            if source.raw_os_error() == Some(Errno::EADDRNOTAVAIL as i32) =>
+        {
+            Error::Kernel { op, kind: ErrorKind::NotFound, message, offset, source }
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::address::AddressHeaderFlags;
+
+    use super::*;
+
+    fn address(attributes: Vec<AddressAttribute>) -> Result<Address, DecodeError> {
+        let mut message = AddressMessage::default();
+        (message.header.index, message.header.prefix_len) = (3, 24);
+        message.header.flags = AddressHeaderFlags::Permanent;
+        message.attributes = attributes;
+        Address::try_from(message)
+    }
+
+    fn local(ip: &str) -> AddressAttribute {
+        AddressAttribute::Local(ip.parse().unwrap())
+    }
+
+    fn far(ip: &str) -> AddressAttribute {
+        AddressAttribute::Address(ip.parse().unwrap())
+    }
+
+    #[test]
+    fn own_address_is_local_or_else_the_only_one() {
+        for (attributes, ip, peer) in [
+            (vec![far("192.0.2.1"), local("192.0.2.1")], "192.0.2.1", None),
+            (vec![far("192.0.2.2"), local("192.0.2.1")], "192.0.2.1", Some("192.0.2.2")),
+            (vec![local("192.0.2.1"), far("192.0.2.2")], "192.0.2.1", Some("192.0.2.2")),
+            (vec![local("192.0.2.1")], "192.0.2.1", None),
+            (vec![far("2001:db8::1")], "2001:db8::1", None),
+            (vec![far("2001:db8::2"), local("2001:db8::1")], "2001:db8::1", Some("2001:db8::2")),
+        ] {
+            let address = address(attributes).unwrap();
+            let expected = (ip.parse().unwrap(), peer.map(|peer: &str| peer.parse().unwrap()));
+            assert_eq!((address.ip(), address.peer()), expected, "{address:?}");
+        }
+    }
+
+    #[test]
+    fn display_is_that_of_ip() {
+        assert_eq!(address(vec![local("192.0.2.1")]).unwrap().to_string(), "192.0.2.1/24");
+        let both = address(vec![local("192.0.2.1"), far("192.0.2.2")]).unwrap();
+        assert_eq!(both.to_string(), "192.0.2.1 peer 192.0.2.2/24");
+    }
+
+    #[test]
+    fn all_flags_are_preferred_to_the_first_eight() {
+        let few = address(vec![local("192.0.2.1")]).unwrap();
+        assert_eq!(few.flags(), AddressFlags::Permanent);
+        let all = AddressFlags::Permanent | AddressFlags::Noprefixroute;
+        let many = address(vec![local("192.0.2.1"), AddressAttribute::Flags(all)]).unwrap();
+        assert_eq!(many.flags(), all);
+    }
+
+    #[test]
+    fn infinite_lifetime_is_none() {
+        let with = |valid, preferred| {
+            let mut info = CacheInfo::default();
+            (info.ifa_valid, info.ifa_preferred) = (valid, preferred);
+            let address = address(vec![local("192.0.2.1"), AddressAttribute::CacheInfo(info)]).unwrap();
+            (address.valid_lifetime(), address.preferred_lifetime())
+        };
+        assert_eq!(with(u32::MAX, u32::MAX), (None, None));
+        assert_eq!(with(u32::MAX - 1, 0), (Some(Duration::from_secs(0xffff_fffe)), Some(Duration::ZERO)));
+    }
+
+    #[test]
+    fn message_without_address_or_link_is_rejected() {
+        address(vec![]).unwrap_err();
+        let mut message = address(vec![local("192.0.2.1")]).unwrap().message().clone();
+        message.header.index = 0;
+        Address::try_from(message).unwrap_err();
     }
 }

@@ -1,46 +1,42 @@
-//! The synchronous rtnetlink connection: what a handle uses for its own links, and what a daemon needs beside a team.
+//! The synchronous rtnetlink socket, which team handles use too.
 
 mod address;
-mod commands;
+mod dump;
 mod link;
-mod list;
 mod neighbour;
-mod record;
 mod route;
 mod rule;
-mod traffic_control;
+mod tc;
 
 use std::fmt;
 use std::os::fd::AsFd;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::protocols::NETLINK_ROUTE;
 
-pub use self::address::AddressFilter;
-pub use self::commands::{LinkSettings, NewLink};
-pub(crate) use self::commands::{Snapshot, Step};
-pub use self::link::LinkFilter;
-pub(crate) use self::link::LinkPart;
-pub use self::neighbour::NeighbourFilter;
-pub use self::record::LinkRecord;
-pub use self::route::RouteFilter;
+pub use self::address::{Address, AddressFilter};
+pub use self::link::{LinkFilter, LinkInfo, LinkSettings, LinkStatistics, NewLink};
+pub(crate) use self::link::{LinkPart, Step};
+pub use self::neighbour::{Neighbour, NeighbourFilter};
+pub use self::route::{NextHop, Route, RouteFilter};
 pub use self::rule::RuleFilter;
-pub use self::traffic_control::TrafficFilter;
+pub use self::tc::TcSelector;
 use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::packet;
 use crate::netlink::dump::Dump;
 use crate::netlink::error::During;
+use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{Request, RequestSocket};
 
-/// rtnetlink's messages come in fours: to make something new, to delete it, to get it, to set it.
-const KINDS: u16 = 4;
-const KIND_GET: u16 = 2;
+/// rtnetlink numbers its message types in groups of four: `NEW`, `DEL`, `GET`, `SET`.
+const OPERATIONS: u16 = 4;
+const GET: u16 = 2;
 
-/// A synchronous connection for links, addresses, routes, neighbours and whatever else rtnetlink knows.
+/// A synchronous socket for links, addresses, routes, neighbours and the other objects of rtnetlink.
 ///
-/// It has one socket, in the network namespace where it was opened, wherever its user goes. Messages are those of
-/// [`netlink_packet_route`]. See [`NetlinkConnection`] for what holds for each request.
+/// The socket belongs to the network namespace in which it was opened, also if the thread that uses it enters another
+/// one. Its messages are those of [`netlink_packet_route`]. [`NetlinkConnection`](crate::NetlinkConnection) documents
+/// the timeouts and errors that all requests have in common.
 ///
 /// # Examples
 ///
@@ -55,7 +51,9 @@ const KIND_GET: u16 = 2;
 ///
 /// for link in rtnl.links(&LinkFilter::new().kind("dummy"))? {
 ///     let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex()))?;
-///     println!("{} has {} addresses", link.name(), addresses.items().len());
+///     for address in &addresses {
+///         println!("{} has the address {address}", link.name());
+///     }
 /// }
 /// rtnl.delete_link(eth1)?;
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
@@ -70,11 +68,11 @@ pub struct RtnlSocket {
 }
 
 impl RtnlSocket {
-    /// Opens an rtnetlink connection with the default settings.
+    /// Opens an rtnetlink socket in the calling thread's network namespace, with the default settings.
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::rtnl`].
+    /// Like [`SocketBuilder::rtnl`].
     ///
     /// # Examples
     ///
@@ -87,11 +85,11 @@ impl RtnlSocket {
         SocketBuilder::new().rtnl()
     }
 
-    /// Opens an rtnetlink connection in another network namespace: see [`SocketBuilder::in_namespace`].
+    /// Opens an rtnetlink socket in another network namespace: see [`SocketBuilder::in_namespace`].
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::in_namespace`] and [`SocketBuilder::rtnl`].
+    /// Like [`SocketBuilder::in_namespace`] and [`SocketBuilder::rtnl`].
     ///
     /// # Examples
     ///
@@ -101,7 +99,7 @@ impl RtnlSocket {
     /// use libteam::{ErrorKind, NewLink, RtnlSocket};
     ///
     /// # enter_namespace();
-    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::in_namespace(&there)?;
@@ -124,18 +122,19 @@ impl RtnlSocket {
         Self { socket }
     }
 
-    /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
+    /// Sends one request, waits for its acknowledgement, and returns the messages that preceded it.
     ///
-    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. Nothing of the request is changed. An attribute of an answer
-    /// that netlink-packet-route cannot read is in it as bytes (`Other`).
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. The request is sent unchanged. An attribute of the reply that
+    /// netlink-packet-route cannot decode is returned as bytes (`Other`).
     ///
     /// # Errors
     ///
-    /// As [`NetlinkConnection::request`]. A question (`RTM_GET…`) of which the answer does not fit is asked again.
+    /// Like [`NetlinkConnection::request`](crate::NetlinkConnection::request). A query (`RTM_GET…`) whose reply does not
+    /// fit the receive buffer is repeated.
     ///
     /// # Examples
     ///
-    /// Which way a packet would go:
+    /// The route of a packet:
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -146,14 +145,14 @@ impl RtnlSocket {
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
-    /// let mut question = RouteMessage::default();
-    /// question.header.address_family = AddressFamily::Inet;
-    /// question.header.destination_prefix_length = 32;
+    /// let mut query = RouteMessage::default();
+    /// query.header.address_family = AddressFamily::Inet;
+    /// query.header.destination_prefix_length = 32;
     /// let destination = RouteAddress::Inet(Ipv4Addr::LOCALHOST);
-    /// question.attributes.push(RouteAttribute::Destination(destination));
-    /// let answer = rtnl.request(RouteNetlinkMessage::GetRoute(question), 0)?;
-    /// let [RouteNetlinkMessage::NewRoute(route)] = &answer[..] else { panic!("one route: {answer:?}") };
-    /// assert!(route.attributes.contains(&RouteAttribute::Oif(1)), "by lo");
+    /// query.attributes.push(RouteAttribute::Destination(destination));
+    /// let reply = rtnl.request(RouteNetlinkMessage::GetRoute(query), 0)?;
+    /// let [RouteNetlinkMessage::NewRoute(route)] = &reply[..] else { panic!("one route: {reply:?}") };
+    /// assert!(route.attributes.contains(&RouteAttribute::Oif(1)), "the output link is lo");
     /// # fn enter_namespace() {
     /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
     /// #     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
@@ -167,20 +166,22 @@ impl RtnlSocket {
     /// `NLM_F_ACK`, netlink(7).
     pub fn request(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>> {
         let op = format!("netlink request {}", request.message_type());
-        let request = match request.message_type() % KINDS {
-            KIND_GET => Request::query(request, flags),
+        let request = match request.message_type() % OPERATIONS {
+            GET => Request::query(request, flags),
             _ => Request::command(request, flags),
         };
         let replies = self.socket.collect(request, |frame| packet::read_any(frame).map(Some));
         Ok(replies.during(|| op)?.items)
     }
 
-    /// Asks for any dump. The kernel checks the request strictly where it can (`NETLINK_GET_STRICT_CHK`): what it would
-    /// not filter by, it refuses. What it sends is returned whole, whatever the request names.
+    /// Requests a dump of any type, and returns all that the kernel sends.
+    ///
+    /// Since Linux 5.0 the kernel checks dump requests strictly (`NETLINK_GET_STRICT_CHK`), and rejects filters that it
+    /// does not support. The methods for one type of object also filter here, and return values instead of messages.
     ///
     /// # Errors
     ///
-    /// As [`NetlinkConnection::dump`].
+    /// Like [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
@@ -215,11 +216,11 @@ impl fmt::Debug for RtnlSocket {
 }
 
 impl SocketBuilder {
-    /// Opens an rtnetlink connection.
+    /// Opens an rtnetlink socket.
     ///
     /// # Errors
     ///
-    /// As [`connection`](Self::connection).
+    /// Like [`connection`](Self::connection).
     ///
     /// # Examples
     ///
@@ -240,7 +241,7 @@ impl SocketBuilder {
     ///
     /// `NETLINK_ROUTE`, netlink(7).
     pub fn rtnl(&self) -> Result<RtnlSocket> {
-        self.connect(NETLINK_ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::from_socket)
+        self.connect(Protocol::ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::from_socket)
     }
 }
 

@@ -1,17 +1,161 @@
-use std::collections::HashSet;
+//! Neighbours: their values, and listing them.
 
-use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage};
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::RtnlSocket;
-use super::link::LinkFilter;
-use super::list::Question;
+use super::dump::DumpRequest;
+use super::{LinkFilter, RtnlSocket};
 use crate::error::Result;
+use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::RTM_NEWNEIGH;
 use crate::netlink::dump::Dump;
 
-/// Which neighbours to list; by default those of all links, but neither proxy entries nor those of bridges.
+/// One entry of a neighbour table: the hardware address of a network address on a link.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::netlink_packet_route::neighbour::NeighbourState;
+/// use libteam::{NeighbourFilter, RtnlSocket};
+///
+/// # enter_namespace();
+/// let mut rtnl = RtnlSocket::new()?;
+/// let neighbours = rtnl.neighbours(&NeighbourFilter::new())?;
+/// let address = Some("192.0.2.9".parse()?);
+/// let neighbour = neighbours.items().iter().find(|it| it.destination() == address).expect("it was added");
+/// assert_eq!(neighbour.hwaddr(), Some("02:00:00:00:00:09".parse()?));
+/// assert_eq!(neighbour.ifindex(), Some(rtnl.link_by_name("d0")?.ifindex()));
+/// assert_eq!(neighbour.state(), NeighbourState::Permanent);
+/// # fn enter_namespace() {
+/// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
+/// #     let commands = [
+/// #         "link add d0 up type dummy",
+/// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent",
+/// #     ];
+/// #     for words in commands {
+/// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
+/// #         assert!(status.expect("iproute2").success());
+/// #     }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Source
+///
+/// `RTM_NEWNEIGH` with `struct ndmsg`, rtnetlink(7), and its attributes, `linux/neighbour.h`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    message: NeighbourMessage,
+}
+
+impl Neighbour {
+    /// The address family; [`AddressFamily::Bridge`] for an entry of a bridge's forwarding table.
+    #[must_use]
+    pub fn family(&self) -> AddressFamily {
+        self.message.header.family
+    }
+
+    /// The index of the link; `None` for a proxy entry that is valid on all links.
+    #[must_use]
+    pub fn ifindex(&self) -> Option<IfIndex> {
+        IfIndex::new(self.message.header.ifindex)
+    }
+
+    /// The network address of the neighbour. An entry of a bridge's forwarding table has none; for that of a VXLAN link
+    /// it is the address of the remote end. For IPv4 on a loopback or point-to-point link the kernel has one entry, for
+    /// 0.0.0.0.
+    #[doc(alias = "NDA_DST")]
+    #[must_use]
+    pub fn destination(&self) -> Option<IpAddr> {
+        self.find(|attribute| match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => Some((*ip).into()),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => Some((*ip).into()),
+            // netlink-packet-route decodes the addresses of IP neighbours only.
+            NeighbourAttribute::Destination(NeighbourAddress::Other(bytes)) => ip_of(bytes),
+            _ => None,
+        })
+    }
+
+    /// The hardware address; `None` while it is being resolved, or if its resolution failed.
+    #[doc(alias = "NDA_LLADDR")]
+    #[must_use]
+    pub fn hwaddr(&self) -> Option<HwAddr> {
+        self.find(|attribute| match attribute {
+            NeighbourAttribute::LinkLayerAddress(bytes) if !bytes.is_empty() => HwAddr::new(bytes),
+            _ => None,
+        })
+    }
+
+    /// The state of the entry, e.g. `Reachable` or `Permanent`.
+    #[doc(alias = "NUD")]
+    #[must_use]
+    pub fn state(&self) -> NeighbourState {
+        self.message.header.state
+    }
+
+    /// The flags, e.g. whether the neighbour is a router.
+    #[must_use]
+    pub fn flags(&self) -> NeighbourFlags {
+        self.message.header.flags
+    }
+
+    /// Whether this is a proxy entry: an address for which this machine answers.
+    #[must_use]
+    pub fn is_proxy(&self) -> bool {
+        self.flags().contains(NeighbourFlags::Proxy)
+    }
+
+    /// The master of the link, which entries of a bridge's forwarding table have.
+    #[doc(alias = "NDA_MASTER")]
+    #[must_use]
+    pub fn master(&self) -> Option<IfIndex> {
+        self.find(|attribute| match attribute {
+            NeighbourAttribute::Controller(master) => IfIndex::new(*master),
+            _ => None,
+        })
+    }
+
+    /// The VLAN of an entry of a bridge's forwarding table.
+    #[doc(alias = "NDA_VLAN")]
+    #[must_use]
+    pub fn vlan(&self) -> Option<u16> {
+        self.find(|attribute| match attribute {
+            NeighbourAttribute::Vlan(vlan) => Some(*vlan),
+            _ => None,
+        })
+    }
+
+    /// The whole message.
+    #[must_use]
+    pub fn message(&self) -> &NeighbourMessage {
+        &self.message
+    }
+
+    fn find<T>(&self, find: impl Fn(&NeighbourAttribute) -> Option<T>) -> Option<T> {
+        self.message.attributes.iter().find_map(find)
+    }
+}
+
+/// For a message that the program received by other means.
+impl From<NeighbourMessage> for Neighbour {
+    fn from(message: NeighbourMessage) -> Self {
+        Self { message }
+    }
+}
+
+fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+}
+
+/// Selects the neighbours that [`RtnlSocket::neighbours`] lists; by default those of all links, without proxy entries
+/// and without the forwarding tables of bridges.
 ///
 /// # Examples
 ///
@@ -26,31 +170,31 @@ pub struct NeighbourFilter {
 }
 
 impl NeighbourFilter {
-    /// All neighbours.
+    /// Selects all neighbours.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only those of this link.
+    /// Selects the neighbours of this link.
     pub fn link(mut self, link: IfIndex) -> Self {
         self.link = Some(link);
         self
     }
 
-    /// Only those of links that are ports of this master; of a bridge's family its own too.
+    /// Selects the neighbours of the ports of this master. With [`AddressFamily::Bridge`], also those of the master.
     pub fn master(mut self, master: IfIndex) -> Self {
         self.master = Some(master);
         self
     }
 
-    /// Only those of this family: [`AddressFamily::Inet`], [`AddressFamily::Inet6`], or [`AddressFamily::Bridge`] for
-    /// the hardware addresses that bridges and their like forward to.
+    /// Selects the neighbours of this family: [`AddressFamily::Inet`], [`AddressFamily::Inet6`], or
+    /// [`AddressFamily::Bridge`] for the forwarding tables of bridges and similar links.
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// Proxy entries instead: the addresses that this machine answers for.
+    /// Selects proxy entries, the addresses for which this machine answers, instead of neighbours.
     pub fn proxies(mut self) -> Self {
         self.proxies = true;
         self
@@ -78,36 +222,35 @@ impl NeighbourFilter {
 }
 
 impl RtnlSocket {
-    /// Lists the neighbours: which hardware address stands for which network address. The kernel filters where it can;
-    /// what it sends is checked again.
+    /// Lists the neighbours: network addresses with their hardware addresses.
     ///
-    /// A neighbour does not tell its link's master. With a filter by master the master's ports are asked for first; the
-    /// result is consistent only if both answers are.
+    /// The kernel filters what it can; the rest is filtered here. The message of a neighbour lacks the master of its
+    /// link: to filter by master, the ports of the master are requested first, and the result is consistent only if both
+    /// dumps are.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link or master does not exist.
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the others of
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
     ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
     /// use libteam::netlink_packet_route::AddressFamily;
-    /// use libteam::netlink_packet_route::neighbour::NeighbourState;
     /// use libteam::{NeighbourFilter, RtnlSocket};
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
-    /// let lo = rtnl.link_by_name("lo")?.ifindex();
-    /// let neighbours = rtnl.neighbours(&NeighbourFilter::new().link(lo).family(AddressFamily::Inet))?;
-    /// let [neighbour] = neighbours.items() else { panic!("one: {neighbours:?}") };
-    /// assert_eq!(neighbour.header.state, NeighbourState::Permanent);
+    /// let d0 = rtnl.link_by_name("d0")?.ifindex();
+    /// let neighbours = rtnl.neighbours(&NeighbourFilter::new().link(d0).family(AddressFamily::Inet))?;
+    /// let [neighbour] = neighbours.items() else { panic!("one neighbour: {neighbours:?}") };
+    /// assert_eq!(neighbour.destination(), Some([192, 0, 2, 9].into()));
     /// # fn enter_namespace() {
     /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
     /// #     let commands = [
-    /// #         "link set lo up",
-    /// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev lo nud permanent",
+    /// #         "link add d0 up type dummy",
+    /// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent",
     /// #     ];
     /// #     for words in commands {
     /// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
@@ -121,7 +264,7 @@ impl RtnlSocket {
     ///
     /// `RTM_GETNEIGH`, rtnetlink(7).
     #[doc(alias = "RTM_GETNEIGH")]
-    pub fn neighbours(&mut self, filter: &NeighbourFilter) -> Result<Dump<NeighbourMessage>> {
+    pub fn neighbours(&mut self, filter: &NeighbourFilter) -> Result<Dump<Neighbour>> {
         let op = "listing the neighbours";
         let ports = filter.master.map(|master| self.links(&LinkFilter::new().master(master))).transpose()?;
         let mut port_numbers: HashSet<u32> =
@@ -129,11 +272,59 @@ impl RtnlSocket {
         if filter.family == Some(AddressFamily::Bridge) {
             port_numbers.extend(filter.master.map(IfIndex::get));
         }
-        let question = Question { op, request: filter.request(), answer: RTM_NEWNEIGH };
-        let mut answer = self.list(question, |neighbour, _| filter.matches(neighbour, &port_numbers));
-        if let (Ok(neighbours), Some(ports)) = (&mut answer, &ports) {
-            neighbours.join(ports);
+        let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWNEIGH };
+        let mut reply = self.list(request, |neighbour, _| filter.matches(neighbour, &port_numbers));
+        if let (Ok(neighbours), Some(ports)) = (&mut reply, &ports) {
+            neighbours.merge_status(ports);
         }
-        self.name_missing(answer, op, filter.link.into_iter().chain(filter.master))
+        let reply = reply.map(|neighbours| neighbours.map(Neighbour::from));
+        self.check_links_exist(reply, op, filter.link.into_iter().chain(filter.master))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn neighbour(link: u32, attributes: Vec<NeighbourAttribute>) -> Neighbour {
+        let mut message = NeighbourMessage::default();
+        (message.header.ifindex, message.attributes) = (link, attributes);
+        message.into()
+    }
+
+    #[test]
+    fn accessors_read_their_attributes() {
+        let full = neighbour(
+            3,
+            vec![
+                NeighbourAttribute::Destination(NeighbourAddress::Inet6("2001:db8::1".parse().unwrap())),
+                NeighbourAttribute::LinkLayerAddress(vec![2, 0, 0, 0, 0, 9]),
+                NeighbourAttribute::Controller(7),
+                NeighbourAttribute::Vlan(5),
+            ],
+        );
+        assert_eq!(full.destination(), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!((full.ifindex(), full.hwaddr()), (IfIndex::new(3), HwAddr::new(&[2, 0, 0, 0, 0, 9])));
+        assert_eq!((full.master(), full.vlan(), full.is_proxy()), (IfIndex::new(7), Some(5), false));
+        let empty = neighbour(0, vec![]);
+        assert_eq!((empty.ifindex(), empty.destination(), empty.hwaddr()), (None, None, None));
+        assert_eq!((empty.master(), empty.vlan()), (None, None));
+    }
+
+    #[test]
+    fn destination_of_a_bridge_entry_is_told_by_its_length() {
+        let with = |bytes: &[u8]| {
+            neighbour(3, vec![NeighbourAttribute::Destination(NeighbourAddress::Other(bytes.to_vec()))]).destination()
+        };
+        assert_eq!(with(&[192, 0, 2, 7]), Some([192, 0, 2, 7].into()));
+        assert_eq!(with(&[0; 16]), Some("::".parse().unwrap()));
+        assert_eq!((with(&[]), with(&[1; 5])), (None, None));
+    }
+
+    #[test]
+    fn invalid_hardware_addresses_are_absent() {
+        for bytes in [vec![], vec![1; 33]] {
+            assert_eq!(neighbour(3, vec![NeighbourAttribute::LinkLayerAddress(bytes)]).hwaddr(), None);
+        }
     }
 }

@@ -1,18 +1,259 @@
+//! Routes: their values, and listing them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use netlink_packet_core::NLM_F_DUMP_FILTERED;
-use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage, RouteProtocol};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteProtocol, RouteScope, RouteType,
+    RouteVia,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 
 use super::RtnlSocket;
-use super::list::Question;
+use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::packet::RTM_NEWROUTE;
 use crate::netlink::dump::Dump;
-use crate::netlink::error::Failure;
 
-/// Which routes to list; by default those of all families and tables.
+/// One route of one routing table.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::netlink_packet_route::AddressFamily;
+/// use libteam::netlink_packet_route::route::RouteProtocol;
+/// use libteam::{RouteFilter, RtnlSocket};
+///
+/// # enter_namespace();
+/// let mut rtnl = RtnlSocket::new()?;
+/// let routes = rtnl.routes(&RouteFilter::new().family(AddressFamily::Inet).table(254))?;
+/// let default = routes.items().iter().find(|route| route.is_default()).expect("a default route");
+/// assert_eq!(default.gateway(), Some("192.0.2.2".parse()?));
+/// assert_eq!(default.out_link(), Some(rtnl.link_by_name("d0")?.ifindex()));
+/// assert_eq!((default.table(), default.protocol()), (254, RouteProtocol::Boot));
+///
+/// let connected = routes.items().iter().find(|route| !route.is_default()).expect("the route of the address");
+/// assert_eq!((connected.destination(), connected.prefix_len()), (Some("192.0.2.0".parse()?), 24));
+/// # fn enter_namespace() {
+/// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
+/// #     let commands = [
+/// #         "link add d0 type dummy",
+/// #         "addr add 192.0.2.1/24 dev d0",
+/// #         "link set d0 up",
+/// #         "route add default via 192.0.2.2",
+/// #     ];
+/// #     for words in commands {
+/// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
+/// #         assert!(status.expect("iproute2").success());
+/// #     }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Source
+///
+/// `RTM_NEWROUTE` with `struct rtmsg`, rtnetlink(7), and its attributes, `linux/rtnetlink.h`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    message: RouteMessage,
+}
+
+impl Route {
+    /// The address family.
+    #[must_use]
+    pub fn family(&self) -> AddressFamily {
+        self.message.header.address_family
+    }
+
+    /// The address of the destination network or host; the unspecified address for a default route.
+    ///
+    /// `None` for a route of a family other than IPv4 and IPv6, e.g. an MPLS label.
+    #[doc(alias = "RTA_DST")]
+    #[must_use]
+    pub fn destination(&self) -> Option<IpAddr> {
+        let unspecified = match self.family() {
+            AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            _ => return None,
+        };
+        let destination = self.find(|attribute| match attribute {
+            RouteAttribute::Destination(destination) => Some(ip_of(destination)),
+            _ => None,
+        });
+        destination.unwrap_or(Some(unspecified))
+    }
+
+    /// The length of the destination's prefix in bits; 0 for a default route.
+    #[must_use]
+    pub fn prefix_len(&self) -> u8 {
+        self.message.header.destination_prefix_length
+    }
+
+    /// Whether this is a default route: one whose destination matches every address of the family.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.prefix_len() == 0 && self.destination().is_some()
+    }
+
+    /// The gateway; `None` for a directly connected destination, and for a route with several
+    /// [next hops](Self::next_hops). The gateway of an IPv4 route may be an IPv6 address.
+    #[doc(alias = "RTA_GATEWAY")]
+    #[doc(alias = "RTA_VIA")]
+    #[must_use]
+    pub fn gateway(&self) -> Option<IpAddr> {
+        gateway_of(&self.message.attributes)
+    }
+
+    /// The index of the output link; `None` for a route with several [next hops](Self::next_hops), and for one without
+    /// a link, e.g. an unreachable route.
+    #[doc(alias = "RTA_OIF")]
+    #[must_use]
+    pub fn out_link(&self) -> Option<IfIndex> {
+        self.find(|attribute| match attribute {
+            RouteAttribute::Oif(link) => IfIndex::new(*link),
+            _ => None,
+        })
+    }
+
+    /// The next hops of a multipath route; none for any other route.
+    #[doc(alias = "RTA_MULTIPATH")]
+    pub fn next_hops(&self) -> impl Iterator<Item = NextHop> {
+        multipath(&self.message).iter().map(|hop| NextHop {
+            out_link: IfIndex::new(hop.interface_index),
+            gateway: gateway_of(&hop.attributes),
+            weight: u16::from(hop.hops) + 1,
+        })
+    }
+
+    /// The number of the routing table: 254 is `main`, 255 is `local`.
+    #[doc(alias = "RTA_TABLE")]
+    #[must_use]
+    pub fn table(&self) -> u32 {
+        table_of(&self.message)
+    }
+
+    /// What created the route: [`RouteProtocol::Kernel`], [`RouteProtocol::Static`] and so on.
+    #[must_use]
+    pub fn protocol(&self) -> RouteProtocol {
+        self.message.header.protocol
+    }
+
+    /// The type, e.g. `Unicast`, `Local` or `Unreachable`.
+    #[must_use]
+    pub fn kind(&self) -> RouteType {
+        self.message.header.kind
+    }
+
+    /// The distance to the destination.
+    #[must_use]
+    pub fn scope(&self) -> RouteScope {
+        self.message.header.scope
+    }
+
+    /// The metric: of several routes to a destination, the kernel prefers the one with the lowest metric; 0 if the
+    /// message has none.
+    #[doc(alias = "RTA_PRIORITY")]
+    #[must_use]
+    pub fn metric(&self) -> u32 {
+        let metric = self.find(|attribute| match attribute {
+            RouteAttribute::Priority(metric) => Some(*metric),
+            _ => None,
+        });
+        metric.unwrap_or_default()
+    }
+
+    /// The source address that the kernel prefers for packets to the destination.
+    #[doc(alias = "RTA_PREFSRC")]
+    #[must_use]
+    pub fn preferred_source(&self) -> Option<IpAddr> {
+        self.find(|attribute| match attribute {
+            RouteAttribute::PrefSource(source) => ip_of(source),
+            _ => None,
+        })
+    }
+
+    /// The whole message.
+    #[must_use]
+    pub fn message(&self) -> &RouteMessage {
+        &self.message
+    }
+
+    fn find<T>(&self, find: impl Fn(&RouteAttribute) -> Option<T>) -> Option<T> {
+        self.message.attributes.iter().find_map(find)
+    }
+}
+
+/// For a message that the program received by other means.
+impl From<RouteMessage> for Route {
+    fn from(message: RouteMessage) -> Self {
+        Self { message }
+    }
+}
+
+/// One of several next hops of a route.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::{RouteFilter, RtnlSocket};
+///
+/// # enter_namespace();
+/// let mut rtnl = RtnlSocket::new()?;
+/// let routes = rtnl.routes(&RouteFilter::new().table(254))?;
+/// let multipath = routes.items().iter().find(|route| route.next_hops().count() == 2).expect("such a route");
+/// let gateways: Vec<_> = multipath.next_hops().filter_map(|hop| hop.gateway()).collect();
+/// assert_eq!(gateways, ["192.0.2.2".parse::<std::net::IpAddr>()?, "192.0.2.3".parse()?]);
+/// assert!(multipath.next_hops().all(|hop| hop.weight() == 1 && hop.out_link().is_some()));
+/// # fn enter_namespace() {
+/// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
+/// #     let commands = [
+/// #         "link add d0 type dummy",
+/// #         "addr add 192.0.2.1/24 dev d0",
+/// #         "link set d0 up",
+/// #         "route add 198.51.100.0/24 nexthop via 192.0.2.2 nexthop via 192.0.2.3",
+/// #     ];
+/// #     for words in commands {
+/// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
+/// #         assert!(status.expect("iproute2").success());
+/// #     }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Source
+///
+/// `struct rtnexthop` in `RTA_MULTIPATH`, `linux/rtnetlink.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    out_link: Option<IfIndex>,
+    gateway: Option<IpAddr>,
+    weight: u16,
+}
+
+impl NextHop {
+    /// The index of the output link.
+    #[must_use]
+    pub fn out_link(&self) -> Option<IfIndex> {
+        self.out_link
+    }
+
+    /// The gateway; `None` for a directly connected destination.
+    #[must_use]
+    pub fn gateway(&self) -> Option<IpAddr> {
+        self.gateway
+    }
+
+    /// The weight, 1 to 256: the share of the packets that take this next hop.
+    #[must_use]
+    pub fn weight(&self) -> u16 {
+        self.weight
+    }
+}
+
+/// Selects the routes that [`RtnlSocket::routes`] lists; by default those of all families and tables.
 ///
 /// # Examples
 ///
@@ -27,30 +268,30 @@ pub struct RouteFilter {
 }
 
 impl RouteFilter {
-    /// All routes.
+    /// Selects all routes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only those of this table: 254 is the main one, 255 the local one.
+    /// Selects the routes of this table: 254 is `main`, 255 is `local`.
     pub fn table(mut self, table: u32) -> Self {
         self.table = Some(table);
         self
     }
 
-    /// Only those of this family: [`AddressFamily::Inet`] or [`AddressFamily::Inet6`].
+    /// Selects the routes of this family: [`AddressFamily::Inet`] or [`AddressFamily::Inet6`].
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// Only those that lead out by this link, be it by one of several next hops.
+    /// Selects the routes with this output link, also as that of one of several next hops.
     pub fn out_link(mut self, link: IfIndex) -> Self {
         self.out_link = Some(link);
         self
     }
 
-    /// Only those that this protocol made: [`RouteProtocol::Kernel`], [`RouteProtocol::Static`] and so on.
+    /// Selects the routes of this protocol: [`RouteProtocol::Kernel`], [`RouteProtocol::Static`] and so on.
     pub fn protocol(mut self, protocol: RouteProtocol) -> Self {
         self.protocol = Some(protocol);
         self
@@ -66,27 +307,29 @@ impl RouteFilter {
     }
 
     fn matches(&self, route: &RouteMessage, frame: Frame<'_>) -> bool {
-        // A kernel that checks no request strictly lists what it merely remembers of routes too.
+        // A kernel without strict checking lists the routes of its cache too.
         !route.header.flags.contains(RouteFlags::Cloned)
             && self.family.is_none_or(|family| route.header.address_family == family)
             && self.protocol.is_none_or(|protocol| route.header.protocol == protocol)
             && self.table.is_none_or(|table| table_of(route) == table)
-            && self.out_link.is_none_or(|link| leads_out(route, link).unwrap_or(frame.has(NLM_F_DUMP_FILTERED)))
+            && self.out_link.is_none_or(|link| uses_out_link(route, link).unwrap_or(frame.has(NLM_F_DUMP_FILTERED)))
     }
 }
 
-/// The route's table: the header has room for the first 255 only.
+/// The table of a route. The header has room for numbers up to 255 only.
 fn table_of(route: &RouteMessage) -> u32 {
-    let long = route.attributes.iter().find_map(|attribute| match attribute {
+    let attribute = route.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Table(table) => Some(*table),
         _ => None,
     });
-    long.unwrap_or(route.header.table.into())
+    attribute.unwrap_or(route.header.table.into())
 }
 
-/// Whether the route leads out by a link; `None` for one that names but the number of a next hop, which the kernel can
-/// be told to do (`net.ipv4.nexthop_compat_mode`).
-fn leads_out(route: &RouteMessage, link: IfIndex) -> Option<bool> {
+/// Whether a link is an output link of the route.
+///
+/// `None` for a route that has only the ID of a next-hop object, which is what the kernel sends if
+/// `net.ipv4.nexthop_compat_mode` is 0.
+fn uses_out_link(route: &RouteMessage, link: IfIndex) -> Option<bool> {
     let mut answer = Some(false);
     for attribute in &route.attributes {
         match attribute {
@@ -99,17 +342,44 @@ fn leads_out(route: &RouteMessage, link: IfIndex) -> Option<bool> {
     answer
 }
 
+fn multipath(route: &RouteMessage) -> &[RouteNextHop] {
+    let hops = route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::MultiPath(hops) => Some(hops.as_slice()),
+        _ => None,
+    });
+    hops.unwrap_or_default()
+}
+
+fn gateway_of(attributes: &[RouteAttribute]) -> Option<IpAddr> {
+    attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(gateway) => ip_of(gateway),
+        RouteAttribute::Via(RouteVia::Inet(gateway)) => Some((*gateway).into()),
+        RouteAttribute::Via(RouteVia::Inet6(gateway)) => Some((*gateway).into()),
+        _ => None,
+    })
+}
+
+fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(ip) => Some((*ip).into()),
+        RouteAddress::Inet6(ip) => Some((*ip).into()),
+        _ => None,
+    }
+}
+
 impl RtnlSocket {
-    /// Lists the routes of the namespace. The kernel filters where it can; what it sends is checked again. What the
-    /// kernel has learned about a path and only remembers for a while (`RTM_F_CLONED`) is no route here.
+    /// Lists the routes of the namespace.
     ///
-    /// A table that does not exist has no routes: that is no error. The kernel makes tables when a route needs one, and
-    /// removes none. Of a family that it does not know it either answers with an error or has no routes.
+    /// The kernel filters what it can; the rest is filtered here. Cached routes (`RTM_F_CLONED`), in which the kernel
+    /// remembers e.g. the MTU of a path for some time, are left out.
+    ///
+    /// A table that does not exist has no routes, which is not an error: the kernel creates a table when a route needs
+    /// it, and never removes one. For a family that the kernel does not support, its reply is an error or has no routes.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link does not exist.
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the others of
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
     ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
@@ -122,7 +392,7 @@ impl RtnlSocket {
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let local = rtnl.routes(&RouteFilter::new().family(AddressFamily::Inet).table(255))?;
-    /// assert!(local.items().iter().any(|route| route.header.kind == RouteType::Local));
+    /// assert!(local.items().iter().any(|route| route.kind() == RouteType::Local));
     /// assert!(rtnl.routes(&RouteFilter::new().table(4711))?.items().is_empty());
     /// # fn enter_namespace() {
     /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
@@ -136,18 +406,83 @@ impl RtnlSocket {
     ///
     /// `RTM_GETROUTE`, rtnetlink(7).
     #[doc(alias = "RTM_GETROUTE")]
-    pub fn routes(&mut self, filter: &RouteFilter) -> Result<Dump<RouteMessage>> {
+    pub fn routes(&mut self, filter: &RouteFilter) -> Result<Dump<Route>> {
         let op = "listing the routes";
-        let question = Question { op, request: filter.request(), answer: RTM_NEWROUTE };
-        let answer = match self.list(question, |route, frame| filter.matches(route, frame)) {
-            Err(failure) if filter.table.is_some() && is_no_table(&failure) => Ok(Dump::empty()),
-            answer => answer,
+        let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWROUTE };
+        let reply = match self.list(request, |route, frame| filter.matches(route, frame)) {
+            // The kernel's error for a table that does not exist.
+            Err(failure) if filter.table.is_some() && failure.is(Errno::ENOENT) => Ok(Dump::empty()),
+            reply => reply.map(|routes| routes.map(Route::from)),
         };
-        self.name_missing(answer, op, filter.out_link)
+        self.check_links_exist(reply, op, filter.out_link)
     }
 }
 
-/// Whether the kernel says that there is no such table.
-fn is_no_table(failure: &Failure) -> bool {
-    failure.is(Errno::ENOENT)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(family: AddressFamily, prefix_len: u8, attributes: Vec<RouteAttribute>) -> Route {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family;
+        message.header.destination_prefix_length = prefix_len;
+        message.attributes = attributes;
+        message.into()
+    }
+
+    fn ip(ip: &str) -> IpAddr {
+        ip.parse().unwrap()
+    }
+
+    #[test]
+    fn default_routes_have_the_unspecified_destination() {
+        for (family, any) in [(AddressFamily::Inet, "0.0.0.0"), (AddressFamily::Inet6, "::")] {
+            let route = route(family, 0, vec![]);
+            assert_eq!((route.destination(), route.prefix_len(), route.is_default()), (Some(ip(any)), 0, true));
+        }
+        let network = RouteAttribute::Destination(RouteAddress::from(ip("192.0.2.0")));
+        let network = route(AddressFamily::Inet, 24, vec![network]);
+        assert_eq!((network.destination(), network.is_default()), (Some(ip("192.0.2.0")), false));
+    }
+
+    #[test]
+    fn routes_of_other_families_have_no_destination() {
+        let label = RouteAttribute::Destination(RouteAddress::Other(vec![0; 4]));
+        for attributes in [vec![], vec![label]] {
+            let route = route(AddressFamily::Mpls, 0, attributes);
+            assert_eq!((route.destination(), route.is_default()), (None, false));
+        }
+    }
+
+    #[test]
+    fn gateway_may_be_of_the_other_family() {
+        let via = RouteAttribute::Via(RouteVia::Inet6("2001:db8::9".parse().unwrap()));
+        assert_eq!(route(AddressFamily::Inet, 24, vec![via]).gateway(), Some(ip("2001:db8::9")));
+        let gateway = RouteAttribute::Gateway(RouteAddress::from(ip("192.0.2.1")));
+        assert_eq!(route(AddressFamily::Inet, 24, vec![gateway]).gateway(), Some(ip("192.0.2.1")));
+        assert_eq!(route(AddressFamily::Inet, 24, vec![]).gateway(), None);
+    }
+
+    #[test]
+    fn table_attribute_is_preferred_to_the_header() {
+        let mut message = route(AddressFamily::Inet, 0, vec![]).message().clone();
+        message.header.table = 252;
+        assert_eq!(Route::from(message.clone()).table(), 252);
+        message.attributes.push(RouteAttribute::Table(1000));
+        assert_eq!(Route::from(message).table(), 1000);
+    }
+
+    #[test]
+    fn next_hops_have_weights_from_1_to_256() {
+        let hop = |link, hops| {
+            let mut hop = RouteNextHop::default();
+            (hop.interface_index, hop.hops) = (link, hops);
+            hop
+        };
+        let hops = RouteAttribute::MultiPath(vec![hop(3, 0), hop(0, 255)]);
+        let route = route(AddressFamily::Inet, 24, vec![hops]);
+        let hops: Vec<_> = route.next_hops().map(|hop| (hop.out_link(), hop.gateway(), hop.weight())).collect();
+        assert_eq!(hops, [(IfIndex::new(3), None, 1), (None, None, 256)]);
+        assert_eq!((route.out_link(), route.gateway()), (None, None));
+    }
 }

@@ -1,14 +1,16 @@
+//! Routing rules.
+
 use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::RtnlSocket;
-use super::list::Question;
+use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::netlink::codec::packet::RTM_NEWRULE;
 use crate::netlink::dump::Dump;
 use crate::netlink::error::During;
 
-/// Which routing rules to list; by default all.
+/// Selects the routing rules that [`RtnlSocket::rules`] lists; all by default.
 ///
 /// # Examples
 ///
@@ -21,18 +23,18 @@ pub struct RuleFilter {
 }
 
 impl RuleFilter {
-    /// All rules.
+    /// Selects all rules.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only those of this family: [`AddressFamily::Inet`] or [`AddressFamily::Inet6`].
+    /// Selects the rules of this family: [`AddressFamily::Inet`] or [`AddressFamily::Inet6`].
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// Only those that look into this table: 254 is the main one, 255 the local one.
+    /// Selects the rules that look up this table: 254 is `main`, 255 is `local`.
     pub fn table(mut self, table: u32) -> Self {
         self.table = Some(table);
         self
@@ -50,22 +52,22 @@ impl RuleFilter {
     }
 }
 
-/// The rule's table: the header has room for the first 255 only.
+/// The table of a rule. The header has room for numbers up to 255 only.
 fn table_of(rule: &RuleMessage) -> u32 {
-    let long = rule.attributes.iter().find_map(|attribute| match attribute {
+    let attribute = rule.attributes.iter().find_map(|attribute| match attribute {
         RuleAttribute::Table(table) => Some(*table),
         _ => None,
     });
-    long.unwrap_or(rule.header.table.into())
+    attribute.unwrap_or(rule.header.table.into())
 }
 
 impl RtnlSocket {
-    /// Lists the rules by which the kernel chooses a routing table, by family and in their order.
+    /// Lists the rules by which the kernel selects a routing table, by family and in the order of evaluation.
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EAFNOSUPPORT` for a family that has no rules.
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the others of
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EAFNOSUPPORT` for a family without routing rules.
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
     ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
@@ -92,7 +94,7 @@ impl RtnlSocket {
     #[doc(alias = "RTM_GETRULE")]
     pub fn rules(&mut self, filter: &RuleFilter) -> Result<Dump<RuleMessage>> {
         let op = "listing the routing rules";
-        let question = Question { op, request: filter.request(), answer: RTM_NEWRULE };
-        self.list(question, |rule, _| filter.matches(rule)).during(|| op.to_owned())
+        let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWRULE };
+        self.list(request, |rule, _| filter.matches(rule)).during(|| op.to_owned())
     }
 }

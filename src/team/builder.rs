@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use log::warn;
-use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 
 use crate::cache::Cache;
 use crate::error::{Error, Result};
@@ -19,8 +18,9 @@ use crate::netlink::error::During;
 use crate::netlink::filter;
 use crate::netlink::ifname;
 use crate::netlink::multicast::{EventSocket, Filter};
+use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::Readiness;
-use crate::rtnl::{LinkRecord, NewLink, RtnlSocket};
+use crate::rtnl::{LinkInfo, NewLink, RtnlSocket};
 use crate::team::TeamHandle;
 use crate::team::driver::Genl;
 use crate::team::event_filter::Follow;
@@ -297,13 +297,13 @@ impl TeamBuilder {
     fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
         let home = self.sockets.namespace().during(|| "finding the network namespace".to_owned())?;
-        let mut genl = Genl::resolve(self.sockets.connect(NETLINK_GENERIC, Ok)?)?;
+        let mut genl = Genl::resolve(self.sockets.connect(Protocol::GENERIC, Ok)?)?;
         let wanted = self.event_buffer()?;
         let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
         let limit = self.receive_buffer_limit.or(wanted).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);
         let limit = 2 * limit.min(MAX_RECEIVE_BUFFER);
-        let mut link_events = sockets.listener(NETLINK_ROUTE)?;
-        let mut team_events = sockets.listener(NETLINK_GENERIC)?;
+        let mut link_events = sockets.listener(Protocol::ROUTE)?;
+        let mut team_events = sockets.listener(Protocol::GENERIC)?;
         // A socket that joins its group first would have to take what nobody filtered.
         let team_filter = Filter::of(&mut team_events, Some(filter::team(ifindex, genl.family_id())));
         let mut link_filter = Filter::None;
@@ -339,7 +339,7 @@ impl TeamBuilder {
 }
 
 /// The index of a link that is a team.
-fn check_team(link: &LinkRecord) -> Result<IfIndex> {
+fn check_team(link: &LinkInfo) -> Result<IfIndex> {
     if link.is_team() {
         Ok(link.ifindex())
     } else {

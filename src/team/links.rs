@@ -39,7 +39,7 @@ impl TeamHandle {
     }
 
     /// Asks the kernel for the name of the link that has this index, as text. Bytes that are not UTF-8 show as U+FFFD;
-    /// [`LinkRecord::name_os`](crate::LinkRecord::name_os) has them.
+    /// [`LinkInfo::name_os`](crate::LinkInfo::name_os) has them.
     ///
     /// # Errors
     ///
@@ -116,12 +116,12 @@ impl TeamHandle {
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
         self.catch_up()?;
-        let link = self.session.rtnl.snapshot_of(ifindex)?;
-        if link.hwaddr == Some(hwaddr) {
+        let link = self.session.rtnl.link_by_index(ifindex)?;
+        if link.hwaddr() == Some(hwaddr) {
             return Ok(());
         }
         link.check_hwaddr(hwaddr)?;
         let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::HwAddr(hwaddr)))?;
-        result.during(|| format!("setting the hardware address of {} to {hwaddr}", link.name))
+        result.during(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
     }
 }

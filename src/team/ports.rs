@@ -51,12 +51,12 @@ impl TeamHandle {
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();
         self.catch_up()?;
-        let link = self.session.rtnl.snapshot_of(ifindex)?;
+        let link = self.session.rtnl.link_by_index(ifindex)?;
         self.session.expect_port(&link);
         let result = self.carry_out(|session| session.rtnl.enslave(&link, team));
         self.session.expect_no_port();
         let result = result?;
-        self.check_port_command(result, ifindex, || format!("adding port {}", link.name))
+        self.check_port_command(result, ifindex, || format!("adding port {}", link.name()))
     }
 
     /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it had before.

@@ -149,8 +149,8 @@ fn ten_thousand_requests_leak_no_descriptor_and_no_memory() {
         rtnl.set_link(d0, &LinkSettings::new().mtu(1400)).unwrap();
         rtnl.set_link(d0, &LinkSettings::new().hwaddr(HwAddr::new(&[1; 6]).unwrap())).unwrap_err();
         rtnl.add_address(d0, address, 24).unwrap();
-        rtnl.del_address(d0, address, 24).unwrap();
-        rtnl.del_address(d0, address, 24).unwrap_err();
+        rtnl.delete_address(d0, address, 24).unwrap();
+        rtnl.delete_address(d0, address, 24).unwrap_err();
         rtnl.create_link(&NewLink::dummy("d0")).unwrap_err();
         rtnl.delete_link(IfIndex::new(4711).unwrap()).unwrap_err();
     };

@@ -5,7 +5,7 @@ use std::thread;
 
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
-use libteam::{IfIndex, NetlinkConnection, OptionId, TeamHandle};
+use libteam::{IfIndex, NetlinkConnection, OptionId, Protocol, TeamHandle};
 
 use crate::netns::{dummies, enter, ip, own_namespace, run_ip};
 use crate::raw::{Listener, Raw};
@@ -60,7 +60,7 @@ pub(crate) fn leaves_out_statistics() -> bool {
     let mut request = LinkMessage::default();
     request.header.index = 1;
     request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    let mut connection = NetlinkConnection::open(0).unwrap();
+    let mut connection = NetlinkConnection::new(Protocol::ROUTE).unwrap();
     let answers: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(request), 0).unwrap();
     let [RouteNetlinkMessage::NewLink(lo)] = &answers[..] else { panic!("{answers:?}") };
     !has_statistics(lo)

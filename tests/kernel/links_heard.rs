@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use libteam::{IfIndex, InterruptedDump, LinkEvent, LinkEvents, LinkRecord, RtnlSocket, SocketBuilder};
+use libteam::{IfIndex, InterruptedDump, LinkEvent, LinkEvents, LinkInfo, RtnlSocket, SocketBuilder};
 
 use crate::netns::ip_json;
 
@@ -36,8 +36,8 @@ struct Row {
     is_up: bool,
 }
 
-impl From<&LinkRecord> for Row {
-    fn from(link: &LinkRecord) -> Self {
+impl From<&LinkInfo> for Row {
+    fn from(link: &LinkInfo) -> Self {
         Self {
             name: link.name().into_owned(),
             mtu: link.mtu(),

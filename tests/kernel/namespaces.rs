@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::LinkMessage;
 use libteam::{
-    ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, RtnlSocket, SocketBuilder,
+    ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, Protocol, RtnlSocket, SocketBuilder,
     TeamHandle,
 };
 use rustix::io::Errno;
@@ -179,8 +179,10 @@ fn every_connection_of_a_builder_is_there() {
     let there = Named::new();
     there.ip("link add d0 type dummy");
     let builder = SocketBuilder::new().in_namespace(there.open()).unwrap();
-    let mut connection: NetlinkConnection = builder.connection(0).unwrap();
+    let mut connection: NetlinkConnection = builder.connection(Protocol::ROUTE).unwrap();
     let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request.clone()).unwrap().items().len(), 2);
+    let mut connection = NetlinkConnection::in_namespace(there.open(), Protocol::ROUTE).unwrap();
     assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request).unwrap().items().len(), 2);
     // The descriptor is the builder's own, and a namespace without a name lasts as long.
     drop(there);

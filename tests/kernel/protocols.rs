@@ -5,8 +5,10 @@ use std::process::Command;
 
 use libteam::netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::{Error, ErrorKind, NetlinkConnection};
-use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Protocol, Tuple};
+use libteam::{Error, ErrorKind, NetlinkConnection, Protocol};
+use netlink_packet_netfilter::conntrack::{
+    ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Protocol as IpProtocol, Tuple,
+};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterProtoFamily};
 use netlink_packet_xfrm::state::{DelGetMessage, ModifyMessage};
 use netlink_packet_xfrm::{Alg, UserSaInfo, XFRM_INF, XfrmAttrs, XfrmMessage};
@@ -15,9 +17,7 @@ use crate::netns::{enter, ip};
 use crate::tool::{example, run};
 use crate::tracked::original;
 
-const XFRM: isize = 6;
-const NETFILTER: isize = 12;
-const UDP: [ProtoTuple; 1] = [ProtoTuple::Protocol(Protocol::Udp)];
+const UDP: [ProtoTuple; 1] = [ProtoTuple::Protocol(IpProtocol::Udp)];
 
 fn netfilter(message: ConntrackMessage) -> NetfilterMessage {
     NetfilterMessage::new(NetfilterHeader::new(NetfilterProtoFamily::IPv4, 0, 0), message)
@@ -41,7 +41,7 @@ fn entry(port: u16) -> Vec<ConntrackAttribute> {
 /// A namespace with so many tracked connections, from the ports from 1 on.
 fn tracking(count: u16) -> NetlinkConnection {
     enter();
-    let mut connection = NetlinkConnection::open(NETFILTER).unwrap();
+    let mut connection = NetlinkConnection::new(Protocol::NETFILTER).unwrap();
     for port in 1..=count {
         let flags = NLM_F_CREATE | NLM_F_EXCL;
         connection.execute(netfilter(ConntrackMessage::New(entry(port))), flags).unwrap();
@@ -102,7 +102,7 @@ fn state() -> ModifyMessage {
 #[test]
 fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words() {
     enter();
-    let mut connection = NetlinkConnection::open(XFRM).unwrap();
+    let mut connection = NetlinkConnection::new(Protocol::XFRM).unwrap();
     let mut alien = state();
     alien.user_sa_info.family = 77;
     let error = connection.execute(XfrmMessage::AddSa(alien), 0).unwrap_err();
@@ -139,6 +139,6 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
 
 #[test]
 fn a_protocol_that_the_kernel_does_not_know_is_an_error() {
-    let error = NetlinkConnection::open(31).unwrap_err();
+    let error = NetlinkConnection::new(Protocol::new(31)).unwrap_err();
     assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotSupported, "opening a netlink socket failed"));
 }

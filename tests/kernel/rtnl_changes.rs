@@ -1,16 +1,18 @@
-//! Links created, deleted and changed, and their addresses, against what `ip` prints; and the traps on the way.
+//! Creation, deletion and changes of links and their addresses, compared with the output of `ip`.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 
 use libteam::netlink_packet_core::DefaultNla;
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkMessage, MacVlanMode};
-use libteam::{ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
 use rustix::io::Errno;
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::Value;
 
 use crate::kernel::renames_links_that_are_up;
-use crate::netns::{enter, index, ip, ip_batch, ip_json};
+use crate::netns::{OtherNamespace, enter, index, ip, ip_batch, ip_json, own_namespace};
 use crate::watch::refusal;
 
 fn rtnl() -> RtnlSocket {
@@ -40,7 +42,7 @@ fn set() -> LinkSettings {
 }
 
 #[test]
-fn a_new_link_is_what_it_was_to_be() {
+fn new_link_has_its_settings() {
     let mut rtnl = rtnl();
     let seventy = IfIndex::new(70).unwrap();
     let created = rtnl.create_link(&NewLink::dummy("d0").mtu(1400).hwaddr(hwaddr(7)).index(seventy).up()).unwrap();
@@ -71,7 +73,7 @@ fn a_new_link_is_what_it_was_to_be() {
 }
 
 #[test]
-fn a_link_that_has_the_name_is_not_touched_whatever_its_kind() {
+fn existing_link_of_any_kind_is_not_changed_by_a_create() {
     let mut rtnl = rtnl();
     let old = ["dummy", "team", "bridge", "veth"];
     for kind in old {
@@ -89,7 +91,7 @@ fn a_link_that_has_the_name_is_not_touched_whatever_its_kind() {
 }
 
 #[test]
-fn a_link_is_created_as_a_port_that_is_up() {
+fn link_is_created_as_a_port_that_is_up() {
     let mut rtnl = rtnl();
     for (master, kind) in [("team0", NewLink::team("team0").up()), ("br0", NewLink::bridge("br0").up())] {
         let ifindex = rtnl.create_link(&kind).unwrap();
@@ -103,7 +105,7 @@ fn a_link_is_created_as_a_port_that_is_up() {
 }
 
 #[test]
-fn a_link_that_cannot_be_set_up_is_not_left_behind() {
+fn new_link_that_cannot_be_set_up_is_deleted() {
     let mut rtnl = rtnl();
     ip_batch(&["link add d0 type dummy", "link add br0 type bridge", "link add team0 type team"]);
     // A bridge has another address after it had a port.
@@ -124,7 +126,7 @@ fn a_link_that_cannot_be_set_up_is_not_left_behind() {
 }
 
 #[test]
-fn a_deleted_link_is_gone_and_its_ports_stay() {
+fn ports_of_a_deleted_master_remain() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add v0 type veth peer name v1",
@@ -139,7 +141,7 @@ fn a_deleted_link_is_gone_and_its_ports_stay() {
 }
 
 #[test]
-fn each_setting_is_set_and_nothing_else() {
+fn each_setting_changes_nothing_else() {
     let mut rtnl = rtnl();
     ip_batch(&["link add d0 type dummy", "link add br0 type bridge"]);
     let (d0, br0) = (index("d0"), index("br0"));
@@ -153,7 +155,7 @@ fn each_setting_is_set_and_nothing_else() {
         let found = link(name);
         for field in ["ifname", "flags", "mtu", "operstate", "address", "linkinfo", "txqlen", "group"] {
             let (found, expected) = (found.get(field), expected.get(field));
-            // The kind of its master is with the link's own.
+            // `ip` prints the kind of the master next to that of the link.
             let kind = |value: &Value| value.get("info_kind").cloned().unwrap_or_else(|| value.clone());
             assert_eq!(found.map(kind), expected.map(kind), "{field}: {settings:?}");
         }
@@ -179,7 +181,7 @@ fn each_setting_is_set_and_nothing_else() {
 }
 
 #[test]
-fn up_and_down_leave_all_other_flags() {
+fn up_and_down_keep_all_other_flags() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add v0 type veth peer name v1",
@@ -205,7 +207,7 @@ fn up_and_down_leave_all_other_flags() {
 }
 
 #[test]
-fn everything_at_once_is_done_in_an_order_that_works() {
+fn all_settings_at_once_are_applied_in_a_working_order() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add team0 type team",
@@ -217,7 +219,7 @@ fn everything_at_once_is_done_in_an_order_that_works() {
     let port = link("d1");
     assert_eq!((&port["master"], &port["mtu"], is_up("d1")), (&"team0".into(), &1500.into(), true));
 
-    // From team to team: what is set is set while neither has it.
+    // From team to team: the settings are applied while the link has no master.
     rtnl.set_link(d0, &set().name("d2").mtu(1280).hwaddr(hwaddr(3)).master(team1).up()).unwrap();
     let port = link("d2");
     assert_eq!((&port["master"], &port["mtu"], is_up("d2")), (&"team1".into(), &1300.into(), true));
@@ -227,7 +229,7 @@ fn everything_at_once_is_done_in_an_order_that_works() {
     assert_eq!((&free["mtu"], &free["address"]), (&1280.into(), &"02:00:00:00:00:03".into()));
     assert!(!is_up("d2") && free.get("master").is_none());
 
-    // A released port gets its old MTU and address back: the new ones come after that.
+    // A released port gets its old MTU and address back: the new ones are set after that.
     rtnl.set_link(d0, &set().master(team1)).unwrap();
     rtnl.set_link(d0, &set().mtu(1350).hwaddr(hwaddr(4)).no_master().up()).unwrap();
     let free = link("d2");
@@ -236,7 +238,7 @@ fn everything_at_once_is_done_in_an_order_that_works() {
 }
 
 #[test]
-fn a_down_link_becomes_a_port_that_is_up_and_an_up_link_is_left_as_it_is() {
+fn team_accepts_a_down_link_and_rejects_an_up_link() {
     let mut rtnl = rtnl();
     ip_batch(&["link add team0 type team", "link add d0 type dummy", "link add d1 up type dummy"]);
     let team0 = index("team0");
@@ -249,14 +251,14 @@ fn a_down_link_becomes_a_port_that_is_up_and_an_up_link_is_left_as_it_is() {
     assert_eq!(link("d1"), before);
 }
 
-/// What there is to know about a link that a failed change must leave, without what a bridge counts.
+/// The fields of a link that a failed change must restore, without the counters of a bridge.
 fn remains(name: &str) -> [Value; 6] {
     let link = link(name);
     ["ifname", "flags", "mtu", "address", "master", "ifindex"].map(|field| link[field].clone())
 }
 
 #[test]
-fn a_port_that_its_new_master_does_not_take_goes_back_to_the_old_one() {
+fn port_that_its_new_master_rejects_keeps_the_old_one() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add team0 mtu 1400 type team",
@@ -281,7 +283,7 @@ fn a_port_that_its_new_master_does_not_take_goes_back_to_the_old_one() {
             ("d0", d0, lo, ErrorKind::NotSupported),
             ("d0", d0, d0, ErrorKind::NotSupported),
             ("d1", d1, absent, ErrorKind::Invalid),
-            // A bridge's port is up, and stays so when it is released: a team does not take it.
+            // A bridge's port is up, also after its release: a team rejects it.
             ("d1", d1, index("team1"), ErrorKind::Busy),
         ] {
             let before = remains(port);
@@ -302,7 +304,7 @@ fn a_port_that_its_new_master_does_not_take_goes_back_to_the_old_one() {
 }
 
 #[test]
-fn a_step_that_fails_takes_the_ones_before_it_back() {
+fn failed_step_undoes_the_earlier_ones() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add d0 type dummy",
@@ -316,7 +318,7 @@ fn a_step_that_fails_takes_the_ones_before_it_back() {
     ]);
     let (vlan, v0, v2, br0) = (index("d0.5"), index("v0"), index("v2"), index("br0"));
     for (name, ifindex, settings, op) in [
-        // Its lower link is down: it cannot be up.
+        // It cannot be set up while its lower link is down.
         ("d0.5", vlan, set().mtu(1280).hwaddr(hwaddr(1)).name("x").master(br0).up(), "setting d0.5 up"),
         ("v0", v0, set().down().mtu(1280).hwaddr(hwaddr(1)).name("d1"), "renaming v0 to d1"),
         ("v0", v0, set().down().mtu(1280).hwaddr(hwaddr(1)).carrier(true).name("x"), "setting the carrier of v0 up"),
@@ -333,7 +335,7 @@ fn a_step_that_fails_takes_the_ones_before_it_back() {
 }
 
 #[test]
-fn a_handle_gives_a_port_back_that_its_team_does_not_take() {
+fn port_that_a_handles_team_rejects_keeps_its_master() {
     enter();
     ip_batch(&["link add br0 type bridge", "link add d0 up type dummy", "link set d0 master br0"]);
     let mut team = TeamHandle::create("team0").unwrap();
@@ -345,7 +347,7 @@ fn a_handle_gives_a_port_back_that_its_team_does_not_take() {
 }
 
 #[test]
-fn addresses_are_what_ip_makes_them() {
+fn addresses_are_those_that_ip_adds() {
     let mut rtnl = rtnl();
     ip_batch(&["link add ours type dummy", "link add theirs type dummy"]);
     let strip = |dev: &str| -> Vec<Value> {
@@ -370,7 +372,7 @@ fn addresses_are_what_ip_makes_them() {
     assert_eq!(strip("ours"), strip("theirs"));
     assert_eq!(strip("ours").len(), all.len());
     for (address, prefix_len) in [("192.0.2.7", 24), ("2001:db8::1", 64), ("127.5.0.1", 8)] {
-        rtnl.del_address(index("ours"), address.parse().unwrap(), prefix_len).unwrap();
+        rtnl.delete_address(index("ours"), address.parse().unwrap(), prefix_len).unwrap();
         ip(&format!("address del {address}/{prefix_len} dev theirs"));
     }
     assert_eq!(strip("ours"), strip("theirs"));
@@ -378,7 +380,7 @@ fn addresses_are_what_ip_makes_them() {
 }
 
 #[test]
-fn a_name_that_is_no_text_is_put_back_as_it_was() {
+fn name_of_invalid_utf8_is_restored() {
     let mut rtnl = rtnl();
     ip_batch(&["link add d0 type dummy", "link add d1 type dummy"]);
     let d0 = index("d0");
@@ -388,8 +390,127 @@ fn a_name_that_is_no_text_is_put_back_as_it_was() {
     message.attributes.push(name);
     rtnl.request(RouteNetlinkMessage::SetLink(message), 0).unwrap();
 
-    // A dummy takes no ports.
+    // A dummy does not accept ports.
     let error = rtnl.set_link(d0, &set().name("x").master(index("d1"))).unwrap_err();
     assert!(error.to_string().starts_with("the kernel refused making e\u{fffd} a port of link"), "{error}");
     assert_eq!(rtnl.link_by_index(d0).unwrap().attribute(3), Some(&b"e\xff\0"[..]));
+}
+
+/// A second namespace, and its descriptor.
+fn elsewhere() -> (OtherNamespace, File) {
+    let other = OtherNamespace::new();
+    let namespace = other.run(own_namespace);
+    (other, namespace)
+}
+
+/// A link as `ip` prints it in another namespace.
+fn link_there(other: &OtherNamespace, name: &'static str) -> Value {
+    other.run(move || link(name))
+}
+
+#[test]
+fn link_moves_with_its_settings_to_another_namespace() {
+    let mut rtnl = rtnl();
+    let (other, namespace) = elsewhere();
+    // The name that the link is to have there is in use here.
+    ip_batch(&["link add d0 up type dummy", "link add eth0 type dummy", "link add d1 up type dummy"]);
+    let settings = set().mtu(1400).hwaddr(hwaddr(9)).namespace(&namespace).unwrap();
+    rtnl.set_link(index("d0"), &settings.clone().name("eth0").up()).unwrap();
+    rtnl.set_link(index("d1"), &settings).unwrap();
+
+    for (name, up) in [("eth0", true), ("d1", false)] {
+        let moved = link_there(&other, name);
+        assert_eq!((&moved["mtu"], &moved["address"]), (&1400.into(), &"02:00:00:00:00:09".into()));
+        let flags = moved["flags"].as_array().unwrap();
+        assert_eq!(flags.iter().any(|flag| flag == "UP"), up, "{moved}");
+    }
+    // A port of a team: the MTU is that of the settings, not the one that the team restores.
+    ip_batch(&["link add team0 mtu 1300 type team", "link add d2 type dummy", "link set d2 master team0"]);
+    rtnl.set_link(index("d2"), &settings).unwrap();
+    let moved = link_there(&other, "d2");
+    assert_eq!((&moved["mtu"], &moved["address"]), (&1400.into(), &"02:00:00:00:00:09".into()));
+    ip("link del team0");
+
+    let here: Vec<String> = ip_json("link").iter().map(|link| link["ifname"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(here, ["lo", "eth0"]);
+    assert_eq!(link("eth0")["mtu"], 1500, "the link with that name here is unchanged");
+}
+
+#[test]
+fn failed_move_restores_the_link() {
+    let mut rtnl = rtnl();
+    let (other, namespace) = elsewhere();
+    other.run(|| ip("link add d0 type dummy"));
+    ip_batch(&["link add team0 type team", "link add br0 type bridge", "link add d0 up type dummy"]);
+    ip("link set d0 master br0");
+    ip_batch(&["link add team1 mtu 1300 type team", "link add d1 mtu 1450 type dummy", "link set d1 master team1"]);
+    other.run(|| ip("link add d1 type dummy"));
+    let to = |namespace: &File| set().mtu(1400).hwaddr(hwaddr(9)).namespace(namespace).unwrap();
+    let before = [remains("d0"), remains("d1"), remains("team0")];
+    let no_namespace = File::open("/proc/self/status").unwrap();
+    let pidfd = File::from(pidfd_open(getpid(), PidfdFlags::empty()).unwrap());
+    for (name, settings, kind) in [
+        // A link there has the name.
+        ("d0", to(&namespace), ErrorKind::Exists),
+        ("d0", to(&namespace).no_master().down(), ErrorKind::Exists),
+        ("d1", to(&namespace), ErrorKind::Exists),
+        ("team0", to(&namespace), ErrorKind::Invalid),
+        ("team0", to(&namespace).up(), ErrorKind::Invalid),
+        ("d0", to(&no_namespace), ErrorKind::Invalid),
+        ("d0", to(&pidfd), ErrorKind::Invalid),
+    ] {
+        let error = rtnl.set_link(index(name), &settings).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(&format!("moving {name} to another network namespace")), "{error}");
+        assert_eq!([remains("d0"), remains("d1"), remains("team0")], before, "{settings:?}");
+    }
+    assert_eq!(link_there(&other, "d0")["mtu"], 1500);
+}
+
+#[test]
+fn move_with_a_master_is_rejected_before_anything_is_sent() {
+    let mut rtnl = rtnl();
+    let (_other, namespace) = elsewhere();
+    ip_batch(&["link add team0 type team", "link add d0 up type dummy"]);
+    let before = remains("d0");
+    let settings = set().down().master(index("team0")).namespace(&namespace).unwrap();
+    let error = rtnl.set_link(index("d0"), &settings).unwrap_err();
+    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+    assert_eq!(remains("d0"), before);
+}
+
+#[test]
+fn move_cannot_be_undone_when_the_new_name_is_taken_there() {
+    let mut rtnl = rtnl();
+    let (other, namespace) = elsewhere();
+    other.run(|| ip("link add eth0 type dummy"));
+    ip("link add d0 type dummy");
+    let settings = set().mtu(1400).namespace(&namespace).unwrap().name("eth0").up();
+    let error = rtnl.set_link(index("d0"), &settings).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists);
+    // The kernel moves the link before it renames the link.
+    assert_eq!(link_there(&other, "d0")["mtu"], 1400);
+    assert_eq!(ip_json("link").len(), 1);
+}
+
+#[test]
+fn peer_of_a_veth_is_created_in_another_namespace() {
+    let mut rtnl = rtnl();
+    let (other, namespace) = elsewhere();
+    ip("link add eth0 type dummy");
+    let new = NewLink::veth("v0", "eth0").peer_namespace(&namespace).unwrap().mtu(1400).up();
+    let v0 = rtnl.create_link(&new).unwrap();
+    assert_eq!((v0, is_up("v0"), &link("v0")["mtu"]), (index("v0"), true, &1400.into()));
+    let peer = link_there(&other, "eth0");
+    assert_eq!((&peer["link_index"], &peer["linkinfo"]["info_kind"]), (&v0.get().into(), &"veth".into()));
+    assert_eq!(ip_json("link").len(), 3);
+
+    let error = rtnl.create_link(&NewLink::veth("v1", "eth0").peer_namespace(&namespace).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(ip_json("link").len(), 3, "nothing is left behind");
+    let error = rtnl.create_link(&NewLink::dummy("d0").peer_namespace(&namespace).unwrap()).unwrap_err();
+    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+
+    rtnl.delete_link(v0).unwrap();
+    assert_eq!(other.run(|| ip_json("link")).len(), 1, "the peer is deleted too");
 }

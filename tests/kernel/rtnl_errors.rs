@@ -1,4 +1,4 @@
-//! What rtnetlink refuses: each kind of answer with the kernel's own words, and nothing changed.
+//! Requests that rtnetlink rejects: the kind of error, the kernel's message, and that nothing changed.
 
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::kernel::explains_addresses;
 use crate::netns::{enter, index, ip, ip_batch, without};
 use crate::raw::Raw;
 
-/// Panics unless the kernel refused this with this number and these words, `""` for none.
+/// Panics unless the kernel rejected the operation with this error number and message, `""` for none.
 fn assert_refused<T: Debug>(result: Result<T>, kind: ErrorKind, errno: Errno, op: &str, words: &str) {
     let error = result.unwrap_err();
     let Error::Kernel { message, offset, .. } = &error else { panic!("{op}: not the kernel's: {error:?}") };
@@ -25,7 +25,7 @@ fn assert_refused<T: Debug>(result: Result<T>, kind: ErrorKind, errno: Errno, op
     assert_eq!(error.to_string(), format!("the kernel refused {op}{colon}{words}"));
 }
 
-/// A namespace with the dummies `d0` and, up, `d1`, the cable `v0`, and the masters `team0` and `br0`.
+/// A namespace with the dummies `d0` and `d1` (up), the veth `v0`, and the masters `team0` and `br0`.
 fn scene() -> RtnlSocket {
     enter();
     ip_batch(&[
@@ -41,7 +41,7 @@ fn scene() -> RtnlSocket {
     RtnlSocket::new().unwrap()
 }
 
-/// Everything that these tests could change.
+/// All state that these tests could change.
 fn everything() -> [String; 2] {
     ["-d -j link", "-j address"].map(ip)
 }
@@ -63,7 +63,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 #[test]
-fn what_exists_already() {
+fn existing_objects_are_already_exists() {
     let mut rtnl = scene();
     ip("link add link d0 name d0.5 type vlan id 5");
     let before = everything();
@@ -91,7 +91,7 @@ fn what_exists_already() {
 }
 
 #[test]
-fn what_does_not_exist() {
+fn missing_objects_are_not_found() {
     let mut rtnl = scene();
     let before = everything();
     for result in [rtnl.delete_link(absent()), rtnl.set_link(absent(), &LinkSettings::new().up())] {
@@ -99,7 +99,7 @@ fn what_does_not_exist() {
         assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
         assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotFound, "no such device: index 4711"));
     }
-    // The kernel takes these for negative numbers.
+    // The kernel treats these as negative numbers.
     for impossible in [0x8000_0000, u32::MAX].map(|number| IfIndex::new(number).unwrap()) {
         for result in [
             rtnl.delete_link(impossible),
@@ -119,7 +119,7 @@ fn what_does_not_exist() {
         let op = format!("adding address {address}/24 to link 4711");
         assert_refused(rtnl.add_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
         let op = format!("deleting address {address}/24 of link 4711");
-        assert_refused(rtnl.del_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
+        assert_refused(rtnl.delete_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
     }
     // Another address, another prefix, another link.
     for (address, prefix_len, link, words) in [
@@ -130,7 +130,7 @@ fn what_does_not_exist() {
         ("2001:db8::1", 65, "d0", "ipv6: address not found"),
         ("2001:db8::1", 64, "d1", "ipv6: address not found"),
     ] {
-        let result = rtnl.del_address(index(link), address.parse().unwrap(), prefix_len);
+        let result = rtnl.delete_address(index(link), address.parse().unwrap(), prefix_len);
         let op = format!("deleting address {address}/{prefix_len} of {link}");
         assert_refused(result, ErrorKind::NotFound, Errno::ADDRNOTAVAIL, &op, words);
     }
@@ -138,7 +138,7 @@ fn what_does_not_exist() {
 }
 
 #[test]
-fn what_is_not_supported() {
+fn unsupported_operations() {
     let mut rtnl = scene();
     let before = everything();
     let refused = |result, op: &str, words: &str| {
@@ -158,7 +158,7 @@ fn what_is_not_supported() {
 }
 
 #[test]
-fn what_is_busy() {
+fn busy_links() {
     let mut rtnl = scene();
     ip("link add link team0 name team0.5 type vlan id 5");
     let before = everything();
@@ -175,7 +175,7 @@ fn what_is_busy() {
 }
 
 #[test]
-fn what_nobody_may() {
+fn operations_that_are_never_permitted() {
     let mut rtnl = scene();
     ip("link set v0 master team0");
     let result = rtnl.set_link(index("v0"), &LinkSettings::new().mtu(1400));
@@ -188,12 +188,12 @@ fn what_nobody_may() {
 }
 
 #[test]
-fn what_takes_a_capability() {
+fn operations_that_require_a_capability() {
     let with_it = scene();
     let before = everything();
     let (d0, there, new) = (index("d0"), address("192.0.2.1"), address("192.0.2.2"));
     without(CapabilitySet::NET_ADMIN, || {
-        // It counts who asks, not only who opened the socket.
+        // The kernel checks the caller, not only the process that opened the socket.
         for mut rtnl in [with_it, RtnlSocket::new().unwrap()] {
             let refused = |result, op: &str| assert_refused(result, ErrorKind::NotPermitted, Errno::PERM, op, "");
             refused(rtnl.create_link(&NewLink::dummy("x")).map(drop), "creating dummy device x");
@@ -201,14 +201,14 @@ fn what_takes_a_capability() {
             refused(rtnl.set_link(d0, &LinkSettings::new().up()), "setting d0 up");
             refused(rtnl.set_link(d0, &LinkSettings::new().no_master()), "releasing d0 from its master");
             refused(rtnl.add_address(d0, new, 24), "adding address 192.0.2.2/24 to d0");
-            refused(rtnl.del_address(d0, there, 24), "deleting address 192.0.2.1/24 of d0");
+            refused(rtnl.delete_address(d0, there, 24), "deleting address 192.0.2.1/24 of d0");
         }
     });
     assert_eq!(everything(), before);
 }
 
 #[test]
-fn what_is_invalid_for_a_link() {
+fn invalid_link_settings() {
     let mut rtnl = scene();
     let before = everything();
     let mut refused = |link: NewLink, errno: Errno, op: &str, words: &str| {
@@ -254,7 +254,7 @@ fn what_is_invalid_for_a_link() {
 }
 
 #[test]
-fn what_is_invalid_for_an_address() {
+fn invalid_addresses() {
     let mut rtnl = scene();
     let before = everything();
     for (address, prefix_len, errno, words) in [
@@ -270,14 +270,14 @@ fn what_is_invalid_for_an_address() {
     }
     let error = rtnl.add_address(index("d0"), address("0.0.0.0"), 8).unwrap_err();
     assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, None));
-    assert_eq!(error.to_string(), "an address is \"0.0.0.0/8\": no link can have it");
+    assert_eq!(error.to_string(), "an address is \"0.0.0.0/8\": no link can have this address");
     assert_eq!(everything(), before);
 }
 
 #[test]
-fn the_offset_of_the_attribute_that_offends_is_told() {
+fn error_has_the_offset_of_the_invalid_attribute() {
     let mut rtnl = scene();
-    // Behind the header (32), the name (8) and the kind (4 + 12), an MTU of one byte.
+    // After the header (32), the name (8) and the kind (4 + 12), an MTU of one byte.
     let short = LinkAttribute::Other(DefaultNla::new(4, vec![1]));
     let error = rtnl.create_link(&NewLink::dummy("x").attribute(short)).unwrap_err();
     let Error::Kernel { message, offset, .. } = &error else { panic!("not the kernel's: {error:?}") };
@@ -286,7 +286,7 @@ fn the_offset_of_the_attribute_that_offends_is_told() {
 }
 
 #[test]
-fn a_hardware_address_that_the_kernel_would_cut_is_refused() {
+fn hardware_address_that_would_be_truncated_is_rejected() {
     let mut rtnl = scene();
     let before = everything();
     let long = hwaddr("02:00:00:00:00:01:02");
@@ -301,7 +301,7 @@ fn a_hardware_address_that_the_kernel_would_cut_is_refused() {
 }
 
 #[test]
-fn a_name_that_no_link_can_have_is_not_sent() {
+fn invalid_names_are_not_sent() {
     let mut rtnl = scene();
     let before = everything();
     for name in ["", ".", "..", "a/b", "a:b", "a b", "x%d", "a\0b", "sixteen-bytes-xx"] {
@@ -313,14 +313,14 @@ fn a_name_that_no_link_can_have_is_not_sent() {
         ] {
             let error = result.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
-            assert!(matches!(error, Error::InvalidName { name: told, .. } if told == name), "{name:?}");
+            assert!(matches!(error, Error::InvalidName { name: rejected, .. } if rejected == name), "{name:?}");
         }
     }
     assert_eq!(everything(), before);
 }
 
 #[test]
-fn white_space_in_a_name_is_what_the_kernel_takes_for_it() {
+fn white_space_in_names_is_that_of_the_kernel() {
     let mut rtnl = scene();
     let mut raw = Raw::new();
     // Every byte that text can have in a character of one byte, or as the last one of two; and characters of three.

@@ -1,4 +1,4 @@
-//! Requests by the thousands leave nothing behind.
+//! Thousands of requests leak neither descriptors nor memory.
 
 use std::env;
 use std::fs;
@@ -9,11 +9,11 @@ use libteam::{AddressFilter, Error, IfIndex, LinkFilter, RtnlSocket};
 use crate::netns::{enter, own_namespace};
 
 const REQUESTS: u32 = 10_000;
-/// One byte that each request left would be more.
+/// A leak of one byte per request would exceed it.
 const FEW_KIBIBYTES: u64 = 8;
 
-/// How many descriptors this process has, and how much memory, in KiB: without that of its program's file, of which
-/// ever more may have been read.
+/// The number of descriptors of this process, and its memory in KiB without the pages of the program's file, which may
+/// be loaded at any time.
 fn held() -> (usize, u64) {
     let descriptors = fs::read_dir("/proc/self/fd").unwrap().count();
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -21,7 +21,7 @@ fn held() -> (usize, u64) {
     (descriptors, memory.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
-/// Requests of every sort: that are answered, that are refused, and dumps.
+/// Requests of every type: with a reply, rejected, and dumps.
 fn requests(rtnl: &mut RtnlSocket, count: u32) {
     for number in 0..count {
         match number % 5 {
@@ -34,7 +34,7 @@ fn requests(rtnl: &mut RtnlSocket, count: u32) {
     }
 }
 
-/// Other tests beside this one hold memory and descriptors too, so that it runs in a process of its own.
+/// Other tests have memory and descriptors too, so this one runs in a process of its own.
 #[test]
 #[ignore = "the test below runs it in a process of its own"]
 fn requests_by_themselves() {
@@ -47,7 +47,7 @@ fn requests_by_themselves() {
     eprintln!("descriptors and KiB before: {before:?}, after: {after:?}");
     assert_eq!(after.0, before.0, "descriptors");
     assert!(after.1 <= before.1 + FEW_KIBIBYTES, "KiB: {} grew to {}", before.1, after.1);
-    // Sockets that are opened and closed, and handed to a thread of another namespace meanwhile.
+    // Sockets that are opened, passed to a thread of another namespace, and closed.
     let namespace = own_namespace();
     let before = held().0;
     for _ in 0..200 {
@@ -58,7 +58,7 @@ fn requests_by_themselves() {
 }
 
 #[test]
-fn ten_thousand_requests_leave_neither_descriptors_nor_memory_behind() {
+fn ten_thousand_requests_leak_nothing() {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "rtnl_leaks::requests_by_themselves", "--test-threads=1", "--nocapture"]);
     let output = command.output().unwrap();

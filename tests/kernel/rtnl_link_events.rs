@@ -1,10 +1,10 @@
-//! The stream of link events, against what `ip` did.
+//! `LinkEvents`: the events of commands of `ip`.
 
 use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFlags, LinkRecord, Mode};
+use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFlags, LinkInfo, Mode};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
@@ -13,15 +13,15 @@ use crate::links_heard::{Heard, marks};
 use crate::netns::{NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth};
 use crate::watch::team_with;
 
-/// What the last event about a link tells of it. Panics if there is none.
-fn last(events: &mut LinkEvents, name: &str) -> LinkRecord {
-    let heard: Vec<LinkEvent> = std::iter::from_fn(|| events.try_next().unwrap()).collect();
-    let of_link = heard.iter().rev().filter_map(LinkEvent::link).find(|link| link.name() == name);
-    of_link.unwrap_or_else(|| panic!("nothing of {name}: {heard:?}")).clone()
+/// The link of the last event about it. Panics if there is no such event.
+fn last(events: &mut LinkEvents, name: &str) -> LinkInfo {
+    let received: Vec<LinkEvent> = std::iter::from_fn(|| events.try_next().unwrap()).collect();
+    let of_link = received.iter().rev().filter_map(LinkEvent::link).find(|link| link.name() == name);
+    of_link.unwrap_or_else(|| panic!("no event of {name}: {received:?}")).clone()
 }
 
 /// Panics unless a link is as `ip` prints it.
-fn assert_as_printed(link: &LinkRecord) {
+fn assert_as_printed(link: &LinkInfo) {
     let printed = ip_json(&format!("-d link show dev {}", link.name())).remove(0);
     assert_eq!(printed["ifindex"], link.ifindex().get());
     assert_eq!(printed["mtu"], link.mtu());
@@ -34,19 +34,19 @@ fn assert_as_printed(link: &LinkRecord) {
 }
 
 #[test]
-fn a_new_stream_has_nothing_to_tell() {
+fn new_stream_has_no_events() {
     enter();
     dummies(&["d0"]);
     let mut events = LinkEvents::new().unwrap();
     assert_eq!(events.try_next().unwrap(), None);
     let start = Instant::now();
-    assert_eq!(events.next_within(Duration::from_millis(50)).unwrap(), None);
+    assert_eq!(events.next_timeout(Duration::from_millis(50)).unwrap(), None);
     assert!(start.elapsed() >= Duration::from_millis(50));
     assert!(events.receive_buffer().unwrap() >= 2 << 20);
 }
 
 #[test]
-fn a_link_is_followed_from_its_making_to_its_end() {
+fn link_has_events_from_creation_to_removal() {
     enter();
     let mut events = LinkEvents::new().unwrap();
     ip("link add d0 mtu 1400 type dummy");
@@ -79,48 +79,48 @@ fn a_link_is_followed_from_its_making_to_its_end() {
 }
 
 #[test]
-fn both_ends_of_a_virtual_cable_come_and_go() {
+fn both_ends_of_a_veth_are_added_and_removed() {
     enter();
     let mut events = LinkEvents::new().unwrap();
     veth("v0", "v1");
     assert_eq!(marks(&mut events), ["+v1", "+v0", "*v1"]);
     ip("link set v0 up");
-    while events.next_within(Duration::from_millis(300)).unwrap().is_some() {}
+    while events.next_timeout(Duration::from_millis(300)).unwrap().is_some() {}
     ip("link del v0");
-    let mut told = marks(&mut events);
-    told.retain(|mark| !mark.starts_with('*'));
-    told.sort();
-    assert_eq!(told, ["-v0", "-v1"]);
+    let mut seen = marks(&mut events);
+    seen.retain(|mark| !mark.starts_with('*'));
+    seen.sort();
+    assert_eq!(seen, ["-v0", "-v1"]);
 }
 
 #[test]
-fn what_a_bridge_tells_of_its_port_is_told_apart() {
+fn bridge_port_events_are_distinct() {
     enter();
     dummies(&["d0"]);
     ip("link add br0 type bridge");
     let mut events = LinkEvents::new().unwrap();
     ip("link set d0 master br0");
-    let told = marks(&mut events);
-    assert_eq!(told[0], "*d0", "{told:?}");
-    assert!(told.contains(&"bridge *d0".to_owned()), "{told:?}");
-    assert!(told.contains(&"*br0 Features".to_owned()), "{told:?}");
+    let seen = marks(&mut events);
+    assert_eq!(seen[0], "*d0", "{seen:?}");
+    assert!(seen.contains(&"bridge *d0".to_owned()), "{seen:?}");
+    assert!(seen.contains(&"*br0 Features".to_owned()), "{seen:?}");
     ip("link set d0 mtu 1400");
     assert_as_printed(&last(&mut events, "d0"));
 
     ip("link set d0 nomaster");
-    let told = marks(&mut events);
-    assert_eq!(told.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["bridge -d0"], "{told:?}");
+    let seen = marks(&mut events);
+    assert_eq!(seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["bridge -d0"], "{seen:?}");
     ip("link set d0 mtu 1300");
     assert_as_printed(&last(&mut events, "d0"));
 
     ip("link set d0 master br0");
     ip("link del d0");
-    let told = marks(&mut events);
-    assert_eq!(told.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["bridge -d0", "-d0"], "{told:?}");
+    let seen = marks(&mut events);
+    assert_eq!(seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["bridge -d0", "-d0"], "{seen:?}");
 }
 
 #[test]
-fn a_port_of_a_team_is_told_with_its_master() {
+fn port_of_a_team_has_its_master() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
@@ -135,69 +135,69 @@ fn a_port_of_a_team_is_told_with_its_master() {
     team.add_port(index("d0")).unwrap();
     marks(&mut events);
     ip("link del d0");
-    let told = marks(&mut events);
-    assert_eq!(told.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["-d0"], "{told:?}");
+    let seen = marks(&mut events);
+    assert_eq!(seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["-d0"], "{seen:?}");
 }
 
 #[test]
-fn a_link_that_moves_is_told_with_where_to() {
+fn moved_link_has_its_destination() {
     enter();
     let other = NamedNamespace::new("libteam-link-events");
     let mut here = LinkEvents::new().unwrap();
     let mut there = LinkEvents::in_namespace(File::open(other.path()).unwrap()).unwrap();
     ip("link add m0 index 4242 type dummy");
-    // The index is taken there: the link gets another one.
+    // The index is in use there: the link gets another one.
     ip(&format!("-n {} link add clash index 4242 type dummy", other.name()));
     assert_eq!((marks(&mut here), marks(&mut there)), (vec!["+m0".to_owned()], vec!["+clash".to_owned()]));
 
     ip(&format!("link set m0 netns {}", other.name()));
-    let Some(LinkEvent::Moved { link, namespace: Some(namespace), ifindex: Some(ifindex) }) = here.try_next().unwrap()
+    let Some(LinkEvent::Moved { link, netnsid: Some(netnsid), ifindex: Some(ifindex) }) = here.try_next().unwrap()
     else {
-        panic!("not moved with where to")
+        panic!("not moved with a destination")
     };
     assert_eq!((&*link.name(), link.ifindex().get()), ("m0", 4242));
-    assert_eq!(i64::from(namespace), namespace_number("", other.name()));
+    assert_eq!(i64::from(netnsid), namespace_number("", other.name()));
     assert_eq!(ifindex, other.index("m0"));
     assert_ne!(ifindex.get(), 4242);
     let Some(LinkEvent::Added(link)) = there.try_next().unwrap() else { panic!("not added there") };
     assert_eq!((&*link.name(), link.ifindex()), ("m0", ifindex));
 
     other.give_back("m0");
-    let Some(LinkEvent::Moved { link, namespace, ifindex: back }) = there.try_next().unwrap() else {
+    let Some(LinkEvent::Moved { link, netnsid, ifindex: back }) = there.try_next().unwrap() else {
         panic!("not moved back")
     };
     assert_eq!((link.ifindex(), back), (ifindex, Some(index("m0"))));
-    assert!(namespace.is_some());
+    assert!(netnsid.is_some());
     let Some(LinkEvent::Added(link)) = here.try_next().unwrap() else { panic!("not added again") };
     assert_as_printed(&link);
     assert_eq!((here.try_next().unwrap(), there.try_next().unwrap()), (None, None));
 }
 
-/// The number of a named namespace as `ip` prints it.
+/// The ID of a named namespace as `ip` prints it.
 fn namespace_number(options: &str, name: &str) -> i64 {
     let printed = ip_json(&format!("{options} netns list"));
     let of_name = printed.iter().find(|entry| entry["name"] == name).expect("ip knows the namespace");
-    of_name["id"].as_i64().expect("it has a number here")
+    of_name["id"].as_i64().expect("it has an ID here")
 }
 
 #[test]
-fn a_link_that_leaves_for_a_namespace_without_a_name_is_told_too() {
+fn move_to_an_unnamed_namespace_is_an_event() {
     enter();
     dummies(&["m0"]);
     let mut events = LinkEvents::new().unwrap();
     let other = OtherNamespace::new();
     other.take("m0");
-    assert!(matches!(events.try_next(), Ok(Some(LinkEvent::Moved { namespace: Some(_), ifindex: Some(_), .. }))));
+    assert!(matches!(events.try_next(), Ok(Some(LinkEvent::Moved { netnsid: Some(_), ifindex: Some(_), .. }))));
     other.give_back("m0");
     assert_eq!(marks(&mut events), ["+m0"]);
 }
 
-/// Hears until a link was announced with each of these causes; panics if one does not come.
-fn hear_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<LinkEventCause>) {
+/// Waits for events of a link with each of these causes; panics if one does not arrive.
+fn wait_for_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<LinkEventCause>) {
     let deadline = Instant::now() + patience();
     while !causes.is_empty() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let event = events.next_within(left).unwrap().unwrap_or_else(|| panic!("{causes:?} never come"));
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let event = events.next_timeout(remaining).unwrap().unwrap_or_else(|| panic!("{causes:?} did not arrive"));
         if event.link().is_some_and(|link| link.ifindex() == ifindex) {
             causes.retain(|cause| Some(*cause) != event.cause());
         }
@@ -205,7 +205,7 @@ fn hear_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<LinkEv
 }
 
 #[test]
-fn a_team_that_tells_its_neighbours_is_told_to_do_so() {
+fn team_that_notifies_its_peers_is_a_cause() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     ip("link set team0 up");
@@ -214,11 +214,11 @@ fn a_team_that_tells_its_neighbours_is_told_to_do_so() {
     team.set_port_enabled(index("d0"), false).unwrap();
     let mut events = LinkEvents::new().unwrap();
     team.set_port_enabled(index("d0"), true).unwrap();
-    hear_causes(&mut events, team.team_ifindex(), vec![LinkEventCause::NotifyPeers, LinkEventCause::ResendIgmp]);
+    wait_for_causes(&mut events, team.team_ifindex(), vec![LinkEventCause::NotifyPeers, LinkEventCause::ResendIgmp]);
 }
 
 #[test]
-fn a_bond_that_fails_over_is_told_to_do_so() {
+fn failover_of_a_bond_is_a_cause() {
     enter();
     dummies(&["s0", "s1"]);
     ip("link add bond0 type bond mode active-backup miimon 100");
@@ -227,36 +227,36 @@ fn a_bond_that_fails_over_is_told_to_do_so() {
     ip("link set bond0 up");
     let mut events = LinkEvents::new().unwrap();
     ip("link set bond0 type bond active_slave s1");
-    hear_causes(&mut events, index("bond0"), vec![LinkEventCause::BondingFailover, LinkEventCause::NotifyPeers]);
+    wait_for_causes(&mut events, index("bond0"), vec![LinkEventCause::BondingFailover, LinkEventCause::NotifyPeers]);
 
-    // Only what is set through sysfs is told as an option. The files are those of the namespace that mounts them.
+    // The kernel reports only options that are set through sysfs, whose files are those of the mounting namespace.
     let script = "mount -t sysfs sysfs /sys && echo 200 > /sys/class/net/bond0/bonding/miimon";
     assert!(Command::new("unshare").args(["--mount", "sh", "-c", script]).status().unwrap().success());
-    hear_causes(&mut events, index("bond0"), vec![LinkEventCause::BondingOptions]);
+    wait_for_causes(&mut events, index("bond0"), vec![LinkEventCause::BondingOptions]);
 }
 
 #[test]
-fn a_link_that_is_never_finished_is_not_added() {
+fn link_whose_creation_fails_is_not_added() {
     enter();
     dummies(&["d0"]);
     ip("link add v0 type veth peer name v1");
     ip("link add bond0 type bond");
     ip("link set d0 master bond0");
     let (mut events, mut heard) = (LinkEvents::new().unwrap(), Heard::new());
-    // A port of a bond cannot be one of an HSR device too: the device has been announced by then.
+    // A port of a bond cannot be one of an HSR device too: the kernel has sent events of the device by then.
     assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
-    // This one fails when it is finished, and is deleted.
+    // This one fails after its creation, and is deleted.
     assert!(!run_ip("link add e0 master lo type dummy").status.success());
     heard.hear(&mut events);
     heard.assert_true();
-    // This one is announced before it is finished, but is finished.
+    // This one has events before it has been created, and succeeds.
     ip("link add bond1 type bond mode active-backup");
     heard.hear(&mut events);
     heard.assert_true();
 }
 
 #[test]
-fn it_waits_for_the_next_event() {
+fn iterator_waits_for_the_next_event() {
     enter();
     let mut events = LinkEvents::new().unwrap();
     let mut child = Command::new("sh").args(["-c", "sleep 0.2; ip link add d0 type dummy"]).spawn().unwrap();
@@ -265,21 +265,21 @@ fn it_waits_for_the_next_event() {
 }
 
 #[test]
-fn the_namespace_is_the_one_where_it_was_opened() {
+fn events_are_those_of_the_namespace_of_the_socket() {
     enter();
     let mut here = LinkEvents::new().unwrap();
-    let told = std::thread::spawn(move || {
+    let seen = std::thread::spawn(move || {
         enter();
         dummies(&["elsewhere"]);
         marks(&mut here)
     });
-    assert_eq!(told.join().unwrap(), [""; 0]);
+    assert_eq!(seen.join().unwrap(), [""; 0]);
     let no_namespace = File::open("/proc/self/status").unwrap();
     assert_eq!(LinkEvents::in_namespace(no_namespace).unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[test]
-fn what_another_process_sends_is_ignored() {
+fn messages_of_another_process_are_ignored() {
     enter();
     let mut events = LinkEvents::new().unwrap();
     let mut forger = Socket::new(NETLINK_ROUTE).unwrap();

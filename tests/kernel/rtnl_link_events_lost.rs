@@ -1,4 +1,4 @@
-//! The stream of link events when its receive buffer is too small, and its descriptor.
+//! `LinkEvents` with a receive buffer that is too small, and its descriptor.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -20,7 +20,7 @@ fn with_room_for(messages: usize) -> LinkEvents {
 }
 
 #[test]
-fn a_loss_is_told_once_and_behind_what_came_before_it() {
+fn loss_is_reported_once_after_the_queued_events() {
     enter();
     let mut events = with_room_for(3);
     dummies(&["d1", "d2", "d3", "d4", "d5"]);
@@ -32,7 +32,7 @@ fn a_loss_is_told_once_and_behind_what_came_before_it() {
 }
 
 #[test]
-fn each_loss_is_told() {
+fn each_loss_is_reported() {
     enter();
     let mut events = with_room_for(1);
     for round in 0..5 {
@@ -45,18 +45,18 @@ fn each_loss_is_told() {
 }
 
 #[test]
-fn what_comes_while_the_old_events_are_taken_is_not_lost() {
+fn events_after_the_first_read_are_not_lost() {
     enter();
     let mut events = with_room_for(3);
     dummies(&["d1", "d2", "d3", "d4"]);
     let first = events.try_next().unwrap().unwrap();
     assert_eq!(first.link().unwrap().name(), "d1");
-    // The socket was read empty for the first event: these have room.
+    // The first read emptied the socket: there is room for these.
     dummies(&["d5", "d6", "d7"]);
     assert_eq!(marks(&mut events), ["+d2", "+d3", "lost", "+d5", "+d6", "+d7"]);
 }
 
-/// Links come, change and go. Those of the round before are still there at the start.
+/// Commands that create, change and delete links. Those of the previous round still exist at the start.
 fn churn(round: usize) -> Vec<String> {
     let each = |command: &dyn Fn(usize) -> String| (0..16).map(command).collect::<Vec<_>>();
     let mut commands = Vec::new();
@@ -79,9 +79,9 @@ fn start_ip(commands: &[String]) -> Child {
     ip
 }
 
-/// Hears events while another process changes links, after a `pause` each time, and panics unless what was heard is true
-/// after each round. Returns how often events were lost.
-fn hear_churn(mut events: LinkEvents, rounds: usize, pause: impl Fn(&mut Child)) -> usize {
+/// Applies events while another process changes links, after a `pause` each time, and panics unless the resulting state
+/// is that of the kernel after each round. Returns how often events were lost.
+fn follow_churn(mut events: LinkEvents, rounds: usize, pause: impl Fn(&mut Child)) -> usize {
     ip("link add br0 type bridge");
     let mut heard = Heard::new();
     for round in 0..rounds {
@@ -97,7 +97,7 @@ fn hear_churn(mut events: LinkEvents, rounds: usize, pause: impl Fn(&mut Child))
     heard.losses
 }
 
-/// Waits until the kernel has dropped more than before, or there is nothing left to come.
+/// Waits until the kernel has dropped more events than before, or `ip` has finished.
 fn until_a_loss(ip: &mut Child) {
     let before = drops();
     while drops() == before && ip.try_wait().unwrap().is_none() {
@@ -106,18 +106,18 @@ fn until_a_loss(ip: &mut Child) {
 }
 
 #[test]
-fn who_asks_at_each_loss_knows_the_truth_with_the_smallest_buffer() {
+fn relisting_at_each_loss_converges_with_the_smallest_buffer() {
     enter();
     let events = SocketBuilder::new().receive_buffer(0).link_events().unwrap();
-    let losses = hear_churn(events, 20, |_| ());
+    let losses = follow_churn(events, 20, |_| ());
     assert!(losses >= 20, "{losses} losses");
 }
 
 #[test]
-fn who_asks_at_each_loss_knows_the_truth_though_old_events_were_queued() {
+fn relisting_at_each_loss_converges_despite_queued_events() {
     for room in [4, 10, 40] {
         enter();
-        let losses = hear_churn(with_room_for(room), 8, until_a_loss);
+        let losses = follow_churn(with_room_for(room), 8, until_a_loss);
         assert!(losses >= 8, "{losses} losses with room for {room}");
     }
 }
@@ -125,7 +125,7 @@ fn who_asks_at_each_loss_knows_the_truth_though_old_events_were_queued() {
 #[test]
 fn a_large_buffer_loses_nothing() {
     enter();
-    let losses = hear_churn(LinkEvents::new().unwrap(), 8, |_| sleep(Duration::from_millis(1)));
+    let losses = follow_churn(LinkEvents::new().unwrap(), 8, |_| sleep(Duration::from_millis(1)));
     assert_eq!((losses, drops()), (0, (0, 0)));
 }
 
@@ -135,7 +135,7 @@ fn is_readable(events: &LinkEvents) -> bool {
 }
 
 #[test]
-fn the_descriptor_is_readable_while_there_is_an_event_to_take() {
+fn descriptor_is_readable_while_there_are_events() {
     enter();
     let mut events = with_room_for(2);
     assert!(!is_readable(&events));
@@ -153,7 +153,7 @@ fn the_descriptor_is_readable_while_there_is_an_event_to_take() {
 }
 
 #[test]
-fn an_event_loop_hears_everything() {
+fn event_loop_receives_every_event() {
     enter();
     let mut events = with_room_for(4);
     let (epoll, mut ready) = (epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(), Vec::with_capacity(4));
@@ -162,11 +162,11 @@ fn an_event_loop_hears_everything() {
     marks(&mut events);
     let mut heard = Heard::new();
     let mut ip = start_ip(&churn(0));
-    let patience = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
-    // One event each time: what is left has to wake the loop again.
+    let timeout = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+    // One event each time: the remaining ones have to wake the loop again.
     while ip.try_wait().unwrap().is_none() || !ready.is_empty() {
         ready.clear();
-        epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut ready), Some(&patience)).unwrap();
+        epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut ready), Some(&timeout)).unwrap();
         if !ready.is_empty() {
             let event = events.try_next().unwrap().expect("the descriptor said so");
             heard.take_in(&event);

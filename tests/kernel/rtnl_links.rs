@@ -9,14 +9,14 @@ use libteam::netlink_packet_core::DefaultNla;
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
-use libteam::{AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkRecord, RtnlSocket, RuleFilter};
+use libteam::{AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkInfo, RtnlSocket, RuleFilter};
 use serde_json::Value;
 
 use crate::kernel::{has_statistics, leaves_out_statistics};
 use crate::netns::{OtherNamespace, enter, index, ip, ip_json};
 use crate::rtnl_scene::{Names, assert_same_lines, build, names, text};
 
-/// The flags that both have a name for; `ip` has one more, NO-CARRIER, of its own making.
+/// The flags that have a name in both; `ip` adds NO-CARRIER, which is not a flag of the kernel.
 const FLAGS: [(&str, LinkFlags); 10] = [
     ("UP", LinkFlags::UP),
     ("BROADCAST", LinkFlags::BROADCAST),
@@ -30,16 +30,16 @@ const FLAGS: [(&str, LinkFlags); 10] = [
     ("LOWER_UP", LinkFlags::LOWER_UP),
 ];
 
-/// A link as we tell it.
-fn ours(link: &LinkRecord, names: &Names) -> String {
+/// A link as the library describes it.
+fn ours(link: &LinkInfo, names: &Names) -> String {
     let name_of = |ifindex: Option<IfIndex>| ifindex.map(|it| names[&it.get()].clone()).unwrap_or_default();
     let flags: Vec<&str> =
         FLAGS.iter().filter(|(_, flag)| link.flags().contains(*flag)).map(|(name, _)| *name).collect();
     let altnames: Vec<_> = link.alternative_names().collect();
-    // The other end of a link that has it in another namespace is a number there.
-    let peer = match link.peer_namespace() {
-        Some(_) => format!("#{} in {}", link.peer().unwrap(), link.peer_namespace().unwrap()),
-        None => name_of(link.peer()),
+    // If the related link is in another namespace, its index belongs to that namespace.
+    let peer = match link.link_netnsid() {
+        Some(_) => format!("#{} in {}", link.link_ifindex().unwrap(), link.link_netnsid().unwrap()),
+        None => name_of(link.link_ifindex()),
     };
     format!(
         "{} {} {flags:?} mtu {} {} {} master {:?} kind {:?} port of {:?} {altnames:?} alias {:?} peer {peer:?}",
@@ -55,11 +55,11 @@ fn ours(link: &LinkRecord, names: &Names) -> String {
     )
 }
 
-/// A link as `ip -j -d` tells it.
+/// A link as `ip -j -d` describes it.
 fn theirs(link: &Value) -> String {
-    let told: Vec<String> = link["flags"].as_array().unwrap().iter().map(text).collect();
+    let printed: Vec<String> = link["flags"].as_array().unwrap().iter().map(text).collect();
     let flags: Vec<&str> =
-        FLAGS.iter().map(|(name, _)| *name).filter(|name| told.iter().any(|told| told == name)).collect();
+        FLAGS.iter().map(|(name, _)| *name).filter(|name| printed.iter().any(|flag| flag == name)).collect();
     let altnames: Vec<String> = link["altnames"].as_array().into_iter().flatten().map(text).collect();
     let peer = match &link["link_netnsid"] {
         Value::Null => text(&link["link"]),
@@ -98,10 +98,10 @@ fn all_links_and_those_of_a_master_or_a_kind_are_those_of_ip() {
     ] {
         let links = rtnl.links(&filter).unwrap();
         assert!(links.is_consistent());
-        let told = ip_json(&format!("-d link show {words}"));
-        assert_same_lines(words, links.items().iter().map(|it| ours(it, &names)), told.iter().map(theirs));
+        let printed = ip_json(&format!("-d link show {words}"));
+        assert_same_lines(words, links.items().iter().map(|it| ours(it, &names)), printed.iter().map(theirs));
         for link in links.items() {
-            // The whole message can be read too, and has no statistics where the kernel leaves them out.
+            // The whole message can be decoded too, and has no statistics if the kernel leaves them out.
             let message = link.message().unwrap();
             assert_eq!(message.header.index, link.ifindex().get());
             assert!(message.attributes.contains(&LinkAttribute::IfName(link.name().into_owned())));
@@ -112,15 +112,15 @@ fn all_links_and_those_of_a_master_or_a_kind_are_those_of_ip() {
 }
 
 #[test]
-fn a_kind_that_the_kernel_does_not_know_has_no_links() {
+fn unknown_kind_has_no_links() {
     build();
-    // The kernel drops such a filter and sends all links.
+    // The kernel ignores such a filter and sends all links.
     let links = RtnlSocket::new().unwrap().links(&LinkFilter::new().kind("no-such-kind")).unwrap();
     assert_eq!(links.items(), []);
 }
 
 #[test]
-fn one_link_is_found_by_its_index_and_by_each_of_its_names() {
+fn link_is_found_by_its_index_and_each_name() {
     build();
     let d2 = index("d2");
     let mut rtnl = RtnlSocket::new().unwrap();
@@ -137,7 +137,7 @@ fn one_link_is_found_by_its_index_and_by_each_of_its_names() {
 }
 
 #[test]
-fn no_such_link_and_a_refusal_are_different_errors() {
+fn missing_link_and_rejection_are_different_errors() {
     enter();
     let mut rtnl = RtnlSocket::new().unwrap();
     for name in
@@ -150,15 +150,15 @@ fn no_such_link_and_a_refusal_are_different_errors() {
         let none = IfIndex::from(NonZeroU32::new(number).unwrap());
         assert!(matches!(rtnl.link_by_index(none), Err(Error::NoSuchDevice { .. })));
     }
-    // A question for no link is refused.
+    // The kernel rejects a request that names no link.
     let error = rtnl.request(RouteNetlinkMessage::GetLink(LinkMessage::default()), 0).unwrap_err();
     assert!(matches!(error, Error::Kernel { kind: ErrorKind::Invalid, .. }), "{error:?}");
-    // The socket goes on working.
+    // The socket still works.
     assert_eq!(rtnl.link_by_name("lo").unwrap().ifindex().get(), 1);
 }
 
 #[test]
-fn a_link_of_another_name_than_text_costs_no_dump() {
+fn name_of_invalid_utf8_does_not_fail_a_dump() {
     enter();
     let name = OsStr::from_bytes(b"e\xff");
     for (before, after) in [("link add", "type dummy"), ("addr add 192.0.2.1/24 dev", ""), ("rule add iif", "table 7")]
@@ -171,19 +171,20 @@ fn a_link_of_another_name_than_text_costs_no_dump() {
     let links = rtnl.links(&LinkFilter::new().kind("dummy")).unwrap();
     let [link] = links.items() else { panic!("one: {links:?}") };
     assert_eq!((&*link.name(), link.attribute(3)), ("e\u{fffd}", Some(&b"e\xff\0"[..])));
-    // netlink-packet-route's types hold names as text; they have the bytes of those that are none.
+    // netlink-packet-route decodes names as text; other names are kept as bytes.
     assert!(link.message().unwrap().attributes.contains(&LinkAttribute::Mtu(1500)));
     let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex())).unwrap();
     let [address] = addresses.items() else { panic!("one: {addresses:?}") };
     let label = AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec()));
-    assert!(address.attributes.contains(&label), "{address:?}");
+    assert!(address.message().attributes.contains(&label), "{address:?}");
+    assert_eq!(address.label().as_deref(), Some("e\u{fffd}"));
     assert_eq!(rtnl.rules(&RuleFilter::new().table(7)).unwrap().items().len(), 1);
     let any = rtnl.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default())).unwrap();
     assert_eq!(any.items().len(), rtnl.addresses(&AddressFilter::new()).unwrap().items().len());
 }
 
 #[test]
-fn any_request_has_its_answer_its_acknowledgement_or_the_words_of_the_kernel() {
+fn request_returns_reply_ack_or_the_kernels_message() {
     build();
     let mut rtnl = RtnlSocket::new().unwrap();
     let about = |name: &str| {
@@ -210,11 +211,55 @@ fn any_request_has_its_answer_its_acknowledgement_or_the_words_of_the_kernel() {
     let Error::Kernel { kind: ErrorKind::Invalid, message: Some(words), .. } = error else { panic!("{error:?}") };
     assert_eq!(words, "Loopback device can't be added as a team port");
 
-    // The kernel tells where in the request the attribute is that it cannot do with: after 16 and 16 bytes.
+    // The kernel reports the offset of the invalid attribute in the request: 16 + 16 bytes.
     let mut bad = about("d2");
     bad.attributes.push(LinkAttribute::IfName("sixteen-bytes-xx".to_owned()));
     let error = rtnl.request(RouteNetlinkMessage::SetLink(bad), 0).unwrap_err();
     let Error::Kernel { kind: ErrorKind::Invalid, message: Some(_), offset: Some(32), .. } = error else {
         panic!("{error:?}")
     };
+}
+
+/// One counter of a link, as `ip -s -s` prints it.
+fn counter(link: &Value, direction: &str, name: &str) -> u64 {
+    link["stats64"][direction][name].as_u64().unwrap_or_else(|| panic!("{direction} {name}: {link}"))
+}
+
+#[test]
+fn statistics_are_those_of_ip_and_only_on_request() {
+    enter();
+    let mut rtnl = RtnlSocket::new().unwrap();
+    ip("link add d0 type dummy");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..100 {
+        socket.send_to(&[7; 100], socket.local_addr().unwrap()).unwrap();
+    }
+    let links = rtnl.links(&LinkFilter::new().with_statistics()).unwrap();
+    assert_eq!(links.items().len(), 2);
+    for link in &links {
+        let statistics = link.statistics().unwrap();
+        let printed = ip_json(&format!("-s -s link show dev {}", link.name())).remove(0);
+        for (direction, name, found) in [
+            ("rx", "packets", statistics.rx_packets),
+            ("rx", "bytes", statistics.rx_bytes),
+            ("rx", "errors", statistics.rx_errors),
+            ("rx", "dropped", statistics.rx_dropped),
+            ("rx", "multicast", statistics.multicast),
+            ("rx", "missed_errors", statistics.rx_missed_errors),
+            ("tx", "packets", statistics.tx_packets),
+            ("tx", "bytes", statistics.tx_bytes),
+            ("tx", "errors", statistics.tx_errors),
+            ("tx", "dropped", statistics.tx_dropped),
+            ("tx", "collisions", statistics.collisions),
+            ("tx", "carrier_errors", statistics.tx_carrier_errors),
+        ] {
+            assert_eq!(found, counter(&printed, direction, name), "{direction} {name} of {}", link.name());
+        }
+        let by_index = rtnl.link_by_index(link.ifindex()).unwrap().statistics();
+        assert_eq!(by_index, Some(statistics), "a link that is looked up has its statistics");
+    }
+    let lo = links.items()[0].statistics().unwrap();
+    assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "{lo:?}");
+    let without = rtnl.links(&LinkFilter::new()).unwrap();
+    assert_eq!(without.items().iter().any(|link| link.statistics().is_some()), !leaves_out_statistics());
 }

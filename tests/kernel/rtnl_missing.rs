@@ -1,12 +1,12 @@
-//! A link that a filter names and that does not exist.
+//! Filters by a link that does not exist.
 
 use libteam::netlink_packet_route::AddressFamily::{self, Inet6};
-use libteam::{AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TrafficFilter};
+use libteam::{AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TcSelector};
 
 use crate::rtnl_scene::build;
 
 #[test]
-fn a_link_that_does_not_exist_is_the_same_error_in_each_family() {
+fn missing_link_is_the_same_error_in_each_family() {
     build();
     let mut rtnl = RtnlSocket::new().unwrap();
     let none = IfIndex::new(4711).unwrap();
@@ -20,9 +20,9 @@ fn a_link_that_does_not_exist_is_the_same_error_in_each_family() {
         rtnl.neighbours(&NeighbourFilter::new().link(none)).map(drop),
         rtnl.neighbours(&NeighbourFilter::new().master(none)).map(drop),
         rtnl.neighbours(&NeighbourFilter::new().master(none).family(AddressFamily::Bridge)).map(drop),
-        rtnl.qdiscs(&TrafficFilter::new().link(none)).map(drop),
-        rtnl.classes(&TrafficFilter::new().link(none)).map(drop),
-        rtnl.filters(&TrafficFilter::new().link(none)).map(drop),
+        rtnl.qdiscs(&TcSelector::new().link(none)).map(drop),
+        rtnl.classes(&TcSelector::new().link(none)).map(drop),
+        rtnl.filters(&TcSelector::new().link(none)).map(drop),
     ];
     for (number, error) in errors.into_iter().enumerate() {
         let error = error.unwrap_err();

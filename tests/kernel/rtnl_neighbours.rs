@@ -3,35 +3,32 @@
 use std::process::Command;
 
 use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
-use libteam::netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage,
-};
-use libteam::{NeighbourFilter, RtnlSocket};
+use libteam::netlink_packet_route::neighbour::NeighbourFlags;
+use libteam::{IfIndex, Neighbour, NeighbourFilter, RtnlSocket};
 use serde_json::Value;
 
 use crate::netns::{index, ip_json};
-use crate::rtnl_scene::{Names, assert_same_lines, build, ip_each, names, said, text};
+use crate::rtnl_scene::{Names, assert_same_lines, build, ip_each, names, text};
 use crate::tool::on_path;
 
-fn our_neighbour(neighbour: &NeighbourMessage, names: &Names) -> String {
-    let (header, attributes) = (&neighbour.header, &neighbour.attributes);
-    let colons = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
-    let destination = said(attributes, |it| match it {
-        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(address.to_string()),
-        NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => Some(address.to_string()),
-        _ => None,
-    });
-    let hwaddr =
-        said(attributes, |it| if let NeighbourAttribute::LinkLayerAddress(it) = it { Some(colons(it)) } else { None });
-    let proxy = header.flags.contains(NeighbourFlags::Proxy);
-    // Of the state of a proxy entry there is nothing to tell.
-    let state = if proxy { String::new() } else { header.state.to_string().to_uppercase() };
-    let flag = |flag, word| if header.flags.contains(flag) { word } else { "" };
+fn shown<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn name_of(link: Option<IfIndex>, names: &Names) -> String {
+    link.map(|link| names[&link.get()].clone()).unwrap_or_default()
+}
+
+fn our_neighbour(neighbour: &Neighbour, names: &Names) -> String {
+    // `ip` prints no state of a proxy entry.
+    let state = if neighbour.is_proxy() { String::new() } else { neighbour.state().to_string().to_uppercase() };
     format!(
-        "{destination} dev {} lladdr {hwaddr:?} {state} {} {}",
-        names[&header.ifindex],
-        flag(NeighbourFlags::Proxy, "proxy"),
-        flag(NeighbourFlags::Router, "router"),
+        "{} dev {} lladdr {:?} {state} {} {}",
+        shown(neighbour.destination()),
+        name_of(neighbour.ifindex(), names),
+        shown(neighbour.hwaddr()),
+        if neighbour.is_proxy() { "proxy" } else { "" },
+        if neighbour.flags().contains(NeighbourFlags::Router) { "router" } else { "" },
     )
 }
 
@@ -78,12 +75,12 @@ fn neighbours_are_those_of_ip() {
         (all().proxies().link(d0), "neigh show proxy dev d0", "d0"),
         (all().proxies().family(Inet6), "-6 neigh show proxy", ""),
     ] {
-        let told = || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
-        // What the kernel adds of its own accord (multicast groups that are joined late) may come in between.
+        let printed = || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
+        // The kernel may add entries by itself in the meantime, for multicast groups that are joined late.
         let (ours, theirs) = loop {
-            let before = told();
+            let before = printed();
             let neighbours = rtnl.neighbours(&filter).unwrap();
-            if told() == before {
+            if printed() == before {
                 break (neighbours, before);
             }
         };
@@ -92,16 +89,15 @@ fn neighbours_are_those_of_ip() {
     }
 }
 
-/// A line of a bridge's table: hardware address, link, VLAN and master.
-fn our_entry(entry: &NeighbourMessage, names: &Names) -> String {
-    let attributes = &entry.attributes;
-    let colons = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
+/// A line of a bridge's table: hardware address, link, VLAN, master and remote end.
+fn our_entry(entry: &Neighbour, names: &Names) -> String {
     format!(
-        "{} dev {} vlan {:?} master {:?}",
-        said(attributes, |it| if let NeighbourAttribute::LinkLayerAddress(it) = it { Some(colons(it)) } else { None }),
-        names[&entry.header.ifindex],
-        said(attributes, |it| if let NeighbourAttribute::Vlan(it) = it { Some(it.to_string()) } else { None }),
-        said(attributes, |it| if let NeighbourAttribute::Controller(it) = it { Some(names[it].clone()) } else { None }),
+        "{} dev {} vlan {:?} master {:?} dst {:?}",
+        shown(entry.hwaddr()),
+        name_of(entry.ifindex(), names),
+        shown(entry.vlan()),
+        name_of(entry.master(), names),
+        shown(entry.destination()),
     )
 }
 
@@ -111,7 +107,8 @@ fn their_entries(words: &str, dev: &str) -> Vec<String> {
     let entries: Vec<Value> = serde_json::from_slice(&output.stdout).expect("bridge prints a list");
     let entry = |entry: &Value| {
         let dev = if dev.is_empty() { text(&entry["ifname"]) } else { dev.to_owned() };
-        format!("{} dev {dev} vlan {:?} master {:?}", text(&entry["mac"]), text(&entry["vlan"]), text(&entry["master"]))
+        let said = ["vlan", "master", "dst"].map(|key| text(&entry[key]));
+        format!("{} dev {dev} vlan {:?} master {:?} dst {:?}", text(&entry["mac"]), said[0], said[1], said[2])
     };
     entries.iter().map(entry).collect()
 }

@@ -2,16 +2,14 @@
 
 use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
 use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteMessage, RouteNextHop, RouteProtocol, RouteVia,
-};
-use libteam::{ErrorKind, RouteFilter, RtnlSocket};
+use libteam::netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol};
+use libteam::{ErrorKind, NextHop, Route, RouteFilter, RtnlSocket};
 use serde_json::Value;
 
 use crate::netns::{index, ip_json};
 use crate::rtnl_scene::{Names, assert_same_lines, build, family, ip_each, names, said, text};
 
-/// The scene, and routes of many sorts in many tables.
+/// The scene, and routes of many types in many tables.
 fn build_routes() {
     build();
     ip_each(&[
@@ -33,55 +31,39 @@ fn build_routes() {
     ]);
 }
 
-fn address_of(address: &RouteAddress) -> String {
-    match address {
-        RouteAddress::Inet(address) => address.to_string(),
-        RouteAddress::Inet6(address) => address.to_string(),
-        other => panic!("{other:?}"),
-    }
+fn shown<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn via(attribute: &RouteAttribute) -> Option<String> {
-    match attribute {
-        RouteAttribute::Gateway(gateway) => Some(address_of(gateway)),
-        RouteAttribute::Via(RouteVia::Inet(gateway)) => Some(gateway.to_string()),
-        RouteAttribute::Via(RouteVia::Inet6(gateway)) => Some(gateway.to_string()),
-        _ => None,
-    }
+fn our_hop(hop: &NextHop, names: &Names) -> String {
+    format!("{} dev {} weight {}", shown(hop.gateway()), names[&hop.out_link().unwrap().get()], hop.weight())
 }
 
-fn our_hop(hop: &RouteNextHop, names: &Names) -> String {
-    format!("{} dev {} weight {}", said(&hop.attributes, via), names[&hop.interface_index], u32::from(hop.hops) + 1)
-}
-
-fn our_route(route: &RouteMessage, names: &Names) -> String {
-    let (header, attributes) = (&route.header, &route.attributes);
-    let destination =
-        said(attributes, |it| if let RouteAttribute::Destination(it) = it { Some(address_of(it)) } else { None });
-    let whole = if header.address_family == Inet { 32 } else { 128 };
-    let destination = match header.destination_prefix_length {
-        0 => "default".to_owned(),
-        length if length == whole => destination,
-        length => format!("{destination}/{length}"),
+fn our_route(route: &Route, names: &Names) -> String {
+    let whole = if route.family() == Inet { 32 } else { 128 };
+    let destination = match route.prefix_len() {
+        0 => {
+            assert!(route.is_default() && route.destination().unwrap().is_unspecified(), "{route:?}");
+            "default".to_owned()
+        }
+        length if length == whole => shown(route.destination()),
+        length => format!("{}/{length}", shown(route.destination())),
     };
-    let hops = attributes.iter().find_map(|it| match it {
-        RouteAttribute::MultiPath(hops) => Some(hops.iter().map(|hop| our_hop(hop, names)).collect::<Vec<_>>()),
-        _ => None,
-    });
+    let id = |it: &RouteAttribute| if let RouteAttribute::NhId(it) = it { Some(it.to_string()) } else { None };
     format!(
-        "{} type {} {destination} tos {} via {:?} dev {:?} table {} proto {} scope {} metric {:?} src {:?} nhid {:?} {:?}",
-        family(header.address_family),
-        u8::from(header.kind),
-        header.tos,
-        said(attributes, via),
-        said(attributes, |it| if let RouteAttribute::Oif(it) = it { Some(names[it].clone()) } else { None }),
-        said(attributes, |it| if let RouteAttribute::Table(it) = it { Some(it.to_string()) } else { None }),
-        u8::from(header.protocol),
-        u8::from(header.scope),
-        said(attributes, |it| if let RouteAttribute::Priority(it) = it { Some(it.to_string()) } else { None }),
-        said(attributes, |it| if let RouteAttribute::PrefSource(it) = it { Some(address_of(it)) } else { None }),
-        said(attributes, |it| if let RouteAttribute::NhId(it) = it { Some(it.to_string()) } else { None }),
-        hops.unwrap_or_default(),
+        "{} type {} {destination} tos {} via {:?} dev {:?} table {} proto {} scope {} metric {} src {:?} nhid {:?} {:?}",
+        family(route.family()),
+        u8::from(route.kind()),
+        route.message().header.tos,
+        shown(route.gateway()),
+        route.out_link().map(|link| names[&link.get()].clone()).unwrap_or_default(),
+        route.table(),
+        u8::from(route.protocol()),
+        u8::from(route.scope()),
+        route.metric(),
+        shown(route.preferred_source()),
+        said(&route.message().attributes, id),
+        route.next_hops().map(|hop| our_hop(&hop, names)).collect::<Vec<_>>(),
     )
 }
 
@@ -98,7 +80,7 @@ fn their_via(route: &Value) -> String {
 
 fn their_route(route: &Value, family: AddressFamily) -> String {
     let hops: Vec<String> = route["nexthops"].as_array().into_iter().flatten().map(their_hop).collect();
-    // Of a tunnel's own destination ip tells by the same name, after that of the route.
+    // ip prints the destination of a tunnel with the same key, after that of the route.
     let destination = match text(&route["dst"]).as_str() {
         "10.0.0.1" => "203.0.114.0/24".to_owned(),
         "2001:db8::7" => "2001:db8:5::/64".to_owned(),
@@ -107,7 +89,7 @@ fn their_route(route: &Value, family: AddressFamily) -> String {
     let tos = text(&route["tos"]);
     let tos = u8::from_str_radix(tos.trim_start_matches("0x"), 16).unwrap_or(0);
     format!(
-        "{} type {} {} tos {tos} via {:?} dev {:?} table {} proto {} scope {} metric {:?} src {:?} nhid {:?} {hops:?}",
+        "{} type {} {} tos {tos} via {:?} dev {:?} table {} proto {} scope {} metric {} src {:?} nhid {:?} {hops:?}",
         self::family(family),
         text(&route["type"]),
         destination,
@@ -116,7 +98,7 @@ fn their_route(route: &Value, family: AddressFamily) -> String {
         text(&route["table"]),
         text(&route["protocol"]),
         text(&route["scope"]),
-        text(&route["metric"]),
+        route["metric"].as_u64().unwrap_or_default(),
         text(&route["prefsrc"]),
         text(&route["nhid"]),
     )
@@ -128,7 +110,7 @@ fn their_routes(family: AddressFamily, words: &str) -> Vec<String> {
     routes.iter().map(|route| their_route(route, family)).collect()
 }
 
-/// Whether a filter is meant to let a line pass.
+/// Whether a filter should select a line.
 type Holds<'a> = &'a dyn Fn(&String) -> bool;
 
 #[test]
@@ -137,7 +119,7 @@ fn routes_are_those_of_ip() {
     let names = names();
     let mut rtnl = RtnlSocket::new().unwrap();
     let (d0, br0, team0) = (index("d0"), index("br0"), index("team0"));
-    // What ip is told to filter by it does not print, so that its whole list is filtered here.
+    // ip does not print the fields that it filters by, so its whole list is filtered here.
     let all = [their_routes(Inet, "table all"), their_routes(Inet6, "table all")].concat();
     let out =
         |line: &String, dev: &str| line.contains(&format!("dev \"{dev}\"")) || line.contains(&format!("dev {dev} "));
@@ -171,7 +153,7 @@ fn routes_are_those_of_ip() {
 }
 
 #[test]
-fn a_table_without_routes_or_of_one_family_only_is_no_error() {
+fn table_without_routes_is_not_an_error() {
     build_routes();
     let mut rtnl = RtnlSocket::new().unwrap();
     let count = |rtnl: &mut RtnlSocket, filter: RouteFilter| rtnl.routes(&filter).unwrap().items().len();
@@ -180,7 +162,7 @@ fn a_table_without_routes_or_of_one_family_only_is_no_error() {
         assert_eq!(count(&mut rtnl, filter(4711)), 0, "{family:?}");
         assert_eq!(count(&mut rtnl, filter(1001)), usize::from(family != Some(Inet)), "{family:?}");
     }
-    // What the kernel itself says of such a table is seen where nothing is made of it.
+    // A plain dump returns the kernel's error for such a table.
     let mut request = RouteMessage::default();
     request.header.address_family = Inet;
     request.attributes.push(RouteAttribute::Table(4711));
@@ -189,14 +171,14 @@ fn a_table_without_routes_or_of_one_family_only_is_no_error() {
 }
 
 #[test]
-fn routes_by_next_hops_that_only_have_a_number_are_found_by_their_link() {
+fn routes_with_only_a_nexthop_id_are_found_by_link() {
     build_routes();
     std::fs::write("/proc/sys/net/ipv4/nexthop_compat_mode", "0").unwrap();
     let mut rtnl = RtnlSocket::new().unwrap();
     let routes = |rtnl: &mut RtnlSocket, link| rtnl.routes(&RouteFilter::new().family(Inet).out_link(link)).unwrap();
-    let by_number = |route: &&RouteMessage| route.attributes.contains(&RouteAttribute::NhId(5));
+    let by_number = |route: &&Route| route.message().attributes.contains(&RouteAttribute::NhId(5));
     let d0 = routes(&mut rtnl, index("d0"));
     let route = d0.items().iter().find(by_number).expect("the kernel finds it");
-    assert!(!route.attributes.iter().any(|it| matches!(it, RouteAttribute::Oif(_))), "it names no link: {route:?}");
+    assert_eq!(route.out_link(), None, "the message has no link: {route:?}");
     assert_eq!(routes(&mut rtnl, index("br0")).items().iter().filter(by_number).count(), 0);
 }

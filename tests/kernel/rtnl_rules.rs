@@ -19,7 +19,7 @@ fn our_rule(rule: &RuleMessage) -> String {
     format!(
         "{} {} from {source}/{} iif {:?} fwmark {:?} goto {goto:?} table {:?} uids {:?}",
         family(rule.header.family),
-        // The first rule's priority is 0, which is not told.
+        // The first rule's priority is 0, which the kernel does not send.
         said(attributes, |it| if let RuleAttribute::Priority(it) = it { Some(it.to_string()) } else { None }),
         length.map(|length| length.to_string()).unwrap_or_default(),
         said(attributes, |it| if let RuleAttribute::Iifname(it) = it { Some(it.clone()) } else { None }),
@@ -75,14 +75,14 @@ fn rules_are_those_of_ip() {
         (RuleFilter::new().table(254).family(Inet), "-4 254", their_rules(Inet, "table 254")),
     ] {
         let rules = rtnl.rules(&filter).unwrap();
-        // Kernels that route multicast by rules list those too, of families of their own.
+        // Kernels with multicast routing rules list those too, with families of their own.
         let rules = rules.items().iter().filter(|rule| matches!(rule.header.family, Inet | Inet6));
         assert_same_lines(words, rules.map(our_rule), theirs);
     }
 }
 
 #[test]
-fn a_family_that_has_no_rules_is_told_by_the_kernel() {
+fn family_without_rules_is_a_kernel_error() {
     build();
     let error = RtnlSocket::new().unwrap().rules(&RuleFilter::new().family(AddressFamily::Ax25)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotSupported, "{error:?}");

@@ -1,4 +1,4 @@
-//! A namespace with something of everything, and how `ip -j` tells of it.
+//! A namespace with links of many kinds, and the output of `ip -j` about it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,11 +10,11 @@ use crate::netns::{enter, ip, ip_batch, ip_json};
 
 pub(crate) type Names = HashMap<u32, String>;
 
-/// Links of many kinds, most of them up, with addresses of both families. Tunnels are not among them: with their modules
-/// come links that appear in each namespace from then on, those of other tests too.
+/// Creates links of many kinds, most of them up, with addresses of both families. There are no tunnels: their modules
+/// create links in each new namespace, also in those of other tests.
 pub(crate) fn build() {
     enter();
-    // No addresses that the kernel makes by itself, and some time later.
+    // Without the addresses that the kernel generates, some time later.
     fs::write("/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1").expect("the kernel has IPv6");
     ip_batch(&[
         "link add d0 type dummy",
@@ -49,7 +49,7 @@ pub(crate) fn build() {
     ]);
 }
 
-/// Runs `ip` for each of these commands, which may begin with an option, as those of a batch may not.
+/// Runs `ip` for each of these commands, which, unlike those of a batch, may begin with an option.
 pub(crate) fn ip_each(commands: &[&str]) {
     for command in commands {
         ip(command);
@@ -65,7 +65,7 @@ pub(crate) fn names() -> Names {
         .collect()
 }
 
-/// A JSON string or number as text, what is not there as nothing.
+/// A JSON string or number as text; a missing value as the empty string.
 pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -75,7 +75,7 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
-/// What one attribute of a list says, where it is there; else nothing.
+/// The text of the first matching attribute; the empty string if there is none.
 pub(crate) fn said<A>(attributes: &[A], say: impl Fn(&A) -> Option<String>) -> String {
     attributes.iter().find_map(say).unwrap_or_default()
 }
@@ -88,7 +88,7 @@ pub(crate) fn family(family: AddressFamily) -> &'static str {
     }
 }
 
-/// Panics unless both have the same lines, in whatever order, and there is something to compare.
+/// Panics unless both have the same lines, in any order, and at least one.
 pub(crate) fn assert_same_lines(
     what: &str,
     ours: impl IntoIterator<Item = String>,

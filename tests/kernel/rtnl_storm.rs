@@ -1,11 +1,11 @@
-//! Dumps of thousands of links while another process creates and deletes links all the time.
+//! Dumps of thousands of links while another process creates and deletes links.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkRecord, RtnlSocket, SocketBuilder};
+use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkInfo, RtnlSocket, SocketBuilder};
 
 use crate::netns::{enter, ip_batch};
 
@@ -20,7 +20,7 @@ impl Churn {
         let batch = "for i in 1 2 3 4 5; do echo link add churn$i type dummy; done; \
                      for i in 1 2 3 4 5; do echo link del churn$i; done";
         let script = format!("while read -t {pause:.3} line; [ $? -gt 128 ]; do {{ {batch}; }} | ip -batch -; done");
-        // It ends by itself when this process does: nothing holds its input open then.
+        // The shell ends with this process, which closes its input.
         let mut command = Command::new("bash");
         let child = command.args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("there is a shell");
         Self(child)
@@ -39,16 +39,16 @@ fn rtnl(attempts: u32, policy: InterruptedDump) -> RtnlSocket {
     SocketBuilder::new().dump_attempts(attempts).interrupted_dump(policy).rtnl().unwrap()
 }
 
-/// Panics unless a dump that is said to be consistent has every link that was there all along, once.
-fn assert_complete(links: &Dump<LinkRecord>) {
-    let names: Vec<_> = links.items().iter().map(LinkRecord::name).collect();
+/// Panics unless a dump that is marked as consistent has every permanent link, once.
+fn assert_complete(links: &Dump<LinkInfo>) {
+    let names: Vec<_> = links.items().iter().map(LinkInfo::name).collect();
     let stable: HashSet<_> = names.iter().filter(|name| name.starts_with("stable")).collect();
     assert_eq!(stable.len(), LINKS, "of {} links", names.len());
-    let distinct: HashSet<_> = links.items().iter().map(LinkRecord::ifindex).collect();
+    let distinct: HashSet<_> = links.items().iter().map(LinkInfo::ifindex).collect();
     assert_eq!(distinct.len(), links.items().len(), "each once");
 }
 
-/// What a number of dumps came to.
+/// The results of a number of dumps.
 #[derive(Debug, Default)]
 struct Tally {
     at_once: u32,
@@ -58,7 +58,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Asks until both what is wanted was seen, and no longer than is sensible.
+    /// Dumps until both expected results were seen, up to a time limit.
     fn until(mut rtnl: RtnlSocket, attempts: u32, seen: impl Fn(&Self) -> bool) -> Self {
         let mut tally = Self::default();
         for _ in 0..400 {
@@ -92,12 +92,12 @@ impl Tally {
 }
 
 #[test]
-fn a_dump_that_is_said_to_be_consistent_lacks_nothing_that_was_there_all_along() {
+fn consistent_dump_has_every_permanent_link() {
     enter();
     let commands: Vec<_> = (0..LINKS).map(|number| format!("link add stable{number} type dummy")).collect();
     ip_batch(&commands);
     {
-        // Some times as long as a dump takes here: some dumps fit into it, and some do not.
+        // A few times the duration of a dump here: some dumps fit into the pause, some do not.
         let start = Instant::now();
         assert_complete(&rtnl(1, InterruptedDump::Fail).links(&LinkFilter::new()).unwrap());
         let _churn = Churn::start(3 * start.elapsed());

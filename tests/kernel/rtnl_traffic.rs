@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use libteam::netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
-use libteam::{RtnlSocket, TrafficFilter};
+use libteam::{RtnlSocket, TcSelector};
 use serde_json::Value;
 
 use crate::netns::{enter, index, ip_batch};
@@ -22,7 +22,7 @@ fn tc(words: &str) -> String {
     String::from_utf8(output.stdout).expect("tc prints text")
 }
 
-/// Links with a queueing discipline of each sort that the kernel has.
+/// Links with a queueing discipline of each kind that the kernel supports.
 fn build() {
     enter();
     // Nothing is sent: some queueing disciplines have a class for each flow that is waiting.
@@ -111,12 +111,12 @@ fn queueing_disciplines_are_those_of_tc() {
     let all = their_qdiscs("");
     let below = |parent: &str| all.iter().filter(|line| line.ends_with(parent)).cloned().collect::<Vec<_>>();
     for (filter, words, theirs) in [
-        (TrafficFilter::new(), "", all.clone()),
-        (TrafficFilter::new().link(index("q-a")), "dev q-a", their_qdiscs("dev q-a")),
-        (TrafficFilter::new().link(index("q-b")), "dev q-b", their_qdiscs("dev q-b")),
-        (TrafficFilter::new().parent(TcHandle::ROOT), "root", below(" root")),
-        (TrafficFilter::new().parent(TcHandle::INGRESS), "ingress", below(" ffff:fff1")),
-        (TrafficFilter::new().parent(handle(1, 0x10)), "1:10", below(" 1:10")),
+        (TcSelector::new(), "", all.clone()),
+        (TcSelector::new().link(index("q-a")), "dev q-a", their_qdiscs("dev q-a")),
+        (TcSelector::new().link(index("q-b")), "dev q-b", their_qdiscs("dev q-b")),
+        (TcSelector::new().parent(TcHandle::ROOT), "root", below(" root")),
+        (TcSelector::new().parent(TcHandle::INGRESS), "ingress", below(" ffff:fff1")),
+        (TcSelector::new().parent(handle(1, 0x10)), "1:10", below(" 1:10")),
     ] {
         let qdiscs = rtnl.qdiscs(&filter).unwrap();
         assert!(qdiscs.is_consistent());
@@ -133,13 +133,13 @@ fn our_class(class: &TcMessage, names: &Names) -> String {
 
 /// The classes of a link: a line of tc, in which JSON is broken, begins with "class htb 1:10 parent 1:1".
 fn their_classes(dev: &str, words: &str) -> Vec<String> {
-    let told = tc(&format!("class show dev {dev} {words}"));
+    let printed = tc(&format!("class show dev {dev} {words}"));
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let count = if words[3] == "root" { 4 } else { 5 };
         format!("{dev} {}", words[..count].join(" "))
     };
-    told.lines().filter(|line| line.starts_with("class")).map(line).collect()
+    printed.lines().filter(|line| line.starts_with("class")).map(line).collect()
 }
 
 #[test]
@@ -148,12 +148,12 @@ fn classes_are_those_of_tc() {
     let names = names();
     let mut rtnl = RtnlSocket::new().unwrap();
     let everywhere: Vec<String> = names.values().flat_map(|dev| their_classes(dev, "")).collect();
-    let a = || TrafficFilter::new().link(index("q-a"));
+    let a = || TcSelector::new().link(index("q-a"));
     let a_below = |part: &str| their_classes("q-a", "").into_iter().filter(|it| it.contains(part)).collect::<Vec<_>>();
     for (filter, words, theirs) in [
-        (TrafficFilter::new(), "", everywhere),
+        (TcSelector::new(), "", everywhere),
         (a(), "dev q-a", their_classes("q-a", "")),
-        (TrafficFilter::new().link(index("q-hfsc")), "dev q-hfsc", their_classes("q-hfsc", "")),
+        (TcSelector::new().link(index("q-hfsc")), "dev q-hfsc", their_classes("q-hfsc", "")),
         (a().parent(handle(1, 0)), "parent 1:", a_below(" htb 1:")),
         (a().parent(handle(0x20, 0)), "parent 20:", a_below(" htb 20:")),
         (a().parent(handle(1, 1)), "parent 1:1", a_below(" parent 1:1")),
@@ -165,7 +165,7 @@ fn classes_are_those_of_tc() {
     }
 }
 
-/// A filter without the place where it is.
+/// A filter without its attach point.
 fn our_filter(filter: &TcMessage) -> String {
     let protocol = match u16::from_be(u16::try_from(filter.header.info & 0xffff).unwrap()) {
         0x0800 => "ip".to_owned(),
@@ -177,28 +177,28 @@ fn our_filter(filter: &TcMessage) -> String {
     format!("protocol {protocol} pref {} {} chain {}", filter.header.info >> 16, kind(filter), chain.unwrap_or(0))
 }
 
-/// The filters at one place: a line of tc begins with "filter", perhaps the place, "protocol ip pref 7 u32 chain 0".
+/// The filters of one attach point: a line of tc begins with "filter", perhaps the parent, "protocol ip pref 7 u32 chain 0".
 fn their_filters(words: &str) -> Vec<String> {
-    let told = tc(&format!("filter show {words}"));
+    let printed = tc(&format!("filter show {words}"));
     let line = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "protocol").take(7).collect();
         words.join(" ")
     };
-    told.lines().filter(|line| line.starts_with("filter")).map(line).collect()
+    printed.lines().filter(|line| line.starts_with("filter")).map(line).collect()
 }
 
 #[test]
 fn filters_are_those_of_tc() {
     build();
     let mut rtnl = RtnlSocket::new().unwrap();
-    let of = |link: &str| TrafficFilter::new().link(index(link));
+    let of = |link: &str| TcSelector::new().link(index(link));
     let at = |link: &str, places: &[&str]| -> Vec<String> {
         places.iter().flat_map(|place| their_filters(&format!("dev {link} {place}"))).collect()
     };
     let (a, b) = (["parent 1:", "parent 1:1", "parent 20:"], ["ingress", "egress"]);
     let everywhere = [at("q-a", &a), at("q-b", &b), their_filters("block 22"), at("q-hfsc", &["parent 1:"])].concat();
     for (filter, words, theirs) in [
-        (TrafficFilter::new(), "", everywhere),
+        (TcSelector::new(), "", everywhere),
         (of("q-a"), "dev q-a", at("q-a", &a)),
         (of("q-b"), "dev q-b", at("q-b", &b)),
         (of("q-c"), "dev q-c", at("q-c", &["ingress"])),
@@ -206,7 +206,7 @@ fn filters_are_those_of_tc() {
         (of("q-a").parent(handle(1, 1)), "parent 1:1", at("q-a", &["parent 1:1"])),
         (of("q-b").parent(handle(0xffff, TcHandle::MIN_EGRESS)), "egress", at("q-b", &["egress"])),
         (
-            TrafficFilter::new().parent(handle(1, 0)),
+            TcSelector::new().parent(handle(1, 0)),
             "parent 1: anywhere",
             [at("q-a", &["parent 1:"]), at("q-hfsc", &["parent 1:"])].concat(),
         ),

@@ -4,15 +4,15 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::attribute::Attribute;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::link::{IFLA_EVENT, IFLA_MTU, IFLA_NEW_IFINDEX, IFLA_NEW_NETNSID, RTM_DELLINK, RTM_NEWLINK};
-use crate::rtnl::LinkRecord;
+use crate::rtnl::LinkInfo;
 
 const AF_UNSPEC: u8 = 0;
 const AF_BRIDGE: u8 = 7;
 
-/// One thing that the kernel announced of the links of a network namespace.
+/// One link notification of the kernel.
 ///
-/// Except for [`Lost`](Self::Lost), each holds the link as the message tells it. A message about a removed link, or one
-/// of a bridge, tells less than others.
+/// Each variant except [`Lost`](Self::Lost) contains the link as the message describes it. A message about a removed
+/// link, or of a bridge about its port, has fewer attributes than other messages.
 ///
 /// # Examples
 ///
@@ -20,55 +20,54 @@ const AF_BRIDGE: u8 = 7;
 ///
 /// # Source
 ///
-/// rtnetlink(7). `RTM_NEWLINK` is `Added` where its `ifi_change` has all bits set, `RTM_DELLINK` is `Moved` where it
-/// holds `IFLA_NEW_NETNSID` or `IFLA_NEW_IFINDEX`; both are a bridge's where their `ifi_family` is `AF_BRIDGE`.
+/// rtnetlink(7). `RTM_NEWLINK` is `Added` if all bits of its `ifi_change` are set; `RTM_DELLINK` is `Moved` if it has
+/// `IFLA_NEW_NETNSID` or `IFLA_NEW_IFINDEX`; both are about a bridge's port if their `ifi_family` is `AF_BRIDGE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {
-    /// A link is there that was not: it was made, or came from another namespace.
-    Added(LinkRecord),
-    /// Something of a link changed. What it is the message does not say, except for
-    /// [the flags](LinkRecord::changed_flags).
+    /// A link was created, or moved here from another namespace.
+    Added(LinkInfo),
+    /// A link changed. Of all the changes, the message marks only those of [the flags](LinkInfo::changed_flags).
     ///
-    /// Some drivers (bonding, GRE, HSR) announce a link while they are still making it. This is then the first that is
-    /// heard of it: `Added` follows once it is made, and nothing at all if that fails. So what is not known should not
-    /// be taken for added here.
+    /// Some drivers (bonding, GRE, HSR) send notifications about a link that they are still creating. `Changed` is then
+    /// the first event of the link: `Added` follows when the link has been created, and no event at all if its creation
+    /// fails. Do not treat a `Changed` of an unknown link as its addition.
     Changed {
-        /// The link as it is now.
-        link: LinkRecord,
-        /// What made the kernel announce it, where it says so.
+        /// The current state of the link.
+        link: LinkInfo,
+        /// Why the kernel sent the notification, if the message has a cause.
         cause: Option<LinkEventCause>,
     },
     /// A link was deleted.
-    Removed(LinkRecord),
-    /// A link left for another network namespace; there it is `Added`.
+    Removed(LinkInfo),
+    /// A link was moved to another network namespace, where it is `Added`.
     Moved {
-        /// The link as it was here.
-        link: LinkRecord,
-        /// The number of the other namespace, as `ip netns list-id` shows it here: it has a meaning in this one only.
-        /// `None` if the kernel could not give it one.
+        /// The last state of the link here.
+        link: LinkInfo,
+        /// The ID of the other namespace, which `ip netns list-id` prints. It is valid in this namespace only. `None` if
+        /// the kernel could not assign an ID.
         #[doc(alias = "IFLA_NEW_NETNSID")]
-        namespace: Option<i32>,
-        /// The link's index there. `None` on kernels that do not tell.
+        netnsid: Option<i32>,
+        /// The index of the link there; `None` on kernels that do not send it.
         #[doc(alias = "IFLA_NEW_IFINDEX")]
         ifindex: Option<IfIndex>,
     },
-    /// A bridge tells of one of its ports: what it thinks of a link that is announced by itself too.
-    BridgePortChanged(LinkRecord),
-    /// A link is no port of a bridge any more. It lives on, unless `Removed` follows.
-    BridgePortRemoved(LinkRecord),
-    /// A message that tells nothing of a link's life or state: one of a wireless driver (`IFLA_WIRELESS`), say.
-    Other(LinkRecord),
-    /// Events were lost here: the receive buffer was full, or the kernel sent something that cannot be understood, which
-    /// the log tells. What is known of the links may be wrong until they are asked for again, as
+    /// A bridge changed the state of one of its ports. Changes of the link itself have their own events.
+    BridgePortChanged(LinkInfo),
+    /// A link is no longer a port of a bridge. It still exists, unless `Removed` follows.
+    BridgePortRemoved(LinkInfo),
+    /// A message without the state of a link, e.g. one of a wireless driver (`IFLA_WIRELESS`).
+    Other(LinkInfo),
+    /// Events were lost at this point: the receive buffer was full, or a message could not be decoded, which is logged.
+    /// State that was derived from the events may be wrong until all links are listed again, as
     /// [`LinkEvents`](super::LinkEvents) shows.
     Lost,
 }
 
 impl LinkEvent {
-    /// The link that this is about, as the message tells it; `None` where events were lost.
+    /// The link of the event; `None` for [`Lost`](Self::Lost).
     #[must_use]
-    pub fn link(&self) -> Option<&LinkRecord> {
+    pub fn link(&self) -> Option<&LinkInfo> {
         match self {
             Self::Added(link)
             | Self::Changed { link, .. }
@@ -81,7 +80,7 @@ impl LinkEvent {
         }
     }
 
-    /// What made the kernel announce a change, where it says so.
+    /// Why the kernel sent a [`Changed`](Self::Changed) event, if the message has a cause.
     ///
     /// # Examples
     ///
@@ -119,50 +118,48 @@ impl LinkEvent {
         }
     }
 
-    /// Reads a message of the multicast group; `None` for one that is about no link.
+    /// Decodes a message of the multicast group; `None` for a message that is not about a link.
     pub(crate) fn decode(frame: &Frame<'_>) -> Result<Option<Self>, DecodeError> {
         match frame.kind {
-            RTM_NEWLINK => announced(LinkRecord::new(frame.payload)?).map(Some),
-            RTM_DELLINK => gone(LinkRecord::new(frame.payload)?).map(Some),
+            RTM_NEWLINK => decode_newlink(LinkInfo::new(frame.payload)?).map(Some),
+            RTM_DELLINK => decode_dellink(LinkInfo::new(frame.payload)?).map(Some),
             _ => Ok(None),
         }
     }
 }
 
-/// Reads an `RTM_NEWLINK`.
-fn announced(link: LinkRecord) -> Result<LinkEvent, DecodeError> {
+fn decode_newlink(link: LinkInfo) -> Result<LinkEvent, DecodeError> {
     match link.family() {
-        // Every message about a link itself has an MTU; those of wireless drivers have nothing but a name.
+        // Every message about a link itself has an MTU; messages of wireless drivers have only a name.
         AF_UNSPEC if link.attribute(IFLA_MTU).is_none() => Ok(LinkEvent::Other(link)),
-        // The kernel says that all flags changed when it tells of a link for the first time, and never later.
+        // The kernel marks all flags as changed in the first message about a link, and never in a later one.
         AF_UNSPEC if link.changed_flags().bits() == u32::MAX => Ok(LinkEvent::Added(link)),
         AF_UNSPEC => {
             let number = number(&link, IFLA_EVENT).map(Attribute::u32).transpose()?;
-            Ok(LinkEvent::Changed { cause: number.and_then(LinkEventCause::of), link })
+            Ok(LinkEvent::Changed { cause: number.and_then(LinkEventCause::from_raw), link })
         }
         AF_BRIDGE => Ok(LinkEvent::BridgePortChanged(link)),
         _ => Ok(LinkEvent::Other(link)),
     }
 }
 
-/// Reads an `RTM_DELLINK`.
-fn gone(link: LinkRecord) -> Result<LinkEvent, DecodeError> {
+fn decode_dellink(link: LinkInfo) -> Result<LinkEvent, DecodeError> {
     match link.family() {
         AF_UNSPEC => {
-            let namespace = number(&link, IFLA_NEW_NETNSID).map(Attribute::i32).transpose()?;
+            let netnsid = number(&link, IFLA_NEW_NETNSID).map(Attribute::i32).transpose()?;
             let ifindex = number(&link, IFLA_NEW_IFINDEX).map(Attribute::u32).transpose()?;
-            if namespace.is_none() && ifindex.is_none() {
+            if netnsid.is_none() && ifindex.is_none() {
                 return Ok(LinkEvent::Removed(link));
             }
-            let namespace = namespace.filter(|number| *number >= 0);
-            Ok(LinkEvent::Moved { link, namespace, ifindex: ifindex.and_then(IfIndex::new) })
+            let netnsid = netnsid.filter(|id| *id >= 0);
+            Ok(LinkEvent::Moved { link, netnsid, ifindex: ifindex.and_then(IfIndex::new) })
         }
         AF_BRIDGE => Ok(LinkEvent::BridgePortRemoved(link)),
         _ => Ok(LinkEvent::Other(link)),
     }
 }
 
-fn number(link: &LinkRecord, kind: u16) -> Option<Attribute<'_>> {
+fn number(link: &LinkInfo, kind: u16) -> Option<Attribute<'_>> {
     link.attribute(kind).map(|value| Attribute { kind, value })
 }
 

@@ -21,16 +21,16 @@ fn decode(kind: u16, payload: &[u8]) -> Result<Option<LinkEvent>, DecodeError> {
     LinkEvent::decode(&Frame { kind, flags: 0, sequence: 0, payload })
 }
 
-/// What an `RTM_NEWLINK` with an MTU means.
-fn announced(family: u8, changed: u32, attributes: &[Vec<u8>]) -> (LinkEvent, LinkRecord) {
+/// Decodes an `RTM_NEWLINK` with an MTU.
+fn newlink(family: u8, changed: u32, attributes: &[Vec<u8>]) -> (LinkEvent, LinkInfo) {
     let payload = payload(family, changed, &[&[mtu()], attributes].concat());
-    (decode(RTM_NEWLINK, &payload).unwrap().unwrap(), LinkRecord::new(&payload).unwrap())
+    (decode(RTM_NEWLINK, &payload).unwrap().unwrap(), LinkInfo::new(&payload).unwrap())
 }
 
-/// What an `RTM_DELLINK` means.
-fn gone(family: u8, attributes: &[Vec<u8>]) -> (LinkEvent, LinkRecord) {
+/// Decodes an `RTM_DELLINK`.
+fn dellink(family: u8, attributes: &[Vec<u8>]) -> (LinkEvent, LinkInfo) {
     let payload = payload(family, ALL, attributes);
-    (decode(RTM_DELLINK, &payload).unwrap().unwrap(), LinkRecord::new(&payload).unwrap())
+    (decode(RTM_DELLINK, &payload).unwrap().unwrap(), LinkInfo::new(&payload).unwrap())
 }
 
 fn golden_event(text: &str) -> LinkEvent {
@@ -38,18 +38,18 @@ fn golden_event(text: &str) -> LinkEvent {
 }
 
 #[test]
-fn a_link_is_added_where_all_its_flags_are_new() {
-    let (event, link) = announced(AF_UNSPEC, ALL, &[]);
+fn link_is_added_if_all_flags_changed() {
+    let (event, link) = newlink(AF_UNSPEC, ALL, &[]);
     assert_eq!(event, LinkEvent::Added(link));
     for changed in [UNCHANGED, 1, 0x41, ALL - 1, ALL >> 1] {
-        let (event, link) = announced(AF_UNSPEC, changed, &[]);
+        let (event, link) = newlink(AF_UNSPEC, changed, &[]);
         assert_eq!(link.changed_flags().bits(), changed);
         assert_eq!(event, LinkEvent::Changed { link, cause: None });
     }
 }
 
 #[test]
-fn a_change_has_the_cause_that_the_kernel_gives() {
+fn change_has_the_kernels_cause() {
     use LinkEventCause::{BondingFailover, BondingOptions, Features, NotifyPeers, Other, Reboot, ResendIgmp};
     for (number, cause) in [
         (0, None),
@@ -62,18 +62,18 @@ fn a_change_has_the_cause_that_the_kernel_gives() {
         (7, Some(Other(7))),
         (u32::MAX, Some(Other(u32::MAX))),
     ] {
-        let (event, link) = announced(AF_UNSPEC, UNCHANGED, &[attribute(IFLA_EVENT, &number.to_ne_bytes())]);
+        let (event, link) = newlink(AF_UNSPEC, UNCHANGED, &[attribute(IFLA_EVENT, &number.to_ne_bytes())]);
         assert_eq!((event.link(), event.cause()), (Some(&link), cause));
         assert_eq!(event, LinkEvent::Changed { link, cause });
     }
 }
 
 #[test]
-fn a_link_that_goes_is_removed_or_moved() {
+fn dellink_is_removal_or_move() {
     let namespace = |number: i32| attribute(IFLA_NEW_NETNSID, &number.to_ne_bytes());
     let index = |number: u32| attribute(IFLA_NEW_IFINDEX, &number.to_ne_bytes());
 
-    let (event, link) = gone(AF_UNSPEC, &[]);
+    let (event, link) = dellink(AF_UNSPEC, &[]);
     assert_eq!(event, LinkEvent::Removed(link));
     for (attributes, to) in [
         (vec![namespace(3), index(12)], (Some(3), IfIndex::new(12))),
@@ -83,43 +83,43 @@ fn a_link_that_goes_is_removed_or_moved() {
         (vec![namespace(3), index(0)], (Some(3), None)),
         (vec![index(12)], (None, IfIndex::new(12))),
     ] {
-        let (event, link) = gone(AF_UNSPEC, &attributes);
-        assert_eq!(event, LinkEvent::Moved { link, namespace: to.0, ifindex: to.1 });
+        let (event, link) = dellink(AF_UNSPEC, &attributes);
+        assert_eq!(event, LinkEvent::Moved { link, netnsid: to.0, ifindex: to.1 });
     }
 }
 
 #[test]
-fn what_a_bridge_tells_of_its_port_is_no_addition_and_no_removal() {
+fn bridge_messages_neither_add_nor_remove_links() {
     for changed in [UNCHANGED, ALL] {
-        let (event, link) = announced(AF_BRIDGE, changed, &[]);
+        let (event, link) = newlink(AF_BRIDGE, changed, &[]);
         assert_eq!(event, LinkEvent::BridgePortChanged(link));
     }
-    let (event, link) = gone(AF_BRIDGE, &[]);
+    let (event, link) = dellink(AF_BRIDGE, &[]);
     assert_eq!(event, LinkEvent::BridgePortRemoved(link));
 }
 
 #[test]
-fn what_is_not_about_the_link_itself_is_kept_apart() {
-    // A wireless driver's event: a name and IFLA_WIRELESS, 11.
+fn messages_without_link_state_are_other() {
+    // The event of a wireless driver: a name and IFLA_WIRELESS, 11.
     let wireless = payload(AF_UNSPEC, UNCHANGED, &[attribute(3, b"wlan0\0"), attribute(11, &[0; 24])]);
     assert!(matches!(decode(RTM_NEWLINK, &wireless), Ok(Some(LinkEvent::Other(_)))));
     for family in [1, 2, 10, 28, 255] {
-        let (event, link) = announced(family, ALL, &[]);
+        let (event, link) = newlink(family, ALL, &[]);
         assert_eq!(event, LinkEvent::Other(link));
-        let (event, link) = gone(family, &[]);
+        let (event, link) = dellink(family, &[]);
         assert_eq!(event, LinkEvent::Other(link));
     }
 }
 
 #[test]
-fn messages_of_other_types_are_no_events() {
+fn other_message_types_are_ignored() {
     for kind in [0, 1, 2, 3, 4, 18, 19, 20, 24, 68] {
         assert_eq!(decode(kind, &[]), Ok(None));
     }
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error() {
+fn malformed_messages_are_errors() {
     let short = |kind| payload(AF_UNSPEC, UNCHANGED, &[mtu(), attribute(kind, &[1, 0])]);
     decode(RTM_NEWLINK, &short(IFLA_EVENT)).unwrap_err();
     decode(RTM_DELLINK, &short(IFLA_NEW_NETNSID)).unwrap_err();
@@ -133,7 +133,7 @@ fn what_cannot_be_read_is_an_error() {
 }
 
 #[test]
-fn real_messages_are_what_they_were() {
+fn recorded_messages_decode_as_expected() {
     let name = |event: &LinkEvent| event.link().unwrap().name().into_owned();
     let event = golden_event(golden::NEWLINK_BRIDGE_PORT);
     assert!(matches!(event, LinkEvent::BridgePortChanged(_)), "{event:?}");
@@ -147,11 +147,11 @@ fn real_messages_are_what_they_were() {
 }
 
 #[test]
-fn no_cut_message_makes_the_decoder_panic() {
+fn truncated_messages_do_not_panic() {
     for text in [golden::NEWLINK_PORT, golden::NEWLINK_TEAM, golden::DELLINK_PORT, golden::DELLINK_BRIDGE_PORT] {
         let datagram = bytes(text);
         let Frame { kind, payload, .. } = first(&datagram);
-        let understood = (0..=payload.len()).filter(|end| decode(kind, &payload[..*end]).is_ok()).count();
-        assert!((1..payload.len()).contains(&understood), "some cuts fall between attributes, most do not");
+        let decoded = (0..=payload.len()).filter(|end| decode(kind, &payload[..*end]).is_ok()).count();
+        assert!((1..payload.len()).contains(&decoded), "only cuts between attributes are valid");
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use log::warn;
@@ -10,27 +11,20 @@ use crate::log_target::EVENTS;
 use crate::netlink::codec::frame::frames;
 use crate::netlink::multicast::{EventSocket, Found, Rest};
 
-/// What a socket tells, as events in order.
+/// The events of a multicast socket, in order.
 #[derive(Debug)]
 pub(crate) struct LinkEventStream {
     socket: EventSocket,
     queue: Queue,
 }
 
-/// What was read from the socket, but not taken yet.
+/// The events that were read from the socket but not returned yet.
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<io::Result<LinkEvent>>,
-    /// There was an overrun, and so many datagrams more may be older than what was lost. The kernel loses whatever is
-    /// new until they are read.
-    before_gap: Option<usize>,
-}
-
-/// Whether to read on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    GoesOn,
-    Ends,
+    /// After an overrun: how many of the following datagrams may be older than the lost ones. The kernel drops new
+    /// datagrams until the old ones are read.
+    until_gap: Option<usize>,
 }
 
 impl LinkEventStream {
@@ -38,109 +32,109 @@ impl LinkEventStream {
         Self { socket, queue: Queue::default() }
     }
 
-    /// Makes sure that there is an event to take, if the socket has one. After an overrun, all is read that was there
-    /// before it.
+    /// Reads until there is an event to return, if the socket has one. After an overrun, reads everything that was
+    /// queued before it.
     pub(crate) fn fill(&mut self) {
         if !self.queue.events.is_empty() {
             return;
         }
         for _ in 0..=self.socket.budget() {
-            let has_events = !self.queue.events.is_empty() && self.queue.before_gap.is_none();
-            if has_events || self.read() == Reading::Ends {
+            let has_events = !self.queue.events.is_empty() && self.queue.until_gap.is_none();
+            if has_events || self.read().is_break() {
                 return;
             }
         }
     }
 
-    /// Takes the next event, or the error that came in its place.
+    /// Returns the next event, or the error that occurred in its place.
     pub(crate) fn take(&mut self) -> Option<io::Result<LinkEvent>> {
         self.queue.events.pop_front()
     }
 
-    /// Whether something is left when the next event is taken that the socket does not announce.
+    /// Whether there will be events after the next one for which the socket need not be readable.
     pub(crate) fn has_more(&self) -> bool {
-        self.queue.events.len() > 1 || self.queue.before_gap.is_some()
+        self.queue.events.len() > 1 || self.queue.until_gap.is_some()
     }
 
-    /// How many events were read and not taken yet.
+    /// Returns how many events were read and not taken yet.
     pub(crate) fn queued(&self) -> usize {
         self.queue.events.len()
     }
 
-    /// The receive buffer's size in bytes as the kernel counts it.
+    /// Returns the size of the receive buffer in bytes, as the kernel accounts for it.
     pub(crate) fn receive_buffer(&self) -> io::Result<usize> {
         self.socket.receive_buffer()
     }
 
-    fn read(&mut self) -> Reading {
+    fn read(&mut self) -> ControlFlow<()> {
         let in_buffer = self.socket.budget();
-        let mut reading = Reading::GoesOn;
+        let mut flow = ControlFlow::Continue(());
         let rest = self.socket.receive(|found| {
-            if self.queue.hear(&found, in_buffer) == Reading::Ends {
-                reading = Reading::Ends;
+            if self.queue.push(&found, in_buffer).is_break() {
+                flow = ControlFlow::Break(());
             }
         });
         match rest {
-            Ok(Rest::Unread) => reading,
+            Ok(Rest::Unread) => flow,
             Ok(Rest::Nothing) => {
-                self.queue.reach_gap();
-                Reading::Ends
+                self.queue.end_gap();
+                ControlFlow::Break(())
             }
             Err(error) => {
                 self.queue.events.push_back(Err(error));
-                Reading::Ends
+                ControlFlow::Break(())
             }
         }
     }
 }
 
 impl Queue {
-    /// Takes over what was read; `in_buffer` is how many datagrams the socket can hold.
-    fn hear(&mut self, found: &Found<'_>, in_buffer: usize) -> Reading {
+    /// Adds what was read; `in_buffer` is how many datagrams the receive buffer can hold.
+    fn push(&mut self, found: &Found<'_>, in_buffer: usize) -> ControlFlow<()> {
         match found {
             Found::Datagram(datagram) => {
                 if let Err(error) = decode(datagram, |event| self.events.push_back(Ok(event))) {
-                    warn!(target: EVENTS, "a link event cannot be read: {error}");
-                    self.lose();
+                    warn!(target: EVENTS, "decoding a link event failed: {error}");
+                    self.push_lost();
                 }
             }
             Found::Ignored => {}
-            Found::CutOff => self.lose(),
+            Found::CutOff => self.push_lost(),
             Found::Overrun => {
                 warn!(target: EVENTS, "link events were lost: the receive buffer was full");
-                // The kernel says so again only after the socket was empty: the gap before is behind us.
-                return match self.before_gap.replace(in_buffer) {
+                // The kernel reports the next overrun only after the socket was empty: the gap of the last one has passed.
+                return match self.until_gap.replace(in_buffer) {
                     Some(_) => {
-                        self.lose();
-                        Reading::Ends
+                        self.push_lost();
+                        ControlFlow::Break(())
                     }
-                    None => Reading::GoesOn,
+                    None => ControlFlow::Continue(()),
                 };
             }
         }
-        self.before_gap = self.before_gap.map(|left| left - 1);
-        if self.before_gap == Some(0) {
-            self.reach_gap();
+        self.until_gap = self.until_gap.map(|left| left - 1);
+        if self.until_gap == Some(0) {
+            self.end_gap();
         }
-        Reading::GoesOn
+        ControlFlow::Continue(())
     }
 
-    /// What was lost in an overrun would have come next.
-    fn reach_gap(&mut self) {
-        if self.before_gap.take().is_some() {
-            self.lose();
+    /// Marks the place where the datagrams that an overrun dropped are missing.
+    fn end_gap(&mut self) {
+        if self.until_gap.take().is_some() {
+            self.push_lost();
         }
     }
 
-    fn lose(&mut self) {
+    fn push_lost(&mut self) {
         self.events.push_back(Ok(LinkEvent::Lost));
     }
 }
 
-fn decode(datagram: &[u8], mut tell: impl FnMut(LinkEvent)) -> Result<(), DecodeError> {
+fn decode(datagram: &[u8], mut push: impl FnMut(LinkEvent)) -> Result<(), DecodeError> {
     for frame in frames(datagram) {
         if let Some(event) = LinkEvent::decode(&frame?)? {
-            tell(event);
+            push(event);
         }
     }
     Ok(())

@@ -7,9 +7,9 @@ use crate::testing::script::{Script, Step, attribute, message};
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 
-/// What a stream told, in short.
+/// An event of a stream, abbreviated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
+enum Event {
     Added(u32),
     Removed(u32),
     BridgePortRemoved(u32),
@@ -17,7 +17,7 @@ enum Told {
     Error(Option<i32>),
 }
 
-use Told::{Added, BridgePortRemoved, Lost, Removed};
+use Event::{Added, BridgePortRemoved, Lost, Removed};
 
 fn link(kind: u16, family: u8, ifindex: u32) -> Vec<u8> {
     let mut payload = vec![family, 0, 0, 0];
@@ -34,7 +34,7 @@ fn gone(ifindex: u32) -> Vec<u8> {
     link(RTM_DELLINK, 0, ifindex)
 }
 
-/// A datagram with one link that is new.
+/// A datagram about one new link.
 fn one(ifindex: u32) -> Step {
     Step::event(&[new(ifindex)])
 }
@@ -55,7 +55,7 @@ fn stream(script: &Script) -> LinkEventStream {
     LinkEventStream::new(EventSocket::new(script.clone()))
 }
 
-fn next(stream: &mut LinkEventStream) -> Option<Told> {
+fn next(stream: &mut LinkEventStream) -> Option<Event> {
     stream.fill();
     Some(match stream.take()? {
         Ok(LinkEvent::Added(link)) => Added(link.ifindex().get()),
@@ -63,16 +63,16 @@ fn next(stream: &mut LinkEventStream) -> Option<Told> {
         Ok(LinkEvent::BridgePortRemoved(link)) => BridgePortRemoved(link.ifindex().get()),
         Ok(LinkEvent::Lost) => Lost,
         Ok(other) => panic!("{other:?}"),
-        Err(error) => Told::Error(error.raw_os_error()),
+        Err(error) => Event::Error(error.raw_os_error()),
     })
 }
 
-fn all(stream: &mut LinkEventStream) -> Vec<Told> {
+fn all(stream: &mut LinkEventStream) -> Vec<Event> {
     std::iter::from_fn(|| next(stream)).collect()
 }
 
-/// What a script tells until nothing comes.
-fn play(steps: impl IntoIterator<Item = Step>) -> Vec<Told> {
+/// The events of a script.
+fn play(steps: impl IntoIterator<Item = Step>) -> Vec<Event> {
     all(&mut stream(&Script::new(steps)))
 }
 
@@ -84,7 +84,7 @@ fn events_come_in_order() {
 }
 
 #[test]
-fn one_datagram_is_read_at_a_time() {
+fn datagrams_are_read_one_by_one() {
     let script = Script::new([one(1), one(2), one(3)]);
     let mut stream = stream(&script);
     assert_eq!((next(&mut stream), script.left()), (Some(Added(1)), 2));
@@ -92,25 +92,25 @@ fn one_datagram_is_read_at_a_time() {
 }
 
 #[test]
-fn the_rest_of_a_datagram_is_announced() {
+fn has_more_reports_the_rest_of_a_datagram() {
     let mut stream = stream(&Script::new([Step::event(&[new(1), new(2)])]));
     stream.fill();
     assert!(stream.has_more());
     stream.take().unwrap().unwrap();
     stream.fill();
-    assert!(!stream.has_more(), "nothing is left after this one");
+    assert!(!stream.has_more(), "this is the last event");
     assert_eq!(next(&mut stream), Some(Added(2)));
 }
 
 #[test]
-fn an_overrun_is_told_behind_what_was_queued_before_it() {
+fn overrun_is_reported_after_the_queued_events() {
     assert_eq!(play([overrun(), one(1), one(2)]), [Added(1), Added(2), Lost]);
     assert_eq!(play([one(1), overrun(), one(2), Step::Silence]), [Added(1), Added(2), Lost]);
-    assert_eq!(play([overrun()]), [Lost], "there may be nothing before it");
+    assert_eq!(play([overrun()]), [Lost], "no event was queued before it");
 }
 
 #[test]
-fn after_an_overrun_everything_is_read_before_the_first_event_is_told() {
+fn overrun_reads_the_whole_queue_at_once() {
     let script = Script::new([overrun(), one(1), one(2), Step::Silence, one(3)]);
     let mut stream = stream(&script);
     assert_eq!((next(&mut stream), script.left()), (Some(Added(1)), 1));
@@ -118,39 +118,39 @@ fn after_an_overrun_everything_is_read_before_the_first_event_is_told() {
 }
 
 #[test]
-fn each_overrun_is_told_once_and_in_its_place() {
+fn each_overrun_is_reported_once_in_its_place() {
     let steps = [overrun(), one(1), Step::Silence, one(2), overrun(), one(3), Step::Silence, one(4)];
     assert_eq!(play(steps), [Added(1), Lost, Added(2), Added(3), Lost, Added(4)]);
 }
 
 #[test]
-fn a_second_overrun_says_that_the_socket_was_empty_in_between() {
+fn second_overrun_ends_the_gap_of_the_first() {
     let script = Script::new([overrun(), one(1), one(2), overrun(), one(3)]);
     let mut stream = stream(&script);
     assert_eq!(next(&mut stream), Some(Added(1)));
-    assert_eq!(script.left(), 1, "one look at the socket reads no more than the buffer can hold");
+    assert_eq!(script.left(), 1, "one call reads at most as many datagrams as the buffer holds");
     assert!(stream.has_more());
     assert_eq!([next(&mut stream), next(&mut stream)], [Some(Added(2)), Some(Lost)]);
-    assert!(stream.has_more(), "the second loss is still to be told");
+    assert!(stream.has_more(), "the second loss is not reported yet");
     assert_eq!(all(&mut stream), [Added(3), Lost]);
     assert!(!stream.has_more());
 }
 
 #[test]
-fn a_socket_that_is_never_empty_delays_the_loss_no_longer_than_its_buffer_can_be_old() {
+fn loss_is_reported_after_one_buffer_of_events() {
     let script = Script::new([overrun()]);
     script.then((1..=10_000).map(one));
     let mut stream = stream(&script);
     let budget = 212_992 / 512;
     assert_eq!(next(&mut stream), Some(Added(1)));
     assert_eq!(script.left(), 10_000 - budget);
-    let told = all(&mut stream);
-    assert_eq!(told.iter().position(|told| *told == Lost), Some(budget - 1), "{} told", told.len());
-    assert_eq!(told.len(), 10_000, "one loss, and all links but the first");
+    let events = all(&mut stream);
+    assert_eq!(events.iter().position(|event| *event == Lost), Some(budget - 1), "{} events", events.len());
+    assert_eq!(events.len(), 10_000, "one loss, and all links but the first");
 }
 
 #[test]
-fn what_cannot_be_read_is_told_in_its_place() {
+fn unreadable_datagrams_are_reported_in_their_place() {
     for bad in [malformed, cut_off, || Step::Datagram { bytes: vec![1; 15], sender: KERNEL }] {
         assert_eq!(play([one(1), bad(), one(2), bad(), bad()]), [Added(1), Lost, Added(2), Lost, Lost]);
         assert_eq!(play([bad()]), [Lost]);
@@ -161,7 +161,7 @@ fn what_cannot_be_read_is_told_in_its_place() {
 }
 
 #[test]
-fn a_datagram_of_the_length_that_was_cut_off_fits_the_next_time() {
+fn truncated_length_fits_the_next_time() {
     let mut long = new(1);
     long.extend(message(99, 0, &vec![0; 40_000]));
     let long = || Step::event(std::slice::from_ref(&long));
@@ -169,7 +169,7 @@ fn a_datagram_of_the_length_that_was_cut_off_fits_the_next_time() {
 }
 
 #[test]
-fn what_others_send_is_no_event_and_no_loss() {
+fn foreign_datagrams_are_neither_events_nor_losses() {
     let forged = |bytes| Step::Datagram { bytes, sender: 4711 };
     let steps = [forged(new(66)), one(1), forged(vec![1; 15]), forged(vec![0; 40_000]), forged(gone(1)), one(2)];
     assert_eq!(play(steps), [Added(1), Added(2)]);
@@ -177,7 +177,7 @@ fn what_others_send_is_no_event_and_no_loss() {
 }
 
 #[test]
-fn a_flood_of_others_is_no_endless_read() {
+fn flood_of_foreign_datagrams_ends_a_read() {
     let script = Script::new((0..1000).map(|_| Step::Datagram { bytes: new(66), sender: 4711 }));
     let mut stream = stream(&script);
     assert_eq!(next(&mut stream), None);
@@ -185,20 +185,20 @@ fn a_flood_of_others_is_no_endless_read() {
 }
 
 #[test]
-fn messages_that_are_no_link_events_are_passed_over() {
+fn messages_not_about_links_are_skipped() {
     let steps = [Step::event(&[message(99, 0, &[])]), Step::Fails(Errno::EINTR), Step::event(&[message(3, 0, &[])])];
     assert_eq!(play(steps.into_iter().chain([one(1)])), [Added(1)]);
 }
 
 #[test]
-fn an_error_of_the_system_comes_in_its_place_and_loses_nothing() {
+fn system_error_keeps_its_place_and_loses_nothing() {
     let fails = || Step::Fails(Errno::ENOMEM);
-    let error = || Told::Error(Some(Errno::ENOMEM as i32));
+    let error = || Event::Error(Some(Errno::ENOMEM as i32));
     assert_eq!(play([one(1), fails(), one(2)]), [Added(1), error(), Added(2)]);
     assert_eq!(play([overrun(), one(1), fails(), one(2)]), [Added(1), error(), Added(2), Lost]);
 
     let mut stream = stream(&Script::new([overrun(), fails()]));
     assert_eq!(next(&mut stream), Some(error()));
-    assert!(stream.has_more(), "the loss is still to be told");
+    assert!(stream.has_more(), "the loss is not reported yet");
     assert_eq!(next(&mut stream), Some(Lost));
 }

@@ -1,6 +1,7 @@
 //! The public connection for commands, whatever the protocol.
 
 use std::fmt;
+use std::os::fd::AsFd;
 
 use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 
@@ -8,6 +9,7 @@ use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
 use crate::netlink::dump::Dump;
 use crate::netlink::error::During;
+use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{Request, RequestSocket};
 
 /// A synchronous connection to the kernel for the requests of any netlink protocol.
@@ -27,14 +29,12 @@ use crate::netlink::request::{Request, RequestSocket};
 /// # Examples
 ///
 /// ```
-/// use libteam::NetlinkConnection;
+/// use libteam::{NetlinkConnection, Protocol};
 /// use libteam::netlink_packet_route::RouteNetlinkMessage;
 /// use libteam::netlink_packet_route::link::LinkMessage;
 ///
-/// const NETLINK_ROUTE: isize = 0;
-///
 /// # enter_namespace();
-/// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+/// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
 /// let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
 /// let links = connection.dump::<_, RouteNetlinkMessage>(request)?;
 /// assert_eq!(links.items().len(), 1, "a new namespace has its loopback");
@@ -64,11 +64,47 @@ impl NetlinkConnection {
     /// # Source
     ///
     /// netlink(7).
-    pub fn open(protocol: isize) -> Result<Self> {
+    pub fn new(protocol: Protocol) -> Result<Self> {
         SocketBuilder::new().connection(protocol)
     }
 
-    pub(crate) fn new(socket: RequestSocket) -> Self {
+    /// Opens a connection in another network namespace, with the default settings: see
+    /// [`SocketBuilder::in_namespace`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`SocketBuilder::in_namespace`] and [`SocketBuilder::connection`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::netlink_packet_route::link::LinkMessage;
+    /// use libteam::{NetlinkConnection, NewLink, Protocol, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
+    /// let there = File::open("/proc/thread-self/ns/net")?;
+    /// RtnlSocket::new()?.create_link(&NewLink::dummy("d0"))?;
+    /// # enter_namespace();
+    /// let mut connection = NetlinkConnection::in_namespace(&there, Protocol::ROUTE)?;
+    /// let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    /// let links = connection.dump::<_, RouteNetlinkMessage>(request)?;
+    /// assert_eq!(links.items().len(), 2, "lo and d0");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// setns(2).
+    pub fn in_namespace(namespace: impl AsFd, protocol: Protocol) -> Result<Self> {
+        SocketBuilder::new().in_namespace(namespace)?.connection(protocol)
+    }
+
+    pub(crate) fn from_socket(socket: RequestSocket) -> Self {
         Self { socket }
     }
 
@@ -95,14 +131,12 @@ impl NetlinkConnection {
     /// # Examples
     ///
     /// ```
-    /// use libteam::NetlinkConnection;
+    /// use libteam::{NetlinkConnection, Protocol};
     /// use libteam::netlink_packet_route::RouteNetlinkMessage;
     /// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
     ///
-    /// const NETLINK_ROUTE: isize = 0;
-    ///
     /// # enter_namespace();
-    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
     /// let mut question = LinkMessage::default();
     /// question.header.index = 1;
     /// let answer: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(question), 0)?;
@@ -137,12 +171,10 @@ impl NetlinkConnection {
     /// use libteam::netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
     /// use libteam::netlink_packet_route::RouteNetlinkMessage;
     /// use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
-    /// use libteam::{ErrorKind, NetlinkConnection};
-    ///
-    /// const NETLINK_ROUTE: isize = 0;
+    /// use libteam::{ErrorKind, NetlinkConnection, Protocol};
     ///
     /// # enter_namespace();
-    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
     /// let mut dummy = LinkMessage::default();
     /// dummy.attributes.push(LinkAttribute::IfName("d0".to_owned()));
     /// dummy.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]));
@@ -166,7 +198,7 @@ impl NetlinkConnection {
     /// Asks for a dump: many messages that the kernel lists one after the other while things may change.
     ///
     /// A dump that was interrupted by changes is asked for again, up to the configured number of attempts; nothing of
-    /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`] setting says. `NLM_F_REQUEST`
+    /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`](crate::InterruptedDump) setting says. `NLM_F_REQUEST`
     /// and `NLM_F_DUMP` are set here. Each attempt has the whole command timeout.
     ///
     /// # Errors
@@ -176,14 +208,12 @@ impl NetlinkConnection {
     /// # Examples
     ///
     /// ```
-    /// use libteam::NetlinkConnection;
+    /// use libteam::{NetlinkConnection, Protocol};
     /// use libteam::netlink_packet_route::rule::RuleMessage;
     /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
     ///
-    /// const NETLINK_ROUTE: isize = 0;
-    ///
     /// # enter_namespace();
-    /// let mut connection = NetlinkConnection::open(NETLINK_ROUTE)?;
+    /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
     /// let mut question = RuleMessage::default();
     /// question.header.family = AddressFamily::Inet;
     /// let rules = connection.dump::<_, RouteNetlinkMessage>(RouteNetlinkMessage::GetRule(question))?;

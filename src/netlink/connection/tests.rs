@@ -49,7 +49,7 @@ impl NetlinkDeserializable for Number {
 
 fn connection(script: &Script, interrupted: InterruptedDump) -> NetlinkConnection {
     let dumps = DumpPolicy { attempts: NonZeroU32::new(3).unwrap(), interrupted };
-    NetlinkConnection::new(RequestSocket::new(script.clone(), Duration::from_millis(20), dumps))
+    NetlinkConnection::from_socket(RequestSocket::new(script.clone(), Duration::from_millis(20), dumps))
 }
 
 fn number(number: u32, flags: u16) -> Vec<u8> {

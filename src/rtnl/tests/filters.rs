@@ -1,4 +1,4 @@
-//! What a kernel that heeds no filter sends is checked here, and a link that does not exist is told alike everywhere.
+//! Replies of a kernel that ignores filters are filtered here, and a missing link is the same error everywhere.
 
 use std::net::Ipv4Addr;
 
@@ -18,14 +18,14 @@ const RTA_TABLE: u16 = 15;
 const RTA_NH_ID: u16 = 30;
 const RTM_F_CLONED: u32 = 0x200;
 
-/// Lists something of a link, and is interested in errors only.
+/// Lists objects of a link, for the error alone.
 type List = fn(&mut RtnlSocket, IfIndex) -> Result<()>;
 
 fn script(messages: &[Vec<u8>]) -> Script {
     Script::new([Step::answer(messages), Step::answer(&[done(0)])])
 }
 
-/// One answer after the other, each a dump.
+/// Replies in order, each a dump.
 fn dumps(answers: &[&[Vec<u8>]]) -> Script {
     Script::new(answers.iter().flat_map(|messages| [Step::answer(messages), Step::answer(&[done(0)])]))
 }
@@ -35,7 +35,7 @@ fn address(family: u8, link: u32) -> Vec<u8> {
     message(RTM_NEWADDR, NLM_F_MULTIPART, &payload.concat())
 }
 
-/// A route of a family, with this in the table and protocol fields, flags, and attributes.
+/// A route with these header fields and attributes.
 fn route(family: u8, table: u8, protocol: u8, flags: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     let payload = [&[family, 24, 0, 0, table, protocol, 0, 1][..], &flags.to_ne_bytes(), &attributes.concat()];
     message(RTM_NEWROUTE, NLM_F_MULTIPART, &payload.concat())
@@ -122,7 +122,7 @@ fn routes_by_table_family_link_and_protocol() {
 }
 
 #[test]
-fn a_route_that_names_only_a_next_hop_is_believed_to_a_kernel_that_filtered() {
+fn route_with_only_a_nexthop_id_passes_a_filtered_dump() {
     let mut sent = route(2, 254, 3, 0, &[number(RTA_NH_ID, 9)]);
     sent[6..8].copy_from_slice(&(NLM_F_MULTIPART | NLM_F_DUMP_FILTERED).to_ne_bytes());
     let routes = rtnl(&script(&[sent])).routes(&RouteFilter::new().out_link(ifindex(5))).unwrap();
@@ -130,12 +130,12 @@ fn a_route_that_names_only_a_next_hop_is_believed_to_a_kernel_that_filtered() {
 }
 
 #[test]
-fn a_table_that_does_not_exist_has_no_routes() {
+fn missing_table_has_no_routes() {
     let no_entry = || Script::new([Step::answer(&[done(-(Errno::ENOENT as i32))])]);
     let routes = rtnl(&no_entry()).routes(&RouteFilter::new().table(77)).unwrap();
     assert_eq!((routes.items().len(), routes.is_consistent(), routes.attempts()), (0, true, 1));
     let error = rtnl(&no_entry()).routes(&RouteFilter::new()).unwrap_err();
-    assert!(matches!(error, Error::Kernel { kind: ErrorKind::NotFound, .. }), "nobody asked for a table: {error:?}");
+    assert!(matches!(error, Error::Kernel { kind: ErrorKind::NotFound, .. }), "no table was selected: {error:?}");
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn neighbours_by_master_are_those_of_its_ports() {
     let entries = [neighbour(2, 5, 0), neighbour(2, 6, 0), neighbour(2, 1, 0)];
     let filter = NeighbourFilter::new().master(ifindex(1));
     let neighbours = rtnl(&dumps(&[&[port(0)], &entries])).neighbours(&filter).unwrap();
-    assert_eq!((neighbours.items().len(), neighbours.items()[0].header.ifindex), (1, 5));
+    assert_eq!((neighbours.items().len(), neighbours.items()[0].ifindex()), (1, Some(ifindex(5))));
     assert!(neighbours.is_consistent());
-    // What rests on an interrupted dump is no more consistent than that.
+    // A result that depends on an interrupted dump is inconsistent too.
     let script = dumps(&[&[port(NLM_F_DUMP_INTR)], &entries]);
     let neighbours = rtnl_with(&script, 1, InterruptedDump::Keep).neighbours(&filter).unwrap();
     assert_eq!((neighbours.items().len(), neighbours.is_consistent()), (1, false));
@@ -185,10 +185,10 @@ fn queueing_disciplines_by_link_and_parent() {
     let of = |link, handle, parent| traffic(RTM_NEWQDISC, link, handle, parent, "htb");
     let sent = [of(1, 0x1_0000, root), of(2, 0x1_0000, root), of(2, 0x2_0000, 0x1_0010)];
     for (filter, expected) in [
-        (TrafficFilter::new(), 3),
-        (TrafficFilter::new().link(ifindex(2)), 2),
-        (TrafficFilter::new().parent(TcHandle::ROOT), 2),
-        (TrafficFilter::new().parent(handle(0x1_0010)), 1),
+        (TcSelector::new(), 3),
+        (TcSelector::new().link(ifindex(2)), 2),
+        (TcSelector::new().parent(TcHandle::ROOT), 2),
+        (TcSelector::new().parent(handle(0x1_0010)), 1),
     ] {
         assert_eq!(rtnl(&script(&sent)).qdiscs(&filter).unwrap().items().len(), expected, "{filter:?}");
     }
@@ -198,7 +198,7 @@ fn queueing_disciplines_by_link_and_parent() {
 fn classes_by_link_and_parent() {
     let of = |link, handle, parent| traffic(RTM_NEWTCLASS, link, handle, parent, "htb");
     let sent = [of(2, 0x1_0001, u32::MAX), of(2, 0x1_0010, 0x1_0001), of(2, 0x2_0001, u32::MAX), of(3, 0x1_0001, 0)];
-    let two = TrafficFilter::new().link(ifindex(2));
+    let two = TcSelector::new().link(ifindex(2));
     for (filter, expected) in [
         (two.clone(), 3),
         (two.clone().parent(handle(0x1_0000)), 2),
@@ -210,27 +210,27 @@ fn classes_by_link_and_parent() {
 }
 
 #[test]
-fn filters_are_asked_for_at_every_place_and_those_of_a_shared_block_once() {
+fn filters_are_requested_per_attach_point_and_listed_once_per_block() {
     let qdisc = |link, handle, kind| traffic(RTM_NEWQDISC, link, handle, u32::MAX, kind);
     let qdiscs = [qdisc(1, 0, "noqueue"), qdisc(2, 0x1_0000, "htb"), qdisc(3, 0xffff_0000, "clsact")];
     let class = [traffic(RTM_NEWTCLASS, 2, 0x1_0010, u32::MAX, "htb")];
     let of = |link, parent| traffic(RTM_NEWTFILTER, link, 1, parent, "u32");
     let script = dumps(&[
-        // The queueing disciplines, twice: the second time for the classes, which links 1, 2 and 3 are asked for.
+        // The queueing disciplines, twice: the second time for the classes, requested for links 1, 2 and 3.
         &qdiscs,
         &qdiscs,
         &[],
         &class,
         &[],
-        // The filters of the places, with one of another link, one of another place, and a block that is met twice.
+        // The filters of the attach points: one of another link, one of another parent, and a block that occurs twice.
         &[of(2, 0x1_0000), of(9, 0x1_0000), of(2, 0x1_0001)],
         &[of(-1, 22), of(-1, 22)],
         &[of(-1, 22)],
         &[of(2, 0x1_0010)],
     ]);
-    let filters = rtnl(&script).filters(&TrafficFilter::new()).unwrap();
-    let places: Vec<_> = filters.items().iter().map(|it| (it.header.index, u32::from(it.header.parent))).collect();
-    assert_eq!(places, [(2, 0x1_0000), (-1, 22), (-1, 22), (2, 0x1_0010)]);
+    let filters = rtnl(&script).filters(&TcSelector::new()).unwrap();
+    let points: Vec<_> = filters.items().iter().map(|it| (it.header.index, u32::from(it.header.parent))).collect();
+    assert_eq!(points, [(2, 0x1_0000), (-1, 22), (-1, 22), (2, 0x1_0010)]);
     let asked: Vec<_> = script.sent()[5..].iter().map(|sent| (sent[20..24].to_vec(), sent[28..32].to_vec())).collect();
     let expected = [(2, 0x1_0000), (3, 0xffff_fff2), (3, 0xffff_fff3), (2, 0x1_0010)];
     assert_eq!(
@@ -241,7 +241,7 @@ fn filters_are_asked_for_at_every_place_and_those_of_a_shared_block_once() {
 }
 
 #[test]
-fn a_link_that_does_not_exist_is_told_alike_in_all_families() {
+fn missing_link_is_the_same_error_in_all_families() {
     let none = ifindex(77);
     let no_device = || Step::answer(&[ack(-(Errno::ENODEV as i32))]);
     let families: [(&str, List); 9] = [
@@ -251,9 +251,9 @@ fn a_link_that_does_not_exist_is_told_alike_in_all_families() {
         ("no table", |rtnl, link| rtnl.routes(&RouteFilter::new().table(7).out_link(link)).map(drop)),
         ("neighbour", |rtnl, link| rtnl.neighbours(&NeighbourFilter::new().link(link)).map(drop)),
         ("neighbours' master", |rtnl, link| rtnl.neighbours(&NeighbourFilter::new().master(link)).map(drop)),
-        ("qdisc", |rtnl, link| rtnl.qdiscs(&TrafficFilter::new().link(link)).map(drop)),
-        ("class", |rtnl, link| rtnl.classes(&TrafficFilter::new().link(link)).map(drop)),
-        ("filter", |rtnl, link| rtnl.filters(&TrafficFilter::new().link(link).parent(handle(1))).map(drop)),
+        ("qdisc", |rtnl, link| rtnl.qdiscs(&TcSelector::new().link(link)).map(drop)),
+        ("class", |rtnl, link| rtnl.classes(&TcSelector::new().link(link)).map(drop)),
+        ("filter", |rtnl, link| rtnl.filters(&TcSelector::new().link(link).parent(handle(1))).map(drop)),
     ];
     for (family, list) in families {
         for first in [Step::answer(&[done(0)]), no_device()] {
@@ -265,7 +265,7 @@ fn a_link_that_does_not_exist_is_told_alike_in_all_families() {
 }
 
 #[test]
-fn a_link_that_exists_and_has_nothing_has_nothing() {
+fn existing_link_without_objects_has_an_empty_list() {
     let script = Script::new([Step::answer(&[done(0)]), Step::answer(&[link(7), ack(0)])]);
     assert!(rtnl(&script).addresses(&AddressFilter::new().link(ifindex(7))).unwrap().items().is_empty());
 }

@@ -34,7 +34,7 @@ fn ifindex(number: u32) -> IfIndex {
     IfIndex::new(number).unwrap()
 }
 
-/// An `RTM_NEWLINK` message about `link<number>`, which has a kind and perhaps a master.
+/// An `RTM_NEWLINK` message about `link<number>`, with a kind and perhaps a master.
 fn link_message(flags: u16, number: u32, kind: &str, master: Option<u32>) -> Vec<u8> {
     let mut payload = vec![0, 0, 1, 0];
     payload.extend(number.to_ne_bytes());
@@ -58,7 +58,7 @@ fn interrupted_done() -> Vec<u8> {
     message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &[0; 4])
 }
 
-fn numbers(links: &Dump<LinkRecord>) -> Vec<u32> {
+fn numbers(links: &Dump<LinkInfo>) -> Vec<u32> {
     links.items().iter().map(|link| link.ifindex().get()).collect()
 }
 
@@ -73,19 +73,19 @@ fn interrupted_at(place: usize) -> [Step; 3] {
 }
 
 #[test]
-fn an_interruption_at_any_message_makes_the_dump_be_repeated_and_nothing_of_it_kept() {
+fn interruption_at_any_message_restarts_the_dump() {
     for place in 0..4 {
         let script = Script::new(interrupted_at(place));
         script.then([Step::answer(&[link(1), link(2)]), Step::answer(&[done(0)])]);
         let (links, log) = recorded(|| rtnl(&script).links(&LinkFilter::new()).unwrap());
         assert_eq!((numbers(&links), links.is_consistent(), links.attempts()), (vec![1, 2], true, 2), "{place}");
         assert_eq!((script.sent().len(), script.left()), (2, 0));
-        assert_eq!(log, [""; 0], "what was made good is not worth a warning");
+        assert_eq!(log, [""; 0], "a repeated dump that succeeds is not logged");
     }
 }
 
 #[test]
-fn the_last_attempt_is_kept_and_marked_with_a_warning_or_is_an_error() {
+fn last_interrupted_attempt_is_marked_or_an_error() {
     for place in 0..4 {
         let always = || Script::new((0..9).flat_map(|_| interrupted_at(place)));
         let warning = "WARN libteam::command: listing the links was interrupted by changes in each of 3 attempts";
@@ -105,14 +105,14 @@ fn the_last_attempt_is_kept_and_marked_with_a_warning_or_is_an_error() {
 }
 
 #[test]
-fn one_attempt_is_one_attempt() {
+fn one_attempt_is_not_repeated() {
     let script = Script::new(interrupted_at(0));
     let links = rtnl_with(&script, 1, InterruptedDump::Keep).links(&LinkFilter::new()).unwrap();
     assert_eq!((links.attempts(), links.is_consistent(), script.sent().len()), (1, false, 1));
 }
 
 #[test]
-fn typed_dumps_are_repeated_in_the_same_way() {
+fn dumps_of_messages_are_repeated_too() {
     let script = Script::new(interrupted_at(2));
     script.then([Step::answer(&[link(1)]), Step::answer(&[done(0)])]);
     let request = RouteNetlinkMessage::GetLink(netlink_packet_route::link::LinkMessage::default());
@@ -120,13 +120,13 @@ fn typed_dumps_are_repeated_in_the_same_way() {
     assert_eq!((links.items().len(), links.is_consistent(), links.attempts()), (1, true, 2));
 
     let script = Script::new((0..2).flat_map(interrupted_at));
-    let mut connection = NetlinkConnection::new(socket(&script, 2, InterruptedDump::Fail));
+    let mut connection = NetlinkConnection::from_socket(socket(&script, 2, InterruptedDump::Fail));
     let error = connection.dump::<_, RouteNetlinkMessage>(request).unwrap_err();
     assert!(matches!(error, Error::Interrupted { attempts: 2, .. }), "{error:?}");
 }
 
 #[test]
-fn an_interrupted_system_call_is_no_interrupted_dump() {
+fn interrupted_system_call_does_not_interrupt_a_dump() {
     let script = Script::new([
         Step::Fails(Errno::EINTR),
         Step::answer(&[link(1)]),
@@ -140,7 +140,7 @@ fn an_interrupted_system_call_is_no_interrupted_dump() {
 }
 
 #[test]
-fn an_answer_that_did_not_fit_is_no_further_attempt() {
+fn overrun_does_not_count_as_an_attempt() {
     let script = Script::new([Step::Fails(Errno::ENOBUFS), Step::Silence]);
     script.then(interrupted_at(0));
     script.then([Step::answer(&[link(1), done(0)])]);
@@ -149,7 +149,7 @@ fn an_answer_that_did_not_fit_is_no_further_attempt() {
 }
 
 #[test]
-fn a_dump_that_ends_with_an_error_or_not_at_all_gives_nothing() {
+fn failed_dump_returns_no_items() {
     let script = Script::new([Step::answer(&[link(1)]), Step::answer(&[done(-1)])]);
     assert_eq!(rtnl(&script).links(&LinkFilter::new()).unwrap_err().kind(), ErrorKind::NotPermitted);
     let script = Script::new([Step::answer(&[link(1)])]);
@@ -159,7 +159,7 @@ fn a_dump_that_ends_with_an_error_or_not_at_all_gives_nothing() {
 }
 
 #[test]
-fn a_request_returns_what_came_before_its_acknowledgement() {
+fn request_returns_the_messages_before_its_ack() {
     let request = RouteNetlinkMessage::GetLink(netlink_packet_route::link::LinkMessage::default());
     let script = Script::new([Step::answer(&[link(1)]), Step::answer(&[link(2)]), Step::answer(&[ack(0)])]);
     let answers = rtnl(&script).request(request.clone(), 0).unwrap();

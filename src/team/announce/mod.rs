@@ -13,7 +13,7 @@ use self::socket::PacketSocket;
 use crate::error::Result;
 use crate::netlink::error::During;
 use crate::netlink::netns::back_in;
-use crate::rtnl::LinkRecord;
+use crate::rtnl::LinkInfo;
 use crate::team::TeamHandle;
 
 /// Which devices to announce; the team alone by default.
@@ -184,7 +184,7 @@ impl TeamHandle {
     }
 
     /// Sends all that can be sent, and returns the first error.
-    fn send_batches(&self, batches: &[(Frames, LinkRecord)], announced: &mut Announced) -> Result<()> {
+    fn send_batches(&self, batches: &[(Frames, LinkInfo)], announced: &mut Announced) -> Result<()> {
         if batches.is_empty() {
             return Ok(());
         }
@@ -212,7 +212,7 @@ impl TeamHandle {
     }
 }
 
-fn announcing(device: &LinkRecord) -> String {
+fn announcing(device: &LinkInfo) -> String {
     format!("announcing the addresses of {}", device.name())
 }
 

@@ -18,7 +18,7 @@ use crate::netlink::codec::team::{self, Report};
 use crate::netlink::error::{During, Failure};
 use crate::netlink::multicast::{EventSocket, Rest};
 use crate::netlink::request::Consistency;
-use crate::rtnl::{LinkPart, RtnlSocket, Snapshot};
+use crate::rtnl::{LinkInfo, LinkPart, RtnlSocket};
 use crate::team::driver::Genl;
 use crate::team::event_filter::Follow;
 
@@ -103,9 +103,9 @@ impl Session {
 
     /// Notes the address of a link that is about to become a port: in some modes the driver gives it another one, and
     /// of a link that is not followed yet nobody tells the old one.
-    pub(crate) fn expect_port(&mut self, link: &Snapshot) {
-        if link.master.is_none() {
-            self.cache.expect_port(link.ifindex, link.hwaddr);
+    pub(crate) fn expect_port(&mut self, link: &LinkInfo) {
+        if link.master().is_none() {
+            self.cache.expect_port(link.ifindex(), link.hwaddr());
         }
     }
 
@@ -365,7 +365,7 @@ impl Session {
     fn resync_links(&mut self) -> Result<Consistency> {
         let only_ports_of = self.follow.as_ref().map(|_| self.cache.team());
         let (cache, mut seen) = (&mut self.cache, Vec::new());
-        let consistency = self.rtnl.each_link(only_ports_of, |part| match part {
+        let consistency = self.rtnl.for_each_link(only_ports_of, |part| match part {
             LinkPart::Start => seen.clear(),
             LinkPart::Link(report) => {
                 seen.push(report.ifindex);
@@ -421,7 +421,7 @@ impl Session {
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
         self.link_events.outdate();
         match self.rtnl.link_by_index(ifindex) {
-            Ok(link) => self.cache.link_present(&link.report()?),
+            Ok(link) => self.cache.link_present(&link.decode()?),
             Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),
             Err(error) => return Err(error),
         }

@@ -192,17 +192,23 @@ impl LinkReport<'_> {
 /// Asks for every link of the namespace.
 #[cfg(test)]
 pub(crate) fn dump_request() -> RouteNetlinkMessage {
-    filtered_dump_request(None, None)
+    filtered_dump_request(None, None, false)
 }
 
-/// Asks for every link of the namespace, or the ports of one master, or those of one kind, without the statistics that
-/// make most of a message. The kernel does not promise to heed the filters.
-pub(crate) fn filtered_dump_request(master: Option<IfIndex>, kind: Option<&str>) -> RouteNetlinkMessage {
+/// Requests every link of the namespace, or the ports of one master, or the links of one kind. The kernel may ignore the
+/// filters. The statistics make up most of a message: they are left out unless requested.
+pub(crate) fn filtered_dump_request(
+    master: Option<IfIndex>,
+    kind: Option<&str>,
+    statistics: bool,
+) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.attributes.extend(master.map(|master| LinkAttribute::Controller(master.get())));
     let kind = kind.map(|kind| LinkInfo::Kind(InfoKind::Other(kind.to_owned())));
     message.attributes.extend(kind.map(|kind| LinkAttribute::LinkInfo(vec![kind])));
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    if !statistics {
+        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    }
     RouteNetlinkMessage::GetLink(message)
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::address::AddressFlags;
 
 use super::packet::{EthernetAddress, Sender, gratuitous_arp, neighbour_advertisement};
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::LinkFlags;
 use crate::netlink::codec::attribute::attributes;
 use crate::netlink::dump::Dump;
-use crate::rtnl::{AddressFilter, LinkFilter, LinkRecord, RtnlSocket};
+use crate::rtnl::{Address, AddressFilter, LinkFilter, LinkInfo, RtnlSocket};
 
 const ARPHRD_ETHER: u16 = 1;
 const IFLA_AF_SPEC: u16 = 26;
@@ -31,28 +31,28 @@ impl Frames {
 }
 
 /// Whether a device has addresses of the sort that is announced.
-pub(super) fn is_ethernet(link: &LinkRecord) -> bool {
+pub(super) fn is_ethernet(link: &LinkInfo) -> bool {
     link.link_layer_type() == ARPHRD_ETHER && ethernet_address(link).is_some()
 }
 
 /// Whether a device sends, and has neighbours that ask for addresses.
-pub(super) fn can_announce(link: &LinkRecord) -> bool {
+pub(super) fn can_announce(link: &LinkInfo) -> bool {
     link.is_admin_up() && is_ethernet(link)
 }
 
 /// The VLANs on top of a device, and those on top of them. One that was moved to another namespace is none of these.
-pub(super) fn vlans_on(rtnl: &mut RtnlSocket, device: IfIndex) -> Result<Dump<LinkRecord>> {
+pub(super) fn vlans_on(rtnl: &mut RtnlSocket, device: IfIndex) -> Result<Dump<LinkInfo>> {
     let mut vlans = rtnl.links(&LinkFilter::new().kind("vlan"))?;
     let mut found = vec![device];
     let (mut above, mut others) = (Vec::new(), std::mem::take(&mut vlans.items));
     loop {
         let (next, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(|vlan| {
-            vlan.peer_namespace().is_none() && vlan.peer().is_some_and(|lower| found.contains(&lower))
+            vlan.link_netnsid().is_none() && vlan.link_ifindex().is_some_and(|lower| found.contains(&lower))
         });
         if next.is_empty() {
             break;
         }
-        found.extend(next.iter().map(LinkRecord::ifindex));
+        found.extend(next.iter().map(LinkInfo::ifindex));
         above.extend(next);
         others = rest;
     }
@@ -61,7 +61,7 @@ pub(super) fn vlans_on(rtnl: &mut RtnlSocket, device: IfIndex) -> Result<Dump<Li
 }
 
 /// The addresses of these devices, of others perhaps too.
-pub(super) fn addresses_of(rtnl: &mut RtnlSocket, devices: &[LinkRecord]) -> Result<Dump<AddressMessage>> {
+pub(super) fn addresses_of(rtnl: &mut RtnlSocket, devices: &[LinkInfo]) -> Result<Dump<Address>> {
     let filter = match devices {
         [device] => AddressFilter::new().link(device.ifindex()),
         _ => AddressFilter::new(),
@@ -70,21 +70,21 @@ pub(super) fn addresses_of(rtnl: &mut RtnlSocket, devices: &[LinkRecord]) -> Res
 }
 
 /// What announces those of the addresses that are the device's.
-pub(super) fn frames(device: &LinkRecord, addresses: &[AddressMessage]) -> Frames {
+pub(super) fn frames(device: &LinkInfo, addresses: &[Address]) -> Frames {
     let mut frames = Frames::default();
     let Some(hwaddr) = ethernet_address(device) else { return frames };
     let does_arp = !device.flags().contains(LinkFlags::NO_ARP);
     let sender = Sender { address: hwaddr, is_router: forwards_ipv6(device) };
-    for message in addresses.iter().filter(|message| message.header.index == device.ifindex().get()) {
-        let flags = message.header.flags;
-        match own_address(message) {
-            Some(IpAddr::V4(address)) if does_arp && !address.is_loopback() && !address.is_unspecified() => {
-                frames.ipv4.push(gratuitous_arp(hwaddr, address));
+    for address in addresses.iter().filter(|address| address.ifindex() == device.ifindex()) {
+        let flags = address.flags();
+        match address.ip() {
+            IpAddr::V4(ip) if does_arp && !ip.is_loopback() && !ip.is_unspecified() => {
+                frames.ipv4.push(gratuitous_arp(hwaddr, ip));
             }
-            Some(IpAddr::V6(address)) if !address.is_loopback() && is_ours(flags) => {
-                // RFC 4429, section 3.3: what may turn out to be another's does not replace that other's.
-                let replaces = !flags.contains(AddressHeaderFlags::Optimistic);
-                frames.ipv6.push(neighbour_advertisement(sender, address, replaces));
+            IpAddr::V6(ip) if !ip.is_loopback() && is_ours(flags) => {
+                // RFC 4429, section 3.3: an optimistic address must not override the entry of another node.
+                let replaces = !flags.contains(AddressFlags::Optimistic);
+                frames.ipv6.push(neighbour_advertisement(sender, ip, replaces));
             }
             _ => {}
         }
@@ -92,33 +92,18 @@ pub(super) fn frames(device: &LinkRecord, addresses: &[AddressMessage]) -> Frame
     frames
 }
 
-/// Whether it is known that nobody else has the address, or it may be used until that is known.
-fn is_ours(flags: AddressHeaderFlags) -> bool {
-    let is_tentative = flags.contains(AddressHeaderFlags::Tentative) && !flags.contains(AddressHeaderFlags::Optimistic);
-    !is_tentative && !flags.contains(AddressHeaderFlags::Dadfailed)
+/// Whether no other node has the address, or the address may be used until that is known.
+fn is_ours(flags: AddressFlags) -> bool {
+    let is_tentative = flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic);
+    !is_tentative && !flags.contains(AddressFlags::Dadfailed)
 }
 
-/// The device's own address; where it is one end of two, the other attribute is the peer's.
-fn own_address(message: &AddressMessage) -> Option<IpAddr> {
-    let find = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(wanted);
-    let local = find(|attribute| match attribute {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    });
-    local.or_else(|| {
-        find(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    })
-}
-
-fn ethernet_address(link: &LinkRecord) -> Option<EthernetAddress> {
+fn ethernet_address(link: &LinkInfo) -> Option<EthernetAddress> {
     link.hwaddr()?.as_bytes().try_into().ok()
 }
 
 /// Whether the device is a router's: neighbours that hear it is none would no longer use it as such.
-fn forwards_ipv6(link: &LinkRecord) -> bool {
+fn forwards_ipv6(link: &LinkInfo) -> bool {
     let within = |nest: Option<&[u8]>, kind: u16| {
         let mut found = attributes(nest?).map_while(Result::ok).filter(|attribute| attribute.kind == kind);
         found.next().map(|attribute| attribute.value.to_vec())

@@ -1,23 +1,23 @@
-use netlink_packet_route::address::AddressHeaderFlags as Flags;
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags as Flags, AddressMessage};
 
 use super::*;
 use crate::testing::script::attribute;
 
 /// An Ethernet link that is up, with the index 3, whose `forwarding` is this where it has IPv6.
-fn link(forwarding: Option<i32>) -> LinkRecord {
+fn link(forwarding: Option<i32>) -> LinkInfo {
     let (kind, numbers) = (ARPHRD_ETHER.to_ne_bytes(), [3_u32, LinkFlags::UP.bits(), 0].map(u32::to_ne_bytes));
     let mut payload = [&[0, 0], &kind[..], &numbers.concat()].concat();
     payload.extend(attribute(1, &[2, 0, 0, 0, 0, 0x2a]));
     let settings = forwarding.map(|forwarding| [forwarding, 64].map(i32::to_ne_bytes).concat());
     let ipv6 = settings.map(|settings| attribute(AF_INET6, &attribute(IFLA_INET6_CONF, &settings)));
     payload.extend(attribute(IFLA_AF_SPEC, &ipv6.unwrap_or_default()));
-    LinkRecord::new(&payload).unwrap()
+    LinkInfo::new(&payload).unwrap()
 }
 
-fn address(index: u32, flags: Flags, attributes: Vec<AddressAttribute>) -> AddressMessage {
+fn address(index: u32, flags: Flags, attributes: Vec<AddressAttribute>) -> Address {
     let mut message = AddressMessage::default();
     (message.header.index, message.header.flags, message.attributes) = (index, flags, attributes);
-    message
+    Address::try_from(message).unwrap()
 }
 
 fn local(address: &str) -> AddressAttribute {
@@ -29,8 +29,8 @@ fn peer(address: &str) -> AddressAttribute {
 }
 
 /// How many IPv4 addresses are announced, and the flags that the IPv6 addresses are announced with.
-fn announced(link: &LinkRecord, message: AddressMessage) -> (usize, Vec<u8>) {
-    let frames = frames(link, &[message]);
+fn announced(link: &LinkInfo, address: Address) -> (usize, Vec<u8>) {
+    let frames = frames(link, &[address]);
     (frames.ipv4.len(), frames.ipv6.iter().map(|frame| frame[58]).collect())
 }
 
@@ -43,7 +43,6 @@ fn an_address_is_announced_if_it_is_the_devices_own() {
     for nothing in ["127.0.0.1", "127.1.2.3", "0.0.0.0", "::1"] {
         assert_eq!(with(vec![local(nothing)]), (0, vec![]), "{nothing}");
     }
-    assert_eq!(with(vec![]), (0, vec![]));
     assert_eq!(announced(&link, address(4, Flags::empty(), vec![local("192.0.2.1")])), (0, vec![]));
 }
 
@@ -71,7 +70,7 @@ fn an_address_that_may_be_anothers_is_not_announced_or_does_not_replace_the_othe
 #[test]
 fn a_router_says_that_it_is_one() {
     for (forwarding, flags) in [(None, 0x20), (Some(0), 0x20), (Some(1), 0xa0), (Some(2), 0xa0), (Some(-1), 0xa0)] {
-        let message = address(3, Flags::empty(), vec![local("fe80::1")]);
-        assert_eq!(announced(&link(forwarding), message).1, [flags], "{forwarding:?}");
+        let address = address(3, Flags::empty(), vec![local("fe80::1")]);
+        assert_eq!(announced(&link(forwarding), address).1, [flags], "{forwarding:?}");
     }
 }

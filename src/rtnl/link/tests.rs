@@ -45,7 +45,7 @@ fn play<R>(replies: impl IntoIterator<Item = Reply>, run: impl FnOnce(&mut RtnlS
     let dumps = DumpPolicy { attempts: NonZeroU32::MIN, interrupted: InterruptedDump::Keep };
     let socket = RequestSocket::new(script.clone(), Duration::from_millis(5), dumps);
     let result = run(&mut RtnlSocket::from_socket(socket));
-    assert_eq!(script.left(), 0, "nothing that the kernel was to say is left");
+    assert_eq!(script.left(), 0, "every scripted reply was read");
     let sent = script.sent();
     let requests = sent.iter().map(|request| {
         let kind = u16::from_ne_bytes(request[4..6].try_into().unwrap());
@@ -55,14 +55,14 @@ fn play<R>(replies: impl IntoIterator<Item = Reply>, run: impl FnOnce(&mut RtnlS
 }
 
 #[test]
-fn a_new_link_that_the_kernel_does_not_echo_is_looked_up() {
+fn new_link_that_is_not_echoed_is_looked_up() {
     let create = |rtnl: &mut RtnlSocket| rtnl.create_link(&NewLink::team("team0")).unwrap();
     assert_eq!(play([team()], create), (ifindex(10), vec![(NEW, 0)]));
     assert_eq!(play([done(), team()], create), (ifindex(10), vec![(NEW, 0), (GET, 0)]));
 }
 
 #[test]
-fn a_new_link_that_is_gone_before_it_is_looked_up_is_an_error() {
+fn new_link_that_is_gone_at_once_is_an_error() {
     let create = |rtnl: &mut RtnlSocket| rtnl.create_link(&NewLink::team("team0")).unwrap_err();
     let (error, _) = play([done(), refused(Errno::ENODEV)], create);
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -71,7 +71,7 @@ fn a_new_link_that_is_gone_before_it_is_looked_up_is_an_error() {
 }
 
 #[test]
-fn the_first_error_is_told_though_the_new_link_cannot_be_deleted_again() {
+fn first_error_is_returned_if_the_rollback_of_a_create_fails() {
     let link = NewLink::veth("veth0", "far").master(ifindex(10)).up();
     let (error, requests) =
         play([port(), refused(Errno::ENETDOWN), refused(Errno::EPERM)], |rtnl| rtnl.create_link(&link).unwrap_err());
@@ -80,19 +80,19 @@ fn the_first_error_is_told_though_the_new_link_cannot_be_deleted_again() {
 }
 
 #[test]
-fn what_a_change_that_failed_cannot_have_touched_is_not_even_looked_at() {
+fn failed_change_of_an_attribute_requests_no_snapshot() {
     let settings = LinkSettings::new().mtu(9000).carrier(true);
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &settings).unwrap_err();
     let (_, requests) = play([port(), refused(Errno::EINVAL)], change);
     assert_eq!(requests, [(GET, 20), (SET, 20)]);
-    // The MTU was set: it is set to what it was.
+    // The MTU was set, and is restored.
     let (error, requests) = play([port(), done(), refused(Errno::EOPNOTSUPP), done()], change);
     assert_eq!(error.kind(), ErrorKind::NotSupported);
     assert_eq!(requests, [(GET, 20), (SET, 20), (SET, 20), (SET, 20)]);
 }
 
 #[test]
-fn a_port_that_was_not_lost_is_not_given_back() {
+fn port_that_kept_its_master_is_not_enslaved_again() {
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
     let (result, requests) = play([port(), refused(Errno::EBUSY), port(), port()], change);
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Busy);
@@ -100,11 +100,11 @@ fn a_port_that_was_not_lost_is_not_given_back() {
 }
 
 #[test]
-fn the_first_error_is_told_though_nothing_can_be_undone() {
+fn first_error_is_returned_if_the_rollback_fails() {
     let settings = LinkSettings::new().mtu(9000).master(ifindex(9)).up();
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &settings).unwrap_err();
     let lost = || Reply::answer(&[with_index(20), ack(0)]);
-    // Released, looked at, its MTU set, not taken; then without a master, and nothing works any more.
+    // Released, looked up, its MTU set, rejected by the new master; then every step of the rollback fails.
     let no = || refused(Errno::EPERM);
     let replies = [port(), done(), lost(), done(), refused(Errno::EBUSY), lost(), no(), no(), lost(), no()];
     let (error, requests) = play(replies, change);
@@ -124,7 +124,7 @@ fn with_index(number: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_link_that_is_not_there_is_not_changed() {
+fn missing_link_is_not_changed() {
     let up = LinkSettings::new().up();
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &up).unwrap_err();
     let (error, requests) = play([refused(Errno::ENODEV)], change);
@@ -133,6 +133,6 @@ fn a_link_that_is_not_there_is_not_changed() {
     let (error, _) = play([done()], change);
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::BadAnswer, "the answer to looking up link 20 is malformed")
+        (ErrorKind::BadAnswer, "the kernel acknowledged looking up link 20, but gave no answer")
     );
 }

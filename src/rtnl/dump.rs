@@ -1,4 +1,4 @@
-//! What the dumps of all families have in common.
+//! The common part of all dump requests.
 
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
@@ -12,47 +12,48 @@ use crate::netlink::dump::Dump;
 use crate::netlink::error::{During, Failure};
 use crate::netlink::request::Request;
 
-/// What is asked for, and what answers it.
+/// A dump request, and the type of the messages that reply to it.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(super) struct DumpRequest<'a> {
     pub(super) op: &'a str,
-    pub(super) request: RouteNetlinkMessage,
-    /// The type of the messages that answer it.
-    pub(super) answer: u16,
+    pub(super) message: RouteNetlinkMessage,
+    pub(super) reply_type: u16,
 }
 
 impl RtnlSocket {
-    /// Asks for a dump; what does not match is left out.
+    /// Requests a dump and keeps the messages that match.
     pub(super) fn list<P: Packet>(
         &mut self,
-        question: Question<'_>,
+        request: DumpRequest<'_>,
         matches: impl Fn(&P, Frame<'_>) -> bool,
     ) -> Result<Dump<P>, Failure> {
-        self.socket.collect(Request::dump(question.op, question.request), |frame| {
-            if frame.kind != question.answer {
+        self.socket.collect(Request::dump(request.op, request.message), |frame| {
+            if frame.kind != request.reply_type {
                 return Ok(None);
             }
             Ok(Some(packet::read(frame.payload)?).filter(|packet| matches(packet, frame)))
         })
     }
 
-    /// Makes it the same error in all families that a link which a filter names does not exist: of some the kernel
-    /// answers `ENODEV`, of others nothing at all.
-    pub(super) fn name_missing<T>(
+    /// Turns the reply to a filtered dump into [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if one of the
+    /// filter's links does not exist.
+    ///
+    /// For such a link the kernel's reply depends on the family: `ENODEV`, or an empty dump.
+    pub(super) fn check_links_exist<T>(
         &mut self,
-        answer: Result<Dump<T>, Failure>,
+        reply: Result<Dump<T>, Failure>,
         op: &str,
-        named: impl IntoIterator<Item = IfIndex>,
+        links: impl IntoIterator<Item = IfIndex>,
     ) -> Result<Dump<T>> {
-        let may_be_missing = match &answer {
+        let may_be_missing = match &reply {
             Ok(dump) => dump.items.is_empty(),
             Err(failure) => failure.is(Errno::ENODEV),
         };
         if may_be_missing {
-            for ifindex in named {
+            for ifindex in links {
                 self.link_by_index(ifindex)?;
             }
         }
-        answer.during(|| op.to_owned())
+        reply.during(|| op.to_owned())
     }
 }

@@ -1,16 +1,14 @@
-//! Links that come and go.
+//! Creation and deletion of links.
 
 use log::warn;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL};
 use nix::errno::Errno;
 
-use super::NewLink;
-use super::set::{NO_LINK, link_in};
-use super::step::{Snapshot, Step};
+use super::{LinkInfo, NO_LINK, NewLink, Step};
 use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
-use crate::netlink::codec::link;
+use crate::netlink::codec::link::{self, RTM_NEWLINK};
 use crate::netlink::error::{During, Failure};
 use crate::netlink::request::{Part, Request};
 use crate::rtnl::RtnlSocket;
@@ -18,19 +16,19 @@ use crate::rtnl::RtnlSocket;
 impl RtnlSocket {
     /// Creates a link and returns its index.
     ///
-    /// A link that has the name already is never touched, whatever its kind. All or nothing: a link that cannot be
-    /// given its master, or cannot be set up, is not left behind.
+    /// An existing link with the same name is never changed, whatever its kind. The operation is atomic: a link that
+    /// its master rejects, or that cannot be set up, is deleted again.
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidName`], and [`Error::InvalidSetting`] for an attribute of more than 65531 bytes, before anything
-    ///   is sent.
-    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::Exists) if a link has the name, as its own or an alternative
-    ///   one, or the index; [`NotSupported`](crate::ErrorKind::NotSupported) if the kernel has no such kind;
-    ///   [`Invalid`](crate::ErrorKind::Invalid) for an MTU out of the driver's range or a hardware address that is
-    ///   none; and whatever the driver and the master answer.
-    /// - Those of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After an
-    ///   [`Error::Timeout`] it is not known whether there is a link now.
+    /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for an attribute of more than 65531 bytes, or for the
+    ///   namespace of a peer that links of this kind do not have. Nothing is sent then.
+    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::Exists) if a link has this name, as its own or an alternative
+    ///   name, or this index; [`NotSupported`](crate::ErrorKind::NotSupported) if the kernel does not support the kind;
+    ///   [`Invalid`](crate::ErrorKind::Invalid) for an MTU that the driver does not support, or an invalid hardware
+    ///   address; and every other error of the driver and of the master.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Error::Timeout`] it is
+    ///   unknown whether the link exists.
     ///
     /// # Examples
     ///
@@ -55,45 +53,49 @@ impl RtnlSocket {
         link.check()?;
         let created = self.request_creation(link).during(|| format!("creating {}", link.describe()))?;
         if link.is_set_up_later() {
-            let result = self.step(created.ifindex, &Step::Up);
+            let result = self.step(created, &Step::Up);
             result.during(|| format!("setting the new {} up", link.describe())).inspect_err(|_| {
-                self.take_back(link, created.ifindex);
+                self.rollback_create(link, created);
             })?;
         }
-        Ok(created.ifindex)
+        Ok(created)
     }
 
-    /// The new link, which the kernel echoes since 6.2; before that it has to be looked up.
-    fn request_creation(&mut self, link: &NewLink) -> Result<Snapshot, Failure> {
+    /// Requests the link and returns its index, which the kernel echoes since Linux 6.2. Before that it is looked up.
+    fn request_creation(&mut self, link: &NewLink) -> Result<IfIndex, Failure> {
         let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
         let mut echoed = None;
         self.socket.send(Request::command(link.request(), flags), |part| {
-            if let Part::Message(frame) = part {
-                echoed = link_in(frame)?;
+            match part {
+                Part::Message(frame) if frame.kind == RTM_NEWLINK => {
+                    echoed = Some(LinkInfo::new(frame.payload)?.ifindex());
+                }
+                Part::Start { .. } | Part::Message(_) => {}
             }
             Ok(())
         })?;
-        match echoed {
-            Some(created) => Ok(created),
-            None => self.ask_for_link(link::get_by_name_request(link.name()))?.ok_or(NO_LINK.into()),
+        if let Some(ifindex) = echoed {
+            return Ok(ifindex);
         }
+        let created = self.request_link(link::get_by_name_request(link.name()))?;
+        created.map(|link| link.ifindex()).ok_or(NO_LINK.into())
     }
 
-    /// Deletes a link that was created but cannot be used. The error of the creation is the one to tell.
-    fn take_back(&mut self, link: &NewLink, ifindex: IfIndex) {
+    /// Deletes a link that was created but cannot be used. A failure is only logged: the caller gets the first error.
+    fn rollback_create(&mut self, link: &NewLink, ifindex: IfIndex) {
         if let Err(error) = self.delete(ifindex).during(|| format!("deleting {}", link.describe())) {
-            warn!(target: COMMAND, "{} was created, cannot be used, and stays: {error}", link.describe());
+            warn!(target: COMMAND, "the unusable new {} was not deleted: {error}", link.describe());
         }
     }
 
-    /// Deletes a link. The ports of a master stay as links of their own; the far end of a virtual cable goes too.
+    /// Deletes a link. The ports of a master are released; the peer of a veth is deleted too.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`].
     /// - [`Error::Kernel`] with [`NotSupported`](crate::ErrorKind::NotSupported) for a link that cannot be deleted: the
-    ///   loopback, or a network card.
-    /// - Those of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
+    ///   loopback, or a physical device.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
     /// # Examples
     ///
@@ -120,23 +122,24 @@ impl RtnlSocket {
         match self.delete(ifindex) {
             Err(failure) if failure.is(Errno::ENODEV) => no_such_device(),
             result => {
-                let name = self.name_for(&result, ifindex);
-                result.during(|| format!("deleting {name}"))
+                let link = self.describe_link(&result, ifindex);
+                result.during(|| format!("deleting {link}"))
             }
         }
     }
 
-    /// As [`delete_link`](Self::delete_link), before it is put into words.
+    /// Like [`delete_link`](Self::delete_link), without the context of an error.
     pub(crate) fn delete(&mut self, ifindex: IfIndex) -> Result<(), Failure> {
         self.socket.execute(link::delete_request(ifindex), 0)
     }
 
-    /// What to call a link in the error of a request about it.
-    pub(super) fn name_for(&mut self, result: &Result<(), Failure>, ifindex: IfIndex) -> String {
-        let snapshot = match result {
-            Err(Failure::Refused(_)) => self.snapshot(ifindex).ok().flatten(),
+    /// Returns the link's name for an error message, or its index. The kernel is asked for the name only if it rejected
+    /// the request.
+    pub(in crate::rtnl) fn describe_link(&mut self, result: &Result<(), Failure>, ifindex: IfIndex) -> String {
+        let link = match result {
+            Err(Failure::Refused(_)) => self.link_by_index(ifindex).ok(),
             _ => None,
         };
-        snapshot.map_or_else(|| format!("link {ifindex}"), |link| link.name.to_string())
+        link.map_or_else(|| format!("link {ifindex}"), |link| link.name().into_owned())
     }
 }

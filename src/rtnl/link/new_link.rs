@@ -1,22 +1,25 @@
 use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
 use netlink_packet_core::Nla;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoNetkit, InfoVeth, InfoVlan, InfoVxcan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    self as packet, InfoData, InfoKind, InfoNetkit, InfoVeth, InfoVlan, InfoVxcan, LinkAttribute, LinkFlags,
+    LinkMessage,
 };
 
+use super::namespace::NamespaceFd;
 use crate::error::{Error, Result};
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{IFLA_IFNAME, name_attribute};
 use crate::netlink::ifname;
 
-/// The longest value of an attribute in bytes: its length field has 16 bits and counts its 4 bytes of header too.
+/// The longest value of an attribute in bytes: the length field has 16 bits and includes the header of 4 bytes.
 const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 
-/// A link that is to be created by [`RtnlSocket::create_link`](crate::RtnlSocket::create_link).
+/// A link for [`RtnlSocket::create_link`](crate::RtnlSocket::create_link) to create.
 ///
 /// # Examples
 ///
@@ -35,7 +38,7 @@ const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A kind that has no constructor here, with what its driver wants to know:
+/// A kind without a constructor here, with the attributes of its driver:
 ///
 /// ```
 /// use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, MacVlanMode};
@@ -59,15 +62,17 @@ pub struct NewLink {
     ifindex: Option<IfIndex>,
     up: bool,
     attributes: Vec<LinkAttribute>,
+    peer_namespace: Option<NamespaceFd>,
 }
 
 impl NewLink {
-    /// A link of this kind: the name that `ip link add type` takes, as netlink-packet-route has it.
+    /// A link of any kind, by the name that `ip link add type` accepts.
     pub fn new(kind: InfoKind, name: impl AsRef<OsStr>) -> Self {
-        Self { kind, name: name.as_ref().to_owned(), data: None, ifindex: None, up: false, attributes: Vec::new() }
+        let name = name.as_ref().to_owned();
+        Self { kind, name, data: None, ifindex: None, up: false, attributes: Vec::new(), peer_namespace: None }
     }
 
-    /// A team device without mode and ports.
+    /// A team device without a mode and without ports.
     pub fn team(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Team, name)
     }
@@ -77,62 +82,103 @@ impl NewLink {
         Self::new(InfoKind::Bridge, name)
     }
 
-    /// A link to nowhere, which takes every packet.
+    /// A dummy device, which drops every packet that it is given to send.
     pub fn dummy(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Dummy, name)
     }
 
-    /// A virtual cable and the link at its far end. What else is set here is for the near end.
+    /// A pair of connected virtual Ethernet devices. All other settings are for the first one, not for the peer.
     pub fn veth(name: impl AsRef<OsStr>, peer: impl AsRef<OsStr>) -> Self {
-        let mut far_end = LinkMessage::default();
-        far_end.attributes.push(name_attribute(IFLA_IFNAME, peer.as_ref()));
-        Self::new(InfoKind::Veth, name).data(InfoData::Veth(InfoVeth::Peer(far_end)))
+        let mut message = LinkMessage::default();
+        message.attributes.push(name_attribute(IFLA_IFNAME, peer.as_ref()));
+        Self::new(InfoKind::Veth, name).data(InfoData::Veth(InfoVeth::Peer(message)))
     }
 
-    /// The VLAN of this number, 0 to 4094, on a lower link.
+    /// The VLAN with this ID, 0 to 4094, on top of a lower link.
     pub fn vlan(name: impl AsRef<OsStr>, lower: IfIndex, id: u16) -> Self {
         Self::new(InfoKind::Vlan, name).link(lower).data(InfoData::Vlan(vec![InfoVlan::Id(id)]))
     }
 
-    /// What its driver wants to know.
+    /// Sets the attributes of the link's driver.
     pub fn data(mut self, data: InfoData) -> Self {
         self.data = Some(data);
         self
     }
 
-    /// The index that it gets; the kernel chooses one by default.
+    /// Sets the index; by default the kernel chooses one.
     pub fn index(mut self, ifindex: IfIndex) -> Self {
         self.ifindex = Some(ifindex);
         self
     }
 
-    /// The largest packet that it takes, in bytes. A master may set its own when it takes the link.
+    /// Sets the MTU in bytes. A master may change the MTU of its new port.
     pub fn mtu(self, bytes: u32) -> Self {
         self.attribute(LinkAttribute::Mtu(bytes))
     }
 
-    /// Its hardware address; the driver chooses one by default.
+    /// Sets the hardware address; by default the driver chooses one.
     pub fn hwaddr(self, hwaddr: HwAddr) -> Self {
         self.attribute(LinkAttribute::Address(hwaddr.as_bytes().to_vec()))
     }
 
-    /// The lower link: that of a VLAN, say.
+    /// Sets the lower link, e.g. that of a VLAN.
     pub fn link(self, lower: IfIndex) -> Self {
         self.attribute(LinkAttribute::Link(lower.get()))
     }
 
-    /// The team, bridge or other device that it becomes a port of.
+    /// Makes the new link a port of this team, bridge or other device.
+    #[doc(alias = "enslave")]
     pub fn master(self, master: IfIndex) -> Self {
         self.attribute(LinkAttribute::Controller(master.get()))
     }
 
-    /// Sets it up; it is down by default, but a team sets its ports up by itself.
+    /// Sets the link up. By default it is down, unless its master is a team, which sets up each port.
     pub fn up(mut self) -> Self {
         self.up = true;
         self
     }
 
-    /// Any other attribute.
+    /// Creates the peer of a veth, vxcan or netkit device in another network namespace.
+    ///
+    /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`, not a pidfd; it is
+    /// duplicated. To create both ends in another namespace, use
+    /// [`RtnlSocket::in_namespace`](crate::RtnlSocket::in_namespace).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the descriptor cannot be duplicated.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use libteam::{NewLink, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// // Or a file under /run/netns, or /proc/PID/ns/net.
+    /// let container = File::open("/proc/thread-self/ns/net")?;
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let veth = rtnl.create_link(&NewLink::veth("veth7", "eth0").peer_namespace(&container)?)?;
+    ///
+    /// let peer = RtnlSocket::in_namespace(&container)?.link_by_name("eth0")?;
+    /// assert_eq!(peer.link_ifindex(), Some(veth));
+    /// assert!(peer.link_netnsid().is_some(), "the index belongs to another namespace");
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `IFLA_NET_NS_FD`, `linux/if_link.h`, in `VETH_INFO_PEER`, `linux/veth.h`.
+    #[doc(alias = "netns")]
+    pub fn peer_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
+        self.peer_namespace = Some(NamespaceFd::duplicate(namespace)?);
+        Ok(self)
+    }
+
+    /// Adds any other attribute.
     pub fn attribute(mut self, attribute: LinkAttribute) -> Self {
         self.attributes.push(attribute);
         self
@@ -142,26 +188,33 @@ impl NewLink {
         &self.name
     }
 
-    /// Says what it is, for an error.
+    /// Describes the link for an error message.
     pub(super) fn describe(&self) -> String {
         format!("{} device {}", self.kind, self.name.to_string_lossy())
     }
 
-    /// Finds what the kernel would misunderstand, or what cannot even be sent.
+    /// Rejects names that the kernel would misinterpret, and attributes that cannot be sent.
     pub(super) fn check(&self) -> Result<()> {
         ifname::check(&self.name)?;
-        self.attributes.iter().chain(self.peer()).try_for_each(check_name)?;
+        let mut data = self.data.clone();
+        let peer = data.as_mut().and_then(peer_of);
+        if self.peer_namespace.is_some() && peer.is_none() {
+            let (setting, value) = ("the namespace of a peer", format!("that of a {} device", self.kind));
+            return Err(Error::InvalidSetting { setting, value, reason: "the device has no peer" });
+        }
+        let of_peer = peer.iter().flat_map(|peer| &peer.attributes);
+        self.attributes.iter().chain(of_peer).try_for_each(check_name)?;
         match self.all_attributes().iter().map(Nla::value_len).find(|&length| length > MAX_VALUE_LEN) {
             Some(length) => Err(Error::InvalidSetting {
                 setting: "an attribute of a new link",
                 value: format!("{length} bytes"),
-                reason: "no attribute can be longer than 65531 bytes",
+                reason: "an attribute has at most 65531 bytes",
             }),
             None => Ok(()),
         }
     }
 
-    /// The request that creates it.
+    /// The request that creates the link.
     pub(super) fn request(&self) -> RouteNetlinkMessage {
         let mut message = LinkMessage::default();
         message.header.index = self.ifindex.map_or(0, IfIndex::get);
@@ -173,32 +226,35 @@ impl NewLink {
         RouteNetlinkMessage::NewLink(message)
     }
 
-    /// Whether setting it up takes a request of its own: the kernel sets a new link up before the master gets it, and
-    /// a team takes no link that is up.
+    /// Whether the link is set up by a request of its own: the kernel sets up a new link before it adds the link to the
+    /// master, and a team rejects a link that is up.
     pub(super) fn is_set_up_later(&self) -> bool {
         let has_master = self.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::Controller(_)));
         self.up && has_master
     }
 
     fn all_attributes(&self) -> Vec<LinkAttribute> {
-        let mut info = vec![LinkInfo::Kind(self.kind.clone())];
-        info.extend(self.data.clone().map(LinkInfo::Data));
+        let mut info = vec![packet::LinkInfo::Kind(self.kind.clone())];
+        let mut data = self.data.clone();
+        if let (Some(namespace), Some(peer)) = (&self.peer_namespace, data.as_mut().and_then(peer_of)) {
+            peer.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
+        }
+        info.extend(data.map(packet::LinkInfo::Data));
         let mut attributes = vec![name_attribute(IFLA_IFNAME, &self.name), LinkAttribute::LinkInfo(info)];
         attributes.extend(self.attributes.iter().cloned());
         attributes
     }
+}
 
-    /// The attributes of the far end of a cable.
-    fn peer(&self) -> &[LinkAttribute] {
-        let peer = match &self.data {
-            Some(InfoData::Veth(InfoVeth::Peer(peer)) | InfoData::Vxcan(InfoVxcan::Peer(peer))) => Some(peer),
-            Some(InfoData::Netkit(infos)) => infos.iter().find_map(|info| match info {
-                InfoNetkit::Peer(peer) => Some(peer),
-                _ => None,
-            }),
+/// The message that describes the peer of a pair of devices.
+fn peer_of(data: &mut InfoData) -> Option<&mut LinkMessage> {
+    match data {
+        InfoData::Veth(InfoVeth::Peer(peer)) | InfoData::Vxcan(InfoVxcan::Peer(peer)) => Some(peer),
+        InfoData::Netkit(infos) => infos.iter_mut().find_map(|info| match info {
+            InfoNetkit::Peer(peer) => Some(peer),
             _ => None,
-        };
-        peer.map_or(&[], |peer| &peer.attributes)
+        }),
+        _ => None,
     }
 }
 
@@ -220,18 +276,18 @@ mod tests {
     use crate::testing::golden::{REQUEST_CREATE, bytes};
 
     fn header(link: &NewLink) -> (u32, LinkFlags, LinkFlags) {
-        let RouteNetlinkMessage::NewLink(message) = link.request() else { panic!("it creates") };
+        let RouteNetlinkMessage::NewLink(message) = link.request() else { panic!("not a creation") };
         (message.header.index, message.header.flags, message.header.change_mask)
     }
 
     #[test]
-    fn the_request_for_a_team_is_what_the_kernel_takes() {
+    fn request_for_a_team_is_the_recorded_one() {
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
         assert_eq!(serialize(NewLink::team("team0").request(), flags).unwrap(), bytes(REQUEST_CREATE));
     }
 
     #[test]
-    fn a_link_is_created_up_unless_it_has_a_master() {
+    fn link_is_created_up_unless_it_has_a_master() {
         let seven = IfIndex::new(7).unwrap();
         let none = LinkFlags::empty();
         let link = NewLink::dummy("d0").index(seven);
@@ -244,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_checked() {
+    fn invalid_names_are_rejected() {
         let peer = |name: &str| NewLink::veth("v0", name);
         let text = |name: &str| NewLink::dummy("d0").attribute(LinkAttribute::IfName(name.to_owned()));
         let raw = |name: &str| NewLink::dummy("d0").attribute(name_attribute(IFLA_IFNAME, OsStr::new(name)));
@@ -257,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_is_too_long_is_refused() {
+    fn attribute_over_65531_bytes_is_rejected() {
         let with =
             |length: usize| NewLink::dummy("d0").attribute(LinkAttribute::Other(DefaultNla::new(20, vec![0; length])));
         with(65_531).check().unwrap();
@@ -265,5 +321,25 @@ mod tests {
         assert!(error.contains("65532 bytes"), "{error}");
         with(200_000).check().unwrap_err();
         NewLink::dummy("d0").data(InfoData::Other(vec![0; 65_532])).check().unwrap_err();
+    }
+
+    #[test]
+    fn peer_namespace_is_an_attribute_of_the_peer() {
+        let link = NewLink::veth("v0", "v1").peer_namespace(std::io::stderr()).unwrap();
+        link.check().unwrap();
+        let RouteNetlinkMessage::NewLink(message) = link.request() else { panic!("not a creation") };
+        let is_fd = |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::NetNsFd(fd) if *fd > 2);
+        assert!(!message.attributes.iter().any(is_fd), "the first device stays here");
+        let Some(LinkAttribute::LinkInfo(info)) = message.attributes.get(1) else { panic!("{message:?}") };
+        let Some(packet::LinkInfo::Data(data)) = info.get(1) else { panic!("{info:?}") };
+        let peer = peer_of(&mut data.clone()).unwrap().clone();
+        assert_eq!(peer.attributes.len(), 2);
+        assert!(peer.attributes.iter().any(is_fd), "{peer:?}");
+    }
+
+    #[test]
+    fn peer_namespace_without_a_peer_is_rejected() {
+        let link = NewLink::dummy("d0").peer_namespace(std::io::stderr()).unwrap();
+        assert!(matches!(link.check(), Err(Error::InvalidSetting { .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! Queueing disciplines, their classes, and the filters that choose among these.
+//! Traffic control: queueing disciplines, their classes, and the filters that classify packets.
 
 use std::collections::HashSet;
 
@@ -9,59 +9,59 @@ use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use nix::errno::Errno;
 
 use super::RtnlSocket;
-use super::list::Question;
+use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER};
 use crate::netlink::dump::Dump;
 use crate::netlink::error::{During, Failure};
 
-/// What a filter of a shared block has in place of its link (`TCM_IFINDEX_MAGIC_BLOCK`); its parent is the block then.
+/// The link of a filter that belongs to a shared block (`TCM_IFINDEX_MAGIC_BLOCK`). Its parent is the block's number.
 const SHARED_BLOCK: i32 = -1;
 
-/// Which queueing disciplines, classes or filters to list; by default those of all links.
+/// Selects the queueing disciplines, classes or filters to list; by default those of all links.
 ///
 /// # Examples
 ///
 /// See [`RtnlSocket::qdiscs`], [`RtnlSocket::classes`] and [`RtnlSocket::filters`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct TrafficFilter {
+pub struct TcSelector {
     link: Option<IfIndex>,
     parent: Option<TcHandle>,
 }
 
-impl TrafficFilter {
-    /// Those of all links.
+impl TcSelector {
+    /// Selects the objects of all links.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only those of this link.
+    /// Selects the objects of this link.
     pub fn link(mut self, link: IfIndex) -> Self {
         self.link = Some(link);
         self
     }
 
-    /// Only those that are attached here: to a class, to a queueing discipline (minor number 0), to a link's root, or to
-    /// where packets come in ([`TcHandle::ROOT`], [`TcHandle::INGRESS`]).
+    /// Selects the objects that are attached to this parent: a class, a queueing discipline (minor number 0), the root
+    /// of a link ([`TcHandle::ROOT`]), or its ingress ([`TcHandle::INGRESS`]).
     ///
-    /// The classes that are attached to a queueing discipline are all that it has, also those below other classes.
+    /// For classes, a queueing discipline selects all its classes, also those below another class.
     pub fn parent(mut self, parent: TcHandle) -> Self {
         self.parent = Some(parent);
         self
     }
 }
 
-/// A place to which classes or filters may be attached.
+/// A point at which classes or filters may be attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Place {
+struct TcAttachPoint {
     link: i32,
-    /// 0 where it is not told.
+    /// 0 if not specified.
     parent: u32,
 }
 
-impl Place {
+impl TcAttachPoint {
     fn message(self) -> TcMessage {
         let mut message = TcMessage::with_index(self.link);
         message.header.parent = self.parent.into();
@@ -70,25 +70,26 @@ impl Place {
 }
 
 impl RtnlSocket {
-    /// Lists the queueing disciplines, as `tc qdisc show` does. The kernel lists those of all links, so that all of the
-    /// filtering is done here.
+    /// Lists the queueing disciplines, like `tc qdisc show`.
+    ///
+    /// The kernel lists those of all links; they are filtered here.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link does not exist.
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the others of
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
     ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
     /// use libteam::netlink_packet_route::tc::{TcAttribute, TcHandle};
-    /// use libteam::{RtnlSocket, TrafficFilter};
+    /// use libteam::{RtnlSocket, TcSelector};
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
-    /// let root = rtnl.qdiscs(&TrafficFilter::new().link(lo).parent(TcHandle::ROOT))?;
+    /// let root = rtnl.qdiscs(&TcSelector::new().link(lo).parent(TcHandle::ROOT))?;
     /// let [root] = root.items() else { panic!("one root: {root:?}") };
     /// assert!(root.attributes.contains(&TcAttribute::Kind("noqueue".to_owned())));
     /// # fn enter_namespace() {
@@ -103,35 +104,36 @@ impl RtnlSocket {
     ///
     /// `RTM_GETQDISC`, rtnetlink(7).
     #[doc(alias = "RTM_GETQDISC")]
-    pub fn qdiscs(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
+    pub fn qdiscs(&mut self, selector: &TcSelector) -> Result<Dump<TcMessage>> {
         let op = "listing the queueing disciplines";
-        let place = Place { link: filter.link.map_or(0, signed), parent: 0 };
-        let request = RouteNetlinkMessage::GetQueueDiscipline(place.message());
-        let answer = self.list(Question { op, request, answer: RTM_NEWQDISC }, |qdisc: &TcMessage, _| {
-            filter.link.is_none_or(|link| qdisc.header.index == signed(link))
-                && filter.parent.is_none_or(|parent| qdisc.header.parent == parent)
-        });
-        self.name_missing(answer, op, filter.link)
+        let point = TcAttachPoint { link: selector.link.map_or(0, as_i32), parent: 0 };
+        let request = RouteNetlinkMessage::GetQueueDiscipline(point.message());
+        let reply =
+            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWQDISC }, |qdisc: &TcMessage, _| {
+                selector.link.is_none_or(|link| qdisc.header.index == as_i32(link))
+                    && selector.parent.is_none_or(|parent| qdisc.header.parent == parent)
+            });
+        self.check_links_exist(reply, op, selector.link)
     }
 
     /// Lists the classes of queueing disciplines.
     ///
-    /// The kernel is asked link by link; without a link in the filter that is for each that has a queueing discipline.
-    /// The result is consistent only if all answers are.
+    /// Sends one request per link; if the selector has no link, one for each link that has a queueing discipline. The
+    /// result is consistent only if all replies are.
     ///
     /// # Errors
     ///
-    /// As [`qdiscs`](Self::qdiscs).
+    /// Like [`qdiscs`](Self::qdiscs).
     ///
     /// # Examples
     ///
     /// ```
     /// use libteam::netlink_packet_route::tc::TcHandle;
-    /// use libteam::{RtnlSocket, TrafficFilter};
+    /// use libteam::{RtnlSocket, TcSelector};
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
-    /// let classes = rtnl.classes(&TrafficFilter::new())?;
+    /// let classes = rtnl.classes(&TcSelector::new())?;
     /// let handles: Vec<TcHandle> = classes.items().iter().map(|class| class.header.handle).collect();
     /// assert_eq!(handles, [TcHandle { major: 1, minor: 0x10 }]);
     /// # fn enter_namespace() {
@@ -154,35 +156,35 @@ impl RtnlSocket {
     ///
     /// `RTM_GETTCLASS`, rtnetlink(7).
     #[doc(alias = "RTM_GETTCLASS")]
-    pub fn classes(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
+    pub fn classes(&mut self, selector: &TcSelector) -> Result<Dump<TcMessage>> {
         let op = "listing the classes";
-        let (links, mut all) = self.links_with_qdiscs(filter.link)?;
+        let (links, mut all) = self.links_with_qdiscs(selector.link)?;
         for link in links {
-            all = all.and(self.classes_of(op, link, filter.parent)?);
+            all.extend(self.classes_of(op, link, selector.parent)?);
         }
-        self.name_missing(Ok(all), op, filter.link)
+        self.check_links_exist(Ok(all), op, selector.link)
     }
 
     /// Lists the filters of queueing disciplines and classes.
     ///
-    /// The kernel is asked for each place where filters can be: without a parent in the filter that is each queueing
-    /// discipline, its ways in and out, and each class. The result is consistent only if all answers are. The filters of
-    /// a block that links share are listed once, with the number of the block as their parent and -1 as their link.
+    /// Sends one request per attach point; if the selector has no parent, one for each queueing discipline (for `clsact`
+    /// its ingress and egress) and for each class. The result is consistent only if all replies are. The filters of a
+    /// block that several links share are listed once, with the number of the block as their parent and -1 as their link.
     ///
     /// # Errors
     ///
-    /// As [`qdiscs`](Self::qdiscs).
+    /// Like [`qdiscs`](Self::qdiscs).
     ///
     /// # Examples
     ///
     /// ```
     /// use libteam::netlink_packet_route::tc::TcAttribute;
-    /// use libteam::{RtnlSocket, TrafficFilter};
+    /// use libteam::{RtnlSocket, TcSelector};
     ///
     /// # enter_namespace();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
-    /// let filters = rtnl.filters(&TrafficFilter::new().link(lo))?;
+    /// let filters = rtnl.filters(&TcSelector::new().link(lo))?;
     /// let is_u32 = |kind: &TcAttribute| *kind == TcAttribute::Kind("u32".to_owned());
     /// assert!(filters.items().iter().all(|filter| filter.attributes.iter().any(is_u32)));
     /// assert!(!filters.items().is_empty());
@@ -206,87 +208,93 @@ impl RtnlSocket {
     ///
     /// `RTM_GETTFILTER`, rtnetlink(7); `TCM_IFINDEX_MAGIC_BLOCK`, `linux/rtnetlink.h`.
     #[doc(alias = "RTM_GETTFILTER")]
-    pub fn filters(&mut self, filter: &TrafficFilter) -> Result<Dump<TcMessage>> {
+    pub fn filters(&mut self, selector: &TcSelector) -> Result<Dump<TcMessage>> {
         let op = "listing the filters";
-        let (places, mut all) = match filter.parent {
-            Some(parent) => self.places_below(filter.link, parent)?,
-            None => self.all_places(filter.link)?,
+        let (points, mut all) = match selector.parent {
+            Some(parent) => self.attach_points_below(selector.link, parent)?,
+            None => self.all_attach_points(selector.link)?,
         };
         let mut blocks = HashSet::new();
-        for place in places {
-            let mut more = self.filters_at(op, place)?;
+        for point in points {
+            let mut more = self.filters_at(op, point)?;
             more.items.retain(|filter| block_of(filter).is_none_or(|block| !blocks.contains(&block)));
             blocks.extend(more.items.iter().filter_map(block_of));
-            all = all.and(more);
+            all.extend(more);
         }
-        self.name_missing(Ok(all), op, filter.link)
+        self.check_links_exist(Ok(all), op, selector.link)
     }
 
     fn classes_of(&mut self, op: &str, link: i32, parent: Option<TcHandle>) -> Result<Dump<TcMessage>> {
-        // The kernel looks at the queueing discipline that the parent belongs to, which the root does not.
+        // The kernel filters by the parent's queueing discipline. The root belongs to none.
         let qdisc = parent.filter(|parent| *parent != TcHandle::ROOT).map_or(TcHandle::UNSPEC, qdisc_of);
-        let request = Place { link, parent: qdisc.into() }.message();
+        let request = TcAttachPoint { link, parent: qdisc.into() }.message();
         let request = RouteNetlinkMessage::GetTrafficClass(request);
-        let answer = self.list(Question { op, request, answer: RTM_NEWTCLASS }, |class: &TcMessage, _| {
-            class.header.index == link && parent.is_none_or(|parent| is_class_below(class, parent))
-        });
-        none_of_no_link(answer).during(|| op.to_owned())
+        let reply =
+            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWTCLASS }, |class: &TcMessage, _| {
+                class.header.index == link && parent.is_none_or(|parent| is_class_below(class, parent))
+            });
+        empty_if_link_is_gone(reply).during(|| op.to_owned())
     }
 
-    fn filters_at(&mut self, op: &str, place: Place) -> Result<Dump<TcMessage>> {
-        let request = RouteNetlinkMessage::GetTrafficFilter(place.message());
-        let answer = self.list(Question { op, request, answer: RTM_NEWTFILTER }, |filter: &TcMessage, _| {
-            let header = &filter.header;
-            header.index == SHARED_BLOCK || header.index == place.link && u32::from(header.parent) == place.parent
-        });
-        none_of_no_link(answer).during(|| op.to_owned())
+    fn filters_at(&mut self, op: &str, point: TcAttachPoint) -> Result<Dump<TcMessage>> {
+        let request = RouteNetlinkMessage::GetTrafficFilter(point.message());
+        let reply =
+            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWTFILTER }, |filter: &TcMessage, _| {
+                let header = &filter.header;
+                header.index == SHARED_BLOCK || header.index == point.link && u32::from(header.parent) == point.parent
+            });
+        empty_if_link_is_gone(reply).during(|| op.to_owned())
     }
 
-    /// The links that may have classes or filters: the one asked for, or all with a queueing discipline. The dump is
-    /// empty, and as consistent as what they were found by.
+    /// Returns the links that may have classes or filters: the selected one, or all with a queueing discipline. The dump
+    /// has no items, only the status of the dumps that the links come from.
     fn links_with_qdiscs(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<i32>, Dump<TcMessage>)> {
         let mut basis = Dump::empty();
         if let Some(link) = link {
-            return Ok((IndexSet::from([signed(link)]), basis));
+            return Ok((IndexSet::from([as_i32(link)]), basis));
         }
-        let qdiscs = self.qdiscs(&TrafficFilter::new())?;
-        basis.join(&qdiscs);
+        let qdiscs = self.qdiscs(&TcSelector::new())?;
+        basis.merge_status(&qdiscs);
         Ok((qdiscs.items().iter().map(|qdisc| qdisc.header.index).collect(), basis))
     }
 
-    /// The same place on each such link.
-    fn places_below(&mut self, link: Option<IfIndex>, parent: TcHandle) -> Result<(IndexSet<Place>, Dump<TcMessage>)> {
+    /// The same attach point on each of those links.
+    fn attach_points_below(
+        &mut self,
+        link: Option<IfIndex>,
+        parent: TcHandle,
+    ) -> Result<(IndexSet<TcAttachPoint>, Dump<TcMessage>)> {
         let (links, basis) = self.links_with_qdiscs(link)?;
-        Ok((links.into_iter().map(|link| Place { link, parent: parent.into() }).collect(), basis))
+        Ok((links.into_iter().map(|link| TcAttachPoint { link, parent: parent.into() }).collect(), basis))
     }
 
-    /// All places where filters can be.
-    fn all_places(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<Place>, Dump<TcMessage>)> {
-        let filter = TrafficFilter { link, parent: None };
-        let (qdiscs, classes) = (self.qdiscs(&filter)?, self.classes(&filter)?);
+    /// All attach points of filters.
+    fn all_attach_points(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<TcAttachPoint>, Dump<TcMessage>)> {
+        let selector = TcSelector { link, parent: None };
+        let (qdiscs, classes) = (self.qdiscs(&selector)?, self.classes(&selector)?);
         let mut basis = Dump::empty();
-        basis.join(&qdiscs);
-        basis.join(&classes);
-        let of_qdiscs = qdiscs.items().iter().flat_map(places_of_qdisc);
-        let of_classes = classes.items().iter().map(|class| place(class, class.header.handle));
+        basis.merge_status(&qdiscs);
+        basis.merge_status(&classes);
+        let of_qdiscs = qdiscs.items().iter().flat_map(attach_points_of_qdisc);
+        let of_classes = classes.items().iter().map(|class| attach_point(class, class.header.handle));
         Ok((of_qdiscs.chain(of_classes).collect(), basis))
     }
 }
 
-/// Where a queueing discipline has filters. One without a number of its own has none.
-fn places_of_qdisc(qdisc: &TcMessage) -> Vec<Place> {
+/// The attach points of a queueing discipline's filters. A queueing discipline without a handle has no filters.
+fn attach_points_of_qdisc(qdisc: &TcMessage) -> Vec<TcAttachPoint> {
     let ingress = TcHandle { minor: TcHandle::MIN_INGRESS, ..TcHandle::INGRESS };
     let egress = TcHandle { minor: TcHandle::MIN_EGRESS, ..TcHandle::INGRESS };
     match kind_of(qdisc) {
-        Some("clsact") => vec![place(qdisc, ingress), place(qdisc, egress)],
-        Some("ingress") => vec![place(qdisc, ingress)],
+        Some("clsact") => vec![attach_point(qdisc, ingress), attach_point(qdisc, egress)],
+        Some("ingress") => vec![attach_point(qdisc, ingress)],
         _ if qdisc.header.handle == TcHandle::UNSPEC => Vec::new(),
-        _ => vec![place(qdisc, qdisc.header.handle)],
+        _ => vec![attach_point(qdisc, qdisc.header.handle)],
     }
 }
 
-fn place(message: &TcMessage, parent: TcHandle) -> Place {
-    Place { link: message.header.index, parent: parent.into() }
+fn attach_point(message: &TcMessage, parent: TcHandle) -> TcAttachPoint {
+    TcAttachPoint { link: message.header.index, parent: parent.into() }
 }
 
 fn kind_of(message: &TcMessage) -> Option<&str> {
@@ -296,7 +304,7 @@ fn kind_of(message: &TcMessage) -> Option<&str> {
     })
 }
 
-/// The shared block that a filter belongs to.
+/// The shared block of a filter.
 fn block_of(filter: &TcMessage) -> Option<u32> {
     (filter.header.index == SHARED_BLOCK).then(|| filter.header.parent.into())
 }
@@ -305,20 +313,21 @@ fn qdisc_of(handle: TcHandle) -> TcHandle {
     TcHandle { minor: 0, ..handle }
 }
 
-/// A class at the top of its queueing discipline has the link's root as its parent.
+/// Whether a class belongs to a parent. The parent of a class at the top of its queueing discipline is the root.
 fn is_class_below(class: &TcMessage, parent: TcHandle) -> bool {
     class.header.parent == parent || parent.minor == 0 && qdisc_of(class.header.handle) == parent
 }
 
-/// A link that went since it was listed has nothing; whether one was there at all is looked at in the end.
-fn none_of_no_link(answer: Result<Dump<TcMessage>, Failure>) -> Result<Dump<TcMessage>, Failure> {
-    match answer {
+/// Replaces the error for a link that was removed in the meantime by an empty dump. Whether the selected link exists is
+/// checked at the end.
+fn empty_if_link_is_gone(reply: Result<Dump<TcMessage>, Failure>) -> Result<Dump<TcMessage>, Failure> {
+    match reply {
         Err(failure) if failure.is(Errno::ENODEV) => Ok(Dump::empty()),
-        answer => answer,
+        reply => reply,
     }
 }
 
-/// Traffic control's messages have the index of a link as a signed number.
-fn signed(link: IfIndex) -> i32 {
+/// The index of a link in a message of traffic control, where it is signed.
+fn as_i32(link: IfIndex) -> i32 {
     i32::try_from(link.get()).unwrap_or(i32::MAX)
 }

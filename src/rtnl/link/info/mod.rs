@@ -4,7 +4,8 @@ use std::fmt;
 
 use netlink_packet_route::link::LinkMessage;
 
-use crate::error::{DecodeError, Result};
+use super::statistics::{IFLA_STATS64, LinkStatistics};
+use crate::error::{DecodeError, Error, Result};
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, LinkFlags, OperState};
@@ -17,15 +18,16 @@ use crate::netlink::codec::link::{
 use crate::netlink::codec::packet;
 use crate::netlink::error::{During, Failure};
 
-/// The size of `struct ifinfomsg`, which the attributes follow.
+/// The size of `struct ifinfomsg`, which precedes the attributes.
 const HEADER_LEN: usize = 16;
 
-/// One link as one message of the kernel tells it.
+/// One link, as one message of the kernel describes it.
 ///
-/// It is the message itself, checked once: each accessor looks its attribute up in it, so that a dump of many links
-/// costs no more than what is read of it. [`message`](Self::message) reads all of it.
+/// A `LinkInfo` holds the message itself, which is checked once, when it is received. Each accessor looks up its
+/// attribute, so that a dump of many links costs no more than what the caller reads. [`message`](Self::message) decodes
+/// the whole message. [`Link`] is different: a [`TeamHandle`](crate::TeamHandle) keeps it up to date.
 ///
-/// An attribute that the message does not hold is `None`, or the value said at its accessor.
+/// An accessor returns `None`, or the value that its docs name, if the message lacks the attribute.
 ///
 /// # Examples
 ///
@@ -37,9 +39,9 @@ const HEADER_LEN: usize = 16;
 /// let lo = rtnl.link_by_name("lo")?;
 /// assert_eq!((&*lo.name(), lo.mtu()), ("lo", 65536));
 /// assert_eq!(lo.master(), None);
-/// assert!(!lo.is_admin_up(), "a new namespace's loopback is down");
+/// assert!(!lo.is_admin_up(), "the loopback of a new namespace is down");
 ///
-/// // What has no accessor: IFLA_TXQLEN.
+/// // An attribute without an accessor: IFLA_TXQLEN.
 /// let queue: [u8; 4] = lo.attribute(13).expect("every link has it").try_into()?;
 /// assert_eq!(u32::from_ne_bytes(queue), 1000);
 /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
@@ -50,7 +52,7 @@ const HEADER_LEN: usize = 16;
 ///
 /// `RTM_NEWLINK` with `struct ifinfomsg`, rtnetlink(7), and its attributes, `linux/if_link.h`:
 ///
-/// | method | where it looks |
+/// | method | source |
 /// |---|---|
 /// | [`ifindex`](Self::ifindex), [`family`](Self::family) | `ifi_index`, `ifi_family` |
 /// | [`link_layer_type`](Self::link_layer_type) | `ifi_type` |
@@ -61,7 +63,7 @@ const HEADER_LEN: usize = 16;
 /// | [`hwaddr`](Self::hwaddr), [`permanent_hwaddr`](Self::permanent_hwaddr) | `IFLA_ADDRESS`, `IFLA_PERM_ADDRESS` |
 /// | [`mtu`](Self::mtu) | `IFLA_MTU` |
 /// | [`master`](Self::master) | `IFLA_MASTER` |
-/// | [`peer`](Self::peer), [`peer_namespace`](Self::peer_namespace) | `IFLA_LINK`, `IFLA_LINK_NETNSID` |
+/// | [`link_ifindex`](Self::link_ifindex), [`link_netnsid`](Self::link_netnsid) | `IFLA_LINK`, `IFLA_LINK_NETNSID` |
 /// | [`kind`](Self::kind), [`is_team`](Self::is_team) | `IFLA_INFO_KIND` in `IFLA_LINKINFO` |
 /// | [`port_kind`](Self::port_kind) | `IFLA_INFO_SLAVE_KIND` in `IFLA_LINKINFO` |
 /// | [`info_data`](Self::info_data) | `IFLA_INFO_DATA` in `IFLA_LINKINFO` |
@@ -69,15 +71,16 @@ const HEADER_LEN: usize = 16;
 /// | [`has_carrier`](Self::has_carrier) | `IFLA_CARRIER`, or `IFF_LOWER_UP` where there is none |
 /// | [`carrier_changes`](Self::carrier_changes) | `IFLA_CARRIER_CHANGES` |
 /// | [`phys_port_id`](Self::phys_port_id) | `IFLA_PHYS_PORT_ID` |
+/// | [`statistics`](Self::statistics) | `IFLA_STATS64` |
 #[derive(Clone, PartialEq, Eq)]
-pub struct LinkRecord {
+pub struct LinkInfo {
     /// `struct ifinfomsg` and the attributes.
     payload: Box<[u8]>,
     ifindex: IfIndex,
 }
 
-impl LinkRecord {
-    /// Keeps the payload of a link message of any type. What the accessors read is checked here, and only here.
+impl LinkInfo {
+    /// Copies the payload of a link message of any type, and checks every attribute that an accessor reads.
     pub(crate) fn new(payload: &[u8]) -> Result<Self, DecodeError> {
         let (Header { ifindex, .. }, body) = Header::split(payload)?;
         for attribute in attributes(body) {
@@ -86,14 +89,14 @@ impl LinkRecord {
         Ok(Self { payload: payload.into(), ifindex })
     }
 
-    /// What a cache of links keeps of the message.
-    pub(crate) fn report(&self) -> Result<LinkReport<'_>> {
+    /// Decodes the fields that a cache of links keeps.
+    pub(crate) fn decode(&self) -> Result<LinkReport<'_>> {
         match link::decode(RTM_NEWLINK, &self.payload) {
             Ok(LinkNews::Present(report)) => Ok(report),
-            Ok(_) => Err(Failure::from(DecodeError::new("the answer is no link"))),
+            Ok(_) => Err(Failure::from(DecodeError::new("the reply does not describe a link"))),
             Err(error) => Err(error.into()),
         }
-        .during(|| self.reading())
+        .during(|| self.op())
     }
 
     /// The interface index.
@@ -102,35 +105,39 @@ impl LinkRecord {
         self.ifindex
     }
 
-    /// The address family of the message: 0 (`AF_UNSPEC`) where it is about the link itself, 7 (`AF_BRIDGE`) where a
-    /// bridge tells of its port.
+    /// The address family of the message: 0 (`AF_UNSPEC`) for a message about the link itself, 7 (`AF_BRIDGE`) for a
+    /// bridge's message about its port.
     #[must_use]
     pub fn family(&self) -> u8 {
         self.header().map_or(0, |header| header.family)
     }
 
-    /// The type of the link layer: `ARPHRD_*` of `linux/if_arp.h`, 1 for Ethernet.
+    /// The link-layer type: `ARPHRD_*` of `linux/if_arp.h`, 1 for Ethernet.
     #[doc(alias = "ifi_type")]
     #[must_use]
     pub fn link_layer_type(&self) -> u16 {
         self.header().map_or(0, |header| header.layer)
     }
 
-    /// All of the link's flags.
+    /// The flags of the link.
+    #[doc(alias = "promisc")]
     #[must_use]
     pub fn flags(&self) -> LinkFlags {
         self.header().map_or(LinkFlags::empty(), |header| header.flags)
     }
 
-    /// The flags that this message says have changed: all there could be for a link that is new or gone, none where
-    /// another thing changed, or where the message is the answer to a question.
+    /// The flags that changed, according to the message.
+    ///
+    /// All bits are set for a link that was added or removed. No bit is set if something else changed, or if the message
+    /// replies to a request.
     #[doc(alias = "ifi_change")]
     #[must_use]
     pub fn changed_flags(&self) -> LinkFlags {
         self.header().map_or(LinkFlags::empty(), |header| header.changed_flags)
     }
 
-    /// Whether the link was set up by its administrator (`IFF_UP`).
+    /// Whether the link is administratively up (`IFF_UP`).
+    #[doc(alias = "up")]
     #[must_use]
     pub fn is_admin_up(&self) -> bool {
         self.flags().contains(LinkFlags::UP)
@@ -149,7 +156,8 @@ impl LinkRecord {
         self.find(IFLA_IFNAME).map_or(OsStr::new(""), Attribute::os_text)
     }
 
-    /// Further names by which the kernel finds the link, each up to 127 bytes, as text like [`name`](Self::name).
+    /// The alternative names of the link, each of up to 127 bytes, as text like [`name`](Self::name).
+    #[doc(alias = "altname")]
     pub fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.further_names().map(Attribute::text)
     }
@@ -163,68 +171,71 @@ impl LinkRecord {
         nested(self.find(IFLA_PROP_LIST)).filter(|attribute| attribute.kind == IFLA_ALT_IFNAME)
     }
 
-    /// The administrator's description of the link.
+    /// The description that an administrator gave the link.
     #[doc(alias = "ifalias")]
     #[must_use]
     pub fn alias(&self) -> Option<Cow<'_, str>> {
         self.find(IFLA_IFALIAS).map(Attribute::text)
     }
 
-    /// The hardware address in use, or `None` for a link that has none (a tunnel, say).
+    /// The current hardware address; `None` for a link without one, e.g. some tunnels.
     #[must_use]
     pub fn hwaddr(&self) -> Option<HwAddr> {
         self.address(IFLA_ADDRESS)
     }
 
-    /// The hardware address that the device was made with, where it has one that lasts (veth and dummy have none).
+    /// The permanent hardware address of the device; `None` for virtual devices like veth and dummy.
     #[must_use]
     pub fn permanent_hwaddr(&self) -> Option<HwAddr> {
         self.address(IFLA_PERM_ADDRESS)
     }
 
-    /// The largest packet that the link sends, in bytes without the link-layer header; 0 if the message does not tell.
+    /// The largest packet that the link sends, in bytes without the link-layer header; 0 if the message has no MTU.
     #[must_use]
     pub fn mtu(&self) -> u32 {
         self.number(IFLA_MTU).unwrap_or_default()
     }
 
-    /// The team, bridge or other master that the link belongs to.
+    /// The index of the team, bridge or other master of the link.
     #[must_use]
     pub fn master(&self) -> Option<IfIndex> {
         self.number(IFLA_MASTER).and_then(IfIndex::new)
     }
 
-    /// The link that this one is tied to: the one below a VLAN, a veth's other end, a tunnel's underlying device.
+    /// The index of the related link: the lower device of a VLAN, the other end of a veth pair, the underlying device of
+    /// a tunnel.
     ///
-    /// Where [`peer_namespace`](Self::peer_namespace) is given, the index is one of that namespace.
+    /// If [`link_netnsid`](Self::link_netnsid) is `Some`, the index belongs to that namespace.
     #[doc(alias = "IFLA_LINK")]
     #[must_use]
-    pub fn peer(&self) -> Option<IfIndex> {
+    pub fn link_ifindex(&self) -> Option<IfIndex> {
         self.number(IFLA_LINK).and_then(IfIndex::new)
     }
 
-    /// The namespace of [`peer`](Self::peer), as a number that has a meaning in the link's own namespace only, where
-    /// the two are not the same. Negative for one that has no number here.
+    /// The namespace ID of the related link ([`link_ifindex`](Self::link_ifindex)), if that link is in another network
+    /// namespace.
+    ///
+    /// The ID is valid in the namespace of this link only. It is negative if the other namespace has no ID here.
     #[doc(alias = "IFLA_LINK_NETNSID")]
     #[must_use]
-    pub fn peer_namespace(&self) -> Option<i32> {
+    pub fn link_netnsid(&self) -> Option<i32> {
         self.find(IFLA_LINK_NETNSID)?.i32().ok()
     }
 
-    /// The kind of a virtual link (`team`, `veth`, `vlan`, …), or `None` for most physical ones.
+    /// The kind of a virtual link (`team`, `veth`, `vlan`, …); `None` for most physical links.
     #[must_use]
     pub fn kind(&self) -> Option<Cow<'_, str>> {
         self.info(IFLA_INFO_KIND).map(Attribute::text)
     }
 
-    /// The kind of the master, as the master's driver names its ports: `team` for a port of a team.
+    /// The kind of the link's master, e.g. `team` for a port of a team.
     #[doc(alias = "IFLA_INFO_SLAVE_KIND")]
     #[must_use]
     pub fn port_kind(&self) -> Option<Cow<'_, str>> {
         self.info(IFLA_INFO_SLAVE_KIND).map(Attribute::text)
     }
 
-    /// The attributes that links of this kind have beside those of all links, as bytes.
+    /// The attributes that are specific to the link's kind, as bytes.
     #[doc(alias = "IFLA_INFO_DATA")]
     #[must_use]
     pub fn info_data(&self) -> Option<&[u8]> {
@@ -237,42 +248,56 @@ impl LinkRecord {
         self.kind().as_deref() == Some(Link::TEAM_KIND)
     }
 
-    /// The operational state; [`OperState::Unknown`] if the message does not tell.
+    /// The operational state; [`OperState::Unknown`] if the message has none.
     #[must_use]
     pub fn oper_state(&self) -> OperState {
         self.byte(IFLA_OPERSTATE).map(OperState::from).unwrap_or_default()
     }
 
-    /// Whether the driver senses a carrier.
+    /// Whether the driver reports a carrier.
     #[must_use]
     pub fn has_carrier(&self) -> bool {
         self.byte(IFLA_CARRIER).map_or_else(|| self.flags().contains(LinkFlags::LOWER_UP), |carrier| carrier != 0)
     }
 
-    /// How often the carrier came or went since the link was made; 0 if the message does not tell.
+    /// How often the carrier changed since the link was created; 0 if the message has no such count.
     #[must_use]
     pub fn carrier_changes(&self) -> u32 {
         self.number(IFLA_CARRIER_CHANGES).unwrap_or_default()
     }
 
-    /// The driver's identification of the physical port, where it has one: at most 32 bytes.
+    /// The driver's identifier of the physical port, of up to 32 bytes.
     #[must_use]
     pub fn phys_port_id(&self) -> Option<&[u8]> {
         self.attribute(IFLA_PHYS_PORT_ID)
     }
 
-    /// The value of any attribute, by its number (`IFLA_*` of `linux/if_link.h`), in the host's byte order.
+    /// The packet and byte counters of the link, as they were when the kernel sent the message.
+    ///
+    /// `None` for links of a list without [`LinkFilter::with_statistics`](crate::LinkFilter::with_statistics), unless
+    /// the kernel ignores the request to leave them out. A link that was looked up by itself has its counters.
+    ///
+    /// # Examples
+    ///
+    /// See [`LinkStatistics`].
+    #[doc(alias = "IFLA_STATS64")]
+    #[must_use]
+    pub fn statistics(&self) -> Option<LinkStatistics> {
+        self.attribute(IFLA_STATS64).and_then(|value| LinkStatistics::read(value).ok())
+    }
+
+    /// The value of any attribute, by its number (`IFLA_*` of `linux/if_link.h`), in native byte order.
     #[must_use]
     pub fn attribute(&self, number: u16) -> Option<&[u8]> {
         self.find(number).map(|attribute| attribute.value)
     }
 
-    /// Reads the whole message.
+    /// Decodes the whole message.
     ///
     /// # Errors
     ///
-    /// [`Error::Decode`](crate::Error::Decode) if netlink-packet-route cannot read the header. An attribute that it does
-    /// not know, or that has another shape than it expects, is kept as bytes.
+    /// [`Error::Decode`] if netlink-packet-route cannot decode the header. An attribute that netlink-packet-route does
+    /// not know, or cannot decode, is kept as bytes.
     ///
     /// # Examples
     ///
@@ -287,10 +312,19 @@ impl LinkRecord {
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn message(&self) -> Result<LinkMessage> {
-        packet::read(&self.payload).map_err(Failure::from).during(|| self.reading())
+        packet::read(&self.payload).map_err(Failure::from).during(|| self.op())
     }
 
-    fn reading(&self) -> String {
+    /// Rejects a hardware address that the kernel would silently truncate to the length of the link's own address.
+    pub(crate) fn check_hwaddr(&self, hwaddr: HwAddr) -> Result<()> {
+        if self.hwaddr().is_some_and(|own| own.len() < hwaddr.len()) {
+            let (setting, value) = ("a hardware address", hwaddr.to_string());
+            return Err(Error::InvalidSetting { setting, value, reason: "it is longer than the link's" });
+        }
+        Ok(())
+    }
+
+    fn op(&self) -> String {
         format!("looking up link {}", self.ifindex)
     }
 
@@ -319,9 +353,9 @@ impl LinkRecord {
     }
 }
 
-impl fmt::Debug for LinkRecord {
+impl fmt::Debug for LinkInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LinkRecord")
+        f.debug_struct("LinkInfo")
             .field("ifindex", &self.ifindex)
             .field("name", &self.name())
             .field("kind", &self.kind())
@@ -331,7 +365,7 @@ impl fmt::Debug for LinkRecord {
     }
 }
 
-/// Checks what the accessors read of an attribute.
+/// Checks the attributes that the accessors read.
 fn check(attribute: Attribute<'_>) -> Result<(), DecodeError> {
     match attribute.kind {
         IFLA_MTU | IFLA_LINK | IFLA_MASTER | IFLA_CARRIER_CHANGES | IFLA_LINK_NETNSID => attribute.u32().map(drop),
@@ -340,6 +374,7 @@ fn check(attribute: Attribute<'_>) -> Result<(), DecodeError> {
             Err(DecodeError::new("a hardware address is longer than 32 bytes"))
         }
         IFLA_LINKINFO | IFLA_PROP_LIST => attributes(attribute.value).try_for_each(|inner| inner.map(drop)),
+        IFLA_STATS64 => LinkStatistics::read(attribute.value).map(drop),
         _ => Ok(()),
     }
 }

@@ -1,0 +1,30 @@
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::netlink::error::During;
+
+/// The descriptor of a network namespace, to be sent as `IFLA_NET_NS_FD`.
+#[derive(Clone, Debug)]
+pub(crate) struct NamespaceFd(Arc<OwnedFd>);
+
+impl NamespaceFd {
+    pub(super) fn duplicate(namespace: impl AsFd) -> Result<Self> {
+        let fd = namespace.as_fd().try_clone_to_owned();
+        Ok(Self(Arc::new(fd.during(|| "duplicating the descriptor of a network namespace".to_owned())?)))
+    }
+
+    /// The number, which is valid as long as `self` exists.
+    pub(super) fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Two are equal if they are the same descriptor.
+impl PartialEq for NamespaceFd {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_raw_fd() == other.as_raw_fd()
+    }
+}
+
+impl Eq for NamespaceFd {}

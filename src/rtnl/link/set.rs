@@ -1,0 +1,155 @@
+//! Changes of links, wholly or not at all.
+
+use log::warn;
+
+use super::step::plan;
+use super::{LinkInfo, LinkSettings, Step};
+use crate::error::Result;
+use crate::log_target::COMMAND;
+use crate::model::ifindex::IfIndex;
+use crate::netlink::error::{During, Failure};
+use crate::rtnl::RtnlSocket;
+
+impl RtnlSocket {
+    /// Changes a link.
+    ///
+    /// The changes are made in an order that works: down; release from the old master; MTU, hardware address, carrier,
+    /// name; the new master; up, or the move to another namespace. Each change is one request, and an error names the
+    /// change that failed. Of the link's flags only `IFF_UP` is changed.
+    ///
+    /// If a change fails, the earlier ones are undone: the link gets back its settings, its old master and its state.
+    /// Not restored is what the link had as a port of the old master (e.g. the options of a team's port), nor the routes
+    /// and IPv6 addresses that the kernel removes when a link is set down. If something cannot be restored, a warning is
+    /// logged. A move to another namespace cannot be undone: if the kernel moves the link and then fails to rename it or
+    /// to set it up, the link remains in the other namespace.
+    ///
+    /// # Errors
+    ///
+    /// - [`InvalidName`]; [`InvalidSetting`] for a hardware address that is longer than the link's, which the kernel would
+    ///   truncate, and for a master together with another namespace. Nothing is changed then.
+    /// - [`NoSuchDevice`].
+    /// - [`Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is up;
+    ///   [`NotPermitted`](crate::ErrorKind::NotPermitted) for the MTU of a team's port;
+    ///   [`Invalid`](crate::ErrorKind::Invalid) for an MTU out of range, an invalid hardware address, a master that does
+    ///   not exist, a link that cannot be moved (a team, a loopback), or a descriptor that is not that of a network
+    ///   namespace; [`NotSupported`](crate::ErrorKind::NotSupported) if the master does not accept ports, or the driver
+    ///   does not let user space control the carrier; [`Exists`](crate::ErrorKind::Exists) if another link has the name;
+    ///   and every other error of the driver and of the master.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Timeout`] it is unknown
+    ///   whether the kernel made the change that the error names.
+    ///
+    /// [`InvalidName`]: crate::Error::InvalidName
+    /// [`InvalidSetting`]: crate::Error::InvalidSetting
+    /// [`Kernel`]: crate::Error::Kernel
+    /// [`NoSuchDevice`]: crate::Error::NoSuchDevice
+    /// [`Timeout`]: crate::Error::Timeout
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket};
+    ///
+    /// # enter_namespace();
+    /// let mut rtnl = RtnlSocket::new()?;
+    /// let team = rtnl.create_link(&NewLink::team("team0"))?;
+    /// let dummy = rtnl.create_link(&NewLink::dummy("d0").up())?;
+    ///
+    /// let error = rtnl.set_link(dummy, &LinkSettings::new().mtu(1400).master(team)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Busy);
+    /// rtnl.set_link(dummy, &LinkSettings::new().down().mtu(1400).master(team))?;
+    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK`, `linux/rtnetlink.h`.
+    #[doc(alias = "mtu")]
+    pub fn set_link(&mut self, ifindex: IfIndex, settings: &LinkSettings) -> Result<()> {
+        settings.check()?;
+        let before = self.link_by_index(ifindex)?;
+        settings.hwaddr.map_or(Ok(()), |hwaddr| before.check_hwaddr(hwaddr))?;
+        let steps = plan(&before, settings);
+        match self.steps(&before, &steps) {
+            Ok(()) => Ok(()),
+            Err((step, failure)) => Err(failure).during(|| step.describe(&before.name())),
+        }
+    }
+
+    /// Makes a link a port of a master. If the master rejects the link, the link keeps its old master.
+    pub(crate) fn enslave(&mut self, before: &LinkInfo, master: IfIndex) -> Result<(), Failure> {
+        self.steps(before, &[Step::Enslave(master)]).map_err(|(_, failure)| failure)
+    }
+
+    /// Makes one change of a link.
+    pub(crate) fn step(&mut self, ifindex: IfIndex, step: &Step) -> Result<(), Failure> {
+        self.socket.execute(step.request(ifindex), 0)
+    }
+
+    /// Makes all changes, or none.
+    fn steps<'a>(&mut self, before: &LinkInfo, steps: &'a [Step]) -> Result<(), (&'a Step, Failure)> {
+        let mut released = None;
+        for (position, step) in steps.iter().enumerate() {
+            let mut result = self.step(before.ifindex(), step);
+            // The driver of the old master may have restored settings.
+            if result.is_ok() && *step == Step::Release {
+                result = self.find_link(before.ifindex()).map(|link| released = link);
+            }
+            if let Err(failure) = result {
+                let tried = steps.get(..=position).unwrap_or_default();
+                self.rollback(before, released.as_ref().unwrap_or(before), tried);
+                return Err((step, failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes steps, of which the last one failed. `released` is the link as it was when its attributes were set.
+    ///
+    /// Settings that these steps cannot have changed are not restored: another process may have changed them.
+    fn rollback(&mut self, before: &LinkInfo, released: &LinkInfo, tried: &[Step]) {
+        let Some((failed, done)) = tried.split_last() else { return };
+        let may_have_moved =
+            tried.iter().any(|step| matches!(step, Step::Release | Step::Enslave(_) | Step::Move { .. }));
+        let mut undo: Vec<Step> = done.iter().rev().filter_map(|step| step.inverse(released)).collect();
+        if may_have_moved {
+            let Some(now) = self.resnapshot(before) else {
+                if matches!(failed, Step::Move { .. }) {
+                    warn!(target: COMMAND, "{} was moved, but without its new name or state", before.name());
+                }
+                return;
+            };
+            if now.master() != before.master() {
+                if now.master().is_some() {
+                    undo.insert(0, Step::Release);
+                }
+                undo.extend(before.master().map(Step::Enslave));
+            }
+        }
+        self.undo(before, &undo);
+        // A master sets its ports up and down.
+        if may_have_moved || done.contains(&Step::Down) {
+            let state = if before.is_admin_up() { Step::Up } else { Step::Down };
+            if self.resnapshot(before).is_some_and(|now| now.is_admin_up() != before.is_admin_up()) {
+                self.undo(before, &[state]);
+            }
+        }
+    }
+
+    /// Looks up the link again; `None` if it is gone.
+    fn resnapshot(&mut self, before: &LinkInfo) -> Option<LinkInfo> {
+        self.find_link(before.ifindex()).unwrap_or_else(|failure| {
+            warn!(target: COMMAND, "the settings of {} may have changed: {failure:?}", before.name());
+            None
+        })
+    }
+
+    fn undo(&mut self, before: &LinkInfo, steps: &[Step]) {
+        let name = before.name();
+        for step in steps {
+            if let Err(error) = self.step(before.ifindex(), step).during(|| step.describe(&name)) {
+                warn!(target: COMMAND, "a setting of {name} was not restored: {error}");
+            }
+        }
+    }
+}
