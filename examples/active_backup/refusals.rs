@@ -37,7 +37,7 @@ impl Refusals {
     pub(crate) fn concern(&self, link: &LinkInfo) -> bool {
         let ifindex = link.ifindex();
         self.0.iter().any(|(refused, refusal)| {
-            *refused == ifindex || link.peer() == Some(*refused) || refusal.peer == Some(ifindex)
+            *refused == ifindex || link.link_ifindex() == Some(*refused) || refusal.peer == Some(ifindex)
         })
     }
 
@@ -98,7 +98,7 @@ impl Refusals {
 
 impl Refusal {
     fn new(link: &LinkInfo, seen: Circumstances, now: Instant) -> Self {
-        Self { retry: Retry::default(), seen, was_down: false, peer: link.peer(), looked: now, is_stale: false }
+        Self { retry: Retry::default(), seen, was_down: false, peer: link.link_ifindex(), looked: now, is_stale: false }
     }
 
     fn due(&self) -> Option<Instant> {
@@ -165,7 +165,7 @@ impl Circumstances {
         let ifindex = link.ifindex();
         let is_related = |other: &LinkInfo| {
             let it = other.ifindex();
-            it == ifindex || it == team.team_ifindex() || Some(it) == link.peer() || other.peer() == Some(ifindex)
+            it == ifindex || it == team.team_ifindex() || Some(it) == link.link_ifindex() || other.link_ifindex() == Some(ifindex)
         };
         let traits = |other: &LinkInfo| Traits::of(other, other.is_admin_up() && other.ifindex() != ifindex);
         let links = rtnl.links(&LinkFilter::new()).map_or_else(
@@ -185,7 +185,7 @@ impl Traits {
             is_up,
             mtu: link.mtu(),
             master: link.master(),
-            peer: link.peer(),
+            peer: link.link_ifindex(),
         }
     }
 }
