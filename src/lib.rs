@@ -85,7 +85,7 @@ pub use rtnl::{
     NextHop, Route, RouteFilter, RtnlSocket, RuleFilter, TcSelector,
 };
 pub use team::TeamHandle;
-pub use team::announce::{Announced, Announcement};
+pub use team::announce::{AnnounceOptions, AnnounceReport};
 pub use team::builder::TeamBuilder;
 pub use team::handlers::HandlerId;
 

@@ -55,8 +55,8 @@ fn values_look_as_people_write_them() {
     assert_is(&OptionValue::Bool(true), &json!({"bool": true}));
     assert_is(&OptionValue::I32(-5), &json!({"i32": -5}));
     assert_is(&OptionValue::Binary(vec![0, 255]), &json!({"binary": [0, 255]}));
-    let program = BpfProgram::new([BpfInstruction::statement(6, 1)]).unwrap();
-    assert_is(&program, &json!([{"code": 6, "jump_true": 0, "jump_false": 0, "k": 1}]));
+    let program = BpfProgram::new([BpfInstruction::stmt(6, 1)]).unwrap();
+    assert_is(&program, &json!([{"code": 6, "jt": 0, "jf": 0, "k": 1}]));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn values_that_could_not_be_made_are_not_read_either() {
     assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
     assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
     assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));
-    let load = json!([{"code": 0x30, "jump_true": 0, "jump_false": 0, "k": 5}]);
+    let load = json!([{"code": 0x30, "jt": 0, "jf": 0, "k": 5}]);
     assert!(refusal::<BpfProgram>(load).contains("the last instruction is no return"));
     assert!(refusal::<Link>(link_shape(&json!(vec![0; 33]))).contains("at most 32 bytes"));
     assert_survives::<Link>(&serde_json::from_value(link_shape(&json!(vec![0; 32]))).unwrap());
@@ -101,7 +101,7 @@ fn changes_that_no_batch_holds_are_not_read() {
     let port = json!({"ifindex": 7, "name": "eth1", "link_up": true, "speed_mbps": null, "duplex": "unknown"});
     let option = json!({"id": {"name": "mode", "port": null, "array_index": null}, "value": {"bool": true}});
     let link = link_shape(&json!(null));
-    let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "by_us": by_us, "left": left, "told": ""});
+    let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "local": by_us, "released": left, "events": ""});
     let none = json!(null);
     assert!(refusal::<Change<Port>>(change(&none, &port, true, false, false)).contains("not there before"));
     assert!(refusal::<Change<Port>>(change(&port, &port, false, false, true)).contains("only a link"));

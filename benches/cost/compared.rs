@@ -128,7 +128,7 @@ fn resync(scene: &Scene, scope: LinkScope) -> Duration {
     let mut team = scene.open(scope);
     burst(scene);
     let (time, changes) = timed(|| team.handle_events().unwrap());
-    assert!(changes.resynced(), "{BURST} notifications overran nothing");
+    assert!(changes.is_resynced(), "{BURST} notifications overran nothing");
     assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "one call was not enough");
     time
 }

@@ -144,7 +144,7 @@ pub(crate) fn holding(scene: &Scene, table: &mut Table) {
         &format!("{held}, which one writer makes in {:.0} ms", time.as_secs_f64() * 1e3),
         true,
     );
-    let resynced = team.handle_events().unwrap().resynced();
+    let resynced = team.handle_events().unwrap().is_resynced();
     let grown = team.receive_buffers().unwrap().link;
     table.fact("the same buffer after the overrun", &format!("{grown} bytes"), resynced && grown == 2 * size);
 }

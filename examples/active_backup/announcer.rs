@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use libteam::{Announcement, Result, TeamHandle};
+use libteam::{AnnounceOptions, Result, TeamHandle};
 
 use crate::config::NotifyPeers;
 
@@ -32,7 +32,7 @@ impl Announcer {
         if self.due.is_none_or(|due| due > now) {
             return Ok(());
         }
-        let announced = team.announce_with(&Announcement::new().vlans(true));
+        let announced = team.announce_with(&AnnounceOptions::new().vlans(true));
         self.made += u64::from(announced.is_ok());
         self.left = self.left.saturating_sub(1);
         self.due = (self.left > 0).then(|| Instant::now() + self.config.interval);

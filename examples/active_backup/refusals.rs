@@ -165,7 +165,10 @@ impl Circumstances {
         let ifindex = link.ifindex();
         let is_related = |other: &LinkInfo| {
             let it = other.ifindex();
-            it == ifindex || it == team.team_ifindex() || Some(it) == link.link_ifindex() || other.link_ifindex() == Some(ifindex)
+            it == ifindex
+                || it == team.team_ifindex()
+                || Some(it) == link.link_ifindex()
+                || other.link_ifindex() == Some(ifindex)
         };
         let traits = |other: &LinkInfo| Traits::of(other, other.is_admin_up() && other.ifindex() != ifindex);
         let links = rtnl.links(&LinkFilter::new()).map_or_else(

@@ -143,7 +143,7 @@ impl<'a> Team<'a> {
     fn hear(&mut self) -> Result<()> {
         let changes = self.handle.handle_events();
         self.is_deaf = changes.is_err();
-        self.resyncs += u64::from(changes?.resynced());
+        self.resyncs += u64::from(changes?.is_resynced());
         Ok(())
     }
 

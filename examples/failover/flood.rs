@@ -55,7 +55,7 @@ fn resync(team: &mut TeamHandle) -> Result<Duration> {
     let started = Instant::now();
     let changes = team.handle_events()?;
     let took = started.elapsed();
-    ensure(changes.resynced(), || "the handle did not notice that notifications were lost".to_owned())?;
+    ensure(changes.is_resynced(), || "the handle did not notice that notifications were lost".to_owned())?;
     ensure(!changes.is_inconsistent(), || "the resync was interrupted".to_owned())?;
     let added = changes.links().filter(|link| link.is_added()).count();
     let removed = changes.links().filter(|link| link.is_removed()).count();

@@ -219,7 +219,7 @@ fn follow_until(team: &mut TeamHandle, what: &str, holds: impl Fn(&TeamHandle) -
 fn handle_events_within(team: &mut TeamHandle, limit: Duration) -> Result<()> {
     if team.wait(Some(limit))? {
         let changes = team.handle_events()?;
-        ensure(!changes.resynced(), || "notifications were lost before the flood".to_owned())?;
+        ensure(!changes.is_resynced(), || "notifications were lost before the flood".to_owned())?;
     }
     Ok(())
 }

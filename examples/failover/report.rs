@@ -57,10 +57,10 @@ impl Report {
         let options = changes.options().filter_map(|option| option_line(team, option));
         let links = changes.links().flat_map(|link| link_lines(team, link));
         let all: Vec<Line> = ports.chain(options).chain(links).collect();
-        if changes.resynced() {
+        if changes.is_resynced() {
             self.line("resync", &format!("the handle asked for everything again, and found {} changes", all.len()));
         }
-        let shown = if changes.resynced() { MAX_LINES } else { all.len() };
+        let shown = if changes.is_resynced() { MAX_LINES } else { all.len() };
         for Line { what, from, to } in all.iter().take(shown) {
             self.line(what, &format!("{from} -> {to}"));
         }

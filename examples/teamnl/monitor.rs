@@ -85,7 +85,7 @@ fn print(
 
 /// Whether something of a link changed that the C library looks at.
 fn is_news(change: &Change<Link>) -> bool {
-    change.what().intersects(
+    change.changed_fields().intersects(
         LinkChange::REMOVED
             | LinkChange::NAME
             | LinkChange::HWADDR

@@ -38,7 +38,7 @@ impl Assembler {
     }
 
     pub(super) fn emit(&mut self, code: u16, k: u32) {
-        self.instructions.push(BpfInstruction::statement(code, k));
+        self.instructions.push(BpfInstruction::stmt(code, k));
     }
 
     /// A conditional jump.
@@ -59,7 +59,7 @@ impl Assembler {
             if instruction.code == code::JUMP {
                 instruction.k = yes.into();
             } else {
-                (instruction.jump_true, instruction.jump_false) = (yes, no);
+                (instruction.jt, instruction.jf) = (yes, no);
             }
         }
         self.instructions

@@ -60,7 +60,7 @@ fn targets(position: usize, instruction: BpfInstruction, operand: Operand) -> [O
     match operand {
         Operand::Target => [after(usize::try_from(instruction.k).unwrap_or(usize::MAX)), None],
         Operand::BranchConstant | Operand::BranchX => {
-            [after(usize::from(instruction.jump_true)), after(usize::from(instruction.jump_false))]
+            [after(usize::from(instruction.jt)), after(usize::from(instruction.jf))]
         }
         _ => [None, None],
     }

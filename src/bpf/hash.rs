@@ -164,7 +164,7 @@ pub(super) fn instructions(fields: HashFields) -> Vec<BpfInstruction> {
         }
     }
     if fields.contains(HashFields::VLAN) {
-        program.accelerated_tag();
+        program.vlan_offload_tag();
     }
     if fields.intersects(HashFields::VLAN | HashFields::L3 | HashFields::L4) {
         program.tags(fields.contains(HashFields::VLAN));
@@ -194,7 +194,7 @@ impl Assembler {
     }
 
     /// Hashes the VLAN that the network card is to write into the frame: that is the outermost one.
-    fn accelerated_tag(&mut self) {
+    fn vlan_offload_tag(&mut self) {
         let none = self.label();
         self.emit(code::LOAD_BYTE, VLAN_TAG_PRESENT);
         self.branch(code::JUMP_IF_EQUAL, 0, Target::To(none), Target::Next);

@@ -20,12 +20,12 @@ pub use hash::{HashFields, ParseHashFieldsError};
 ///
 /// // IPv4 packets get the hash 1, all others 0.
 /// let program = BpfProgram::new([
-///     BpfInstruction::statement(0x28, 12),
+///     BpfInstruction::stmt(0x28, 12),
 ///     BpfInstruction::jump(0x15, 0x0800, 0, 1),
-///     BpfInstruction::statement(0x06, 1),
-///     BpfInstruction::statement(0x06, 0),
+///     BpfInstruction::stmt(0x06, 1),
+///     BpfInstruction::stmt(0x06, 0),
 /// ])?;
-/// assert_eq!(program.instructions()[1].jump_false, 1);
+/// assert_eq!(program.instructions()[1].jf, 1);
 /// print!("{program}");
 /// # Ok::<(), libteam::BpfError>(())
 /// ```
@@ -41,11 +41,9 @@ pub struct BpfInstruction {
     #[doc(alias = "opcode")]
     pub code: u16,
     /// How many instructions a conditional jump skips if its condition holds.
-    #[doc(alias = "jt")]
-    pub jump_true: u8,
+    pub jt: u8,
     /// How many it skips if not.
-    #[doc(alias = "jf")]
-    pub jump_false: u8,
+    pub jf: u8,
     /// The operand.
     pub k: u32,
 }
@@ -56,26 +54,26 @@ impl BpfInstruction {
     /// An instruction that is no conditional jump.
     #[doc(alias = "BPF_STMT")]
     #[must_use]
-    pub const fn statement(code: u16, k: u32) -> Self {
-        Self { code, jump_true: 0, jump_false: 0, k }
+    pub const fn stmt(code: u16, k: u32) -> Self {
+        Self { code, jt: 0, jf: 0, k }
     }
 
     /// A conditional jump.
     #[doc(alias = "BPF_JUMP")]
     #[must_use]
-    pub const fn jump(code: u16, k: u32, jump_true: u8, jump_false: u8) -> Self {
-        Self { code, jump_true, jump_false, k }
+    pub const fn jump(code: u16, k: u32, jt: u8, jf: u8) -> Self {
+        Self { code, jt, jf, k }
     }
 
     fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
-        let [code_0, code_1, jump_true, jump_false, k @ ..] = bytes;
-        Self { code: u16::from_ne_bytes([code_0, code_1]), jump_true, jump_false, k: u32::from_ne_bytes(k) }
+        let [code_0, code_1, jt, jf, k @ ..] = bytes;
+        Self { code: u16::from_ne_bytes([code_0, code_1]), jt, jf, k: u32::from_ne_bytes(k) }
     }
 
     fn to_bytes(self) -> [u8; Self::LEN] {
         let [code_0, code_1] = self.code.to_ne_bytes();
         let [k_0, k_1, k_2, k_3] = self.k.to_ne_bytes();
-        [code_0, code_1, self.jump_true, self.jump_false, k_0, k_1, k_2, k_3]
+        [code_0, code_1, self.jt, self.jf, k_0, k_1, k_2, k_3]
     }
 }
 
@@ -93,8 +91,8 @@ impl BpfInstruction {
 /// use libteam::{BpfInstruction, BpfProgram, HashFields};
 ///
 /// // The last byte of the destination address.
-/// let load = BpfInstruction::statement(0x30, 5);
-/// let program = BpfProgram::new([load, BpfInstruction::statement(0x16, 0)])?;
+/// let load = BpfInstruction::stmt(0x30, 5);
+/// let program = BpfProgram::new([load, BpfInstruction::stmt(0x16, 0)])?;
 /// assert_eq!(program.to_string(), "(000) ldb [5]\n(001) ret a\n");
 ///
 /// let error = BpfProgram::new([load]).unwrap_err();

@@ -119,11 +119,11 @@ pub(super) fn operation(code: u16) -> Option<(&'static str, Operand)> {
 
 /// Writes one instruction as `tcpdump -d` does.
 pub(super) fn list(f: &mut fmt::Formatter<'_>, position: usize, instruction: BpfInstruction) -> fmt::Result {
-    let BpfInstruction { code, jump_true, jump_false, k } = instruction;
+    let BpfInstruction { code, jt, jf, k } = instruction;
     let Some((name, operand)) = operation(code) else {
         return write!(f, "unimp {code:#x}");
     };
-    let (yes, no) = (position + 1 + usize::from(jump_true), position + 1 + usize::from(jump_false));
+    let (yes, no) = (position + 1 + usize::from(jt), position + 1 + usize::from(jf));
     f.write_str(name)?;
     match operand {
         Operand::None => Ok(()),

@@ -62,7 +62,7 @@ iterator! {
 
 iterator! {
     /// The options of a team, see [`TeamHandle::options`](crate::TeamHandle::options).
-    Options over PortByPort<'a> => TeamOption
+    Options over OptionsIter<'a> => TeamOption
 }
 
 /// The options of the team itself, and of each port.
@@ -71,17 +71,17 @@ pub(crate) type OptionsByPort = IndexMap<Option<IfIndex>, IndexMap<OptionId, Tea
 impl<'a> Options<'a> {
     pub(crate) fn over(options: &'a OptionsByPort) -> Self {
         let left = options.values().map(IndexMap::len).sum();
-        Self(PortByPort { options: options.values().flatten(), left })
+        Self(OptionsIter { options: options.values().flatten(), left })
     }
 }
 
 #[derive(Clone)]
-pub(crate) struct PortByPort<'a> {
+pub(crate) struct OptionsIter<'a> {
     options: Flatten<indexmap::map::Values<'a, Option<IfIndex>, IndexMap<OptionId, TeamOption>>>,
     left: usize,
 }
 
-impl<'a> Iterator for PortByPort<'a> {
+impl<'a> Iterator for OptionsIter<'a> {
     type Item = &'a TeamOption;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -95,7 +95,7 @@ impl<'a> Iterator for PortByPort<'a> {
     }
 }
 
-impl DoubleEndedIterator for PortByPort<'_> {
+impl DoubleEndedIterator for OptionsIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let (_, option) = self.options.next_back()?;
         self.left = self.left.saturating_sub(1);

@@ -30,11 +30,11 @@ use crate::model::name::Name;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::model::port::Port;
-use crate::netlink::codec::link::{LinkNews, LinkReport};
-use crate::netlink::codec::team::{OptionReport, Report};
+use crate::netlink::codec::link::{LinkAttrs, LinkUpdate};
+use crate::netlink::codec::team::{OptionItem, TeamMessage};
 
 /// The modes that leave a port's hardware address alone.
-const KEEP_ADDRESSES: [&str; 3] = [Mode::UNSET, Mode::ACTIVE_BACKUP, Mode::LOAD_BALANCE];
+const MODES_KEEPING_HWADDR: [&str; 3] = [Mode::UNSET, Mode::ACTIVE_BACKUP, Mode::LOAD_BALANCE];
 
 /// All that is known of one team and its namespace.
 #[derive(Debug)]
@@ -44,13 +44,13 @@ pub(crate) struct Cache {
     scope: LinkScope,
     /// Links that showed up without being announced as new. The kernel announces a new link once it is finished; what it
     /// gives up before that goes without a word.
-    unannounced: BTreeSet<IfIndex>,
+    unconfirmed: BTreeSet<IfIndex>,
     /// The device was deleted. What has its index later is another one.
     gone: bool,
     /// The driver told of the team since its own link was last looked at.
-    stirred: bool,
+    team_link_stale: bool,
     /// Ports that may have another name than their links: they or their links were told of since ports were last named.
-    unnamed: Vec<IfIndex>,
+    renamed_ports: Vec<IfIndex>,
     links: Links,
     ports: Ports,
     options: Options,
@@ -62,10 +62,10 @@ impl Cache {
             team,
             team_name,
             scope,
-            unannounced: BTreeSet::new(),
+            unconfirmed: BTreeSet::new(),
             gone: false,
-            stirred: false,
-            unnamed: Vec::new(),
+            team_link_stale: false,
+            renamed_ports: Vec::new(),
             links: Links::default(),
             ports: Ports::default(),
             options: Options::default(),
@@ -73,13 +73,13 @@ impl Cache {
     }
 
     /// Nothing is told of what becomes known from now on.
-    pub(crate) fn pause(&mut self) {
+    pub(crate) fn suspend_journal(&mut self) {
         self.set_paused(true);
     }
 
     /// What is known by now is no change: what changes from here on is told.
-    pub(crate) fn resume(&mut self) {
-        self.name_ports();
+    pub(crate) fn start_journal(&mut self) {
+        self.update_port_names();
         self.set_paused(false);
     }
 
@@ -126,83 +126,84 @@ impl Cache {
     }
 
     /// Takes over a link message.
-    pub(crate) fn apply_link(&mut self, news: &LinkNews<'_>) {
+    pub(crate) fn apply_link(&mut self, news: &LinkUpdate<'_>) {
         match news {
-            LinkNews::Present(report) => self.link_told(report, true),
-            LinkNews::Removed(ifindex) => self.link_removed(*ifindex),
-            LinkNews::Irrelevant => {}
+            LinkUpdate::New(report) => self.apply_link_attrs(report, true),
+            LinkUpdate::Deleted(ifindex) => self.link_removed(*ifindex),
+            LinkUpdate::Ignored => {}
         }
     }
 
     /// Takes over the answer to a question about a link.
-    pub(crate) fn link_present(&mut self, report: &LinkReport<'_>) {
-        self.link_told(report, false);
+    pub(crate) fn apply_link_reply(&mut self, report: &LinkAttrs<'_>) {
+        self.apply_link_attrs(report, false);
     }
 
-    fn link_told(&mut self, report: &LinkReport<'_>, is_event: bool) {
+    fn apply_link_attrs(&mut self, report: &LinkAttrs<'_>, is_event: bool) {
         let is_followed = match self.scope {
             LinkScope::All => true,
             LinkScope::Team => !self.gone && (report.ifindex == self.team || report.master == Some(self.team)),
         };
         if !is_followed {
-            return self.links.leave(report);
+            return self.links.release(report);
         }
         let is_team = report.ifindex == self.team && !self.gone;
-        let is_usurped = is_team && report.kind.as_deref() != Some(Link::TEAM_KIND);
-        if is_usurped && self.scope == LinkScope::Team {
+        let index_reused = is_team && report.kind.as_deref() != Some(Link::TEAM_KIND);
+        if index_reused && self.scope == LinkScope::Team {
             return self.link_removed(self.team);
         }
         let is_port_already = self.links.get(report.ifindex).is_some_and(|link| link.master().is_some());
         let master = report.master.filter(|_| !is_port_already);
-        let given = master.and_then(|master| self.address_given_by(master));
-        if report.is_announced {
-            self.unannounced.remove(&report.ifindex);
+        let inherited = master.and_then(|master| self.inherited_hwaddr(master));
+        if report.is_new {
+            self.unconfirmed.remove(&report.ifindex);
         } else if is_event && self.scope == LinkScope::All && self.links.get(report.ifindex).is_none() {
-            self.unannounced.insert(report.ifindex);
+            self.unconfirmed.insert(report.ifindex);
         }
         // Before it is a port, a link is not followed: the first event about it is that it became one.
         let is_enslaved_now = is_event && self.scope == LinkScope::Team;
-        self.links.apply(report, given, is_enslaved_now);
+        self.links.apply(report, inherited, is_enslaved_now);
         if self.ports.get(report.ifindex).is_some() {
-            self.unnamed.push(report.ifindex);
+            self.renamed_ports.push(report.ifindex);
         }
-        if is_usurped {
-            self.team_gone();
+        if index_reused {
+            self.mark_gone();
         } else if is_team {
             self.team_name = report.name.into();
         }
     }
 
     /// The address that a master gives its new ports. Of our team's mode that is known; others may do it.
-    fn address_given_by(&self, master: IfIndex) -> Option<HwAddr> {
+    fn inherited_hwaddr(&self, master: IfIndex) -> Option<HwAddr> {
         let mode = self.options.value(&OptionId::global(names::MODE));
-        let keeps_addresses = matches!(mode, Some(OptionValue::String(mode)) if KEEP_ADDRESSES.contains(&&**mode));
+        let keeps_addresses =
+            matches!(mode, Some(OptionValue::String(mode)) if MODES_KEEPING_HWADDR.contains(&&**mode));
         let link = self.links.get(master)?;
         link.hwaddr.filter(|_| master != self.team || !keeps_addresses)
     }
 
     /// Notes the address of a link that is about to become a port.
-    pub(crate) fn expect_port(&mut self, ifindex: IfIndex, hwaddr: Option<HwAddr>) {
+    pub(crate) fn begin_enslave(&mut self, ifindex: IfIndex, hwaddr: Option<HwAddr>) {
         self.links.expect(ifindex, hwaddr);
     }
 
     /// It became one, or did not.
-    pub(crate) fn expect_no_port(&mut self) {
+    pub(crate) fn end_enslave(&mut self) {
         self.links.expect_none();
     }
 
     /// The links that showed up unannounced, to be asked for.
-    pub(crate) fn unannounced(&self) -> impl Iterator<Item = IfIndex> {
-        self.unannounced.iter().copied()
+    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = IfIndex> {
+        self.unconfirmed.iter().copied()
     }
 
     /// They were asked for.
-    pub(crate) fn all_announced(&mut self) {
-        self.unannounced.clear();
+    pub(crate) fn clear_unconfirmed(&mut self) {
+        self.unconfirmed.clear();
     }
 
     /// The links to follow: the team's, and those of its ports, whether the driver told of them or rtnetlink.
-    pub(crate) fn followed(&self) -> BTreeSet<IfIndex> {
+    pub(crate) fn tracked_links(&self) -> BTreeSet<IfIndex> {
         let links = self.links.iter().map(Link::ifindex);
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
     }
@@ -213,32 +214,32 @@ impl Cache {
     }
 
     pub(crate) fn link_removed(&mut self, ifindex: IfIndex) {
-        self.unannounced.remove(&ifindex);
+        self.unconfirmed.remove(&ifindex);
         self.links.remove(ifindex);
         if ifindex == self.team {
-            self.team_gone();
+            self.mark_gone();
         }
     }
 
     /// Takes over an event of the team driver.
-    pub(crate) fn apply_team(&mut self, report: Report) {
+    pub(crate) fn apply_team_event(&mut self, report: TeamMessage) {
         if self.gone {
             return;
         }
-        self.stirred = true;
+        self.team_link_stale = true;
         match report {
-            Report::Options(options) => {
+            TeamMessage::Options(options) => {
                 for report in self.with_port_names(options) {
                     self.options.apply(report);
                 }
             }
             // Only lists are cut.
-            Report::FirstOptions(_) => {}
-            Report::Ports(ports) => {
+            TeamMessage::TruncatedOptions(_) => {}
+            TeamMessage::Ports(ports) => {
                 for port in &ports {
                     self.ports.apply(port);
-                    self.unnamed.push(port.port.ifindex);
-                    if port.fate.removed {
+                    self.renamed_ports.push(port.port.ifindex);
+                    if port.flags.removed {
                         self.options.port_gone(port.port.ifindex);
                     }
                 }
@@ -247,33 +248,33 @@ impl Cache {
     }
 
     /// Takes over a whole list of ports or options: what is not in it is gone.
-    pub(crate) fn replace_team(&mut self, report: Report) {
+    pub(crate) fn apply_team_dump(&mut self, report: TeamMessage) {
         if self.gone {
             return;
         }
         match report {
-            Report::Options(options) => {
+            TeamMessage::Options(options) => {
                 let options = self.with_port_names(options);
                 self.options.replace(options);
             }
-            Report::FirstOptions(first) => {
-                let options = self.options.with_rest(first, |port| self.ports.get(port).is_some());
+            TeamMessage::TruncatedOptions(first) => {
+                let options = self.options.merge_known(first, |port| self.ports.get(port).is_some());
                 let options = self.with_port_names(options);
-                self.options.replace_cut(options);
+                self.options.replace_truncated(options);
             }
-            Report::Ports(ports) => {
+            TeamMessage::Ports(ports) => {
                 for gone in self.ports.replace(&ports) {
                     self.options.port_gone(gone);
                 }
-                self.unnamed.extend(self.ports.iter().map(Port::ifindex));
+                self.renamed_ports.extend(self.ports.iter().map(Port::ifindex));
                 // Options that are listed after them have their names from the start.
-                self.name_ports();
+                self.update_port_names();
             }
         }
     }
 
     /// Options with the names of their ports' links, where those are known.
-    fn with_port_names(&self, mut reports: Vec<OptionReport>) -> Vec<OptionReport> {
+    fn with_port_names(&self, mut reports: Vec<OptionItem>) -> Vec<OptionItem> {
         // The driver lists them port by port.
         for of_one_port in reports.chunk_by_mut(|one, next| one.option.id.port == next.option.id.port) {
             let ifindex = of_one_port.first().and_then(|report| report.option.id.port);
@@ -286,7 +287,7 @@ impl Cache {
     }
 
     /// Whether the order of the ports or options is not known, so that they have to be asked for again.
-    pub(crate) fn is_order_doubtful(&self) -> bool {
+    pub(crate) fn needs_list_resync(&self) -> bool {
         self.ports.order().is_doubtful() || self.options.order().is_doubtful()
     }
 
@@ -294,38 +295,38 @@ impl Cache {
     pub(crate) fn settle_order(&mut self) {
         self.ports.settle_order();
         self.options.settle_order();
-        if self.stirred {
-            self.options.look_for_gaps(self.ports.iter().map(Port::ifindex));
+        if self.team_link_stale {
+            self.options.find_missing_options(self.ports.iter().map(Port::ifindex));
         }
     }
 
     /// Whether the options have to be asked for again, as the driver may be able to tell them, or may not have told all
     /// of them.
-    pub(crate) fn are_options_doubtful(&self) -> bool {
+    pub(crate) fn needs_options_resync(&self) -> bool {
         self.options.is_doubtful()
     }
 
     /// The device is gone, and with it what the kernel does not announce one by one.
-    fn team_gone(&mut self) {
+    fn mark_gone(&mut self) {
         self.gone = true;
         self.ports.clear();
         self.options.clear();
     }
 
     /// Notes that this handle set an option.
-    pub(crate) fn set_by_us(&mut self, id: &OptionId) {
-        self.options.set_by_us(id);
+    pub(crate) fn mark_local(&mut self, id: &OptionId) {
+        self.options.mark_local(id);
     }
 
     /// Whether the team's own link may be another than is known: its carrier follows the ports, and while the team is
     /// down the kernel sends no message of that.
-    pub(crate) fn is_team_link_doubtful(&self) -> bool {
-        self.stirred && self.team_link().is_some_and(|link| !link.is_admin_up())
+    pub(crate) fn needs_team_link(&self) -> bool {
+        self.team_link_stale && self.team_link().is_some_and(|link| !link.is_admin_up())
     }
 
     /// The team's own link was looked at, or is up and speaks for itself.
-    pub(crate) fn trust_team_link(&mut self) {
-        self.stirred = false;
+    pub(crate) fn team_link_refreshed(&mut self) {
+        self.team_link_stale = false;
     }
 
     /// Whether there is something to tell.
@@ -345,8 +346,8 @@ impl Cache {
     }
 
     /// Gives the ports the names of their links. Either can be the first to arrive, and a link can be renamed.
-    pub(crate) fn name_ports(&mut self) {
-        for ifindex in std::mem::take(&mut self.unnamed) {
+    pub(crate) fn update_port_names(&mut self) {
+        for ifindex in std::mem::take(&mut self.renamed_ports) {
             let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, &link.name));
             if let Some(name) = name {
                 self.options.name_port(ifindex, &name);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::journal::Journal;
 use super::option_map::OptionMap;
-use super::order::Order;
+use super::order::ListOrder;
 use crate::cache::iter;
 use crate::changes::Change;
 use crate::model::ifindex::IfIndex;
@@ -11,16 +11,16 @@ use crate::model::mode::Mode;
 use crate::model::name::Name;
 use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
-use crate::netlink::codec::team::{Fate, OptionReport};
+use crate::netlink::codec::team::{ItemFlags, OptionItem};
 
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     by_id: OptionMap,
     journal: Journal<OptionId, TeamOption>,
-    order: Order<OptionId>,
+    order: ListOrder<OptionId>,
     /// The last list ended before an option that the driver cannot tell.
-    is_cut: bool,
+    is_truncated: bool,
     /// The list may be another one than the events tell.
     is_doubtful: bool,
 }
@@ -39,20 +39,16 @@ impl Options {
     }
 
     /// Takes over what an event says of an option.
-    pub(crate) fn apply(&mut self, report: OptionReport) {
-        if !report.fate.removed {
+    pub(crate) fn apply(&mut self, report: OptionItem) {
+        if !report.flags.removed {
             self.derive_enabled(&report.option);
         }
-        self.is_doubtful |= self.is_sign(&report.option);
+        self.is_doubtful |= self.invalidates_list(&report.option);
         self.store(report);
     }
 
     /// The beginning of a list, with the rest as it may be: what it was, as far as there still are the mode and the ports.
-    pub(super) fn with_rest(
-        &self,
-        mut first: Vec<OptionReport>,
-        is_port: impl Fn(IfIndex) -> bool,
-    ) -> Vec<OptionReport> {
+    pub(super) fn merge_known(&self, mut first: Vec<OptionItem>, is_port: impl Fn(IfIndex) -> bool) -> Vec<OptionItem> {
         let told: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
         let mode = first.iter().find(|report| &*report.option.id.name == names::MODE);
         let is_same_mode = mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
@@ -60,19 +56,19 @@ impl Options {
             .by_id
             .iter()
             .filter(|option| is_same_mode && !told.contains(&option.id) && option.id.port.is_none_or(&is_port));
-        first.extend(kept.map(|option| OptionReport { option: option.clone(), fate: Fate::default() }));
+        first.extend(kept.map(|option| OptionItem { option: option.clone(), flags: ItemFlags::default() }));
         first
     }
 
     /// Takes over a list of which only the beginning was told.
-    pub(super) fn replace_cut(&mut self, reports: Vec<OptionReport>) {
+    pub(super) fn replace_truncated(&mut self, reports: Vec<OptionItem>) {
         self.replace(reports);
-        self.is_cut = true;
+        self.is_truncated = true;
     }
 
     /// Takes over a whole list: what is not in it is gone.
-    pub(crate) fn replace(&mut self, reports: Vec<OptionReport>) {
-        (self.is_cut, self.is_doubtful) = (false, false);
+    pub(crate) fn replace(&mut self, reports: Vec<OptionItem>) {
+        (self.is_truncated, self.is_doubtful) = (false, false);
         if self.is_list_of(&reports) {
             self.update(reports);
         } else {
@@ -82,23 +78,23 @@ impl Options {
     }
 
     /// Whether these are the options that there are, in the same order: so it is unless the mode or the ports changed.
-    fn is_list_of(&self, reports: &[OptionReport]) -> bool {
+    fn is_list_of(&self, reports: &[OptionItem]) -> bool {
         self.by_id.len() == reports.len()
-            && self.iter().zip(reports).all(|(option, report)| option.id == report.option.id && !report.fate.removed)
+            && self.iter().zip(reports).all(|(option, report)| option.id == report.option.id && !report.flags.removed)
     }
 
-    fn update(&mut self, reports: Vec<OptionReport>) {
+    fn update(&mut self, reports: Vec<OptionItem>) {
         for (option, report) in self.by_id.iter_mut().zip(reports) {
-            if report.fate.changed || option.value != report.option.value {
+            if report.flags.changed || option.value != report.option.value {
                 let before = std::mem::replace(option, report.option);
-                self.journal.note(before.id.clone(), || Some(before), report.fate.changed);
+                self.journal.record(before.id.clone(), || Some(before), report.flags.changed);
             } else {
                 option.port_name = report.option.port_name;
             }
         }
     }
 
-    fn rebuild(&mut self, reports: Vec<OptionReport>) {
+    fn rebuild(&mut self, reports: Vec<OptionItem>) {
         let mut old = std::mem::take(&mut self.by_id);
         for report in reports {
             let id = report.option.id.clone();
@@ -109,7 +105,7 @@ impl Options {
             old.remove(&id);
         }
         for option in old.iter() {
-            self.journal.note_removed(option.id.clone(), || Some(option.clone()), None, false);
+            self.journal.record_removed(option.id.clone(), || Some(option.clone()), None, false);
         }
     }
 
@@ -119,10 +115,10 @@ impl Options {
         for option in self.by_id.remove_port(port) {
             let id = option.id.clone();
             self.order.removed(id.clone());
-            self.journal.note_removed(id, || Some(option), None, false);
+            self.journal.record_removed(id, || Some(option), None, false);
         }
         // The driver clears what referred to the port, and tells that before too.
-        self.is_doubtful |= !self.is_cut && self.can_be_cut() && self.is_mapped_to(port);
+        self.is_doubtful |= !self.is_truncated && self.may_truncate() && self.is_mapped_to(port);
     }
 
     fn is_mapped_to(&self, port: IfIndex) -> bool {
@@ -131,8 +127,8 @@ impl Options {
     }
 
     /// Whether the last list ended before an option that the driver cannot tell.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.is_cut
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.is_truncated
     }
 
     /// Whether the options have to be asked for again.
@@ -142,23 +138,25 @@ impl Options {
 
     /// Whether an event says that the list is another one than the events tell: what could not be told may be told
     /// now, or a mode ended whose options the driver could not tell to go.
-    fn is_sign(&self, option: &TeamOption) -> bool {
+    fn invalidates_list(&self, option: &TeamOption) -> bool {
         match (&*option.id.name, &option.value) {
-            (names::BPF_HASH_FUNC, _) => self.is_cut,
-            (names::MODE, OptionValue::String(mode)) => self.is_cut || mode != Mode::LOAD_BALANCE && self.can_be_cut(),
+            (names::BPF_HASH_FUNC, _) => self.is_truncated,
+            (names::MODE, OptionValue::String(mode)) => {
+                self.is_truncated || mode != Mode::LOAD_BALANCE && self.may_truncate()
+            }
             _ => false,
         }
     }
 
     /// Looks for ports whose options the driver could not tell.
-    pub(super) fn look_for_gaps(&mut self, mut ports: impl Iterator<Item = IfIndex>) {
-        if !self.is_cut && self.can_be_cut() {
+    pub(super) fn find_missing_options(&mut self, mut ports: impl Iterator<Item = IfIndex>) {
+        if !self.is_truncated && self.may_truncate() {
             self.is_doubtful |= ports.any(|port| self.get(&OptionId::port(names::ENABLED, port)).is_none());
         }
     }
 
     /// Whether there is the option that can become too long to be told.
-    fn can_be_cut(&self) -> bool {
+    fn may_truncate(&self) -> bool {
         self.get(&OptionId::global(names::BPF_HASH_FUNC)).is_some()
     }
 
@@ -174,23 +172,23 @@ impl Options {
     }
 
     /// Notes that this handle set an option.
-    pub(super) fn set_by_us(&mut self, id: &OptionId) {
-        self.journal.note_by_us(id.clone(), self.by_id.get(id).cloned());
+    pub(super) fn mark_local(&mut self, id: &OptionId) {
+        self.journal.record_local(id.clone(), self.by_id.get(id).cloned());
     }
 
-    fn store(&mut self, report: OptionReport) {
+    fn store(&mut self, report: OptionItem) {
         let id = report.option.id.clone();
         let before = self.by_id.get(&id).cloned();
-        if report.fate.removed {
+        if report.flags.removed {
             if self.by_id.remove(&id) {
                 self.order.removed(id.clone());
             }
-            self.journal.note_removed(id, || before, Some(report.option), report.fate.changed);
+            self.journal.record_removed(id, || before, Some(report.option), report.flags.changed);
         } else {
             if self.by_id.insert(report.option).is_none() {
                 self.order.added(&id);
             }
-            self.journal.note(id, || before, report.fate.changed);
+            self.journal.record(id, || before, report.flags.changed);
         }
     }
 
@@ -222,13 +220,13 @@ impl Options {
         let value = OptionValue::Bool(value);
         if let Some(option) = self.by_id.get_mut(&id) {
             if option.value != value {
-                self.journal.note(id, || Some(option.clone()), false);
+                self.journal.record(id, || Some(option.clone()), false);
                 option.value = value;
             }
         }
     }
 
-    pub(super) fn order(&self) -> &Order<OptionId> {
+    pub(super) fn order(&self) -> &ListOrder<OptionId> {
         &self.order
     }
 

@@ -7,7 +7,7 @@ use std::hash::Hash;
 /// a later event; but of something that went and came back nobody knows whether it did so before the list was made and
 /// has its place, or after and is the last one.
 #[derive(Debug)]
-pub(super) struct Order<K> {
+pub(super) struct ListOrder<K> {
     /// Events may be older than the list.
     is_fresh: bool,
     /// What went since the list was made.
@@ -15,13 +15,13 @@ pub(super) struct Order<K> {
     is_doubtful: bool,
 }
 
-impl<K> Default for Order<K> {
+impl<K> Default for ListOrder<K> {
     fn default() -> Self {
         Self { is_fresh: false, went: HashSet::new(), is_doubtful: false }
     }
 }
 
-impl<K: Hash + Eq> Order<K> {
+impl<K: Hash + Eq> ListOrder<K> {
     /// The list was taken over.
     pub(super) fn listed(&mut self) {
         *self = Self { is_fresh: true, ..Self::default() };
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn it_is_doubtful_only_of_what_went_and_came_back_right_after_the_list() {
-        let mut order = Order::default();
+        let mut order = ListOrder::default();
         order.removed(1);
         order.added(&1);
         assert!(!order.is_doubtful(), "there was no list");

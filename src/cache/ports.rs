@@ -3,20 +3,20 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::journal::Journal;
-use super::order::Order;
+use super::order::ListOrder;
 use crate::cache::iter;
 use crate::changes::Change;
 use crate::model::ifindex::IfIndex;
 use crate::model::name::Name;
 use crate::model::port::Port;
-use crate::netlink::codec::team::PortReport;
+use crate::netlink::codec::team::PortItem;
 
 /// The team's ports, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Ports {
     by_index: IndexMap<IfIndex, Port>,
     journal: Journal<IfIndex, Port>,
-    order: Order<IfIndex>,
+    order: ListOrder<IfIndex>,
 }
 
 impl Ports {
@@ -29,26 +29,26 @@ impl Ports {
     }
 
     /// Takes over what an event says of a port.
-    pub(crate) fn apply(&mut self, report: &PortReport) {
+    pub(crate) fn apply(&mut self, report: &PortItem) {
         let ifindex = report.port.ifindex;
         let before = self.by_index.get(&ifindex).cloned();
         let name = before.as_ref().and_then(|port| port.name.clone());
         let port = Port { name, ..report.port.clone() };
-        if report.fate.removed {
+        if report.flags.removed {
             if self.by_index.shift_remove(&ifindex).is_some() {
                 self.order.removed(ifindex);
             }
-            self.journal.note_removed(ifindex, || before, Some(port), report.fate.changed);
+            self.journal.record_removed(ifindex, || before, Some(port), report.flags.changed);
         } else {
             if self.by_index.insert(ifindex, port).is_none() {
                 self.order.added(&ifindex);
             }
-            self.journal.note(ifindex, || before, report.fate.changed);
+            self.journal.record(ifindex, || before, report.flags.changed);
         }
     }
 
     /// Takes over a whole list, and returns which ports are not in it: they are gone.
-    pub(crate) fn replace(&mut self, reports: &[PortReport]) -> Vec<IfIndex> {
+    pub(crate) fn replace(&mut self, reports: &[PortItem]) -> Vec<IfIndex> {
         let gone = if self.is_list_of(reports) {
             self.update(reports);
             Vec::new()
@@ -60,26 +60,26 @@ impl Ports {
     }
 
     /// Whether these are the ports that there are, in the same order.
-    fn is_list_of(&self, reports: &[PortReport]) -> bool {
+    fn is_list_of(&self, reports: &[PortItem]) -> bool {
         self.by_index.len() == reports.len()
             && self
                 .by_index
                 .keys()
                 .zip(reports)
-                .all(|(ifindex, PortReport { port, fate })| *ifindex == port.ifindex && !fate.removed)
+                .all(|(ifindex, PortItem { port, flags })| *ifindex == port.ifindex && !flags.removed)
     }
 
-    fn update(&mut self, reports: &[PortReport]) {
+    fn update(&mut self, reports: &[PortItem]) {
         for (port, report) in self.by_index.values_mut().zip(reports) {
             let now = Port { name: port.name.clone(), ..report.port.clone() };
-            if report.fate.changed || *port != now {
+            if report.flags.changed || *port != now {
                 let before = std::mem::replace(port, now);
-                self.journal.note(before.ifindex, || Some(before), report.fate.changed);
+                self.journal.record(before.ifindex, || Some(before), report.flags.changed);
             }
         }
     }
 
-    fn rebuild(&mut self, reports: &[PortReport]) -> Vec<IfIndex> {
+    fn rebuild(&mut self, reports: &[PortItem]) -> Vec<IfIndex> {
         let mut old = std::mem::take(&mut self.by_index);
         for report in reports {
             let ifindex = report.port.ifindex;
@@ -91,7 +91,7 @@ impl Ports {
         }
         let gone = old.keys().copied().collect();
         for (ifindex, port) in old {
-            self.journal.note_removed(ifindex, || Some(port), None, false);
+            self.journal.record_removed(ifindex, || Some(port), None, false);
         }
         gone
     }
@@ -103,12 +103,12 @@ impl Ports {
     /// Takes over the name of the link under a port, and returns it if it is a new one.
     pub(super) fn rename(&mut self, ifindex: IfIndex, name: &Name) -> Option<Arc<Name>> {
         let port = self.by_index.get_mut(&ifindex).filter(|port| port.name.as_deref() != Some(name))?;
-        self.journal.note(ifindex, || Some(port.clone()), false);
+        self.journal.record(ifindex, || Some(port.clone()), false);
         port.name = Some(Arc::new(name.clone()));
         port.name.clone()
     }
 
-    pub(super) fn order(&self) -> &Order<IfIndex> {
+    pub(super) fn order(&self) -> &ListOrder<IfIndex> {
         &self.order
     }
 

@@ -7,7 +7,7 @@ use crate::model::port::Duplex;
 use crate::netlink::codec::link::{
     IFLA_EVENT, IFLA_EVENT_NOTIFY_PEERS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK,
 };
-use crate::netlink::codec::team::{Fate, PortReport};
+use crate::netlink::codec::team::{ItemFlags, PortItem};
 use crate::testing::script::attribute;
 
 const TEAM: u32 = 2;
@@ -18,9 +18,9 @@ fn index(number: u32) -> IfIndex {
 
 fn cache(scope: LinkScope) -> Cache {
     let mut cache = Cache::new(index(TEAM), "team0".into(), scope);
-    cache.pause();
+    cache.suspend_journal();
     link(&mut cache, TEAM, "team0", None, 0);
-    cache.resume();
+    cache.start_journal();
     cache
 }
 
@@ -40,19 +40,19 @@ fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event:
 }
 
 /// What the driver says of a port and its options when it comes or goes.
-fn port(ifindex: u32, removed: bool) -> [Report; 2] {
-    let fate = Fate { changed: true, removed };
+fn port(ifindex: u32, removed: bool) -> [TeamMessage; 2] {
+    let flags = ItemFlags { changed: true, removed };
     let port = Port { ifindex: index(ifindex), name: None, link_up: true, speed_mbps: None, duplex: Duplex::Unknown };
     let options = [names::ENABLED, names::PRIORITY].map(|name| {
         let id = OptionId::port(name, index(ifindex));
-        OptionReport { option: TeamOption { id, value: OptionValue::U32(1), port_name: None }, fate }
+        OptionItem { option: TeamOption { id, value: OptionValue::U32(1), port_name: None }, flags }
     });
-    [Report::Ports(vec![PortReport { port, fate }]), Report::Options(options.into())]
+    [TeamMessage::Ports(vec![PortItem { port, flags }]), TeamMessage::Options(options.into())]
 }
 
-fn hear(cache: &mut Cache, reports: [Report; 2]) {
+fn hear(cache: &mut Cache, reports: [TeamMessage; 2]) {
     for report in reports {
-        cache.apply_team(report);
+        cache.apply_team_event(report);
     }
 }
 
@@ -63,16 +63,16 @@ fn come_and_go(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
     link(cache, ifindex, &name, Some(TEAM), 0);
     hear(cache, port(ifindex, false));
     link(cache, ifindex, &name, Some(TEAM), IFLA_EVENT_NOTIFY_PEERS);
-    cache.name_ports();
-    cache.set_by_us(&OptionId::port(names::PRIORITY, index(ifindex)));
+    cache.update_port_names();
+    cache.mark_local(&OptionId::port(names::PRIORITY, index(ifindex)));
     hear(cache, port(ifindex, true));
-    cache.set_by_us(&OptionId::port(names::PRIORITY, index(ifindex)));
+    cache.mark_local(&OptionId::port(names::PRIORITY, index(ifindex)));
     link(cache, ifindex, &name, None, 0);
     if is_deleted {
         cache.link_removed(index(ifindex));
     }
     cache.settle_order();
-    cache.name_ports();
+    cache.update_port_names();
 }
 
 #[test]
@@ -98,13 +98,15 @@ fn what_is_there_in_the_end_is_told_however_often_it_went() {
         }
         link(&mut cache, 10, "p10", Some(TEAM), 0);
         hear(&mut cache, port(10, false));
-        cache.name_ports();
+        cache.update_port_names();
         let changes = cache.take_changes();
         assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (1, 1, 2));
-        assert!(changes.links().all(|link| link.is_added() && !link.what().contains(LinkChange::NOTIFY_PEERS)));
+        assert!(
+            changes.links().all(|link| link.is_added() && !link.changed_fields().contains(LinkChange::NOTIFY_PEERS))
+        );
         assert!(changes.ports().all(|port| port.is_added() && port.latest().name() == Some("p10")));
         // What this handle set went with the option.
-        assert!(changes.options().all(|option| option.is_added() && !option.is_by_us()));
+        assert!(changes.options().all(|option| option.is_added() && !option.is_local()));
 
         for _ in 0..100 {
             come_and_go(&mut cache, 10, true);
@@ -121,7 +123,7 @@ fn options_that_are_listed_after_their_ports_have_their_names_from_the_start() {
     let mut cache = cache(LinkScope::Team);
     link(&mut cache, 10, "p10", Some(TEAM), 0);
     for report in port(10, false) {
-        cache.replace_team(report);
+        cache.apply_team_dump(report);
     }
     assert!(cache.options().iter().all(|option| option.port_name.as_ref().is_some_and(|name| name.as_str() == "p10")));
 }

@@ -33,9 +33,9 @@ pub struct Change<T> {
     pub(super) before: Option<T>,
     pub(super) after: T,
     pub(super) removed: bool,
-    pub(super) by_us: bool,
-    pub(super) left: bool,
-    pub(super) told: LinkChange,
+    pub(super) local: bool,
+    pub(super) released: bool,
+    pub(super) events: LinkChange,
 }
 
 impl<T> Change<T> {
@@ -44,9 +44,9 @@ impl<T> Change<T> {
     where
         T: Clone,
     {
-        let (removed, by_us, left, told) = (after.is_none(), false, false, LinkChange::empty());
+        let (removed, local, released, events) = (after.is_none(), false, false, LinkChange::empty());
         let after = after.or_else(|| before.clone())?;
-        Some(Self { before, after, removed, by_us, left, told })
+        Some(Self { before, after, removed, local, released, events })
     }
 
     /// This change and a later one of the same thing as one; `None` if the thing was there neither before nor after.
@@ -54,24 +54,24 @@ impl<T> Change<T> {
         if self.before.is_none() && later.after().is_none() {
             return None;
         }
-        let (by_us, told) = (self.by_us || later.by_us, self.told | later.told);
-        Some(Self { before: self.before, by_us, told, ..later })
+        let (local, events) = (self.local || later.local, self.events | later.events);
+        Some(Self { before: self.before, local, events, ..later })
     }
 
     /// The same change, made by this handle or not.
-    pub(crate) fn made_by_us(self, by_us: bool) -> Self {
-        Self { by_us, ..self }
+    pub(crate) fn made_locally(self, local: bool) -> Self {
+        Self { local, ..self }
     }
 
     /// The same change, of something that is there as it is here, and followed no more.
-    pub(crate) fn left(self, after: T) -> Self {
-        Self { after, removed: false, left: true, ..self }
+    pub(crate) fn released_as(self, after: T) -> Self {
+        Self { after, removed: false, released: true, ..self }
     }
 
     /// The same change; if it is a removal, with what the kernel said of the thing when it went.
-    pub(crate) fn with_last_words(self, last_words: Option<T>) -> Self {
-        match last_words {
-            Some(last_words) if self.removed => Self { after: last_words, ..self },
+    pub(crate) fn with_final_state(self, final_state: Option<T>) -> Self {
+        match final_state {
+            Some(final_state) if self.removed => Self { after: final_state, ..self },
             _ => self,
         }
     }
@@ -82,10 +82,10 @@ impl<T> Change<T> {
         self.before.as_ref()
     }
 
-    /// The state now, or `None` for something that was removed, or that [left](Change::is_left).
+    /// The state now, or `None` for something that was removed, or that [left](Change::is_released).
     #[must_use]
     pub fn after(&self) -> Option<&T> {
-        (!self.removed && !self.left).then_some(&self.after)
+        (!self.removed && !self.released).then_some(&self.after)
     }
 
     /// The newest state there is: the one now, or the last one of what was removed, as the kernel told it on removal.
@@ -131,8 +131,8 @@ impl<T> Change<T> {
 
 impl Change<Link> {
     /// The same change, with what the kernel did with the link beside changing it.
-    pub(crate) fn told(self, told: LinkChange) -> Self {
-        Self { told, ..self }
+    pub(crate) fn with_events(self, events: LinkChange) -> Self {
+        Self { events, ..self }
     }
 
     /// Whether the link is no port of the team any more, and so is not kept and followed from now on. It still exists:
@@ -152,7 +152,7 @@ impl Change<Link> {
     ///
     /// let changes = team.handle_events()?;
     /// let link = changes.links().find(|link| link.latest().ifindex() == eth1).expect("it was released");
-    /// assert!(link.is_left() && !link.is_removed());
+    /// assert!(link.is_released() && !link.is_removed());
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -161,8 +161,8 @@ impl Change<Link> {
     ///
     /// `RTM_NEWLINK` without `IFLA_MASTER`, `linux/if_link.h`.
     #[must_use]
-    pub fn is_left(&self) -> bool {
-        self.left
+    pub fn is_released(&self) -> bool {
+        self.released
     }
 }
 
@@ -179,17 +179,17 @@ impl Change<TeamOption> {
     /// team.handle_events()?;
     /// let mut other = TeamHandle::open("team0")?;
     /// other.set_notify_peers_count(2)?;
-    /// assert!(team.handle_events()?.options().all(|option| !option.is_by_us()));
+    /// assert!(team.handle_events()?.options().all(|option| !option.is_local()));
     ///
     /// team.set_notify_peers_count(3)?;
-    /// assert!(team.handle_events()?.options().all(|option| option.is_by_us()));
+    /// assert!(team.handle_events()?.options().all(|option| option.is_local()));
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_is_option_changed_locally")]
     #[must_use]
-    pub fn is_by_us(&self) -> bool {
-        self.by_us
+    pub fn is_local(&self) -> bool {
+        self.local
     }
 }
 

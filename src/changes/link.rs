@@ -23,18 +23,18 @@ impl Change<Link> {
     ///
     /// let changes = team.handle_events()?;
     /// let link = changes.links().next().expect("the team's own");
-    /// assert!(link.what().contains(LinkChange::HWADDR));
-    /// assert!(!link.what().contains(LinkChange::NAME));
+    /// assert!(link.changed_fields().contains(LinkChange::HWADDR));
+    /// assert!(!link.changed_fields().contains(LinkChange::NAME));
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_is_ifinfo_changed")]
     #[must_use]
-    pub fn what(&self) -> LinkChange {
+    pub fn changed_fields(&self) -> LinkChange {
         if self.is_removed() {
             return LinkChange::REMOVED;
         }
-        let mut what = self.told;
+        let mut what = self.events;
         what.set(LinkChange::NAME, self.differs(|link| link.name.clone()));
         what.set(LinkChange::HWADDR, self.differs(|link| link.hwaddr));
         what.set(LinkChange::HWADDR_LEN, self.differs(|link| link.hwaddr.map(HwAddr::len)));
@@ -48,7 +48,7 @@ impl Change<Link> {
         what.set(LinkChange::PHYS_PORT_ID, self.differs(|link| link.phys_port_id().map(Vec::from)));
         what.set(LinkChange::PHYS_PORT_ID_LEN, self.differs(|link| link.phys_port_id().map(<[u8]>::len)));
         what.set(LinkChange::ALTERNATIVE_NAMES, self.differs(|link| link.further_names().to_vec()));
-        what.set(LinkChange::LEFT, self.is_left());
+        what.set(LinkChange::RELEASED, self.is_released());
         what.set(LinkChange::KIND, self.differs(|link| link.kind.clone()));
         what
     }
@@ -62,7 +62,7 @@ impl Change<Link> {
 /// As the link itself, with `*` before it and before each of name, hardware address and master that changed.
 impl fmt::Display for Change<Link> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (link, what) = (self.latest(), self.what());
+        let (link, what) = (self.latest(), self.changed_fields());
         let mark = |of: LinkChange| if what.intersects(of) { "*" } else { "" };
         let hwaddr = link.hwaddr.map(|hwaddr| hwaddr.to_string()).unwrap_or_default();
         write!(

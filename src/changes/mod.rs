@@ -67,7 +67,7 @@ bitflags! {
 ///     }
 /// }
 /// for link in changes.links() {
-///     println!("{link}: {:?}", link.what());
+///     println!("{link}: {:?}", link.changed_fields());
 /// }
 /// assert!(changes.ports().next().is_some_and(|port| port.is_added()));
 /// assert!(changes.kinds().contains(ChangeKind::PORT | ChangeKind::OPTION | ChangeKind::LINK));
@@ -115,11 +115,11 @@ impl Changes {
     /// # enter_namespace();
     /// let mut team = TeamHandle::create("team0")?;
     /// let changes = team.handle_events()?;
-    /// if changes.resynced() {
+    /// if changes.is_resynced() {
     ///     // The changes are whole. But what came and went again meanwhile nobody knows.
     ///     println!("{}: notifications were lost", team.name());
     /// }
-    /// # assert!(!changes.resynced());
+    /// # assert!(!changes.is_resynced());
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -128,7 +128,7 @@ impl Changes {
     ///
     /// `ENOBUFS`, netlink(7).
     #[must_use]
-    pub fn resynced(&self) -> bool {
+    pub fn is_resynced(&self) -> bool {
         self.resynced
     }
 

@@ -15,36 +15,36 @@ struct Shape<T> {
     before: Option<T>,
     latest: T,
     removed: bool,
-    by_us: bool,
-    left: bool,
-    told: LinkChange,
+    local: bool,
+    released: bool,
+    events: LinkChange,
 }
 
 impl<T: Serialize> Serialize for Change<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { before, after, removed, by_us, left, told } = self;
-        let (removed, by_us, left, told) = (*removed, *by_us, *left, *told);
-        Shape { before: before.as_ref(), latest: after, removed, by_us, left, told }.serialize(serializer)
+        let Self { before, after, removed, local, released, events } = self;
+        let (removed, local, released, events) = (*removed, *local, *released, *events);
+        Shape { before: before.as_ref(), latest: after, removed, local, released, events }.serialize(serializer)
     }
 }
 
 impl<T> Shape<T> {
     /// What only changes of some things can be, the others' implementations forbid.
-    fn into_change<E: Error>(self, may_be_by_us: bool, may_leave: bool) -> Result<Change<T>, E> {
-        let Self { before, latest, removed, by_us, left, told } = self;
+    fn into_change<E: Error>(self, may_be_local: bool, may_leave: bool) -> Result<Change<T>, E> {
+        let Self { before, latest, removed, local, released, events } = self;
         if removed && before.is_none() {
             return Err(E::custom("something is removed that was not there before"));
         }
-        if left && (removed || !may_leave) {
+        if released && (removed || !may_leave) {
             return Err(E::custom("only a link that still exists can leave"));
         }
-        if by_us && !may_be_by_us {
+        if local && !may_be_local {
             return Err(E::custom("only an option can be set by a handle"));
         }
-        if !told.is_empty() && !may_leave {
+        if !events.is_empty() && !may_leave {
             return Err(E::custom("only of a link it is told what the kernel did with it"));
         }
-        Ok(Change { before, after: latest, removed, by_us, left, told })
+        Ok(Change { before, after: latest, removed, local, released, events })
     }
 }
 

@@ -23,15 +23,15 @@ fn joined_changes_are_the_difference_over_both() {
 fn joined_changes_keep_what_either_says() {
     let change = Change::between(Some(1), Some(1)).unwrap();
     for (first, second) in [(true, false), (false, true)] {
-        let changes = [first, second].map(|by_us| change.clone().made_by_us(by_us));
+        let changes = [first, second].map(|local| change.clone().made_locally(local));
         let [first, second] = changes.map(|change| vec![change]);
-        assert_eq!(joined(first, second, |_| ()), [change.clone().made_by_us(true)]);
+        assert_eq!(joined(first, second, |_| ()), [change.clone().made_locally(true)]);
     }
     let flags =
         [Changes { resynced: true, ..Changes::default() }, Changes { inconsistent: true, ..Changes::default() }];
     let [first, second] = flags;
     let both = first.joined(second);
-    assert!(both.resynced() && both.is_inconsistent() && both.is_empty());
+    assert!(both.is_resynced() && both.is_inconsistent() && both.is_empty());
 }
 
 #[test]

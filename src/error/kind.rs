@@ -15,25 +15,25 @@ use super::Error;
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There is such a thing already: `EEXIST`.
-    Exists,
+    AlreadyExists,
     /// There is no such thing: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`, what was asked for is not in the answer, or
     /// `EADDRNOTAVAIL` where an address was to be deleted.
     NotFound,
     /// The kernel, the driver or the device cannot do it: `EOPNOTSUPP`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `ENOSYS`,
     /// or the team driver is not loaded.
-    NotSupported,
+    Unsupported,
     /// Something is in the way at present: `EBUSY`.
     Busy,
     /// The caller may not: `EPERM`, `EACCES`. The kernel answers so too where nobody may.
-    NotPermitted,
+    PermissionDenied,
     /// What was asked for makes no sense: `EINVAL`, `ERANGE`, `EADDRNOTAVAIL`, or it was not even sent.
-    Invalid,
+    InvalidInput,
     /// No answer came in time.
     TimedOut,
     /// Every attempt at a dump was interrupted.
     Interrupted,
     /// An answer was lost, was malformed, or did not hold what it should.
-    BadAnswer,
+    InvalidData,
     /// Anything else.
     Other,
 }
@@ -42,14 +42,12 @@ impl ErrorKind {
     /// What an error number means to a caller.
     pub(crate) fn of(number: Option<i32>) -> Self {
         match number.map(Errno::from_raw) {
-            Some(Errno::EEXIST) => Self::Exists,
+            Some(Errno::EEXIST) => Self::AlreadyExists,
             Some(Errno::ENODEV | Errno::ENOENT | Errno::ESRCH | Errno::ENXIO) => Self::NotFound,
-            Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOSYS) => {
-                Self::NotSupported
-            }
+            Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOSYS) => Self::Unsupported,
             Some(Errno::EBUSY) => Self::Busy,
-            Some(Errno::EPERM | Errno::EACCES) => Self::NotPermitted,
-            Some(Errno::EINVAL | Errno::ERANGE | Errno::EADDRNOTAVAIL) => Self::Invalid,
+            Some(Errno::EPERM | Errno::EACCES) => Self::PermissionDenied,
+            Some(Errno::EINVAL | Errno::ERANGE | Errno::EADDRNOTAVAIL) => Self::InvalidInput,
             Some(Errno::ETIMEDOUT) => Self::TimedOut,
             _ => Self::Other,
         }
@@ -77,17 +75,17 @@ impl Error {
             Self::NoSuchDevice { .. } | Self::DeviceGone { .. } | Self::NotPort { .. } | Self::UnknownOption { .. } => {
                 ErrorKind::NotFound
             }
-            Self::FamilyNotFound => ErrorKind::NotSupported,
+            Self::FamilyNotFound => ErrorKind::Unsupported,
             Self::NotTeam { .. }
             | Self::InvalidName { .. }
             | Self::InvalidSetting { .. }
             | Self::OptionType { .. }
             | Self::OptionValue { .. }
-            | Self::OptionText { .. }
-            | Self::InvalidProgram(_) => ErrorKind::Invalid,
+            | Self::OptionParse { .. }
+            | Self::InvalidProgram(_) => ErrorKind::InvalidInput,
             Self::Timeout { .. } => ErrorKind::TimedOut,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
-            Self::Decode { .. } | Self::NoReply { .. } | Self::Overrun { .. } => ErrorKind::BadAnswer,
+            Self::Decode { .. } | Self::NoReply { .. } | Self::Overrun { .. } => ErrorKind::InvalidData,
             Self::Handler { .. } => ErrorKind::Other,
         }
     }

@@ -31,7 +31,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// let mut team = TeamHandle::create("team0")?;
 /// let lo = team.ifindex("lo")?;
 /// let error = team.add_port(lo).unwrap_err();
-/// assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, Some(22)));
+/// assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, Some(22)));
 ///
 /// let Error::Kernel { op, message, .. } = error else { panic!("{error}") };
 /// assert_eq!(op, "adding port lo, team team0");
@@ -168,12 +168,12 @@ pub enum Error {
         id: OptionId,
     },
     /// The option has another type than the value.
-    #[error("option {id} is of type {wanted}, the value is of type {found}")]
+    #[error("option {id} is of type {expected}, the value is of type {found}")]
     OptionType {
         /// The option.
         id: OptionId,
         /// The option's type.
-        wanted: OptionType,
+        expected: OptionType,
         /// The value's type.
         found: OptionType,
     },
@@ -189,7 +189,7 @@ pub enum Error {
     },
     /// A text is no value of the option's type; nothing was sent.
     #[error("option {id} cannot be set")]
-    OptionText {
+    OptionParse {
         /// The option.
         id: OptionId,
         /// What is wrong with the text.
@@ -247,25 +247,25 @@ impl Error {
 /// # complain(&Error::FamilyNotFound);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
+#[error("{reason}")]
 pub struct DecodeError {
-    what: Cow<'static, str>,
+    reason: Cow<'static, str>,
 }
 
 impl DecodeError {
-    pub(crate) const fn new(what: &'static str) -> Self {
-        Self { what: Cow::Borrowed(what) }
+    pub(crate) const fn new(reason: &'static str) -> Self {
+        Self { reason: Cow::Borrowed(reason) }
     }
 
     /// What a decoder of a message type says itself.
-    pub(crate) fn by_decoder(error: &dyn StdError) -> Self {
-        let mut what = error.to_string();
+    pub(crate) fn from_source(error: &dyn StdError) -> Self {
+        let mut reason = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
-            what.push_str(": ");
-            what.push_str(&error.to_string());
+            reason.push_str(": ");
+            reason.push_str(&error.to_string());
             cause = error.source();
         }
-        Self { what: Cow::Owned(what) }
+        Self { reason: Cow::Owned(reason) }
     }
 }

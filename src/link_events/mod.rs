@@ -14,10 +14,10 @@ use self::stream::LinkEventStream;
 use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::link::RTNLGRP_LINK;
-use crate::netlink::error::During;
-use crate::netlink::multicast::EventSocket;
+use crate::netlink::error::ErrorContext;
+use crate::netlink::multicast::MulticastSocket;
 use crate::netlink::protocol::Protocol;
-use crate::netlink::ready_fd::Readiness;
+use crate::netlink::ready_fd::ReadyFd;
 use crate::netlink::socket::NetlinkSocket;
 
 /// The link notifications of a network namespace: an iterator that waits for the next event and never ends.
@@ -115,7 +115,7 @@ use crate::netlink::socket::NetlinkSocket;
 /// `RTNLGRP_LINK`, `linux/rtnetlink.h`; `ENOBUFS`, netlink(7).
 pub struct LinkEvents {
     stream: LinkEventStream,
-    readiness: Readiness,
+    readiness: ReadyFd,
 }
 
 impl LinkEvents {
@@ -170,8 +170,9 @@ impl LinkEvents {
 
     /// Reads from a socket that has joined the group.
     pub(crate) fn from_socket(socket: NetlinkSocket) -> Result<Self> {
-        let stream = LinkEventStream::new(EventSocket::new(socket));
-        let readiness = Readiness::over(&[stream.as_fd()]).during(|| "preparing to wait for link events".to_owned())?;
+        let stream = LinkEventStream::new(MulticastSocket::new(socket));
+        let readiness =
+            ReadyFd::new(&[stream.as_fd()]).with_context(|| "preparing to wait for link events".to_owned())?;
         Ok(Self { stream, readiness })
     }
 
@@ -203,8 +204,8 @@ impl LinkEvents {
     pub fn try_next(&mut self) -> Result<Option<LinkEvent>> {
         self.stream.fill();
         let kept = self.readiness.set_pending(&self.stream, self.stream.has_more());
-        kept.during(|| "keeping link events".to_owned())?;
-        self.stream.take().transpose().during(|| "reading link events".to_owned())
+        kept.with_context(|| "keeping link events".to_owned())?;
+        self.stream.take().transpose().with_context(|| "reading link events".to_owned())
     }
 
     /// Waits for the next event, up to the timeout; `None` if there was none. A signal does not end the wait.
@@ -237,7 +238,7 @@ impl LinkEvents {
             if remaining.is_some_and(|remaining| remaining.is_zero()) {
                 return Ok(None);
             }
-            self.readiness.wait(remaining).during(|| "waiting for link events".to_owned())?;
+            self.readiness.wait(remaining).with_context(|| "waiting for link events".to_owned())?;
         }
     }
 
@@ -261,7 +262,7 @@ impl LinkEvents {
     ///
     /// `SO_RCVBUF`, socket(7).
     pub fn receive_buffer(&self) -> Result<usize> {
-        self.stream.receive_buffer().during(|| "reading the receive buffer's size".to_owned())
+        self.stream.receive_buffer().with_context(|| "reading the receive buffer's size".to_owned())
     }
 }
 
@@ -286,8 +287,8 @@ impl SocketBuilder {
     ///
     /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn link_events(&self) -> Result<LinkEvents> {
-        let socket = self.listener(Protocol::ROUTE)?.join(RTNLGRP_LINK);
-        LinkEvents::from_socket(socket.during(|| "joining the group of link events".to_owned())?)
+        let socket = self.listener(Protocol::ROUTE)?.add_membership(RTNLGRP_LINK);
+        LinkEvents::from_socket(socket.with_context(|| "joining the group of link events".to_owned())?)
     }
 }
 

@@ -46,12 +46,12 @@ pub struct Link {
     pub(crate) oper_state: OperState,
     pub(crate) mtu: u32,
     pub(crate) kind: Option<Arc<str>>,
-    pub(crate) rarities: Option<Box<Rarities>>,
+    pub(crate) rare: Option<Box<RareAttrs>>,
 }
 
 /// What few links have: kept apart, for there may be very many links. Never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rarities {
+pub(crate) struct RareAttrs {
     pub(crate) phys_port_id: Option<Box<[u8]>>,
     pub(crate) alternative_names: Vec<Name>,
 }
@@ -175,7 +175,7 @@ impl Link {
     #[doc(alias = "team_get_ifinfo_phys_port_id_len")]
     #[must_use]
     pub fn phys_port_id(&self) -> Option<&[u8]> {
-        self.rarities.as_ref()?.phys_port_id.as_deref()
+        self.rare.as_ref()?.phys_port_id.as_deref()
     }
 
     /// Further names by which the kernel finds the link, each up to 127 bytes, as text like [`name`](Self::name). Not
@@ -190,7 +190,7 @@ impl Link {
     }
 
     pub(crate) fn further_names(&self) -> &[Name] {
-        self.rarities.as_ref().map_or(&[], |rarities| &rarities.alternative_names)
+        self.rare.as_ref().map_or(&[], |rare| &rare.alternative_names)
     }
 
     pub(crate) const TEAM_KIND: &'static str = "team";

@@ -11,7 +11,7 @@ pub enum LinkScope {
     /// messages back.
     ///
     /// A link is told as added when it becomes a port, and when it is released for the last time, as
-    /// [left](crate::Change::is_left). Of a link that somebody else made a port, in a mode that gives its ports the
+    /// [left](crate::Change::is_released). Of a link that somebody else made a port, in a mode that gives its ports the
     /// team's address, the original address is known only where the device has a permanent one.
     #[default]
     Team,

@@ -68,7 +68,7 @@ impl OptionValue {
 
 impl OptionValue {
     /// The value as an error message shows it: of many bytes only their number.
-    pub(crate) fn brief(&self) -> String {
+    pub(crate) fn abbreviated(&self) -> String {
         match self {
             Self::Binary(bytes) if bytes.len() > 16 => format!("{} bytes", bytes.len()),
             _ => self.to_string(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::hwaddr::HwAddr;
 use super::ifindex::IfIndex;
-use super::link::{Link, LinkFlags, OperState, Rarities};
+use super::link::{Link, LinkFlags, OperState, RareAttrs};
 use super::mode::Mode;
 use super::name::Name;
 use super::tx_method::TxMethod;
@@ -143,7 +143,7 @@ struct LinkShape {
 
 impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Rarities { phys_port_id, alternative_names } = self.rarities.as_deref().cloned().unwrap_or_default();
+        let RareAttrs { phys_port_id, alternative_names } = self.rare.as_deref().cloned().unwrap_or_default();
         let shape = LinkShape {
             ifindex: self.ifindex,
             name: self.name.clone(),
@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for Link {
         if shape.phys_port_id.as_ref().is_some_and(|id| id.len() > MAX_PHYS_PORT_ID) {
             return Err(D::Error::custom("the identification of a physical port is at most 32 bytes"));
         }
-        let rarities = Rarities { phys_port_id: shape.phys_port_id, alternative_names: shape.alternative_names };
+        let rare = RareAttrs { phys_port_id: shape.phys_port_id, alternative_names: shape.alternative_names };
         Ok(Self {
             ifindex: shape.ifindex,
             name: shape.name,
@@ -182,7 +182,7 @@ impl<'de> Deserialize<'de> for Link {
             oper_state: shape.oper_state,
             mtu: shape.mtu,
             kind: shape.kind,
-            rarities: (rarities != Rarities::default()).then(|| Box::new(rarities)),
+            rare: (rare != RareAttrs::default()).then(|| Box::new(rare)),
         })
     }
 }

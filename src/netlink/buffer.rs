@@ -12,7 +12,7 @@ const MAX_SLOT_LEN: usize = 16 << 20;
 const SLOTS: usize = 8;
 
 thread_local! {
-    static SPARE: Cell<Option<Buffer>> = const { Cell::new(None) };
+    static THREAD_BUFFER: Cell<Option<Buffer>> = const { Cell::new(None) };
 }
 
 /// Room for some datagrams, each in a slot.
@@ -24,12 +24,12 @@ pub(crate) struct Buffer {
 
 /// A buffer that goes back to its thread when dropped.
 #[derive(Debug)]
-pub(crate) struct Lent(Option<Buffer>);
+pub(crate) struct BufferGuard(Option<Buffer>);
 
 impl Buffer {
     /// Lends `work` the thread's buffer, or where somebody has that already, another one.
-    pub(crate) fn lend<T>(work: impl FnOnce(&mut Self) -> T) -> T {
-        let mut lent = Lent(SPARE.try_with(Cell::take).ok().flatten());
+    pub(crate) fn with_thread_buffer<T>(work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut lent = BufferGuard(THREAD_BUFFER.try_with(Cell::take).ok().flatten());
         work(lent.0.get_or_insert_with(Self::new))
     }
 
@@ -52,10 +52,10 @@ impl Buffer {
     }
 }
 
-impl Drop for Lent {
+impl Drop for BufferGuard {
     fn drop(&mut self) {
         // A thread that ends needs none any more.
-        let _ = SPARE.try_with(|spare| spare.set(self.0.take()));
+        let _ = THREAD_BUFFER.try_with(|spare| spare.set(self.0.take()));
     }
 }
 
@@ -65,11 +65,11 @@ mod tests {
 
     #[test]
     fn what_was_given_back_is_lent_again_and_nobody_shares() {
-        Buffer::lend(|first| {
+        Buffer::with_thread_buffer(|first| {
             first.bytes[0] = 1;
-            Buffer::lend(|second| assert_eq!(second.bytes[0], 0));
+            Buffer::with_thread_buffer(|second| assert_eq!(second.bytes[0], 0));
         });
-        Buffer::lend(|buffer| assert_eq!(buffer.bytes[0], 1));
+        Buffer::with_thread_buffer(|buffer| assert_eq!(buffer.bytes[0], 1));
     }
 
     #[test]
@@ -90,12 +90,12 @@ mod tests {
         struct Last;
         impl Drop for Last {
             fn drop(&mut self) {
-                Buffer::lend(|buffer| assert_eq!(buffer.slot_len, SLOT_LEN));
+                Buffer::with_thread_buffer(|buffer| assert_eq!(buffer.slot_len, SLOT_LEN));
             }
         }
         thread_local!(static LAST: Last = const { Last });
         let thread = std::thread::spawn(|| {
-            LAST.with(|_| Buffer::lend(|_| ()));
+            LAST.with(|_| Buffer::with_thread_buffer(|_| ()));
         });
         thread.join().unwrap();
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::netlink::connection::NetlinkConnection;
 use crate::netlink::dump::InterruptedDump;
-use crate::netlink::error::During;
-use crate::netlink::netns::{own, within};
+use crate::netlink::error::ErrorContext;
+use crate::netlink::netns::{current, run_in};
 use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::netlink::socket::NetlinkSocket;
@@ -133,7 +133,7 @@ impl SocketBuilder {
     /// setns(2).
     pub fn in_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
         let namespace = namespace.as_fd().try_clone_to_owned();
-        self.namespace = Some(Arc::new(namespace.during(|| "duplicating a namespace's descriptor".to_owned())?));
+        self.namespace = Some(Arc::new(namespace.with_context(|| "duplicating a namespace's descriptor".to_owned())?));
         Ok(self)
     }
 
@@ -154,7 +154,7 @@ impl SocketBuilder {
     /// # drop(connection);
     ///
     /// let error = builder.connection(Protocol::new(31)).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::NotSupported, "there is no such protocol");
+    /// assert_eq!(error.kind(), ErrorKind::Unsupported, "there is no such protocol");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -170,13 +170,13 @@ impl SocketBuilder {
         protocol: Protocol,
         prepare: impl FnOnce(NetlinkSocket) -> std::io::Result<NetlinkSocket> + Send,
     ) -> Result<RequestSocket> {
-        let socket = self
-            .open(|| prepare(NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)?.with_extended_acks()?))?;
+        let socket =
+            self.open(|| prepare(NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)?.enable_ext_ack()?))?;
         let dumps = DumpPolicy { attempts: self.dump_attempts, interrupted: self.interrupted };
         Ok(RequestSocket::new(socket, self.command_timeout, dumps))
     }
 
-    /// Opens a socket for multicast; it is to [join](NetlinkSocket::join) a group.
+    /// Opens a socket for multicast; it is to [join](NetlinkSocket::add_membership) a group.
     pub(crate) fn listener(&self, protocol: Protocol) -> Result<NetlinkSocket> {
         self.open(|| NetlinkSocket::open(protocol.as_isize(), self.receive_buffer))
     }
@@ -185,13 +185,13 @@ impl SocketBuilder {
     pub(crate) fn namespace(&self) -> std::io::Result<Option<File>> {
         match &self.namespace {
             Some(namespace) => Ok(Some(namespace.try_clone()?.into())),
-            None => own(),
+            None => current(),
         }
     }
 
     fn open(&self, open: impl FnOnce() -> std::io::Result<NetlinkSocket> + Send) -> Result<NetlinkSocket> {
         let namespace = self.namespace.as_ref().map(|fd| fd.as_fd());
-        within(namespace, open).during(|| match namespace {
+        run_in(namespace, open).with_context(|| match namespace {
             Some(_) => "opening a netlink socket in another network namespace".to_owned(),
             None => "opening a netlink socket".to_owned(),
         })

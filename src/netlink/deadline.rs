@@ -17,40 +17,40 @@ pub(super) struct Deadline {
     timeout: Duration,
     start: Option<Instant>,
     /// How many datagrams may be read until the clock is looked at again.
-    unwatched: usize,
-    late_reads: usize,
+    reads_until_clock: usize,
+    grace_reads: usize,
     is_late: bool,
 }
 
 impl Deadline {
     /// After it, so many datagrams may still be read.
-    pub(super) fn new(timeout: Duration, late_reads: usize) -> Self {
-        Self { timeout, start: None, unwatched: READS_BY_CLOCK, late_reads, is_late: false }
+    pub(super) fn new(timeout: Duration, grace_reads: usize) -> Self {
+        Self { timeout, start: None, reads_until_clock: READS_BY_CLOCK, grace_reads, is_late: false }
     }
 
     /// What is left of the time.
-    pub(super) fn left(&mut self, transport: &dyn Transport) -> Duration {
+    pub(super) fn remaining(&mut self, transport: &dyn Transport) -> Duration {
         let now = transport.now();
         let start = *self.start.get_or_insert(now);
-        let left = self.timeout.saturating_sub(now.saturating_duration_since(start));
-        self.is_late = left.is_zero();
-        self.unwatched = READS_BY_CLOCK;
-        left
+        let remaining = self.timeout.saturating_sub(now.saturating_duration_since(start));
+        self.is_late = remaining.is_zero();
+        self.reads_until_clock = READS_BY_CLOCK;
+        remaining
     }
 
     /// Whether to look for more datagrams.
-    pub(super) fn allows_read(&mut self, transport: &dyn Transport) -> bool {
-        if self.unwatched == 0 {
-            self.left(transport);
+    pub(super) fn may_read(&mut self, transport: &dyn Transport) -> bool {
+        if self.reads_until_clock == 0 {
+            self.remaining(transport);
         }
-        !self.is_late || self.late_reads > 0
+        !self.is_late || self.grace_reads > 0
     }
 
     /// So many datagrams were read.
-    pub(super) fn count(&mut self, datagrams: usize) {
-        self.unwatched = self.unwatched.saturating_sub(datagrams);
+    pub(super) fn record_reads(&mut self, datagrams: usize) {
+        self.reads_until_clock = self.reads_until_clock.saturating_sub(datagrams);
         if self.is_late {
-            self.late_reads = self.late_reads.saturating_sub(datagrams);
+            self.grace_reads = self.grace_reads.saturating_sub(datagrams);
         }
     }
 }

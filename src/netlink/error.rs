@@ -5,12 +5,12 @@ use nix::errno::Errno;
 
 use crate::error::{DecodeError, Error, ErrorKind, Result};
 
-/// Why an exchange with the kernel failed; what was being done is added above, see [`During`].
+/// Why an exchange with the kernel failed; what was being done is added above, see [`ErrorContext`].
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum RequestError {
     Io(io::Error),
-    Refused(Refusal),
-    Malformed(DecodeError),
+    Kernel(KernelError),
+    Decode(DecodeError),
     Timeout(Duration),
     Overrun { buffer: usize },
     Interrupted { attempts: u32 },
@@ -18,17 +18,17 @@ pub(crate) enum Failure {
 
 /// The kernel's error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct KernelError {
     pub(crate) errno: i32,
     pub(crate) message: Option<String>,
     pub(crate) offset: Option<u32>,
 }
 
-impl Failure {
+impl RequestError {
     /// The kernel's error number, if it was the kernel that refused.
     pub(crate) fn errno(&self) -> Option<i32> {
         match self {
-            Self::Refused(refusal) => Some(refusal.errno),
+            Self::Kernel(refusal) => Some(refusal.errno),
             _ => None,
         }
     }
@@ -39,45 +39,45 @@ impl Failure {
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for RequestError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<DecodeError> for Failure {
+impl From<DecodeError> for RequestError {
     fn from(error: DecodeError) -> Self {
-        Self::Malformed(error)
+        Self::Decode(error)
     }
 }
 
 /// Says what was being done when something failed.
-pub(crate) trait During<T> {
-    fn during(self, op: impl FnOnce() -> String) -> Result<T>;
+pub(crate) trait ErrorContext<T> {
+    fn with_context(self, op: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T> During<T> for Result<T, Failure> {
-    fn during(self, op: impl FnOnce() -> String) -> Result<T> {
+impl<T> ErrorContext<T> for Result<T, RequestError> {
+    fn with_context(self, op: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|failure| {
             let op = op();
             match failure {
-                Failure::Io(source) => Error::Io { op, source },
-                Failure::Refused(Refusal { errno, message, offset }) => {
+                RequestError::Io(source) => Error::Io { op, source },
+                RequestError::Kernel(KernelError { errno, message, offset }) => {
                     let kind = ErrorKind::of(Some(errno));
                     let source = io::Error::from_raw_os_error(errno);
                     Error::Kernel { op, kind, message, offset, source }
                 }
-                Failure::Malformed(source) => Error::Decode { op, source },
-                Failure::Timeout(after) => Error::Timeout { op, after },
-                Failure::Overrun { buffer } => Error::Overrun { op, buffer },
-                Failure::Interrupted { attempts } => Error::Interrupted { op, attempts },
+                RequestError::Decode(source) => Error::Decode { op, source },
+                RequestError::Timeout(after) => Error::Timeout { op, after },
+                RequestError::Overrun { buffer } => Error::Overrun { op, buffer },
+                RequestError::Interrupted { attempts } => Error::Interrupted { op, attempts },
             }
         })
     }
 }
 
-impl<T> During<T> for io::Result<T> {
-    fn during(self, op: impl FnOnce() -> String) -> Result<T> {
+impl<T> ErrorContext<T> for io::Result<T> {
+    fn with_context(self, op: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|source| Error::Io { op: op(), source })
     }
 }

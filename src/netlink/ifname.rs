@@ -11,7 +11,7 @@ pub(crate) const MAX_LEN: usize = 15;
 /// Checks a device's name before anything is sent.
 ///
 /// The kernel refuses most of these with a bare `EINVAL`; `%` it would take for a numbering pattern.
-pub(crate) fn check(name: &OsStr) -> Result<()> {
+pub(crate) fn validate_ifname(name: &OsStr) -> Result<()> {
     let bytes = name.as_bytes();
     let reason = if bytes.is_empty() {
         "it is empty"
@@ -52,9 +52,9 @@ mod tests {
     #[test]
     fn names_that_the_kernel_takes_pass() {
         for name in ["t", "team0", "fifteen-bytes-x", "a.b", "...", "ä", "a\u{3000}b", "a\u{85}b", "a\u{2028}b"] {
-            check(OsStr::new(name)).unwrap();
+            validate_ifname(OsStr::new(name)).unwrap();
         }
-        check(OsStr::from_bytes(b"t\xff")).unwrap();
+        validate_ifname(OsStr::from_bytes(b"t\xff")).unwrap();
     }
 
     #[test]
@@ -76,12 +76,12 @@ mod tests {
             ("äääääääää", "15 bytes"),
         ];
         for (name, why) in table {
-            let message = check(OsStr::new(name)).unwrap_err().to_string();
+            let message = validate_ifname(OsStr::new(name)).unwrap_err().to_string();
             assert!(message.contains(why), "{name:?}: {message}");
         }
         let table = [(&b"\xff\xa0"[..], "0xa0"), (b"\xff/", "slash"), (&[0xff; 16], "15 bytes")];
         for (name, why) in table {
-            let message = check(OsStr::from_bytes(name)).unwrap_err().to_string();
+            let message = validate_ifname(OsStr::from_bytes(name)).unwrap_err().to_string();
             assert!(message.contains(why), "{name:?}: {message}");
         }
     }

@@ -8,11 +8,11 @@ use std::thread;
 use nix::sched::{CloneFlags, setns};
 
 /// The calling thread's own network namespace, as long as `/proc` is mounted.
-const OWN: &str = "/proc/thread-self/ns/net";
+const CURRENT: &str = "/proc/thread-self/ns/net";
 
 /// The calling thread's own network namespace; `None` where `/proc` does not show it.
-pub(crate) fn own() -> io::Result<Option<File>> {
-    match File::open(OWN) {
+pub(crate) fn current() -> io::Result<Option<File>> {
+    match File::open(CURRENT) {
         Ok(namespace) => Ok(Some(namespace)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(None),
         Err(error) => Err(error),
@@ -20,11 +20,11 @@ pub(crate) fn own() -> io::Result<Option<File>> {
 }
 
 /// Runs something in a network namespace. Where the calling thread is in that one already, it takes no privilege.
-pub(crate) fn back_in<R: Send>(namespace: &File, run: impl FnOnce() -> io::Result<R> + Send) -> io::Result<R> {
+pub(crate) fn run_in_if_needed<R: Send>(namespace: &File, run: impl FnOnce() -> io::Result<R> + Send) -> io::Result<R> {
     let identity = |file: &Metadata| (file.dev(), file.ino());
-    match (namespace.metadata(), metadata(OWN)) {
+    match (namespace.metadata(), metadata(CURRENT)) {
         (Ok(there), Ok(here)) if identity(&there) == identity(&here) => run(),
-        _ => within(Some(namespace.as_fd()), run),
+        _ => run_in(Some(namespace.as_fd()), run),
     }
 }
 
@@ -32,16 +32,16 @@ pub(crate) fn back_in<R: Send>(namespace: &File, run: impl FnOnce() -> io::Resul
 ///
 /// The calling thread never moves. A thread that does the work there ends with it: there is no way back that could
 /// fail, and nobody is left in the wrong namespace.
-pub(crate) fn within<R: Send>(
+pub(crate) fn run_in<R: Send>(
     namespace: Option<BorrowedFd<'_>>,
     run: impl FnOnce() -> io::Result<R> + Send,
 ) -> io::Result<R> {
     let Some(namespace) = namespace else { return run() };
     thread::scope(|scope| {
-        let guest = thread::Builder::new().name("libteam-netns".to_owned()).spawn_scoped(scope, || {
+        let thread = thread::Builder::new().name("libteam-netns".to_owned()).spawn_scoped(scope, || {
             setns(namespace, CloneFlags::CLONE_NEWNET)?;
             run()
         })?;
-        guest.join().unwrap_or_else(|panic| resume_unwind(panic))
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }

@@ -12,14 +12,14 @@ use nix::sys::time::TimeSpec;
 /// One descriptor that is readable while there is something to do: an event socket has data (or an overrun to
 /// tell), or work was left over.
 #[derive(Debug)]
-pub(crate) struct Readiness {
+pub(crate) struct ReadyFd {
     epoll: Arc<Epoll>,
     is_pending: bool,
 }
 
-impl Readiness {
+impl ReadyFd {
     /// Over the sockets that announce something to do.
-    pub(crate) fn over(sockets: &[BorrowedFd<'_>]) -> io::Result<Self> {
+    pub(crate) fn new(sockets: &[BorrowedFd<'_>]) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for socket in sockets {
             epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
@@ -57,7 +57,7 @@ impl Readiness {
     }
 }
 
-impl AsFd for Readiness {
+impl AsFd for ReadyFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.0.as_fd()
     }

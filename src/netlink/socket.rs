@@ -17,7 +17,7 @@ use crate::bpf::BpfInstruction;
 use crate::log_target::COMMAND;
 
 /// The kernel's port id: the only sender that is believed.
-pub(crate) const KERNEL: u32 = 0;
+pub(crate) const KERNEL_PORT_ID: u32 = 0;
 
 /// Why a receive buffer does not grow.
 pub(crate) const NO_MORE_ROOM: &str = "more requires CAP_NET_ADMIN or a larger net.core.rmem_max";
@@ -27,7 +27,7 @@ const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT
 
 /// One received datagram.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Received {
+pub(crate) struct RecvMeta {
     /// The datagram's own length: more than the slot's when it was cut off.
     pub(crate) length: usize,
     /// The sender's port id as the kernel vouches for it (the one in the message can be forged).
@@ -37,29 +37,29 @@ pub(crate) struct Received {
 /// What one receive took: at least one datagram, each in its slot of the buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    pub(crate) received: Vec<Received>,
+    pub(crate) received: Vec<RecvMeta>,
     /// There was nothing more, or an error, which the next receive tells.
-    pub(crate) is_last: bool,
+    pub(crate) drained: bool,
 }
 
 /// What a datagram is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Datagram<'a> {
     /// All that the kernel sent.
-    Whole(&'a [u8]),
+    Complete(&'a [u8]),
     /// From the kernel, but it did not fit.
-    CutOff { length: usize },
+    Truncated { length: usize },
     /// From somebody else.
-    Foreign { sender: u32 },
+    NotFromKernel { sender: u32 },
 }
 
 impl Batch {
     /// The datagrams in order.
     pub(crate) fn datagrams<'a>(&'a self, buffer: &'a Buffer) -> impl Iterator<Item = Datagram<'a>> {
-        self.received.iter().zip(buffer.slots()).map(|(&Received { length, sender }, slot)| match slot.get(..length) {
-            _ if sender != KERNEL => Datagram::Foreign { sender },
-            Some(whole) => Datagram::Whole(whole),
-            None => Datagram::CutOff { length },
+        self.received.iter().zip(buffer.slots()).map(|(&RecvMeta { length, sender }, slot)| match slot.get(..length) {
+            _ if sender != KERNEL_PORT_ID => Datagram::NotFromKernel { sender },
+            Some(whole) => Datagram::Complete(whole),
+            None => Datagram::Truncated { length },
         })
     }
 }
@@ -113,12 +113,12 @@ impl NetlinkSocket {
         let mut this = Self { socket: Socket::new(protocol)? };
         this.set_receive_buffer(receive_buffer)?;
         // This binds it as well.
-        this.socket.connect(&SocketAddr::new(KERNEL, 0))?;
+        this.socket.connect(&SocketAddr::new(KERNEL_PORT_ID, 0))?;
         Ok(this)
     }
 
     /// Asks for the kernel's own words with an error, and for acknowledgements that do not echo the request.
-    pub(crate) fn with_extended_acks(self) -> io::Result<Self> {
+    pub(crate) fn enable_ext_ack(self) -> io::Result<Self> {
         self.socket.set_ext_ack(true)?;
         self.socket.set_cap_ack(true)?;
         Ok(self)
@@ -126,7 +126,7 @@ impl NetlinkSocket {
 
     /// Asks the kernel to check the requests for dumps strictly, and to filter by what they name. A kernel older than
     /// 4.20 does not, which does no harm: what it sends is checked again.
-    pub(crate) fn with_strict_checks(self) -> Self {
+    pub(crate) fn enable_strict_check(self) -> Self {
         if let Err(error) = self.socket.set_netlink_get_strict_chk(true) {
             debug!(target: COMMAND, "requests for dumps are not checked strictly: {error}");
         }
@@ -134,7 +134,7 @@ impl NetlinkSocket {
     }
 
     /// Joins a multicast group.
-    pub(crate) fn join(self, group: u32) -> io::Result<Self> {
+    pub(crate) fn add_membership(self, group: u32) -> io::Result<Self> {
         self.socket.add_membership(group)?;
         Ok(self)
     }
@@ -165,10 +165,10 @@ impl Transport for NetlinkSocket {
             .map(|message| {
                 // What has no address is not the kernel's.
                 let sender = message.address.map_or(u32::MAX, |address| address.pid());
-                Received { length: message.bytes, sender }
+                RecvMeta { length: message.bytes, sender }
             })
             .collect();
-        Ok(Batch { is_last: received.len() < count, received })
+        Ok(Batch { drained: received.len() < count, received })
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
@@ -186,8 +186,8 @@ impl Transport for NetlinkSocket {
         let program: Vec<SockFilter> = program
             .iter()
             .map(|instruction| {
-                let BpfInstruction { code, jump_true, jump_false, k } = *instruction;
-                SockFilter::new(code, jump_true, jump_false, k)
+                let BpfInstruction { code, jt, jf, k } = *instruction;
+                SockFilter::new(code, jt, jf, k)
             })
             .collect();
         socket.attach_filter(&program)

@@ -16,7 +16,7 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::attribute::Attribute;
 use crate::netlink::codec::packet::RTM_NEWADDR;
 use crate::netlink::dump::Dump;
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 
 const IFA_LABEL: u16 = 3;
 
@@ -275,7 +275,7 @@ impl RtnlSocket {
         let op = "listing the addresses";
         let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWADDR };
         let reply = self.list(request, |address, _| filter.matches(address));
-        let reply = reply.and_then(|dump| dump.try_map(Address::try_from).map_err(Failure::from));
+        let reply = reply.and_then(|dump| dump.try_map(Address::try_from).map_err(RequestError::from));
         self.check_links_exist(reply, op, filter.link)
     }
 
@@ -284,9 +284,9 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::InvalidSetting`] for 0.0.0.0; nothing is sent.
-    /// - [`Error::Kernel`]: [`Exists`](ErrorKind::Exists) if the link has the address; [`NotFound`](ErrorKind::NotFound)
-    ///   if the link does not exist; [`Invalid`](ErrorKind::Invalid) for a prefix that is longer than the address, or an
-    ///   address that a link cannot have; [`NotPermitted`](ErrorKind::NotPermitted) if IPv6 is disabled on the link.
+    /// - [`Error::Kernel`]: [`Exists`](ErrorKind::AlreadyExists) if the link has the address; [`NotFound`](ErrorKind::NotFound)
+    ///   if the link does not exist; [`Invalid`](ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
+    ///   address that a link cannot have; [`NotPermitted`](ErrorKind::PermissionDenied) if IPv6 is disabled on the link.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
     /// # Examples
@@ -301,7 +301,7 @@ impl RtnlSocket {
     /// rtnl.add_address(dummy, "2001:db8::1".parse()?, 64)?;
     ///
     /// let error = rtnl.add_address(dummy, "192.0.2.1".parse()?, 24).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Exists);
+    /// assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -318,7 +318,7 @@ impl RtnlSocket {
         let message = RouteNetlinkMessage::NewAddress(message(ifindex, address, prefix_len));
         let result = self.socket.execute(message, NLM_F_CREATE | NLM_F_EXCL);
         let link = self.describe_link(&result, ifindex);
-        result.during(|| format!("adding address {address}/{prefix_len} to {link}"))
+        result.with_context(|| format!("adding address {address}/{prefix_len} to {link}"))
     }
 
     /// Deletes an address of a link.
@@ -352,7 +352,7 @@ impl RtnlSocket {
         let message = RouteNetlinkMessage::DelAddress(message(ifindex, address, prefix_len));
         let result = self.socket.execute(message, 0);
         let link = self.describe_link(&result, ifindex);
-        let result = result.during(|| format!("deleting address {address}/{prefix_len} of {link}"));
+        let result = result.with_context(|| format!("deleting address {address}/{prefix_len} of {link}"));
         result.map_err(absent_is_not_found)
     }
 }

@@ -9,7 +9,7 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::packet::{self, Packet};
 use crate::netlink::dump::Dump;
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 use crate::netlink::request::Request;
 
 /// A dump request, and the type of the messages that reply to it.
@@ -26,7 +26,7 @@ impl RtnlSocket {
         &mut self,
         request: DumpRequest<'_>,
         matches: impl Fn(&P, Frame<'_>) -> bool,
-    ) -> Result<Dump<P>, Failure> {
+    ) -> Result<Dump<P>, RequestError> {
         self.socket.collect(Request::dump(request.op, request.message), |frame| {
             if frame.kind != request.reply_type {
                 return Ok(None);
@@ -41,7 +41,7 @@ impl RtnlSocket {
     /// For such a link the kernel's reply depends on the family: `ENODEV`, or an empty dump.
     pub(super) fn check_links_exist<T>(
         &mut self,
-        reply: Result<Dump<T>, Failure>,
+        reply: Result<Dump<T>, RequestError>,
         op: &str,
         links: impl IntoIterator<Item = IfIndex>,
     ) -> Result<Dump<T>> {
@@ -54,6 +54,6 @@ impl RtnlSocket {
                 self.link_by_index(ifindex)?;
             }
         }
-        reply.during(|| op.to_owned())
+        reply.with_context(|| op.to_owned())
     }
 }

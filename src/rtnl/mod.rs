@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
 use crate::netlink::codec::packet;
 use crate::netlink::dump::Dump;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{Request, RequestSocket};
 
@@ -171,7 +171,7 @@ impl RtnlSocket {
             _ => Request::command(request, flags),
         };
         let replies = self.socket.collect(request, |frame| packet::read_any(frame).map(Some));
-        Ok(replies.during(|| op)?.items)
+        Ok(replies.with_context(|| op)?.items)
     }
 
     /// Requests a dump of any type, and returns all that the kernel sends.
@@ -205,7 +205,7 @@ impl RtnlSocket {
     /// `NLM_F_DUMP`, netlink(7); `NETLINK_GET_STRICT_CHK`, `linux/netlink.h`.
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
         let op = format!("dump {}", request.message_type());
-        self.socket.collect(Request::dump(&op, request), |frame| packet::read_any(frame).map(Some)).during(|| op)
+        self.socket.collect(Request::dump(&op, request), |frame| packet::read_any(frame).map(Some)).with_context(|| op)
     }
 }
 
@@ -241,7 +241,7 @@ impl SocketBuilder {
     ///
     /// `NETLINK_ROUTE`, netlink(7).
     pub fn rtnl(&self) -> Result<RtnlSocket> {
-        self.connect(Protocol::ROUTE, |socket| Ok(socket.with_strict_checks())).map(RtnlSocket::from_socket)
+        self.connect(Protocol::ROUTE, |socket| Ok(socket.enable_strict_check())).map(RtnlSocket::from_socket)
     }
 }
 

@@ -8,7 +8,7 @@ use super::dump::DumpRequest;
 use crate::error::Result;
 use crate::netlink::codec::packet::RTM_NEWRULE;
 use crate::netlink::dump::Dump;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 
 /// Selects the routing rules that [`RtnlSocket::rules`] lists; all by default.
 ///
@@ -95,6 +95,6 @@ impl RtnlSocket {
     pub fn rules(&mut self, filter: &RuleFilter) -> Result<Dump<RuleMessage>> {
         let op = "listing the routing rules";
         let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWRULE };
-        self.list(request, |rule, _| filter.matches(rule)).during(|| op.to_owned())
+        self.list(request, |rule, _| filter.matches(rule)).with_context(|| op.to_owned())
     }
 }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER};
 use crate::netlink::dump::Dump;
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 
 /// The link of a filter that belongs to a shared block (`TCM_IFINDEX_MAGIC_BLOCK`). Its parent is the block's number.
 const SHARED_BLOCK: i32 = -1;
@@ -233,7 +233,7 @@ impl RtnlSocket {
             self.list(DumpRequest { op, message: request, reply_type: RTM_NEWTCLASS }, |class: &TcMessage, _| {
                 class.header.index == link && parent.is_none_or(|parent| is_class_below(class, parent))
             });
-        empty_if_link_is_gone(reply).during(|| op.to_owned())
+        empty_if_link_is_gone(reply).with_context(|| op.to_owned())
     }
 
     fn filters_at(&mut self, op: &str, point: TcAttachPoint) -> Result<Dump<TcMessage>> {
@@ -243,7 +243,7 @@ impl RtnlSocket {
                 let header = &filter.header;
                 header.index == SHARED_BLOCK || header.index == point.link && u32::from(header.parent) == point.parent
             });
-        empty_if_link_is_gone(reply).during(|| op.to_owned())
+        empty_if_link_is_gone(reply).with_context(|| op.to_owned())
     }
 
     /// Returns the links that may have classes or filters: the selected one, or all with a queueing discipline. The dump
@@ -320,7 +320,7 @@ fn is_class_below(class: &TcMessage, parent: TcHandle) -> bool {
 
 /// Replaces the error for a link that was removed in the meantime by an empty dump. Whether the selected link exists is
 /// checked at the end.
-fn empty_if_link_is_gone(reply: Result<Dump<TcMessage>, Failure>) -> Result<Dump<TcMessage>, Failure> {
+fn empty_if_link_is_gone(reply: Result<Dump<TcMessage>, RequestError>) -> Result<Dump<TcMessage>, RequestError> {
     match reply {
         Err(failure) if failure.is(Errno::ENODEV) => Ok(Dump::empty()),
         reply => reply,

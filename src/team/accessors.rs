@@ -11,7 +11,7 @@ use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::port::Port;
 use crate::model::receive_buffers::ReceiveBuffers;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 
 impl TeamHandle {
     /// The interface index of the team device itself.
@@ -208,7 +208,7 @@ impl TeamHandle {
     /// `SO_RCVBUF`, socket(7).
     pub fn receive_buffers(&self) -> Result<ReceiveBuffers> {
         let (link, team) =
-            self.session.receive_buffers().during(|| "reading the size of a receive buffer".to_owned())?;
+            self.session.receive_buffers().with_context(|| "reading the size of a receive buffer".to_owned())?;
         Ok(ReceiveBuffers { link, team })
     }
 }

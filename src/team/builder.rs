@@ -14,16 +14,16 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link_scope::LinkScope;
 use crate::netlink::builder::{MAX_RECEIVE_BUFFER, SocketBuilder};
 use crate::netlink::codec::link::RTNLGRP_LINK;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 use crate::netlink::filter;
 use crate::netlink::ifname;
-use crate::netlink::multicast::{EventSocket, Filter};
+use crate::netlink::multicast::{Filter, MulticastSocket};
 use crate::netlink::protocol::Protocol;
-use crate::netlink::ready_fd::Readiness;
+use crate::netlink::ready_fd::ReadyFd;
 use crate::rtnl::{LinkInfo, NewLink, RtnlSocket};
 use crate::team::TeamHandle;
-use crate::team::driver::Genl;
-use crate::team::event_filter::Follow;
+use crate::team::driver::TeamDriver;
+use crate::team::event_filter::EventFilter;
 use crate::team::session::Session;
 
 /// The environment variable that sets the size of the event sockets' receive buffers, as for the C library.
@@ -185,7 +185,7 @@ impl TeamBuilder {
     /// ```
     pub fn create(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
         let name = name.as_ref();
-        ifname::check(name)?;
+        ifname::validate_ifname(name)?;
         self.create_with(self.sockets.rtnl()?, name)
     }
 
@@ -210,14 +210,14 @@ impl TeamBuilder {
     /// ```
     pub fn recreate(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
         let name = name.as_ref();
-        ifname::check(name)?;
+        ifname::validate_ifname(name)?;
         let mut rtnl = self.sockets.rtnl()?;
         match rtnl.link_by_name(name) {
             // What only has this name beside its own is left alone; that the name is taken the kernel says below.
             Ok(link) if link.name_os() != name => {}
             Ok(link) => {
-                let ifindex = check_team(&link)?;
-                rtnl.delete(ifindex).during(|| format!("deleting team device {}", name.to_string_lossy()))?;
+                let ifindex = require_team(&link)?;
+                rtnl.delete(ifindex).with_context(|| format!("deleting team device {}", name.to_string_lossy()))?;
             }
             Err(Error::NoSuchDevice { .. }) => {}
             Err(error) => return Err(error),
@@ -250,10 +250,10 @@ impl TeamBuilder {
         let mut rtnl = self.sockets.rtnl()?;
         let link = rtnl.link_by_name(name).map_err(|error| match error {
             // An alternative name may be what no name can be, but this one is none.
-            Error::NoSuchDevice { .. } => ifname::check(name).err().unwrap_or(error),
+            Error::NoSuchDevice { .. } => ifname::validate_ifname(name).err().unwrap_or(error),
             error => error,
         })?;
-        self.attach(rtnl, check_team(&link)?, link.name_os())
+        self.attach(rtnl, require_team(&link)?, link.name_os())
     }
 
     /// As [`TeamHandle::open_index`].
@@ -277,7 +277,7 @@ impl TeamBuilder {
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
         let mut rtnl = self.sockets.rtnl()?;
         let link = rtnl.link_by_index(ifindex)?;
-        self.attach(rtnl, check_team(&link)?, link.name_os())
+        self.attach(rtnl, require_team(&link)?, link.name_os())
     }
 
     fn create_with(&self, mut rtnl: RtnlSocket, name: &OsStr) -> Result<TeamHandle> {
@@ -286,7 +286,7 @@ impl TeamBuilder {
             let name = name.to_string_lossy();
             // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
             let rtnl = self.sockets.rtnl();
-            let deleted = rtnl.and_then(|mut rtnl| rtnl.delete(ifindex).during(|| format!("deleting {name}")));
+            let deleted = rtnl.and_then(|mut rtnl| rtnl.delete(ifindex).with_context(|| format!("deleting {name}")));
             if let Err(error) = deleted {
                 warn!(target: COMMAND, "{name} was created, cannot be opened, and stays: {error}");
             }
@@ -296,8 +296,8 @@ impl TeamBuilder {
     /// Opens the other sockets and fills the cache.
     fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
-        let home = self.sockets.namespace().during(|| "finding the network namespace".to_owned())?;
-        let mut genl = Genl::resolve(self.sockets.connect(Protocol::GENERIC, Ok)?)?;
+        let home = self.sockets.namespace().with_context(|| "finding the network namespace".to_owned())?;
+        let mut genl = TeamDriver::resolve(self.sockets.connect(Protocol::GENERIC, Ok)?)?;
         let wanted = self.event_buffer()?;
         let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
         let limit = self.receive_buffer_limit.or(wanted).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);
@@ -305,24 +305,24 @@ impl TeamBuilder {
         let mut link_events = sockets.listener(Protocol::ROUTE)?;
         let mut team_events = sockets.listener(Protocol::GENERIC)?;
         // A socket that joins its group first would have to take what nobody filtered.
-        let team_filter = Filter::of(&mut team_events, Some(filter::team(ifindex, genl.family_id())));
+        let team_filter = Filter::of(&mut team_events, Some(filter::team_events(ifindex, genl.family_id())));
         let mut link_filter = Filter::None;
         let follow = match self.link_scope {
             LinkScope::All => None,
             LinkScope::Team => {
                 // That the team has these ports now is a guess that spares looking at them again.
                 let named = genl.port_indices(ifindex).chain([ifindex]).collect();
-                link_filter = Filter::of(&mut link_events, filter::links(ifindex, &named));
-                Some(Follow::new(ifindex, named))
+                link_filter = Filter::of(&mut link_events, filter::link_events(ifindex, &named));
+                Some(EventFilter::new(ifindex, named))
             }
         };
-        let link_events = link_events.join(RTNLGRP_LINK).during(preparing)?;
-        let team_events = team_events.join(genl.event_group()).during(preparing)?;
-        let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).during(preparing)?;
-        let link_events = EventSocket::new(link_events).growing_to(limit).filtered_by(link_filter);
-        let team_events = EventSocket::new(team_events).growing_to(limit).filtered_by(team_filter);
+        let link_events = link_events.add_membership(RTNLGRP_LINK).with_context(preparing)?;
+        let team_events = team_events.add_membership(genl.event_group()).with_context(preparing)?;
+        let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).with_context(preparing)?;
+        let link_events = MulticastSocket::new(link_events).with_max_recv_buffer(limit).filtered_by(link_filter);
+        let team_events = MulticastSocket::new(team_events).with_max_recv_buffer(limit).filtered_by(team_filter);
         let cache = Cache::new(ifindex, name.into(), self.link_scope);
-        let session = Session::start(rtnl, genl, link_events, team_events, cache, follow)?;
+        let session = Session::open(rtnl, genl, link_events, team_events, cache, follow)?;
         TeamHandle::new(session, readiness, home)
     }
 
@@ -339,7 +339,7 @@ impl TeamBuilder {
 }
 
 /// The index of a link that is a team.
-fn check_team(link: &LinkInfo) -> Result<IfIndex> {
+fn require_team(link: &LinkInfo) -> Result<IfIndex> {
     if link.is_team() {
         Ok(link.ifindex())
     } else {

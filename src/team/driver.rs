@@ -7,18 +7,18 @@ use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::ctrl::{self, Family};
-use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, Report, TeamRequest};
-use crate::netlink::error::{During, Failure, Refusal};
+use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, TeamMessage, TeamRequest};
+use crate::netlink::error::{ErrorContext, KernelError, RequestError};
 use crate::netlink::request::{Part, Request, RequestSocket};
 
 /// The handle's connection for commands to the driver.
 #[derive(Debug)]
-pub(crate) struct Genl {
+pub(crate) struct TeamDriver {
     socket: RequestSocket,
     family: Family,
 }
 
-impl Genl {
+impl TeamDriver {
     /// Asks the kernel for the driver's numbers, which last until the module is loaded again.
     pub(crate) fn resolve(mut socket: RequestSocket) -> Result<Self> {
         let mut family = None;
@@ -33,7 +33,7 @@ impl Genl {
                 return Err(Error::FamilyNotFound);
             }
         }
-        answer.during(|| "looking up the team driver".to_owned())?;
+        answer.with_context(|| "looking up the team driver".to_owned())?;
         let family = family.ok_or(Error::FamilyNotFound)?;
         Ok(Self { socket, family })
     }
@@ -49,8 +49,8 @@ impl Genl {
     }
 
     /// Asks for all ports of a team.
-    pub(crate) fn ports(&mut self, team: IfIndex) -> Result<Report, Failure> {
-        let mut whole = Report::Ports(Vec::new());
+    pub(crate) fn ports(&mut self, team: IfIndex) -> Result<TeamMessage, RequestError> {
+        let mut whole = TeamMessage::Ports(Vec::new());
         self.list_into(&mut whole, TeamRequest::port_list_get(team), team)?;
         Ok(whole)
     }
@@ -58,17 +58,19 @@ impl Genl {
     /// Which ports a team has; none if the driver does not tell.
     pub(crate) fn port_indices(&mut self, team: IfIndex) -> impl Iterator<Item = IfIndex> {
         let ports = match self.ports(team) {
-            Ok(Report::Ports(ports)) => ports,
+            Ok(TeamMessage::Ports(ports)) => ports,
             _ => Vec::new(),
         };
         ports.into_iter().map(|report| report.port.ifindex())
     }
 
     /// Asks for all options of a team. Where there is one that the driver cannot tell, it tells those before it.
-    pub(crate) fn options(&mut self, team: IfIndex) -> Result<Report, Failure> {
-        let mut whole = Report::Options(Vec::new());
+    pub(crate) fn options(&mut self, team: IfIndex) -> Result<TeamMessage, RequestError> {
+        let mut whole = TeamMessage::Options(Vec::new());
         match (self.list_into(&mut whole, TeamRequest::options_get(team), team), whole) {
-            (Err(failure), Report::Options(first)) if failure.is(Errno::EMSGSIZE) => Ok(Report::FirstOptions(first)),
+            (Err(failure), TeamMessage::Options(first)) if failure.is(Errno::EMSGSIZE) => {
+                Ok(TeamMessage::TruncatedOptions(first))
+            }
             (result, whole) => result.map(|()| whole),
         }
     }
@@ -77,13 +79,13 @@ impl Genl {
     pub(crate) fn set_options(
         &mut self,
         requests: Vec<TeamRequest>,
-        answer: impl FnMut(usize, Result<(), Refusal>),
-    ) -> Result<(), Failure> {
+        answer: impl FnMut(usize, Result<(), KernelError>),
+    ) -> Result<(), RequestError> {
         let family = self.family.id;
         self.socket.send_batch(requests.into_iter().map(|request| request.for_family(family)), answer)
     }
 
-    fn list_into(&mut self, whole: &mut Report, request: TeamRequest, team: IfIndex) -> Result<(), Failure> {
+    fn list_into(&mut self, whole: &mut TeamMessage, request: TeamRequest, team: IfIndex) -> Result<(), RequestError> {
         let request = Request::list(request.for_family(self.family.id));
         self.socket.send(request, |part| {
             match part {
@@ -104,7 +106,7 @@ impl Genl {
 pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<TeamRequest> {
     TeamRequest::options_set(team, id, value).map_err(|reason| Error::OptionValue {
         id: id.clone(),
-        value: value.brief(),
+        value: value.abbreviated(),
         reason,
     })
 }
@@ -122,7 +124,7 @@ mod tests {
     fn refused(errno: i32) -> Error {
         let dumps = DumpPolicy { attempts: NonZeroU32::MIN, interrupted: InterruptedDump::Keep };
         let script = Script::new([Step::answer(&[ack(-errno)])]);
-        Genl::resolve(RequestSocket::new(script, Duration::from_millis(5), dumps)).unwrap_err()
+        TeamDriver::resolve(RequestSocket::new(script, Duration::from_millis(5), dumps)).unwrap_err()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use log::debug;
 use crate::log_target::EVENTS;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::filter;
-use crate::netlink::multicast::EventSocket;
+use crate::netlink::multicast::MulticastSocket;
 
 /// Keeps the link event socket's filter at the team's own link and those of its ports.
 ///
@@ -15,30 +15,30 @@ use crate::netlink::multicast::EventSocket;
 /// falls into a gap until then. So such a link is looked at once more, when the new filter is in place and all that the
 /// old one let through has been read: what happens later, the new filter lets through.
 #[derive(Debug)]
-pub(crate) struct Follow {
+pub(crate) struct EventFilter {
     team: IfIndex,
-    /// The links that the filter names, if it is in place: see [`EventSocket::is_filtered`].
+    /// The links that the filter names, if it is in place: see [`MulticastSocket::is_filtered`].
     named: BTreeSet<IfIndex>,
     /// Links that the filter names only since they are ports.
-    unchecked: BTreeSet<IfIndex>,
+    to_recheck: BTreeSet<IfIndex>,
 }
 
-impl Follow {
+impl EventFilter {
     /// Follows the team and these ports, which the socket's first filter names.
     pub(crate) fn new(team: IfIndex, named: BTreeSet<IfIndex>) -> Self {
-        Self { team, named, unchecked: BTreeSet::new() }
+        Self { team, named, to_recheck: BTreeSet::new() }
     }
 
     /// Has the filter name just these links.
-    pub(super) fn adopt(&mut self, wanted: BTreeSet<IfIndex>, socket: &mut EventSocket) -> io::Result<()> {
+    pub(super) fn update(&mut self, wanted: BTreeSet<IfIndex>, socket: &mut MulticastSocket) -> io::Result<()> {
         if self.named == wanted {
             return Ok(());
         }
         // While everything passes there is no gap.
         if socket.is_filtered() {
-            self.unchecked.extend(wanted.difference(&self.named));
+            self.to_recheck.extend(wanted.difference(&self.named));
         }
-        socket.set_filter(filter::links(self.team, &wanted))?;
+        socket.set_filter(filter::link_events(self.team, &wanted))?;
         if !socket.is_filtered() {
             debug!(target: EVENTS, "the messages of all links pass: there is no filter for {} links", wanted.len());
         }
@@ -47,12 +47,12 @@ impl Follow {
     }
 
     /// The links to look at once more, when the socket has been read empty.
-    pub(super) fn unchecked(&self) -> impl Iterator<Item = IfIndex> {
-        self.unchecked.iter().copied()
+    pub(super) fn to_recheck(&self) -> impl Iterator<Item = IfIndex> {
+        self.to_recheck.iter().copied()
     }
 
     /// They were looked at.
-    pub(super) fn all_checked(&mut self) {
-        self.unchecked.clear();
+    pub(super) fn clear_recheck(&mut self) {
+        self.to_recheck.clear();
     }
 }

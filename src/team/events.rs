@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::TeamHandle;
 use crate::changes::{ChangeKind, Changes};
 use crate::error::{BoxError, Error, Result};
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 use crate::team::handlers::{Delivery, HandlerId, MAX_BATCHES, Outcome};
 
 impl TeamHandle {
@@ -16,7 +16,7 @@ impl TeamHandle {
     ///
     /// Call it when the handle's descriptor is readable, or after [`wait`](Self::wait). It reports everything that
     /// changed since the last call, the effects of this handle's own commands included, as one difference: a *batch*. If
-    /// the kernel dropped notifications, it asks for everything again first: see [`Changes::resynced`].
+    /// the kernel dropped notifications, it asks for everything again first: see [`Changes::is_resynced`].
     ///
     /// A call takes time where it sends requests: after lost notifications, for new ports, and for a team that is down.
     /// They can wait for the kernel's rtnl lock, which the [command timeout](crate::TeamBuilder::command_timeout) does
@@ -135,8 +135,8 @@ impl TeamHandle {
     ///
     /// poll(2).
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
-        self.settle_readiness()?;
-        self.readiness.wait(timeout).during(|| "waiting for events".to_owned())
+        self.update_readiness()?;
+        self.readiness.wait(timeout).with_context(|| "waiting for events".to_owned())
     }
 
     /// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is something to handle.
@@ -280,7 +280,7 @@ impl TeamHandle {
             },
         };
         // What was readable before and still is becomes so anew: those that wait for edges would hear of it no more.
-        let settled = self.set_pending(false).and_then(|()| self.settle_readiness());
+        let settled = self.set_pending(false).and_then(|()| self.update_readiness());
         match (panic, result, settled) {
             (Some(panic), ..) => resume_unwind(panic),
             (None, Ok(changes), Err(error)) => {

@@ -10,7 +10,7 @@ use log::warn;
 use crate::changes::{ChangeKind, Changes};
 use crate::error::BoxError;
 use crate::log_target::EVENTS;
-use crate::netlink::ready_fd::{Readiness, ReadinessRef, Signal};
+use crate::netlink::ready_fd::{ReadinessRef, ReadyFd, Signal};
 
 /// The most batches that wait at any time, and the most that one call delivers. So a call delivers every batch that
 /// waited when it began. What is taken beyond that number is joined with the last batch that waits.
@@ -100,13 +100,13 @@ impl<H> Handlers<H> {
 
     /// Whether a call has something to deliver or to return, apart from new changes. While a delivery is under way, what
     /// waits is left to that.
-    pub(crate) fn has_work(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         let queue = lock(&self.queue);
         self.unreturned != Changes::default() || !queue.is_delivering && !queue.batches.is_empty()
     }
 
     /// Begins a delivery; `None` if one is under way, as inside a handler.
-    pub(crate) fn begin(&mut self, readiness: &Readiness) -> Option<Delivery<H>> {
+    pub(crate) fn begin(&mut self, readiness: &ReadyFd) -> Option<Delivery<H>> {
         let mut queue = lock(&self.queue);
         if mem::replace(&mut queue.is_delivering, true) {
             return None;

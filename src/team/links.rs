@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use crate::error::Result;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
@@ -115,13 +115,13 @@ impl TeamHandle {
     /// `RTM_SETLINK` with `IFLA_ADDRESS`, `linux/if_link.h`.
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
-        self.catch_up()?;
+        self.sync()?;
         let link = self.session.rtnl.link_by_index(ifindex)?;
         if link.hwaddr() == Some(hwaddr) {
             return Ok(());
         }
         link.check_hwaddr(hwaddr)?;
-        let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::HwAddr(hwaddr)))?;
-        result.during(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
+        let result = self.execute(|session| session.rtnl.step(ifindex, &Step::HwAddr(hwaddr)))?;
+        result.with_context(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
     }
 }

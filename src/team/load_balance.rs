@@ -197,9 +197,9 @@ impl TeamHandle {
         I: IntoIterator<Item = (u8, IfIndex)>,
     {
         let ports: Vec<_> = ports.into_iter().collect();
-        self.catch_up()?;
-        if let Some((_, stranger)) = ports.iter().find(|(_, port)| !self.is_port(*port)) {
-            return Err(Error::NotPort { team: self.name().to_owned(), ifindex: *stranger });
+        self.sync()?;
+        if let Some((_, non_port)) = ports.iter().find(|(_, port)| !self.is_port(*port)) {
+            return Err(Error::NotPort { team: self.name().to_owned(), ifindex: *non_port });
         }
         let option = |(hash, port): (u8, IfIndex)| {
             (OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, hash.into()), OptionValue::U32(port.get()))

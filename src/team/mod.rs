@@ -25,8 +25,8 @@ use log::warn;
 use crate::error::Result;
 use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
-use crate::netlink::error::{During, Failure};
-use crate::netlink::ready_fd::Readiness;
+use crate::netlink::error::{ErrorContext, RequestError};
+use crate::netlink::ready_fd::ReadyFd;
 use crate::team::builder::TeamBuilder;
 use crate::team::handlers::Handlers;
 use crate::team::session::Session;
@@ -77,7 +77,7 @@ use crate::team::session::Session;
 #[doc(alias = "team_free")]
 pub struct TeamHandle {
     pub(crate) session: Session,
-    readiness: Readiness,
+    readiness: ReadyFd,
     /// The network namespace of the sockets, where it is known.
     pub(crate) home: Option<File>,
     handlers: Handlers<Self>,
@@ -105,7 +105,7 @@ impl TeamHandle {
     /// assert_eq!(team.mode(), Some(Mode::Unset));
     ///
     /// let again = TeamHandle::create("team0");
-    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -216,9 +216,9 @@ impl TeamHandle {
         TeamBuilder::new()
     }
 
-    pub(crate) fn new(session: Session, readiness: Readiness, home: Option<File>) -> Result<Self> {
+    pub(crate) fn new(session: Session, readiness: ReadyFd, home: Option<File>) -> Result<Self> {
         let mut this = Self { session, readiness, home, handlers: Handlers::default() };
-        this.settle_readiness()?;
+        this.update_readiness()?;
         Ok(this)
     }
 
@@ -247,15 +247,15 @@ impl TeamHandle {
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
         let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());
-        self.command(|session| session.rtnl.delete(ifindex))?.during(|| format!("deleting team device {name}"))
+        self.command(|session| session.rtnl.delete(ifindex))?.with_context(|| format!("deleting team device {name}"))
     }
 
     /// Brings the cache up to date, and makes sure that there still is a device to command: what a command needs to know
     /// before it is carried out.
-    pub(crate) fn catch_up(&mut self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         let updated = self.session.update();
-        self.settle_readiness()?;
-        updated.and_then(|()| self.session.check_alive())
+        self.update_readiness()?;
+        updated.and_then(|()| self.session.ensure_exists())
     }
 
     /// Carries out a command that depends on nothing in the cache.
@@ -263,41 +263,41 @@ impl TeamHandle {
     /// The outer error says that the command could not be tried, or failed because the device is gone.
     pub(crate) fn command<R>(
         &mut self,
-        run: impl FnOnce(&mut Session) -> Result<R, Failure>,
-    ) -> Result<Result<R, Failure>> {
-        self.catch_up()?;
-        self.carry_out(run)
+        run: impl FnOnce(&mut Session) -> Result<R, RequestError>,
+    ) -> Result<Result<R, RequestError>> {
+        self.sync()?;
+        self.execute(run)
     }
 
-    /// Runs one command against the kernel, after [`catch_up`](Self::catch_up), and brings the cache up to date with its
+    /// Runs one command against the kernel, after [`sync`](Self::sync), and brings the cache up to date with its
     /// effect.
     ///
     /// The outer error says that the command failed because the device is gone.
-    pub(crate) fn carry_out<R>(
+    pub(crate) fn execute<R>(
         &mut self,
-        run: impl FnOnce(&mut Session) -> Result<R, Failure>,
-    ) -> Result<Result<R, Failure>> {
+        run: impl FnOnce(&mut Session) -> Result<R, RequestError>,
+    ) -> Result<Result<R, RequestError>> {
         let result = run(&mut self.session);
         // The kernel queues a command's events before it acknowledges the command. If they cannot be read now, that
         // is no error of the command: the handle stays readable, and handle_events reports it.
         if let Err(error) = self.session.update() {
             warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
         }
-        self.settle_readiness()?;
+        self.update_readiness()?;
         if result.is_err() {
-            self.session.check_alive()?;
+            self.session.ensure_exists()?;
         }
         Ok(result)
     }
 
     /// Makes the descriptor readable while there is work that no socket announces.
-    pub(crate) fn settle_readiness(&mut self) -> Result<()> {
-        self.set_pending(self.session.has_work() || self.handlers.has_work())
+    pub(crate) fn update_readiness(&mut self) -> Result<()> {
+        self.set_pending(self.session.is_pending() || self.handlers.is_pending())
     }
 
     fn set_pending(&mut self, pending: bool) -> Result<()> {
         let socket = self.session.event_socket();
-        self.readiness.set_pending(socket, pending).during(|| "setting the handle's readiness".to_owned())
+        self.readiness.set_pending(socket, pending).with_context(|| "setting the handle's readiness".to_owned())
     }
 }
 

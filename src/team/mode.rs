@@ -8,7 +8,7 @@ use crate::model::link::Link;
 use crate::model::mode::Mode;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
@@ -44,7 +44,7 @@ impl TeamHandle {
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::ActiveBackup)?;
     /// let again = team.set_mode(Mode::ActiveBackup).unwrap_err();
-    /// assert_eq!(again.kind(), ErrorKind::Invalid);
+    /// assert_eq!(again.kind(), ErrorKind::InvalidInput);
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -158,6 +158,6 @@ impl TeamHandle {
         let team = self.team_ifindex();
         let state = if up { "up" } else { "down" };
         let result = self.command(|session| session.rtnl.step(team, &Step::Carrier(up)))?;
-        result.during(|| format!("setting the carrier of {} {state}", self.name()))
+        result.with_context(|| format!("setting the carrier of {} {state}", self.name()))
     }
 }

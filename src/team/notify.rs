@@ -121,7 +121,7 @@ impl TeamHandle {
     ///
     /// The options `notify_peers_interval` and `notify_peers_count` of the kernel's `drivers/net/team/team_core.c`.
     pub fn set_notify_peers(&mut self, count: u32, interval: Duration) -> Result<()> {
-        self.set_repeats([names::NOTIFY_PEERS_COUNT, names::NOTIFY_PEERS_INTERVAL], count, interval)
+        self.set_count_and_interval([names::NOTIFY_PEERS_COUNT, names::NOTIFY_PEERS_INTERVAL], count, interval)
     }
 
     /// How often the team joins its multicast groups again after a port was enabled; 0 for never.
@@ -233,7 +233,7 @@ impl TeamHandle {
     ///
     /// The options `mcast_rejoin_interval` and `mcast_rejoin_count` of the kernel's `drivers/net/team/team_core.c`.
     pub fn set_mcast_rejoin(&mut self, count: u32, interval: Duration) -> Result<()> {
-        self.set_repeats([names::MCAST_REJOIN_COUNT, names::MCAST_REJOIN_INTERVAL], count, interval)
+        self.set_count_and_interval([names::MCAST_REJOIN_COUNT, names::MCAST_REJOIN_INTERVAL], count, interval)
     }
 
     fn set_millis(&mut self, id: &OptionId, time: Duration) -> Result<()> {
@@ -241,7 +241,7 @@ impl TeamHandle {
         self.set_option(id, millis)
     }
 
-    fn set_repeats(
+    fn set_count_and_interval(
         &mut self,
         [count_name, interval_name]: [&'static str; 2],
         count: u32,

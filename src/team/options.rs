@@ -55,7 +55,7 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::OptionText`] if the text is no value of the option's type, [`Error::UnknownOption`] before anything is
+    /// [`Error::OptionParse`] if the text is no value of the option's type, [`Error::UnknownOption`] before anything is
     /// sent, and those of [`set_option`](Self::set_option).
     ///
     /// # Examples
@@ -80,11 +80,11 @@ impl TeamHandle {
     /// As [`set_option`](Self::set_option).
     #[doc(alias = "team_set_option_value_from_string")]
     pub fn set_option_str(&mut self, id: &OptionId, text: &str) -> Result<()> {
-        self.catch_up()?;
-        let Some(wanted) = self.value(id).map(OptionValue::option_type) else {
+        self.sync()?;
+        let Some(expected) = self.value(id).map(OptionValue::option_type) else {
             return Err(self.unknown_option(id));
         };
-        let value = wanted.parse(text).map_err(|source| Error::OptionText { id: id.clone(), source })?;
+        let value = expected.parse(text).map_err(|source| Error::OptionParse { id: id.clone(), source })?;
         self.set_known_options(&[(id.clone(), value)])
     }
 
@@ -130,18 +130,18 @@ impl TeamHandle {
         I: IntoIterator<Item = (OptionId, OptionValue)>,
     {
         let options: Vec<_> = options.into_iter().collect();
-        self.catch_up()?;
+        self.sync()?;
         self.set_known_options(&options)
     }
 
-    /// As [`set_options`](Self::set_options), after [`catch_up`](Self::catch_up).
+    /// As [`set_options`](Self::set_options), after [`sync`](Self::sync).
     pub(super) fn set_known_options(&mut self, options: &[(OptionId, OptionValue)]) -> Result<()> {
         let team = self.team_ifindex();
         let requests =
             options.iter().map(|(id, value)| driver::set_request(team, id, value)).collect::<Result<Vec<_>>>()?;
         options.iter().try_for_each(|(id, value)| self.check_type(id, value))?;
         let mut answers: Vec<_> = options.iter().map(|_| Answer::None).collect();
-        let exchange = self.carry_out(|session| {
+        let exchange = self.execute(|session| {
             // What this returns is told below, option by option: only a missing answer is a failure of all.
             session.genl.set_options(requests, |position, answer| {
                 if let Some(slot) = answers.get_mut(position) {
@@ -149,17 +149,17 @@ impl TeamHandle {
                 }
             })
         })?;
-        let result = self.judge(options, answers, exchange);
-        self.settle_readiness()?;
+        let result = self.check_results(options, answers, exchange);
+        self.update_readiness()?;
         result
     }
 
     /// Of an option with another type the driver only says that it does not exist.
     fn check_type(&self, id: &OptionId, value: &OptionValue) -> Result<()> {
-        let (Some(wanted), found) = (self.value(id).map(OptionValue::option_type), value.option_type()) else {
+        let (Some(expected), found) = (self.value(id).map(OptionValue::option_type), value.option_type()) else {
             return Ok(());
         };
-        if wanted == found { Ok(()) } else { Err(Error::OptionType { id: id.clone(), wanted, found }) }
+        if expected == found { Ok(()) } else { Err(Error::OptionType { id: id.clone(), expected, found }) }
     }
 
     /// The value of an option in the cache.

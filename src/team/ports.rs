@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::model::ifindex::IfIndex;
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
@@ -50,11 +50,11 @@ impl TeamHandle {
     #[doc(alias = "team_port_add")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();
-        self.catch_up()?;
+        self.sync()?;
         let link = self.session.rtnl.link_by_index(ifindex)?;
-        self.session.expect_port(&link);
-        let result = self.carry_out(|session| session.rtnl.enslave(&link, team));
-        self.session.expect_no_port();
+        self.session.begin_enslave(&link);
+        let result = self.execute(|session| session.rtnl.enslave(&link, team));
+        self.session.end_enslave();
         let result = result?;
         self.check_port_command(result, ifindex, || format!("adding port {}", link.name()))
     }
@@ -91,18 +91,18 @@ impl TeamHandle {
     /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_remove")]
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
-        self.catch_up()?;
+        self.sync()?;
         if !self.is_port(ifindex) {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
         }
         let name = self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
-        let result = self.carry_out(|session| session.rtnl.step(ifindex, &Step::Release))?;
+        let result = self.execute(|session| session.rtnl.step(ifindex, &Step::Release))?;
         self.check_port_command(result, ifindex, || format!("removing port {name}"))
     }
 
     fn check_port_command(
         &self,
-        result: Result<(), Failure>,
+        result: Result<(), RequestError>,
         ifindex: IfIndex,
         doing: impl FnOnce() -> String,
     ) -> Result<()> {
@@ -111,6 +111,6 @@ impl TeamHandle {
                 return Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
             }
         }
-        result.during(|| format!("{}, team {}", doing(), self.name()))
+        result.with_context(|| format!("{}, team {}", doing(), self.name()))
     }
 }

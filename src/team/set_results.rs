@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
-use crate::netlink::error::{During, Failure, Refusal};
+use crate::netlink::error::{ErrorContext, KernelError, RequestError};
 use crate::team::TeamHandle;
 
 /// What became of one option of many.
@@ -14,18 +14,18 @@ pub(super) enum Answer {
     /// No answer came.
     None,
     Set,
-    Refused(Refusal),
+    Refused(KernelError),
 }
 
 impl TeamHandle {
     /// Finds the first option that is not set, where there is one.
-    pub(super) fn judge(
+    pub(super) fn check_results(
         &mut self,
         options: &[(OptionId, OptionValue)],
         answers: Vec<Answer>,
-        exchange: Result<(), Failure>,
+        exchange: Result<(), RequestError>,
     ) -> Result<()> {
-        let overran = matches!(exchange, Err(Failure::Overrun { .. }));
+        let overran = matches!(exchange, Err(RequestError::Overrun { .. }));
         let is_doubtful = |answer: &Answer| match answer {
             Answer::None => overran,
             Answer::Set => false,
@@ -38,17 +38,17 @@ impl TeamHandle {
         let (mut exchange, mut first_error) = (Some(exchange), None);
         for ((id, value), answer) in options.iter().zip(answers) {
             // What was set twice has the later value.
-            let in_the_end = || options.iter().rev().find(|(other, _)| other == id).map(|(_, value)| value);
+            let final_value = || options.iter().rev().find(|(other, _)| other == id).map(|(_, value)| value);
             let is_set = match answer {
                 Answer::Set => true,
-                _ => is_doubtful(&answer) && is_known && self.value(id) == in_the_end(),
+                _ => is_doubtful(&answer) && is_known && self.value(id) == final_value(),
             };
             if is_set {
-                self.session.set_by_us(id);
+                self.session.mark_local(id);
                 continue;
             }
             let result = match answer {
-                Answer::Refused(refusal) => Err(Failure::Refused(refusal)),
+                Answer::Refused(refusal) => Err(RequestError::Kernel(refusal)),
                 Answer::Set | Answer::None => exchange.take().unwrap_or(Ok(())),
             };
             // What comes after it may be set all the same.
@@ -58,11 +58,11 @@ impl TeamHandle {
     }
 
     /// Says what became of an option that is not set.
-    fn error_of(&self, id: &OptionId, value: &OptionValue, result: Result<(), Failure>) -> Result<()> {
+    fn error_of(&self, id: &OptionId, value: &OptionValue, result: Result<(), RequestError>) -> Result<()> {
         if result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT)) && self.option(id).is_none() {
             return Err(self.unknown_option(id));
         }
-        result.during(|| format!("setting option {id} of {} to {}", self.name(), value.brief()))
+        result.with_context(|| format!("setting option {id} of {} to {}", self.name(), value.abbreviated()))
     }
 
     /// Asks the kernel what the options are, whatever it answered when they were set; false if it does not tell.

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
 use crate::netlink::codec::frame::HEADER_LEN;
-use crate::netlink::socket::{Batch, KERNEL, Received, Transport};
+use crate::netlink::socket::{Batch, KERNEL_PORT_ID, RecvMeta, Transport};
 
 /// What a receive finds.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Step {
 
     /// An event from the kernel.
     pub(crate) fn event(messages: &[Vec<u8>]) -> Self {
-        Self::Datagram { bytes: messages.concat(), sender: KERNEL }
+        Self::Datagram { bytes: messages.concat(), sender: KERNEL_PORT_ID }
     }
 }
 
@@ -168,7 +168,7 @@ impl Transport for Script {
         let (bytes, sender) = match state.steps.pop_front() {
             Some(Step::Datagram { bytes, sender }) => (bytes, sender),
             Some(Step::Answer { bytes, offset }) => {
-                (with_sequence(bytes, state.last_sequence().wrapping_add(offset)), KERNEL)
+                (with_sequence(bytes, state.last_sequence().wrapping_add(offset)), KERNEL_PORT_ID)
             }
             Some(Step::Fails(errno)) => return Err(errno.into()),
             Some(Step::Silence) | None => return Err(io::ErrorKind::WouldBlock.into()),
@@ -176,7 +176,7 @@ impl Transport for Script {
         let slot = buffer.slots_mut().next().expect("a buffer has slots");
         let fits = bytes.len().min(slot.len());
         slot[..fits].copy_from_slice(&bytes[..fits]);
-        Ok(Batch { received: vec![Received { length: bytes.len(), sender }], is_last: false })
+        Ok(Batch { received: vec![RecvMeta { length: bytes.len(), sender }], drained: false })
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use libteam::{Announced, Announcement, Error, ErrorKind, IfIndex, TeamHandle};
+use libteam::{AnnounceOptions, AnnounceReport, Error, ErrorKind, IfIndex, TeamHandle};
 use rustix::thread::CapabilitySet;
 
 use crate::announcing::{Neighbourhood, SOON, announcements, set_ipv6};
@@ -12,12 +12,12 @@ use crate::effort::patience;
 use crate::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
 use crate::wire::Wire;
 
-fn with_vlans() -> Announcement {
-    Announcement::new().vlans(true)
+fn with_vlans() -> AnnounceOptions {
+    AnnounceOptions::new().vlans(true)
 }
 
 /// How many addresses were announced.
-fn counts(announced: Announced) -> (usize, usize) {
+fn counts(announced: AnnounceReport) -> (usize, usize) {
     assert!(!announced.is_inconsistent);
     (announced.ipv4, announced.ipv6)
 }
@@ -274,7 +274,7 @@ fn a_handle_announces_from_a_thread_in_another_namespace() {
     });
     assert_eq!(counts(announced.unwrap()), (1, 0));
     assert_eq!(scene.heard(0).len(), 1);
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotPermitted);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::PermissionDenied);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn in_its_own_namespace_it_takes_the_right_to_packet_sockets_and_no_other() {
         let error = team.announce().unwrap_err();
         assert_eq!(
             (error.to_string(), error.kind()),
-            ("opening a packet socket failed".into(), ErrorKind::NotPermitted)
+            ("opening a packet socket failed".into(), ErrorKind::PermissionDenied)
         );
         ip("address del 192.0.2.1/24 dev team0");
         assert_eq!(counts(team.announce().unwrap()), (0, 0), "there is nothing to announce");
@@ -336,6 +336,6 @@ fn a_team_that_is_no_ethernet_device_says_so() {
     let tap = team.ifindex("tap").unwrap();
     team.add_port(tap).unwrap();
     let error = team.announce().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotSupported, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert_eq!(error.to_string(), "announcing the addresses of team0 failed");
 }

@@ -19,7 +19,7 @@ fn told_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
         if team.wait(Some(left)).unwrap() {
             let (changes, ifindex) = (told(team), team.team_ifindex());
             let change = link_change(&changes, ifindex).inspect(|change| assert_eq!(change.before(), change.after()));
-            heard.extend(change.map(libteam::Change::what));
+            heard.extend(change.map(libteam::Change::changed_fields));
         }
     }
     heard
@@ -87,14 +87,14 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
     ip("link set team0 mtu 1400");
     let changes = told(&mut scene.team);
     let change = link_change(&changes, scene.team.team_ifindex()).unwrap();
-    assert_eq!(change.what(), LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU);
+    assert_eq!(change.changed_fields(), LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU);
     assert_eq!((change.before().unwrap().mtu(), change.latest().mtu()), (1500, 1400));
     assert_silent(&mut scene.team);
 
     // What was told is not told again.
     ip("link set team0 mtu 1500");
     let changes = told(&mut scene.team);
-    assert_eq!(link_change(&changes, scene.team.team_ifindex()).unwrap().what(), LinkChange::MTU);
+    assert_eq!(link_change(&changes, scene.team.team_ifindex()).unwrap().changed_fields(), LinkChange::MTU);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn the_statistics_agree_with_what_arrived() {
     while balanced.team.lb_hash_stats().unwrap().iter().sum::<u64>() < total && Instant::now() < deadline {
         balanced.team.wait(Some(Duration::from_secs(1))).unwrap();
         let changes = balanced.team.handle_events().unwrap();
-        assert!(!changes.resynced());
+        assert!(!changes.is_resynced());
     }
     // The ports are counted after the hashes, in the same refresh.
     assert_eq!(balanced.team.lb_hash_stats(), Some(by_hash));
@@ -171,7 +171,7 @@ fn a_mapping_that_nobody_could_be_told_of_is_set_all_the_same() {
     let port = balanced.ports[1];
     team.set_lb_tx_hash_to_port_mapping((0..=255).map(|hash| (hash, port))).unwrap();
     assert_eq!(team.lb_tx_hash_to_port_mapping(), Some([Some(port); 256]));
-    assert!(team.handle_events().unwrap().resynced());
+    assert!(team.handle_events().unwrap().is_resynced());
 }
 
 #[test]

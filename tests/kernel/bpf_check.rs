@@ -5,7 +5,7 @@ use libteam::{BpfError, BpfInstruction, BpfProgram, Error, Mode, OptionId, TeamH
 use crate::netns::{dummies, enter, index};
 use crate::truth::assert_true;
 
-const RETURN_A: BpfInstruction = BpfInstruction::statement(0x16, 0);
+const RETURN_A: BpfInstruction = BpfInstruction::stmt(0x16, 0);
 
 fn team() -> TeamHandle {
     let mut team = TeamHandle::create("team0").unwrap();
@@ -18,15 +18,14 @@ fn option() -> OptionId {
 }
 
 fn bytes(program: &[BpfInstruction]) -> Vec<u8> {
-    let one = |each: &BpfInstruction| {
-        [&each.code.to_ne_bytes()[..], &[each.jump_true, each.jump_false], &each.k.to_ne_bytes()].concat()
-    };
+    let one =
+        |each: &BpfInstruction| [&each.code.to_ne_bytes()[..], &[each.jt, each.jf], &each.k.to_ne_bytes()].concat();
     program.iter().flat_map(one).collect()
 }
 
 /// A program of this many instructions.
 fn long(count: usize) -> Vec<BpfInstruction> {
-    let mut program = vec![BpfInstruction::statement(0x00, 7); count - 1];
+    let mut program = vec![BpfInstruction::stmt(0x00, 7); count - 1];
     program.push(RETURN_A);
     program
 }
@@ -49,17 +48,17 @@ fn every_opcode_with_operands_at_every_limit() {
     enter();
     let mut team = team();
     // The word of scratch memory that is read is written before.
-    let write = BpfInstruction::statement(0x02, 3);
+    let write = BpfInstruction::stmt(0x02, 3);
     for code in (0..=0xff).chain([0x100, 0x120, 0x8000, 0xffff]) {
         for k in [0, 1, 3, 15, 16, 31, 32, u32::MAX] {
-            assert_agreed(&mut team, &[write, BpfInstruction::statement(code, k), RETURN_A, RETURN_A]);
+            assert_agreed(&mut team, &[write, BpfInstruction::stmt(code, k), RETURN_A, RETURN_A]);
         }
-        for (jump_true, jump_false) in [(1, 0), (0, 1), (2, 0), (0, 2), (255, 0)] {
-            let jump = BpfInstruction::jump(code, 1, jump_true, jump_false);
+        for (jt, jf) in [(1, 0), (0, 1), (2, 0), (0, 2), (255, 0)] {
+            let jump = BpfInstruction::jump(code, 1, jt, jf);
             assert_agreed(&mut team, &[write, jump, RETURN_A, RETURN_A]);
         }
         // As the last one.
-        assert_agreed(&mut team, &[write, BpfInstruction::statement(code, 3)]);
+        assert_agreed(&mut team, &[write, BpfInstruction::stmt(code, 3)]);
     }
 }
 
@@ -69,7 +68,7 @@ fn everything_beside_a_packet() {
     let mut team = team();
     for code in [0x20, 0x28, 0x30, 0x40, 0xb1] {
         for k in (0xffff_effc..0xffff_f050).chain([0x7fff_ffff, 0x8000_0000, 0xfff0_0000, 0xffff_fffc]) {
-            assert_agreed(&mut team, &[BpfInstruction::statement(code, k), RETURN_A]);
+            assert_agreed(&mut team, &[BpfInstruction::stmt(code, k), RETURN_A]);
         }
     }
 }
@@ -78,18 +77,18 @@ fn everything_beside_a_packet() {
 fn scratch_memory_on_every_way() {
     enter();
     let mut team = team();
-    let (write, read) = (BpfInstruction::statement(0x02, 5), BpfInstruction::statement(0x60, 5));
-    let read_to_x = BpfInstruction::statement(0x61, 5);
-    let write_x = BpfInstruction::statement(0x03, 5);
-    let branch = |jump_true, jump_false| BpfInstruction::jump(0x15, 1, jump_true, jump_false);
-    let skip = |k| BpfInstruction::statement(0x05, k);
-    let done = BpfInstruction::statement(0x06, 1);
+    let (write, read) = (BpfInstruction::stmt(0x02, 5), BpfInstruction::stmt(0x60, 5));
+    let read_to_x = BpfInstruction::stmt(0x61, 5);
+    let write_x = BpfInstruction::stmt(0x03, 5);
+    let branch = |jt, jf| BpfInstruction::jump(0x15, 1, jt, jf);
+    let skip = |k| BpfInstruction::stmt(0x05, k);
+    let done = BpfInstruction::stmt(0x06, 1);
     let programs: [&[BpfInstruction]; 14] = [
         &[read],
         &[read_to_x],
         &[write, read],
         &[write_x, read_to_x],
-        &[write, BpfInstruction::statement(0x60, 6)],
+        &[write, BpfInstruction::stmt(0x60, 6)],
         &[branch(0, 1), write, read],
         &[branch(1, 0), write, read],
         &[branch(0, 2), write, skip(1), write_x, read],
@@ -129,7 +128,7 @@ fn the_longest_program_leaves_the_options_readable_to_everybody() {
     other.handle_events().unwrap();
     assert!(other.option(&option()).is_some());
     team.set_mode(Mode::RoundRobin).unwrap();
-    assert!(!other.handle_events().unwrap().resynced());
+    assert!(!other.handle_events().unwrap().is_resynced());
     assert!(other.option(&option()).is_none());
 }
 

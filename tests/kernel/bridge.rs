@@ -24,7 +24,7 @@ fn join_and_leave(team: &mut TeamHandle, member: &str) {
     assert_eq!(team.link(ifindex).unwrap().master(), None);
     assert_true(team);
     let told: Vec<Changes> = handler.try_iter().collect();
-    assert!(told.len() > 1 && !told.iter().any(Changes::resynced));
+    assert!(told.len() > 1 && !told.iter().any(Changes::is_resynced));
     let removed = |changes: &Changes| changes.links().any(libteam::Change::is_removed);
     assert!(!told.iter().any(removed), "a link is told to be removed that lives on: {told:?}");
 }

@@ -24,7 +24,7 @@ fn names_are_taken_and_returned_as_bytes() {
     let [t, d, peer] = [&b"t\xff"[..], b"d\xfe", b"v\x80"].map(name);
     let team = TeamHandle::create(&t).unwrap();
     assert_eq!((team.name_os(), team.name()), (&*t, "t\u{fffd}"));
-    assert_eq!(TeamHandle::create(&t).unwrap_err().kind(), ErrorKind::Exists);
+    assert_eq!(TeamHandle::create(&t).unwrap_err().kind(), ErrorKind::AlreadyExists);
     // One with the same text is another name.
     assert_eq!(TeamHandle::open("t\u{fffd}").unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(TeamHandle::open(name(b"t\xfe")).unwrap_err().kind(), ErrorKind::NotFound);
@@ -47,14 +47,14 @@ fn names_are_taken_and_returned_as_bytes() {
     rtnl.set_link(dummy, &LinkSettings::new().down().name(&renamed)).unwrap();
     let changes = team.handle_events().unwrap();
     let change = changes.links().find(|change| change.latest().ifindex() == dummy).unwrap();
-    assert!(change.what().contains(LinkChange::NAME), "{change:?}: both names have the same text");
+    assert!(change.changed_fields().contains(LinkChange::NAME), "{change:?}: both names have the same text");
     assert_eq!(team.port(dummy).unwrap().name_os(), Some(&*renamed));
     // A rename that is undone because the next step fails.
     let refused = rtnl.set_link(dummy, &LinkSettings::new().name(name(b"d\xfc")).no_master().master(dummy));
     refused.unwrap_err();
     assert_eq!(rtnl.link_by_index(dummy).unwrap().name_os(), renamed);
     for bad in [&b"\xff\xa0"[..], b"\xff/", &[0xff; 16], b""] {
-        assert_eq!(TeamHandle::create(OsStr::from_bytes(bad)).unwrap_err().kind(), ErrorKind::Invalid, "{bad:?}");
+        assert_eq!(TeamHandle::create(OsStr::from_bytes(bad)).unwrap_err().kind(), ErrorKind::InvalidInput, "{bad:?}");
     }
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn assert_made_good(team: &mut TeamHandle, handler: &Receiver<Changes
         TeamHandle::builder().link_scope(team.link_scope()).open_index(team.team_ifindex()).expect("the team is there");
     until_quiet(&mut fresh);
     let changes = team.handle_events().unwrap();
-    assert!(changes.resynced(), "nothing was lost");
+    assert!(changes.is_resynced(), "nothing was lost");
     assert!(!changes.is_inconsistent());
     let expected = Difference::between(before, &state(&fresh));
     let told = Difference::told(&changes);

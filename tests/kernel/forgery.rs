@@ -38,7 +38,7 @@ fn assert_unmoved_by(forger: &str) {
     assert_eq!(marks(&mut events), [""; 0]);
     for (team, before) in handles.iter_mut().zip(before) {
         let changes = told(team);
-        assert!(changes.is_empty() && !changes.resynced(), "{changes:#?}");
+        assert!(changes.is_empty() && !changes.is_resynced(), "{changes:#?}");
         assert_eq!(state(team), before);
         assert_true(team);
         assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "what was ignored is still there");
@@ -119,7 +119,7 @@ fn assert_works_beside(forger: &str) {
         slowest = slowest.max(give_commands(&mut handles[0], &mut rtnl, round));
         for (team, replica) in handles.iter_mut().zip(&mut replicas) {
             let changes = told(team);
-            resyncs += u32::from(changes.resynced());
+            resyncs += u32::from(changes.is_resynced());
             for link in changes.links() {
                 assert_ne!(link.latest().ifindex(), absent(), "{link:?}");
                 assert!(!link.latest().name().starts_with("forged"), "{link:?}");

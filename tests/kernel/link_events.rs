@@ -292,7 +292,7 @@ fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message
     assert_true(&team);
     let changes = told(&mut team);
     let told_of_team = changes.links().find(|link| link.latest().ifindex() == team.team_ifindex()).unwrap();
-    assert!(told_of_team.what().contains(LinkChange::CARRIER));
+    assert!(told_of_team.changed_fields().contains(LinkChange::CARRIER));
     ip("link set d0 nomaster");
     told(&mut team);
     assert_eq!(team.carrier(), Some(false));

@@ -98,9 +98,9 @@ fn a_port_comes_and_leaves_and_is_followed_no_more() {
     ip("link set d0 nomaster");
     until_quiet_telling(&mut team, |changes| {
         let left = link_change(changes, d0).expect("it left");
-        assert!(left.is_left() && !left.is_removed() && left.after().is_none());
+        assert!(left.is_released() && !left.is_removed() && left.after().is_none());
         assert_eq!(left.latest().master(), None);
-        assert!(left.what().contains(LinkChange::MASTER | LinkChange::LEFT));
+        assert!(left.changed_fields().contains(LinkChange::MASTER | LinkChange::RELEASED));
     });
     assert_eq!(team.link(d0), None);
     ip("link set d0 mtu 1300");
@@ -134,7 +134,7 @@ fn a_port_that_is_deleted_or_moved_away_is_removed() {
     let changes = told(&mut team);
     for link in [d0, d1] {
         let change = link_change(&changes, link).unwrap();
-        assert!(change.is_removed() || change.is_left(), "{change:?}");
+        assert!(change.is_removed() || change.is_released(), "{change:?}");
         assert_eq!(team.link(link), None);
     }
     assert!(link_change(&changes, d0).unwrap().is_removed());

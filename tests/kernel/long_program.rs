@@ -129,7 +129,7 @@ fn a_handle_finds_out_by_itself_when_a_port_comes() {
     set_program(&team, 464);
     ip("link set d2 master team0");
     let changes = team.handle_events().unwrap();
-    assert!(changes.is_inconsistent() && !changes.resynced());
+    assert!(changes.is_inconsistent() && !changes.is_resynced());
     assert_eq!(port_names(&team), ["d1", "d2"]);
     team.clear_bpf_hash_func().unwrap();
     assert!(team.option(&priority("d2")).is_some());

@@ -65,7 +65,7 @@ fn the_first_that_is_refused_is_told_and_the_others_are_set() {
     assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to weighted");
     assert_eq!([count(), interval, rejoin].map(|id| number(&team, &id)), [Some(4), Some(5), Some(6)]);
     let changes = team.handle_events().unwrap();
-    assert_eq!(changes.options().map(Change::is_by_us).collect::<Vec<_>>(), [true; 3]);
+    assert_eq!(changes.options().map(Change::is_local).collect::<Vec<_>>(), [true; 3]);
 
     let nothing: [(OptionId, OptionValue); 0] = [];
     team.set_options(nothing).unwrap();

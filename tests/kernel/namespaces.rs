@@ -224,9 +224,12 @@ fn a_thread_that_may_not_enter_is_told_so_and_does_not_move() {
     let there = Named::new();
     without(CapabilitySet::SYS_ADMIN, || {
         let error = RtnlSocket::in_namespace(there.open()).unwrap_err();
-        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::NotPermitted, Some(Errno::PERM.raw_os_error())));
+        assert_eq!(
+            (error.kind(), error.raw_os_error()),
+            (ErrorKind::PermissionDenied, Some(Errno::PERM.raw_os_error()))
+        );
         let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
-        assert_eq!(builder.create("team0").unwrap_err().kind(), ErrorKind::NotPermitted);
+        assert_eq!(builder.create("team0").unwrap_err().kind(), ErrorKind::PermissionDenied);
         assert_eq!(where_am_i(), here);
     });
     assert_eq!((there.links(), links_here()), (vec!["lo".to_owned()], vec!["lo".to_owned()]));
@@ -280,7 +283,7 @@ fn a_handle_in_another_namespace_resyncs_there() {
         there.ip(&format!("link add d{number} master team0 type dummy"));
     }
     let changes = told(&mut team);
-    assert!(changes.resynced());
+    assert!(changes.is_resynced());
     assert_eq!((changes.ports().len(), team.ports().len(), team.links().len()), (20, 20, 22));
     assert_eq!(state(&builder.open("team0").unwrap()), state(&team));
 }

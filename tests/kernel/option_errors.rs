@@ -57,7 +57,7 @@ fn a_value_of_another_type_is_refused() {
         let error = team.set_option(&id, value).unwrap_err();
         assert_eq!(error.to_string(), format!("option {id} is of type {wants}, the value is of type {is}"));
         assert!(
-            matches!(error, Error::OptionType { wanted, found, .. } if (wanted.to_string(), found.to_string()) == (wants.to_owned(), is.to_owned()))
+            matches!(error, Error::OptionType { expected, found, .. } if (expected.to_string(), found.to_string()) == (wants.to_owned(), is.to_owned()))
         );
     }
     assert_untouched(&mut team, &before);

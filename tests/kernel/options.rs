@@ -107,10 +107,10 @@ fn the_options_of_every_mode_come_and_go_with_it() {
         let set = changes.options().find(|change| change.latest().id() == &OptionId::global("mode")).unwrap();
         assert_eq!(set.after().unwrap().value(), &OptionValue::from(mode.as_str()));
         assert_eq!(changes.options().filter(|change| change.is_added()).count(), own_options, "{mode}");
-        assert!(set.is_by_us());
+        assert!(set.is_local());
         let heard = told(&mut theirs);
         assert_eq!(options_told(&heard), options_told(&changes));
-        assert!(!heard.options().any(Change::is_by_us));
+        assert!(!heard.options().any(Change::is_local));
         replica.hear(&changes);
         assert_eq!(replica, Replica::of(&team));
         assert_true(&team);

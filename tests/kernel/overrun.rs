@@ -201,7 +201,7 @@ fn a_loss_after_which_nothing_differs_calls_no_handler() {
         }),
     ] {
         let changes = lose(&small(), lost, flood);
-        assert!(changes.is_empty() && changes.resynced(), "{changes:?}");
+        assert!(changes.is_empty() && changes.is_resynced(), "{changes:?}");
     }
 }
 
@@ -267,7 +267,7 @@ fn the_address_that_a_port_had_before_it_was_one_outlives_a_loss() {
     team.add_port(port).unwrap();
     team.handle_events().unwrap();
     flood_links(SPLASH);
-    assert!(team.handle_events().unwrap().resynced());
+    assert!(team.handle_events().unwrap().is_resynced());
     let link = team.link(port).unwrap();
     assert_eq!(link.original_hwaddr(), own);
     assert_ne!(link.hwaddr(), own, "the mode gives its ports the address of the team");
@@ -285,7 +285,7 @@ fn a_buffer_that_overran_grows_up_to_its_limit() {
         for number in 0..LINK_FLOOD {
             raw.set_mtu(noise, 1000 + (round * LINK_FLOOD + number) % 500).unwrap();
         }
-        assert!(team.handle_events().unwrap().resynced());
+        assert!(team.handle_events().unwrap().is_resynced());
         sizes.push(team.receive_buffers().unwrap().link);
     }
     assert!(sizes.is_sorted() && sizes[1] > sizes[0], "{sizes:?}");
@@ -296,7 +296,7 @@ fn a_buffer_that_overran_grows_up_to_its_limit() {
     let mut fixed = small().open("team0").unwrap();
     raw.set_mtu(noise, 1400).unwrap();
     (0..SPLASH).for_each(|number| raw.set_mtu(noise, 1000 + number).unwrap());
-    assert!(fixed.handle_events().unwrap().resynced());
+    assert!(fixed.handle_events().unwrap().is_resynced());
     assert_eq!(fixed.receive_buffers().unwrap().link, sizes[0]);
 }
 
@@ -312,11 +312,11 @@ fn buffer_beyond_rmem_max_never_shrinks_without_net_admin() {
     assert_eq!(before.link, 2 * (limit + 4096));
     flood_links(u32::try_from(before.link / 2304 + 10).unwrap());
     without(CapabilitySet::NET_ADMIN, || {
-        assert!(team.handle_events().unwrap().resynced());
+        assert!(team.handle_events().unwrap().is_resynced());
         assert_eq!(team.receive_buffers().unwrap(), before);
     });
     flood_links(u32::try_from(before.link / 2304 + 10).unwrap());
-    assert!(team.handle_events().unwrap().resynced());
+    assert!(team.handle_events().unwrap().is_resynced());
     assert_eq!(team.receive_buffers().unwrap().link, 2 * before.link);
 }
 
@@ -329,7 +329,7 @@ fn buffer_below_rmem_max_grows_without_net_admin() {
     let before = team.receive_buffers().unwrap();
     flood_links(SPLASH);
     without(CapabilitySet::NET_ADMIN, || {
-        assert!(team.handle_events().unwrap().resynced());
+        assert!(team.handle_events().unwrap().is_resynced());
         assert_eq!(team.receive_buffers().unwrap().link, 2 * before.link);
     });
 }

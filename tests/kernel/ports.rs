@@ -197,7 +197,7 @@ fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
         team.remove_port(index(name)).unwrap();
         team.add_port(index(name)).unwrap();
     }
-    assert!(told(&mut late).resynced());
+    assert!(told(&mut late).is_resynced());
     assert_eq!(names(&late), ["d2", "d1", "d0"]);
     let ids = |team: &TeamHandle| team.options().map(|option| option.id().clone()).collect::<Vec<_>>();
     assert_eq!(ids(&late), ids(&all_links().open("team0").unwrap()));

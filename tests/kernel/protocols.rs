@@ -66,7 +66,7 @@ fn a_dump_given_up_half_way_does_not_get_in_the_way_of_the_next() {
 fn what_connection_tracking_refuses_is_told_apart() {
     let mut connection = tracking(2);
     let error = connection.execute(netfilter(ConntrackMessage::New(entry(1))), NLM_F_CREATE | NLM_F_EXCL).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Exists, "{error}");
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     // The number of another entry than that of these addresses.
     let other = ConntrackAttribute::Other(DefaultNla::new(12, vec![1, 2, 3, 4]));
     let key = [entry(1).remove(0), other].to_vec();
@@ -106,7 +106,7 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
     let mut alien = state();
     alien.user_sa_info.family = 77;
     let error = connection.execute(XfrmMessage::AddSa(alien), 0).unwrap_err();
-    let Error::Kernel { kind: ErrorKind::Invalid, message: Some(words), .. } = &error else { panic!("{error:?}") };
+    let Error::Kernel { kind: ErrorKind::InvalidInput, message: Some(words), .. } = &error else { panic!("{error:?}") };
     assert_eq!(words, "Invalid address family");
     assert_eq!(error.to_string(), format!("the kernel refused netlink request 16: {words}"));
 
@@ -115,7 +115,7 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
     outgoing.nlas.push(XfrmAttrs::Other(DefaultNla::new(33, vec![2])));
     connection.execute(XfrmMessage::AddSa(outgoing), 0).unwrap();
     let error = connection.execute(XfrmMessage::AddSa(state()), 0).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     let mut id = DelGetMessage::default();
     id.user_sa_id.destination(&Ipv4Addr::new(10, 0, 0, 2).into());
     id.user_sa_id.spi = 0x999;
@@ -140,5 +140,5 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
 #[test]
 fn a_protocol_that_the_kernel_does_not_know_is_an_error() {
     let error = NetlinkConnection::new(Protocol::new(31)).unwrap_err();
-    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotSupported, "opening a netlink socket failed"));
+    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Unsupported, "opening a netlink socket failed"));
 }

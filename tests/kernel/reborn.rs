@@ -41,7 +41,7 @@ fn overrun() {
 /// What a handle tells of a team that was deleted while it did not read: all of it once, and then nothing.
 fn assert_told_gone(team: &mut TeamHandle, handler: &Receiver<Changes>, before: &State) -> Changes {
     let changes = team.handle_events().unwrap();
-    assert!(changes.resynced());
+    assert!(changes.is_resynced());
     let told = Difference::told(&changes);
     assert!(told.ports.values().all(|(before, after)| before.is_some() && after.is_none()), "{told:?}");
     assert!(told.options.values().all(|(before, after)| before.is_some() && after.is_none()), "{told:?}");

@@ -84,7 +84,7 @@ fn existing_link_of_any_kind_is_not_changed_by_a_create() {
     for name in old.map(|kind| format!("{kind}0")) {
         for new in [NewLink::dummy(&name), NewLink::team(&name), NewLink::bridge(&name), NewLink::veth(&name, "x")] {
             let error = rtnl.create_link(&new.mtu(1400).up()).unwrap_err();
-            assert_eq!((error.kind(), refusal(&error)), (ErrorKind::Exists, Errno::EXIST));
+            assert_eq!((error.kind(), refusal(&error)), (ErrorKind::AlreadyExists, Errno::EXIST));
         }
     }
     assert_eq!(ip("-d -j link"), before);
@@ -279,10 +279,10 @@ fn port_that_its_new_master_rejects_keeps_the_old_one() {
     for down in ["link set lo up", "link set d0 down"] {
         ip(down);
         for (port, ifindex, master, kind) in [
-            ("d0", d0, absent, ErrorKind::Invalid),
-            ("d0", d0, lo, ErrorKind::NotSupported),
-            ("d0", d0, d0, ErrorKind::NotSupported),
-            ("d1", d1, absent, ErrorKind::Invalid),
+            ("d0", d0, absent, ErrorKind::InvalidInput),
+            ("d0", d0, lo, ErrorKind::Unsupported),
+            ("d0", d0, d0, ErrorKind::Unsupported),
+            ("d1", d1, absent, ErrorKind::InvalidInput),
             // A bridge's port is up, also after its release: a team rejects it.
             ("d1", d1, index("team1"), ErrorKind::Busy),
         ] {
@@ -451,13 +451,13 @@ fn failed_move_restores_the_link() {
     let pidfd = File::from(pidfd_open(getpid(), PidfdFlags::empty()).unwrap());
     for (name, settings, kind) in [
         // A link there has the name.
-        ("d0", to(&namespace), ErrorKind::Exists),
-        ("d0", to(&namespace).no_master().down(), ErrorKind::Exists),
-        ("d1", to(&namespace), ErrorKind::Exists),
-        ("team0", to(&namespace), ErrorKind::Invalid),
-        ("team0", to(&namespace).up(), ErrorKind::Invalid),
-        ("d0", to(&no_namespace), ErrorKind::Invalid),
-        ("d0", to(&pidfd), ErrorKind::Invalid),
+        ("d0", to(&namespace), ErrorKind::AlreadyExists),
+        ("d0", to(&namespace).no_master().down(), ErrorKind::AlreadyExists),
+        ("d1", to(&namespace), ErrorKind::AlreadyExists),
+        ("team0", to(&namespace), ErrorKind::InvalidInput),
+        ("team0", to(&namespace).up(), ErrorKind::InvalidInput),
+        ("d0", to(&no_namespace), ErrorKind::InvalidInput),
+        ("d0", to(&pidfd), ErrorKind::InvalidInput),
     ] {
         let error = rtnl.set_link(index(name), &settings).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
@@ -487,7 +487,7 @@ fn move_cannot_be_undone_when_the_new_name_is_taken_there() {
     ip("link add d0 type dummy");
     let settings = set().mtu(1400).namespace(&namespace).unwrap().name("eth0").up();
     let error = rtnl.set_link(index("d0"), &settings).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     // The kernel moves the link before it renames the link.
     assert_eq!(link_there(&other, "d0")["mtu"], 1400);
     assert_eq!(ip_json("link").len(), 1);
@@ -506,7 +506,7 @@ fn peer_of_a_veth_is_created_in_another_namespace() {
     assert_eq!(ip_json("link").len(), 3);
 
     let error = rtnl.create_link(&NewLink::veth("v1", "eth0").peer_namespace(&namespace).unwrap()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Exists);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(ip_json("link").len(), 3, "nothing is left behind");
     let error = rtnl.create_link(&NewLink::dummy("d0").peer_namespace(&namespace).unwrap()).unwrap_err();
     assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");

@@ -68,7 +68,7 @@ fn existing_objects_are_already_exists() {
     ip("link add link d0 name d0.5 type vlan id 5");
     let before = everything();
     let mut refused = |link: NewLink, op: &str, words: &str| {
-        assert_refused(rtnl.create_link(&link), ErrorKind::Exists, Errno::EXIST, op, words);
+        assert_refused(rtnl.create_link(&link), ErrorKind::AlreadyExists, Errno::EXIST, op, words);
     };
     for name in ["d0", "team0", "lo", "spare"] {
         refused(NewLink::dummy(name), &format!("creating dummy device {name}"), "");
@@ -79,13 +79,13 @@ fn existing_objects_are_already_exists() {
     refused(NewLink::vlan("x", index("d0"), 5), "creating vlan device x", "8021q: VLAN device already exists");
 
     let renamed = rtnl.set_link(index("v0"), &LinkSettings::new().name("d0"));
-    assert_refused(renamed, ErrorKind::Exists, Errno::EXIST, "renaming v0 to d0", "");
+    assert_refused(renamed, ErrorKind::AlreadyExists, Errno::EXIST, "renaming v0 to d0", "");
     for (address, prefix_len, words) in
         [("192.0.2.1", 24, "ipv4: Address already assigned"), ("2001:db8::1", 64, "ipv6: address already assigned")]
     {
         let result = rtnl.add_address(index("d0"), address.parse().unwrap(), prefix_len);
         let op = format!("adding address {address}/{prefix_len} to d0");
-        assert_refused(result, ErrorKind::Exists, Errno::EXIST, &op, words);
+        assert_refused(result, ErrorKind::AlreadyExists, Errno::EXIST, &op, words);
     }
     assert_eq!(everything(), before);
 }
@@ -142,7 +142,7 @@ fn unsupported_operations() {
     let mut rtnl = scene();
     let before = everything();
     let refused = |result, op: &str, words: &str| {
-        assert_refused(result, ErrorKind::NotSupported, Errno::OPNOTSUPP, op, words);
+        assert_refused(result, ErrorKind::Unsupported, Errno::OPNOTSUPP, op, words);
     };
     let nosuch = NewLink::new(InfoKind::Other("nosuch".to_owned()), "x");
     refused(rtnl.create_link(&nosuch).map(drop), "creating nosuch device x", "Unknown device type");
@@ -179,12 +179,12 @@ fn operations_that_are_never_permitted() {
     let mut rtnl = scene();
     ip("link set v0 master team0");
     let result = rtnl.set_link(index("v0"), &LinkSettings::new().mtu(1400));
-    assert_refused(result, ErrorKind::NotPermitted, Errno::PERM, "setting the MTU of v0 to 1400", "");
+    assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, "setting the MTU of v0 to 1400", "");
     std::fs::write("/proc/sys/net/ipv6/conf/d1/disable_ipv6", "1").unwrap();
     let result = rtnl.add_address(index("d1"), address("2001:db8::2"), 64);
     let words = "ipv6: IPv6 is disabled on this device";
     let op = "adding address 2001:db8::2/64 to d1";
-    assert_refused(result, ErrorKind::NotPermitted, Errno::ACCESS, op, words);
+    assert_refused(result, ErrorKind::PermissionDenied, Errno::ACCESS, op, words);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn operations_that_require_a_capability() {
     without(CapabilitySet::NET_ADMIN, || {
         // The kernel checks the caller, not only the process that opened the socket.
         for mut rtnl in [with_it, RtnlSocket::new().unwrap()] {
-            let refused = |result, op: &str| assert_refused(result, ErrorKind::NotPermitted, Errno::PERM, op, "");
+            let refused = |result, op: &str| assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, op, "");
             refused(rtnl.create_link(&NewLink::dummy("x")).map(drop), "creating dummy device x");
             refused(rtnl.delete_link(d0), "deleting d0");
             refused(rtnl.set_link(d0, &LinkSettings::new().up()), "setting d0 up");
@@ -212,7 +212,7 @@ fn invalid_link_settings() {
     let mut rtnl = scene();
     let before = everything();
     let mut refused = |link: NewLink, errno: Errno, op: &str, words: &str| {
-        assert_refused(rtnl.create_link(&link), ErrorKind::Invalid, errno, op, words);
+        assert_refused(rtnl.create_link(&link), ErrorKind::InvalidInput, errno, op, words);
     };
     let (small, large) = ("mtu less than device minimum", "mtu greater than device maximum");
     let team = "creating team device x";
@@ -229,7 +229,7 @@ fn invalid_link_settings() {
 
     let (d0, team0) = (index("d0"), index("team0"));
     let mut refused = |link: IfIndex, settings: LinkSettings, errno: Errno, op: &str, words: &str| {
-        assert_refused(rtnl.set_link(link, &settings), ErrorKind::Invalid, errno, op, words);
+        assert_refused(rtnl.set_link(link, &settings), ErrorKind::InvalidInput, errno, op, words);
     };
     let set = LinkSettings::new;
     refused(team0, set().mtu(67), Errno::INVAL, "setting the MTU of team0 to 67", small);
@@ -266,10 +266,10 @@ fn invalid_addresses() {
     ] {
         let result = rtnl.add_address(index("d0"), address.parse().unwrap(), prefix_len);
         let op = format!("adding address {address}/{prefix_len} to d0");
-        assert_refused(result, ErrorKind::Invalid, errno, &op, words);
+        assert_refused(result, ErrorKind::InvalidInput, errno, &op, words);
     }
     let error = rtnl.add_address(index("d0"), address("0.0.0.0"), 8).unwrap_err();
-    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, None));
+    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, None));
     assert_eq!(error.to_string(), "an address is \"0.0.0.0/8\": no link can have this address");
     assert_eq!(everything(), before);
 }
@@ -282,7 +282,7 @@ fn error_has_the_offset_of_the_invalid_attribute() {
     let error = rtnl.create_link(&NewLink::dummy("x").attribute(short)).unwrap_err();
     let Error::Kernel { message, offset, .. } = &error else { panic!("not the kernel's: {error:?}") };
     assert_eq!((message.as_deref(), *offset), (Some("Attribute failed policy validation"), Some(56)));
-    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Invalid, Some(Errno::RANGE.raw_os_error())));
+    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, Some(Errno::RANGE.raw_os_error())));
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn hardware_address_that_would_be_truncated_is_rejected() {
     let by_handle = libteam::TeamHandle::open("team0").unwrap().set_hwaddr(index("d0"), long);
     for result in [set, by_handle] {
         let error = result.unwrap_err();
-        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Invalid, words));
+        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::InvalidInput, words));
     }
     assert_eq!(everything(), before);
 }
@@ -312,7 +312,7 @@ fn invalid_names_are_not_sent() {
             rtnl.set_link(index("d0"), &LinkSettings::new().down().name(name)).map(|()| lo()),
         ] {
             let error = result.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(matches!(error, Error::InvalidName { name: rejected, .. } if rejected == name), "{name:?}");
         }
     }

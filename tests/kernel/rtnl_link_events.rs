@@ -275,7 +275,7 @@ fn events_are_those_of_the_namespace_of_the_socket() {
     });
     assert_eq!(seen.join().unwrap(), [""; 0]);
     let no_namespace = File::open("/proc/self/status").unwrap();
-    assert_eq!(LinkEvents::in_namespace(no_namespace).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(LinkEvents::in_namespace(no_namespace).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]

@@ -85,5 +85,5 @@ fn rules_are_those_of_ip() {
 fn family_without_rules_is_a_kernel_error() {
     build();
     let error = RtnlSocket::new().unwrap().rules(&RuleFilter::new().family(AddressFamily::Ax25)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotSupported, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
 }

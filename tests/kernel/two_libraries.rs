@@ -29,7 +29,7 @@ fn hears(team: &mut TeamHandle, name: &str, value: &str) -> bool {
         let changes: Changes = team.handle_events().unwrap();
         let told = changes.options().find(|change| change.latest().id().name == name);
         if let Some(change) = told {
-            return !change.is_by_us() && change.latest().value().to_string() == value;
+            return !change.is_local() && change.latest().value().to_string() == value;
         }
         team.wait(Some(Duration::from_millis(100))).unwrap();
     }
@@ -112,7 +112,7 @@ fn our_handle_that_does_not_read_makes_no_setting_of_a_c_client_fail() {
         monitor.read_until(&format!("*notify_peers_count {round} changed"));
     }
     let changes = unread.handle_events().unwrap();
-    assert!(changes.resynced(), "its buffer did not overrun");
+    assert!(changes.is_resynced(), "its buffer did not overrun");
     let told: Vec<_> = changes.options().map(Change::to_string).collect();
     for name in ["mcast_rejoin_count", "notify_peers_count"] {
         assert!(told.contains(&format!("*{name} {ROUNDS}")), "{told:?}");

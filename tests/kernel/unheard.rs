@@ -107,7 +107,7 @@ fn a_set_is_done_though_our_own_events_do_not_fit() {
     team.set_option(&count(), 51_u32).unwrap();
     assert_eq!(value(&team, &count()), OptionValue::U32(51));
     let changes = told(&mut team);
-    assert!(changes.resynced());
+    assert!(changes.is_resynced());
     let change = changes.options().next().unwrap();
     assert_eq!((changes.options().len(), change.before().unwrap().value()), (1, &OptionValue::U32(0)));
     assert_eq!(change.after().unwrap().value(), &OptionValue::U32(51));
@@ -121,7 +121,7 @@ fn a_mode_is_set_though_its_many_options_fit_no_listeners_buffer() {
     team.set_mode(Mode::LoadBalance).unwrap();
     assert_eq!(team.mode(), Some(Mode::LoadBalance));
     assert_eq!(team.options().len(), 5 + 3 + 512);
-    assert!(told(&mut team).resynced());
+    assert!(told(&mut team).is_resynced());
     hear_until_true(&mut team);
 }
 

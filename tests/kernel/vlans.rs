@@ -50,11 +50,11 @@ fn storm(builder: &TeamBuilder) -> Vec<Changes> {
 #[test]
 fn many_vlans_that_come_up_at_once_fit_the_default_buffer() {
     let told = storm(&all_links());
-    assert!(!told.iter().any(Changes::resynced), "51 VLANs overran the default buffer");
+    assert!(!told.iter().any(Changes::is_resynced), "51 VLANs overran the default buffer");
 }
 
 #[test]
 fn many_vlans_that_come_up_at_once_overrun_the_smallest_buffer_and_nothing_is_missed() {
     let told = storm(&all_links().receive_buffer(1));
-    assert!(told.iter().any(Changes::resynced));
+    assert!(told.iter().any(Changes::is_resynced));
 }

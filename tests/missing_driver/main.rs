@@ -79,7 +79,7 @@ fn open_descriptors() -> usize {
 fn assert_unknown(error: &Error) {
     assert_eq!(error.to_string(), "the kernel refused creating team device team0: Unknown device type");
     assert_eq!(error.raw_os_error(), Some(Errno::OPNOTSUPP.raw_os_error()));
-    assert!(matches!(error, Error::Kernel { kind: ErrorKind::NotSupported, .. }), "{error:?}");
+    assert!(matches!(error, Error::Kernel { kind: ErrorKind::Unsupported, .. }), "{error:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) fn hash(program: &BpfProgram, packet: &Packet) -> u8 {
 pub(crate) fn run(program: &[BpfInstruction], packet: &Packet) -> u32 {
     let (mut a, mut x, mut scratch, mut next) = (0_u32, 0_u32, [0_u32; 16], 0);
     loop {
-        let BpfInstruction { code, jump_true, jump_false, k } = program[next];
+        let BpfInstruction { code, jt, jf, k } = program[next];
         next += 1;
         let operand = if code & 0x08 == 0 { k } else { x };
         match code & 0x07 {
@@ -41,7 +41,7 @@ pub(crate) fn run(program: &[BpfInstruction], packet: &Packet) -> u32 {
             3 => scratch[k as usize] = x,
             4 => a = compute(code, a, operand),
             5 if code & 0xf0 == 0 => next += k as usize,
-            5 => next += usize::from(if holds(code, a, operand) { jump_true } else { jump_false }),
+            5 => next += usize::from(if holds(code, a, operand) { jt } else { jf }),
             6 => return if code & 0x10 == 0 { k } else { a },
             _ if code & 0x80 == 0 => x = a,
             _ => a = x,

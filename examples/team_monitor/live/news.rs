@@ -40,7 +40,7 @@ impl News {
 
     /// Tells what is worth it of a batch.
     pub(crate) fn hear(&mut self, changes: &Changes, team: &TeamHandle, time: Instant) {
-        if changes.resynced() {
+        if changes.is_resynced() {
             self.tell(time, Tone::Odd, "notifications were lost, and everything asked for again".to_owned());
         }
         let links = changes.links().filter_map(|change| link(change, team));
@@ -69,7 +69,7 @@ fn port(change: &Change<Port>) -> Option<(Tone, String)> {
 
 fn link(change: &Change<Link>, team: &TeamHandle) -> Option<(Tone, String)> {
     let (before, link) = (change.before()?, change.after()?);
-    let (name, what) = (link.name(), change.what());
+    let (name, what) = (link.name(), change.changed_fields());
     if what.contains(LinkChange::NAME) {
         return Some((Tone::Odd, format!("{} is called {name} now", before.name())));
     }

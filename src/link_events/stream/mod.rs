@@ -9,12 +9,12 @@ use super::event::LinkEvent;
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 use crate::netlink::codec::frame::frames;
-use crate::netlink::multicast::{EventSocket, Found, Rest};
+use crate::netlink::multicast::{Drain, Found, MulticastSocket};
 
 /// The events of a multicast socket, in order.
 #[derive(Debug)]
 pub(crate) struct LinkEventStream {
-    socket: EventSocket,
+    socket: MulticastSocket,
     queue: Queue,
 }
 
@@ -28,7 +28,7 @@ struct Queue {
 }
 
 impl LinkEventStream {
-    pub(crate) fn new(socket: EventSocket) -> Self {
+    pub(crate) fn new(socket: MulticastSocket) -> Self {
         Self { socket, queue: Queue::default() }
     }
 
@@ -75,8 +75,8 @@ impl LinkEventStream {
             }
         });
         match rest {
-            Ok(Rest::Unread) => flow,
-            Ok(Rest::Nothing) => {
+            Ok(Drain::More) => flow,
+            Ok(Drain::Empty) => {
                 self.queue.end_gap();
                 ControlFlow::Break(())
             }

@@ -1,7 +1,7 @@
 use nix::errno::Errno;
 
 use super::*;
-use crate::netlink::socket::KERNEL;
+use crate::netlink::socket::KERNEL_PORT_ID;
 use crate::testing::script::{Script, Step, attribute, message};
 
 const RTM_NEWLINK: u16 = 16;
@@ -52,7 +52,7 @@ fn cut_off() -> Step {
 }
 
 fn stream(script: &Script) -> LinkEventStream {
-    LinkEventStream::new(EventSocket::new(script.clone()))
+    LinkEventStream::new(MulticastSocket::new(script.clone()))
 }
 
 fn next(stream: &mut LinkEventStream) -> Option<Event> {
@@ -151,7 +151,7 @@ fn loss_is_reported_after_one_buffer_of_events() {
 
 #[test]
 fn unreadable_datagrams_are_reported_in_their_place() {
-    for bad in [malformed, cut_off, || Step::Datagram { bytes: vec![1; 15], sender: KERNEL }] {
+    for bad in [malformed, cut_off, || Step::Datagram { bytes: vec![1; 15], sender: KERNEL_PORT_ID }] {
         assert_eq!(play([one(1), bad(), one(2), bad(), bad()]), [Added(1), Lost, Added(2), Lost, Lost]);
         assert_eq!(play([bad()]), [Lost]);
         assert_eq!(play([overrun(), one(1), bad(), one(2)]), [Added(1), Lost, Added(2), Lost]);

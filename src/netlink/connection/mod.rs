@@ -8,7 +8,7 @@ use netlink_packet_core::{NetlinkDeserializable, NetlinkSerializable};
 use crate::error::Result;
 use crate::netlink::builder::SocketBuilder;
 use crate::netlink::dump::Dump;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{Request, RequestSocket};
 
@@ -156,7 +156,7 @@ impl NetlinkConnection {
     {
         let op = describe(&message);
         let replies = self.socket.collect(Request::command(message, flags), |frame| frame.parse().map(Some));
-        Ok(replies.during(|| op)?.items)
+        Ok(replies.with_context(|| op)?.items)
     }
 
     /// Sends one request and waits for its acknowledgement; what may come before it is not looked at.
@@ -182,7 +182,7 @@ impl NetlinkConnection {
     /// connection.execute(request.clone(), NLM_F_CREATE | NLM_F_EXCL)?;
     ///
     /// let again = connection.execute(request, NLM_F_CREATE | NLM_F_EXCL);
-    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -192,7 +192,7 @@ impl NetlinkConnection {
     /// `NLM_F_ACK`, netlink(7).
     pub fn execute<M: NetlinkSerializable>(&mut self, message: M, flags: u16) -> Result<()> {
         let op = describe(&message);
-        self.socket.execute(message, flags).during(|| op)
+        self.socket.execute(message, flags).with_context(|| op)
     }
 
     /// Asks for a dump: many messages that the kernel lists one after the other while things may change.
@@ -232,7 +232,7 @@ impl NetlinkConnection {
         R: NetlinkDeserializable,
     {
         let op = describe(&message);
-        self.socket.collect(Request::dump(&op, message), |frame| frame.parse().map(Some)).during(|| op)
+        self.socket.collect(Request::dump(&op, message), |frame| frame.parse().map(Some)).with_context(|| op)
     }
 }
 

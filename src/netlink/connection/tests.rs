@@ -95,7 +95,7 @@ fn an_answer_of_another_type_is_an_error_and_the_next_request_is_answered() {
     let error = connection.dump::<_, Number>(Number(0)).unwrap_err();
     let Error::Decode { op, source } = &error else { panic!("{error:?}") };
     assert_eq!((&**op, source.to_string()), ("netlink request 1474", "12 bytes are no number".to_owned()));
-    assert_eq!((error.kind(), script.left()), (ErrorKind::BadAnswer, 0));
+    assert_eq!((error.kind(), script.left()), (ErrorKind::InvalidData, 0));
 
     script.then([Step::answer(&[other(), ack(0)])]);
     let error = connection.request::<_, Number>(Number(0), 0).unwrap_err();
@@ -127,12 +127,12 @@ fn requests_and_dumps_fail_alike() {
         }
     };
     let refused = "the kernel refused netlink request 1474";
-    said(failures(|| Some(Step::answer(&[ack(-17)]))), ErrorKind::Exists, refused);
-    said(failures(|| Some(Step::answer(&[done(-1)]))), ErrorKind::NotPermitted, refused);
+    said(failures(|| Some(Step::answer(&[ack(-17)]))), ErrorKind::AlreadyExists, refused);
+    said(failures(|| Some(Step::answer(&[done(-1)]))), ErrorKind::PermissionDenied, refused);
     said(failures(|| None), ErrorKind::TimedOut, "no answer to netlink request 1474 within 20ms");
     said(failures(|| Some(Step::Fails(Errno::EBADF))), ErrorKind::Other, "netlink request 1474 failed");
     let cut = || Some(Step::Answer { bytes: ack(0)[..18].to_vec(), offset: 0 });
-    said(failures(cut), ErrorKind::BadAnswer, "the answer to netlink request 1474 is malformed");
+    said(failures(cut), ErrorKind::InvalidData, "the answer to netlink request 1474 is malformed");
 }
 
 #[test]

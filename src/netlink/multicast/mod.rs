@@ -22,12 +22,12 @@ const MAX_FILTER_WAIT: usize = 1024;
 
 /// A socket that is joined to a multicast group. Nothing is ever sent on it: an overrun would swallow the answer.
 #[derive(Debug)]
-pub(crate) struct EventSocket {
+pub(crate) struct MulticastSocket {
     transport: Box<dyn Transport>,
     /// Events were lost since the last [`recovered`](Self::recovered).
     lost: bool,
     /// What waits may be older than what is known otherwise, so that stopping halfway is worse than not to begin.
-    outdated: bool,
+    stale: bool,
     /// Asked for where it matters.
     budget: OnceCell<usize>,
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
@@ -60,11 +60,11 @@ pub(crate) struct RefusedFilter {
 
 /// What is left on the socket after some of it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum Drain {
     /// It was read empty.
-    Nothing,
+    Empty,
     /// There may be more.
-    Unread,
+    More,
 }
 
 /// What a receive finds.
@@ -80,13 +80,13 @@ pub(crate) enum Found<'a> {
     Overrun,
 }
 
-impl EventSocket {
+impl MulticastSocket {
     /// Wraps a socket that has joined its group.
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
         Self {
             transport: Box::new(transport),
             lost: false,
-            outdated: false,
+            stale: false,
             budget: OnceCell::new(),
             limit: 0,
             filter: Filter::None,
@@ -99,7 +99,7 @@ impl EventSocket {
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
-    pub(crate) fn growing_to(self, limit: usize) -> Self {
+    pub(crate) fn with_max_recv_buffer(self, limit: usize) -> Self {
         Self { limit, ..self }
     }
 
@@ -122,22 +122,22 @@ impl EventSocket {
     }
 
     /// Whether events were lost: what they would have told must be asked for.
-    pub(crate) fn is_lost(&self) -> bool {
+    pub(crate) fn has_lost_events(&self) -> bool {
         self.lost
     }
 
     /// What waits is not to be read: it is older than what is known otherwise.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn mark_lost(&mut self) {
         self.lost = true;
     }
 
     /// The kernel was asked: what waits now is older than its answer.
-    pub(crate) fn outdate(&mut self) {
-        self.outdated = true;
+    pub(crate) fn mark_stale(&mut self) {
+        self.stale = true;
     }
 
     /// The loss was made good.
-    pub(crate) fn recovered(&mut self) {
+    pub(crate) fn clear_lost(&mut self) {
         self.lost = false;
     }
 
@@ -210,7 +210,7 @@ impl EventSocket {
     ///
     /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new before the socket is
     /// empty.
-    pub(crate) fn drain(&mut self, mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>) -> io::Result<Rest> {
+    pub(crate) fn drain(&mut self, mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>) -> io::Result<Drain> {
         let mut count = 0;
         while count < MIN_BUDGET || count < self.budget() {
             let mut lost = self.lost;
@@ -234,47 +234,47 @@ impl EventSocket {
                 refused.received += count - before;
             }
             // A receive that took something may have ended at an overrun, which only the next one tells.
-            if rest? == Rest::Nothing && (count == before || !self.outdated) {
-                self.outdated = false;
-                return Ok(Rest::Nothing);
+            if rest? == Drain::Empty && (count == before || !self.stale) {
+                self.stale = false;
+                return Ok(Drain::Empty);
             }
         }
-        Ok(Rest::Unread)
+        Ok(Drain::More)
     }
 
     /// Takes some of the datagrams that wait; `tell` gets what each is.
-    pub(crate) fn receive(&mut self, mut tell: impl FnMut(Found<'_>)) -> io::Result<Rest> {
-        Buffer::lend(|buffer| {
+    pub(crate) fn receive(&mut self, mut tell: impl FnMut(Found<'_>)) -> io::Result<Drain> {
+        Buffer::with_thread_buffer(|buffer| {
             let batch = match self.transport.receive(buffer) {
                 Ok(batch) => batch,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Rest::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Drain::Empty),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     tell(Found::Ignored);
-                    return Ok(Rest::Unread);
+                    return Ok(Drain::More);
                 }
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
                     tell(Found::Overrun);
-                    return Ok(Rest::Unread);
+                    return Ok(Drain::More);
                 }
                 Err(error) => return Err(error),
             };
             let mut longest = 0;
             for datagram in batch.datagrams(buffer) {
                 tell(match datagram {
-                    Datagram::Whole(bytes) => Found::Datagram(bytes),
-                    Datagram::CutOff { length } => {
+                    Datagram::Complete(bytes) => Found::Datagram(bytes),
+                    Datagram::Truncated { length } => {
                         warn!(target: EVENTS, "an event of {length} bytes was cut off");
                         longest = longest.max(length);
                         Found::CutOff
                     }
-                    Datagram::Foreign { sender } => {
+                    Datagram::NotFromKernel { sender } => {
                         warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
                         Found::Ignored
                     }
                 });
             }
             buffer.grow_to(longest);
-            Ok(if batch.is_last { Rest::Nothing } else { Rest::Unread })
+            Ok(if batch.drained { Drain::Empty } else { Drain::More })
         })
     }
 }
@@ -299,7 +299,7 @@ fn is_accepted(transport: &mut dyn Transport, program: &[BpfInstruction]) -> boo
         .is_ok()
 }
 
-impl AsFd for EventSocket {
+impl AsFd for MulticastSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.transport.as_fd()
     }

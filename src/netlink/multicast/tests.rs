@@ -1,6 +1,6 @@
 use super::*;
 use crate::netlink::buffer::SLOT_LEN;
-use crate::netlink::socket::KERNEL;
+use crate::netlink::socket::KERNEL_PORT_ID;
 use crate::netlink::socket::tests::with_large_buffer;
 use crate::testing::log_record::recorded;
 use crate::testing::script::{Script, Step, message};
@@ -11,7 +11,7 @@ fn event(number: u8) -> Step {
 }
 
 /// Drains a socket, and returns what is left on it, whether something was lost, and the numbers that were applied.
-fn drain(socket: &mut EventSocket) -> (Rest, bool, Vec<u8>) {
+fn drain(socket: &mut MulticastSocket) -> (Drain, bool, Vec<u8>) {
     let mut numbers = vec![];
     let rest = socket
         .drain(|frame| match frame.payload.first() {
@@ -22,50 +22,50 @@ fn drain(socket: &mut EventSocket) -> (Rest, bool, Vec<u8>) {
             None => Err(DecodeError::new("empty")),
         })
         .unwrap();
-    (rest, socket.is_lost(), numbers)
+    (rest, socket.has_lost_events(), numbers)
 }
 
-fn play(steps: impl IntoIterator<Item = Step>) -> (Rest, bool, Vec<u8>) {
-    drain(&mut EventSocket::new(Script::new(steps)))
+fn play(steps: impl IntoIterator<Item = Step>) -> (Drain, bool, Vec<u8>) {
+    drain(&mut MulticastSocket::new(Script::new(steps)))
 }
 
 #[test]
 fn events_are_applied_in_order_until_there_are_none() {
     let two = Step::event(&[message(16, 0, &[2; 4]), message(16, 0, &[3; 4])]);
     let steps = [event(1), Step::Fails(Errno::EINTR), two, Step::Silence, event(4)];
-    assert_eq!(play(steps), (Rest::Nothing, false, vec![1, 2, 3]));
+    assert_eq!(play(steps), (Drain::Empty, false, vec![1, 2, 3]));
 }
 
 #[test]
 fn after_an_overrun_the_old_events_are_read_away() {
     let steps = [event(1), Step::Fails(Errno::ENOBUFS), event(2), event(3), Step::Silence];
-    assert_eq!(play(steps), (Rest::Nothing, true, vec![1]));
+    assert_eq!(play(steps), (Drain::Empty, true, vec![1]));
 }
 
 #[test]
 fn a_recovered_socket_applies_events_again() {
     let script = Script::new([Step::Fails(Errno::ENOBUFS), Step::Silence, event(1)]);
-    let mut socket = EventSocket::new(script);
-    assert_eq!(drain(&mut socket), (Rest::Nothing, true, vec![]));
-    socket.recovered();
-    assert_eq!(drain(&mut socket), (Rest::Nothing, false, vec![1]));
+    let mut socket = MulticastSocket::new(script);
+    assert_eq!(drain(&mut socket), (Drain::Empty, true, vec![]));
+    socket.clear_lost();
+    assert_eq!(drain(&mut socket), (Drain::Empty, false, vec![1]));
 }
 
 #[test]
 fn a_cut_off_event_is_a_loss_and_the_next_one_of_its_size_fits() {
     let long = || Step::event(&[message(16, 0, &vec![9; 40_000])]);
-    let mut socket = EventSocket::new(Script::new([long(), event(1), Step::Silence, long()]));
-    assert_eq!(drain(&mut socket), (Rest::Nothing, true, vec![]));
-    socket.recovered();
-    assert_eq!(drain(&mut socket), (Rest::Nothing, false, vec![9]));
+    let mut socket = MulticastSocket::new(Script::new([long(), event(1), Step::Silence, long()]));
+    assert_eq!(drain(&mut socket), (Drain::Empty, true, vec![]));
+    socket.clear_lost();
+    assert_eq!(drain(&mut socket), (Drain::Empty, false, vec![9]));
 }
 
 #[test]
 fn an_event_that_cannot_be_read_is_a_loss() {
-    let cut = Step::Datagram { bytes: vec![1; 15], sender: KERNEL };
+    let cut = Step::Datagram { bytes: vec![1; 15], sender: KERNEL_PORT_ID };
     let empty = Step::event(&[message(16, 0, &[])]);
     for bad in [cut, empty] {
-        assert_eq!(play([event(1), bad, event(2), Step::Silence]), (Rest::Nothing, true, vec![1]));
+        assert_eq!(play([event(1), bad, event(2), Step::Silence]), (Drain::Empty, true, vec![1]));
     }
 }
 
@@ -73,15 +73,15 @@ fn an_event_that_cannot_be_read_is_a_loss() {
 fn an_event_of_another_sender_changes_nothing() {
     let forged = |bytes| Step::Datagram { bytes, sender: 4711 };
     let steps = [forged(message(16, 0, &[66; 4])), forged(vec![1; 15]), forged(vec![0; 40_000]), event(1)];
-    assert_eq!(play(steps), (Rest::Nothing, false, vec![1]));
+    assert_eq!(play(steps), (Drain::Empty, false, vec![1]));
 }
 
 #[test]
 fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
     let script = Script::new((0..10_000).map(|_| event(1)));
-    let mut socket = EventSocket::new(script.clone());
+    let mut socket = MulticastSocket::new(script.clone());
     let (rest, lost, numbers) = drain(&mut socket);
-    assert_eq!((rest, lost), (Rest::Unread, false));
+    assert_eq!((rest, lost), (Drain::More, false));
     assert_eq!(numbers.len(), 212_992 / 512);
     assert_eq!(script.left(), 10_000 - numbers.len());
 }
@@ -89,21 +89,21 @@ fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
 #[test]
 fn an_event_that_just_fits_is_whole() {
     let event = Step::event(&[message(16, 0, &vec![7; SLOT_LEN - 16])]);
-    assert_eq!(play([event]), (Rest::Nothing, false, vec![7]));
+    assert_eq!(play([event]), (Drain::Empty, false, vec![7]));
 }
 
 #[test]
 fn any_other_error_of_the_system_is_told_as_it_is() {
-    let mut socket = EventSocket::new(Script::new([Step::Fails(Errno::EBADF)]));
+    let mut socket = MulticastSocket::new(Script::new([Step::Fails(Errno::EBADF)]));
     let error = socket.drain(|_| Ok(())).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::EBADF as i32));
-    assert!(!socket.is_lost());
+    assert!(!socket.has_lost_events());
 }
 
 #[test]
 fn the_receive_buffer_doubles_up_to_its_limit() {
     let script = Script::new([]);
-    let mut socket = EventSocket::new(script).growing_to(500_000);
+    let mut socket = MulticastSocket::new(script).with_max_recv_buffer(500_000);
     assert!(socket.grow().unwrap());
     assert_eq!(socket.receive_buffer().unwrap(), 425_984);
     assert_eq!(socket.budget(), 425_984 / MIN_CHARGE);
@@ -116,7 +116,7 @@ fn the_receive_buffer_doubles_up_to_its_limit() {
 #[test]
 fn receive_buffer_that_may_not_grow_stays_as_it_is() {
     with_large_buffer(|socket, before| {
-        let mut socket = EventSocket::new(socket).growing_to(usize::MAX / 2);
+        let mut socket = MulticastSocket::new(socket).with_max_recv_buffer(usize::MAX / 2);
         let (grown, warnings) = recorded(|| socket.grow().unwrap());
         assert!(!grown);
         assert_eq!(socket.receive_buffer().unwrap(), before);

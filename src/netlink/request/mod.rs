@@ -7,16 +7,16 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
 use nix::errno::Errno;
 
 use super::buffer::Buffer;
-use super::codec::frame::{Control, Frame, frames, serialize, stamp};
+use super::codec::frame::{Control, Frame, frames, serialize, set_sequence};
 use super::deadline::Deadline;
 use super::dump::{Dump, InterruptedDump};
-use super::error::{Failure, Refusal};
+use super::error::{KernelError, RequestError};
 use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
 /// How often an answer that does not fit is asked for again, into twice the receive buffer each time.
-const MAX_GROWTHS: u32 = 8;
+const MAX_DOUBLINGS: u32 = 8;
 
 /// How many requests go into one datagram at most, and how many bytes. The kernel takes what its send buffer can hold,
 /// 208 KiB by default.
@@ -26,7 +26,7 @@ const MAX_BATCH_LEN: usize = 64 * 1024;
 /// error may bring words.
 const ACK_COST: usize = 2048;
 /// How many datagrams are read after the deadline: as many as may answer one of requests.
-const MAX_LATE_READS: usize = MAX_BATCH;
+const MAX_GRACE_READS: usize = MAX_BATCH;
 
 /// A socket for requests: sends them, matches their replies, keeps the deadline.
 pub(crate) struct RequestSocket {
@@ -36,7 +36,7 @@ pub(crate) struct RequestSocket {
     dumps: DumpPolicy,
     /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it, or what
     /// was left of it could not be read away.
-    unread: bool,
+    reply_pending: bool,
 }
 
 /// What to do with dumps that changes interrupt.
@@ -116,7 +116,7 @@ impl<'a> Request<'a> {
 
 impl RequestSocket {
     pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration, dumps: DumpPolicy) -> Self {
-        Self { transport: Box::new(transport), sequence: 0, timeout, dumps, unread: false }
+        Self { transport: Box::new(transport), sequence: 0, timeout, dumps, reply_pending: false }
     }
 
     /// Formats the settings of the socket as those of the public type that owns it.
@@ -132,38 +132,38 @@ impl RequestSocket {
         &mut self,
         request: Request<'_>,
         mut part: impl FnMut(Part<'_>) -> Result<(), DecodeError>,
-    ) -> Result<Consistency, Failure> {
+    ) -> Result<Consistency, RequestError> {
         let bytes = request.bytes?;
-        let (max_growths, attempts) = match request.repeat {
+        let (max_doublings, attempts) = match request.repeat {
             Repeat::Never => (0, 1),
-            Repeat::ToFit => (MAX_GROWTHS, 1),
-            Repeat::ToBeConsistent { .. } => (MAX_GROWTHS, self.dumps.attempts.get()),
+            Repeat::ToFit => (MAX_DOUBLINGS, 1),
+            Repeat::ToBeConsistent { .. } => (MAX_DOUBLINGS, self.dumps.attempts.get()),
         };
-        let (mut growths, mut was_busy) = (0, request.repeat == Repeat::Never);
+        let (mut doublings, mut was_busy) = (0, request.repeat == Repeat::Never);
         let mut attempt = 1;
         loop {
             part(Part::Start { attempt })?;
-            match self.exchange(bytes.clone(), &mut |frame| part(Part::Message(frame))) {
+            match self.transact_once(bytes.clone(), &mut |frame| part(Part::Message(frame))) {
                 Ok(Completion { interrupted: false }) => return Ok(Consistency::Consistent),
                 Ok(Completion { interrupted: true }) if attempt < attempts => attempt += 1,
                 Ok(Completion { interrupted: true }) => {
                     let Repeat::ToBeConsistent { op } = request.repeat else {
-                        return Err(Failure::Interrupted { attempts });
+                        return Err(RequestError::Interrupted { attempts });
                     };
                     warn!(target: COMMAND, "{op} was interrupted by changes in each of {attempts} attempts");
                     return match self.dumps.interrupted {
                         InterruptedDump::Keep => Ok(Consistency::Interrupted),
-                        InterruptedDump::Fail => Err(Failure::Interrupted { attempts }),
+                        InterruptedDump::Fail => Err(RequestError::Interrupted { attempts }),
                     };
                 }
-                Err(Failure::Overrun { .. }) if growths < max_growths => {
-                    growths += 1;
+                Err(RequestError::Overrun { .. }) if doublings < max_doublings => {
+                    doublings += 1;
                     self.grow()?;
                 }
                 // A dump that was given up is still under way: it ends when the rest of it is read.
                 Err(failure) if failure.is(Errno::EBUSY) && !was_busy => {
                     was_busy = true;
-                    self.abandon();
+                    self.discard_reply();
                 }
                 Err(failure) => return Err(failure),
             }
@@ -171,7 +171,7 @@ impl RequestSocket {
     }
 
     /// Sends a command and waits for its acknowledgement.
-    pub(crate) fn execute(&mut self, message: impl NetlinkSerializable, flags: u16) -> Result<(), Failure> {
+    pub(crate) fn execute(&mut self, message: impl NetlinkSerializable, flags: u16) -> Result<(), RequestError> {
         self.send(Request::command(message, flags), |_| Ok(())).map(drop)
     }
 
@@ -180,7 +180,7 @@ impl RequestSocket {
         &mut self,
         request: Request<'_>,
         mut read: impl FnMut(Frame<'_>) -> Result<Option<T>, DecodeError>,
-    ) -> Result<Dump<T>, Failure> {
+    ) -> Result<Dump<T>, RequestError> {
         let (mut items, mut attempts) = (Vec::new(), 0);
         let consistency = self.send(request, |part| {
             match part {
@@ -201,8 +201,8 @@ impl RequestSocket {
     pub(crate) fn send_batch<M: NetlinkSerializable>(
         &mut self,
         messages: impl IntoIterator<Item = M>,
-        mut answer: impl FnMut(usize, Result<(), Refusal>),
-    ) -> Result<(), Failure> {
+        mut answer: impl FnMut(usize, Result<(), KernelError>),
+    ) -> Result<(), RequestError> {
         let limit = (self.transport.receive_buffer()? / ACK_COST).clamp(1, MAX_BATCH);
         let serialized = messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK));
         let mut requests = serialized.collect::<io::Result<Vec<_>>>()?.into_iter().peekable();
@@ -214,11 +214,11 @@ impl RequestSocket {
                 .next_if(|request| count == 0 || count < limit && datagram.len() + request.len() <= MAX_BATCH_LEN)
             {
                 self.sequence = self.sequence.wrapping_add(1);
-                stamp(&mut request, self.sequence);
+                set_sequence(&mut request, self.sequence);
                 datagram.extend(request);
                 count += 1;
             }
-            self.converse(&datagram, |this, buffer| {
+            self.transact(&datagram, |this, buffer| {
                 this.read_acknowledgements(buffer, first, count, &mut |position, one| answer(done + position, one))
             })?;
             done += count;
@@ -232,13 +232,13 @@ impl RequestSocket {
         buffer: &mut Buffer,
         first: u32,
         count: usize,
-        answer: &mut dyn FnMut(usize, Result<(), Refusal>),
-    ) -> Result<(), Failure> {
+        answer: &mut dyn FnMut(usize, Result<(), KernelError>),
+    ) -> Result<(), RequestError> {
         let mut deadline = self.deadline();
         let mut answered = vec![false; count];
         let mut left = count;
         while left > 0 {
-            let batch = self.receive_until(&mut deadline, buffer)?;
+            let batch = self.recv_before(&mut deadline, buffer)?;
             for frame in messages(&batch, buffer) {
                 let frame = frame?;
                 let position = usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
@@ -246,9 +246,9 @@ impl RequestSocket {
                     trace!(target: COMMAND, "skipping a message of an earlier exchange");
                     continue;
                 };
-                let one = match frame.control()? {
-                    Control::Acknowledged => Ok(()),
-                    Control::Refused(refusal) => Err(refusal),
+                let one = match frame.classify()? {
+                    Control::Ack => Ok(()),
+                    Control::Error(refusal) => Err(refusal),
                     Control::Overrun => return Err(self.overrun()),
                     Control::Data | Control::Done | Control::Noop => continue,
                 };
@@ -271,42 +271,42 @@ impl RequestSocket {
         Ok(())
     }
 
-    fn exchange(
+    fn transact_once(
         &mut self,
         mut request: Vec<u8>,
         reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
-    ) -> Result<Completion, Failure> {
+    ) -> Result<Completion, RequestError> {
         self.sequence = self.sequence.wrapping_add(1);
-        stamp(&mut request, self.sequence);
-        self.converse(&request, |this, buffer| this.read_answer(buffer, &request, reply))
+        set_sequence(&mut request, self.sequence);
+        self.transact(&request, |this, buffer| this.read_reply(buffer, &request, reply))
     }
 
     /// Sends a datagram and reads what it is answered; nothing of that is left to get in the way of the next.
-    fn converse<T>(
+    fn transact<T>(
         &mut self,
         datagram: &[u8],
-        read: impl FnOnce(&mut Self, &mut Buffer) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        if self.unread {
-            self.abandon();
+        read: impl FnOnce(&mut Self, &mut Buffer) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
+        if self.reply_pending {
+            self.discard_reply();
         }
         trace!(target: COMMAND, "sending {} bytes", datagram.len());
         self.transport.send(datagram)?;
-        self.unread = true;
-        let result = Buffer::lend(|buffer| read(self, buffer));
+        self.reply_pending = true;
+        let result = Buffer::with_thread_buffer(|buffer| read(self, buffer));
         match result {
-            Ok(_) | Err(Failure::Refused(_)) => self.unread = false,
-            Err(_) => self.abandon(),
+            Ok(_) | Err(RequestError::Kernel(_)) => self.reply_pending = false,
+            Err(_) => self.discard_reply(),
         }
         result
     }
 
-    fn read_answer(
+    fn read_reply(
         &mut self,
         buffer: &mut Buffer,
         request: &[u8],
         reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
-    ) -> Result<Completion, Failure> {
+    ) -> Result<Completion, RequestError> {
         // The kernel acknowledges no dump, which to most protocols each of the two flags asks for; but for a request that
         // changes something the same flags mean otherwise.
         let asks_for = |flag| frames(request).map_while(Result::ok).any(|frame| frame.flags & flag != 0);
@@ -314,7 +314,7 @@ impl RequestSocket {
         let mut deadline = self.deadline();
         let mut interrupted = false;
         loop {
-            let batch = self.receive_until(&mut deadline, buffer)?;
+            let batch = self.recv_before(&mut deadline, buffer)?;
             for frame in messages(&batch, buffer) {
                 let frame = frame?;
                 if frame.sequence != self.sequence {
@@ -322,12 +322,12 @@ impl RequestSocket {
                     continue;
                 }
                 interrupted |= frame.has(NLM_F_DUMP_INTR);
-                match frame.control()? {
+                match frame.classify()? {
                     Control::Data => reply(frame)?,
                     Control::Done if done => return Ok(Completion { interrupted }),
-                    Control::Acknowledged if acknowledged => return Ok(Completion { interrupted }),
-                    Control::Done | Control::Acknowledged | Control::Noop => {}
-                    Control::Refused(refusal) => return Err(Failure::Refused(refusal)),
+                    Control::Ack if acknowledged => return Ok(Completion { interrupted }),
+                    Control::Done | Control::Ack | Control::Noop => {}
+                    Control::Error(refusal) => return Err(RequestError::Kernel(refusal)),
                     Control::Overrun => return Err(self.overrun()),
                 }
             }
@@ -335,23 +335,23 @@ impl RequestSocket {
     }
 
     /// Waits for datagrams from the kernel; at least one of them is.
-    fn receive_until(&mut self, deadline: &mut Deadline, buffer: &mut Buffer) -> Result<Batch, Failure> {
-        while deadline.allows_read(&*self.transport) {
+    fn recv_before(&mut self, deadline: &mut Deadline, buffer: &mut Buffer) -> Result<Batch, RequestError> {
+        while deadline.may_read(&*self.transport) {
             match self.transport.receive(buffer) {
                 Ok(batch) => {
-                    deadline.count(batch.received.len());
-                    if self.examine(&batch, buffer)? {
+                    deadline.record_reads(batch.received.len());
+                    if self.check_batch(&batch, buffer)? {
                         return Ok(batch);
                     }
                     // One that sends without end must not hold the caller for ever.
-                    if deadline.left(&*self.transport).is_zero() {
+                    if deadline.remaining(&*self.transport).is_zero() {
                         break;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.count(1),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.record_reads(1),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = deadline.left(&*self.transport);
-                    if left.is_zero() || !self.transport.wait(left)? && deadline.left(&*self.transport).is_zero() {
+                    let left = deadline.remaining(&*self.transport);
+                    if left.is_zero() || !self.transport.wait(left)? && deadline.remaining(&*self.transport).is_zero() {
                         break;
                     }
                 }
@@ -359,20 +359,20 @@ impl RequestSocket {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Failure::Timeout(self.timeout))
+        Err(RequestError::Timeout(self.timeout))
     }
 
     /// Whether something of it is from the kernel; an error where that did not fit.
-    fn examine(&self, batch: &Batch, buffer: &mut Buffer) -> Result<bool, Failure> {
+    fn check_batch(&self, batch: &Batch, buffer: &mut Buffer) -> Result<bool, RequestError> {
         let (mut is_any_whole, mut longest) = (false, None);
         for datagram in batch.datagrams(buffer) {
             match datagram {
-                Datagram::Whole(bytes) => {
+                Datagram::Complete(bytes) => {
                     trace!(target: COMMAND, "received {} bytes in {} messages", bytes.len(), frames(bytes).count());
                     is_any_whole = true;
                 }
-                Datagram::CutOff { length } => longest = longest.max(Some(length)),
-                Datagram::Foreign { sender } => {
+                Datagram::Truncated { length } => longest = longest.max(Some(length)),
+                Datagram::NotFromKernel { sender } => {
                     warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
                 }
             }
@@ -388,25 +388,25 @@ impl RequestSocket {
 
     /// The time that an answer has from now on.
     fn deadline(&self) -> Deadline {
-        Deadline::new(self.timeout, MAX_LATE_READS)
+        Deadline::new(self.timeout, MAX_GRACE_READS)
     }
 
-    fn overrun(&self) -> Failure {
-        Failure::Overrun { buffer: self.transport.receive_buffer().unwrap_or_default() }
+    fn overrun(&self) -> RequestError {
+        RequestError::Overrun { buffer: self.transport.receive_buffer().unwrap_or_default() }
     }
 
     /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is under way and
     /// delivers again to a socket that had overrun.
-    fn abandon(&mut self) {
+    fn discard_reply(&mut self) {
         let mut deadline = self.deadline();
-        Buffer::lend(|buffer| {
-            while deadline.allows_read(&*self.transport) {
+        Buffer::with_thread_buffer(|buffer| {
+            while deadline.may_read(&*self.transport) {
                 match self.transport.receive(buffer) {
-                    Ok(batch) => deadline.count(batch.received.len()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.count(1),
-                    Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => deadline.count(1),
+                    Ok(batch) => deadline.record_reads(batch.received.len()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.record_reads(1),
+                    Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => deadline.record_reads(1),
                     Err(error) => {
-                        self.unread = error.kind() != io::ErrorKind::WouldBlock;
+                        self.reply_pending = error.kind() != io::ErrorKind::WouldBlock;
                         return;
                     }
                 }
@@ -418,8 +418,8 @@ impl RequestSocket {
 /// The messages of the kernel's datagrams, which fitted.
 fn messages<'a>(batch: &'a Batch, buffer: &'a Buffer) -> impl Iterator<Item = Result<Frame<'a>, DecodeError>> {
     batch.datagrams(buffer).flat_map(|datagram| match datagram {
-        Datagram::Whole(bytes) => frames(bytes),
-        Datagram::CutOff { .. } | Datagram::Foreign { .. } => frames(&[]),
+        Datagram::Complete(bytes) => frames(bytes),
+        Datagram::Truncated { .. } | Datagram::NotFromKernel { .. } => frames(&[]),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, RTM_NEWLINK};
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 use crate::netlink::request::{Part, Request};
 use crate::rtnl::RtnlSocket;
 
@@ -23,9 +23,9 @@ impl RtnlSocket {
     ///
     /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for an attribute of more than 65531 bytes, or for the
     ///   namespace of a peer that links of this kind do not have. Nothing is sent then.
-    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::Exists) if a link has this name, as its own or an alternative
-    ///   name, or this index; [`NotSupported`](crate::ErrorKind::NotSupported) if the kernel does not support the kind;
-    ///   [`Invalid`](crate::ErrorKind::Invalid) for an MTU that the driver does not support, or an invalid hardware
+    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::AlreadyExists) if a link has this name, as its own or an alternative
+    ///   name, or this index; [`NotSupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
+    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support, or an invalid hardware
     ///   address; and every other error of the driver and of the master.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Error::Timeout`] it is
     ///   unknown whether the link exists.
@@ -41,7 +41,7 @@ impl RtnlSocket {
     /// rtnl.create_link(&NewLink::dummy("d0").master(team).up())?;
     ///
     /// let error = rtnl.create_link(&NewLink::bridge("team0")).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Exists);
+    /// assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -51,10 +51,10 @@ impl RtnlSocket {
     /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7).
     pub fn create_link(&mut self, link: &NewLink) -> Result<IfIndex> {
         link.check()?;
-        let created = self.request_creation(link).during(|| format!("creating {}", link.describe()))?;
+        let created = self.request_creation(link).with_context(|| format!("creating {}", link.describe()))?;
         if link.is_set_up_later() {
             let result = self.step(created, &Step::Up);
-            result.during(|| format!("setting the new {} up", link.describe())).inspect_err(|_| {
+            result.with_context(|| format!("setting the new {} up", link.describe())).inspect_err(|_| {
                 self.rollback_create(link, created);
             })?;
         }
@@ -62,7 +62,7 @@ impl RtnlSocket {
     }
 
     /// Requests the link and returns its index, which the kernel echoes since Linux 6.2. Before that it is looked up.
-    fn request_creation(&mut self, link: &NewLink) -> Result<IfIndex, Failure> {
+    fn request_creation(&mut self, link: &NewLink) -> Result<IfIndex, RequestError> {
         let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
         let mut echoed = None;
         self.socket.send(Request::command(link.request(), flags), |part| {
@@ -83,7 +83,7 @@ impl RtnlSocket {
 
     /// Deletes a link that was created but cannot be used. A failure is only logged: the caller gets the first error.
     fn rollback_create(&mut self, link: &NewLink, ifindex: IfIndex) {
-        if let Err(error) = self.delete(ifindex).during(|| format!("deleting {}", link.describe())) {
+        if let Err(error) = self.delete(ifindex).with_context(|| format!("deleting {}", link.describe())) {
             warn!(target: COMMAND, "the unusable new {} was not deleted: {error}", link.describe());
         }
     }
@@ -93,7 +93,7 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`].
-    /// - [`Error::Kernel`] with [`NotSupported`](crate::ErrorKind::NotSupported) for a link that cannot be deleted: the
+    /// - [`Error::Kernel`] with [`NotSupported`](crate::ErrorKind::Unsupported) for a link that cannot be deleted: the
     ///   loopback, or a physical device.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
@@ -123,21 +123,21 @@ impl RtnlSocket {
             Err(failure) if failure.is(Errno::ENODEV) => no_such_device(),
             result => {
                 let link = self.describe_link(&result, ifindex);
-                result.during(|| format!("deleting {link}"))
+                result.with_context(|| format!("deleting {link}"))
             }
         }
     }
 
     /// Like [`delete_link`](Self::delete_link), without the context of an error.
-    pub(crate) fn delete(&mut self, ifindex: IfIndex) -> Result<(), Failure> {
+    pub(crate) fn delete(&mut self, ifindex: IfIndex) -> Result<(), RequestError> {
         self.socket.execute(link::delete_request(ifindex), 0)
     }
 
     /// Returns the link's name for an error message, or its index. The kernel is asked for the name only if it rejected
     /// the request.
-    pub(in crate::rtnl) fn describe_link(&mut self, result: &Result<(), Failure>, ifindex: IfIndex) -> String {
+    pub(in crate::rtnl) fn describe_link(&mut self, result: &Result<(), RequestError>, ifindex: IfIndex) -> String {
         let link = match result {
-            Err(Failure::Refused(_)) => self.link_by_index(ifindex).ok(),
+            Err(RequestError::Kernel(_)) => self.link_by_index(ifindex).ok(),
             _ => None,
         };
         link.map_or_else(|| format!("link {ifindex}"), |link| link.name().into_owned())

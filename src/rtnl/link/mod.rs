@@ -23,9 +23,9 @@ pub(crate) use self::step::Step;
 use super::RtnlSocket;
 use crate::error::{DecodeError, Error, Result};
 use crate::model::ifindex::IfIndex;
-use crate::netlink::codec::link::{self, LinkNews, LinkReport, RTM_NEWLINK};
+use crate::netlink::codec::link::{self, LinkAttrs, LinkUpdate, RTM_NEWLINK};
 use crate::netlink::dump::Dump;
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 use crate::netlink::request::{Consistency, Part, Request};
 
 /// The kernel's longest alternative name in bytes: `ALTIFNAMSIZ` without the NUL.
@@ -39,7 +39,7 @@ pub(crate) enum LinkPart<'a> {
     /// An attempt starts: links of an earlier attempt are void.
     Start,
     /// One link.
-    Link(LinkReport<'a>),
+    Link(LinkAttrs<'a>),
 }
 
 /// Selects the links that [`RtnlSocket::links`] lists; all by default.
@@ -218,26 +218,26 @@ impl RtnlSocket {
                 match raw {
                     Part::Start { .. } => part(LinkPart::Start),
                     Part::Message(frame) => {
-                        if let LinkNews::Present(report) = link::decode(frame.kind, frame.payload)? {
+                        if let LinkUpdate::New(report) = link::decode(frame.kind, frame.payload)? {
                             part(LinkPart::Link(report));
                         }
                     }
                 }
                 Ok(())
             })
-            .during(|| op.to_owned())
+            .with_context(|| op.to_owned())
     }
 
     /// Requests one link, which an error calls `device`.
     fn get_link(&mut self, request: RouteNetlinkMessage, device: String, op: impl Fn() -> String) -> Result<LinkInfo> {
         match self.request_link(request) {
             Err(failure) if failure.is(Errno::ENODEV) => Err(Error::NoSuchDevice { device }),
-            reply => reply.during(&op)?.ok_or_else(|| Error::NoReply { op: op() }),
+            reply => reply.with_context(&op)?.ok_or_else(|| Error::NoReply { op: op() }),
         }
     }
 
     /// Requests one link; `None` if the kernel acknowledges the request without sending a link.
-    fn request_link(&mut self, request: RouteNetlinkMessage) -> Result<Option<LinkInfo>, Failure> {
+    fn request_link(&mut self, request: RouteNetlinkMessage) -> Result<Option<LinkInfo>, RequestError> {
         let mut found = None;
         self.socket.send(Request::query(request, 0), |part| {
             found = match part {
@@ -251,7 +251,7 @@ impl RtnlSocket {
     }
 
     /// Looks up a link again that is about to be changed; `None` if it is gone.
-    fn find_link(&mut self, ifindex: IfIndex) -> Result<Option<LinkInfo>, Failure> {
+    fn find_link(&mut self, ifindex: IfIndex) -> Result<Option<LinkInfo>, RequestError> {
         match self.request_link(link::get_request(ifindex)) {
             Ok(None) => Err(NO_LINK.into()),
             Err(failure) if failure.is(Errno::ENODEV) => Ok(None),

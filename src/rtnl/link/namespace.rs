@@ -2,7 +2,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 
 /// The descriptor of a network namespace, to be sent as `IFLA_NET_NS_FD`.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct NamespaceFd(Arc<OwnedFd>);
 impl NamespaceFd {
     pub(super) fn duplicate(namespace: impl AsFd) -> Result<Self> {
         let fd = namespace.as_fd().try_clone_to_owned();
-        Ok(Self(Arc::new(fd.during(|| "duplicating the descriptor of a network namespace".to_owned())?)))
+        Ok(Self(Arc::new(fd.with_context(|| "duplicating the descriptor of a network namespace".to_owned())?)))
     }
 
     /// The number, which is valid as long as `self` exists.

@@ -195,7 +195,7 @@ impl NewLink {
 
     /// Rejects names that the kernel would misinterpret, and attributes that cannot be sent.
     pub(super) fn check(&self) -> Result<()> {
-        ifname::check(&self.name)?;
+        ifname::validate_ifname(&self.name)?;
         let mut data = self.data.clone();
         let peer = data.as_mut().and_then(peer_of);
         if self.peer_namespace.is_some() && peer.is_none() {
@@ -264,7 +264,7 @@ fn check_name(attribute: &LinkAttribute) -> Result<()> {
     }
     let mut value = vec![0; attribute.value_len()];
     attribute.emit_value(&mut value);
-    ifname::check(OsStr::from_bytes(value.strip_suffix(&[0]).unwrap_or(&value)))
+    ifname::validate_ifname(OsStr::from_bytes(value.strip_suffix(&[0]).unwrap_or(&value)))
 }
 
 #[cfg(test)]

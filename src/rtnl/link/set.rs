@@ -7,7 +7,7 @@ use super::{LinkInfo, LinkSettings, Step};
 use crate::error::Result;
 use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 use crate::rtnl::RtnlSocket;
 
 impl RtnlSocket {
@@ -29,11 +29,11 @@ impl RtnlSocket {
     ///   truncate, and for a master together with another namespace. Nothing is changed then.
     /// - [`NoSuchDevice`].
     /// - [`Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is up;
-    ///   [`NotPermitted`](crate::ErrorKind::NotPermitted) for the MTU of a team's port;
-    ///   [`Invalid`](crate::ErrorKind::Invalid) for an MTU out of range, an invalid hardware address, a master that does
+    ///   [`NotPermitted`](crate::ErrorKind::PermissionDenied) for the MTU of a team's port;
+    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU out of range, an invalid hardware address, a master that does
     ///   not exist, a link that cannot be moved (a team, a loopback), or a descriptor that is not that of a network
-    ///   namespace; [`NotSupported`](crate::ErrorKind::NotSupported) if the master does not accept ports, or the driver
-    ///   does not let user space control the carrier; [`Exists`](crate::ErrorKind::Exists) if another link has the name;
+    ///   namespace; [`NotSupported`](crate::ErrorKind::Unsupported) if the master does not accept ports, or the driver
+    ///   does not let user space control the carrier; [`Exists`](crate::ErrorKind::AlreadyExists) if another link has the name;
     ///   and every other error of the driver and of the master.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Timeout`] it is unknown
     ///   whether the kernel made the change that the error names.
@@ -72,22 +72,22 @@ impl RtnlSocket {
         let steps = plan(&before, settings);
         match self.steps(&before, &steps) {
             Ok(()) => Ok(()),
-            Err((step, failure)) => Err(failure).during(|| step.describe(&before.name())),
+            Err((step, failure)) => Err(failure).with_context(|| step.describe(&before.name())),
         }
     }
 
     /// Makes a link a port of a master. If the master rejects the link, the link keeps its old master.
-    pub(crate) fn enslave(&mut self, before: &LinkInfo, master: IfIndex) -> Result<(), Failure> {
+    pub(crate) fn enslave(&mut self, before: &LinkInfo, master: IfIndex) -> Result<(), RequestError> {
         self.steps(before, &[Step::Enslave(master)]).map_err(|(_, failure)| failure)
     }
 
     /// Makes one change of a link.
-    pub(crate) fn step(&mut self, ifindex: IfIndex, step: &Step) -> Result<(), Failure> {
+    pub(crate) fn step(&mut self, ifindex: IfIndex, step: &Step) -> Result<(), RequestError> {
         self.socket.execute(step.request(ifindex), 0)
     }
 
     /// Makes all changes, or none.
-    fn steps<'a>(&mut self, before: &LinkInfo, steps: &'a [Step]) -> Result<(), (&'a Step, Failure)> {
+    fn steps<'a>(&mut self, before: &LinkInfo, steps: &'a [Step]) -> Result<(), (&'a Step, RequestError)> {
         let mut released = None;
         for (position, step) in steps.iter().enumerate() {
             let mut result = self.step(before.ifindex(), step);
@@ -147,7 +147,7 @@ impl RtnlSocket {
     fn undo(&mut self, before: &LinkInfo, steps: &[Step]) {
         let name = before.name();
         for step in steps {
-            if let Err(error) = self.step(before.ifindex(), step).during(|| step.describe(&name)) {
+            if let Err(error) = self.step(before.ifindex(), step).with_context(|| step.describe(&name)) {
                 warn!(target: COMMAND, "a setting of {name} was not restored: {error}");
             }
         }

@@ -150,6 +150,6 @@ impl LinkSettings {
             let (setting, value) = ("a master", format!("link {master}"));
             return Err(Error::InvalidSetting { setting, value, reason: "the link is to leave its namespace" });
         }
-        self.name.as_deref().map_or(Ok(()), ifname::check)
+        self.name.as_deref().map_or(Ok(()), ifname::validate_ifname)
     }
 }

@@ -83,7 +83,7 @@ fn name(settings: &LinkSettings) -> Option<OsString> {
 
 impl Step {
     pub(super) fn request(&self, ifindex: IfIndex) -> RouteNetlinkMessage {
-        let mut message = link::about(ifindex);
+        let mut message = link::with_index(ifindex);
         let ifname = |name: &OsStr| name_attribute(IFLA_IFNAME, name);
         if matches!(self, Self::Up | Self::Down | Self::Move { up: true, .. }) {
             // With a change mask of 0 the kernel would replace all flags, and clear those that are not set here.

@@ -67,7 +67,7 @@ fn new_link_that_is_gone_at_once_is_an_error() {
     let (error, _) = play([done(), refused(Errno::ENODEV)], create);
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let (error, _) = play([done(), done()], create);
-    assert_eq!(error.kind(), ErrorKind::BadAnswer);
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn failed_change_of_an_attribute_requests_no_snapshot() {
     assert_eq!(requests, [(GET, 20), (SET, 20)]);
     // The MTU was set, and is restored.
     let (error, requests) = play([port(), done(), refused(Errno::EOPNOTSUPP), done()], change);
-    assert_eq!(error.kind(), ErrorKind::NotSupported);
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(requests, [(GET, 20), (SET, 20), (SET, 20), (SET, 20)]);
 }
 
@@ -133,6 +133,6 @@ fn missing_link_is_not_changed() {
     let (error, _) = play([done()], change);
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::BadAnswer, "the kernel acknowledged looking up link 20, but gave no answer")
+        (ErrorKind::InvalidData, "the kernel acknowledged looking up link 20, but gave no answer")
     );
 }

@@ -151,7 +151,7 @@ fn overrun_does_not_count_as_an_attempt() {
 #[test]
 fn failed_dump_returns_no_items() {
     let script = Script::new([Step::answer(&[link(1)]), Step::answer(&[done(-1)])]);
-    assert_eq!(rtnl(&script).links(&LinkFilter::new()).unwrap_err().kind(), ErrorKind::NotPermitted);
+    assert_eq!(rtnl(&script).links(&LinkFilter::new()).unwrap_err().kind(), ErrorKind::PermissionDenied);
     let script = Script::new([Step::answer(&[link(1)])]);
     assert!(matches!(rtnl(&script).links(&LinkFilter::new()), Err(Error::Timeout { .. })));
     let script = Script::new([Step::answer(&[message(RTM_NEWLINK, NLM_F_MULTIPART, &[0; 8])])]);

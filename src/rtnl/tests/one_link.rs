@@ -32,7 +32,7 @@ fn missing_reply_is_a_timeout() {
 fn ack_without_a_link_is_no_reply() {
     let error = look_up(|| vec![Step::answer(&[ack(0)])]).unwrap_err();
     assert!(matches!(&error, Error::NoReply { op } if op.contains("link7")), "{error:?}");
-    assert_eq!(error.kind(), ErrorKind::BadAnswer);
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn missing_link_is_no_such_device() {
 #[test]
 fn rejection_is_a_kernel_error() {
     let error = look_up(|| vec![Step::answer(&[ack(-(Errno::EPERM as i32))])]).unwrap_err();
-    let Error::Kernel { op, kind: ErrorKind::NotPermitted, source, .. } = error else { panic!("{error:?}") };
+    let Error::Kernel { op, kind: ErrorKind::PermissionDenied, source, .. } = error else { panic!("{error:?}") };
     assert_eq!((op.contains("link7"), source.raw_os_error()), (true, Some(Errno::EPERM as i32)));
 }
 

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use self::device::{Frames, addresses_of, can_announce, frames, is_ethernet, vlans_on};
 use self::socket::PacketSocket;
 use crate::error::Result;
-use crate::netlink::error::During;
-use crate::netlink::netns::back_in;
+use crate::netlink::error::ErrorContext;
+use crate::netlink::netns::run_in_if_needed;
 use crate::rtnl::LinkInfo;
 use crate::team::TeamHandle;
 
@@ -23,11 +23,11 @@ use crate::team::TeamHandle;
 /// See [`TeamHandle::announce_with`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct Announcement {
+pub struct AnnounceOptions {
     vlans: bool,
 }
 
-impl Announcement {
+impl AnnounceOptions {
     /// The team alone.
     pub fn new() -> Self {
         Self::default()
@@ -51,7 +51,7 @@ impl Announcement {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct Announced {
+pub struct AnnounceReport {
     /// The IPv4 addresses: one gratuitous ARP packet each.
     pub ipv4: usize,
     /// The IPv6 addresses: one unsolicited neighbour advertisement each.
@@ -113,8 +113,8 @@ impl TeamHandle {
     ///
     /// RFC 5227, section 3; RFC 4861, section 7.2.6. The kernel's `inetdev_send_gratuitous_arp` in
     /// `net/ipv4/devinet.c` and `ndisc_send_unsol_na` in `net/ipv6/ndisc.c`; packet(7).
-    pub fn announce(&mut self) -> Result<Announced> {
-        self.announce_with(&Announcement::new())
+    pub fn announce(&mut self) -> Result<AnnounceReport> {
+        self.announce_with(&AnnounceOptions::new())
     }
 
     /// As [`announce`](Self::announce), with the VLANs on top of the team, say.
@@ -126,7 +126,7 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{Announcement, TeamHandle};
+    /// use libteam::{AnnounceOptions, TeamHandle};
     ///
     /// # enter_namespace();
     /// let mut team = TeamHandle::create("team0")?;
@@ -136,7 +136,7 @@ impl TeamHandle {
     /// # ip("link set team0.7 up");
     /// // team0.7 has an address, team0 itself has none.
     /// assert_eq!(team.announce()?.ipv4, 0);
-    /// assert_eq!(team.announce_with(&Announcement::new().vlans(true))?.ipv4, 1);
+    /// assert_eq!(team.announce_with(&AnnounceOptions::new().vlans(true))?.ipv4, 1);
     /// # fn ip(words: &str) {
     /// #     assert!(std::process::Command::new("ip").args(words.split(' ')).status().expect("iproute2").success());
     /// # }
@@ -147,22 +147,22 @@ impl TeamHandle {
     /// # Source
     ///
     /// As [`announce`](Self::announce).
-    pub fn announce_with(&mut self, announcement: &Announcement) -> Result<Announced> {
-        self.catch_up()?;
+    pub fn announce_with(&mut self, announcement: &AnnounceOptions) -> Result<AnnounceReport> {
+        self.sync()?;
         let announced = self.announce_now(announcement);
         if announced.is_err() {
             // That the team is gone is the better error.
-            self.catch_up()?;
+            self.sync()?;
         }
         announced
     }
 
-    fn announce_now(&mut self, announcement: &Announcement) -> Result<Announced> {
-        let mut announced = Announced::default();
+    fn announce_now(&mut self, announcement: &AnnounceOptions) -> Result<AnnounceReport> {
+        let mut announced = AnnounceReport::default();
         let ifindex = self.team_ifindex();
         let team = self.session.rtnl.link_by_index(ifindex)?;
         if !is_ethernet(&team) {
-            return Err(io::Error::from(Errno::EAFNOSUPPORT)).during(|| announcing(&team));
+            return Err(io::Error::from(Errno::EAFNOSUPPORT)).with_context(|| announcing(&team));
         }
         let mut devices = vec![team];
         if announcement.vlans {
@@ -184,11 +184,11 @@ impl TeamHandle {
     }
 
     /// Sends all that can be sent, and returns the first error.
-    fn send_batches(&self, batches: &[(Frames, LinkInfo)], announced: &mut Announced) -> Result<()> {
+    fn send_batches(&self, batches: &[(Frames, LinkInfo)], announced: &mut AnnounceReport) -> Result<()> {
         if batches.is_empty() {
             return Ok(());
         }
-        let socket = self.open_socket().during(|| "opening a packet socket".to_owned())?;
+        let socket = self.open_socket().with_context(|| "opening a packet socket".to_owned())?;
         let mut result = Ok(());
         for (frames, device) in batches {
             match socket.send_all(device.ifindex(), frames.ipv4.iter().chain(&frames.ipv6)) {
@@ -197,7 +197,7 @@ impl TeamHandle {
                     announced.ipv6 += frames.ipv6.len();
                 }
                 Err(error) if has_stopped(&error) => {}
-                Err(error) => result = result.and(Err(error).during(|| announcing(device))),
+                Err(error) => result = result.and(Err(error).with_context(|| announcing(device))),
             }
         }
         result
@@ -206,7 +206,7 @@ impl TeamHandle {
     /// Opens a socket in the network namespace of the handle, wherever the calling thread is.
     fn open_socket(&self) -> io::Result<PacketSocket> {
         match &self.home {
-            Some(home) => back_in(home, PacketSocket::open),
+            Some(home) => run_in_if_needed(home, PacketSocket::open),
             None => Err(io::Error::other("/proc did not show the network namespace when the handle was opened")),
         }
     }

@@ -14,31 +14,31 @@ use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::netlink::codec::link;
-use crate::netlink::codec::team::{self, Report};
-use crate::netlink::error::{During, Failure};
-use crate::netlink::multicast::{EventSocket, Rest};
+use crate::netlink::codec::team::{self, TeamMessage};
+use crate::netlink::error::{ErrorContext, RequestError};
+use crate::netlink::multicast::{Drain, MulticastSocket};
 use crate::netlink::request::Consistency;
 use crate::rtnl::{LinkInfo, LinkPart, RtnlSocket};
-use crate::team::driver::Genl;
-use crate::team::event_filter::Follow;
+use crate::team::driver::TeamDriver;
+use crate::team::event_filter::EventFilter;
 
 /// How often one call makes a loss good, or looks after new ports, and finds that there is more to do meanwhile. After
 /// that it returns: the handle is still readable, so the next call goes on.
 const MAX_ROUNDS: u32 = 4;
 
 /// How often the driver may say that there is no team while there is one: it was made after that.
-const MAX_REFUSALS: u32 = 4;
+const MAX_EINVAL_RETRIES: u32 = 4;
 
 /// The sockets of a handle with the cache that they feed.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) rtnl: RtnlSocket,
-    pub(crate) genl: Genl,
-    link_events: EventSocket,
-    team_events: EventSocket,
+    pub(crate) genl: TeamDriver,
+    link_events: MulticastSocket,
+    team_events: MulticastSocket,
     cache: Cache,
     /// Unless all links are kept.
-    follow: Option<Follow>,
+    follow: Option<EventFilter>,
     /// The last update stopped before there was nothing more to do.
     unfinished: bool,
     /// Told with the next changes, as is what follows.
@@ -47,7 +47,7 @@ pub(crate) struct Session {
     /// refused a list.
     inconsistent: bool,
     /// While the driver refuses its lists, as the process dropped a capability.
-    refusal: Option<Refusal>,
+    refusal: Option<KernelError>,
 }
 
 /// The driver refused to list ports or options (`EPERM`). What is known of them is what its events reported.
@@ -55,36 +55,36 @@ pub(crate) struct Session {
 /// Links are read all the same. The lists are requested again when the capability is back, and by whatever reads
 /// everything; not by each event, as the answer would be the same.
 #[derive(Debug)]
-struct Refusal {
+struct KernelError {
     error: Error,
     /// The thread had the capability, but not where it counts: nothing announces that the driver would answer now.
     had_net_admin: bool,
     /// Events were lost that only the lists make up for.
-    is_lost: bool,
+    has_lost_events: bool,
 }
 
 impl Session {
     /// Fills the cache. The event sockets have joined their groups before: what happens from then on is in the dump,
     /// in the events, or in both.
-    pub(crate) fn start(
+    pub(crate) fn open(
         rtnl: RtnlSocket,
-        genl: Genl,
-        link_events: EventSocket,
-        team_events: EventSocket,
+        genl: TeamDriver,
+        link_events: MulticastSocket,
+        team_events: MulticastSocket,
         cache: Cache,
-        follow: Option<Follow>,
+        follow: Option<EventFilter>,
     ) -> Result<Self> {
         let (unfinished, resynced, inconsistent, refusal) = (false, false, false, None);
         let mut session =
             Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent, refusal };
-        session.cache.pause();
+        session.cache.suspend_journal();
         session.resync()?;
         session.settle()?;
         if let Some(refusal) = session.refusal {
             return Err(refusal.error);
         }
-        session.check_alive()?;
-        session.cache.resume();
+        session.ensure_exists()?;
+        session.cache.start_journal();
         // That everything was asked for is no news at a start; that it may lack something is.
         session.resynced = false;
         Ok(session)
@@ -97,21 +97,21 @@ impl Session {
     }
 
     /// Notes that this handle set an option.
-    pub(crate) fn set_by_us(&mut self, id: &OptionId) {
-        self.cache.set_by_us(id);
+    pub(crate) fn mark_local(&mut self, id: &OptionId) {
+        self.cache.mark_local(id);
     }
 
     /// Notes the address of a link that is about to become a port: in some modes the driver gives it another one, and
     /// of a link that is not followed yet nobody tells the old one.
-    pub(crate) fn expect_port(&mut self, link: &LinkInfo) {
+    pub(crate) fn begin_enslave(&mut self, link: &LinkInfo) {
         if link.master().is_none() {
-            self.cache.expect_port(link.ifindex(), link.hwaddr());
+            self.cache.begin_enslave(link.ifindex(), link.hwaddr());
         }
     }
 
     /// It became one, or did not.
-    pub(crate) fn expect_no_port(&mut self) {
-        self.cache.expect_no_port();
+    pub(crate) fn end_enslave(&mut self) {
+        self.cache.end_enslave();
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -130,23 +130,23 @@ impl Session {
 
     /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost. Does not wait.
     pub(crate) fn update(&mut self) -> Result<()> {
-        let followed = self.follow_events();
-        self.cache.name_ports();
-        followed
+        let tracked_links = self.process_events();
+        self.cache.update_port_names();
+        tracked_links
     }
 
-    fn follow_events(&mut self) -> Result<()> {
+    fn process_events(&mut self) -> Result<()> {
         self.unfinished = true;
         let mut rounds = 0;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
         while rounds < MAX_ROUNDS {
-            if self.drain()? == Rest::Unread {
+            if self.drain()? == Drain::More {
                 // Old news that still waits would make the team's link doubtful again.
                 return Ok(());
             }
             rounds += 1;
             if self.needs_resync() {
-                if self.is_lost() {
+                if self.has_lost_events() {
                     warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
                     self.grow_buffers();
                 }
@@ -154,35 +154,35 @@ impl Session {
                 self.recovered();
                 continue;
             }
-            if self.are_options_doubtful() {
+            if self.needs_options_resync() {
                 let options = self.resync_options();
                 self.is_granted(options)?;
                 continue;
             }
             let looked = self.check_doubtful_links()?;
-            if !self.follow_ports()? && !looked {
+            if !self.update_filter()? && !looked {
                 self.unfinished = false;
                 break;
             }
         }
-        if self.cache.is_team_link_doubtful() {
+        if self.cache.needs_team_link() {
             self.recheck_link(self.cache.team())?;
         }
-        self.cache.trust_team_link();
+        self.cache.team_link_refreshed();
         Ok(())
     }
 
     /// Asks the kernel for everything, whether something was lost or not. Where events wait, they are read before.
     pub(crate) fn refresh(&mut self, events_wait: bool) -> Result<()> {
-        self.check_alive()?;
+        self.ensure_exists()?;
         // What waits is older than the answers will be.
-        let rest = if events_wait { self.drain()? } else { Rest::Nothing };
+        let rest = if events_wait { self.drain()? } else { Drain::Empty };
         self.resync()?;
         match rest {
-            Rest::Nothing => self.recovered(),
-            Rest::Unread => {
-                self.link_events.give_up();
-                self.team_events.give_up();
+            Drain::Empty => self.recovered(),
+            Drain::More => {
+                self.link_events.mark_lost();
+                self.team_events.mark_lost();
             }
         }
         self.settle()
@@ -191,13 +191,13 @@ impl Session {
     /// Ends what asked for everything. What came meanwhile the sockets announce: it is read now only where something else
     /// depends on it.
     fn settle(&mut self) -> Result<()> {
-        self.follow_ports()?;
+        self.update_filter()?;
         self.unfinished = false;
-        if self.has_unfinished() {
+        if self.needs_sync() {
             return self.update();
         }
-        self.cache.trust_team_link();
-        self.cache.name_ports();
+        self.cache.team_link_refreshed();
+        self.cache.update_port_names();
         Ok(())
     }
 
@@ -208,16 +208,16 @@ impl Session {
 
     /// Whether there is work that no socket announces: changes to tell, a resync that failed, or what was left undone
     /// when reading stopped, which may be just where the events ended.
-    pub(crate) fn has_work(&self) -> bool {
-        self.cache.has_changes() || self.resynced || self.inconsistent || self.has_unfinished()
+    pub(crate) fn is_pending(&self) -> bool {
+        self.cache.has_changes() || self.resynced || self.inconsistent || self.needs_sync()
     }
 
     /// Whether the cache may not be what the kernel said last.
-    fn has_unfinished(&self) -> bool {
+    fn needs_sync(&self) -> bool {
         self.unfinished
             || self.needs_resync()
-            || self.are_options_doubtful()
-            || self.cache.is_team_link_doubtful()
+            || self.needs_options_resync()
+            || self.cache.needs_team_link()
             || self.doubtful_links().next().is_some()
     }
 
@@ -230,7 +230,7 @@ impl Session {
     }
 
     /// An error if the team device is known to be gone.
-    pub(crate) fn check_alive(&self) -> Result<()> {
+    pub(crate) fn ensure_exists(&self) -> Result<()> {
         if self.cache.is_gone() {
             return Err(Error::DeviceGone { device: self.name().to_owned(), ifindex: self.cache.team() });
         }
@@ -240,7 +240,7 @@ impl Session {
     /// What overran has more room from now on, where that is allowed: a small one only overruns more often.
     fn grow_buffers(&mut self) {
         for socket in [&mut self.link_events, &mut self.team_events] {
-            if socket.is_lost() {
+            if socket.has_lost_events() {
                 if let Err(error) = socket.grow() {
                     warn!(target: RESYNC, "{}: a receive buffer cannot grow: {error}", self.cache.team_name());
                 }
@@ -249,30 +249,30 @@ impl Session {
     }
 
     fn needs_resync(&self) -> bool {
-        self.is_lost()
+        self.has_lost_events()
             || match &self.refusal {
-                None => self.cache.is_order_doubtful(),
+                None => self.cache.needs_list_resync(),
                 Some(refusal) => !refusal.had_net_admin && self.team_events.has_net_admin(),
             }
     }
 
-    fn are_options_doubtful(&self) -> bool {
-        self.cache.are_options_doubtful() && self.refusal.is_none()
+    fn needs_options_resync(&self) -> bool {
+        self.cache.needs_options_resync() && self.refusal.is_none()
     }
 
-    fn is_lost(&self) -> bool {
-        self.link_events.is_lost() || self.team_events.is_lost()
+    fn has_lost_events(&self) -> bool {
+        self.link_events.has_lost_events() || self.team_events.has_lost_events()
     }
 
     /// Applies the events that wait, the driver's first: the driver announces a port after its link was announced, so
     /// that the link of a port that is known here is known afterwards.
-    fn drain(&mut self) -> Result<Rest> {
+    fn drain(&mut self) -> Result<Drain> {
         let (team, family) = (self.cache.team(), self.genl.family_id());
         let cache = &mut self.cache;
         let team_rest = self.team_events.drain(|frame| {
             if frame.kind == family {
                 if let Some(report) = team::decode(frame.payload, team)? {
-                    cache.apply_team(report);
+                    cache.apply_team_event(report);
                 }
             }
             Ok(())
@@ -286,36 +286,36 @@ impl Session {
         self.link_events.retry_filter_in_time();
         self.team_events.retry_filter_in_time();
         let reading = || "reading events".to_owned();
-        let rests = (team_rest.during(reading)?, link_rest.during(reading)?);
+        let rests = (team_rest.with_context(reading)?, link_rest.with_context(reading)?);
         self.cache.settle_order();
         Ok(match rests {
-            (Rest::Nothing, Rest::Nothing) => Rest::Nothing,
-            _ => Rest::Unread,
+            (Drain::Empty, Drain::Empty) => Drain::Empty,
+            _ => Drain::More,
         })
     }
 
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
     fn resync(&mut self) -> Result<()> {
         for socket in [&mut self.link_events, &mut self.team_events] {
-            socket.outdate();
+            socket.mark_stale();
             socket.retry_filter();
         }
         let is_interrupted = self.resync_links()? == Consistency::Interrupted;
         self.inconsistent |= is_interrupted;
-        let ports = self.resync_list(Genl::ports, "listing the ports");
+        let ports = self.resync_list(TeamDriver::ports, "listing the ports");
         let mut is_listed = self.is_granted(ports)?;
         // The dump may have skipped them, or they came later.
-        let linkless: Vec<IfIndex> = self.cache.ports_without_link().collect();
-        linkless.into_iter().try_for_each(|port| self.recheck_link(port))?;
+        let ports_without_link: Vec<IfIndex> = self.cache.ports_without_link().collect();
+        ports_without_link.into_iter().try_for_each(|port| self.recheck_link(port))?;
         if is_listed {
             let options = self.resync_options();
             is_listed = self.is_granted(options)?;
         }
         if is_listed {
-            self.resynced |= self.refusal.take().is_some_and(|refusal| refusal.is_lost);
+            self.resynced |= self.refusal.take().is_some_and(|refusal| refusal.has_lost_events);
         }
         // Only now is what earlier answers lacked made good.
-        self.inconsistent = is_interrupted || !is_listed || self.cache.options().is_cut();
+        self.inconsistent = is_interrupted || !is_listed || self.cache.options().is_truncated();
         Ok(())
     }
 
@@ -323,7 +323,7 @@ impl Session {
     /// read without.
     fn is_granted(&mut self, listed: Result<()>) -> Result<bool> {
         let error = match listed {
-            Err(error @ Error::Kernel { kind: ErrorKind::NotPermitted, .. }) => error,
+            Err(error @ Error::Kernel { kind: ErrorKind::PermissionDenied, .. }) => error,
             listed => return listed.map(|()| true),
         };
         if self.refusal.is_none() {
@@ -334,16 +334,16 @@ impl Session {
                 self.name()
             );
         }
-        let was_lost = self.refusal.take().is_some_and(|refusal| refusal.is_lost);
+        let was_lost = self.refusal.take().is_some_and(|refusal| refusal.has_lost_events);
         let had_net_admin = self.team_events.has_net_admin();
-        self.refusal = Some(Refusal { error, had_net_admin, is_lost: was_lost || self.is_lost() });
+        self.refusal = Some(KernelError { error, had_net_admin, has_lost_events: was_lost || self.has_lost_events() });
         self.inconsistent = true;
         Ok(false)
     }
 
     fn resync_options(&mut self) -> Result<()> {
-        self.resync_list(Genl::options, "listing the options")?;
-        if self.cache.options().is_cut() {
+        self.resync_list(TeamDriver::options, "listing the options")?;
+        if self.cache.options().is_truncated() {
             warn!(
                 target: RESYNC,
                 "{}: the driver cannot tell all options (EMSGSIZE): a bpf_hash_func that somebody set is too long. \
@@ -357,9 +357,9 @@ impl Session {
 
     /// What was lost was asked for, after the sockets were read empty.
     fn recovered(&mut self) {
-        self.resynced |= self.is_lost();
-        self.link_events.recovered();
-        self.team_events.recovered();
+        self.resynced |= self.has_lost_events();
+        self.link_events.clear_lost();
+        self.team_events.clear_lost();
     }
 
     fn resync_links(&mut self) -> Result<Consistency> {
@@ -369,7 +369,7 @@ impl Session {
             LinkPart::Start => seen.clear(),
             LinkPart::Link(report) => {
                 seen.push(report.ifindex);
-                cache.link_present(&report);
+                cache.apply_link_reply(&report);
             }
         })?;
         // The kernel tells them in order, or nearly so.
@@ -395,7 +395,7 @@ impl Session {
 
     /// The links of which events alone do not tell whether they exist.
     fn doubtful_links(&self) -> impl Iterator<Item = IfIndex> {
-        self.follow.iter().flat_map(Follow::unchecked).chain(self.cache.unannounced())
+        self.follow.iter().flat_map(EventFilter::to_recheck).chain(self.cache.unconfirmed())
     }
 
     /// Asks for the doubtful links by themselves. The sockets were read empty just now. True if there were any.
@@ -404,24 +404,24 @@ impl Session {
         for &ifindex in &doubtful {
             self.recheck_link(ifindex)?;
         }
-        self.follow.iter_mut().for_each(Follow::all_checked);
-        self.cache.all_announced();
+        self.follow.iter_mut().for_each(EventFilter::clear_recheck);
+        self.cache.clear_unconfirmed();
         Ok(!doubtful.is_empty())
     }
 
     /// Has the link events' filter follow the ports. True if some came into it late.
-    fn follow_ports(&mut self) -> Result<bool> {
+    fn update_filter(&mut self) -> Result<bool> {
         let Some(follow) = &mut self.follow else { return Ok(false) };
-        let adopted = follow.adopt(self.cache.followed(), &mut self.link_events);
-        adopted.during(|| "filtering link events".to_owned())?;
-        Ok(follow.unchecked().next().is_some())
+        let adopted = follow.update(self.cache.tracked_links(), &mut self.link_events);
+        adopted.with_context(|| "filtering link events".to_owned())?;
+        Ok(follow.to_recheck().next().is_some())
     }
 
     /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
-        self.link_events.outdate();
+        self.link_events.mark_stale();
         match self.rtnl.link_by_index(ifindex) {
-            Ok(link) => self.cache.link_present(&link.decode()?),
+            Ok(link) => self.cache.apply_link_reply(&link.decode()?),
             Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),
             Err(error) => return Err(error),
         }
@@ -430,21 +430,25 @@ impl Session {
 
     /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the team may have gone
     /// meanwhile: that is news, no error. Another one may have its index already: that one is asked.
-    fn resync_list(&mut self, list: fn(&mut Genl, IfIndex) -> Result<Report, Failure>, op: &str) -> Result<()> {
+    fn resync_list(
+        &mut self,
+        list: fn(&mut TeamDriver, IfIndex) -> Result<TeamMessage, RequestError>,
+        op: &str,
+    ) -> Result<()> {
         let team = self.cache.team();
         let mut refusals = 0;
         while !self.cache.is_gone() {
             let answer = list(&mut self.genl, team);
-            if let Some(errno) = answer.as_ref().err().and_then(Failure::errno) {
+            if let Some(errno) = answer.as_ref().err().and_then(RequestError::errno) {
                 self.recheck_link(team)?;
                 refusals += 1;
                 // The driver's answer where there is no team.
-                if self.cache.is_gone() || errno == Errno::EINVAL as i32 && refusals < MAX_REFUSALS {
+                if self.cache.is_gone() || errno == Errno::EINVAL as i32 && refusals < MAX_EINVAL_RETRIES {
                     continue;
                 }
             }
-            let report = answer.during(|| format!("{op} of {}", self.name()))?;
-            self.cache.replace_team(report);
+            let report = answer.with_context(|| format!("{op} of {}", self.name()))?;
+            self.cache.apply_team_dump(report);
             break;
         }
         Ok(())

@@ -104,7 +104,7 @@ pub(super) enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Rtnl,
-    Genl,
+    TeamDriver,
     LinkEvents,
     TeamEvents,
 }
@@ -186,7 +186,7 @@ pub(super) enum Forgery {
     /// The last request was carried out.
     Acknowledgement,
     /// The last request was refused.
-    Refusal,
+    KernelError,
     /// That was the whole answer.
     End,
     /// No netlink message at all.
@@ -252,7 +252,7 @@ fn happening(fault: BoxedStrategy<Fault>) -> impl Strategy<Value = Happening> {
 }
 
 fn line() -> impl Strategy<Value = Line> {
-    proptest::sample::select(vec![Line::Rtnl, Line::Genl, Line::LinkEvents, Line::TeamEvents])
+    proptest::sample::select(vec![Line::Rtnl, Line::TeamDriver, Line::LinkEvents, Line::TeamEvents])
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -342,7 +342,7 @@ fn forgery() -> impl Strategy<Value = Forgery> {
         slot.prop_map(Forgery::Released),
         Just(Forgery::Mode),
         Just(Forgery::Acknowledgement),
-        Just(Forgery::Refusal),
+        Just(Forgery::KernelError),
         Just(Forgery::End),
         any::<u8>().prop_map(Forgery::Garbage),
         Just(Forgery::Huge),

@@ -11,7 +11,7 @@ use super::kernel::Shared;
 use super::socket::Datagram;
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
-use crate::netlink::socket::{Batch, Received, Transport};
+use crate::netlink::socket::{Batch, RecvMeta, Transport};
 
 /// The session's end of a socket.
 #[derive(Clone, Debug)]
@@ -28,14 +28,14 @@ impl Transport for End {
 
     fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
         let mut kernel = self.kernel.lock();
-        let mut batch = Batch { received: vec![], is_last: false };
+        let mut batch = Batch { received: vec![], drained: false };
         let size = kernel.setting.batch;
         for slot in buffer.slots_mut().take(size) {
             let Datagram { bytes, sender, length } = match kernel.receive(self.line) {
                 Ok(datagram) => datagram,
                 Err(error) if batch.received.is_empty() => return Err(error),
                 Err(error) => {
-                    batch.is_last = true;
+                    batch.drained = true;
                     kernel.socket(self.line).keep(&error);
                     break;
                 }
@@ -44,7 +44,7 @@ impl Transport for End {
             slot[..fits].copy_from_slice(&bytes[..fits]);
             // A datagram that is too long for any buffer.
             let length = length.map_or(bytes.len(), |length| length.max(slot.len() + 1));
-            batch.received.push(Received { length, sender });
+            batch.received.push(RecvMeta { length, sender });
         }
         Ok(batch)
     }

@@ -20,7 +20,7 @@ impl History {
         }
     }
 
-    pub(super) fn note_removed(&mut self, key: Key) {
+    pub(super) fn record_removed(&mut self, key: Key) {
         *self.removals.entry(key).or_default() += 1;
     }
 

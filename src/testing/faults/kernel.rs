@@ -286,7 +286,7 @@ impl Kernel {
                 wire::options(TEAM, &[mode], Mark::Changed, 1).concat()
             }
             Forgery::Acknowledgement => with_sequence(ack(0), sequence),
-            Forgery::Refusal => with_sequence(ack(-1), sequence),
+            Forgery::KernelError => with_sequence(ack(-1), sequence),
             Forgery::End => with_sequence(bare_done(), sequence),
             Forgery::Garbage(byte) => vec![byte; byte.into()],
             Forgery::Huge => return Datagram { length: Some(100_000), ..foreign(vec![1; 64]) },

@@ -38,13 +38,13 @@ use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::dump::InterruptedDump;
-use crate::netlink::error::During;
+use crate::netlink::error::ErrorContext;
 use crate::netlink::filter;
-use crate::netlink::multicast::{EventSocket, Filter};
+use crate::netlink::multicast::{Filter, MulticastSocket};
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::rtnl::{RtnlSocket, Step};
-use crate::team::driver::{Genl, set_request};
-use crate::team::event_filter::Follow;
+use crate::team::driver::{TeamDriver, set_request};
+use crate::team::event_filter::EventFilter;
 use crate::team::session::Session;
 
 /// What an event socket grows to, in bytes.
@@ -71,17 +71,17 @@ fn start(kernel: &Shared) -> Result<Session> {
     let end = |line| End { kernel: kernel.clone(), line };
     let dumps = DumpPolicy { attempts, interrupted: InterruptedDump::Keep };
     let connect = |line| RequestSocket::new(end(line), TIMEOUT, dumps);
-    let listen = |line| EventSocket::new(end(line)).growing_to(BUFFER_LIMIT);
-    let mut genl = Genl::resolve(connect(Line::Genl))?;
+    let listen = |line| MulticastSocket::new(end(line)).with_max_recv_buffer(BUFFER_LIMIT);
+    let mut genl = TeamDriver::resolve(connect(Line::TeamDriver))?;
     let scope = kernel.lock().setting.scope;
     let cache = Cache::new(index(TEAM), "team0".into(), scope);
     let filtered = |line, program| listen(line).filtered_by(Filter::of(&mut end(line), program));
-    let team = filtered(Line::TeamEvents, Some(filter::team(index(TEAM), genl.family_id())));
+    let team = filtered(Line::TeamEvents, Some(filter::team_events(index(TEAM), genl.family_id())));
     let named = (scope == LinkScope::Team)
         .then(|| genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect::<BTreeSet<_>>());
-    let links = filtered(Line::LinkEvents, named.as_ref().and_then(|named| filter::links(index(TEAM), named)));
-    let follow = named.map(|named| Follow::new(index(TEAM), named));
-    Session::start(RtnlSocket::from_socket(connect(Line::Rtnl)), genl, links, team, cache, follow)
+    let links = filtered(Line::LinkEvents, named.as_ref().and_then(|named| filter::link_events(index(TEAM), named)));
+    let follow = named.map(|named| EventFilter::new(index(TEAM), named));
+    Session::open(RtnlSocket::from_socket(connect(Line::Rtnl)), genl, links, team, cache, follow)
 }
 
 impl Case {
@@ -100,7 +100,7 @@ impl Case {
             Action::Calls(call, meanwhile) => {
                 self.kernel.lock().begin(meanwhile);
                 let result = self.call(call)?;
-                let verdict = self.judge(call, &result);
+                let verdict = self.check_results(call, &result);
                 self.kernel.lock().end();
                 verdict?;
             }
@@ -133,14 +133,16 @@ impl Case {
     fn command(&mut self, call: Call) -> Result<()> {
         let session = &mut self.session;
         session.update()?;
-        session.check_alive()?;
+        session.ensure_exists()?;
         let doing = || format!("carrying out {call:?}");
         let result = match call {
-            Call::AddPort(slot) => session.rtnl.step(index(ifindex(slot)), &Step::Enslave(index(TEAM))).during(doing),
-            Call::RemovePort(slot) => session.rtnl.step(index(ifindex(slot)), &Step::Release).during(doing),
+            Call::AddPort(slot) => {
+                session.rtnl.step(index(ifindex(slot)), &Step::Enslave(index(TEAM))).with_context(doing)
+            }
+            Call::RemovePort(slot) => session.rtnl.step(index(ifindex(slot)), &Step::Release).with_context(doing),
             Call::SetHwaddr(slot, value) => {
                 let hwaddr = HwAddr::new(&[2, 0, 0, 0, 0, value]).expect("short");
-                session.rtnl.step(index(ifindex(slot)), &Step::HwAddr(hwaddr)).during(doing)
+                session.rtnl.step(index(ifindex(slot)), &Step::HwAddr(hwaddr)).with_context(doing)
             }
             Call::SetOption(slot, which, values) => {
                 let options = values.map(|value| self::setting(slot, which, value));
@@ -153,10 +155,10 @@ impl Case {
                     }
                 });
                 for (id, value) in set {
-                    session.set_by_us(&id);
+                    session.mark_local(&id);
                     self.set.push((Key::Option(id), Value::Option(value)));
                 }
-                exchange.during(doing)
+                exchange.with_context(doing)
             }
             Call::LookUp(slot) => session.rtnl.link_by_index(index(ifindex(slot))).map(drop),
             Call::HandleEvents | Call::Update | Call::Refresh => Ok(()),
@@ -168,8 +170,8 @@ impl Case {
 
     /// What was said to be set was set. A call fails only where something went wrong, and says what it was doing. When
     /// the sockets are quiet and there is no work left, the cache is the truth.
-    fn judge(&mut self, call: Call, result: &Result<()>) -> Verdict {
-        let has_work = self.session.has_work();
+    fn check_results(&mut self, call: Call, result: &Result<()>) -> Verdict {
+        let is_pending = self.session.is_pending();
         let kernel = self.kernel.lock();
         let tally = kernel.call;
         // Before a request, for its answer, and after it if that failed; and for what is still read after each of these.
@@ -190,7 +192,7 @@ impl Case {
             };
             prop_assert!(is_natural || tally.faults > 0 || !self.is_strict, "an error of itself: {error}");
             prop_assert!(says_what(error), "it does not say what was being done: {error}");
-        } else if self.is_strict && kernel.is_quiet() && !has_work {
+        } else if self.is_strict && kernel.is_quiet() && !is_pending {
             prop_assert!(kernel.service.is_all_said(), "the list of options was cut, and nobody said so");
             let is_refused = self.session.is_refused();
             prop_assert!(!is_refused || self.is_refusal_said, "the driver refused its lists, and nobody said so");
@@ -225,7 +227,7 @@ impl Case {
             let is_known = link.is_some() || !self.session.is_refused();
             prop_assert!(!is_known || port.name() == link.map(crate::model::link::Link::name));
         }
-        prop_assert_eq!(self.session.check_alive().is_err(), kernel.service.truth.is_gone);
+        prop_assert_eq!(self.session.ensure_exists().is_err(), kernel.service.truth.is_gone);
         Ok(())
     }
 
@@ -234,24 +236,24 @@ impl Case {
         self.kernel.lock().calm();
         self.kernel.lock().begin(vec![]);
         let mut result = self.call(call)?;
-        self.judge(call, &result)?;
+        self.check_results(call, &result)?;
         if matches!(result, Err(Error::DeviceGone { .. })) {
             result = self.call(Call::HandleEvents)?;
         }
         prop_assert!(result.is_ok(), "it does not recover: {:?}", result);
-        prop_assert!(!self.session.has_work());
+        prop_assert!(!self.session.is_pending());
         prop_assert!(self.kernel.lock().is_quiet());
         // What a dump skipped and nobody knew of, only another one finds.
         let has_skipped = !self.kernel.lock().service.skipped.excused.is_empty();
-        if has_skipped && self.session.check_alive().is_ok() {
+        if has_skipped && self.session.ensure_exists().is_ok() {
             self.kernel.lock().begin(vec![]);
             let result = self.call(Call::Refresh)?;
-            self.judge(Call::Refresh, &result)?;
+            self.check_results(Call::Refresh, &result)?;
         }
         prop_assert!(!self.session.is_refused());
         self.watch.check_sum(&State::of(self.session.cache()))?;
         // A byte of another value can be the word that the team is gone. That is for good.
-        if !self.is_strict && self.session.check_alive().is_err() {
+        if !self.is_strict && self.session.ensure_exists().is_err() {
             return Ok(());
         }
         if self.kernel.lock().service.truth.is_list_cut() {
@@ -266,18 +268,19 @@ impl Case {
 
     /// After everything was read once more, the filters are those that a new session sets.
     fn check_filters(mut self) -> Verdict {
-        if self.session.check_alive().is_ok() {
+        if self.session.ensure_exists().is_ok() {
             self.kernel.lock().begin(vec![]);
             // An error that came behind what was read is reported by the next request.
             if self.call(Call::Refresh)?.is_err() {
                 self.call(Call::Refresh)?.expect("nothing is wrong any more");
             }
         }
-        let followed = (self.kernel.lock().setting.scope == LinkScope::Team).then(|| self.session.cache().followed());
-        let links = followed.and_then(|followed| filter::links(index(TEAM), &followed));
-        let team = filter::team(index(TEAM), self.session.genl.family_id());
+        let tracked_links =
+            (self.kernel.lock().setting.scope == LinkScope::Team).then(|| self.session.cache().tracked_links());
+        let links = tracked_links.and_then(|tracked_links| filter::link_events(index(TEAM), &tracked_links));
+        let team = filter::team_events(index(TEAM), self.session.genl.family_id());
         let mut kernel = self.kernel.lock();
-        if self.session.check_alive().is_ok() {
+        if self.session.ensure_exists().is_ok() {
             prop_assert_eq!(&kernel.socket(Line::LinkEvents).filter, &links);
             prop_assert_eq!(&kernel.socket(Line::TeamEvents).filter, &Some(team));
         }

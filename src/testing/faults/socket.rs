@@ -10,7 +10,7 @@ use super::socket_filter::passes;
 use crate::bpf::BpfInstruction;
 use crate::netlink::codec::frame::HEADER_LEN;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
-use crate::netlink::socket::KERNEL;
+use crate::netlink::socket::KERNEL_PORT_ID;
 use crate::testing::script::message;
 
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Datagram {
 
 impl Datagram {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, sender: KERNEL, length: None }
+        Self { bytes, sender: KERNEL_PORT_ID, length: None }
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn passes(program: &[BpfInstruction], datagram: &[u8]) -> bool {
 fn run(program: &[BpfInstruction], datagram: &[u8]) -> Option<u32> {
     let (mut a, mut x, mut next) = (0_u32, 0_u32, 0);
     loop {
-        let BpfInstruction { code, jump_true, jump_false, k } = program[next];
+        let BpfInstruction { code, jt, jf, k } = program[next];
         next += 1;
         match code {
             LOAD_WORD if k == FIND_ATTRIBUTE => a = place_of(datagram, a, x),
@@ -29,7 +29,7 @@ fn run(program: &[BpfInstruction], datagram: &[u8]) -> Option<u32> {
             LOAD_CONSTANT => a = k,
             LOAD_X_CONSTANT => x = k,
             COPY_TO_X => x = a,
-            JUMP_IF_EQUAL => next += usize::from(if a == k { jump_true } else { jump_false }),
+            JUMP_IF_EQUAL => next += usize::from(if a == k { jt } else { jf }),
             RETURN_CONSTANT => return Some(k),
             _ => unreachable!("no filter has {code:#x}"),
         }

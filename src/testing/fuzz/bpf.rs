@@ -18,7 +18,7 @@ fn run(program: &[BpfInstruction], mut ways: u8) {
     loop {
         let instruction = program.get(next);
         assert!(instruction.is_some(), "it goes to {next}, outside the program");
-        let Some(&BpfInstruction { code, jump_true, jump_false, k }) = instruction else { return };
+        let Some(&BpfInstruction { code, jt, jf, k }) = instruction else { return };
         next += 1;
         match (code & 0x07, code & 0xf0) {
             (0 | 1, 0x60) => assert!(k < 16 && written & 1 << k != 0, "{next}: it reads what it did not write"),
@@ -29,7 +29,7 @@ fn run(program: &[BpfInstruction], mut ways: u8) {
             (4, 0x30 | 0x90) if code & 0x08 == 0 => assert!(k != 0, "{next}: it divides by 0"),
             (5, 0x00) => next += usize::try_from(k).unwrap_or(usize::MAX - next),
             (5, _) => {
-                next += usize::from(if ways & 1 == 1 { jump_true } else { jump_false });
+                next += usize::from(if ways & 1 == 1 { jt } else { jf });
                 ways = ways.rotate_right(1);
             }
             (6, _) => return,

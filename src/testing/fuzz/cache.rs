@@ -15,8 +15,8 @@ use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, TeamOption};
 use crate::model::port::Port;
 use crate::netlink::codec::frame::{Frame, frames};
-use crate::netlink::codec::link::{self, LinkNews, RTM_DELLINK, RTM_NEWLINK};
-use crate::netlink::codec::team::{self, Report};
+use crate::netlink::codec::link::{self, LinkUpdate, RTM_DELLINK, RTM_NEWLINK};
+use crate::netlink::codec::team::{self, TeamMessage};
 
 /// The number that the driver's family has in the captured messages.
 const FAMILY: u16 = 30;
@@ -50,7 +50,7 @@ struct Player {
 /// An answer that is being read.
 enum Answer {
     Links { seen: HashSet<IfIndex>, interrupted: bool },
-    Team(Report),
+    Team(TeamMessage),
 }
 
 impl Player {
@@ -74,7 +74,7 @@ impl Player {
     }
 
     fn link_of_answer(&mut self, frame: Frame<'_>) -> Result<(), DecodeError> {
-        if let LinkNews::Present(report) = link::decode(frame.kind, frame.payload)? {
+        if let LinkUpdate::New(report) = link::decode(frame.kind, frame.payload)? {
             if !matches!(self.answer, Some(Answer::Links { .. })) {
                 self.answer = Some(Answer::Links { seen: HashSet::new(), interrupted: false });
             }
@@ -82,14 +82,14 @@ impl Player {
                 seen.insert(report.ifindex);
                 *interrupted |= frame.has(NLM_F_DUMP_INTR);
             }
-            self.cache.link_present(&report);
+            self.cache.apply_link_reply(&report);
         }
         Ok(())
     }
 
-    fn team(&mut self, report: Report, sequence: u32) {
+    fn team(&mut self, report: TeamMessage, sequence: u32) {
         match (&mut self.answer, sequence) {
-            (_, 0) => self.cache.apply_team(report),
+            (_, 0) => self.cache.apply_team_event(report),
             (Some(Answer::Team(answer)), _) => answer.extend(report),
             (answer, _) => *answer = Some(Answer::Team(report)),
         }
@@ -98,9 +98,9 @@ impl Player {
     /// A request of this handle: the options in it were set by itself.
     fn own_request(&mut self, payload: &[u8], team: IfIndex) -> Result<(), DecodeError> {
         let [1, rest @ ..] = payload else { return Ok(()) };
-        if let Some(Report::Options(options)) = team::decode(&[&[2], rest].concat(), team)? {
+        if let Some(TeamMessage::Options(options)) = team::decode(&[&[2], rest].concat(), team)? {
             for report in options {
-                self.cache.set_by_us(&report.option.id);
+                self.cache.mark_local(&report.option.id);
             }
         }
         Ok(())
@@ -115,25 +115,25 @@ impl Player {
                     self.cache.link_removed(link);
                 }
             }
-            Some(Answer::Team(report)) => self.cache.replace_team(report),
+            Some(Answer::Team(report)) => self.cache.apply_team_dump(report),
             Some(Answer::Links { .. }) | None => {}
         }
     }
 
     /// Where the driver cannot tell an option, it has told those before it.
     fn cut_answer(&mut self) {
-        if let Some(Answer::Team(Report::Options(first))) = self.answer.take() {
-            self.cache.replace_team(Report::FirstOptions(first));
+        if let Some(Answer::Team(TeamMessage::Options(first))) = self.answer.take() {
+            self.cache.apply_team_dump(TeamMessage::TruncatedOptions(first));
         }
     }
 
     /// The changes that the cache tells lead from what it told last to what it holds.
     fn tell(&mut self) {
-        if self.cache.is_team_link_doubtful() {
+        if self.cache.needs_team_link() {
             assert!(self.cache.team_link().is_some());
         }
-        self.cache.trust_team_link();
-        self.cache.name_ports();
+        self.cache.team_link_refreshed();
+        self.cache.update_port_names();
         let changes = self.cache.take_changes();
         assert!(changes.links().all(|change| change.before() != change.after()), "a link changed to what it was");
         self.told.links.follow(changes.links(), Link::ifindex);
@@ -149,8 +149,8 @@ impl Player {
 
     /// Empty lists and no links are left of everything.
     fn lose_all(&mut self) {
-        self.cache.replace_team(Report::Ports(Vec::new()));
-        self.cache.replace_team(Report::Options(Vec::new()));
+        self.cache.apply_team_dump(TeamMessage::Ports(Vec::new()));
+        self.cache.apply_team_dump(TeamMessage::Options(Vec::new()));
         let links: Vec<_> = self.cache.links().iter().map(Link::ifindex).collect();
         for link in links {
             self.cache.link_removed(link);
@@ -183,7 +183,7 @@ impl Told {
 }
 
 /// A map that follows changes.
-trait Follow<K, V: 'static> {
+trait EventFilter<K, V: 'static> {
     fn put(&mut self, key: K, value: V) -> Option<V>;
     fn take(&mut self, key: &K) -> Option<V>;
 
@@ -206,7 +206,7 @@ trait Follow<K, V: 'static> {
     }
 }
 
-impl<V: 'static> Follow<IfIndex, V> for BTreeMap<IfIndex, V> {
+impl<V: 'static> EventFilter<IfIndex, V> for BTreeMap<IfIndex, V> {
     fn put(&mut self, key: IfIndex, value: V) -> Option<V> {
         self.insert(key, value)
     }
@@ -216,7 +216,7 @@ impl<V: 'static> Follow<IfIndex, V> for BTreeMap<IfIndex, V> {
     }
 }
 
-impl<K: Hash + Eq, V: 'static> Follow<K, V> for HashMap<K, V> {
+impl<K: Hash + Eq, V: 'static> EventFilter<K, V> for HashMap<K, V> {
     fn put(&mut self, key: K, value: V) -> Option<V> {
         self.insert(key, value)
     }

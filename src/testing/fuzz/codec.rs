@@ -14,8 +14,8 @@ use crate::netlink::codec::attribute::attributes;
 use crate::netlink::codec::ctrl::decode_family;
 use crate::netlink::codec::frame::{Control, HEADER_LEN, frames, serialize};
 use crate::netlink::codec::genl::split_header;
-use crate::netlink::codec::link::{self, LinkNews, RTM_DELLINK, RTM_NEWLINK};
-use crate::netlink::codec::team::{self, EVENT_GROUP, Fate, OptionReport, Report, TeamRequest};
+use crate::netlink::codec::link::{self, LinkUpdate, RTM_DELLINK, RTM_NEWLINK};
+use crate::netlink::codec::team::{self, EVENT_GROUP, ItemFlags, OptionItem, TeamMessage, TeamRequest};
 
 /// The team that the captured messages are about.
 pub(super) const TEAM: Option<IfIndex> = IfIndex::new(10);
@@ -33,7 +33,7 @@ pub(super) fn frame(datagram: &[u8]) {
         let start = covered + HEADER_LEN;
         assert_eq!(datagram.get(start..start + frame.payload.len()), Some(frame.payload));
         covered = (start + frame.payload.len()).next_multiple_of(4);
-        if let Ok(Control::Refused(refusal)) = frame.control() {
+        if let Ok(Control::Error(refusal)) = frame.classify() {
             assert!((1..4096).contains(&refusal.errno));
             assert!(!refusal.message.unwrap_or_default().contains('\0'));
         }
@@ -69,11 +69,11 @@ pub(super) fn attribute(list: &[u8]) {
 pub(super) fn link(payload: &[u8]) {
     let (Ok(news), Some(team)) = (link::decode(RTM_NEWLINK, payload), TEAM) else { return };
     let removed = link::decode(RTM_DELLINK, payload);
-    let LinkNews::Present(report) = &news else {
-        assert_eq!(news, LinkNews::Irrelevant);
+    let LinkUpdate::New(report) = &news else {
+        assert_eq!(news, LinkUpdate::Ignored);
         return;
     };
-    assert_eq!(removed, Ok(LinkNews::Removed(report.ifindex)));
+    assert_eq!(removed, Ok(LinkUpdate::Deleted(report.ifindex)));
     assert!([report.hwaddr, report.permanent_hwaddr].iter().flatten().all(|hwaddr| (1..=32).contains(&hwaddr.len())));
     assert!(report.kind.iter().all(|kind| !kind.contains('\0')));
     assert!(report.alternative_names().chain([report.name]).all(|name| !name.as_bytes().contains(&0)));
@@ -96,14 +96,14 @@ pub(super) fn team(payload: &[u8]) {
     let Ok(Some(report)) = team::decode(payload, team) else { return };
     assert_eq!(team::decode(payload, another), Ok(None));
     match report {
-        Report::Options(options) | Report::FirstOptions(options) => {
-            for OptionReport { option, .. } in options {
+        TeamMessage::Options(options) | TeamMessage::TruncatedOptions(options) => {
+            for OptionItem { option, .. } in options {
                 assert!(!option.id.name.contains('\0'));
                 sent_and_read(&option.id, &option.value);
                 drop(option.to_string());
             }
         }
-        Report::Ports(ports) => ports.iter().for_each(|report| {
+        TeamMessage::Ports(ports) => ports.iter().for_each(|report| {
             let port = &report.port;
             assert!(!matches!(port.speed_mbps, Some(0 | u32::MAX)));
             assert!(port.speed_mbps.is_some() || port.duplex == Duplex::Unknown);
@@ -134,5 +134,5 @@ pub(super) fn sent_and_read(id: &OptionId, value: &OptionValue) {
     attribute(split_header(payload).map_or(&[][..], |(_, attributes)| attributes));
     let read = team::decode(payload, team);
     let option = TeamOption { id: id.clone(), value: value.clone(), port_name: None };
-    assert_eq!(read, Ok(Some(Report::Options(vec![OptionReport { option, fate: Fate::default() }]))));
+    assert_eq!(read, Ok(Some(TeamMessage::Options(vec![OptionItem { option, flags: ItemFlags::default() }]))));
 }

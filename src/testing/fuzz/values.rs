@@ -46,7 +46,7 @@ pub(super) fn names(input: &[u8]) {
         }
         Err(error) => assert!(error.to_string().contains(&*text)),
     }
-    match ifname::check(OsStr::from_bytes(input)) {
+    match ifname::validate_ifname(OsStr::from_bytes(input)) {
         Ok(()) => {
             assert!((1..=ifname::MAX_LEN).contains(&input.len()));
             assert!(!input.iter().any(|byte| b"/:% \n\0".contains(byte)));

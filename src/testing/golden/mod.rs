@@ -102,10 +102,10 @@ pub(crate) fn first(datagram: &[u8]) -> Frame<'_> {
 fn decode_all(datagram: &[u8]) -> usize {
     let mut understood = 0;
     for frame in frames(datagram).map_while(Result::ok) {
-        understood += usize::from(frame.control().is_ok());
+        understood += usize::from(frame.classify().is_ok());
         if let Ok(news) = link::decode(link::RTM_NEWLINK, frame.payload) {
             understood += 1;
-            if let link::LinkNews::Present(report) = news {
+            if let link::LinkUpdate::New(report) = news {
                 understood += report.alternative_names().count();
             }
         }

@@ -107,12 +107,12 @@ impl Observer {
         match result {
             Ok(changes) => {
                 assert_same(&changes, &told);
-                numbers.resyncs += usize::from(changes.resynced());
+                numbers.resyncs += usize::from(changes.is_resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
             Err(Error::Handler { source, changes, .. }) if source.to_string() == Meddler::ERROR => {
                 assert_same(&changes, &told);
-                numbers.resyncs += usize::from(changes.resynced());
+                numbers.resyncs += usize::from(changes.is_resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
             Err(error) => panic!("{error:?}"),
@@ -157,6 +157,6 @@ fn assert_same(returned: &Changes, told: &[Told]) {
     let same = returned.links().eq(all().flat_map(Changes::links))
         && returned.ports().eq(all().flat_map(Changes::ports))
         && returned.options().eq(all().flat_map(Changes::options))
-        && all().all(|changes| returned.resynced() || !changes.resynced());
+        && all().all(|changes| returned.is_resynced() || !changes.is_resynced());
     assert!(same, "handlers are told something else than the caller: {returned:?} {told:?}");
 }

@@ -20,7 +20,7 @@ pub(super) fn assert_truthful((team, scope): View, changes: &Changes, log: &Log,
         let ifindex = change.latest().ifindex();
         if scope == LinkScope::Team && ifindex != team {
             let fact = Fact::Port { team, port: ifindex };
-            if change.is_left() {
+            if change.is_released() {
                 assert!(!log.held(fact, since, at), "a link has left that was a port all the time: {change:?}");
             }
             if change.is_added() && is_known(ifindex) {

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 use super::attribute::attributes;
 use crate::error::DecodeError;
-use crate::netlink::error::Refusal;
+use crate::netlink::error::KernelError;
 
 /// The size of the header that starts every message, in bytes.
 pub(crate) const HEADER_LEN: usize = 16;
@@ -41,9 +41,9 @@ pub(crate) enum Control {
     /// The end of a multipart answer.
     Done,
     /// The request was carried out.
-    Acknowledged,
+    Ack,
     /// The request, or the rest of the dump, was refused.
-    Refused(Refusal),
+    Error(KernelError),
     /// Messages were lost.
     Overrun,
 }
@@ -87,22 +87,22 @@ impl Frame<'_> {
         header.message_type = self.kind;
         header.flags = self.flags;
         header.sequence_number = self.sequence;
-        R::deserialize(&header, self.payload).map_err(|error| DecodeError::by_decoder(&error))
+        R::deserialize(&header, self.payload).map_err(|error| DecodeError::from_source(&error))
     }
 
     /// Reads the messages that the protocols share; all others are data.
-    pub(crate) fn control(&self) -> Result<Control, DecodeError> {
+    pub(crate) fn classify(&self) -> Result<Control, DecodeError> {
         match self.kind {
             NLMSG_NOOP => Ok(Control::Noop),
             NLMSG_OVERRUN => Ok(Control::Overrun),
             NLMSG_ERROR => {
                 let (code, rest) = self.code().ok_or(DecodeError::new("an error message is too short"))?;
-                let tlvs = if self.has(NLM_F_CAPPED) { rest.get(HEADER_LEN..) } else { after_request(rest) };
-                Ok(self.verdict(code, tlvs).unwrap_or(Control::Acknowledged))
+                let tlvs = if self.has(NLM_F_CAPPED) { rest.get(HEADER_LEN..) } else { skip_echo(rest) };
+                Ok(self.parse_error(code, tlvs).unwrap_or(Control::Ack))
             }
             // Generic netlink ends its multipart answers without a code: that is success.
             NLMSG_DONE => match self.code() {
-                Some((code, tlvs)) => Ok(self.verdict(code, Some(tlvs)).unwrap_or(Control::Done)),
+                Some((code, tlvs)) => Ok(self.parse_error(code, Some(tlvs)).unwrap_or(Control::Done)),
                 None => Ok(Control::Done),
             },
             _ => Ok(Control::Data),
@@ -115,7 +115,7 @@ impl Frame<'_> {
     }
 
     /// The refusal for an error code with its extended acknowledgement; `None` for success.
-    fn verdict(&self, code: i32, tlvs: Option<&[u8]>) -> Option<Control> {
+    fn parse_error(&self, code: i32, tlvs: Option<&[u8]>) -> Option<Control> {
         if code == 0 {
             return None;
         }
@@ -123,7 +123,7 @@ impl Frame<'_> {
         // Nothing that is no errno comes from the kernel; what does gets a name that says so.
         let number = code.checked_neg().filter(|number| (1..4096).contains(number));
         let errno = number.unwrap_or(Errno::EPROTO as i32);
-        let mut refusal = Refusal { errno, message: None, offset: None };
+        let mut refusal = KernelError { errno, message: None, offset: None };
         for attribute in attributes(tlvs).map_while(Result::ok) {
             match attribute.kind {
                 NLMSGERR_ATTR_MSG => refusal.message = Some(attribute.text().into_owned()),
@@ -131,7 +131,7 @@ impl Frame<'_> {
                 _ => {}
             }
         }
-        Some(Control::Refused(refusal))
+        Some(Control::Error(refusal))
     }
 }
 
@@ -139,13 +139,13 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 const NLMSGERR_ATTR_OFFS: u16 = 2;
 
 /// Skips the copy of the request, its own length first, that an uncapped error message holds.
-fn after_request(echo: &[u8]) -> Option<&[u8]> {
+fn skip_echo(echo: &[u8]) -> Option<&[u8]> {
     let (length, _) = echo.split_first_chunk()?;
     let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
     echo.get(length.checked_add(3)? & !3..)
 }
 
-/// Serializes a request; its sequence number is set by [`stamp`].
+/// Serializes a request; its sequence number is set by [`set_sequence`].
 ///
 /// # Errors
 ///
@@ -166,7 +166,7 @@ pub(crate) fn serialize<M: NetlinkSerializable>(message: M, flags: u16) -> io::R
 }
 
 /// Writes the sequence number into a serialized request.
-pub(crate) fn stamp(request: &mut [u8], sequence: u32) {
+pub(crate) fn set_sequence(request: &mut [u8], sequence: u32) {
     if let Some(field) = request.get_mut(SEQUENCE) {
         field.copy_from_slice(&sequence.to_ne_bytes());
     }

@@ -4,12 +4,12 @@ use super::*;
 use crate::netlink::codec::link;
 use crate::testing::golden::{self, TEAM_FAMILY, bytes, first};
 
-fn control(file: &str) -> Control {
-    first(&bytes(file)).control().unwrap()
+fn classify(file: &str) -> Control {
+    first(&bytes(file)).classify().unwrap()
 }
 
 fn refused(errno: Errno, message: Option<&str>, offset: Option<u32>) -> Control {
-    Control::Refused(Refusal { errno: errno as i32, message: message.map(str::to_owned), offset })
+    Control::Error(KernelError { errno: errno as i32, message: message.map(str::to_owned), offset })
 }
 
 /// A message of this kind with these flags and payload.
@@ -58,42 +58,42 @@ fn a_length_that_does_not_fit_ends_the_datagram_with_an_error() {
 
 #[test]
 fn an_answer_without_a_code_and_one_with_code_0_are_ends() {
-    assert_eq!(control(golden::DUMP_DONE), Control::Done);
+    assert_eq!(classify(golden::DUMP_DONE), Control::Done);
     let ports = bytes(golden::PORTS);
-    assert_eq!(frames(&ports).last().unwrap().unwrap().control(), Ok(Control::Done));
+    assert_eq!(frames(&ports).last().unwrap().unwrap().classify(), Ok(Control::Done));
 }
 
 #[test]
 fn a_refused_dump_ends_with_the_kernels_words() {
     let text = "Unsupported attribute in link dump request";
-    assert_eq!(control(golden::DUMP_DONE_REFUSED), refused(Errno::EINVAL, Some(text), None));
+    assert_eq!(classify(golden::DUMP_DONE_REFUSED), refused(Errno::EINVAL, Some(text), None));
 }
 
 #[test]
 fn code_0_acknowledges() {
-    assert_eq!(control(golden::ACKNOWLEDGEMENT), Control::Acknowledged);
+    assert_eq!(classify(golden::ACKNOWLEDGEMENT), Control::Ack);
 }
 
 #[test]
 fn an_error_tells_the_kernels_words_with_and_without_a_copy_of_the_request() {
     let loopback = refused(Errno::EINVAL, Some("Loopback device can't be added as a team port"), None);
-    assert_eq!(control(golden::ERROR_ENSLAVE_LOOPBACK), loopback);
-    assert_eq!(control(golden::ERROR_ENSLAVE_LOOPBACK_CAPPED), loopback);
+    assert_eq!(classify(golden::ERROR_ENSLAVE_LOOPBACK), loopback);
+    assert_eq!(classify(golden::ERROR_ENSLAVE_LOOPBACK_CAPPED), loopback);
     let long_name = refused(Errno::ERANGE, Some("Attribute failed policy validation"), Some(32));
-    assert_eq!(control(golden::ERROR_LONG_NAME), long_name);
-    assert_eq!(control(golden::ERROR_LONG_NAME_CAPPED), long_name);
+    assert_eq!(classify(golden::ERROR_LONG_NAME), long_name);
+    assert_eq!(classify(golden::ERROR_LONG_NAME_CAPPED), long_name);
 }
 
 #[test]
 fn an_error_without_words_is_told_by_its_number() {
-    assert_eq!(control(golden::ERROR_PLAIN), refused(Errno::ENODEV, None, None));
+    assert_eq!(classify(golden::ERROR_PLAIN), refused(Errno::ENODEV, None, None));
 }
 
 #[test]
 fn what_follows_an_error_counts_as_words_only_where_its_flag_says_so() {
     let mut datagram = bytes(golden::ERROR_ENSLAVE_LOOPBACK_CAPPED);
     datagram[6..8].copy_from_slice(&NLM_F_CAPPED.to_ne_bytes());
-    assert_eq!(first(&datagram).control().unwrap(), refused(Errno::EINVAL, None, None));
+    assert_eq!(first(&datagram).classify().unwrap(), refused(Errno::EINVAL, None, None));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_copy_of_the_request_with_a_wild_length_hides_the_words_only() {
     for length in [0_u32, 17, 10_000, u32::MAX - 2, u32::MAX] {
         let mut datagram = bytes(golden::ERROR_ENSLAVE_LOOPBACK);
         datagram[20..24].copy_from_slice(&length.to_ne_bytes());
-        let Control::Refused(refusal) = first(&datagram).control().unwrap() else { panic!("an error is an error") };
+        let Control::Error(refusal) = first(&datagram).classify().unwrap() else { panic!("an error is an error") };
         assert_eq!(refusal.errno, Errno::EINVAL as i32, "length {length}");
     }
 }
@@ -110,30 +110,30 @@ fn a_copy_of_the_request_with_a_wild_length_hides_the_words_only() {
 fn a_code_that_is_no_errno_is_a_protocol_error() {
     for code in [1_i32, -4096, i32::MIN] {
         let datagram = message(NLMSG_ERROR, NLM_F_CAPPED, &[&code.to_ne_bytes(), &[0; 16]]);
-        assert_eq!(first(&datagram).control().unwrap(), refused(Errno::EPROTO, None, None), "code {code}");
+        assert_eq!(first(&datagram).classify().unwrap(), refused(Errno::EPROTO, None, None), "code {code}");
     }
 }
 
 #[test]
 fn an_error_without_room_for_its_code_is_malformed() {
-    first(&message(NLMSG_ERROR, 0, &[&[0; 3]])).control().unwrap_err();
+    first(&message(NLMSG_ERROR, 0, &[&[0; 3]])).classify().unwrap_err();
 }
 
 #[test]
 fn the_other_kinds_are_told_apart() {
-    assert_eq!(first(&message(NLMSG_NOOP, 0, &[])).control(), Ok(Control::Noop));
-    assert_eq!(first(&message(NLMSG_OVERRUN, 0, &[])).control(), Ok(Control::Overrun));
-    assert_eq!(control(golden::NEWLINK_TEAM), Control::Data);
-    assert_eq!(control(golden::EVENT_PORT_UP), Control::Data);
+    assert_eq!(first(&message(NLMSG_NOOP, 0, &[])).classify(), Ok(Control::Noop));
+    assert_eq!(first(&message(NLMSG_OVERRUN, 0, &[])).classify(), Ok(Control::Overrun));
+    assert_eq!(classify(golden::NEWLINK_TEAM), Control::Data);
+    assert_eq!(classify(golden::EVENT_PORT_UP), Control::Data);
 }
 
 #[test]
 fn a_request_carries_the_flags_and_the_sequence_number_given() {
     let mut request = serialize(link::dump_request(), NLM_F_REQUEST | NLM_F_ACK).unwrap();
-    stamp(&mut request, 0x0102_0304);
+    set_sequence(&mut request, 0x0102_0304);
     let frame = first(&request);
     assert_eq!((frame.kind, frame.flags, frame.sequence), (18, 5, 0x0102_0304));
     assert!(frame.has(NLM_F_REQUEST) && frame.has(NLM_F_REQUEST | NLM_F_ACK));
     assert!(!frame.has(NLM_F_REQUEST | NLM_F_MULTIPART));
-    stamp(&mut [], 1);
+    set_sequence(&mut [], 1);
 }

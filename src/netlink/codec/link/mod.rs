@@ -48,10 +48,10 @@ pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
 
 /// One link as a message tells it, borrowed from the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LinkReport<'a> {
+pub(crate) struct LinkAttrs<'a> {
     pub(crate) ifindex: IfIndex,
     /// The message announces a link as new.
-    pub(crate) is_announced: bool,
+    pub(crate) is_new: bool,
     pub(crate) name: &'a OsStr,
     pub(crate) hwaddr: Option<HwAddr>,
     pub(crate) permanent_hwaddr: Option<HwAddr>,
@@ -65,63 +65,63 @@ pub(crate) struct LinkReport<'a> {
     pub(crate) phys_port_id: Option<&'a [u8]>,
     /// What made the kernel announce the link (`IFLA_EVENT_*`); 0 where it was no more than a changed attribute.
     pub(crate) event: u32,
-    /// The nest of alternative names, read by [`LinkReport::alternative_names`].
-    properties: &'a [u8],
+    /// The nest of alternative names, read by [`LinkAttrs::alternative_names`].
+    prop_list: &'a [u8],
 }
 
 /// What a link message means.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum LinkNews<'a> {
+pub(crate) enum LinkUpdate<'a> {
     /// The link exists, with this state.
-    Present(LinkReport<'a>),
+    New(LinkAttrs<'a>),
     /// The link is gone.
-    Removed(IfIndex),
+    Deleted(IfIndex),
     /// Nothing about a link's life or state: a bridge's view of its port, or a wireless event.
-    Irrelevant,
+    Ignored,
 }
 
 /// Reads an `RTM_NEWLINK` or `RTM_DELLINK` message; any other kind is irrelevant.
-pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<LinkNews<'_>, DecodeError> {
-    let (header, body) = Header::split(payload)?;
+pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<LinkUpdate<'_>, DecodeError> {
+    let (header, body) = IfInfoMsg::split(payload)?;
     // A bridge announces its ports with its own family, and "deletes" a port that merely left it.
     if header.family != 0 {
-        return Ok(LinkNews::Irrelevant);
+        return Ok(LinkUpdate::Ignored);
     }
     match kind {
-        RTM_NEWLINK => decode_report(&header, body),
-        RTM_DELLINK => Ok(LinkNews::Removed(header.ifindex)),
-        _ => Ok(LinkNews::Irrelevant),
+        RTM_NEWLINK => decode_attrs(&header, body),
+        RTM_DELLINK => Ok(LinkUpdate::Deleted(header.ifindex)),
+        _ => Ok(LinkUpdate::Ignored),
     }
 }
 
 /// `struct ifinfomsg`.
-pub(crate) struct Header {
+pub(crate) struct IfInfoMsg {
     pub(crate) family: u8,
-    pub(crate) layer: u16,
+    pub(crate) if_type: u16,
     pub(crate) ifindex: IfIndex,
     pub(crate) flags: LinkFlags,
     /// Which flags changed; all ones for a link that is new or gone.
     pub(crate) changed_flags: LinkFlags,
 }
 
-impl Header {
+impl IfInfoMsg {
     pub(crate) fn split(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (header, body) =
             payload.split_first_chunk::<16>().ok_or(DecodeError::new("a link message is too short"))?;
         let [family, _, l0, l1, i0, i1, i2, i3, f0, f1, f2, f3, c0, c1, c2, c3] = *header;
         let ifindex = IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]))
             .ok_or(DecodeError::new("a link message has interface index 0"))?;
-        let layer = u16::from_ne_bytes([l0, l1]);
+        let if_type = u16::from_ne_bytes([l0, l1]);
         let flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([f0, f1, f2, f3]));
         let changed_flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([c0, c1, c2, c3]));
-        Ok((Self { family, layer, ifindex, flags, changed_flags }, body))
+        Ok((Self { family, if_type, ifindex, flags, changed_flags }, body))
     }
 }
 
-fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, DecodeError> {
-    let mut report = LinkReport {
+fn decode_attrs<'a>(header: &IfInfoMsg, body: &'a [u8]) -> Result<LinkUpdate<'a>, DecodeError> {
+    let mut report = LinkAttrs {
         ifindex: header.ifindex,
-        is_announced: header.changed_flags.bits() == u32::MAX,
+        is_new: header.changed_flags.bits() == u32::MAX,
         name: OsStr::new(""),
         hwaddr: None,
         permanent_hwaddr: None,
@@ -134,7 +134,7 @@ fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, De
         kind: None,
         phys_port_id: None,
         event: 0,
-        properties: &[],
+        prop_list: &[],
     };
     let mut is_whole = false;
     for attribute in attributes(body) {
@@ -153,14 +153,14 @@ fn decode_report<'a>(header: &Header, body: &'a [u8]) -> Result<LinkNews<'a>, De
             IFLA_PHYS_PORT_ID => report.phys_port_id = Some(attribute.value),
             IFLA_CARRIER_CHANGES => report.carrier_changes = attribute.u32()?,
             IFLA_EVENT => report.event = attribute.u32()?,
-            IFLA_PROP_LIST => report.properties = attribute.value,
+            IFLA_PROP_LIST => report.prop_list = attribute.value,
             IFLA_PERM_ADDRESS => report.permanent_hwaddr = hwaddr(attribute.value)?,
             _ => {}
         }
     }
     // Wireless extensions send a link message with nothing but a name and their own event in it. Every message
     // about the link itself has an MTU; without one, what is absent here is unknown, not gone.
-    Ok(if is_whole { LinkNews::Present(report) } else { LinkNews::Irrelevant })
+    Ok(if is_whole { LinkUpdate::New(report) } else { LinkUpdate::Ignored })
 }
 
 fn hwaddr(value: &[u8]) -> Result<Option<HwAddr>, DecodeError> {
@@ -180,9 +180,9 @@ fn info_kind(nest: &[u8]) -> Result<Option<Cow<'_, str>>, DecodeError> {
     Ok(None)
 }
 
-impl LinkReport<'_> {
+impl LinkAttrs<'_> {
     pub(crate) fn alternative_names(&self) -> impl Iterator<Item = &OsStr> {
-        attributes(self.properties)
+        attributes(self.prop_list)
             .map_while(Result::ok)
             .filter(|attribute| attribute.kind == IFLA_ALT_IFNAME)
             .map(super::attribute::Attribute::os_text)
@@ -214,7 +214,7 @@ pub(crate) fn filtered_dump_request(
 
 /// Asks for one link by index.
 pub(crate) fn get_request(ifindex: IfIndex) -> RouteNetlinkMessage {
-    RouteNetlinkMessage::GetLink(about(ifindex))
+    RouteNetlinkMessage::GetLink(with_index(ifindex))
 }
 
 /// Asks for one link by name or alternative name.
@@ -232,11 +232,11 @@ pub(crate) fn name_attribute(number: u16, name: &OsStr) -> LinkAttribute {
 
 /// Deletes a link.
 pub(crate) fn delete_request(ifindex: IfIndex) -> RouteNetlinkMessage {
-    RouteNetlinkMessage::DelLink(about(ifindex))
+    RouteNetlinkMessage::DelLink(with_index(ifindex))
 }
 
 /// The start of a request about one link.
-pub(crate) fn about(ifindex: IfIndex) -> LinkMessage {
+pub(crate) fn with_index(ifindex: IfIndex) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = ifindex.get();
     message

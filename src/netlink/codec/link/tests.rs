@@ -13,14 +13,14 @@ fn address(last: u8) -> Option<HwAddr> {
 }
 
 /// The report in a golden message, without its nest of alternative names, and these names.
-fn report(datagram: &[u8]) -> (LinkReport<'_>, Vec<String>) {
+fn report(datagram: &[u8]) -> (LinkAttrs<'_>, Vec<String>) {
     let frame = first(datagram);
-    let LinkNews::Present(report) = decode(frame.kind, frame.payload).unwrap() else { panic!("it reports a link") };
+    let LinkUpdate::New(report) = decode(frame.kind, frame.payload).unwrap() else { panic!("it reports a link") };
     let names = report.alternative_names().map(|name| name.to_str().unwrap().to_owned()).collect();
-    (LinkReport { properties: &[], ..report }, names)
+    (LinkAttrs { prop_list: &[], ..report }, names)
 }
 
-fn news(datagram: &[u8]) -> LinkNews<'_> {
+fn news(datagram: &[u8]) -> LinkUpdate<'_> {
     let frame = first(datagram);
     decode(frame.kind, frame.payload).unwrap()
 }
@@ -42,9 +42,9 @@ fn payload(flags: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
 #[test]
 fn every_field_of_a_new_team_is_read() {
     let datagram = bytes(golden::NEWLINK_TEAM);
-    let expected = LinkReport {
+    let expected = LinkAttrs {
         ifindex: ifindex(10),
-        is_announced: true,
+        is_new: true,
         name: OsStr::new("team0"),
         hwaddr: address(10),
         permanent_hwaddr: None,
@@ -57,7 +57,7 @@ fn every_field_of_a_new_team_is_read() {
         kind: Some("team".into()),
         phys_port_id: None,
         event: 0,
-        properties: &[],
+        prop_list: &[],
     };
     assert_eq!(report(&datagram), (expected, vec![]));
 }
@@ -65,9 +65,9 @@ fn every_field_of_a_new_team_is_read() {
 #[test]
 fn every_field_of_a_port_that_is_up_is_read() {
     let datagram = bytes(golden::NEWLINK_PORT);
-    let expected = LinkReport {
+    let expected = LinkAttrs {
         ifindex: ifindex(20),
-        is_announced: false,
+        is_new: false,
         name: OsStr::new("veth0"),
         hwaddr: address(20),
         permanent_hwaddr: None,
@@ -81,7 +81,7 @@ fn every_field_of_a_port_that_is_up_is_read() {
         kind: Some("veth".into()),
         phys_port_id: None,
         event: 0,
-        properties: &[],
+        prop_list: &[],
     };
     assert_eq!(report(&datagram), (expected, vec!["port-of-the-golden-team".to_owned(), "p0".to_owned()]));
 }
@@ -89,7 +89,7 @@ fn every_field_of_a_port_that_is_up_is_read() {
 #[test]
 fn what_the_golden_links_lack_is_read_too() {
     let body = payload(0, &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_PHYS_PORT_ID, b"port"), (IFLA_PERM_ADDRESS, &[1; 20])]);
-    let LinkNews::Present(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
+    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
     assert_eq!(report.phys_port_id, Some(&b"port"[..]));
     assert_eq!(report.permanent_hwaddr, HwAddr::new(&[1; 20]));
     assert_eq!((report.hwaddr, report.master, report.kind), (None, None, None));
@@ -100,7 +100,7 @@ fn what_the_golden_links_lack_is_read_too() {
 fn what_made_the_kernel_announce_a_link_is_read() {
     let event = IFLA_EVENT_NOTIFY_PEERS.to_ne_bytes();
     let body = payload(0, &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_EVENT, &event)]);
-    let LinkNews::Present(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
+    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
     assert_eq!(report.event, 4);
     decode(RTM_NEWLINK, &payload(0, &[(IFLA_EVENT, &event[..3])])).unwrap_err();
 }
@@ -114,34 +114,34 @@ fn without_its_attribute_the_carrier_is_read_from_the_flags() {
         let value = attribute.map(|value| [value]);
         attributes.extend(value.as_ref().map(|value| (IFLA_CARRIER, &value[..])));
         let body = payload(flags, &attributes);
-        let LinkNews::Present(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
+        let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
         assert_eq!(report.carrier, carrier, "{flags:#x} {attribute:?}");
     }
 }
 
 #[test]
 fn a_deleted_port_is_removed() {
-    assert_eq!(news(&bytes(golden::DELLINK_PORT)), LinkNews::Removed(ifindex(20)));
+    assert_eq!(news(&bytes(golden::DELLINK_PORT)), LinkUpdate::Deleted(ifindex(20)));
 }
 
 #[test]
 fn what_a_bridge_says_of_its_ports_is_no_news_of_the_link() {
-    assert_eq!(news(&bytes(golden::DELLINK_BRIDGE_PORT)), LinkNews::Irrelevant);
-    assert_eq!(news(&bytes(golden::NEWLINK_BRIDGE_PORT)), LinkNews::Irrelevant);
+    assert_eq!(news(&bytes(golden::DELLINK_BRIDGE_PORT)), LinkUpdate::Ignored);
+    assert_eq!(news(&bytes(golden::NEWLINK_BRIDGE_PORT)), LinkUpdate::Ignored);
 }
 
 #[test]
 fn a_message_that_holds_a_part_of_a_link_wipes_nothing() {
     // As wireless extensions send it: the name, and IFLA_WIRELESS (11) with an event.
     let wireless = payload(0x11043, &[(IFLA_IFNAME, b"wlan0\0"), (11, &[0; 16])]);
-    assert_eq!(decode(RTM_NEWLINK, &wireless), Ok(LinkNews::Irrelevant));
-    assert_eq!(decode(RTM_NEWLINK, &payload(0x11043, &[(IFLA_IFNAME, b"wlan0\0")])), Ok(LinkNews::Irrelevant));
-    assert_eq!(decode(RTM_NEWLINK, &payload(0x11043, &[])), Ok(LinkNews::Irrelevant));
+    assert_eq!(decode(RTM_NEWLINK, &wireless), Ok(LinkUpdate::Ignored));
+    assert_eq!(decode(RTM_NEWLINK, &payload(0x11043, &[(IFLA_IFNAME, b"wlan0\0")])), Ok(LinkUpdate::Ignored));
+    assert_eq!(decode(RTM_NEWLINK, &payload(0x11043, &[])), Ok(LinkUpdate::Ignored));
 }
 
 #[test]
 fn other_kinds_are_no_news() {
-    assert_eq!(decode(RTM_NEWLINK + 4, &payload(0, &[(IFLA_MTU, &[0; 4])])), Ok(LinkNews::Irrelevant));
+    assert_eq!(decode(RTM_NEWLINK + 4, &payload(0, &[(IFLA_MTU, &[0; 4])])), Ok(LinkUpdate::Ignored));
 }
 
 #[test]

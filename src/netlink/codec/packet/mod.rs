@@ -60,7 +60,7 @@ packets! {
 
 /// Reads a message's payload.
 pub(crate) fn read<P: Packet>(payload: &[u8]) -> Result<P, DecodeError> {
-    P::parse(payload).or_else(|error| read_leniently(payload, &DecodeError::by_decoder(&error)))
+    P::parse(payload).or_else(|error| parse_lenient(payload, &DecodeError::from_source(&error)))
 }
 
 /// Reads the payload of a message of any type.
@@ -80,7 +80,7 @@ pub(crate) fn read_any(frame: Frame<'_>) -> Result<RouteNetlinkMessage, DecodeEr
 }
 
 /// Finds the attributes that make the whole unreadable by reading ever more of them, and hides their numbers.
-fn read_leniently<P: Packet>(payload: &[u8], error: &DecodeError) -> Result<P, DecodeError> {
+fn parse_lenient<P: Packet>(payload: &[u8], error: &DecodeError) -> Result<P, DecodeError> {
     let mut bytes = payload.to_vec();
     let mut hidden = Vec::new();
     let mut start = P::HEADER_LEN;

@@ -19,36 +19,36 @@ pub(crate) const EVENT_GROUP: &str = "change_event";
 /// The size of the header between the netlink header and the attributes: command, version, two reserved bytes.
 const VERSION: u8 = 1;
 
-const CMD_OPTIONS_SET: u8 = 1;
-const CMD_OPTIONS_GET: u8 = 2;
-const CMD_PORT_LIST_GET: u8 = 3;
+const TEAM_CMD_OPTIONS_SET: u8 = 1;
+const TEAM_CMD_OPTIONS_GET: u8 = 2;
+const TEAM_CMD_PORT_LIST_GET: u8 = 3;
 
-pub(crate) const ATTR_TEAM_IFINDEX: u16 = 1;
-const ATTR_LIST_OPTION: u16 = 2;
-const ATTR_LIST_PORT: u16 = 3;
-const ATTR_ITEM: u16 = 1;
+pub(crate) const TEAM_ATTR_TEAM_IFINDEX: u16 = 1;
+const TEAM_ATTR_LIST_OPTION: u16 = 2;
+const TEAM_ATTR_LIST_PORT: u16 = 3;
+const TEAM_ATTR_ITEM: u16 = 1;
 
-const OPTION_NAME: u16 = 1;
-const OPTION_CHANGED: u16 = 2;
-const OPTION_TYPE: u16 = 3;
-const OPTION_DATA: u16 = 4;
-const OPTION_REMOVED: u16 = 5;
-const OPTION_PORT_IFINDEX: u16 = 6;
-const OPTION_ARRAY_INDEX: u16 = 7;
+const TEAM_ATTR_OPTION_NAME: u16 = 1;
+const TEAM_ATTR_OPTION_CHANGED: u16 = 2;
+const TEAM_ATTR_OPTION_TYPE: u16 = 3;
+const TEAM_ATTR_OPTION_DATA: u16 = 4;
+const TEAM_ATTR_OPTION_REMOVED: u16 = 5;
+const TEAM_ATTR_OPTION_PORT_IFINDEX: u16 = 6;
+const TEAM_ATTR_OPTION_ARRAY_INDEX: u16 = 7;
 
-const PORT_IFINDEX: u16 = 1;
-const PORT_CHANGED: u16 = 2;
-const PORT_LINKUP: u16 = 3;
-const PORT_SPEED: u16 = 4;
-const PORT_DUPLEX: u16 = 5;
-const PORT_REMOVED: u16 = 6;
+const TEAM_ATTR_PORT_IFINDEX: u16 = 1;
+const TEAM_ATTR_PORT_CHANGED: u16 = 2;
+const TEAM_ATTR_PORT_LINKUP: u16 = 3;
+const TEAM_ATTR_PORT_SPEED: u16 = 4;
+const TEAM_ATTR_PORT_DUPLEX: u16 = 5;
+const TEAM_ATTR_PORT_REMOVED: u16 = 6;
 
 // The kernel's numbers of attribute types (NLA_*), which the driver uses for its option types.
-const TYPE_U32: u8 = 3;
-const TYPE_STRING: u8 = 5;
-const TYPE_FLAG: u8 = 6;
-const TYPE_BINARY: u8 = 11;
-const TYPE_S32: u8 = 14;
+const NLA_U32: u8 = 3;
+const NLA_STRING: u8 = 5;
+const NLA_FLAG: u8 = 6;
+const NLA_BINARY: u8 = 11;
+const NLA_S32: u8 = 14;
 
 /// The longest value that fits an attribute, in bytes.
 const MAX_VALUE_LEN: usize = 0xffff - 0x100;
@@ -69,21 +69,21 @@ pub(crate) struct TeamRequest {
 impl TeamRequest {
     /// Asks for all options.
     pub(crate) fn options_get(team: IfIndex) -> Self {
-        Self::about(team, CMD_OPTIONS_GET)
+        Self::new(team, TEAM_CMD_OPTIONS_GET)
     }
 
     /// Asks for all ports.
     pub(crate) fn port_list_get(team: IfIndex) -> Self {
-        Self::about(team, CMD_PORT_LIST_GET)
+        Self::new(team, TEAM_CMD_PORT_LIST_GET)
     }
 
     /// Sets one option. The error says why the value cannot be put into a message.
     pub(crate) fn options_set(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<Self, &'static str> {
         let item = encode_option(id, value)?;
-        let mut request = Self::about(team, CMD_OPTIONS_SET);
+        let mut request = Self::new(team, TEAM_CMD_OPTIONS_SET);
         let mut list = Vec::new();
-        push(&mut list, ATTR_ITEM, &item);
-        push(&mut request.attributes, ATTR_LIST_OPTION, &list);
+        push(&mut list, TEAM_ATTR_ITEM, &item);
+        push(&mut request.attributes, TEAM_ATTR_LIST_OPTION, &list);
         Ok(request)
     }
 
@@ -92,9 +92,9 @@ impl TeamRequest {
         GenlRequest { family: id, command: self.command, version: VERSION, attributes: self.attributes }
     }
 
-    fn about(team: IfIndex, command: u8) -> Self {
+    fn new(team: IfIndex, command: u8) -> Self {
         let mut attributes = Vec::new();
-        push(&mut attributes, ATTR_TEAM_IFINDEX, &team.get().to_ne_bytes());
+        push(&mut attributes, TEAM_ATTR_TEAM_IFINDEX, &team.get().to_ne_bytes());
         Self { command, attributes }
     }
 }
@@ -110,31 +110,31 @@ fn encode_option(id: &OptionId, value: &OptionValue) -> Result<Vec<u8>, &'static
     let (kind, data): (u8, Cow<'_, [u8]>) = match value {
         // The driver would take the lower 16 bits and say nothing.
         OptionValue::U32(0x1_0000..) if id.name == names::QUEUE_ID => return Err("it does not fit 16 bits"),
-        OptionValue::U32(number) => (TYPE_U32, number.to_ne_bytes().to_vec().into()),
-        OptionValue::I32(number) => (TYPE_S32, number.to_ne_bytes().to_vec().into()),
-        OptionValue::Bool(_) => (TYPE_FLAG, Cow::Borrowed(&[])),
+        OptionValue::U32(number) => (NLA_U32, number.to_ne_bytes().to_vec().into()),
+        OptionValue::I32(number) => (NLA_S32, number.to_ne_bytes().to_vec().into()),
+        OptionValue::Bool(_) => (NLA_FLAG, Cow::Borrowed(&[])),
         OptionValue::String(text) if text.contains('\0') => return Err("the text has a NUL"),
         OptionValue::String(text) if text.len() > MAX_TEXT_LEN => return Err("the text is longer than 31 bytes"),
-        OptionValue::String(text) => (TYPE_STRING, with_nul(text).into()),
+        OptionValue::String(text) => (NLA_STRING, with_nul(text).into()),
         OptionValue::Binary(bytes) if id.name == names::BPF_HASH_FUNC && bytes.len() > MAX_PROGRAM_LEN => {
             return Err("the team driver could not tell its options any more: a program has at most 462 instructions");
         }
         OptionValue::Binary(bytes) if bytes.len() > MAX_VALUE_LEN => return Err("it does not fit an attribute"),
-        OptionValue::Binary(bytes) => (TYPE_BINARY, bytes.into()),
+        OptionValue::Binary(bytes) => (NLA_BINARY, bytes.into()),
         OptionValue::Other { .. } => return Err("its type is unknown"),
     };
     let mut item = Vec::new();
-    push(&mut item, OPTION_NAME, &with_nul(&id.name));
+    push(&mut item, TEAM_ATTR_OPTION_NAME, &with_nul(&id.name));
     if let Some(port) = id.port {
-        push(&mut item, OPTION_PORT_IFINDEX, &port.get().to_ne_bytes());
+        push(&mut item, TEAM_ATTR_OPTION_PORT_IFINDEX, &port.get().to_ne_bytes());
     }
     if let Some(index) = id.array_index {
-        push(&mut item, OPTION_ARRAY_INDEX, &index.to_ne_bytes());
+        push(&mut item, TEAM_ATTR_OPTION_ARRAY_INDEX, &index.to_ne_bytes());
     }
-    push(&mut item, OPTION_TYPE, &[kind]);
+    push(&mut item, TEAM_ATTR_OPTION_TYPE, &[kind]);
     // A flag is true by being there.
     if *value != OptionValue::Bool(false) {
-        push(&mut item, OPTION_DATA, &data);
+        push(&mut item, TEAM_ATTR_OPTION_DATA, &data);
     }
     Ok(item)
 }
@@ -147,18 +147,18 @@ fn with_nul(text: &str) -> Vec<u8> {
 
 /// What one message of the driver, reply or event, holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Report {
-    Options(Vec<OptionReport>),
+pub(crate) enum TeamMessage {
+    Options(Vec<OptionItem>),
     /// The options that are listed before one that the driver cannot tell.
-    FirstOptions(Vec<OptionReport>),
-    Ports(Vec<PortReport>),
+    TruncatedOptions(Vec<OptionItem>),
+    Ports(Vec<PortItem>),
 }
 
-impl Report {
+impl TeamMessage {
     /// Forgets all items.
     pub(crate) fn clear(&mut self) {
         match self {
-            Self::Options(options) | Self::FirstOptions(options) => options.clear(),
+            Self::Options(options) | Self::TruncatedOptions(options) => options.clear(),
             Self::Ports(ports) => ports.clear(),
         }
     }
@@ -176,21 +176,21 @@ impl Report {
 
 /// One option as the driver tells it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OptionReport {
+pub(crate) struct OptionItem {
     pub(crate) option: TeamOption,
-    pub(crate) fate: Fate,
+    pub(crate) flags: ItemFlags,
 }
 
 /// One port as the driver tells it; the name of its link is not among it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PortReport {
+pub(crate) struct PortItem {
     pub(crate) port: Port,
-    pub(crate) fate: Fate,
+    pub(crate) flags: ItemFlags,
 }
 
 /// What the driver marks an instance with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fate {
+pub(crate) struct ItemFlags {
     /// It may have changed since the driver last told it to anybody.
     pub(crate) changed: bool,
     /// It is going away; its value is the last one.
@@ -198,15 +198,15 @@ pub(crate) struct Fate {
 }
 
 /// Reads a message of the family; `None` if it is about another team or of another command.
-pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<Report>, DecodeError> {
+pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<TeamMessage>, DecodeError> {
     let (command, body) = genl::split_header(payload)?;
     let (mut ifindex, mut list) = (None, None);
     for attribute in attributes(body) {
         let attribute = attribute?;
         match attribute.kind {
-            ATTR_TEAM_IFINDEX => ifindex = Some(attribute.u32()?),
-            ATTR_LIST_OPTION if command == CMD_OPTIONS_GET => list = Some(attribute.value),
-            ATTR_LIST_PORT if command == CMD_PORT_LIST_GET => list = Some(attribute.value),
+            TEAM_ATTR_TEAM_IFINDEX => ifindex = Some(attribute.u32()?),
+            TEAM_ATTR_LIST_OPTION if command == TEAM_CMD_OPTIONS_GET => list = Some(attribute.value),
+            TEAM_ATTR_LIST_PORT if command == TEAM_CMD_PORT_LIST_GET => list = Some(attribute.value),
             _ => {}
         }
     }
@@ -215,29 +215,29 @@ pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<Report>, De
     }
     let items = attributes(list.unwrap_or_default());
     match command {
-        CMD_OPTIONS_GET => {
-            items.map(|item| decode_option(item?)).collect::<Result<_, _>>().map(Report::Options).map(Some)
+        TEAM_CMD_OPTIONS_GET => {
+            items.map(|item| decode_option(item?)).collect::<Result<_, _>>().map(TeamMessage::Options).map(Some)
         }
-        CMD_PORT_LIST_GET => {
-            items.map(|item| decode_port(item?)).collect::<Result<_, _>>().map(Report::Ports).map(Some)
+        TEAM_CMD_PORT_LIST_GET => {
+            items.map(|item| decode_port(item?)).collect::<Result<_, _>>().map(TeamMessage::Ports).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-fn decode_option(item: Attribute<'_>) -> Result<OptionReport, DecodeError> {
+fn decode_option(item: Attribute<'_>) -> Result<OptionItem, DecodeError> {
     let (mut name, mut port, mut array_index, mut kind, mut data) = (None, None, None, None, None);
-    let mut fate = Fate::default();
+    let mut flags = ItemFlags::default();
     for attribute in attributes(item.value) {
         let attribute = attribute?;
         match attribute.kind {
-            OPTION_NAME => name = Some(option_name(attribute.text())),
-            OPTION_PORT_IFINDEX => port = Some(attribute.ifindex()?),
-            OPTION_ARRAY_INDEX => array_index = Some(attribute.u32()?),
-            OPTION_TYPE => kind = Some(attribute.u8()?),
-            OPTION_DATA => data = Some(attribute),
-            OPTION_CHANGED => fate.changed = true,
-            OPTION_REMOVED => fate.removed = true,
+            TEAM_ATTR_OPTION_NAME => name = Some(option_name(attribute.text())),
+            TEAM_ATTR_OPTION_PORT_IFINDEX => port = Some(attribute.ifindex()?),
+            TEAM_ATTR_OPTION_ARRAY_INDEX => array_index = Some(attribute.u32()?),
+            TEAM_ATTR_OPTION_TYPE => kind = Some(attribute.u8()?),
+            TEAM_ATTR_OPTION_DATA => data = Some(attribute),
+            TEAM_ATTR_OPTION_CHANGED => flags.changed = true,
+            TEAM_ATTR_OPTION_REMOVED => flags.removed = true,
             _ => {}
         }
     }
@@ -245,7 +245,7 @@ fn decode_option(item: Attribute<'_>) -> Result<OptionReport, DecodeError> {
     let kind = kind.ok_or(DecodeError::new("an option has no type"))?;
     let option =
         TeamOption { id: OptionId { name, port, array_index }, value: option_value(kind, data)?, port_name: None };
-    Ok(OptionReport { option, fate })
+    Ok(OptionItem { option, flags })
 }
 
 fn option_name(name: Cow<'_, str>) -> Cow<'static, str> {
@@ -256,15 +256,15 @@ fn option_name(name: Cow<'_, str>) -> Cow<'static, str> {
 }
 
 fn option_value(kind: u8, data: Option<Attribute<'_>>) -> Result<OptionValue, DecodeError> {
-    if kind == TYPE_FLAG {
+    if kind == NLA_FLAG {
         return Ok(OptionValue::Bool(data.is_some()));
     }
     let data = data.ok_or(DecodeError::new("an option has no value"))?;
     Ok(match kind {
-        TYPE_U32 => OptionValue::U32(data.u32()?),
-        TYPE_S32 => OptionValue::I32(data.i32()?),
-        TYPE_STRING => OptionValue::String(data.text().into_owned()),
-        TYPE_BINARY => OptionValue::Binary(data.value.to_vec()),
+        NLA_U32 => OptionValue::U32(data.u32()?),
+        NLA_S32 => OptionValue::I32(data.i32()?),
+        NLA_STRING => OptionValue::String(data.text().into_owned()),
+        NLA_BINARY => OptionValue::Binary(data.value.to_vec()),
         type_code => OptionValue::Other { type_code, data: data.value.to_vec() },
     })
 }
@@ -272,25 +272,27 @@ fn option_value(kind: u8, data: Option<Attribute<'_>>) -> Result<OptionValue, De
 /// What ethtool calls an unknown speed: `SPEED_UNKNOWN`, -1 as an unsigned number.
 const SPEED_UNKNOWN: u32 = u32::MAX;
 
-fn decode_port(item: Attribute<'_>) -> Result<PortReport, DecodeError> {
+fn decode_port(item: Attribute<'_>) -> Result<PortItem, DecodeError> {
     let (mut ifindex, mut link_up, mut speed_mbps, mut duplex) = (None, false, None, Duplex::Unknown);
-    let mut fate = Fate::default();
+    let mut flags = ItemFlags::default();
     for attribute in attributes(item.value) {
         let attribute = attribute?;
         match attribute.kind {
-            PORT_IFINDEX => ifindex = Some(attribute.ifindex()?),
-            PORT_LINKUP => link_up = true,
-            PORT_SPEED => speed_mbps = Some(attribute.u32()?).filter(|speed| !matches!(*speed, 0 | SPEED_UNKNOWN)),
-            PORT_DUPLEX => duplex = port_duplex(attribute.u8()?),
-            PORT_CHANGED => fate.changed = true,
-            PORT_REMOVED => fate.removed = true,
+            TEAM_ATTR_PORT_IFINDEX => ifindex = Some(attribute.ifindex()?),
+            TEAM_ATTR_PORT_LINKUP => link_up = true,
+            TEAM_ATTR_PORT_SPEED => {
+                speed_mbps = Some(attribute.u32()?).filter(|speed| !matches!(*speed, 0 | SPEED_UNKNOWN))
+            }
+            TEAM_ATTR_PORT_DUPLEX => duplex = port_duplex(attribute.u8()?),
+            TEAM_ATTR_PORT_CHANGED => flags.changed = true,
+            TEAM_ATTR_PORT_REMOVED => flags.removed = true,
             _ => {}
         }
     }
     let ifindex = ifindex.ok_or(DecodeError::new("a port has no interface index"))?;
     // Where there is no speed the driver leaves the duplex at 0, which would read as half.
     let duplex = if speed_mbps.is_some() { duplex } else { Duplex::Unknown };
-    Ok(PortReport { port: Port { ifindex, name: None, link_up, speed_mbps, duplex }, fate })
+    Ok(PortItem { port: Port { ifindex, name: None, link_up, speed_mbps, duplex }, flags })
 }
 
 fn port_duplex(duplex: u8) -> Duplex {

@@ -4,9 +4,9 @@ use super::*;
 use crate::netlink::codec::frame::{frames, serialize};
 use crate::testing::golden::{self, TEAM_FAMILY, bytes, first};
 
-const CHANGED: Fate = Fate { changed: true, removed: false };
-const CHANGED_AND_REMOVED: Fate = Fate { changed: true, removed: true };
-const PLAIN: Fate = Fate { changed: false, removed: false };
+const CHANGED: ItemFlags = ItemFlags { changed: true, removed: false };
+const CHANGED_AND_REMOVED: ItemFlags = ItemFlags { changed: true, removed: true };
+const PLAIN: ItemFlags = ItemFlags { changed: false, removed: false };
 
 fn ifindex(number: u32) -> IfIndex {
     IfIndex::new(number).unwrap()
@@ -21,40 +21,40 @@ fn veth() -> IfIndex {
     ifindex(21)
 }
 
-fn option(id: OptionId, value: impl Into<OptionValue>, fate: Fate) -> OptionReport {
-    OptionReport { option: TeamOption { id, value: value.into(), port_name: None }, fate }
+fn option(id: OptionId, value: impl Into<OptionValue>, flags: ItemFlags) -> OptionItem {
+    OptionItem { option: TeamOption { id, value: value.into(), port_name: None }, flags }
 }
 
-fn read(file: &str) -> Report {
+fn read(file: &str) -> TeamMessage {
     let datagram = bytes(file);
     decode(first(&datagram).payload, team()).unwrap().expect("it is about the team")
 }
 
-fn options(file: &str) -> Vec<OptionReport> {
+fn options(file: &str) -> Vec<OptionItem> {
     match read(file) {
-        Report::Options(options) => options,
+        TeamMessage::Options(options) => options,
         other => panic!("want options, found {other:?}"),
     }
 }
 
 /// A dummy has neither speed nor duplex; a veth says 10 Gbit/s while it is up.
-fn port(number: u32, link_up: bool, speed_mbps: Option<u32>, fate: Fate) -> PortReport {
+fn port(number: u32, link_up: bool, speed_mbps: Option<u32>, flags: ItemFlags) -> PortItem {
     let duplex = if speed_mbps.is_some() { Duplex::Full } else { Duplex::Unknown };
-    PortReport { port: Port { ifindex: ifindex(number), name: None, link_up, speed_mbps, duplex }, fate }
+    PortItem { port: Port { ifindex: ifindex(number), name: None, link_up, speed_mbps, duplex }, flags }
 }
 
 /// The options that each port has in the mode loadbalance, as they are at first.
-fn port_options(port: IfIndex, priority: i32, enabled: bool, fate: Fate) -> Vec<OptionReport> {
+fn port_options(port: IfIndex, priority: i32, enabled: bool, flags: ItemFlags) -> Vec<OptionItem> {
     let id = |name: &'static str| OptionId::port(name, port);
     vec![
-        option(id("enabled"), enabled, fate),
-        option(id("rx_enabled"), enabled, fate),
-        option(id("tx_enabled"), enabled, fate),
-        option(id("user_linkup"), false, fate),
-        option(id("user_linkup_enabled"), false, fate),
-        option(id("priority"), priority, fate),
-        option(id("queue_id"), 0_u32, fate),
-        option(id("lb_port_stats"), vec![0; 8], fate),
+        option(id("enabled"), enabled, flags),
+        option(id("rx_enabled"), enabled, flags),
+        option(id("tx_enabled"), enabled, flags),
+        option(id("user_linkup"), false, flags),
+        option(id("user_linkup_enabled"), false, flags),
+        option(id("priority"), priority, flags),
+        option(id("queue_id"), 0_u32, flags),
+        option(id("lb_port_stats"), vec![0; 8], flags),
     ]
 }
 
@@ -116,13 +116,13 @@ fn a_list_of_options_is_read_to_its_end() {
 #[test]
 fn the_ports_are_read() {
     let expected = vec![port(21, true, Some(10_000), PLAIN), port(22, true, None, PLAIN)];
-    assert_eq!(read(golden::PORTS), Report::Ports(expected));
+    assert_eq!(read(golden::PORTS), TeamMessage::Ports(expected));
 }
 
 #[test]
 fn an_event_of_a_port_is_read_with_its_marks() {
     let event = |file| match read(file) {
-        Report::Ports(mut ports) if ports.len() == 1 => ports.remove(0),
+        TeamMessage::Ports(mut ports) if ports.len() == 1 => ports.remove(0),
         other => panic!("want one port, found {other:?}"),
     };
     assert_eq!(event(golden::EVENT_PORT_ADDED), port(21, false, None, CHANGED));
@@ -140,7 +140,7 @@ fn an_unknown_speed_is_none_and_takes_the_duplex_with_it() {
         datagram[56..60].copy_from_slice(&speed.to_ne_bytes());
         datagram[64] = duplex;
         match decode(first(&datagram).payload, team()).unwrap() {
-            Some(Report::Ports(ports)) => (ports[0].port.speed_mbps, ports[0].port.duplex),
+            Some(TeamMessage::Ports(ports)) => (ports[0].port.speed_mbps, ports[0].port.duplex),
             other => panic!("want ports, found {other:?}"),
         }
     };
@@ -215,12 +215,12 @@ fn an_encoded_option_decodes_to_itself() {
             let request = TeamRequest::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
             let mut datagram = serialize(request, NLM_F_REQUEST).unwrap();
             // A request to set options has the shape of an answer that lists them, but for the command.
-            assert_eq!(datagram[16], CMD_OPTIONS_SET);
-            datagram[16] = CMD_OPTIONS_GET;
+            assert_eq!(datagram[16], TEAM_CMD_OPTIONS_SET);
+            datagram[16] = TEAM_CMD_OPTIONS_GET;
             let decoded = decode(first(&datagram).payload, team()).unwrap();
             assert_eq!(
                 decoded,
-                Some(Report::Options(vec![option(id.clone(), value.clone(), PLAIN)])),
+                Some(TeamMessage::Options(vec![option(id.clone(), value.clone(), PLAIN)])),
                 "{id} = {value}"
             );
             assert_eq!(frames(&datagram).count(), 1);
@@ -246,14 +246,14 @@ fn what_cannot_be_sent_is_told_why() {
 #[test]
 fn an_option_of_an_unknown_type_or_name_is_kept() {
     let mut datagram = bytes(golden::EVENT_OPTION_U32);
-    let of_type = [&5_u16.to_ne_bytes()[..], &3_u16.to_ne_bytes(), &[TYPE_U32]].concat();
+    let of_type = [&5_u16.to_ne_bytes()[..], &3_u16.to_ne_bytes(), &[NLA_U32]].concat();
     let kind = datagram.windows(5).position(|bytes| bytes == of_type).unwrap() + 4;
     datagram[kind] = 99;
     datagram[40] = b'N';
     let value = OptionValue::Other { type_code: 99, data: 7_u32.to_ne_bytes().to_vec() };
     let decoded = decode(first(&datagram).payload, team()).unwrap();
     let expected = option(OptionId::global("Notify_peers_count"), value, CHANGED);
-    assert_eq!(decoded, Some(Report::Options(vec![expected])));
+    assert_eq!(decoded, Some(TeamMessage::Options(vec![expected])));
 }
 
 #[test]
@@ -266,9 +266,9 @@ fn items_that_lack_something_are_refused() {
         datagram[position + 2] = 99;
         decode(first(&datagram).payload, team())
     };
-    blank(golden::EVENT_OPTION_U32, OPTION_NAME, 4 + 19).unwrap_err();
-    blank(golden::EVENT_OPTION_U32, OPTION_TYPE, 5).unwrap_err();
-    blank(golden::EVENT_OPTION_U32, OPTION_DATA, 8).unwrap_err();
-    blank(golden::EVENT_PORT_UP, PORT_IFINDEX, 8).unwrap_err();
+    blank(golden::EVENT_OPTION_U32, TEAM_ATTR_OPTION_NAME, 4 + 19).unwrap_err();
+    blank(golden::EVENT_OPTION_U32, TEAM_ATTR_OPTION_TYPE, 5).unwrap_err();
+    blank(golden::EVENT_OPTION_U32, TEAM_ATTR_OPTION_DATA, 8).unwrap_err();
+    blank(golden::EVENT_PORT_UP, TEAM_ATTR_PORT_IFINDEX, 8).unwrap_err();
     decode(&[2, 1, 0], team()).unwrap_err();
 }

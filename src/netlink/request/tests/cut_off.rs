@@ -42,6 +42,6 @@ fn a_question_whose_answer_was_cut_off_is_asked_again_and_a_command_is_not() {
     assert_eq!((numbers, question.sent().len(), question.left()), (vec![7], 2, 0));
     // Another thread, whose buffer did not grow yet.
     let result = std::thread::scope(|scope| scope.spawn(|| request(&command).0).join().unwrap());
-    assert!(matches!(result, Err(Failure::Overrun { .. })), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Overrun { .. })), "{result:?}");
     assert_eq!(command.sent().len(), 1);
 }

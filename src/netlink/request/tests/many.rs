@@ -3,7 +3,7 @@ use super::*;
 /// What each of many requests was answered, as far as it was: its position, and 0 or the error number.
 type Answers = Vec<(usize, i32)>;
 
-fn request_many(connection: &mut RequestSocket, count: usize) -> (Result<(), Failure>, Answers) {
+fn request_many(connection: &mut RequestSocket, count: usize) -> (Result<(), RequestError>, Answers) {
     let mut answers = vec![];
     let result = connection.send_batch((0..count).map(|_| link::dump_request()), |position, answer| {
         answers.push((position, answer.err().map_or(0, |refusal| refusal.errno)));
@@ -18,7 +18,7 @@ fn acks(first: u32, codes: &[i32]) -> Step {
         let sequence = first.wrapping_add(u32::try_from(position).unwrap());
         ack[8..12].copy_from_slice(&sequence.to_ne_bytes());
     }
-    Step::Datagram { bytes: bytes.concat(), sender: KERNEL }
+    Step::Datagram { bytes: bytes.concat(), sender: KERNEL_PORT_ID }
 }
 
 fn sequences(datagram: &[u8]) -> Vec<u32> {
@@ -53,7 +53,7 @@ fn what_answers_none_of_many_is_skipped() {
     let mut connection = connection(&script);
     connection.sequence = 4;
     let (result, answers) = request_many(&mut connection, 4);
-    assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
     assert_eq!(answers, [(0, 0), (1, 0), (2, 0)]);
 }
 
@@ -98,17 +98,17 @@ fn no_datagram_of_many_requests_is_longer_than_the_kernel_takes() {
 fn answers_to_many_requests_that_do_not_come_or_are_lost_end_the_exchange() {
     let silent = Script::new([acks(1, &[0, -2])]);
     let (result, answers) = request_many(&mut connection(&silent), 300);
-    assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
     assert_eq!((answers, silent.sent().len()), (vec![(0, 0), (1, 2)], 1));
 
     let lost = Script::new([acks(1, &[0]), Step::Fails(Errno::ENOBUFS), acks(2, &[0]), Step::Silence]);
     let (result, answers) = request_many(&mut connection(&lost), 3);
-    assert!(matches!(result, Err(Failure::Overrun { .. })), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Overrun { .. })), "{result:?}");
     assert_eq!((answers, lost.left()), (vec![(0, 0)], 0));
 
-    let malformed = Script::new([Step::Datagram { bytes: vec![0; 15], sender: KERNEL }]);
+    let malformed = Script::new([Step::Datagram { bytes: vec![0; 15], sender: KERNEL_PORT_ID }]);
     let (result, answers) = request_many(&mut connection(&malformed), 3);
-    assert!(matches!(result, Err(Failure::Malformed(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Decode(_))), "{result:?}");
     assert_eq!(answers, []);
 }
 

@@ -9,8 +9,8 @@ use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_D
 use super::*;
 use crate::netlink::codec::link;
 use crate::netlink::deadline::READS_BY_CLOCK;
-use crate::netlink::error::Refusal;
-use crate::netlink::socket::KERNEL;
+use crate::netlink::error::KernelError;
+use crate::netlink::socket::KERNEL_PORT_ID;
 use crate::netlink::socket::tests::with_large_buffer;
 use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, message};
 
@@ -18,7 +18,7 @@ const DATA: u16 = 16;
 /// How many datagrams are read of an answer that has no time.
 /// Interrupted dumps are kept after five attempts.
 const DUMPS: DumpPolicy = DumpPolicy { attempts: NonZeroU32::new(5).unwrap(), interrupted: InterruptedDump::Keep };
-const READS: usize = READS_BY_CLOCK + MAX_LATE_READS;
+const READS: usize = READS_BY_CLOCK + MAX_GRACE_READS;
 
 fn connection(script: &Script) -> RequestSocket {
     RequestSocket::new(script.clone(), Duration::from_millis(20), DUMPS)
@@ -42,7 +42,7 @@ fn number(part: &Part<'_>) -> Option<u8> {
     }
 }
 
-fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8>) {
+fn dump(script: &Script, attempts: u32) -> (Result<Consistency, RequestError>, Vec<u8>) {
     let mut numbers = vec![];
     let mut connection = connection(script);
     connection.dumps.attempts = NonZeroU32::new(attempts).unwrap();
@@ -56,7 +56,7 @@ fn dump(script: &Script, attempts: u32) -> (Result<Consistency, Failure>, Vec<u8
     (result, numbers)
 }
 
-fn request(script: &Script) -> (Result<(), Failure>, Vec<u8>) {
+fn request(script: &Script) -> (Result<(), RequestError>, Vec<u8>) {
     let mut numbers = vec![];
     let result = connection(script).send(Request::command(link::dump_request(), 0), |part| {
         numbers.extend(number(&part));
@@ -94,7 +94,7 @@ fn silence_is_a_timeout_and_not_for_ever() {
     let script = Script::new([Step::answer(&[data(1)])]);
     let before = Instant::now();
     let (result, _) = dump(&script, 5);
-    assert!(matches!(result, Err(Failure::Timeout(after)) if after == Duration::from_millis(20)));
+    assert!(matches!(result, Err(RequestError::Timeout(after)) if after == Duration::from_millis(20)));
     assert!(before.elapsed() < Duration::from_secs(2));
     assert_eq!(script.sent().len(), 1, "what timed out is not sent again");
 }
@@ -120,7 +120,7 @@ fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
     let script = Script::new((0..600).map(|_| Step::Datagram { bytes: ack(0), sender: 4711 }));
     let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
     let result = connection.execute(link::dump_request(), 0);
-    assert!(matches!(result, Err(Failure::Timeout(Duration::ZERO))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(Duration::ZERO))), "{result:?}");
     assert_eq!(script.left(), 600 - 1 - READS, "one, and what is read away");
 }
 
@@ -188,7 +188,7 @@ fn a_dump_that_an_earlier_one_is_in_the_way_of_is_asked_for_again_when_that_was_
     let (result, numbers) = dump(&script, 1);
     assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1]));
     let script = Script::new([busy(), Step::Silence, busy(), Step::Silence]);
-    let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
+    let Err(RequestError::Kernel(refusal)) = dump(&script, 5).0 else { panic!("refused") };
     assert_eq!((refusal.errno, script.sent().len()), (Errno::EBUSY as i32, 2));
 }
 
@@ -205,9 +205,9 @@ fn an_error_number_inside_the_end_of_a_dump_is_an_error() {
     let tlvs = attribute(1, b"Filter by device index not supported for link dumps\0");
     let payload = [&(-22_i32).to_ne_bytes()[..], &tlvs].concat();
     let script = Script::new([Step::answer(&[message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_ACK_TLVS, &payload)])]);
-    let Err(Failure::Refused(refusal)) = dump(&script, 5).0 else { panic!("refused") };
+    let Err(RequestError::Kernel(refusal)) = dump(&script, 5).0 else { panic!("refused") };
     let words = "Filter by device index not supported for link dumps".to_owned();
-    assert_eq!(refusal, Refusal { errno: Errno::EINVAL as i32, message: Some(words), offset: None });
+    assert_eq!(refusal, KernelError { errno: Errno::EINVAL as i32, message: Some(words), offset: None });
 }
 
 #[test]
@@ -233,9 +233,9 @@ fn a_refusal_carries_the_words_and_the_offset_of_the_kernel() {
     let whole = [&(-16_i32).to_ne_bytes()[..], &echo, &tlvs].concat();
     for (flags, payload) in [(NLM_F_ACK_TLVS | NLM_F_CAPPED, capped), (NLM_F_ACK_TLVS, whole)] {
         let script = Script::new([Step::answer(&[message(NLMSG_ERROR, flags, &payload)])]);
-        let Err(Failure::Refused(refusal)) = request(&script).0 else { panic!("refused") };
+        let Err(RequestError::Kernel(refusal)) = request(&script).0 else { panic!("refused") };
         let words = Some("Device is up".to_owned());
-        assert_eq!(refusal, Refusal { errno: Errno::EBUSY as i32, message: words, offset: Some(36) });
+        assert_eq!(refusal, KernelError { errno: Errno::EBUSY as i32, message: words, offset: Some(36) });
     }
 }
 
@@ -243,7 +243,7 @@ fn a_refusal_carries_the_words_and_the_offset_of_the_kernel() {
 fn a_code_that_is_no_error_number_is_still_an_error() {
     for code in [1, i32::MIN, i32::MAX, -5000] {
         let script = Script::new([Step::answer(&[ack(code)])]);
-        let Err(Failure::Refused(refusal)) = request(&script).0 else { panic!("{code} is no success") };
+        let Err(RequestError::Kernel(refusal)) = request(&script).0 else { panic!("{code} is no success") };
         assert_eq!(refusal.errno, Errno::EPROTO as i32);
     }
 }
@@ -276,7 +276,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
 #[test]
 fn an_answer_that_never_fits_is_an_error_in_the_end() {
     let script = Script::new((0..40).flat_map(|_| [Step::Fails(Errno::ENOBUFS), Step::Silence]));
-    assert!(matches!(dump(&script, 5).0, Err(Failure::Overrun { buffer }) if buffer > 212_992));
+    assert!(matches!(dump(&script, 5).0, Err(RequestError::Overrun { buffer }) if buffer > 212_992));
     assert_eq!(script.sent().len(), 9);
 }
 
@@ -294,9 +294,9 @@ fn malformed_answers_are_errors() {
         if let Some(field) = bytes.get_mut(8..12) {
             field.copy_from_slice(&sequence);
         }
-        let script = Script::new([Step::Datagram { bytes: bytes.clone(), sender: KERNEL }]);
+        let script = Script::new([Step::Datagram { bytes: bytes.clone(), sender: KERNEL_PORT_ID }]);
         let result = request(&script).0;
-        assert!(matches!(result, Err(Failure::Malformed(_))), "{bytes:?}: {result:?}");
+        assert!(matches!(result, Err(RequestError::Decode(_))), "{bytes:?}: {result:?}");
     }
 }
 
@@ -365,13 +365,13 @@ fn a_message_that_means_nothing_is_skipped_and_one_that_means_loss_is_not() {
     assert_eq!(request(&script).1, [1]);
     let lost = message(4, 0, &[]);
     let script = Script::new([Step::answer(&[data(1), lost])]);
-    assert!(matches!(request(&script).0, Err(Failure::Overrun { .. })));
+    assert!(matches!(request(&script).0, Err(RequestError::Overrun { .. })));
 }
 
 #[test]
 fn any_other_error_of_the_system_is_told_as_it_is() {
     let script = Script::new([Step::Fails(Errno::EBADF)]);
-    let Err(Failure::Io(error)) = request(&script).0 else { panic!("an error of the system") };
+    let Err(RequestError::Io(error)) = request(&script).0 else { panic!("an error of the system") };
     assert_eq!(error.raw_os_error(), Some(Errno::EBADF as i32));
 }
 

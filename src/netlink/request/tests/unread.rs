@@ -20,7 +20,7 @@ fn a_dump_that_trickles_gets_no_more_time_than_another() {
         std::thread::sleep(Duration::from_millis(3));
         Ok(())
     });
-    assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
     assert!((2..=10).contains(&parts), "the time of 20 ms is for all {parts} parts");
 }
 
@@ -33,7 +33,7 @@ fn a_dump_without_end_ends_with_its_time() {
         parts += 1;
         Ok(())
     });
-    assert!(matches!(result, Err(Failure::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
     assert_eq!(parts, 1 + READS, "its start, and what may be read late");
     assert_eq!((script.sent().len(), script.left()), (1, 3000 - 2 * READS), "as much is read away");
     // The kernel is still at it when the next request is sent.
@@ -85,7 +85,7 @@ fn a_reader_that_fails_leaves_nothing_of_a_dump() {
         Part::Start { .. } => Ok(()),
         Part::Message(_) => Err(DecodeError::new("no")),
     });
-    assert!(matches!(result, Err(Failure::Malformed(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Decode(_))), "{result:?}");
     assert_eq!((script.sent().len(), script.left()), (1, 0));
 }
 
@@ -119,6 +119,6 @@ fn flags_that_mean_a_dump_or_not_end_with_what_comes() {
 fn an_interrupted_dump_by_flags_is_no_success() {
     let script = Script::new([Step::answer(&[interrupted(1), done(0)]), Step::answer(&[done(0)])]);
     let result = connection(&script).execute(link::dump_request(), NLM_F_DUMP);
-    assert!(matches!(result, Err(Failure::Interrupted { attempts: 1 })), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Interrupted { attempts: 1 })), "{result:?}");
     assert_eq!(script.sent().len(), 1);
 }

@@ -11,12 +11,13 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, LinkFlags, OperState};
 use crate::netlink::codec::attribute::{Attribute, attributes};
 use crate::netlink::codec::link::{
-    self, Header, IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_CARRIER, IFLA_CARRIER_CHANGES, IFLA_IFALIAS, IFLA_IFNAME,
-    IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER,
-    IFLA_MTU, IFLA_OPERSTATE, IFLA_PERM_ADDRESS, IFLA_PHYS_PORT_ID, IFLA_PROP_LIST, LinkNews, LinkReport, RTM_NEWLINK,
+    self, IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_CARRIER, IFLA_CARRIER_CHANGES, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA,
+    IFLA_INFO_KIND, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
+    IFLA_OPERSTATE, IFLA_PERM_ADDRESS, IFLA_PHYS_PORT_ID, IFLA_PROP_LIST, IfInfoMsg, LinkAttrs, LinkUpdate,
+    RTM_NEWLINK,
 };
 use crate::netlink::codec::packet;
-use crate::netlink::error::{During, Failure};
+use crate::netlink::error::{ErrorContext, RequestError};
 
 /// The size of `struct ifinfomsg`, which precedes the attributes.
 const HEADER_LEN: usize = 16;
@@ -82,7 +83,7 @@ pub struct LinkInfo {
 impl LinkInfo {
     /// Copies the payload of a link message of any type, and checks every attribute that an accessor reads.
     pub(crate) fn new(payload: &[u8]) -> Result<Self, DecodeError> {
-        let (Header { ifindex, .. }, body) = Header::split(payload)?;
+        let (IfInfoMsg { ifindex, .. }, body) = IfInfoMsg::split(payload)?;
         for attribute in attributes(body) {
             check(attribute?)?;
         }
@@ -90,13 +91,13 @@ impl LinkInfo {
     }
 
     /// Decodes the fields that a cache of links keeps.
-    pub(crate) fn decode(&self) -> Result<LinkReport<'_>> {
+    pub(crate) fn decode(&self) -> Result<LinkAttrs<'_>> {
         match link::decode(RTM_NEWLINK, &self.payload) {
-            Ok(LinkNews::Present(report)) => Ok(report),
-            Ok(_) => Err(Failure::from(DecodeError::new("the reply does not describe a link"))),
+            Ok(LinkUpdate::New(report)) => Ok(report),
+            Ok(_) => Err(RequestError::from(DecodeError::new("the reply does not describe a link"))),
             Err(error) => Err(error.into()),
         }
-        .during(|| self.op())
+        .with_context(|| self.op())
     }
 
     /// The interface index.
@@ -116,7 +117,7 @@ impl LinkInfo {
     #[doc(alias = "ifi_type")]
     #[must_use]
     pub fn link_layer_type(&self) -> u16 {
-        self.header().map_or(0, |header| header.layer)
+        self.header().map_or(0, |header| header.if_type)
     }
 
     /// The flags of the link.
@@ -312,7 +313,7 @@ impl LinkInfo {
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn message(&self) -> Result<LinkMessage> {
-        packet::read(&self.payload).map_err(Failure::from).during(|| self.op())
+        packet::read(&self.payload).map_err(RequestError::from).with_context(|| self.op())
     }
 
     /// Rejects a hardware address that the kernel would silently truncate to the length of the link's own address.
@@ -328,8 +329,8 @@ impl LinkInfo {
         format!("looking up link {}", self.ifindex)
     }
 
-    fn header(&self) -> Option<Header> {
-        Header::split(&self.payload).ok().map(|(header, _)| header)
+    fn header(&self) -> Option<IfInfoMsg> {
+        IfInfoMsg::split(&self.payload).ok().map(|(header, _)| header)
     }
 
     fn find(&self, number: u16) -> Option<Attribute<'_>> {

@@ -104,12 +104,12 @@ fn ethernet_address(link: &LinkInfo) -> Option<EthernetAddress> {
 
 /// Whether the device is a router's: neighbours that hear it is none would no longer use it as such.
 fn forwards_ipv6(link: &LinkInfo) -> bool {
-    let within = |nest: Option<&[u8]>, kind: u16| {
+    let run_in = |nest: Option<&[u8]>, kind: u16| {
         let mut found = attributes(nest?).map_while(Result::ok).filter(|attribute| attribute.kind == kind);
         found.next().map(|attribute| attribute.value.to_vec())
     };
-    let ipv6 = within(link.attribute(IFLA_AF_SPEC), AF_INET6);
-    let settings = within(ipv6.as_deref(), IFLA_INET6_CONF);
+    let ipv6 = run_in(link.attribute(IFLA_AF_SPEC), AF_INET6);
+    let settings = run_in(ipv6.as_deref(), IFLA_INET6_CONF);
     // An array of numbers of 32 bits, of which `forwarding` is the first.
     settings.as_deref().and_then(<[u8]>::first_chunk).is_some_and(|forwarding| *forwarding != [0; 4])
 }

@@ -64,12 +64,12 @@ fn what_it_tells_is_taken_over_and_the_rest_kept_as_far_as_there_are_ports() {
     scene.genl.then([ports(&[4])]);
     scene.genl.then(cut(&[text("mode", "loadbalance"), text("x", "new")]));
     let (changes, log) = recorded(|| scene.changes());
-    assert!(changes.resynced() && changes.is_inconsistent());
+    assert!(changes.is_resynced() && changes.is_inconsistent());
     assert!(log.iter().any(|line| line.contains("bpf_hash_func that somebody set is too long")), "{log:?}");
     assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (1, 1, 2));
     let kept = [" mode loadbalance", " x new", " bpf_hash_func ", " enabled (port:eth2) true"];
     assert_eq!(texts(&scene), kept);
-    assert!(!scene.session.has_work());
+    assert!(!scene.session.is_pending());
     scene.assert_played();
 }
 
@@ -116,7 +116,7 @@ fn events_that_show_a_gap_make_the_options_be_asked_for() {
     scene.team_events.then([come]);
     scene.genl.then(cut(&[text("mode", "loadbalance"), text("x", "new")]));
     let changes = scene.changes();
-    assert!(changes.is_inconsistent() && !changes.resynced());
+    assert!(changes.is_inconsistent() && !changes.is_resynced());
     assert_eq!((changes.ports().len(), changes.options().len()), (1, 1));
     scene.assert_played();
     assert_eq!(scene.changes(), Changes::default());
@@ -134,7 +134,7 @@ fn a_port_that_is_gone_and_still_referred_to_makes_the_options_be_asked_for() {
     let mut scene = balanced();
     scene.team_events.then([event(&[mapping(4)]), gone()]);
     scene.genl.then([whole(&[mode(), program(&[]), mapping(0), enabled(3)])]);
-    assert!(!scene.changes().resynced());
+    assert!(!scene.changes().is_resynced());
     let mapped = " lb_tx_hash_to_port_mapping (arridx:0) 0";
     assert!(texts(&scene).iter().any(|text| text == mapped), "{:?}", texts(&scene));
     scene.assert_played();
@@ -163,7 +163,7 @@ fn options_that_the_driver_refuses_are_asked_for_once() {
     scene.rtnl.then([one(team0())]);
     let changes = scene.changes();
     assert!(changes.is_inconsistent() && changes.ports().len() == 1);
-    assert!(!scene.session.has_work(), "they would be asked for again and again");
+    assert!(!scene.session.is_pending(), "they would be asked for again and again");
     scene.team_events.then([event(&[text("x", "new")])]);
     let changes = scene.changes();
     assert!(!changes.is_inconsistent() && changes.options().len() == 1);
@@ -173,7 +173,7 @@ fn options_that_the_driver_refuses_are_asked_for_once() {
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), port(4, "eth2"), port(5, "eth3")])]);
     scene.genl.then([ports(&[3, 4, 5]), whole(&[text("mode", "random")])]);
     let changes = scene.changes();
-    assert!(!changes.is_inconsistent() && !changes.resynced(), "nothing was lost");
+    assert!(!changes.is_inconsistent() && !changes.is_resynced(), "nothing was lost");
     assert_eq!(texts(&scene), [" mode random"]);
     scene.assert_played();
 }

@@ -11,7 +11,7 @@ fn indices(indices: &[u32]) -> BTreeSet<IfIndex> {
 
 /// Follows `team0` and its port `eth1`.
 fn scene() -> Scene {
-    let follow = Follow::new(index(TEAM), indices(&[TEAM, 3]));
+    let follow = EventFilter::new(index(TEAM), indices(&[TEAM, 3]));
     let scene = Scene::starting_with([links(&[port(3, "eth1")]), one(team0())], LinkScope::Team, Some(follow));
     assert_eq!(scene.link_events.filters(), [], "the filter fits already");
     scene.assert_played();
@@ -19,7 +19,7 @@ fn scene() -> Scene {
 }
 
 fn assert_filter_names(scene: &Scene, wanted: &[u32]) {
-    let program = filter::links(index(TEAM), &indices(wanted));
+    let program = filter::link_events(index(TEAM), &indices(wanted));
     assert_eq!(scene.link_events.filters().last(), Some(&program), "not {wanted:?}");
 }
 
@@ -63,7 +63,7 @@ fn a_question_that_fails_is_asked_again() {
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
     scene.rtnl.then([Step::answer(&[ack(-12)])]);
     scene.session.update().unwrap_err();
-    assert!(scene.session.has_work(), "nobody would come back to it");
+    assert!(scene.session.is_pending(), "nobody would come back to it");
     scene.rtnl.then([one(port(4, "eth2"))]);
     assert_eq!(scene.changes().links().len(), 1);
     scene.assert_played();
@@ -76,7 +76,7 @@ fn a_port_that_is_released_leaves_and_one_that_is_deleted_is_removed() {
     scene.team_events.then([Step::event(&[port_list(&[3], &[2, 6])])]);
     let changes = scene.changes();
     let left = changes.links().next().unwrap();
-    assert!(left.is_left() && !left.is_removed() && left.after().is_none() && left.latest().master().is_none());
+    assert!(left.is_released() && !left.is_removed() && left.after().is_none() && left.latest().master().is_none());
     assert_eq!(scene.link_names(), ["team0"]);
     assert_filter_names(&scene, &[TEAM]);
 
@@ -101,7 +101,7 @@ fn a_resync_asks_for_the_ports_and_for_what_is_missing_among_them() {
     // The new port came into the filter late.
     scene.rtnl.then([one(port(4, "eth2"))]);
     let changes = scene.changes();
-    assert!(changes.resynced());
+    assert!(changes.is_resynced());
     assert_eq!(removed_names(&changes), [""; 0], "a port that was released exists");
     assert_eq!(scene.link_names(), ["team0", "eth2"]);
     assert_filter_names(&scene, &[TEAM, 4]);
@@ -137,7 +137,7 @@ fn filter_that_fits_without_the_old_one_is_set_again() {
     // What the old filter dropped of the new port.
     scene.rtnl.then([one(port(4, "renamed"))]);
     assert_eq!(scene.changes().links().len(), 1);
-    let program = filter::links(index(TEAM), &indices(&[TEAM, 3, 4]));
+    let program = filter::link_events(index(TEAM), &indices(&[TEAM, 3, 4]));
     assert_eq!(scene.link_events.filters(), [program.clone(), None, program]);
     assert_eq!(scene.link_names(), ["team0", "eth1", "renamed"]);
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
@@ -153,7 +153,7 @@ fn refused_filter_is_set_again_after_ever_more_events() {
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
     scene.rtnl.then([one(port(4, "eth2"))]);
     assert_eq!(scene.changes().links().len(), 1);
-    let program = filter::links(index(TEAM), &indices(&[TEAM, 3, 4]));
+    let program = filter::link_events(index(TEAM), &indices(&[TEAM, 3, 4]));
     assert_eq!(scene.link_events.filters(), [program.clone(), None, program.clone()]);
     scene.changes();
     assert_eq!(scene.link_events.filters().len(), 3, "there was no event");
@@ -196,7 +196,7 @@ fn resync_sets_a_refused_filter_again() {
 
 #[test]
 fn a_port_that_a_dump_skipped_is_asked_for() {
-    let follow = || Some(Follow::new(index(TEAM), indices(&[TEAM, 3])));
+    let follow = || Some(EventFilter::new(index(TEAM), indices(&[TEAM, 3])));
     let dumps = [vec![interrupted_links(&[]), interrupted_links(&[]), interrupted_links(&[])], vec![links(&[])]];
     for dump in dumps {
         let is_marked = dump.len() > 1;
@@ -217,7 +217,7 @@ fn a_port_that_another_team_of_the_same_index_took_has_left_though_it_looks_the_
     let changes = scene.changes();
     assert_eq!(removed_names(&changes), ["team0"]);
     let left: Vec<&str> =
-        changes.links().filter(|change| change.is_left()).map(|change| change.latest().name()).collect();
+        changes.links().filter(|change| change.is_released()).map(|change| change.latest().name()).collect();
     assert_eq!(left, ["eth1"]);
     assert_eq!(scene.link_names(), [""; 0]);
     scene.assert_played();
@@ -228,7 +228,7 @@ fn another_device_with_the_index_of_the_team_is_none_of_its_links() {
     let mut scene = scene();
     scene.link_events.then([Step::event(&[link(TEAM, "other", &[])])]);
     assert_eq!(removed_names(&scene.changes()), ["team0"]);
-    assert!(scene.session.check_alive().is_err());
+    assert!(scene.session.ensure_exists().is_err());
     assert_eq!(scene.link_names(), ["eth1"], "its release is still to come");
     scene.assert_played();
 }
@@ -236,14 +236,14 @@ fn another_device_with_the_index_of_the_team_is_none_of_its_links() {
 #[test]
 fn a_new_port_is_looked_at_though_the_events_end_just_where_reading_stops() {
     let mut scene = scene();
-    let budget = EventSocket::new(scene.link_events.clone()).budget();
+    let budget = MulticastSocket::new(scene.link_events.clone()).budget();
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
     scene.link_events.then((1..budget).map(|_| Step::event(&[lo()])));
     assert_eq!(scene.changes().links().len(), 1);
-    assert!(scene.session.has_work(), "nobody would come back to it");
+    assert!(scene.session.is_pending(), "nobody would come back to it");
     scene.rtnl.then([one(link(4, "released", &[]))]);
-    assert!(scene.changes().links().next().unwrap().is_left());
-    assert!(!scene.session.has_work());
+    assert!(scene.changes().links().next().unwrap().is_released());
+    assert!(!scene.session.is_pending());
     assert_filter_names(&scene, &[TEAM, 3]);
     scene.assert_played();
 }

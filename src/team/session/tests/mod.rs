@@ -15,7 +15,7 @@ use crate::model::link::{Link, LinkFlags};
 use crate::model::link_scope::LinkScope;
 use crate::netlink::dump::InterruptedDump;
 use crate::netlink::multicast::Filter;
-use crate::netlink::ready_fd::Readiness;
+use crate::netlink::ready_fd::ReadyFd;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::team::TeamHandle;
 use crate::testing::messages::{FAMILY, family, genl_message, link_with_flags};
@@ -38,7 +38,7 @@ impl Scene {
         Self::starting_with([links(&[lo(), team0(), port(3, "eth1")])], LinkScope::All, None)
     }
 
-    fn starting_with(answers: impl IntoIterator<Item = Step>, scope: LinkScope, follow: Option<Follow>) -> Self {
+    fn starting_with(answers: impl IntoIterator<Item = Step>, scope: LinkScope, follow: Option<EventFilter>) -> Self {
         let rtnl = Script::new([]);
         let genl = Script::new([]);
         let (link_events, team_events) = (Script::new([]), Script::new([]));
@@ -48,11 +48,11 @@ impl Scene {
             let dumps = DumpPolicy { attempts: NonZeroU32::new(3).unwrap(), interrupted: InterruptedDump::Keep };
             RequestSocket::new(script.clone(), Duration::from_millis(5), dumps)
         };
-        let session = Session::start(
+        let session = Session::open(
             RtnlSocket::from_socket(connect(&rtnl)),
-            Genl::resolve(connect(&genl)).unwrap(),
-            EventSocket::new(link_events.clone()).filtered_by(Filter::InPlace),
-            EventSocket::new(team_events.clone()).filtered_by(Filter::InPlace),
+            TeamDriver::resolve(connect(&genl)).unwrap(),
+            MulticastSocket::new(link_events.clone()).filtered_by(Filter::InPlace),
+            MulticastSocket::new(team_events.clone()).filtered_by(Filter::InPlace),
             Cache::new(IfIndex::new(TEAM).unwrap(), "team0".into(), scope),
             follow,
         )
@@ -174,7 +174,7 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
         Scene::starting_with(dumps.chain([one(port(3, "eth1"))]), LinkScope::All, None)
     };
     let Scene { session, link_events, team_events, .. } = start();
-    let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
+    let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
     let mut handle = TeamHandle::new(session, readiness, None).unwrap();
     let is_readable = |handle: &TeamHandle| {
         let mut waiting = [PollFd::new(handle, PollFlags::IN)];
@@ -182,7 +182,7 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
     };
     assert!(is_readable(&handle), "nobody would ask");
     let changes = handle.handle_events().unwrap();
-    assert!(changes.is_inconsistent() && !changes.resynced());
+    assert!(changes.is_inconsistent() && !changes.is_resynced());
     assert!(!is_readable(&handle));
     assert!(!handle.handle_events().unwrap().is_inconsistent(), "it is told once");
 
@@ -206,7 +206,7 @@ fn events_are_told_without_asking_the_kernel() {
     // The port's name comes from its link, and changes with it.
     let names = changes.ports().map(|change| change.latest().name()).collect::<Vec<_>>();
     assert_eq!(names, [Some("eth2"), Some("renamed")]);
-    assert!(!changes.resynced());
+    assert!(!changes.is_resynced());
     scene.assert_played();
 }
 
@@ -236,7 +236,7 @@ fn what_is_asked_for_is_newer_than_the_events_that_wait() {
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
     scene.session.refresh(true).unwrap();
     assert_eq!(scene.link_names(), ["lo", "team0", "new"]);
-    assert!(!scene.session.take_changes().resynced(), "nothing was lost");
+    assert!(!scene.session.take_changes().is_resynced(), "nothing was lost");
     scene.assert_played();
 }
 
@@ -262,7 +262,7 @@ fn a_loss_that_a_refresh_makes_good_is_told() {
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
     scene.session.refresh(true).unwrap();
-    assert!(scene.session.take_changes().resynced());
+    assert!(scene.session.take_changes().is_resynced());
     scene.assert_played();
 }
 
@@ -303,7 +303,7 @@ fn another_device_with_the_index_of_the_team_is_not_the_team() {
     scene.team_events.then([Step::Silence, Step::event(&[port_list(&[3], &[2, 3]), bare_done()])]);
     let changes = scene.changes();
     assert_eq!(changes.ports().map(Change::is_removed).collect::<Vec<_>>(), [true]);
-    scene.session.check_alive().unwrap_err();
+    scene.session.ensure_exists().unwrap_err();
     assert_eq!(scene.changes().ports().len(), 0, "its ports are not ours");
 }
 
@@ -316,7 +316,7 @@ fn an_event_of_the_driver_that_cannot_be_read_makes_everything_be_asked_again() 
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
     scene.genl.then([ports(&[3]), options(&["broadcast"])]);
     let changes = scene.changes();
-    assert!(changes.resynced());
+    assert!(changes.is_resynced());
     assert_eq!(changes.options().next().unwrap().latest().to_string(), " mode broadcast");
     scene.assert_played();
 }
@@ -332,18 +332,18 @@ fn events_of_another_family_or_team_change_nothing() {
 
 #[test]
 fn a_link_that_shows_up_unannounced_is_asked_for_before_it_is_told() {
-    let unannounced = |ifindex, name| {
+    let unconfirmed = |ifindex, name| {
         let mut message = link(ifindex, name, &[]);
         message[28..32].fill(0);
         Step::event(&[message])
     };
     let mut scene = Scene::new();
-    scene.link_events.then([unannounced(4, "given-up"), unannounced(5, "exists"), unannounced(6, "announced")]);
-    scene.link_events.then([unannounced(4, "given-up"), Step::event(&[link(6, "announced", &[])])]);
+    scene.link_events.then([unconfirmed(4, "given-up"), unconfirmed(5, "exists"), unconfirmed(6, "announced")]);
+    scene.link_events.then([unconfirmed(4, "given-up"), Step::event(&[link(6, "announced", &[])])]);
     scene.rtnl.then([Step::answer(&[ack(-19)]), Step::answer(&[link(5, "exists", &[]), ack(0)])]);
     let changes = scene.changes();
     assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["exists", "announced"]);
-    scene.link_events.then([unannounced(5, "renamed")]);
+    scene.link_events.then([unconfirmed(5, "renamed")]);
     assert_eq!(scene.changes().links().len(), 1, "it is known now");
     scene.assert_played();
 }

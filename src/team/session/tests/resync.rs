@@ -15,7 +15,7 @@ fn either_socket_that_overran_makes_everything_be_asked_again() {
         scene.rtnl.then([links(&[team0(), port(4, "eth2"), link(1, "lo2", &[])]), no_such_link()]);
         scene.genl.then([ports(&[4]), options(&["random"])]);
         let changes = scene.changes();
-        assert!(changes.resynced() && !changes.is_inconsistent());
+        assert!(changes.is_resynced() && !changes.is_inconsistent());
         assert_eq!(scene.link_names(), ["lo2", "team0", "eth2"]);
         assert_eq!(scene.port_indices(), [4]);
         assert_eq!(removed_names(&changes), ["eth1"]);
@@ -69,9 +69,9 @@ fn the_order_of_what_went_and_came_back_while_it_was_listed_is_asked_for_again()
         scene.genl.then([ports(&[3, 4]), options(&["roundrobin"])]);
     }
     let changes = scene.changes();
-    assert!(changes.resynced() && !changes.ports().any(Change::is_removed));
+    assert!(changes.is_resynced() && !changes.ports().any(Change::is_removed));
     assert_eq!(scene.port_indices(), [3, 4]);
-    assert!(!scene.session.has_work());
+    assert!(!scene.session.is_pending());
     scene.assert_played();
 }
 
@@ -85,7 +85,7 @@ fn events_that_are_lost_again_and_again_do_not_hold_the_caller() {
     }
     assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round3");
     assert!(scene.link_events.left() > 0);
-    assert!(scene.session.has_work(), "the rest is left to the next call");
+    assert!(scene.session.is_pending(), "the rest is left to the next call");
     assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round7");
 }
 
@@ -115,7 +115,7 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
         scene.rtnl.then([one(port(3, "eth9")), no_such_link()]);
         scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
         let changes = scene.changes();
-        assert_eq!((changes.is_inconsistent(), changes.resynced()), (is_marked, true));
+        assert_eq!((changes.is_inconsistent(), changes.is_resynced()), (is_marked, true));
         assert_eq!(removed_names(&changes), ["eth2"]);
         assert_eq!(scene.link_names(), ["lo", "team0", "eth9"]);
         scene.assert_played();
@@ -125,12 +125,12 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
 #[test]
 fn a_receive_buffer_that_may_not_grow_keeps_nothing_from_being_asked_again() {
     let mut scene = Scene::new();
-    scene.session.link_events = EventSocket::new(scene.link_events.clone()).growing_to(1 << 20);
+    scene.session.link_events = MulticastSocket::new(scene.link_events.clone()).with_max_recv_buffer(1 << 20);
     scene.link_events.refuse_buffers();
     scene.link_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "renamed")])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
-    assert!(scene.changes().resynced());
+    assert!(scene.changes().is_resynced());
     assert_eq!(scene.link_names(), ["lo", "team0", "renamed"]);
     scene.assert_played();
 }
@@ -142,13 +142,13 @@ fn a_resync_that_fails_is_an_error_and_tried_again() {
     scene.rtnl.then([Step::answer(&[done(-12)])]);
     let error = scene.session.update().unwrap_err();
     assert_eq!(error.raw_os_error(), Some(12), "{error}");
-    assert!(scene.session.has_work(), "the loss is not forgotten");
+    assert!(scene.session.is_pending(), "the loss is not forgotten");
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
     let changes = scene.changes();
-    assert!(changes.resynced());
+    assert!(changes.is_resynced());
     assert_eq!(changes.links().len(), 1);
-    assert!(!scene.session.has_work());
+    assert!(!scene.session.is_pending());
     scene.assert_played();
 }
 
@@ -162,7 +162,7 @@ fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
     assert_eq!(removed_names(&changes), ["team0"]);
     assert_eq!(changes.ports().filter(|change| change.is_removed()).count(), 1);
     assert_eq!(changes.options().filter(|change| change.is_removed()).count(), 1);
-    assert!(matches!(scene.session.check_alive(), Err(Error::DeviceGone { device, .. }) if device == "team0"));
+    assert!(matches!(scene.session.ensure_exists(), Err(Error::DeviceGone { device, .. }) if device == "team0"));
     scene.assert_played();
 }
 
@@ -176,9 +176,11 @@ fn a_team_that_is_deleted_and_made_anew_while_it_is_listed_is_news_and_no_error(
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[team0(), ack(0)])]);
     scene.genl.then([Step::answer(&[ack(-22)]), ports(&[]), options(&["random"])]);
     let changes = scene.changes();
-    assert!(changes.resynced() && changes.ports().all(Change::is_removed) && changes.options().all(Change::is_removed));
+    assert!(
+        changes.is_resynced() && changes.ports().all(Change::is_removed) && changes.options().all(Change::is_removed)
+    );
     assert_eq!((changes.ports().len(), changes.options().len()), (1, 1));
-    scene.session.check_alive().unwrap_err();
+    scene.session.ensure_exists().unwrap_err();
     scene.assert_played();
 }
 
@@ -187,17 +189,17 @@ fn a_driver_that_says_again_and_again_that_there_is_no_team_though_there_is_one_
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
-    scene.rtnl.then((0..MAX_REFUSALS).map(|_| Step::answer(&[team0(), ack(0)])));
-    scene.genl.then((0..MAX_REFUSALS).map(|_| Step::answer(&[ack(-22)])));
+    scene.rtnl.then((0..MAX_EINVAL_RETRIES).map(|_| Step::answer(&[team0(), ack(0)])));
+    scene.genl.then((0..MAX_EINVAL_RETRIES).map(|_| Step::answer(&[ack(-22)])));
     assert_eq!(scene.session.update().unwrap_err().raw_os_error(), Some(22));
-    assert!(scene.session.has_work(), "the loss is not forgotten");
+    assert!(scene.session.is_pending(), "the loss is not forgotten");
     scene.assert_played();
 }
 
 #[test]
 fn failed_resync_makes_an_edge_each_time() {
     let Scene { session, rtnl, genl, link_events, team_events } = Scene::new();
-    let readiness = Readiness::over(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
+    let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
     let mut handle = TeamHandle::new(session, readiness, None).unwrap();
     let edges = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
     let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
@@ -215,7 +217,7 @@ fn failed_resync_makes_an_edge_each_time() {
     }
     rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
     genl.then([ports(&[3]), options(&["roundrobin"])]);
-    assert!(handle.handle_events().unwrap().resynced());
+    assert!(handle.handle_events().unwrap().is_resynced());
     assert!(!is_edge());
 }
 
@@ -232,18 +234,18 @@ fn lists_that_the_driver_refuses_leave_links_reported() {
     let mut scene = Scene::new();
     scene.team_events.give_net_admin(false);
     let (changes, warnings) = recorded(|| lose_without_net_admin(&mut scene));
-    assert!(changes.resynced() && changes.is_inconsistent());
+    assert!(changes.is_resynced() && changes.is_inconsistent());
     assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["eth2"]);
     assert_eq!(scene.port_indices(), [3], "what was known is kept");
     let refused = "the kernel refused listing the ports of team0";
     assert!(warnings.iter().any(|line| line.contains("CAP_NET_ADMIN") && line.ends_with(refused)), "{warnings:?}");
-    assert!(!scene.session.has_work(), "it would be asked again and again");
+    assert!(!scene.session.is_pending(), "it would be asked again and again");
     // Events are enough to go on, and nothing is asked of the driver.
     scene.link_events.then([Step::event(&[link(4, "renamed", &[])])]);
     scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
     let changes = scene.changes();
     assert_eq!((changes.links().len(), changes.ports().len()), (1, 1));
-    assert!(!changes.resynced() && !changes.is_inconsistent());
+    assert!(!changes.is_resynced() && !changes.is_inconsistent());
     scene.assert_played();
 }
 
@@ -253,13 +255,13 @@ fn refused_lists_are_read_when_the_capability_is_back() {
     scene.team_events.give_net_admin(false);
     lose_without_net_admin(&mut scene);
     scene.team_events.give_net_admin(true);
-    assert!(scene.session.has_work());
+    assert!(scene.session.is_pending());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
     scene.genl.then([ports(&[3]), options(&["random"])]);
     let changes = scene.changes();
-    assert!(changes.resynced() && !changes.is_inconsistent());
+    assert!(changes.is_resynced() && !changes.is_inconsistent());
     assert_eq!(changes.options().len(), 1);
-    assert!(!scene.session.has_work());
+    assert!(!scene.session.is_pending());
     assert_eq!(scene.changes(), Changes::default());
     scene.assert_played();
 }
@@ -269,7 +271,7 @@ fn refused_lists_are_read_by_a_refresh_where_the_capability_says_nothing() {
     // As of another user namespace, or where a security module decides.
     let mut scene = Scene::new();
     lose_without_net_admin(&mut scene);
-    assert!(!scene.session.has_work(), "it would be asked again and again");
+    assert!(!scene.session.is_pending(), "it would be asked again and again");
     let attempts = [
         (vec![refused()], true),
         (vec![ports(&[3]), refused()], true),
@@ -282,8 +284,8 @@ fn refused_lists_are_read_by_a_refresh_where_the_capability_says_nothing() {
         scene.session.refresh(true).unwrap();
         let changes = scene.session.take_changes();
         assert_eq!((changes.is_inconsistent(), changes.options().len()), (is_refused, usize::from(!is_refused)));
-        assert_eq!(changes.resynced(), !is_refused, "what was lost is known now");
-        assert!(!scene.session.has_work());
+        assert_eq!(changes.is_resynced(), !is_refused, "what was lost is known now");
+        assert!(!scene.session.is_pending());
         scene.assert_played();
     }
 }

@@ -157,7 +157,7 @@ impl Truth {
         let mut link = self.links.remove(&ifindex).ok_or(ENODEV)?;
         link.master = None;
         self.generation += 1;
-        self.history.note_removed(Key::Link(ifindex));
+        self.history.record_removed(Key::Link(ifindex));
         self.notices.push(Notice::Links(wire::link(RTM_DELLINK, 0, ifindex, &link)));
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Truth {
         }
         self.remove_options(|id| !CORE.contains(&&*id.name));
         for (id, _) in std::mem::take(&mut self.options) {
-            self.history.note_removed(Key::Option(id));
+            self.history.record_removed(Key::Option(id));
         }
         self.is_gone = true;
     }
@@ -180,7 +180,7 @@ impl Truth {
         self.notices.push(Notice::Team(wire::options(TEAM, std::slice::from_ref(&option), Mark::Changed, self.items)));
         let things = [(Key::Port(port.0), Value::Port(port.1)), (Key::Option(option.0), Value::Option(option.1))];
         for (key, value) in things {
-            self.history.note_removed(key.clone());
+            self.history.record_removed(key.clone());
             self.history.note(key, value);
         }
     }
@@ -270,9 +270,9 @@ impl Truth {
         }
         self.tell_changed(cleared);
         self.ports.retain(|(port, _)| *port != ifindex);
-        self.history.note_removed(Key::Port(ifindex));
-        let last_words = [(ifindex, PortState { link_up: false, speed: 0 })];
-        self.notices.push(Notice::Team(wire::ports(TEAM, &last_words, Mark::Removed, self.items)));
+        self.history.record_removed(Key::Port(ifindex));
+        let final_state = [(ifindex, PortState { link_up: false, speed: 0 })];
+        self.notices.push(Notice::Team(wire::ports(TEAM, &final_state, Mark::Removed, self.items)));
         self.follow_carrier(ifindex);
     }
 

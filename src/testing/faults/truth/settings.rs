@@ -79,7 +79,7 @@ impl Truth {
             std::mem::take(&mut self.options).into_iter().partition(|(id, _)| which(id));
         self.options = kept;
         for (id, _) in &gone {
-            self.history.note_removed(Key::Option(id.clone()));
+            self.history.record_removed(Key::Option(id.clone()));
         }
         if !is_list_cut {
             self.notify(&gone, Mark::Removed);
