@@ -101,7 +101,7 @@ fn changes_that_no_batch_holds_are_not_read() {
     let port = json!({"ifindex": 7, "name": "eth1", "link_up": true, "speed_mbps": null, "duplex": "unknown"});
     let option = json!({"id": {"name": "mode", "port": null, "array_index": null}, "value": {"bool": true}});
     let link = link_shape(&json!(null));
-    let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "local": by_us, "released": left, "events": ""});
+    let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "local": by_us, "recreated": false, "released": left, "events": ""});
     let none = json!(null);
     assert!(refusal::<Change<Port>>(change(&none, &port, true, false, false)).contains("not there before"));
     assert!(refusal::<Change<Port>>(change(&port, &port, false, false, true)).contains("only a link"));

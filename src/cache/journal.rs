@@ -1,110 +1,149 @@
+//! What changed since changes were taken last: of each thing, the state before its first change.
+
 use std::hash::Hash;
 
 use indexmap::IndexMap;
 
 use crate::changes::Change;
 
-/// So many notes of what came and went are kept in any case: to forget them moves all others.
+/// How many entries of things that came and went are kept before they are dropped: dropping moves all other entries.
 const MAX_CANCELLED: usize = 32;
 
-/// What was touched since changes were last told, with the state from before the first touch.
+/// The things that were touched since changes were taken last, in the order of their first touch, each with its state from
+/// before that.
 #[derive(Debug)]
 pub(super) struct Journal<K, V> {
     entries: IndexMap<K, Entry<V>>,
-    /// How many of them are void.
+    /// How many entries are cancelled.
     cancelled_count: usize,
-    /// Nothing is noted.
-    is_paused: bool,
+    /// Nothing is recorded.
+    is_suspended: bool,
+    /// Removals may be older than the state that is known: see [`set_stale`](Self::set_stale).
+    is_stale: bool,
 }
 
 #[derive(Debug)]
 struct Entry<V> {
     before: Option<V>,
-    /// What the kernel said of it when it went.
+    /// The state with which the kernel announced the removal.
     final_state: Option<V>,
-    /// The kernel itself says that it changed.
-    marked: bool,
-    /// This handle itself changed it.
-    local: bool,
-    /// It came and went: there is nothing to tell.
-    cancelled: bool,
+    /// The kernel itself marked it as changed.
+    flagged_by_kernel: bool,
+    /// This handle changed it.
+    is_local: bool,
+    /// It was removed, and has not been added again.
+    is_removed: bool,
+    /// It was there before, was removed, and was added again.
+    is_recreated: bool,
+    /// It was added and removed again: there is nothing to report.
+    is_cancelled: bool,
 }
 
 impl<V> Entry<V> {
     fn new(before: Option<V>) -> Self {
-        Self { before, final_state: None, marked: false, local: false, cancelled: false }
+        Self {
+            before,
+            final_state: None,
+            flagged_by_kernel: false,
+            is_local: false,
+            is_removed: false,
+            is_recreated: false,
+            is_cancelled: false,
+        }
     }
 }
 
 impl<K, V> Default for Journal<K, V> {
     fn default() -> Self {
-        Self { entries: IndexMap::new(), cancelled_count: 0, is_paused: false }
+        Self { entries: IndexMap::new(), cancelled_count: 0, is_suspended: false, is_stale: false }
     }
 }
 
 impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
-    /// Notes nothing from now on, or again what comes.
-    pub(super) fn pause(&mut self, is_paused: bool) {
-        self.is_paused = is_paused;
+    /// Stops or starts recording.
+    pub(super) fn suspend(&mut self, is_suspended: bool) {
+        self.is_suspended = is_suspended;
     }
 
-    /// Notes the state before a touch; only the first touch counts.
-    pub(super) fn record(&mut self, key: K, before: impl FnOnce() -> Option<V>, marked: bool) {
+    /// Says whether what is recorded from now on may come from events that are older than the state that is known. A removal
+    /// and an addition among them may be those of a predecessor, so they do not make a thing recreated.
+    pub(super) fn set_stale(&mut self, is_stale: bool) {
+        self.is_stale = is_stale;
+    }
+
+    /// Records that something was added or changed, with its state from before. Only the first touch's state counts.
+    pub(super) fn record(&mut self, key: K, before: impl FnOnce() -> Option<V>, flagged_by_kernel: bool) {
         let Some(entry) = self.entry(key, before) else { return };
-        entry.marked |= marked;
+        entry.flagged_by_kernel |= flagged_by_kernel;
+        entry.is_recreated |= entry.is_removed;
+        entry.is_removed = false;
         entry.final_state = None;
     }
 
-    /// Notes that something went, and what the kernel said of it then, if anything. False if nobody was told that it
-    /// had come: then there is nothing to tell.
+    /// Records that something was removed, and the state with which the kernel announced that, if it did. Returns false if
+    /// its addition was never reported: then there is nothing to report.
     pub(super) fn record_removed(
         &mut self,
         key: K,
         before: impl FnOnce() -> Option<V>,
         final_state: Option<V>,
-        marked: bool,
+        flagged_by_kernel: bool,
     ) -> bool {
+        let is_stale = self.is_stale;
         let Some(entry) = self.entry(key, before) else { return true };
         if entry.before.is_none() {
-            entry.cancelled = true;
+            entry.is_cancelled = true;
             self.cancelled_count += 1;
             self.drop_cancelled();
             return false;
         }
-        entry.marked |= marked;
+        entry.flagged_by_kernel |= flagged_by_kernel;
         entry.final_state = final_state;
+        entry.is_removed = !is_stale;
+        entry.is_recreated = false;
         true
     }
 
-    /// Notes a change that this handle made of something that there is `now`, or was.
+    /// Like [`record_removed`](Self::record_removed), for something that still exists and is only not tracked any more.
+    pub(super) fn record_released(&mut self, key: K, before: V) -> bool
+    where
+        K: Clone,
+    {
+        let is_reported = self.record_removed(key.clone(), || Some(before), None, false);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.is_removed = false;
+        }
+        is_reported
+    }
+
+    /// Records a change that this handle made of something that is there `now`, or was.
     pub(super) fn record_local(&mut self, key: K, now: Option<V>) {
-        let is_noted = self.entries.get(&key).is_some_and(|entry| !entry.cancelled);
-        if now.is_none() && !is_noted {
+        let is_recorded = self.entries.get(&key).is_some_and(|entry| !entry.is_cancelled);
+        if now.is_none() && !is_recorded {
             return;
         }
         let Some(entry) = self.entry(key, || now) else { return };
-        entry.marked = true;
-        entry.local = true;
+        entry.flagged_by_kernel = true;
+        entry.is_local = true;
     }
 
-    /// Makes room: who never has the changes told, and hears of things that come and go for ever, keeps no more than
-    /// there is or was.
+    /// Bounds the memory of a handle whose changes are never taken while things come and go without end.
     fn drop_cancelled(&mut self) {
         if self.cancelled_count > MAX_CANCELLED && self.cancelled_count > self.entries.len() / 2 {
-            self.entries.retain(|_, entry| !entry.cancelled);
+            self.entries.retain(|_, entry| !entry.is_cancelled);
             self.cancelled_count = 0;
         }
     }
 
     fn entry(&mut self, key: K, before: impl FnOnce() -> Option<V>) -> Option<&mut Entry<V>> {
-        if self.is_paused {
+        if self.is_suspended {
             return None;
         }
         match self.entries.entry(key) {
             indexmap::map::Entry::Vacant(vacant) => Some(vacant.insert(Entry::new(before()))),
             indexmap::map::Entry::Occupied(occupied) => {
                 let entry = occupied.into_mut();
-                if entry.cancelled {
+                if entry.is_cancelled {
                     *entry = Entry::new(before());
                     self.cancelled_count -= 1;
                 }
@@ -117,20 +156,21 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         self.entries.len() == self.cancelled_count
     }
 
-    /// Tells the changes against the state now, and starts anew.
+    /// Returns the changes against the state now, in the order of the first touches, and forgets them.
     pub(super) fn take<'a>(&mut self, now: impl Fn(&K) -> Option<&'a V>) -> Vec<Change<V>>
     where
         V: 'a,
     {
         self.cancelled_count = 0;
-        std::mem::take(&mut self.entries)
-            .into_iter()
-            .filter(|(_, entry)| !entry.cancelled)
-            .filter_map(|(key, Entry { before, final_state, marked, local, .. })| {
+        let entries = std::mem::take(&mut self.entries).into_iter().filter(|(_, entry)| !entry.is_cancelled);
+        entries
+            .filter_map(|(key, entry)| {
                 let after = now(&key);
-                let differs = marked || before.as_ref() != after;
-                let change = differs.then(|| Change::between(before, after.cloned())).flatten();
-                change.map(|change| change.made_locally(local).with_final_state(final_state))
+                let is_recreated = entry.is_recreated && after.is_some();
+                let differs = entry.flagged_by_kernel || is_recreated || entry.before.as_ref() != after;
+                let change = Change::between(entry.before, after.cloned()).filter(|_| differs)?;
+                let change = change.with_final_state(entry.final_state);
+                Some(change.made_locally(entry.is_local).recreated(is_recreated))
             })
             .collect()
     }
@@ -188,12 +228,12 @@ mod tests {
     #[test]
     fn while_it_is_paused_nothing_is_noted() {
         let mut journal = Journal::default();
-        journal.pause(true);
+        journal.suspend(true);
         journal.record("key", || None, true);
         assert!(journal.record_removed("key", || Some(1), Some(2), true));
         journal.record_local("key", Some(1));
         assert!(journal.is_empty());
-        journal.pause(false);
+        journal.suspend(false);
         journal.record("key", || Some(1), false);
         assert_eq!(journal.take(|_| Some(&3)), [Change::between(Some(1), Some(3)).unwrap()]);
     }
@@ -261,5 +301,57 @@ mod tests {
         journal.take(|_| Some(&2));
         assert!(journal.is_empty());
         assert_eq!(journal.take(|_| Some(&3)), []);
+    }
+
+    #[test]
+    fn removed_and_added_again_is_recreated_even_if_equal() {
+        let mut journal = Journal::default();
+        journal.record_removed("key", || Some(1), Some(1), false);
+        journal.record("key", || None, false);
+        let changes = journal.take(|_| Some(&1));
+        assert_eq!(changes, [Change::between(Some(1), Some(1)).unwrap().recreated(true)]);
+        assert!(changes[0].is_recreated() && !changes[0].is_added() && !changes[0].is_removed());
+
+        journal.record_removed("key", || Some(1), None, false);
+        journal.record("key", || None, false);
+        journal.record_removed("key", || None, Some(2), false);
+        assert!(!journal.take(|_| None)[0].is_recreated(), "it is removed in the end");
+
+        journal.record("new", || None, false);
+        journal.record_removed("new", || None, None, false);
+        journal.record("new", || None, false);
+        assert!(!journal.take(|_| Some(&3))[0].is_recreated(), "its first addition was never reported");
+    }
+
+    #[test]
+    fn released_and_tracked_again_is_not_recreated() {
+        let mut journal = Journal::default();
+        assert!(journal.record_released("key", 1));
+        journal.record("key", || None, false);
+        assert_eq!(journal.take(|_| Some(&1)), []);
+    }
+
+    #[test]
+    fn removal_of_a_predecessor_does_not_make_recreated() {
+        let mut journal = Journal::default();
+        journal.set_stale(true);
+        journal.record_removed("key", || Some(1), None, false);
+        journal.record("key", || None, false);
+        assert_eq!(journal.take(|_| Some(&1)), []);
+        journal.set_stale(false);
+        journal.record_removed("key", || Some(1), None, false);
+        journal.record("key", || None, false);
+        assert!(journal.take(|_| Some(&1))[0].is_recreated());
+    }
+
+    #[test]
+    fn changes_are_in_the_order_of_the_first_touches() {
+        let mut journal = Journal::default();
+        for key in [3, 1, 2, 1, 3] {
+            journal.record(key, || Some(0), false);
+        }
+        let values = [10, 11, 12, 13];
+        let changes = journal.take(|key: &usize| values.get(*key));
+        assert_eq!(changes.iter().map(|change| *change.latest()).collect::<Vec<_>>(), [13, 11, 12]);
     }
 }

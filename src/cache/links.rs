@@ -88,7 +88,7 @@ impl Links {
             let mut link = Link::clone(&before);
             link.update(report, &mut self.kinds);
             self.replaced.forget(report.ifindex);
-            if self.journal.record_removed(report.ifindex, || Some(*before), None, false) {
+            if self.journal.record_released(report.ifindex, *before) {
                 self.released.insert(report.ifindex, link);
             } else {
                 self.events.remove(&report.ifindex);
@@ -111,7 +111,11 @@ impl Links {
     pub(super) fn pause(&mut self, is_paused: bool) {
         self.released.clear();
         self.events.clear();
-        self.journal.pause(is_paused);
+        self.journal.suspend(is_paused);
+    }
+
+    pub(super) fn set_stale(&mut self, is_stale: bool) {
+        self.journal.set_stale(is_stale);
     }
 
     pub(super) fn has_changes(&self) -> bool {

@@ -306,6 +306,13 @@ impl Cache {
         self.options.is_doubtful()
     }
 
+    /// Says whether the events that are applied from now on may be older than what is known.
+    pub(crate) fn set_stale(&mut self, is_stale: bool) {
+        self.links.set_stale(is_stale);
+        self.ports.set_stale(is_stale);
+        self.options.set_stale(is_stale);
+    }
+
     /// The device is gone, and with it what the kernel does not announce one by one.
     fn mark_gone(&mut self) {
         self.gone = true;

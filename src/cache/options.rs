@@ -236,7 +236,11 @@ impl Options {
 
     /// Tells nothing of what changes from now on, or again what changes.
     pub(super) fn pause(&mut self, is_paused: bool) {
-        self.journal.pause(is_paused);
+        self.journal.suspend(is_paused);
+    }
+
+    pub(super) fn set_stale(&mut self, is_stale: bool) {
+        self.journal.set_stale(is_stale);
     }
 
     pub(super) fn has_changes(&self) -> bool {

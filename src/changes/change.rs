@@ -34,6 +34,7 @@ pub struct Change<T> {
     pub(super) after: T,
     pub(super) removed: bool,
     pub(super) local: bool,
+    pub(super) recreated: bool,
     pub(super) released: bool,
     pub(super) events: LinkChange,
 }
@@ -44,9 +45,10 @@ impl<T> Change<T> {
     where
         T: Clone,
     {
-        let (removed, local, released, events) = (after.is_none(), false, false, LinkChange::empty());
+        let removed = after.is_none();
         let after = after.or_else(|| before.clone())?;
-        Some(Self { before, after, removed, local, released, events })
+        let (local, recreated, released, events) = (false, false, false, LinkChange::empty());
+        Some(Self { before, after, removed, local, recreated, released, events })
     }
 
     /// This change and a later one of the same thing as one; `None` if the thing was there neither before nor after.
@@ -55,12 +57,19 @@ impl<T> Change<T> {
             return None;
         }
         let (local, events) = (self.local || later.local, self.events | later.events);
-        Some(Self { before: self.before, local, events, ..later })
+        let recreated = self.recreated || self.removed || later.recreated;
+        let recreated = recreated && self.before.is_some() && later.after().is_some();
+        Some(Self { before: self.before, local, recreated, events, ..later })
     }
 
     /// The same change, made by this handle or not.
     pub(crate) fn made_locally(self, local: bool) -> Self {
         Self { local, ..self }
+    }
+
+    /// The same change, of something that was removed and added again or not.
+    pub(crate) fn recreated(self, recreated: bool) -> Self {
+        Self { recreated, ..self }
     }
 
     /// The same change, of something that is there as it is here, and followed no more.
@@ -118,6 +127,17 @@ impl<T> Change<T> {
     #[must_use]
     pub fn is_added(&self) -> bool {
         self.before.is_none()
+    }
+
+    /// Returns whether the object was removed and added again since changes were reported last: [`before`](Self::before) is
+    /// the state of the old object, [`after`](Self::after) that of the new one.
+    ///
+    /// A port that leaves the team and comes back, and a device that gets the interface index of a deleted one, have
+    /// nothing in common with their predecessors: what was set on those is lost. If notifications were lost as well, a
+    /// removal that only they announced goes unnoticed.
+    #[must_use]
+    pub fn is_recreated(&self) -> bool {
+        self.recreated
     }
 
     /// Whether it is gone.
@@ -194,6 +214,21 @@ impl Change<TeamOption> {
 }
 
 /// As the port itself, marked: `*` for changed or new, `-` for removed.
+impl Change<TeamOption> {
+    /// Returns whether the option was removed together with its port, which left the team.
+    ///
+    /// Options without a port are removed by a change of the mode, or with the team. The driver refuses to change the mode
+    /// while there are ports, so that no other change removes an option of a port.
+    ///
+    /// # Source
+    ///
+    /// `team_change_mode` and `team_port_del`, `drivers/net/team/team_core.c`.
+    #[must_use]
+    pub fn is_removed_with_port(&self) -> bool {
+        self.removed && self.after.id.port.is_some()
+    }
+}
+
 impl fmt::Display for Change<Port> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.after.fmt_marked(if self.removed { '-' } else { '*' }, f)

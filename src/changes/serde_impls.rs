@@ -16,24 +16,30 @@ struct Shape<T> {
     latest: T,
     removed: bool,
     local: bool,
+    recreated: bool,
     released: bool,
     events: LinkChange,
 }
 
 impl<T: Serialize> Serialize for Change<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { before, after, removed, local, released, events } = self;
-        let (removed, local, released, events) = (*removed, *local, *released, *events);
-        Shape { before: before.as_ref(), latest: after, removed, local, released, events }.serialize(serializer)
+        let Self { before, after, removed, local, recreated, released, events } = self;
+        let (removed, local, recreated) = (*removed, *local, *recreated);
+        let (released, events) = (*released, *events);
+        Shape { before: before.as_ref(), latest: after, removed, local, recreated, released, events }
+            .serialize(serializer)
     }
 }
 
 impl<T> Shape<T> {
     /// What only changes of some things can be, the others' implementations forbid.
     fn into_change<E: Error>(self, may_be_local: bool, may_leave: bool) -> Result<Change<T>, E> {
-        let Self { before, latest, removed, local, released, events } = self;
+        let Self { before, latest, removed, local, recreated, released, events } = self;
         if removed && before.is_none() {
             return Err(E::custom("something is removed that was not there before"));
+        }
+        if recreated && (removed || before.is_none()) {
+            return Err(E::custom("only something that was there before and is there now can be recreated"));
         }
         if released && (removed || !may_leave) {
             return Err(E::custom("only a link that still exists can leave"));
@@ -44,7 +50,7 @@ impl<T> Shape<T> {
         if !events.is_empty() && !may_leave {
             return Err(E::custom("only of a link it is told what the kernel did with it"));
         }
-        Ok(Change { before, after: latest, removed, local, released, events })
+        Ok(Change { before, after: latest, removed, local, recreated, released, events })
     }
 }
 

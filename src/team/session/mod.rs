@@ -288,10 +288,11 @@ impl Session {
         let reading = || "reading events".to_owned();
         let rests = (team_rest.with_context(reading)?, link_rest.with_context(reading)?);
         self.cache.settle_order();
-        Ok(match rests {
-            (Drain::Empty, Drain::Empty) => Drain::Empty,
-            _ => Drain::More,
-        })
+        if rests != (Drain::Empty, Drain::Empty) {
+            return Ok(Drain::More);
+        }
+        self.cache.set_stale(false);
+        Ok(Drain::Empty)
     }
 
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
@@ -300,6 +301,7 @@ impl Session {
             socket.mark_stale();
             socket.retry_filter();
         }
+        self.cache.set_stale(true);
         let is_interrupted = self.resync_links()? == Consistency::Interrupted;
         self.inconsistent |= is_interrupted;
         let ports = self.resync_list(TeamDriver::ports, "listing the ports");
@@ -420,6 +422,7 @@ impl Session {
     /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
         self.link_events.mark_stale();
+        self.cache.set_stale(true);
         match self.rtnl.link_by_index(ifindex) {
             Ok(link) => self.cache.apply_link_reply(&link.decode()?),
             Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),
