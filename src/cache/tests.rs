@@ -42,7 +42,7 @@ fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event:
 /// What the driver says of a port and its options when it comes or goes.
 fn port(ifindex: u32, removed: bool) -> [TeamMessage; 2] {
     let flags = ItemFlags { changed: true, removed };
-    let port = Port { ifindex: index(ifindex), name: None, link_up: true, speed_mbps: None, duplex: Duplex::Unknown };
+    let port = Port { ifindex: index(ifindex), name: None, link_up: true, raw_speed: 0, raw_duplex: 0 };
     let options = [names::ENABLED, names::PRIORITY].map(|name| {
         let id = OptionId::port(name, index(ifindex));
         OptionItem { option: TeamOption { id, value: OptionValue::U32(1), port_name: None }, flags }

@@ -39,9 +39,13 @@ pub struct Port {
     pub(crate) ifindex: IfIndex,
     pub(crate) name: Option<Arc<Name>>,
     pub(crate) link_up: bool,
-    pub(crate) speed_mbps: Option<u32>,
-    pub(crate) duplex: Duplex,
+    pub(crate) raw_speed: u32,
+    pub(crate) raw_duplex: u8,
 }
+
+const SPEED_UNKNOWN: u32 = u32::MAX;
+const DUPLEX_HALF: u8 = 0;
+const DUPLEX_FULL: u8 = 1;
 
 impl Port {
     /// The interface index of the port's link.
@@ -79,14 +83,41 @@ impl Port {
     #[doc(alias = "team_get_port_speed")]
     #[must_use]
     pub fn speed_mbps(&self) -> Option<u32> {
-        self.speed_mbps
+        Some(self.raw_speed).filter(|speed| !matches!(*speed, 0 | SPEED_UNKNOWN))
+    }
+
+    /// Returns the speed as the kernel sends it: 0 or `SPEED_UNKNOWN` (4294967295) where it is not known.
+    ///
+    /// # Source
+    ///
+    /// `TEAM_ATTR_PORT_SPEED`, `linux/if_team.h`; `SPEED_*`, `linux/ethtool.h`.
+    #[must_use]
+    pub fn raw_speed(&self) -> u32 {
+        self.raw_speed
     }
 
     /// Whether the port sends and receives at the same time.
     #[doc(alias = "team_get_port_duplex")]
     #[must_use]
     pub fn duplex(&self) -> Duplex {
-        self.duplex
+        match self.raw_duplex {
+            // Where there is no speed the driver leaves the duplex at 0, which would read as half.
+            _ if self.speed_mbps().is_none() => Duplex::Unknown,
+            DUPLEX_HALF => Duplex::Half,
+            DUPLEX_FULL => Duplex::Full,
+            _ => Duplex::Unknown,
+        }
+    }
+
+    /// Returns the duplex as the kernel sends it: 0 for half, 1 for full, 255 for unknown. It is 0 too where there is no
+    /// speed.
+    ///
+    /// # Source
+    ///
+    /// `TEAM_ATTR_PORT_DUPLEX`, `linux/if_team.h`; `DUPLEX_*`, `linux/ethtool.h`.
+    #[must_use]
+    pub fn raw_duplex(&self) -> u8 {
+        self.raw_duplex
     }
 }
 
@@ -94,8 +125,8 @@ impl Port {
     pub(crate) fn fmt_marked(&self, mark: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name().unwrap_or("(removed)");
         let state = if self.link_up { "up" } else { "down" };
-        let speed = self.speed_mbps.unwrap_or(0);
-        write!(f, "{mark}{}: {name}: {state} {speed}Mbit {}", self.ifindex, self.duplex)
+        let speed = self.speed_mbps().unwrap_or(0);
+        write!(f, "{mark}{}: {name}: {state} {speed}Mbit {}", self.ifindex, self.duplex())
     }
 }
 

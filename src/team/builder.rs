@@ -64,6 +64,7 @@ pub struct TeamBuilder {
     receive_buffer: Option<usize>,
     receive_buffer_limit: Option<usize>,
     link_scope: LinkScope,
+    reads_environment: bool,
 }
 
 impl Default for TeamBuilder {
@@ -80,6 +81,7 @@ impl TeamBuilder {
             receive_buffer: None,
             receive_buffer_limit: None,
             link_scope: LinkScope::default(),
+            reads_environment: true,
         }
     }
 
@@ -101,6 +103,12 @@ impl TeamBuilder {
     /// default that is 16 MiB, or the size that [`receive_buffer`](Self::receive_buffer) or `TEAM_EVENT_BUFSIZE` set.
     pub fn receive_buffer_limit(mut self, bytes: usize) -> Self {
         self.receive_buffer_limit = Some(bytes);
+        self
+    }
+
+    /// Leaves the environment unread: `TEAM_EVENT_BUFSIZE` then has no effect.
+    pub fn ignore_environment(mut self) -> Self {
+        self.reads_environment = false;
         self
     }
 
@@ -328,7 +336,8 @@ impl TeamBuilder {
 
     /// The size that the environment or the caller wants.
     fn event_buffer(&self) -> Result<Option<usize>> {
-        let Some(value) = env::var_os(BUFFER_VARIABLE) else { return Ok(self.receive_buffer) };
+        let value = env::var_os(BUFFER_VARIABLE).filter(|_| self.reads_environment);
+        let Some(value) = value else { return Ok(self.receive_buffer) };
         let wanted = value.to_str().and_then(|text| text.parse().ok());
         wanted.map(Some).ok_or_else(|| Error::InvalidSetting {
             setting: BUFFER_VARIABLE,

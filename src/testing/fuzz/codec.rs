@@ -105,8 +105,8 @@ pub(super) fn team(payload: &[u8]) {
         }
         TeamMessage::Ports(ports) => ports.iter().for_each(|report| {
             let port = &report.port;
-            assert!(!matches!(port.speed_mbps, Some(0 | u32::MAX)));
-            assert!(port.speed_mbps.is_some() || port.duplex == Duplex::Unknown);
+            assert!(!matches!(port.speed_mbps(), Some(0 | u32::MAX)));
+            assert!(port.speed_mbps().is_some() || port.duplex() == Duplex::Unknown);
             drop(port.to_string());
         }),
     }

@@ -11,7 +11,7 @@ use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
-use crate::model::port::{Duplex, Port};
+use crate::model::port::Port;
 
 pub(crate) const FAMILY: &str = "team";
 pub(crate) const EVENT_GROUP: &str = "change_event";
@@ -269,38 +269,23 @@ fn option_value(kind: u8, data: Option<Attribute<'_>>) -> Result<OptionValue, De
     })
 }
 
-/// What ethtool calls an unknown speed: `SPEED_UNKNOWN`, -1 as an unsigned number.
-const SPEED_UNKNOWN: u32 = u32::MAX;
-
 fn decode_port(item: Attribute<'_>) -> Result<PortItem, DecodeError> {
-    let (mut ifindex, mut link_up, mut speed_mbps, mut duplex) = (None, false, None, Duplex::Unknown);
+    let (mut ifindex, mut link_up, mut raw_speed, mut raw_duplex) = (None, false, 0, 0);
     let mut flags = ItemFlags::default();
     for attribute in attributes(item.value) {
         let attribute = attribute?;
         match attribute.kind {
             TEAM_ATTR_PORT_IFINDEX => ifindex = Some(attribute.ifindex()?),
             TEAM_ATTR_PORT_LINKUP => link_up = true,
-            TEAM_ATTR_PORT_SPEED => {
-                speed_mbps = Some(attribute.u32()?).filter(|speed| !matches!(*speed, 0 | SPEED_UNKNOWN))
-            }
-            TEAM_ATTR_PORT_DUPLEX => duplex = port_duplex(attribute.u8()?),
+            TEAM_ATTR_PORT_SPEED => raw_speed = attribute.u32()?,
+            TEAM_ATTR_PORT_DUPLEX => raw_duplex = attribute.u8()?,
             TEAM_ATTR_PORT_CHANGED => flags.changed = true,
             TEAM_ATTR_PORT_REMOVED => flags.removed = true,
             _ => {}
         }
     }
     let ifindex = ifindex.ok_or(DecodeError::new("a port has no interface index"))?;
-    // Where there is no speed the driver leaves the duplex at 0, which would read as half.
-    let duplex = if speed_mbps.is_some() { duplex } else { Duplex::Unknown };
-    Ok(PortItem { port: Port { ifindex, name: None, link_up, speed_mbps, duplex }, flags })
-}
-
-fn port_duplex(duplex: u8) -> Duplex {
-    match duplex {
-        0 => Duplex::Half,
-        1 => Duplex::Full,
-        _ => Duplex::Unknown,
-    }
+    Ok(PortItem { port: Port { ifindex, name: None, link_up, raw_speed, raw_duplex }, flags })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST};
 
 use super::*;
+use crate::model::port::Duplex;
 use crate::netlink::codec::frame::{frames, serialize};
 use crate::testing::golden::{self, TEAM_FAMILY, bytes, first};
 
@@ -39,8 +40,8 @@ fn options(file: &str) -> Vec<OptionItem> {
 
 /// A dummy has neither speed nor duplex; a veth says 10 Gbit/s while it is up.
 fn port(number: u32, link_up: bool, speed_mbps: Option<u32>, flags: ItemFlags) -> PortItem {
-    let duplex = if speed_mbps.is_some() { Duplex::Full } else { Duplex::Unknown };
-    PortItem { port: Port { ifindex: ifindex(number), name: None, link_up, speed_mbps, duplex }, flags }
+    let (raw_speed, raw_duplex) = (speed_mbps.unwrap_or(0), speed_mbps.is_some().into());
+    PortItem { port: Port { ifindex: ifindex(number), name: None, link_up, raw_speed, raw_duplex }, flags }
 }
 
 /// The options that each port has in the mode loadbalance, as they are at first.
@@ -131,7 +132,7 @@ fn an_event_of_a_port_is_read_with_its_marks() {
 }
 
 #[test]
-fn an_unknown_speed_is_none_and_takes_the_duplex_with_it() {
+fn unknown_speed_makes_duplex_unknown_and_raw_values_stay() {
     let with_speed = |speed: u32, duplex: u8| {
         let mut datagram = bytes(golden::EVENT_PORT_UP);
         // The values of PORT_SPEED and PORT_DUPLEX, the last attributes but for NLMSG_DONE.
@@ -140,7 +141,11 @@ fn an_unknown_speed_is_none_and_takes_the_duplex_with_it() {
         datagram[56..60].copy_from_slice(&speed.to_ne_bytes());
         datagram[64] = duplex;
         match decode(first(&datagram).payload, team()).unwrap() {
-            Some(TeamMessage::Ports(ports)) => (ports[0].port.speed_mbps, ports[0].port.duplex),
+            Some(TeamMessage::Ports(ports)) => {
+                let port = &ports[0].port;
+                assert_eq!((port.raw_speed(), port.raw_duplex()), (speed, duplex));
+                (port.speed_mbps(), port.duplex())
+            }
             other => panic!("want ports, found {other:?}"),
         }
     };
