@@ -98,7 +98,7 @@ fn link_shape(phys_port_id: &Value) -> Value {
 
 #[test]
 fn changes_that_no_batch_holds_are_not_read() {
-    let port = json!({"ifindex": 7, "name": "eth1", "link_up": true, "speed_mbps": null, "duplex": "unknown"});
+    let port = json!({"ifindex": 7, "name": "eth1", "link_up": true, "raw_speed": 0, "raw_duplex": 0});
     let option = json!({"id": {"name": "mode", "port": null, "array_index": null}, "value": {"bool": true}});
     let link = link_shape(&json!(null));
     let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "local": by_us, "recreated": false, "released": left, "events": ""});

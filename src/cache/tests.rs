@@ -3,7 +3,6 @@
 use super::*;
 use crate::changes::{Change, LinkChange};
 use crate::model::option::TeamOption;
-use crate::model::port::Duplex;
 use crate::netlink::codec::link::{
     IFLA_EVENT, IFLA_EVENT_NOTIFY_PEERS, IFLA_IFNAME, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK,
 };
