@@ -17,11 +17,11 @@ mod many;
 mod memory;
 #[path = "../common/netlink.rs"]
 mod netlink;
-#[path = "../../tests/kernel/netns.rs"]
+#[path = "../../tests/kernel/support/netns.rs"]
 #[allow(dead_code, clippy::panic, clippy::indexing_slicing, reason = "shared with the tests, which use all of it")]
 mod netns;
 mod notifications;
-#[path = "../../tests/kernel/raw.rs"]
+#[path = "../../tests/kernel/support/raw.rs"]
 #[allow(dead_code, clippy::panic, clippy::indexing_slicing, reason = "shared with the tests, which use all of it")]
 mod raw;
 #[path = "../common/receive.rs"]

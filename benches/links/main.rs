@@ -9,7 +9,7 @@ mod c_library;
 #[path = "../common/netlink.rs"]
 #[allow(dead_code, reason = "shared with the other benchmark, which uses all of it")]
 mod netlink;
-#[path = "../../tests/kernel/netns.rs"]
+#[path = "../../tests/kernel/support/netns.rs"]
 #[allow(dead_code, clippy::panic, clippy::indexing_slicing, reason = "shared with the tests, which use all of it")]
 mod netns;
 #[path = "../common/receive.rs"]

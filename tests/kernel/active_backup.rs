@@ -7,12 +7,12 @@ use libteam::TeamHandle;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::announcing::listen_for;
-use crate::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, own_hwaddr, two_ports, wait_until};
-use crate::effort::slowness;
-use crate::netns::{enter, index, ip};
-use crate::raw::Raw;
-use crate::wire::Wire;
+use crate::support::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, own_hwaddr, two_ports, wait_until};
+use crate::support::frames::Wire;
+use crate::support::neighbourhood::listen_for;
+use crate::support::netns::{enter, index, ip};
+use crate::support::raw::Raw;
+use crate::support::timeouts::slowness;
 
 const IFF_UP: u32 = 1;
 

@@ -9,11 +9,11 @@ use libteam::TeamHandle;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, cables, config, two_ports, wait_until};
-use crate::directory::Directory;
-use crate::effort::patience;
-use crate::netns::{enter, index, ip, ip_json};
-use crate::tool::example;
+use crate::support::daemon::{Daemon, cables, config, two_ports, wait_until};
+use crate::support::directory::Directory;
+use crate::support::netns::{enter, index, ip, ip_json};
+use crate::support::programs::example;
+use crate::support::timeouts::patience;
 
 /// Runs the daemon with this text as its configuration; returns what it writes. Panics unless it ends with status 1.
 #[track_caller]

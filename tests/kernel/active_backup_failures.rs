@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, wait_until};
-use crate::effort::slowness;
-use crate::netns::{enter, index, ip};
-use crate::raw::Raw;
+use crate::support::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, wait_until};
+use crate::support::netns::{enter, index, ip};
+use crate::support::raw::Raw;
+use crate::support::timeouts::slowness;
 
 /// Shorter than any delay after which the daemon would try again by itself.
 const AT_ONCE: Duration = Duration::from_millis(900);

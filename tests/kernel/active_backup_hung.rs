@@ -13,10 +13,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::daemon::{Daemon, cables, two_ports, wait_until};
-use crate::effort::patience;
-use crate::netns::{enter, ip};
-use crate::tool::example;
+use crate::support::daemon::{Daemon, cables, two_ports, wait_until};
+use crate::support::netns::{enter, ip};
+use crate::support::programs::example;
+use crate::support::timeouts::patience;
 
 /// The daemon's own limit, and time to start on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -7,10 +7,10 @@ use libteam::{IfIndex, Mode, TeamHandle};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::daemon::{Daemon, TEAM_HWADDR, cable, cables, config, hwaddr, master, two_ports, wait_until};
-use crate::kernel::renaming;
-use crate::netns::{enter, index, ip, ip_json, run_ip};
-use crate::raw::Raw;
+use crate::support::daemon::{Daemon, TEAM_HWADDR, cable, cables, config, hwaddr, master, two_ports, wait_until};
+use crate::support::features::renaming;
+use crate::support::netns::{enter, index, ip, ip_json, run_ip};
+use crate::support::raw::Raw;
 
 #[test]
 fn ports_come_and_go_and_come_back() {
@@ -139,7 +139,7 @@ fn a_team_in_another_mode_is_put_into_this_one() {
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     daemon.until_port("eth2", "up");
-    crate::watch::hear_until(&mut team, "the mode is set", |team| team.mode() == Some(Mode::ActiveBackup));
+    crate::support::changes::hear_until(&mut team, "the mode is set", |team| team.mode() == Some(Mode::ActiveBackup));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_mode_that_somebody_else_sets_does_not_last() {
     team.remove_port(index("eth1")).unwrap();
     team.set_mode(Mode::Broadcast).unwrap();
     daemon.signal(Signal::SIGCONT);
-    crate::watch::hear_until(&mut team, "the mode is set", |team| team.mode() == Some(Mode::ActiveBackup));
+    crate::support::changes::hear_until(&mut team, "the mode is set", |team| team.mode() == Some(Mode::ActiveBackup));
     daemon.until_active("eth1");
 }
 

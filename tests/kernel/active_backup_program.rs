@@ -10,10 +10,10 @@ use nix::sys::signal::Signal;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, master, own_hwaddr, two_ports, wait_until};
-use crate::directory::Directory;
-use crate::netns::{enter, ip, run_ip};
-use crate::tool::{example, run};
+use crate::support::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, master, own_hwaddr, two_ports, wait_until};
+use crate::support::directory::Directory;
+use crate::support::netns::{enter, ip, run_ip};
+use crate::support::programs::{example, run};
 
 #[test]
 fn at_the_end_a_created_team_is_deleted_unless_it_is_to_be_kept() {

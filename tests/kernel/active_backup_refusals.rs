@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::daemon::{Daemon, cables, config, master, wait_until};
-use crate::effort::slowness;
-use crate::netns::{enter, index, ip, ip_json};
-use crate::raw::{IFF_UP, Listener};
+use crate::support::daemon::{Daemon, cables, config, master, wait_until};
+use crate::support::netns::{enter, index, ip, ip_json};
+use crate::support::raw::{IFF_UP, Listener};
+use crate::support::timeouts::slowness;
 
 /// A link that the kernel refuses as a port of `team0`.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use libteam::{AnnounceOptions, AnnounceReport, Error, ErrorKind, IfIndex, TeamHandle};
 use rustix::thread::CapabilitySet;
 
-use crate::announcing::{Neighbourhood, SOON, announcements, set_ipv6};
-use crate::effort::patience;
-use crate::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
-use crate::wire::Wire;
+use crate::support::frames::Wire;
+use crate::support::neighbourhood::{Neighbourhood, SOON, announcements, set_ipv6};
+use crate::support::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
+use crate::support::timeouts::patience;
 
 fn with_vlans() -> AnnounceOptions {
     AnnounceOptions::new().vlans(true)
@@ -205,7 +205,7 @@ fn a_thousand_addresses_are_announced() {
     let mut scene = Neighbourhood::new();
     let address = |number: u32| Ipv4Addr::from_bits(0x0a00_0000 + number);
     let lines: Vec<_> = (1..=1000).map(|number| format!("address add {}/8 dev team0", address(number))).collect();
-    crate::netns::ip_batch(&lines);
+    crate::support::netns::ip_batch(&lines);
     sleep(SOON);
     scene.heard(0);
     assert_eq!(counts(scene.team.announce().unwrap()), (1000, 0));

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use libteam::{LinkChange, TeamHandle};
 
-use crate::announcing::{Neighbourhood, SOON, listen_for};
-use crate::netns::{enter, ip};
-use crate::watch::{assert_silent, link_change, told};
+use crate::support::changes::{assert_silent, link_change, told};
+use crate::support::neighbourhood::{Neighbourhood, SOON, listen_for};
+use crate::support::netns::{enter, ip};
 
 /// The kernel's timers of the slowest clock that tests run with.
 const TICK: Duration = Duration::from_millis(10);

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use libteam::{BpfProgram, Error, HashFields, IfIndex, Mode, TeamHandle, TxMethod};
 
-use crate::effort::patience;
-use crate::netns::{enter, ip};
-use crate::packets::interpreter::{Packet, hash};
-use crate::packets::{Flow, UDP};
-use crate::truth::assert_true;
-use crate::wire::{Balanced, Wire};
+use crate::support::frames::{Balanced, Wire};
+use crate::support::netns::{enter, ip};
+use crate::support::packets::interpreter::{Packet, hash};
+use crate::support::packets::{Flow, UDP};
+use crate::support::snapshot::assert_true;
+use crate::support::timeouts::patience;
 
 /// As many flows as asked for, each by another source port.
 fn flows(count: u16) -> impl Iterator<Item = Flow> {

@@ -2,8 +2,8 @@
 
 use libteam::{BpfError, BpfInstruction, BpfProgram, Error, Mode, OptionId, TeamHandle};
 
-use crate::netns::{dummies, enter, index};
-use crate::truth::assert_true;
+use crate::support::netns::{dummies, enter, index};
+use crate::support::snapshot::assert_true;
 
 const RETURN_A: BpfInstruction = BpfInstruction::stmt(0x16, 0);
 

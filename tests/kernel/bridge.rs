@@ -2,11 +2,11 @@
 
 use libteam::{Changes, TeamHandle};
 
-use crate::difference::{overhear, until_quiet};
-use crate::netns::{dummies, enter, index, ip};
-use crate::raw::Listener;
-use crate::truth::assert_true;
-use crate::watch::all_links;
+use crate::support::changes::all_links;
+use crate::support::diff::{overhear, until_quiet};
+use crate::support::netns::{dummies, enter, index, ip};
+use crate::support::raw::Listener;
+use crate::support::snapshot::assert_true;
 
 const AF_BRIDGE: u8 = 7;
 

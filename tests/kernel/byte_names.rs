@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use libteam::{ErrorKind, LinkChange, LinkFilter, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
 
-use crate::effort::patience;
-use crate::netns::enter;
-use crate::tool::{Tool, example};
+use crate::support::netns::enter;
+use crate::support::programs::{Tool, example};
+use crate::support::timeouts::patience;
 
 fn name(bytes: &[u8]) -> OsString {
     OsStr::from_bytes(bytes).to_owned()

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use libteam::TeamHandle;
 
-use crate::netns::{enter, ip};
-use crate::tool::{Outcome, example, run};
+use crate::support::netns::{enter, ip};
+use crate::support::programs::{Outcome, example, run};
 
 /// What is known of one example.
 struct Example {

@@ -9,9 +9,9 @@ use nix::sys::socket::{
 };
 use serde_json::Value;
 
-use crate::netns::{OtherNamespace, enter, ip, veth};
-use crate::tool::on_path;
-use crate::tracked::{assert_listed, ids, insert, listed, original, printed, truth};
+use crate::support::conntrack_cli::{assert_listed, ids, insert, listed, original, printed, truth};
+use crate::support::netns::{OtherNamespace, enter, ip, veth};
+use crate::support::programs::on_path;
 
 /// Entries of all sorts, for `conntrack -I`.
 const ENTRIES: [&str; 12] = [

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use crate::netns::enter;
-use crate::tool::{example, run};
-use crate::tracked::{original, ours, printed, truth};
+use crate::support::conntrack_cli::{original, ours, printed, truth};
+use crate::support::netns::enter;
+use crate::support::programs::{example, run};
 
 /// Command lines that are not understood, and why.
 const MISUSES: [(&str, &str); 30] = [

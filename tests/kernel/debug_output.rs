@@ -2,8 +2,8 @@
 
 use libteam::{LinkEvents, Mode, NetlinkConnection, Protocol, RtnlSocket, TeamHandle};
 
-use crate::netns::{enter, index};
-use crate::watch::{all_links, team_with};
+use crate::support::changes::{all_links, team_with};
+use crate::support::netns::{enter, index};
 
 #[test]
 fn debug_of_a_handle_is_short_in_each_mode() {

@@ -7,7 +7,7 @@ use std::process::Command;
 use libteam::{Error, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
 use rustix::io::Errno;
 
-use crate::netns::{dummies, enter, index, ip_json};
+use crate::support::netns::{dummies, enter, index, ip_json};
 
 /// The tests' own variable: set in the process that runs one test alone.
 const ALONE: &str = "LIBTEAM_TEST_ALONE";

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use libteam::{Mode, TeamHandle};
 use nix::sys::signal::Signal;
 
-use crate::effort::patience;
-use crate::monitor::{Line, Monitor, set_mark};
-use crate::netns::{enter, ip};
-use crate::tool::{Outcome, example, hear_until, run, team_with_ports_in_all_states};
+use crate::support::monitor::{Line, Monitor, set_mark};
+use crate::support::netns::{enter, ip};
+use crate::support::programs::{Outcome, example, hear_until, run, team_with_ports_in_all_states};
+use crate::support::timeouts::patience;
 
 fn control(words: &str) -> Outcome {
     let mut command = Command::new(example("team_manual_control"));

@@ -10,12 +10,12 @@ use libteam::IfIndex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, cables};
-use crate::effort::slowness;
-use crate::netns::{enter, index, ip};
-use crate::packets::{Flow, UDP};
-use crate::raw::Raw;
-use crate::wire::Wire;
+use crate::support::daemon::{Daemon, cables};
+use crate::support::frames::Wire;
+use crate::support::netns::{enter, index, ip};
+use crate::support::packets::{Flow, UDP};
+use crate::support::raw::Raw;
+use crate::support::timeouts::slowness;
 
 const FAILOVERS: usize = 200;
 /// On a machine that is not emulated.

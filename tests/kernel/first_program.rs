@@ -12,9 +12,9 @@ use libteam::{Mode, TeamHandle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::effort::patience;
-use crate::netns::{enter, index, ip, veth};
-use crate::tool::{example, hear_until, run};
+use crate::support::netns::{enter, index, ip, veth};
+use crate::support::programs::{example, hear_until, run};
+use crate::support::timeouts::patience;
 
 fn repository(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

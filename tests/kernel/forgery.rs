@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use libteam::{Error, IfIndex, LinkEvents, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
 
-use crate::difference::until_quiet;
-use crate::forger::{Forger, INVENTED, run_once};
-use crate::links_heard::marks;
-use crate::netns::{dummies, enter, index, ip};
-use crate::truth::{assert_true, state};
-use crate::watch::{Replica, all_links, hear_until_true, team_with, told};
+use crate::support::changes::{Replica, all_links, hear_until_true, team_with, told};
+use crate::support::diff::until_quiet;
+use crate::support::link_replica::marks;
+use crate::support::netns::{dummies, enter, index, ip};
+use crate::support::snapshot::{assert_true, state};
+use crate::support::spoof::{Forger, INVENTED, run_once};
 
 /// The sockets of two handles, of a stream of link events and of an rtnetlink connection.
 const SOCKETS: usize = 4 + 4 + 1 + 1;
@@ -59,12 +59,12 @@ fn assert_unmoved_by(forger: &str) {
 
 #[test]
 fn what_a_privileged_process_forges_changes_nothing_and_is_told_to_nobody() {
-    assert_unmoved_by("forger::forges_once");
+    assert_unmoved_by("support::spoof::forges_once");
 }
 
 #[test]
 fn a_process_without_privileges_may_not_even_send_it() {
-    assert_unmoved_by("forger::is_not_allowed_to_forge");
+    assert_unmoved_by("support::spoof::is_not_allowed_to_forge");
 }
 
 /// Gives every sort of command, among them some that the kernel refuses, and returns how long the slowest took.
@@ -141,12 +141,12 @@ fn assert_works_beside(forger: &str) {
 
 #[test]
 fn commands_work_beside_a_privileged_process_that_forges_without_end() {
-    assert_works_beside("forger::forges_without_end");
+    assert_works_beside("support::spoof::forges_without_end");
 }
 
 #[test]
 fn a_process_without_privileges_makes_no_command_hang_or_fail() {
-    assert_works_beside("forger::pesters_without_end");
+    assert_works_beside("support::spoof::pesters_without_end");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_handle_opens_and_links_are_followed_beside_a_process_that_forges() {
     drop((team, own));
     // `ip` loses its answer to a process that forges.
     dummies(&["d2"]);
-    let _forger = Forger::start("forger::forges_without_end");
+    let _forger = Forger::start("support::spoof::forges_without_end");
     for round in 0..20_u32 {
         let mut rtnl = RtnlSocket::new().unwrap();
         assert!(matches!(rtnl.delete_link(absent()), Err(Error::NoSuchDevice { .. })));

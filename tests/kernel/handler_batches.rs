@@ -9,9 +9,9 @@ use std::time::Duration;
 use libteam::{BoxError, Changes, Mode, Result, TeamHandle};
 
 use crate::handlers::{ALL, count, counts, heard_counts, set_count};
-use crate::netns::enter;
 use crate::readiness::{Edges, assert_readable, is_readable};
-use crate::watch::{Replica, all_links, assert_silent, listen, team_with, told};
+use crate::support::changes::{Replica, all_links, assert_silent, listen, team_with, told};
+use crate::support::netns::enter;
 
 /// The most batches that one call of `handle_events` may deliver.
 const MAX_BATCHES: usize = 16;

@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use libteam::{BoxError, Changes, Error, HandlerId, Mode, Result, TeamHandle};
 
 use crate::handlers::{ALL, counts, heard_counts, set_count};
-use crate::netns::enter;
 use crate::readiness::assert_readable;
-use crate::watch::{all_links, assert_silent, listen, team_with, told};
+use crate::support::changes::{all_links, assert_silent, listen, team_with, told};
+use crate::support::netns::enter;
 
 /// Panics when it is dropped.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use libteam::{
     TeamOption,
 };
 
-use crate::netns::{dummies, enter, index, ip};
-use crate::watch::{all_links, assert_silent, listen, make_renamable, team_with, told};
+use crate::support::changes::{all_links, assert_silent, listen, make_renamable, team_with, told};
+use crate::support::netns::{dummies, enter, index, ip};
 
 /// Where handlers write their names when they are called.
 struct Calls {

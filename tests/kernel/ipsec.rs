@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::netns::{enter, ip, ip_batch};
-use crate::tool::{Outcome, example, run};
-use crate::xfrm;
+use crate::support::netns::{enter, ip, ip_batch};
+use crate::support::programs::{Outcome, example, run};
+use crate::support::xfrm;
 
 const KEY_128: &str = "0x0123456789abcdef0123456789abcdef";
 const KEY_160: &str = "0x0123456789abcdef0123456789abcdef01234567";

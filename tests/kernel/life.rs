@@ -6,10 +6,10 @@ use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, SocketBuilder, TeamHa
 use nix::sched::{CloneFlags, unshare};
 use rustix::io::Errno;
 
-use crate::netns::{dummies, enter, index, ip, ip_json, veth};
-use crate::raw::Raw;
-use crate::truth::assert_true;
-use crate::watch::{refusal, team_with};
+use crate::support::changes::{refusal, team_with};
+use crate::support::netns::{dummies, enter, index, ip, ip_json, veth};
+use crate::support::raw::Raw;
+use crate::support::snapshot::assert_true;
 
 /// As `ip` prints it.
 fn kind_of(name: &str) -> Option<String> {

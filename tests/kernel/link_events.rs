@@ -2,12 +2,12 @@
 
 use libteam::{Change, Changes, HwAddr, IfIndex, Link, LinkChange, LinkFlags, Mode, OperState, TeamHandle};
 
-use crate::difference::until_quiet;
-use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, run_ip, veth};
-use crate::truth::{assert_links_true, assert_true};
-use crate::watch::{
+use crate::support::changes::{
     Replica, all_links, assert_silent, hear_until, link_change, listen, make_renamable, only_link, team_with, told,
 };
+use crate::support::diff::until_quiet;
+use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, run_ip, veth};
+use crate::support::snapshot::{assert_links_true, assert_true};
 
 /// A team and the dummy `d0`, which is up and no port of it.
 fn team_and_link() -> (TeamHandle, IfIndex) {

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use libteam::{Changes, IfIndex, Link, LinkChange, LinkScope, Mode, TeamHandle};
 
-use crate::difference::until_quiet;
-use crate::effort::{patience, rounds};
-use crate::kernel::renaming;
-use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
-use crate::raw::{Raw, drops};
-use crate::truth::{assert_true, state};
-use crate::watch::{all_links, hear_until_true, link_change, told};
+use crate::support::changes::{all_links, hear_until_true, link_change, told};
+use crate::support::diff::until_quiet;
+use crate::support::features::renaming;
+use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
+use crate::support::raw::{Raw, drops};
+use crate::support::snapshot::{assert_true, state};
+use crate::support::timeouts::{patience, rounds};
 
 /// Indexes of links that come and go; each is used again and again.
 const PASSING: std::ops::Range<u32> = 1000..1008;
@@ -144,7 +144,7 @@ fn a_port_that_is_deleted_or_moved_away_is_removed() {
 #[test]
 fn the_original_address_is_known_in_every_mode_of_ports_that_this_handle_adds() {
     enter();
-    for (number, mode) in crate::tool::MODES.into_iter().enumerate() {
+    for (number, mode) in crate::support::programs::MODES.into_iter().enumerate() {
         ip(&format!("link add d{number} address 02:00:00:00:01:0{number} type dummy"));
         let mut team = TeamHandle::create("team0").unwrap();
         team.set_mode(mode).unwrap();

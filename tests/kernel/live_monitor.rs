@@ -7,12 +7,12 @@ use std::time::Duration;
 use libteam::{BpfProgram, HashFields, Mode, TeamHandle};
 use nix::sys::signal::Signal;
 
-use crate::monitor::Monitor;
-use crate::netns::{enter, ip};
-use crate::terminal::Terminal;
-use crate::tool::{example, run, team_with_ports_in_all_states};
-use crate::watch::team_with;
-use crate::wire::Balanced;
+use crate::support::changes::team_with;
+use crate::support::frames::Balanced;
+use crate::support::monitor::Monitor;
+use crate::support::netns::{enter, ip};
+use crate::support::programs::{example, run, team_with_ports_in_all_states};
+use crate::support::terminal::Terminal;
 
 #[path = "../../examples/team_monitor/live/screen.rs"]
 mod screen;

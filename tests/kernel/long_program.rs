@@ -5,10 +5,10 @@ use libteam::{BpfProgram, Changes, HashFields, LinkScope, Mode, OptionId, Option
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
 
-use crate::driver::Driver;
-use crate::netns::{dummies, enter, index, ip};
-use crate::raw::attribute;
-use crate::truth::{assert_links_true, assert_true};
+use crate::support::genl_family::Driver;
+use crate::support::netns::{dummies, enter, index, ip};
+use crate::support::raw::attribute;
+use crate::support::snapshot::{assert_links_true, assert_true};
 
 const NLM_F_REQUEST_ACK: u16 = 5;
 const TEAM_CMD_OPTIONS_SET: u8 = 1;

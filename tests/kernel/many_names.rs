@@ -6,9 +6,9 @@ use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::LinkMessage;
 use libteam::{IfIndex, LinkSettings, RtnlSocket, TeamHandle};
 
-use crate::netns::{enter, ip};
-use crate::raw::Raw;
-use crate::truth::assert_true;
+use crate::support::netns::{enter, ip};
+use crate::support::raw::Raw;
+use crate::support::snapshot::assert_true;
 
 /// 132 bytes each: more than 32 KiB together.
 const NAMES: usize = 270;

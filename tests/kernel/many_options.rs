@@ -2,8 +2,8 @@
 
 use libteam::{Change, Error, Mode, OptionId, OptionValue, TeamHandle};
 
-use crate::netns::{enter, ip};
-use crate::truth::assert_true;
+use crate::support::netns::{enter, ip};
+use crate::support::snapshot::assert_true;
 
 fn count() -> OptionId {
     OptionId::global("notify_peers_count")

@@ -7,9 +7,9 @@ use std::thread;
 
 use libteam::{Mode, TeamHandle};
 
-use crate::directory::Directory;
-use crate::netns::{enter, ip, veth};
-use crate::tool::{example, hear_until, on_path, run};
+use crate::support::directory::Directory;
+use crate::support::netns::{enter, ip, veth};
+use crate::support::programs::{example, hear_until, on_path, run};
 
 /// Compiles the guide's C program into a directory, with every warning an error.
 fn c_program(directory: &Directory) -> PathBuf {

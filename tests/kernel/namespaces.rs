@@ -18,12 +18,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::CapabilitySet;
 
-use crate::effort::patience;
 use crate::environment::{is_alone, open_descriptors, run_alone};
-use crate::kernel::renaming;
-use crate::netns::{enter, index, ip, ip_json, run_ip, without};
-use crate::truth::state;
-use crate::watch::{hear_until, refusal, told};
+use crate::support::changes::{hear_until, refusal, told};
+use crate::support::features::renaming;
+use crate::support::netns::{enter, index, ip, ip_json, run_ip, without};
+use crate::support::snapshot::state;
+use crate::support::timeouts::patience;
 
 /// A namespace with a name under `/run/netns`, for as long as this lasts.
 struct Named(String);

@@ -3,9 +3,9 @@
 use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, TeamHandle};
 use rustix::io::Errno;
 
-use crate::netns::{dummies, enter, index};
-use crate::truth::state;
-use crate::watch::{assert_silent, refusal, team_with, told};
+use crate::support::changes::{assert_silent, refusal, team_with, told};
+use crate::support::netns::{dummies, enter, index};
+use crate::support::snapshot::state;
 
 /// Panics unless the team is as it was and has nothing to tell.
 fn assert_untouched(team: &mut TeamHandle, before: &TeamHandle) {

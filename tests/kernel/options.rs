@@ -2,10 +2,10 @@
 
 use libteam::{Change, IfIndex, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
 
-use crate::kernel::{has_halves, switches};
-use crate::netns::{enter, index};
-use crate::truth::{assert_true, state};
-use crate::watch::{Replica, assert_silent, listen, only_option, options_told, team_with, told};
+use crate::support::changes::{Replica, assert_silent, listen, only_option, options_told, team_with, told};
+use crate::support::features::{has_halves, switches};
+use crate::support::netns::{enter, index};
+use crate::support::snapshot::{assert_true, state};
 
 /// A classic BPF program that hashes everything to 0: one instruction, `ret #0`.
 const RETURN_ZERO: [u8; 8] = [6, 0, 0, 0, 0, 0, 0, 0];

@@ -2,8 +2,8 @@
 
 use libteam::{HwAddr, IfIndex, Link, Mode, TeamHandle};
 
-use crate::netns::{dummies, enter, index, ip, ip_batch};
-use crate::watch::{Replica, all_links, team_with, told};
+use crate::support::changes::{Replica, all_links, team_with, told};
+use crate::support::netns::{dummies, enter, index, ip, ip_batch};
 
 const OWN: &str = "02:00:00:00:00:11";
 const OTHER: &str = "02:00:00:00:00:22";

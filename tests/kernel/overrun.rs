@@ -5,12 +5,12 @@ use std::fs;
 use libteam::{ChangeKind, Changes, Mode, OptionId, TeamBuilder, TeamHandle};
 use rustix::thread::CapabilitySet;
 
-use crate::difference::{assert_made_good, overhear, until_quiet};
-use crate::kernel::{has_halves, renaming};
-use crate::netns::{dummies, enter, index, ip, ip_batch, without};
-use crate::raw::{Raw, drops};
-use crate::truth::state;
-use crate::watch::all_links;
+use crate::support::changes::all_links;
+use crate::support::diff::{assert_made_good, overhear, until_quiet};
+use crate::support::features::{has_halves, renaming};
+use crate::support::netns::{dummies, enter, index, ip, ip_batch, without};
+use crate::support::raw::{Raw, drops};
+use crate::support::snapshot::state;
 
 /// Which sockets lose events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

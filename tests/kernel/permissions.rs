@@ -8,12 +8,12 @@ use std::time::Duration;
 use libteam::{Change, Changes, ErrorKind, LinkChange, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
 use rustix::thread::CapabilitySet;
 
-use crate::directory::Directory;
-use crate::netns::{dummies, enter, index, ip, ip_batch, without};
-use crate::raw::drops;
-use crate::tool::example;
-use crate::truth::{assert_links_true, assert_true};
-use crate::watch::{all_links, hear_until_true, link_change, told};
+use crate::support::changes::{all_links, hear_until_true, link_change, told};
+use crate::support::directory::Directory;
+use crate::support::netns::{dummies, enter, index, ip, ip_batch, without};
+use crate::support::programs::example;
+use crate::support::raw::drops;
+use crate::support::snapshot::{assert_links_true, assert_true};
 
 /// What somebody manages: to make a team, to give it a port, to read its ports by a handle.
 const STEPS: &str = "\

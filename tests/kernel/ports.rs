@@ -5,12 +5,12 @@ use std::error::Error as _;
 use libteam::{Change, Changes, Error, IfIndex, Link, Mode, OptionId, Port, TeamHandle};
 use rustix::io::Errno;
 
-use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
-use crate::truth::assert_true;
-use crate::watch::{
+use crate::support::changes::{
     Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen, make_renamable, options_of,
     port_marks, refusal, team_with, told,
 };
+use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
+use crate::support::snapshot::assert_true;
 
 fn names(team: &TeamHandle) -> Vec<&str> {
     team.ports().map(|port| port.name().unwrap_or("?")).collect()

@@ -13,9 +13,9 @@ use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterProto
 use netlink_packet_xfrm::state::{DelGetMessage, ModifyMessage};
 use netlink_packet_xfrm::{Alg, UserSaInfo, XFRM_INF, XfrmAttrs, XfrmMessage};
 
-use crate::netns::{enter, ip};
-use crate::tool::{example, run};
-use crate::tracked::original;
+use crate::support::conntrack_cli::original;
+use crate::support::netns::{enter, ip};
+use crate::support::programs::{example, run};
 
 const UDP: [ProtoTuple; 1] = [ProtoTuple::Protocol(IpProtocol::Udp)];
 

@@ -7,9 +7,9 @@ use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fd::OwnedFd;
 
-use crate::effort::patience;
-use crate::netns::{enter, ip};
-use crate::watch::{all_links, assert_silent, team_with, told};
+use crate::support::changes::{all_links, assert_silent, team_with, told};
+use crate::support::netns::{enter, ip};
+use crate::support::timeouts::patience;
 
 pub(crate) fn is_readable(team: &TeamHandle) -> bool {
     let descriptor = team.as_fd();

@@ -15,15 +15,15 @@ use netlink_sys::{Socket, SocketAddr};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
-use crate::driver::Driver;
-use crate::effort::rounds;
 use crate::environment::{is_alone, open_descriptors, run_alone};
-use crate::forger::{TEAM_OPTIONS, message};
-use crate::kernel::renaming;
-use crate::netns::{NamedNamespace, dummies, enter, index, ip_batch, without};
-use crate::raw::{Raw, attribute};
-use crate::truth::assert_true;
-use crate::watch::{all_links, hear_until_true, refusal, told};
+use crate::support::changes::{all_links, hear_until_true, refusal, told};
+use crate::support::features::renaming;
+use crate::support::genl_family::Driver;
+use crate::support::netns::{NamedNamespace, dummies, enter, index, ip_batch, without};
+use crate::support::raw::{Raw, attribute};
+use crate::support::snapshot::assert_true;
+use crate::support::spoof::{TEAM_OPTIONS, message};
+use crate::support::timeouts::rounds;
 
 const ROUNDS: u32 = 100;
 /// How many events the test of memory makes; it takes more from the environment.

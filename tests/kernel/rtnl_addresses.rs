@@ -4,8 +4,8 @@ use libteam::netlink_packet_route::AddressFamily::{Inet, Inet6};
 use libteam::netlink_packet_route::address::{AddressFlags, AddressScope};
 use libteam::{Address, AddressFilter, RtnlSocket};
 
-use crate::netns::{enter, index, ip, ip_json};
-use crate::rtnl_scene::{Names, assert_same_lines, build, family, names, text};
+use crate::support::netns::{enter, index, ip, ip_json};
+use crate::support::rtnl_scene::{Names, assert_same_lines, build, family, names, text};
 
 /// The flags that `ip` prints, by their names there.
 const FLAGS: [(&str, AddressFlags); 5] = [

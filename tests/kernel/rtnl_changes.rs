@@ -11,9 +11,9 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::Value;
 
-use crate::kernel::renames_links_that_are_up;
-use crate::netns::{OtherNamespace, enter, index, ip, ip_batch, ip_json, own_namespace};
-use crate::watch::refusal;
+use crate::support::changes::refusal;
+use crate::support::features::renames_links_that_are_up;
+use crate::support::netns::{OtherNamespace, enter, index, ip, ip_batch, ip_json, own_namespace};
 
 fn rtnl() -> RtnlSocket {
     enter();

@@ -9,9 +9,9 @@ use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkSettings, NewLi
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
-use crate::kernel::explains_addresses;
-use crate::netns::{enter, index, ip, ip_batch, without};
-use crate::raw::Raw;
+use crate::support::features::explains_addresses;
+use crate::support::netns::{enter, index, ip, ip_batch, without};
+use crate::support::raw::Raw;
 
 /// Panics unless the kernel rejected the operation with this error number and message, `""` for none.
 fn assert_refused<T: Debug>(result: Result<T>, kind: ErrorKind, errno: Errno, op: &str, words: &str) {

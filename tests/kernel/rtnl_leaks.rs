@@ -6,7 +6,7 @@ use std::process::Command;
 
 use libteam::{AddressFilter, Error, IfIndex, LinkFilter, RtnlSocket};
 
-use crate::netns::{enter, own_namespace};
+use crate::support::netns::{enter, own_namespace};
 
 const REQUESTS: u32 = 10_000;
 /// A leak of one byte per request would exceed it.

@@ -8,10 +8,10 @@ use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFla
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-use crate::effort::patience;
-use crate::links_heard::{Heard, marks};
-use crate::netns::{NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth};
-use crate::watch::team_with;
+use crate::support::changes::team_with;
+use crate::support::link_replica::{Heard, marks};
+use crate::support::netns::{NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth};
+use crate::support::timeouts::patience;
 
 /// The link of the last event about it. Panics if there is no such event.
 fn last(events: &mut LinkEvents, name: &str) -> LinkInfo {

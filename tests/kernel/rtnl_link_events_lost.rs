@@ -8,9 +8,9 @@ use std::time::Duration;
 use libteam::{LinkEvents, SocketBuilder};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 
-use crate::links_heard::{Heard, marks};
-use crate::netns::{dummies, enter, ip};
-use crate::raw::drops;
+use crate::support::link_replica::{Heard, marks};
+use crate::support::netns::{dummies, enter, ip};
+use crate::support::raw::drops;
 
 /// A stream whose receive buffer has room for this many link messages: each takes 2304 bytes of it.
 fn with_room_for(messages: usize) -> LinkEvents {

@@ -12,9 +12,9 @@ use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use libteam::{AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkInfo, RtnlSocket, RuleFilter};
 use serde_json::Value;
 
-use crate::kernel::{has_statistics, leaves_out_statistics};
-use crate::netns::{OtherNamespace, enter, index, ip, ip_json};
-use crate::rtnl_scene::{Names, assert_same_lines, build, names, text};
+use crate::support::features::{has_statistics, leaves_out_statistics};
+use crate::support::netns::{OtherNamespace, enter, index, ip, ip_json};
+use crate::support::rtnl_scene::{Names, assert_same_lines, build, names, text};
 
 /// The flags that have a name in both; `ip` adds NO-CARRIER, which is not a flag of the kernel.
 const FLAGS: [(&str, LinkFlags); 10] = [

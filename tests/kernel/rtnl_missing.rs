@@ -3,7 +3,7 @@
 use libteam::netlink_packet_route::AddressFamily::{self, Inet6};
 use libteam::{AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TcSelector};
 
-use crate::rtnl_scene::build;
+use crate::support::rtnl_scene::build;
 
 #[test]
 fn missing_link_is_the_same_error_in_each_family() {

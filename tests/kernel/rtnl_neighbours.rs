@@ -7,9 +7,9 @@ use libteam::netlink_packet_route::neighbour::NeighbourFlags;
 use libteam::{IfIndex, Neighbour, NeighbourFilter, RtnlSocket};
 use serde_json::Value;
 
-use crate::netns::{index, ip_json};
-use crate::rtnl_scene::{Names, assert_same_lines, build, ip_each, names, text};
-use crate::tool::on_path;
+use crate::support::netns::{index, ip_json};
+use crate::support::programs::on_path;
+use crate::support::rtnl_scene::{Names, assert_same_lines, build, ip_each, names, text};
 
 fn shown<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()

@@ -6,8 +6,8 @@ use libteam::netlink_packet_route::route::{RouteAttribute, RouteMessage, RoutePr
 use libteam::{ErrorKind, NextHop, Route, RouteFilter, RtnlSocket};
 use serde_json::Value;
 
-use crate::netns::{index, ip_json};
-use crate::rtnl_scene::{Names, assert_same_lines, build, family, ip_each, names, said, text};
+use crate::support::netns::{index, ip_json};
+use crate::support::rtnl_scene::{Names, assert_same_lines, build, family, ip_each, names, said, text};
 
 /// The scene, and routes of many types in many tables.
 fn build_routes() {

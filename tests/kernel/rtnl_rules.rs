@@ -5,8 +5,8 @@ use libteam::netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use libteam::{ErrorKind, RtnlSocket, RuleFilter};
 use serde_json::Value;
 
-use crate::netns::ip_json;
-use crate::rtnl_scene::{assert_same_lines, build, family, ip_each, said, text};
+use crate::support::netns::ip_json;
+use crate::support::rtnl_scene::{assert_same_lines, build, family, ip_each, said, text};
 
 fn our_rule(rule: &RuleMessage) -> String {
     let attributes = &rule.attributes;

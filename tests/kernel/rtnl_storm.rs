@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkInfo, RtnlSocket, SocketBuilder};
 
-use crate::netns::{enter, ip_batch};
+use crate::support::netns::{enter, ip_batch};
 
 const LINKS: usize = 3000;
 

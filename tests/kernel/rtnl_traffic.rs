@@ -7,9 +7,9 @@ use libteam::netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use libteam::{RtnlSocket, TcSelector};
 use serde_json::Value;
 
-use crate::netns::{enter, index, ip_batch};
-use crate::rtnl_scene::{Names, assert_same_lines, names, text};
-use crate::tool::on_path;
+use crate::support::netns::{enter, index, ip_batch};
+use crate::support::programs::on_path;
+use crate::support::rtnl_scene::{Names, assert_same_lines, names, text};
 
 /// Runs `tc` with these words, in which `+` is a blank, and returns what it prints; panics if it fails.
 fn tc(words: &str) -> String {

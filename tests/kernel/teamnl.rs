@@ -2,9 +2,9 @@
 
 use libteam::{IfIndex, Mode, OptionId, TeamHandle};
 
-use crate::kernel::{has_halves, switches};
-use crate::netns::{enter, ip};
-use crate::tool::{MODES, Tool, assert_same, team_with_ports_in_all_states};
+use crate::support::features::{has_halves, switches};
+use crate::support::netns::{enter, ip};
+use crate::support::programs::{MODES, Tool, assert_same, team_with_ports_in_all_states};
 
 /// `-p` and `-a` for an option.
 fn instance(team: &TeamHandle, id: &OptionId) -> String {

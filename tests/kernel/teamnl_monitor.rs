@@ -6,10 +6,10 @@ use std::os::unix::process::ExitStatusExt;
 use libteam::{Mode, TeamHandle};
 use nix::sys::signal::Signal;
 
-use crate::kernel::{has_halves, renames_links_that_are_up};
-use crate::monitor::{Line, Monitor, set_mark};
-use crate::netns::{enter, index, ip};
-use crate::tool::Tool;
+use crate::support::features::{has_halves, renames_links_that_are_up};
+use crate::support::monitor::{Line, Monitor, set_mark};
+use crate::support::netns::{enter, index, ip};
+use crate::support::programs::Tool;
 
 /// Something that is done, and how the two monitors tell of it.
 #[derive(Default)]

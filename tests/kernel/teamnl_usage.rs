@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use libteam::{Mode, TeamHandle};
 
-use crate::netns::{enter, ip};
-use crate::tool::{Tool, assert_same, hear_until, team_with_ports_in_all_states};
+use crate::support::netns::{enter, ip};
+use crate::support::programs::{Tool, assert_same, hear_until, team_with_ports_in_all_states};
 
 /// Ways to write what both carry out.
 const WAYS: [&str; 26] = [

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use libteam::{Change, Changes, Mode, OptionId, OptionValue, TeamHandle};
 use nix::sys::signal::Signal;
 
-use crate::effort::patience;
-use crate::monitor::Monitor;
-use crate::netns::{enter, ip};
-use crate::tool::Tool;
+use crate::support::monitor::Monitor;
+use crate::support::netns::{enter, ip};
+use crate::support::programs::Tool;
+use crate::support::timeouts::patience;
 
 fn team() -> TeamHandle {
     enter();

@@ -3,8 +3,8 @@
 
 use libteam::{IfIndex, LinkSettings, Mode, RtnlSocket, TeamHandle};
 
-use crate::netns::{dummies, enter, index, ip};
-use crate::watch::{all_links, assert_silent, hear_until, team_with, told};
+use crate::support::changes::{all_links, assert_silent, hear_until, team_with, told};
+use crate::support::netns::{dummies, enter, index, ip};
 
 /// What the cache holds of a link that may be announced late.
 fn cached(team: &TeamHandle, ifindex: IfIndex) -> (Vec<String>, bool, u32) {

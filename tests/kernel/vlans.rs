@@ -2,10 +2,10 @@
 
 use libteam::{Changes, Mode, OptionId, TeamBuilder};
 
-use crate::difference::{overhear, until_quiet};
-use crate::netns::{enter, index, ip_batch, veth};
-use crate::truth::assert_true;
-use crate::watch::all_links;
+use crate::support::changes::all_links;
+use crate::support::diff::{overhear, until_quiet};
+use crate::support::netns::{enter, index, ip_batch, veth};
+use crate::support::snapshot::assert_true;
 
 const VLANS: std::ops::RangeInclusive<u32> = 1..=51;
 

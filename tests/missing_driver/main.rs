@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[expect(dead_code, reason = "the other tests need more of it")]
-#[path = "../kernel/netns.rs"]
+#[path = "../kernel/support/netns.rs"]
 mod netns;
 
 use std::fs;

@@ -9,11 +9,11 @@ use std::{env, fs, thread};
 
 use libteam::{BpfProgram, HashFields, IfIndex, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
 
-use crate::netns::{enter, ip, veth};
-use crate::packets::{Flow, UDP};
-use crate::terminal::Terminal;
-use crate::tool::example;
-use crate::wire::Wire;
+use crate::support::frames::Wire;
+use crate::support::netns::{enter, ip, veth};
+use crate::support::packets::{Flow, UDP};
+use crate::support::programs::example;
+use crate::support::terminal::Terminal;
 
 const PORTS: [&str; 4] = ["eth1", "eth2", "eth3", "eth4"];
 

@@ -11,8 +11,8 @@ use libteam::TeamHandle;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::effort::patience;
-use crate::tool::Tool;
+use crate::support::programs::Tool;
+use crate::support::timeouts::patience;
 
 /// What one line says, and in which section it stands.
 pub(crate) type Line = (String, String);

@@ -15,9 +15,9 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 
-use crate::driver::{self, Driver};
-use crate::netns::index;
-use crate::raw::{
+use crate::support::genl_family::{self, Driver};
+use crate::support::netns::index;
+use crate::support::raw::{
     IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_DELLINK, RTM_NEWLINK,
     attribute, header, text,
 };
@@ -328,7 +328,7 @@ fn pesters_without_end() {
         socket.bind(&SocketAddr::new(parent_id(), 0)).map(|()| socket)
     });
     let dump = message(RTM_GETLINK, NLM_F_DUMP, 1, &[0; 16]);
-    let (family, kernel) = (driver::request(), SocketAddr::new(0, 0));
+    let (family, kernel) = (genl_family::request(), SocketAddr::new(0, 0));
     println!("{STARTED}");
     loop {
         // Questions whose answers nobody reads.

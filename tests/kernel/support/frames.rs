@@ -15,8 +15,8 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
-use crate::effort::patience;
-use crate::netns::{ip, veth};
+use crate::support::netns::{ip, veth};
+use crate::support::timeouts::patience;
 
 /// A packet socket on one link.
 pub(crate) struct Wire(OwnedFd);
@@ -35,7 +35,7 @@ impl Wire {
         assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
     }
 
-    /// The frames that came since this was last called and are for the destinations of [`Flow`](crate::packets::Flow).
+    /// The frames that came since this was last called and are for the destinations of [`Flow`](crate::support::packets::Flow).
     /// One that came with a VLAN tag has lost it.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
         let frames = self.frames().into_iter().map(|(_, frame)| frame);

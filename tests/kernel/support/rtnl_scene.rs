@@ -6,7 +6,7 @@ use std::fs;
 use libteam::netlink_packet_route::AddressFamily;
 use serde_json::Value;
 
-use crate::netns::{enter, ip, ip_batch, ip_json};
+use crate::support::netns::{enter, ip, ip_batch, ip_json};
 
 pub(crate) type Names = HashMap<u32, String>;
 

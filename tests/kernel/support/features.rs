@@ -7,8 +7,8 @@ use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use libteam::{IfIndex, NetlinkConnection, OptionId, Protocol, TeamHandle};
 
-use crate::netns::{dummies, enter, ip, own_namespace, run_ip};
-use crate::raw::{Listener, Raw};
+use crate::support::netns::{dummies, enter, ip, own_namespace, run_ip};
+use crate::support::raw::{Listener, Raw};
 
 /// The switches of a port: `enabled` is set for both halves and reads as both together, where the driver has the halves.
 const SWITCHES: [&str; 3] = ["enabled", "rx_enabled", "tx_enabled"];

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use libteam::{Changes, Mode, OptionId, TeamBuilder, TeamHandle};
 
-use crate::difference::{overhear, until_quiet};
-use crate::netns::{dummies, enter, index, ip};
-use crate::truth::{assert_true, state};
-use crate::watch::all_links;
+use crate::support::changes::all_links;
+use crate::support::diff::{overhear, until_quiet};
+use crate::support::netns::{dummies, enter, index, ip};
+use crate::support::snapshot::{assert_true, state};
 
 /// Two teams with a port each, `eth1` and `eth2`, both heard of.
 fn neighbours(builder: &TeamBuilder) -> (TeamHandle, TeamHandle) {

@@ -10,8 +10,8 @@ use libteam::{Error, IfIndex, OptionId, OptionValue, TeamHandle};
 use super::action::Action;
 use super::log::Log;
 use super::world::{TEAMS, World, first_name, twin};
-use crate::raw::Raw;
-use crate::tool::Tool;
+use crate::support::programs::Tool;
+use crate::support::raw::Raw;
 
 /// Changes the namespace, and logs what it does.
 pub(super) struct Writer<'a> {

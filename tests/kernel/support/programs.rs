@@ -7,8 +7,8 @@ use std::process::{Command, ExitStatus};
 
 use libteam::{IfIndex, Mode, TeamHandle};
 
-use crate::effort::patience;
-use crate::netns::{enter, ip, veth};
+use crate::support::netns::{enter, ip, veth};
+use crate::support::timeouts::patience;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {

@@ -8,10 +8,10 @@ use netlink_sys::protocols::NETLINK_GENERIC;
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
-use crate::driver::Driver;
-use crate::netns::{enter, index};
-use crate::truth::state;
-use crate::watch::{assert_silent, hear_until_true, refusal, team_with, told};
+use crate::support::changes::{assert_silent, hear_until_true, refusal, team_with, told};
+use crate::support::genl_family::Driver;
+use crate::support::netns::{enter, index};
+use crate::support::snapshot::state;
 
 /// A listener to the driver's events that never reads them, and wants senders to fail for it: what the C library is
 /// while its program is busy.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use libteam::{Mode, TeamHandle};
 
-use crate::netns::{ip, veth};
-use crate::wire::Wire;
+use crate::support::frames::Wire;
+use crate::support::netns::{ip, veth};
 
 /// Time enough for the kernel to send what it sends by itself.
 pub(crate) const SOON: Duration = Duration::from_millis(400);
@@ -36,7 +36,7 @@ impl Neighbourhood {
         set_ipv6("team0", "disable_ipv6", "0");
         let eth1 = team.ifindex("eth1").unwrap();
         team.set_active_port(eth1).unwrap();
-        crate::watch::hear_until(&mut team, "all is up", |team| {
+        crate::support::changes::hear_until(&mut team, "all is up", |team| {
             team.carrier() == Some(true) && team.ports().all(libteam::Port::is_link_up)
         });
         Self { team, wires: ["far1", "far2"].map(Wire::open) }

@@ -6,7 +6,7 @@ use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use libteam::{IfIndex, InterruptedDump, LinkEvent, LinkEvents, LinkInfo, RtnlSocket, SocketBuilder};
 
-use crate::netns::ip_json;
+use crate::support::netns::ip_json;
 
 /// The events that there are now, in short: `+` is added, `*` changed (with its cause), `-` removed, `>` moved.
 pub(crate) fn marks(events: &mut LinkEvents) -> Vec<String> {

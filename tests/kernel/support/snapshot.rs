@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use libteam::{HwAddr, IfIndex, Link, LinkFlags, LinkScope, OperState, OptionId, OptionValue, Port, TeamHandle};
 use serde_json::Value;
 
-use crate::netns::ip_json;
+use crate::support::netns::ip_json;
 
 /// What two handles of the same team agree on. The original hardware address of a port is not in it: only a handle
 /// that saw the port before it was one knows that.

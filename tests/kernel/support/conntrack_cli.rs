@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
-use crate::tool::{Outcome, example, on_path, run};
+use crate::support::programs::{Outcome, example, on_path, run};
 
 /// Runs Debian's conntrack and returns what it prints; panics if it fails.
 #[track_caller]

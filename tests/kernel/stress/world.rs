@@ -7,9 +7,9 @@ use std::thread;
 use libteam::IfIndex;
 use nix::sched::{CloneFlags, unshare};
 
-use super::omission::Omission;
-use crate::netns::{enter, own_namespace};
-use crate::raw::Raw;
+use super::exclusions::Omission;
+use crate::support::netns::{enter, own_namespace};
+use crate::support::raw::Raw;
 
 /// The team that handles follow, and one that takes its ports away.
 pub(super) const TEAM: IfIndex = number(10);

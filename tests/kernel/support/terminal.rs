@@ -16,7 +16,7 @@ use rustix::io::retry_on_intr;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::effort::patience;
+use crate::support::timeouts::patience;
 
 pub(crate) struct Terminal {
     /// Where a person would be.

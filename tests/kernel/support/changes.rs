@@ -10,10 +10,10 @@ use libteam::{
 };
 use rustix::io::Errno;
 
-use crate::effort::patience;
-use crate::kernel::renames_links_that_are_up;
-use crate::netns::{dummies, index, ip};
-use crate::truth::state;
+use crate::support::features::renames_links_that_are_up;
+use crate::support::netns::{dummies, index, ip};
+use crate::support::snapshot::state;
+use crate::support::timeouts::patience;
 
 /// Creates `team0` in this mode with new dummy devices as its ports, and hears everything of that.
 pub(crate) fn team_with(mode: Mode, ports: &[&str]) -> TeamHandle {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use libteam::{Change, ChangeKind, Changes, OptionId, OptionValue, Port, TeamHandle};
 
-use crate::effort::patience;
-use crate::truth::{LinkState, State, state};
+use crate::support::snapshot::{LinkState, State, state};
+use crate::support::timeouts::patience;
 
 /// What each thing was before and is after, of those that differ.
 #[derive(Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub(crate) fn assert_made_good(team: &mut TeamHandle, handler: &Receiver<Changes
     let calls: Vec<Changes> = handler.try_iter().collect();
     let expected_calls: Vec<Changes> = (!changes.is_empty()).then(|| changes.clone()).into_iter().collect();
     assert_eq!(calls, expected_calls, "the handler is not told once of what differs");
-    crate::truth::assert_true(team);
+    crate::support::snapshot::assert_true(team);
     assert_eq!(team.handle_events().unwrap(), Changes::default(), "it is told again");
     changes
 }

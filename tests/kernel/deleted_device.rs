@@ -2,11 +2,11 @@
 
 use libteam::{Change, Error, IfIndex, Link, Mode, OptionId, Result, TeamHandle};
 
-use crate::netns::{dummies, enter, index, ip};
-use crate::truth::{assert_links_true, assert_true};
-use crate::watch::{
+use crate::support::changes::{
     Replica, all_links, assert_silent, hear_until_true, link_change, listen, port_marks, team_with, told,
 };
+use crate::support::netns::{dummies, enter, index, ip};
+use crate::support::snapshot::{assert_links_true, assert_true};
 
 fn option_ids(team: &TeamHandle) -> Vec<OptionId> {
     team.options().map(|option| option.id().clone()).collect()

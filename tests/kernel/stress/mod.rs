@@ -11,22 +11,22 @@
 //! The long form, and one storm again (a failure prints the seed; what is drawn is the same then, not who comes first):
 //!
 //! ```sh
-//! LIBTEAM_STORM_ROUNDS=2000 TEAM_KERNEL_TIMEOUT=7200 cargo test --release --test kernel storm -- --nocapture
-//! LIBTEAM_STORM_SEED=12345 LIBTEAM_STORM_ROUNDS=7 cargo test --test kernel storm
+//! LIBTEAM_STRESS_ROUNDS=2000 TEAM_KERNEL_TIMEOUT=7200 cargo test --release --test kernel storm -- --nocapture
+//! LIBTEAM_STRESS_SEED=12345 LIBTEAM_STRESS_ROUNDS=7 cargo test --test kernel storm
 //! ```
 
 mod action;
+mod check;
+mod convergence;
+mod exclusions;
+mod handler;
 mod log;
-mod meddler;
+mod monitor;
 mod numbers;
 mod observer;
-mod omission;
 mod plan;
-mod rest;
 mod round;
-mod seat;
-mod truthful;
-mod witness;
+mod slot;
 mod world;
 mod writer;
 
@@ -34,9 +34,9 @@ use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use exclusions::Omission;
 use log::Log;
 use numbers::Numbers;
-use omission::Omission;
 use round::Era;
 
 /// How many rounds there are if nobody says.
@@ -51,9 +51,9 @@ fn variable(name: &str) -> Option<u64> {
 
 #[test]
 fn whatever_happens_every_handle_ends_up_with_the_truth_and_tells_no_lie() {
-    let rounds = variable("LIBTEAM_STORM_ROUNDS").unwrap_or(ROUNDS);
-    let seed = variable("LIBTEAM_STORM_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("LIBTEAM_STORM_SEED={seed} LIBTEAM_STORM_ROUNDS={rounds}");
+    let rounds = variable("LIBTEAM_STRESS_ROUNDS").unwrap_or(ROUNDS);
+    let seed = variable("LIBTEAM_STRESS_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("LIBTEAM_STRESS_SEED={seed} LIBTEAM_STRESS_ROUNDS={rounds}");
     let omissions = Omission::on_this_kernel();
     if omissions != [Omission::Nothing; 2] {
         println!(
@@ -84,7 +84,7 @@ fn era(seed: u64, omission: Omission, rounds: u64, log: &Arc<Log>) -> Numbers {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| era.round(round == rounds))) {
             println!("{}", log.tail());
             println!("{}", era.description());
-            println!("round {round} failed; again: LIBTEAM_STORM_SEED={seed} LIBTEAM_STORM_ROUNDS={round}");
+            println!("round {round} failed; again: LIBTEAM_STRESS_SEED={seed} LIBTEAM_STRESS_ROUNDS={round}");
             resume_unwind(panic);
         }
     }

@@ -10,12 +10,12 @@ use fastrand::Rng;
 use libteam::{IfIndex, LinkFlags, TeamBuilder};
 
 use super::action::Fact;
+use super::convergence::{Truth, Verdict, View, assert_coherent, compare, fail};
+use super::handler::Meddler;
 use super::log::Log;
-use super::meddler::Meddler;
 use super::numbers::Numbers;
 use super::observer::Observer;
-use super::rest::{Truth, Verdict, View, assert_coherent, compare, fail};
-use crate::truth::state;
+use crate::support::snapshot::state;
 
 /// How late the kernel may tell of a link's state: it does so once a second, and one link's state waits for another's.
 const LATE: Duration = Duration::from_secs(8);

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::netns::{index, ip};
+use crate::support::netns::{index, ip};
 
 /// The lines of each thing that ip prints.
 fn blocks(text: &str) -> Vec<Vec<&str>> {

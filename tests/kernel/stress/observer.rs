@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use libteam::{ChangeKind, Changes, Error, IfIndex, TeamBuilder, TeamHandle};
 
+use super::check::assert_truthful;
+use super::convergence::View;
+use super::handler::Meddler;
 use super::log::Log;
-use super::meddler::Meddler;
 use super::numbers::Numbers;
-use super::rest::View;
-use super::truthful::assert_truthful;
-use crate::difference::Difference;
-use crate::effort::patience;
-use crate::watch::Replica;
+use crate::support::changes::Replica;
+use crate::support::diff::Difference;
+use crate::support::timeouts::patience;
 
 /// Without a message for this long, a storm is over.
 const QUIET: Duration = Duration::from_millis(40);

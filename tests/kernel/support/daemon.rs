@@ -13,10 +13,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::directory::Directory;
-use crate::effort::patience;
-use crate::netns::{ip, ip_json, veth};
-use crate::tool::example;
+use crate::support::directory::Directory;
+use crate::support::netns::{ip, ip_json, veth};
+use crate::support::programs::example;
+use crate::support::timeouts::patience;
 
 /// The hardware address of the team, as [`two_ports`] has it.
 pub(crate) const TEAM_HWADDR: &str = "02:00:00:00:00:aa";
@@ -157,7 +157,7 @@ impl Drop for Daemon {
 
 /// Makes the virtual cables `eth1` to `far1`, and so on, whose ends send nothing by themselves.
 pub(crate) fn cables(count: u32) {
-    crate::announcing::set_ipv6("default", "disable_ipv6", "1");
+    crate::support::neighbourhood::set_ipv6("default", "disable_ipv6", "1");
     for number in 1..=count {
         cable(number);
     }

@@ -8,16 +8,16 @@ use std::thread;
 use fastrand::Rng;
 use libteam::{IfIndex, LinkScope, TeamHandle};
 
+use super::convergence::Truth;
+use super::exclusions::Omission;
 use super::log::Log;
+use super::monitor::Witness;
 use super::numbers::Numbers;
-use super::omission::Omission;
 use super::plan::Plan;
-use super::rest::Truth;
-use super::seat::Seat;
-use super::witness::Witness;
+use super::slot::Seat;
 use super::world::{TEAM, TEAMS, World};
 use super::writer::Writer;
-use crate::raw::drops;
+use crate::support::raw::drops;
 
 const WRITERS: [&str; 3] = ["writer 1", "writer 2", "writer 3"];
 /// The buffers that are asked for: the kernel makes 2304 bytes of the least, and doubles the others.

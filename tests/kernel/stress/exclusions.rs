@@ -1,7 +1,7 @@
 //! What a storm leaves out where the kernel would never recover from it.
 
 use super::action::Action;
-use crate::kernel::keeps_ports_that_move;
+use crate::support::features::keeps_ports_that_move;
 
 /// What one era leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

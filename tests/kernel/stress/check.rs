@@ -5,8 +5,8 @@ use std::time::Instant;
 use libteam::{Changes, IfIndex, LinkScope, OptionId};
 
 use super::action::Fact;
+use super::convergence::View;
 use super::log::Log;
-use super::rest::View;
 use super::world::is_known;
 
 /// The options that a team has in every mode.

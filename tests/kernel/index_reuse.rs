@@ -4,11 +4,11 @@ use std::sync::mpsc::Receiver;
 
 use libteam::{Changes, Error, IfIndex, Mode, TeamHandle};
 
-use crate::difference::{Difference, assert_made_good, overhear};
-use crate::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
-use crate::raw::drops;
-use crate::truth::{State, assert_links_true, state};
-use crate::watch::all_links;
+use crate::support::changes::all_links;
+use crate::support::diff::{Difference, assert_made_good, overhear};
+use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
+use crate::support::raw::drops;
+use crate::support::snapshot::{State, assert_links_true, state};
 
 /// A team with the ports `eth1` and `eth2`, whose handle has the smallest buffer and has told everything.
 fn team() -> (TeamHandle, Receiver<Changes>, State) {
@@ -22,7 +22,7 @@ fn team() -> (TeamHandle, Receiver<Changes>, State) {
         team.add_port(IfIndex::new(port).unwrap()).unwrap();
     }
     // A change of the link state may follow by itself.
-    crate::difference::until_quiet(&mut team);
+    crate::support::diff::until_quiet(&mut team);
     let handler = overhear(&mut team);
     let before = state(&team);
     (team, handler, before)

@@ -7,8 +7,8 @@ use libteam::{IfIndex, Link, LinkFlags, LinkScope, Port, TeamHandle};
 
 use super::action::Fact;
 use super::world::TEAMS;
-use crate::difference::Difference;
-use crate::truth::{LinkState, State, assert_links_true, state};
+use crate::support::diff::Difference;
+use crate::support::snapshot::{LinkState, State, assert_links_true, state};
 
 /// What a handle follows: a team, and so many links.
 pub(super) type View = (IfIndex, LinkScope);
