@@ -14,7 +14,7 @@
 //! ```
 //! use libteam::{ChangeKind, Mode, TeamHandle};
 //!
-//! # enter_namespace();
+//! # test_netns::enter();
 //! let mut team = TeamHandle::create("team0")?;
 //! team.set_mode(Mode::ActiveBackup)?;
 //!
@@ -29,7 +29,6 @@
 //!     team.handle_events()?;
 //! }
 //! team.destroy()?;
-//! # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 //! # Ok::<(), libteam::Error>(())
 //! ```
 //!

@@ -12,7 +12,7 @@ use crate::model::port::Port;
 /// ```
 /// use libteam::{NewLink, OptionValue, RtnlSocket, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
 /// let mut team = TeamHandle::create("team0")?;
 /// team.add_port(eth1)?;
@@ -25,7 +25,6 @@ use crate::model::port::Port;
 /// assert_eq!(priority.after().map(|option| option.value()), Some(&OptionValue::I32(10)));
 /// assert!(!priority.is_added() && !priority.is_removed());
 /// assert_eq!(priority.to_string(), "*priority (port:eth1) 10");
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl<T> Change<T> {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
@@ -115,7 +114,6 @@ impl<T> Change<T> {
     /// let port = changes.ports().next().expect("it was removed");
     /// assert_eq!((port.is_removed(), port.after()), (true, None));
     /// assert_eq!(port.latest().ifindex(), eth1);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[must_use]
@@ -163,7 +161,7 @@ impl Change<Link> {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
@@ -173,7 +171,6 @@ impl Change<Link> {
     /// let changes = team.handle_events()?;
     /// let link = changes.links().find(|link| link.latest().ifindex() == eth1).expect("it was released");
     /// assert!(link.is_released() && !link.is_removed());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -194,7 +191,7 @@ impl Change<TeamOption> {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.handle_events()?;
     /// let mut other = TeamHandle::open("team0")?;
@@ -203,7 +200,6 @@ impl Change<TeamOption> {
     ///
     /// team.set_notify_peers_count(3)?;
     /// assert!(team.handle_events()?.options().all(|option| option.is_local()));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_is_option_changed_locally")]

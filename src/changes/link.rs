@@ -16,7 +16,7 @@ impl Change<Link> {
     /// ```
     /// use libteam::{LinkChange, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.handle_events()?;
     /// team.set_hwaddr(team.team_ifindex(), "02:00:00:00:00:2a".parse().expect("an address"))?;
@@ -25,7 +25,6 @@ impl Change<Link> {
     /// let link = changes.links().next().expect("the team's own");
     /// assert!(link.changed_fields().contains(LinkChange::HWADDR));
     /// assert!(!link.changed_fields().contains(LinkChange::NAME));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_is_ifinfo_changed")]

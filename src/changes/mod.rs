@@ -51,7 +51,7 @@ bitflags! {
 /// ```
 /// use libteam::{ChangeKind, NewLink, RtnlSocket, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
 /// let mut team = TeamHandle::create("team0")?;
@@ -71,7 +71,6 @@ bitflags! {
 /// }
 /// assert!(changes.ports().next().is_some_and(|port| port.is_added()));
 /// assert!(changes.kinds().contains(ChangeKind::PORT | ChangeKind::OPTION | ChangeKind::LINK));
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +111,7 @@ impl Changes {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let changes = team.handle_events()?;
     /// if changes.is_resynced() {
@@ -120,7 +119,6 @@ impl Changes {
     ///     println!("{}: notifications were lost", team.name());
     /// }
     /// # assert!(!changes.is_resynced());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -148,14 +146,13 @@ impl Changes {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let mut changes = team.handle_events()?;
     /// if changes.is_inconsistent() {
     ///     changes = team.refresh()?;
     /// }
     /// assert!(!changes.is_inconsistent());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -62,10 +62,9 @@ impl Error {
     /// ```
     /// use libteam::{ErrorKind, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let error = TeamHandle::open("team7").unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::NotFound);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

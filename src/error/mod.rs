@@ -27,7 +27,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// ```
 /// use libteam::{Error, ErrorKind, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut team = TeamHandle::create("team0")?;
 /// let lo = team.ifindex("lo")?;
 /// let error = team.add_port(lo).unwrap_err();
@@ -36,7 +36,6 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// let Error::Kernel { op, message, .. } = error else { panic!("{error}") };
 /// assert_eq!(op, "adding port lo, team team0");
 /// assert_eq!(message.as_deref(), Some("Loopback device can't be added as a team port"));
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///

@@ -46,7 +46,7 @@ use crate::netlink::socket::NetlinkSocket;
 ///
 /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut events = LinkEvents::new()?;
 /// let team = TeamHandle::create("team0")?;
 /// let ifindex = team.team_ifindex();
@@ -61,7 +61,6 @@ use crate::netlink::socket::NetlinkSocket;
 ///         assert_eq!(link.ifindex(), ifindex);
 ///     }
 /// }
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
@@ -97,7 +96,7 @@ use crate::netlink::socket::NetlinkSocket;
 ///     Ok(())
 /// }
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut events = LinkEvents::new()?;
 /// let mut rtnl = RtnlSocket::new()?;
 /// let mut names = list(&mut rtnl)?;
@@ -106,7 +105,6 @@ use crate::netlink::socket::NetlinkSocket;
 ///     apply(&event, &mut names, &mut rtnl)?;
 /// }
 /// # assert_eq!(names.into_values().collect::<Vec<_>>(), ["lo", "team0"]);
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
@@ -149,15 +147,14 @@ impl LinkEvents {
     ///
     /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut events = LinkEvents::in_namespace(&there)?;
     /// let team = TeamHandle::builder().in_namespace(&there)?.create("team0")?;
     /// assert!(matches!(events.try_next()?, Some(LinkEvent::Added(link)) if link.name() == "team0"));
     /// # drop(team);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -187,7 +184,7 @@ impl LinkEvents {
     /// ```
     /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut events = LinkEvents::new()?;
     /// let team = TeamHandle::create("team0")?;
     /// let mut new = Vec::new();
@@ -198,7 +195,6 @@ impl LinkEvents {
     /// }
     /// assert_eq!(new, ["team0"]);
     /// # drop(team);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn try_next(&mut self) -> Result<Option<LinkEvent>> {
@@ -221,10 +217,9 @@ impl LinkEvents {
     ///
     /// use libteam::LinkEvents;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut events = LinkEvents::new()?;
     /// assert_eq!(events.next_timeout(Duration::from_millis(10))?, None, "nothing happens here");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {

@@ -15,14 +15,13 @@ use super::name::Name;
 /// ```
 /// use libteam::{OperState, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let team = TeamHandle::create("team0")?;
 /// let link = team.team_link().expect("it is there");
 /// assert_eq!((link.name(), link.kind(), link.mtu()), ("team0", Some("team"), 1500));
 /// assert!(!link.is_admin_up() && !link.has_carrier(), "a new device is down");
 /// assert_eq!((link.oper_state(), link.master()), (OperState::Down, None));
 /// println!("{} has the address {}", link.name(), link.hwaddr().expect("an Ethernet device"));
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
@@ -81,12 +80,11 @@ impl Link {
     ///
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let latin1 = OsStr::from_bytes(b"t\xe9am");
     /// let team = TeamHandle::create(latin1)?;
     /// let link = team.team_link().expect("it is there");
     /// assert_eq!((link.name_os(), link.name()), (latin1, "t\u{fffd}am"));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[must_use]

@@ -124,12 +124,11 @@ impl fmt::Display for OptionId {
 /// ```
 /// use libteam::{OptionId, OptionValue, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let team = TeamHandle::create("team0")?;
 /// let count = team.option(&OptionId::global("notify_peers_count")).expect("every team has it");
 /// assert_eq!(count.value(), &OptionValue::U32(0));
 /// assert_eq!((count.id().port, count.id().array_index), (None, None));
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///

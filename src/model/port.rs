@@ -15,7 +15,7 @@ use super::name::Name;
 /// ```
 /// use libteam::{Duplex, NewLink, RtnlSocket, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
 /// let mut team = TeamHandle::create("team0")?;
@@ -23,7 +23,6 @@ use super::name::Name;
 /// let port = team.port(eth1).expect("it was added");
 /// assert_eq!((port.ifindex(), port.name(), port.is_link_up()), (eth1, Some("eth1"), true));
 /// assert_eq!((port.speed_mbps(), port.duplex()), (None, Duplex::Unknown), "a dummy has none");
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///

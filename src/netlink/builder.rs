@@ -29,7 +29,7 @@ const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// use libteam::{InterruptedDump, SocketBuilder};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let namespace = std::fs::File::open("/proc/self/ns/net")?;
 /// let rtnl = SocketBuilder::new()
 ///     .command_timeout(Duration::from_secs(1))
@@ -37,7 +37,6 @@ const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 ///     .in_namespace(&namespace)?
 ///     .rtnl()?;
 /// # drop(rtnl);
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

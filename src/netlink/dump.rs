@@ -27,7 +27,7 @@ pub enum InterruptedDump {
 /// ```
 /// use libteam::{LinkFilter, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let links = RtnlSocket::new()?.links(&LinkFilter::new())?;
 /// if !links.is_consistent() {
 ///     println!("interrupted in each of {} attempts", links.attempts());
@@ -38,7 +38,6 @@ pub enum InterruptedDump {
 /// }
 /// let names: Vec<String> = links.into_iter().map(|link| link.name().into_owned()).collect();
 /// assert_eq!(names, ["lo"]);
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

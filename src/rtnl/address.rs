@@ -27,7 +27,7 @@ const IFA_LABEL: u16 = 3;
 /// ```
 /// use libteam::{AddressFilter, NewLink, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let dummy = rtnl.create_link(&NewLink::dummy("d0"))?;
 /// rtnl.add_address(dummy, "192.0.2.1".parse()?, 24)?;
@@ -38,7 +38,6 @@ const IFA_LABEL: u16 = 3;
 /// assert_eq!((address.ifindex(), address.peer()), (dummy, None));
 /// assert_eq!(address.label().as_deref(), Some("d0"), "by default an IPv4 address is labelled with the name of its link");
 /// assert_eq!(address.valid_lifetime(), None, "the address does not expire");
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -253,17 +252,13 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::AddressFamily;
     /// use libteam::{AddressFilter, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
+    /// # test_netns::run("ip link set lo up");
     /// let mut rtnl = RtnlSocket::new()?;
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
     /// let addresses = rtnl.addresses(&AddressFilter::new().link(lo).family(AddressFamily::Inet))?;
     /// let [loopback] = addresses.items() else { panic!("one address: {addresses:?}") };
     /// assert_eq!(loopback.to_string(), "127.0.0.1/8");
-    /// # fn enter_namespace() {
-    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-    /// #     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
-    /// #     assert!(up.expect("iproute2").success());
-    /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -294,7 +289,7 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{ErrorKind, NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let dummy = rtnl.create_link(&NewLink::dummy("d0").up())?;
     /// rtnl.add_address(dummy, "192.0.2.1".parse()?, 24)?;
@@ -302,7 +297,6 @@ impl RtnlSocket {
     ///
     /// let error = rtnl.add_address(dummy, "192.0.2.1".parse()?, 24).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -334,14 +328,13 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{ErrorKind, NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let dummy = rtnl.create_link(&NewLink::dummy("d0"))?;
     /// let address = "192.0.2.1".parse()?;
     /// rtnl.add_address(dummy, address, 24)?;
     /// rtnl.delete_address(dummy, address, 24)?;
     /// assert_eq!(rtnl.delete_address(dummy, address, 24).unwrap_err().kind(), ErrorKind::NotFound);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -43,7 +43,7 @@ const GET: u16 = 2;
 /// ```
 /// use libteam::{AddressFilter, LinkFilter, LinkSettings, NewLink, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
 /// rtnl.set_link(eth1, &LinkSettings::new().mtu(1400).up())?;
@@ -56,7 +56,6 @@ const GET: u16 = 2;
 ///     }
 /// }
 /// rtnl.delete_link(eth1)?;
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -98,16 +97,15 @@ impl RtnlSocket {
     ///
     /// use libteam::{ErrorKind, NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::in_namespace(&there)?;
     /// let team = rtnl.create_link(&NewLink::team("team0"))?;
     ///
     /// let here = RtnlSocket::new()?.delete_link(team);
     /// assert_eq!(here.unwrap_err().kind(), ErrorKind::NotFound);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -143,7 +141,8 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
     /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
+    /// # test_netns::run("ip link set lo up");
     /// let mut rtnl = RtnlSocket::new()?;
     /// let mut query = RouteMessage::default();
     /// query.header.address_family = AddressFamily::Inet;
@@ -153,11 +152,6 @@ impl RtnlSocket {
     /// let reply = rtnl.request(RouteNetlinkMessage::GetRoute(query), 0)?;
     /// let [RouteNetlinkMessage::NewRoute(route)] = &reply[..] else { panic!("one route: {reply:?}") };
     /// assert!(route.attributes.contains(&RouteAttribute::Oif(1)), "the output link is lo");
-    /// # fn enter_namespace() {
-    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-    /// #     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
-    /// #     assert!(up.expect("iproute2").success());
-    /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -190,13 +184,12 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::RouteNetlinkMessage;
     /// use libteam::netlink_packet_route::neighbour_table::NeighbourTableMessage;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let request = RouteNetlinkMessage::GetNeighbourTable(NeighbourTableMessage::default());
     /// let tables = rtnl.dump(request)?;
     /// assert!(tables.items().iter().all(|table| matches!(table, RouteNetlinkMessage::NewNeighbourTable(_))));
     /// assert!(!tables.items().is_empty());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -229,11 +222,10 @@ impl SocketBuilder {
     ///
     /// use libteam::SocketBuilder;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let attempts = NonZeroU32::new(20).expect("20 is not 0");
     /// let mut rtnl = SocketBuilder::new().dump_attempts(attempts).rtnl()?;
     /// assert_eq!(rtnl.link_by_name("lo")?.ifindex().get(), 1);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -24,7 +24,9 @@ use crate::netlink::dump::Dump;
 /// use libteam::netlink_packet_route::neighbour::NeighbourState;
 /// use libteam::{NeighbourFilter, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
+/// # test_netns::run("ip link add d0 up type dummy");
+/// # test_netns::run("ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent");
 /// let mut rtnl = RtnlSocket::new()?;
 /// let neighbours = rtnl.neighbours(&NeighbourFilter::new())?;
 /// let address = Some("192.0.2.9".parse()?);
@@ -32,17 +34,6 @@ use crate::netlink::dump::Dump;
 /// assert_eq!(neighbour.hwaddr(), Some("02:00:00:00:00:09".parse()?));
 /// assert_eq!(neighbour.ifindex(), Some(rtnl.link_by_name("d0")?.ifindex()));
 /// assert_eq!(neighbour.state(), NeighbourState::Permanent);
-/// # fn enter_namespace() {
-/// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-/// #     let commands = [
-/// #         "link add d0 up type dummy",
-/// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent",
-/// #     ];
-/// #     for words in commands {
-/// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
-/// #         assert!(status.expect("iproute2").success());
-/// #     }
-/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -240,23 +231,14 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::AddressFamily;
     /// use libteam::{NeighbourFilter, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
+    /// # test_netns::run("ip link add d0 up type dummy");
+    /// # test_netns::run("ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent");
     /// let mut rtnl = RtnlSocket::new()?;
     /// let d0 = rtnl.link_by_name("d0")?.ifindex();
     /// let neighbours = rtnl.neighbours(&NeighbourFilter::new().link(d0).family(AddressFamily::Inet))?;
     /// let [neighbour] = neighbours.items() else { panic!("one neighbour: {neighbours:?}") };
     /// assert_eq!(neighbour.destination(), Some([192, 0, 2, 9].into()));
-    /// # fn enter_namespace() {
-    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-    /// #     let commands = [
-    /// #         "link add d0 up type dummy",
-    /// #         "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent",
-    /// #     ];
-    /// #     for words in commands {
-    /// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
-    /// #         assert!(status.expect("iproute2").success());
-    /// #     }
-    /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

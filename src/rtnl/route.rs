@@ -27,7 +27,9 @@ use crate::netlink::dump::Dump;
 /// use libteam::netlink_packet_route::route::RouteProtocol;
 /// use libteam::{RouteFilter, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
+/// # test_netns::run("ip link add d0 type dummy");
+/// # test_netns::run("ip link set d0 up");
 /// let mut rtnl = RtnlSocket::new()?;
 /// let routes = rtnl.routes(&RouteFilter::new().family(AddressFamily::Inet).table(254))?;
 /// let default = routes.items().iter().find(|route| route.is_default()).expect("a default route");
@@ -37,19 +39,6 @@ use crate::netlink::dump::Dump;
 ///
 /// let connected = routes.items().iter().find(|route| !route.is_default()).expect("the route of the address");
 /// assert_eq!((connected.destination(), connected.prefix_len()), (Some("192.0.2.0".parse()?), 24));
-/// # fn enter_namespace() {
-/// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-/// #     let commands = [
-/// #         "link add d0 type dummy",
-/// #         "addr add 192.0.2.1/24 dev d0",
-/// #         "link set d0 up",
-/// #         "route add default via 192.0.2.2",
-/// #     ];
-/// #     for words in commands {
-/// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
-/// #         assert!(status.expect("iproute2").success());
-/// #     }
-/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -200,26 +189,15 @@ impl From<RouteMessage> for Route {
 /// ```
 /// use libteam::{RouteFilter, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
+/// # test_netns::run("ip link add d0 type dummy");
+/// # test_netns::run("ip link set d0 up");
 /// let mut rtnl = RtnlSocket::new()?;
 /// let routes = rtnl.routes(&RouteFilter::new().table(254))?;
 /// let multipath = routes.items().iter().find(|route| route.next_hops().count() == 2).expect("such a route");
 /// let gateways: Vec<_> = multipath.next_hops().filter_map(|hop| hop.gateway()).collect();
 /// assert_eq!(gateways, ["192.0.2.2".parse::<std::net::IpAddr>()?, "192.0.2.3".parse()?]);
 /// assert!(multipath.next_hops().all(|hop| hop.weight() == 1 && hop.out_link().is_some()));
-/// # fn enter_namespace() {
-/// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-/// #     let commands = [
-/// #         "link add d0 type dummy",
-/// #         "addr add 192.0.2.1/24 dev d0",
-/// #         "link set d0 up",
-/// #         "route add 198.51.100.0/24 nexthop via 192.0.2.2 nexthop via 192.0.2.3",
-/// #     ];
-/// #     for words in commands {
-/// #         let status = std::process::Command::new("ip").args(words.split(' ')).status();
-/// #         assert!(status.expect("iproute2").success());
-/// #     }
-/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -389,16 +367,12 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::route::RouteType;
     /// use libteam::{RouteFilter, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
+    /// # test_netns::run("ip link set lo up");
     /// let mut rtnl = RtnlSocket::new()?;
     /// let local = rtnl.routes(&RouteFilter::new().family(AddressFamily::Inet).table(255))?;
     /// assert!(local.items().iter().any(|route| route.kind() == RouteType::Local));
     /// assert!(rtnl.routes(&RouteFilter::new().table(4711))?.items().is_empty());
-    /// # fn enter_namespace() {
-    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-    /// #     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
-    /// #     assert!(up.expect("iproute2").success());
-    /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

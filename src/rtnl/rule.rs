@@ -76,7 +76,7 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::AddressFamily;
     /// use libteam::{RtnlSocket, RuleFilter};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let rules = rtnl.rules(&RuleFilter::new().family(AddressFamily::Inet))?;
     /// let tables: Vec<u8> = rules.items().iter().map(|rule| rule.header.table).collect();
@@ -84,7 +84,6 @@ impl RtnlSocket {
     ///
     /// let main = rtnl.rules(&RuleFilter::new().family(AddressFamily::Inet).table(254))?;
     /// assert_eq!(main.items().len(), 1);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -86,17 +86,13 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::tc::{TcAttribute, TcHandle};
     /// use libteam::{RtnlSocket, TcSelector};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
+    /// # test_netns::run("ip link set lo up");
     /// let mut rtnl = RtnlSocket::new()?;
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
     /// let root = rtnl.qdiscs(&TcSelector::new().link(lo).parent(TcHandle::ROOT))?;
     /// let [root] = root.items() else { panic!("one root: {root:?}") };
     /// assert!(root.attributes.contains(&TcAttribute::Kind("noqueue".to_owned())));
-    /// # fn enter_namespace() {
-    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-    /// #     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status();
-    /// #     assert!(up.expect("iproute2").success());
-    /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -131,24 +127,14 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::tc::TcHandle;
     /// use libteam::{RtnlSocket, TcSelector};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
+    /// # test_netns::run("ip link set lo up");
+    /// # test_netns::run("tc qdisc add dev lo root handle 1: htb");
+    /// # test_netns::run("tc class add dev lo parent 1: classid 1:10 htb rate 1mbit");
     /// let mut rtnl = RtnlSocket::new()?;
     /// let classes = rtnl.classes(&TcSelector::new())?;
     /// let handles: Vec<TcHandle> = classes.items().iter().map(|class| class.header.handle).collect();
     /// assert_eq!(handles, [TcHandle { major: 1, minor: 0x10 }]);
-    /// # fn enter_namespace() {
-    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-    /// #     let commands = [
-    /// #         "ip link set lo up",
-    /// #         "tc qdisc add dev lo root handle 1: htb",
-    /// #         "tc class add dev lo parent 1: classid 1:10 htb rate 1mbit",
-    /// #     ];
-    /// #     for words in commands {
-    /// #         let mut words = words.split(' ');
-    /// #         let status = std::process::Command::new(words.next().expect("a program")).args(words).status();
-    /// #         assert!(status.expect("iproute2").success());
-    /// #     }
-    /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -181,26 +167,16 @@ impl RtnlSocket {
     /// use libteam::netlink_packet_route::tc::TcAttribute;
     /// use libteam::{RtnlSocket, TcSelector};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
+    /// # test_netns::run("ip link set lo up");
+    /// # test_netns::run("tc qdisc add dev lo root handle 1: htb");
+    /// # test_netns::run("tc filter add dev lo parent 1: protocol ip u32 match ip dst 192.0.2.1 flowid 1:1");
     /// let mut rtnl = RtnlSocket::new()?;
     /// let lo = rtnl.link_by_name("lo")?.ifindex();
     /// let filters = rtnl.filters(&TcSelector::new().link(lo))?;
     /// let is_u32 = |kind: &TcAttribute| *kind == TcAttribute::Kind("u32".to_owned());
     /// assert!(filters.items().iter().all(|filter| filter.attributes.iter().any(is_u32)));
     /// assert!(!filters.items().is_empty());
-    /// # fn enter_namespace() {
-    /// #     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
-    /// #     let commands = [
-    /// #         "ip link set lo up",
-    /// #         "tc qdisc add dev lo root handle 1: htb",
-    /// #         "tc filter add dev lo parent 1: protocol ip u32 match ip dst 192.0.2.1 flowid 1:1",
-    /// #     ];
-    /// #     for words in commands {
-    /// #         let mut words = words.split(' ');
-    /// #         let status = std::process::Command::new(words.next().expect("a program")).args(words).status();
-    /// #         assert!(status.expect("iproute2").success());
-    /// #     }
-    /// # }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -40,7 +40,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::ActiveBackup)?;
@@ -53,7 +53,6 @@ impl TeamHandle {
     ///     team.set_active_port(eth1)?;
     /// }
     /// # assert!(team.active_port().is_some());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_get_next_port")]
@@ -91,13 +90,12 @@ impl TeamHandle {
     /// ```
     /// use libteam::{LinkScope, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let team = TeamHandle::create("team0")?;
     /// assert_eq!(team.links().map(|link| link.name()).collect::<Vec<_>>(), ["team0"]);
     ///
     /// let team = TeamHandle::builder().link_scope(LinkScope::All).open("team0")?;
     /// assert_eq!(team.links().map(|link| link.name()).collect::<Vec<_>>(), ["lo", "team0"]);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_get_next_ifinfo")]
@@ -113,7 +111,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
@@ -121,7 +119,6 @@ impl TeamHandle {
     /// let link = team.link(eth1).expect("it is a port");
     /// assert_eq!(link.master(), Some(team.team_ifindex()));
     /// assert!(link.is_admin_up(), "the driver set it up");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_get_port_ifinfo")]
@@ -144,13 +141,12 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let team = TeamHandle::create("team0")?;
     /// for option in team.options() {
     ///     println!("{option}");
     /// }
     /// assert!(team.options().any(|option| option.id().name == "notify_peers_count"));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_get_next_option")]
@@ -166,14 +162,13 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, OptionId, OptionValue, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let active = OptionId::global("activeport");
     /// assert_eq!(team.option(&active), None, "it has no mode yet");
     ///
     /// team.set_mode(Mode::ActiveBackup)?;
     /// assert_eq!(team.option(&active).map(|option| option.value()), Some(&OptionValue::U32(0)));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_get_option")]
@@ -194,12 +189,11 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let team = TeamHandle::builder().receive_buffer(1 << 20).create("team0")?;
     /// let buffers = team.receive_buffers()?;
     /// println!("room for {} link events", buffers.link / 2304);
     /// assert_eq!(buffers.link, 2 << 20, "the kernel doubles what it is asked for");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

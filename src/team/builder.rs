@@ -45,7 +45,7 @@ const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
 ///
 /// use libteam::{LinkScope, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let team = TeamHandle::builder()
 ///     .link_scope(LinkScope::All)
 ///     .receive_buffer(4 << 20)
@@ -54,7 +54,6 @@ const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
 ///     .create("team0")?;
 /// assert!(team.receive_buffers()?.link >= 4 << 20);
 /// team.destroy()?;
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -153,16 +152,15 @@ impl TeamBuilder {
     ///
     /// use libteam::{ErrorKind, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let team = TeamHandle::builder().in_namespace(&there)?.create("team0")?;
     ///
     /// let here = TeamHandle::open("team0");
     /// assert_eq!(here.unwrap_err().kind(), ErrorKind::NotFound);
     /// team.destroy()?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -185,10 +183,9 @@ impl TeamBuilder {
     /// ```
     /// use libteam::{LinkScope, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let team = TeamHandle::builder().link_scope(LinkScope::All).create("team0")?;
     /// assert!(team.links().any(|link| link.name() == "lo"));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn create(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
@@ -208,12 +205,11 @@ impl TeamBuilder {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let builder = TeamHandle::builder().receive_buffer(4 << 20);
     /// let old = builder.create("team0")?;
     /// let new = builder.recreate("team0")?;
     /// assert_ne!(new.team_ifindex(), old.team_ifindex());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn recreate(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
@@ -244,13 +240,12 @@ impl TeamBuilder {
     /// ```
     /// use libteam::{LinkScope, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
     /// assert!(created.links().all(|link| link.name() != "lo"));
     ///
     /// let opened = TeamHandle::builder().link_scope(LinkScope::All).open("team0")?;
     /// assert!(opened.links().any(|link| link.name() == "lo"));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn open(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
@@ -275,11 +270,10 @@ impl TeamBuilder {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
     /// let opened = TeamHandle::builder().receive_buffer(4 << 20).open_index(created.team_ifindex())?;
     /// assert!(opened.receive_buffers()?.link >= 4 << 20);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {

@@ -45,14 +45,13 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::ActiveBackup)?;
     ///
     /// let changes = team.handle_events()?;
     /// assert!(changes.options().any(|option| option.is_added() && option.latest().id().name == "activeport"));
     /// assert!(team.handle_events()?.is_empty(), "all is told");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -86,12 +85,11 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.handle_events()?;
     /// let changes = team.refresh()?;
     /// assert!(changes.is_empty(), "there was nothing that events had not told");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -119,7 +117,7 @@ impl TeamHandle {
     ///
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers_count(3)?;
     /// while team.wait(Some(Duration::from_millis(10)))? {
@@ -127,7 +125,6 @@ impl TeamHandle {
     ///         println!("{option}");
     ///     }
     /// }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -153,7 +150,7 @@ impl TeamHandle {
     /// use libteam::TeamHandle;
     /// use rustix::event::{PollFd, PollFlags, poll};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers_count(3)?;
     ///
@@ -162,7 +159,6 @@ impl TeamHandle {
     /// if waiting[0].revents().contains(PollFlags::IN) {
     ///     team.handle_events()?;
     /// }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "team_get_event_fd")]
@@ -190,7 +186,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{ChangeKind, Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_handler(ChangeKind::OPTION, |team, changes| {
     ///     for option in changes.options() {
@@ -202,7 +198,6 @@ impl TeamHandle {
     /// let changes = team.handle_events()?;
     /// assert_eq!(changes.options().len(), 1);
     /// team.destroy()?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_change_handler_register")]
@@ -222,7 +217,7 @@ impl TeamHandle {
     ///
     /// use libteam::{ChangeKind, Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let (called, order) = mpsc::channel();
     /// let also_called = called.clone();
@@ -232,7 +227,6 @@ impl TeamHandle {
     /// team.set_mode(Mode::Random)?;
     /// team.handle_events()?;
     /// assert_eq!(order.try_iter().collect::<Vec<_>>(), ["first", "second"]);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_change_handler_register_head")]
@@ -250,7 +244,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{ChangeKind, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let id = team.add_handler(ChangeKind::OPTION, |team, _| Err(format!("{} changed", team.name()).into()));
     /// assert!(team.remove_handler(id));
@@ -258,7 +252,6 @@ impl TeamHandle {
     /// team.set_notify_peers_count(3)?;
     /// team.handle_events()?; // no error: it was not called
     /// assert!(!team.remove_handler(id), "it is gone already");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_change_handler_unregister")]

@@ -21,12 +21,11 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let lo = team.ifindex("lo")?;
     /// assert_eq!(lo.get(), 1);
     /// assert_eq!(team.ifname(lo)?, "lo");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -68,11 +67,10 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let address = team.hwaddr(team.team_ifindex())?;
     /// assert_eq!(address.map(|address| address.len()), Some(6), "as for any Ethernet device");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -101,12 +99,11 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let address = "02:00:00:00:00:2a".parse().expect("an address");
     /// team.set_hwaddr(team.team_ifindex(), address)?;
     /// assert_eq!(team.hwaddr(team.team_ifindex())?, Some(address));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -53,7 +53,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{BpfProgram, HashFields, Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
     /// team.set_bpf_hash_func(&BpfProgram::hash(HashFields::ETH | HashFields::IP | HashFields::L4))?;
@@ -62,7 +62,6 @@ impl TeamHandle {
     /// team.clear_bpf_hash_func()?;
     /// assert_eq!(team.bpf_hash_func()?, None);
     /// team.destroy()?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -117,14 +116,13 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, TeamHandle, TxMethod};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
     /// assert_eq!(team.lb_tx_method(), Some(TxMethod::Hash), "it is at first");
     ///
     /// team.set_lb_tx_method(TxMethod::HashToPortMapping)?;
     /// assert_eq!(team.lb_tx_method(), Some(TxMethod::HashToPortMapping));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -167,7 +165,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, TeamHandle, TxMethod};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// # let links = "link add eth1 type dummy\nlink add eth2 type dummy\n";
     /// # let mut ip = std::process::Command::new("ip").args(["-b", "-"]).stdin(std::process::Stdio::piped()).spawn()?;
     /// # std::io::Write::write_all(&mut ip.stdin.take().expect("piped"), links.as_bytes())?;
@@ -185,7 +183,6 @@ impl TeamHandle {
     /// team.set_lb_tx_method(TxMethod::HashToPortMapping)?;
     /// assert_eq!(team.lb_tx_hash_to_port_mapping().expect("it balances load")[200], Some(rest));
     /// team.destroy()?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -215,12 +212,11 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
     /// let bytes = team.lb_hash_stats().expect("it balances load");
     /// assert_eq!(bytes.iter().sum::<u64>(), 0, "nothing was sent yet");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -240,13 +236,12 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
     /// team.add_port(eth1)?;
     /// assert_eq!(team.lb_port_stats(eth1), Some(0), "nothing was sent yet");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -286,7 +281,7 @@ impl TeamHandle {
     ///
     /// use libteam::{Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
     /// team.set_lb_stats_refresh_interval(Duration::from_secs(5))?;
@@ -295,7 +290,6 @@ impl TeamHandle {
     /// let error = team.set_lb_stats_refresh_interval(Duration::from_millis(250)).unwrap_err();
     /// assert!(error.to_string().ends_with("set to 250ms: want a whole number of tenths of a second"), "{error}");
     /// team.destroy()?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

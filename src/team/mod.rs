@@ -52,7 +52,7 @@ use crate::team::session::Session;
 /// ```
 /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
 /// let mut team = TeamHandle::create("team0")?;
 /// team.set_mode(Mode::ActiveBackup)?;
@@ -64,7 +64,6 @@ use crate::team::session::Session;
 ///     println!("{port}, priority {:?}", team.port_priority(port.ifindex()));
 /// }
 /// team.destroy()?;
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
@@ -100,13 +99,12 @@ impl TeamHandle {
     /// ```
     /// use libteam::{ErrorKind, Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let team = TeamHandle::create("team0")?;
     /// assert_eq!(team.mode(), Some(Mode::Unset));
     ///
     /// let again = TeamHandle::create("team0");
     /// assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -130,12 +128,11 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// TeamHandle::create("team0")?.set_mode(Mode::Random)?;
     ///
     /// let team = TeamHandle::recreate("team0")?;
     /// assert_eq!(team.mode(), Some(Mode::Unset), "it is a new one");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -160,13 +157,12 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Error, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
     /// let opened = TeamHandle::open("team0")?;
     /// assert_eq!(opened.team_ifindex(), created.team_ifindex());
     ///
     /// assert!(matches!(TeamHandle::open("lo"), Err(Error::NotTeam { .. })));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -194,11 +190,10 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
     /// let opened = TeamHandle::open_index(created.team_ifindex())?;
     /// assert_eq!(opened.name(), "team0");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -234,10 +229,9 @@ impl TeamHandle {
     /// ```
     /// use libteam::{ErrorKind, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// TeamHandle::create("team0")?.destroy()?;
     /// assert_eq!(TeamHandle::open("team0").unwrap_err().kind(), ErrorKind::NotFound);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

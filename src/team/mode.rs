@@ -40,12 +40,11 @@ impl TeamHandle {
     /// ```
     /// use libteam::{ErrorKind, Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::ActiveBackup)?;
     /// let again = team.set_mode(Mode::ActiveBackup).unwrap_err();
     /// assert_eq!(again.kind(), ErrorKind::InvalidInput);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -82,7 +81,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
@@ -92,7 +91,6 @@ impl TeamHandle {
     ///
     /// team.set_active_port(eth1)?;
     /// assert_eq!(team.active_port(), Some(eth1));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -138,7 +136,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{LinkSettings, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// RtnlSocket::new()?.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
     /// team.set_carrier(true)?;
@@ -146,7 +144,6 @@ impl TeamHandle {
     ///     team.wait(None)?;
     ///     team.handle_events()?;
     /// }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -30,11 +30,10 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers_count(3)?;
     /// assert_eq!(team.notify_peers_count(), Some(3));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -73,11 +72,10 @@ impl TeamHandle {
     ///
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers_interval(Duration::from_micros(1500))?;
     /// assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(2)));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -108,12 +106,11 @@ impl TeamHandle {
     ///
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers(3, Duration::from_millis(100))?;
     /// assert_eq!(team.notify_peers_count(), Some(3));
     /// assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(100)));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -146,11 +143,10 @@ impl TeamHandle {
     /// ```
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mcast_rejoin_count(2)?;
     /// assert_eq!(team.mcast_rejoin_count(), Some(2));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -189,11 +185,10 @@ impl TeamHandle {
     ///
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mcast_rejoin_interval(Duration::from_millis(500))?;
     /// assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(500)));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -220,12 +215,11 @@ impl TeamHandle {
     ///
     /// use libteam::TeamHandle;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mcast_rejoin(2, Duration::from_millis(500))?;
     /// assert_eq!(team.mcast_rejoin_count(), Some(2));
     /// assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(500)));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

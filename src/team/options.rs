@@ -25,7 +25,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{OptionId, OptionValue, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let count = OptionId::global("notify_peers_count");
     /// team.set_option(&count, 3_u32)?;
@@ -34,7 +34,6 @@ impl TeamHandle {
     /// let error = team.set_option(&count, "three").unwrap_err();
     /// assert_eq!(error.to_string(), "option notify_peers_count is of type u32, the value is of type string");
     /// team.destroy()?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -63,7 +62,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{OptionId, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let count = OptionId::global("notify_peers_count");
     /// team.set_option_str(&count, "3")?;
@@ -71,7 +70,6 @@ impl TeamHandle {
     ///
     /// let error = team.set_option_str(&count, "three").unwrap_err();
     /// assert_eq!(error.to_string(), "option notify_peers_count cannot be set");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -103,7 +101,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{OptionId, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_options([
     ///     (OptionId::global("mode"), "loadbalance".into()),
@@ -118,7 +116,6 @@ impl TeamHandle {
     /// assert_eq!(error.unwrap_err().to_string(), "team0 has no option activeport");
     /// assert_eq!(team.notify_peers_count(), Some(3));
     /// team.destroy()?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -28,7 +28,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
@@ -37,7 +37,6 @@ impl TeamHandle {
     ///
     /// team.set_port_enabled(eth1, false)?;
     /// assert_eq!(team.port_enabled(eth1), Some(false));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -71,14 +70,13 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
     /// team.set_port_priority(eth1, -5)?;
     /// assert_eq!(team.port_priority(eth1), Some(-5));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -113,7 +111,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Error, NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
@@ -125,7 +123,6 @@ impl TeamHandle {
     ///         assert_eq!(team.port_rx_enabled(eth1), Some(false));
     ///     }
     /// }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -159,7 +156,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
@@ -169,7 +166,6 @@ impl TeamHandle {
     ///     team.set_port_tx_enabled(eth1, false)?;
     ///     assert_eq!(team.port_tx_enabled(eth1), Some(false));
     /// }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -204,7 +200,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
@@ -212,7 +208,6 @@ impl TeamHandle {
     /// team.set_port_user_linkup(eth1, true)?;
     /// assert_eq!(team.port_user_linkup(eth1), Some(true));
     /// assert_eq!(team.port_user_linkup_enabled(eth1), Some(false), "it does not count yet");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -247,7 +242,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
@@ -256,7 +251,6 @@ impl TeamHandle {
     /// team.set_port_user_linkup_enabled(eth1, true)?;
     /// assert_eq!(team.carrier(), Some(false));
     /// assert!(team.port(eth1).is_some_and(|port| port.is_link_up()), "the kernel's own view");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -290,14 +284,13 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
     /// team.set_port_queue_id(eth1, 2)?;
     /// assert_eq!(team.port_queue_id(eth1), Some(2));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

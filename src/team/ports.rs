@@ -27,7 +27,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
@@ -39,7 +39,6 @@ impl TeamHandle {
     /// let error = team.add_port(eth2).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Busy);
     /// assert!(error.to_string().contains("Set it down before adding it as a team port"), "{error}");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -71,7 +70,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
@@ -81,7 +80,6 @@ impl TeamHandle {
     /// team.remove_port(eth1)?;
     /// assert!(!team.is_port(eth1));
     /// assert!(!rtnl.link_by_index(eth1)?.is_admin_up());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -87,7 +87,7 @@ impl LinkEvent {
     /// ```
     /// use libteam::{LinkEventCause, LinkEvents, LinkSettings, NewLink, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
@@ -103,7 +103,6 @@ impl LinkEvent {
     ///         break;
     ///     }
     /// }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -33,13 +33,12 @@ use crate::netlink::request::{Request, RequestSocket};
 /// use libteam::netlink_packet_route::RouteNetlinkMessage;
 /// use libteam::netlink_packet_route::link::LinkMessage;
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
 /// let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
 /// let links = connection.dump::<_, RouteNetlinkMessage>(request)?;
 /// assert_eq!(links.items().len(), 1, "a new namespace has its loopback");
 /// assert!(links.is_consistent());
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
@@ -84,16 +83,15 @@ impl NetlinkConnection {
     /// use libteam::netlink_packet_route::link::LinkMessage;
     /// use libteam::{NetlinkConnection, NewLink, Protocol, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
     /// RtnlSocket::new()?.create_link(&NewLink::dummy("d0"))?;
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::in_namespace(&there, Protocol::ROUTE)?;
     /// let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
     /// let links = connection.dump::<_, RouteNetlinkMessage>(request)?;
     /// assert_eq!(links.items().len(), 2, "lo and d0");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -135,14 +133,13 @@ impl NetlinkConnection {
     /// use libteam::netlink_packet_route::RouteNetlinkMessage;
     /// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
     /// let mut question = LinkMessage::default();
     /// question.header.index = 1;
     /// let answer: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(question), 0)?;
     /// let [RouteNetlinkMessage::NewLink(lo)] = &answer[..] else { panic!("one link: {answer:?}") };
     /// assert!(lo.attributes.contains(&LinkAttribute::IfName("lo".to_owned())));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -173,7 +170,7 @@ impl NetlinkConnection {
     /// use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
     /// use libteam::{ErrorKind, NetlinkConnection, Protocol};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
     /// let mut dummy = LinkMessage::default();
     /// dummy.attributes.push(LinkAttribute::IfName("d0".to_owned()));
@@ -183,7 +180,6 @@ impl NetlinkConnection {
     ///
     /// let again = connection.execute(request, NLM_F_CREATE | NLM_F_EXCL);
     /// assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -212,14 +208,13 @@ impl NetlinkConnection {
     /// use libteam::netlink_packet_route::rule::RuleMessage;
     /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
     /// let mut question = RuleMessage::default();
     /// question.header.family = AddressFamily::Inet;
     /// let rules = connection.dump::<_, RouteNetlinkMessage>(RouteNetlinkMessage::GetRule(question))?;
     /// assert!(rules.is_consistent());
     /// assert_eq!(rules.items().len(), 3, "those for the tables local, main and default");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

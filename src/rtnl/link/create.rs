@@ -35,14 +35,13 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{ErrorKind, NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let team = rtnl.create_link(&NewLink::team("team0"))?;
     /// rtnl.create_link(&NewLink::dummy("d0").master(team).up())?;
     ///
     /// let error = rtnl.create_link(&NewLink::bridge("team0")).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -102,12 +101,11 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{ErrorKind, NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let dummy = rtnl.create_link(&NewLink::dummy("d0"))?;
     /// rtnl.delete_link(dummy)?;
     /// assert_eq!(rtnl.delete_link(dummy).unwrap_err().kind(), ErrorKind::NotFound);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

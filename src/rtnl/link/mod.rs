@@ -102,7 +102,7 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{LinkFilter, RtnlSocket, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let team = TeamHandle::create("team0")?;
     /// let mut rtnl = RtnlSocket::new()?;
     ///
@@ -113,7 +113,6 @@ impl RtnlSocket {
     ///
     /// let ports = rtnl.links(&LinkFilter::new().master(team.team_ifindex()))?;
     /// assert!(ports.items().is_empty());
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -147,14 +146,13 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{Error, IfIndex, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let first = IfIndex::new(1).expect("1 is not 0");
     /// assert_eq!(rtnl.link_by_index(first)?.name(), "lo");
     ///
     /// let none = IfIndex::new(4711).expect("4711 is not 0");
     /// assert!(matches!(rtnl.link_by_index(none), Err(Error::NoSuchDevice { .. })));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Error>(())
     /// ```
     ///
@@ -183,11 +181,10 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{Error, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// assert_eq!(rtnl.link_by_name("lo")?.ifindex().get(), 1);
     /// assert!(matches!(rtnl.link_by_name("eth7"), Err(Error::NoSuchDevice { .. })));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Error>(())
     /// ```
     ///

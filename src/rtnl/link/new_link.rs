@@ -26,7 +26,7 @@ const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 /// ```
 /// use libteam::{IfIndex, NewLink, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let team = rtnl.create_link(&NewLink::team("team0").hwaddr("02:00:00:00:00:01".parse()?))?;
 /// rtnl.create_link(&NewLink::veth("v0", "v1").mtu(9000).master(team).up())?;
@@ -34,7 +34,6 @@ const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 /// let bridge = rtnl.create_link(&NewLink::bridge("br0").index(IfIndex::new(70).unwrap()))?;
 /// assert_eq!(bridge.get(), 70);
 /// rtnl.create_link(&NewLink::vlan("team0.5", team, 5).master(bridge))?;
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -44,13 +43,12 @@ const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 /// use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, MacVlanMode};
 /// use libteam::{NewLink, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let lower = rtnl.create_link(&NewLink::dummy("d0"))?;
 /// let private = InfoData::MacVlan(vec![InfoMacVlan::Mode(MacVlanMode::Private)]);
 /// let macvlan = NewLink::new(InfoKind::MacVlan, "m0").link(lower).data(private);
 /// rtnl.create_link(&macvlan.attribute(LinkAttribute::TxQueueLen(500)))?;
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), libteam::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,17 +153,16 @@ impl NewLink {
     ///
     /// use libteam::{NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// // Or a file under /run/netns, or /proc/PID/ns/net.
     /// let container = File::open("/proc/thread-self/ns/net")?;
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let veth = rtnl.create_link(&NewLink::veth("veth7", "eth0").peer_namespace(&container)?)?;
     ///
     /// let peer = RtnlSocket::in_namespace(&container)?.link_by_name("eth0")?;
     /// assert_eq!(peer.link_ifindex(), Some(veth));
     /// assert!(peer.link_netnsid().is_some(), "the index belongs to another namespace");
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

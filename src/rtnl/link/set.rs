@@ -49,7 +49,7 @@ impl RtnlSocket {
     /// ```
     /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let team = rtnl.create_link(&NewLink::team("team0"))?;
     /// let dummy = rtnl.create_link(&NewLink::dummy("d0").up())?;
@@ -57,7 +57,6 @@ impl RtnlSocket {
     /// let error = rtnl.set_link(dummy, &LinkSettings::new().mtu(1400).master(team)).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Busy);
     /// rtnl.set_link(dummy, &LinkSettings::new().down().mtu(1400).master(team))?;
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -14,14 +14,13 @@ use crate::netlink::ifname;
 /// ```
 /// use libteam::{LinkSettings, NewLink, RtnlSocket};
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let team = rtnl.create_link(&NewLink::team("team0"))?;
 /// let uplink = rtnl.create_link(&NewLink::dummy("d0").up())?;
 /// rtnl.set_link(uplink, &LinkSettings::new().down().name("uplink").master(team))?;
 /// rtnl.set_link(uplink, &LinkSettings::new().no_master().mtu(1400).hwaddr("02:00:00:00:00:01".parse()?).up())?;
 /// rtnl.set_link(uplink, &LinkSettings::new().carrier(false))?;
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,17 +121,16 @@ impl LinkSettings {
     ///
     /// use libteam::{LinkSettings, NewLink, RtnlSocket};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// // Or a file under /run/netns, or /proc/PID/ns/net.
     /// let there = File::open("/proc/thread-self/ns/net")?;
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
     /// let dummy = rtnl.create_link(&NewLink::dummy("d0"))?;
     /// rtnl.set_link(dummy, &LinkSettings::new().mtu(1400).namespace(&there)?.name("eth0").up())?;
     ///
     /// let eth0 = RtnlSocket::in_namespace(&there)?.link_by_name("eth0")?;
     /// assert!(eth0.is_admin_up() && eth0.mtu() == 1400);
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -17,14 +17,13 @@ macro_rules! statistics {
         /// ```
         /// use libteam::{LinkFilter, RtnlSocket};
         ///
-        /// # enter_namespace();
+        /// # test_netns::enter();
         /// let mut rtnl = RtnlSocket::new()?;
         /// for link in &rtnl.links(&LinkFilter::new().with_statistics())? {
         ///     let statistics = link.statistics().expect("they were requested");
         ///     println!("{}: {} bytes in, {} bytes out", link.name(), statistics.rx_bytes, statistics.tx_bytes);
         ///     assert_eq!(statistics.tx_packets, 0, "nothing was sent in this namespace");
         /// }
-        /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
         /// # Ok::<(), libteam::Error>(())
         /// ```
         ///

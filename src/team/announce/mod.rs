@@ -94,7 +94,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{Mode, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// assert_eq!(team.announce()?.ipv4, 0, "it is down");
     ///
@@ -105,7 +105,6 @@ impl TeamHandle {
     /// # fn ip(words: &str) {
     /// #     assert!(std::process::Command::new("ip").args(words.split(' ')).status().expect("iproute2").success());
     /// # }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -128,7 +127,7 @@ impl TeamHandle {
     /// ```
     /// use libteam::{AnnounceOptions, TeamHandle};
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// # ip("link set team0 up");
     /// # ip("link add link team0 name team0.7 type vlan id 7");
@@ -140,7 +139,6 @@ impl TeamHandle {
     /// # fn ip(words: &str) {
     /// #     assert!(std::process::Command::new("ip").args(words.split(' ')).status().expect("iproute2").success());
     /// # }
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

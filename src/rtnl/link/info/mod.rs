@@ -35,7 +35,7 @@ const HEADER_LEN: usize = 16;
 /// ```
 /// use libteam::RtnlSocket;
 ///
-/// # enter_namespace();
+/// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
 /// let lo = rtnl.link_by_name("lo")?;
 /// assert_eq!((&*lo.name(), lo.mtu()), ("lo", 65536));
@@ -45,7 +45,6 @@ const HEADER_LEN: usize = 16;
 /// // An attribute without an accessor: IFLA_TXQLEN.
 /// let queue: [u8; 4] = lo.attribute(13).expect("every link has it").try_into()?;
 /// assert_eq!(u32::from_ne_bytes(queue), 1000);
-/// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -306,10 +305,9 @@ impl LinkInfo {
     /// use libteam::RtnlSocket;
     /// use libteam::netlink_packet_route::link::LinkAttribute;
     ///
-    /// # enter_namespace();
+    /// # test_netns::enter();
     /// let message = RtnlSocket::new()?.link_by_name("lo")?.message()?;
     /// assert!(message.attributes.contains(&LinkAttribute::Mtu(65536)));
-    /// # fn enter_namespace() { nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root"); }
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn message(&self) -> Result<LinkMessage> {
