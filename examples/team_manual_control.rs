@@ -46,14 +46,18 @@ fn main() -> ExitCode {
     let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
     let done = match (&words[..], &texts[..]) {
         (_, [.., "-h" | "--help"] | ["-h" | "--help" | "help", ..]) => return ending::help(HELP),
-        (_, [option, ..]) if option.starts_with('-') => return misuse(format!("unknown option {option}")),
+        (_, [option, ..]) if option.starts_with('-') => {
+            return misuse(format!("unknown option {option}"));
+        }
         ([team, ..], [_, "dumplist", "ports", ..]) => print_ports(team),
         ([team, ..], [_, "get", "mode", ..]) => print_mode(team),
         ([team, ..], [_, "get", "activeport", ..]) => print_active_port(team),
         ([team, ..], [_, "set", "mode", mode, ..]) => set_mode(team, mode),
         ([team, _, _, port, ..], [_, "set", "activeport", ..]) => set_active_port(team, port),
         (_, [_, "set", "mode" | "activeport"]) => return misuse("the value is missing".to_owned()),
-        (_, [] | [_] | [_, "dumplist" | "get" | "set"]) => return misuse("an argument is missing".to_owned()),
+        (_, [] | [_] | [_, "dumplist" | "get" | "set"]) => {
+            return misuse("an argument is missing".to_owned());
+        }
         (_, [_, "dumplist" | "get" | "set", word, ..] | [_, word, ..]) => {
             return misuse(format!("unknown argument {word}"));
         }

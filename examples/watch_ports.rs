@@ -1,5 +1,5 @@
-//! Prints the ports of a team, and each port whose link goes up or down, until one is removed. The guide shows
-//! `watch_ports/watch.rs` beside the same program for the C library.
+//! Prints the ports of a team, and each port whose link goes up or down, until one is removed. The
+//! guide shows `watch_ports/watch.rs` beside the same program for the C library.
 //!
 //! ```sh
 //! cargo build --example watch_ports

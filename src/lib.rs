@@ -1,15 +1,16 @@
 //! Control Linux team devices: ports, options, link state, and every change as it comes.
 //!
-//! The Linux *team* driver joins several network ports into one device. This crate opens or creates such a device,
-//! commands it over netlink, and follows its ports, its options and their links without ever losing or inventing a
-//! change. It is the successor of the C library libteam.
+//! The Linux *team* driver joins several network ports into one device. This crate opens or creates
+//! such a device, commands it over netlink, and follows its ports, its options and their links
+//! without ever losing or inventing a change. It is the successor of the C library libteam.
 //!
-//! [`TeamHandle`] is one team. [`RtnlSocket`] is for the rest of a daemon's work: links, addresses, routes and more.
-//! [`LinkEvents`] hears of every link. [`NetlinkConnection`], under them all, speaks any netlink protocol.
+//! [`TeamHandle`] is one team. [`RtnlSocket`] is for the rest of a daemon's work: links, addresses,
+//! routes and more. [`LinkEvents`] hears of every link. [`NetlinkConnection`], under them all,
+//! speaks any netlink protocol.
 //!
-//! The [`guide`] explains the pieces and how they go together, what happens when notifications are lost, what rights it
-//! takes, and how to come from the C library. Every function of that is found here by its C name: search the docs for
-//! `team_set_active_port`, say.
+//! The [`guide`] explains the pieces and how they go together, what happens when notifications are
+//! lost, what rights it takes, and how to come from the C library. Every function of that is found
+//! here by its C name: search the docs for `team_set_active_port`, say.
 //!
 //! ```
 //! use libteam::{ChangeKind, Mode, TeamHandle};
@@ -34,10 +35,11 @@
 //!
 //! # Features
 //!
-//! - `serde`, off by default: the values ([`Link`], [`Port`], [`TeamOption`], [`Changes`], [`Mode`], [`HwAddr`] and the
-//!   others that hold no socket and no message of the kernel) can be serialised and deserialised. A value that could
-//!   not be had otherwise is refused: a hardware address that is too long, a BPF program that the kernel would not
-//!   take. A later version may add fields; so keep what is written for good in types of your own.
+//! - `serde`, off by default: the values ([`Link`], [`Port`], [`TeamOption`], [`Changes`],
+//!   [`Mode`], [`HwAddr`] and the others that hold no socket and no message of the kernel) can be
+//!   serialised and deserialised. A value that could not be had otherwise is refused: a hardware
+//!   address that is too long, a BPF program that the kernel would not take. A later version may
+//!   add fields; so keep what is written for good in types of your own.
 
 mod bpf;
 mod cache;
@@ -80,8 +82,8 @@ pub use netlink::protocol::Protocol;
 pub use netlink_packet_core;
 pub use netlink_packet_route;
 pub use rtnl::{
-    Address, AddressFilter, LinkFilter, LinkInfo, LinkSettings, LinkStatistics, Neighbour, NeighbourFilter, NewLink,
-    NextHop, Route, RouteFilter, RtnlSocket, RuleFilter, TcSelector,
+    Address, AddressFilter, LinkFilter, LinkInfo, LinkSettings, LinkStatistics, Neighbour,
+    NeighbourFilter, NewLink, NextHop, Route, RouteFilter, RtnlSocket, RuleFilter, TcSelector,
 };
 pub use team::TeamHandle;
 pub use team::announce::{AnnounceOptions, AnnounceReport};

@@ -1,9 +1,10 @@
 //! The targets of what this crate logs, to filter by with the logger of your choice.
 //!
-//! Nothing is logged in normal work at the levels `error`, `warn` and `info`. All targets begin with `libteam`.
+//! Nothing is logged in normal work at the levels `error`, `warn` and `info`. All targets begin
+//! with `libteam`.
 //!
-//! In place of the C library's own log function and priority: any logger of the `log` crate takes the messages, and
-//! its filter takes the place of the priority.
+//! In place of the C library's own log function and priority: any logger of the `log` crate takes
+//! the messages, and its filter takes the place of the priority.
 //!
 //! ```
 //! use log::{Log, Metadata, Record};
@@ -33,7 +34,8 @@
 /// Lost notifications and interrupted dumps, and what is done about them.
 pub const RESYNC: &str = "libteam::resync";
 
-/// Events that are not believed or cannot be read, and errors of change handlers that no call returns.
+/// Events that are not believed or cannot be read, and errors of change handlers that no call
+/// returns.
 pub const EVENTS: &str = "libteam::events";
 
 /// Commands, dumps, and their answers.

@@ -19,7 +19,10 @@ fn a_bad_name_is_refused_by_every_way_to_a_handle() {
     for name in ["", ".", "..", "a/b", "a b", "a\tb", "sixteen-bytes-xx"] {
         for way in [TeamHandle::create, TeamHandle::recreate, TeamHandle::open] {
             let error = way(name).unwrap_err();
-            assert!(matches!(&error, Error::InvalidName { name: told, .. } if told == name), "{name:?}: {error}");
+            assert!(
+                matches!(&error, Error::InvalidName { name: told, .. } if told == name),
+                "{name:?}: {error}"
+            );
         }
     }
 }
@@ -33,6 +36,7 @@ fn an_error_says_what_was_done_and_leaves_the_cause_to_its_source() {
 
 #[test]
 fn a_time_that_no_clock_can_tell_is_no_limit() {
-    let error = TeamHandle::builder().command_timeout(Duration::MAX).open("nosuchdevice0").unwrap_err();
+    let error =
+        TeamHandle::builder().command_timeout(Duration::MAX).open("nosuchdevice0").unwrap_err();
     assert!(matches!(error, Error::NoSuchDevice { .. }), "{error}");
 }

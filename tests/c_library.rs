@@ -1,4 +1,5 @@
-//! The README's table of the C library's functions is whole, and each of them is found in the docs by its C name.
+//! The README's table of the C library's functions is whole, and each of them is found in the docs
+//! by its C name.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test")]
 
@@ -13,7 +14,8 @@ const C_FUNCTIONS: usize = 109;
 fn table() -> Vec<(String, String)> {
     let readme = fs::read_to_string(repository("README.md")).expect("the README");
     let cells = |line: &str| {
-        let (function, item) = line.strip_prefix("| `team_")?.strip_suffix(" |")?.split_once("` | ")?;
+        let (function, item) =
+            line.strip_prefix("| `team_")?.strip_suffix(" |")?.split_once("` | ")?;
         Some((format!("team_{function}"), item.trim().to_owned()))
     };
     readme.lines().filter_map(cells).collect()
@@ -33,7 +35,8 @@ fn aliases() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 fn sources(directory: &Path) -> Vec<std::path::PathBuf> {
-    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let entries =
+        fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
     let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     files.into_iter().chain(directories.iter().flat_map(|directory| sources(directory))).collect()
 }
@@ -42,12 +45,16 @@ fn collect_aliases(source: &str, found: &mut BTreeMap<String, BTreeSet<String>>)
     let (mut container, mut waiting) = (String::new(), Vec::new());
     for line in source.lines() {
         let code = line.trim_start();
-        if let Some(alias) = code.strip_prefix("#[doc(alias = \"").and_then(|rest| rest.strip_suffix("\")]")) {
+        if let Some(alias) =
+            code.strip_prefix("#[doc(alias = \"").and_then(|rest| rest.strip_suffix("\")]"))
+        {
             waiting.push(alias.to_owned());
         } else if let Some(item) = item_name(code) {
-            let is_container = ["struct ", "enum ", "mod ", "impl"]
-                .iter()
-                .any(|keyword| code.trim_start_matches("pub(crate) ").trim_start_matches("pub ").starts_with(keyword));
+            let is_container = ["struct ", "enum ", "mod ", "impl"].iter().any(|keyword| {
+                code.trim_start_matches("pub(crate) ")
+                    .trim_start_matches("pub ")
+                    .starts_with(keyword)
+            });
             if is_container {
                 container.clone_from(&item);
             }
@@ -94,18 +101,31 @@ fn the_table_holds_every_function_once_and_no_cell_is_empty() {
 fn every_function_is_an_alias_of_the_item_that_the_table_names() {
     let aliases = aliases();
     for (function, cell) in table() {
-        let items = aliases.get(&function).unwrap_or_else(|| panic!("{function} is no alias in src"));
+        let items =
+            aliases.get(&function).unwrap_or_else(|| panic!("{function} is no alias in src"));
         let named: BTreeSet<_> = cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        assert!(!items.is_disjoint(&named), "the table names {named:?} for {function}, the alias is on {items:?}");
+        assert!(
+            !items.is_disjoint(&named),
+            "the table names {named:?} for {function}, the alias is on {items:?}"
+        );
     }
 }
 
 #[test]
 fn no_alias_is_there_that_the_table_lacks() {
     let known: BTreeSet<_> = table().into_iter().map(|(function, _)| function).collect();
-    let types =
-        ["team_handle", "team_port", "team_ifinfo", "team_option", "team_option_type", "team_change_type_mask_t"];
+    let types = [
+        "team_handle",
+        "team_port",
+        "team_ifinfo",
+        "team_option",
+        "team_option_type",
+        "team_change_type_mask_t",
+    ];
     for alias in aliases().into_keys().filter(|alias| alias.starts_with("team_")) {
-        assert!(known.contains(&alias) || types.contains(&&*alias), "{alias} is in no row of the table");
+        assert!(
+            known.contains(&alias) || types.contains(&&*alias),
+            "{alias} is in no row of the table"
+        );
     }
 }

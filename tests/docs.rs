@@ -1,5 +1,6 @@
-//! What the docs of a public item have to have: an example of every type and of every method that does something, and
-//! the errors of whatever may fail. That the examples work, the doctests say; that links lead somewhere, rustdoc does.
+//! What the docs of a public item have to have: an example of every type and of every method that
+//! does something, and the errors of whatever may fail. That the examples work, the doctests say;
+//! that links lead somewhere, rustdoc does.
 
 mod sources;
 
@@ -10,7 +11,11 @@ const OPENED: [&str; 5] = ["TeamHandle", "RtnlSocket", "LinkEvents", "NetlinkCon
 fn missing(source: &str) -> Vec<String> {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let items = lines.iter().enumerate().filter(|(_, line)| is_public(line));
-    items.flat_map(|(number, line)| lacks(&lines, number).map(move |section| format!("{line}: {section}"))).collect()
+    items
+        .flat_map(|(number, line)| {
+            lacks(&lines, number).map(move |section| format!("{line}: {section}"))
+        })
+        .collect()
 }
 
 /// A macro's items have their docs where it is called.
@@ -22,9 +27,14 @@ fn lacks<'a>(lines: &[&'a str], number: usize) -> impl Iterator<Item = &'static 
     let (above, below) = lines.split_at(number);
     let docs: Vec<&str> = above.iter().rev().take_while(|line| is_doc(line)).copied().collect();
     let item = item(below);
-    let wanted = [("# Errors", may_fail(&item)), ("# Examples", is_type(&item) || does_something(&item))];
-    let lacks = move |section: &str| !docs.iter().any(|line| line.strip_prefix("/// ") == Some(section));
-    wanted.into_iter().filter(move |(section, is_wanted)| *is_wanted && lacks(section)).map(|(section, _)| section)
+    let wanted =
+        [("# Errors", may_fail(&item)), ("# Examples", is_type(&item) || does_something(&item))];
+    let lacks =
+        move |section: &str| !docs.iter().any(|line| line.strip_prefix("/// ") == Some(section));
+    wanted
+        .into_iter()
+        .filter(move |(section, is_wanted)| *is_wanted && lacks(section))
+        .map(|(section, _)| section)
 }
 
 fn is_doc(line: &str) -> bool {
@@ -53,12 +63,14 @@ fn is_type(item: &str) -> bool {
 
 /// Whether it is a function that changes something or opens sockets.
 fn does_something(item: &str) -> bool {
-    let opens = || OPENED.iter().any(|opened| item.trim_end().ends_with(&format!(" -> Result<{opened}>")));
+    let opens =
+        || OPENED.iter().any(|opened| item.trim_end().ends_with(&format!(" -> Result<{opened}>")));
     item.contains("fn ") && (item.contains("&mut self") || opens())
 }
 
 fn may_fail(item: &str) -> bool {
-    item.contains("fn ") && item.rsplit_once(") -> ").is_some_and(|(_, answer)| answer.contains("Result<"))
+    item.contains("fn ")
+        && item.rsplit_once(") -> ").is_some_and(|(_, answer)| answer.contains("Result<"))
 }
 
 #[test]
@@ -99,8 +111,10 @@ fn what_lacks_a_section_is_found() {
         "pub fn e(&self) -> Result<TeamHandle> {}: # Examples",
     ];
     assert_eq!(missing(plain), lacks);
-    let whole = ["/// B.", "/// E."].iter().fold(plain.replace("/// A.", "/// # Examples"), |text, summary| {
-        text.replace(summary, "/// # Errors\n/// # Examples")
-    });
+    let whole = ["/// B.", "/// E."]
+        .iter()
+        .fold(plain.replace("/// A.", "/// # Examples"), |text, summary| {
+            text.replace(summary, "/// # Errors\n/// # Examples")
+        });
     assert_eq!(missing(&whole), [""; 0]);
 }

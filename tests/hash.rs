@@ -1,6 +1,13 @@
-//! The programs that [`BpfProgram::hash`] composes: which bytes of which packets count, and how well the hash spreads.
+//! The programs that [`BpfProgram::hash`] composes: which bytes of which packets count, and how
+//! well the hash spreads.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod packets;
 
@@ -39,12 +46,16 @@ fn counted(program: &BpfProgram, packet: &Packet) -> BTreeSet<usize> {
 /// What of `fields` is in a packet, as ranges of bytes.
 type Layout = Vec<(HashFields, Range<usize>)>;
 
-/// Panics unless exactly the bytes of each set of fields count. `deciding` are bytes that say what the packet is:
-/// whether they count is not looked at.
+/// Panics unless exactly the bytes of each set of fields count. `deciding` are bytes that say what
+/// the packet is: whether they count is not looked at.
 fn assert_counts(what: &str, packet: &Packet, layout: &Layout, deciding: &[usize]) {
     for (fields, program) in all() {
-        let wanted = layout.iter().filter(|(field, _)| fields.intersects(*field)).flat_map(|(_, range)| range.clone());
-        let wanted: BTreeSet<usize> = wanted.filter(|position| !deciding.contains(position)).collect();
+        let wanted = layout
+            .iter()
+            .filter(|(field, _)| fields.intersects(*field))
+            .flat_map(|(_, range)| range.clone());
+        let wanted: BTreeSet<usize> =
+            wanted.filter(|position| !deciding.contains(position)).collect();
         let mut found = counted(&program, packet);
         found.retain(|position| !deciding.contains(position));
         assert_eq!(found, wanted, "{what}, {fields}");
@@ -72,7 +83,8 @@ fn with_tags(packet: &Packet) -> [(&'static str, Packet, usize); 6] {
     ]
 }
 
-/// The bytes that say what the packet is: its types, and the priorities in its tags, which share bytes with the numbers.
+/// The bytes that say what the packet is: its types, and the priorities in its tags, which share
+/// bytes with the numbers.
 fn types(tags: usize) -> Vec<usize> {
     (12..14 + 4 * tags).filter(|position| position % 4 < 2).collect()
 }
@@ -80,7 +92,11 @@ fn types(tags: usize) -> Vec<usize> {
 #[test]
 fn every_set_of_fields_is_a_program_that_passes_the_check() {
     for (fields, program) in all() {
-        assert_eq!(BpfProgram::new(program.instructions()), Ok(program.clone()), "{fields}\n{program}");
+        assert_eq!(
+            BpfProgram::new(program.instructions()),
+            Ok(program.clone()),
+            "{fields}\n{program}"
+        );
     }
     // Short enough for any limit, and for conditional jumps over all of it.
     let longest = all().map(|(_, program)| program.instructions().len()).max().unwrap();
@@ -89,10 +105,13 @@ fn every_set_of_fields_is_a_program_that_passes_the_check() {
 
 #[test]
 fn of_ipv4_the_addresses_and_ports_count() {
-    for (protocol, field) in [(TCP, HashFields::TCP), (UDP, HashFields::UDP), (SCTP, HashFields::SCTP)] {
+    for (protocol, field) in
+        [(TCP, HashFields::TCP), (UDP, HashFields::UDP), (SCTP, HashFields::SCTP)]
+    {
         for (what, packet, tags) in with_tags(&Flow::new(protocol).ipv4(b"payload")) {
             let ip = 14 + 4 * tags;
-            let layout = layout(tags, vec![(HashFields::IPV4, ip + 12..ip + 20), (field, ip + 20..ip + 24)]);
+            let layout =
+                layout(tags, vec![(HashFields::IPV4, ip + 12..ip + 20), (field, ip + 20..ip + 24)]);
             let deciding = [types(tags), vec![ip, ip + 6, ip + 7, ip + 9]].concat();
             assert_counts(what, &packet, &layout, &deciding);
         }
@@ -106,17 +125,21 @@ fn of_ipv4_with_options_the_ports_are_behind_them() {
         let flow = Flow::new(UDP);
         let packet = flow.ipv4_with(&options, 0, &flow.ipv4(b"payload").frame[34..]);
         let ports = 34 + options.len();
-        let layout = layout(0, vec![(HashFields::IPV4, 26..34), (HashFields::UDP, ports..ports + 4)]);
+        let layout =
+            layout(0, vec![(HashFields::IPV4, 26..34), (HashFields::UDP, ports..ports + 4)]);
         assert_counts("options", &packet, &layout, &[12, 13, 14, 20, 21, 23]);
     }
 }
 
 #[test]
 fn of_ipv6_the_addresses_and_ports_count() {
-    for (protocol, field) in [(TCP, HashFields::TCP), (UDP, HashFields::UDP), (SCTP, HashFields::SCTP)] {
+    for (protocol, field) in
+        [(TCP, HashFields::TCP), (UDP, HashFields::UDP), (SCTP, HashFields::SCTP)]
+    {
         for (what, packet, tags) in with_tags(&Flow::new(protocol).ipv6(b"payload")) {
             let ip = 14 + 4 * tags;
-            let layout = layout(tags, vec![(HashFields::IPV6, ip + 8..ip + 40), (field, ip + 40..ip + 44)]);
+            let layout =
+                layout(tags, vec![(HashFields::IPV6, ip + 8..ip + 40), (field, ip + 40..ip + 44)]);
             assert_counts(what, &packet, &layout, &[types(tags), vec![ip + 6]].concat());
         }
     }
@@ -145,8 +168,9 @@ fn whole_packets_have_their_ports_hashed_whatever_else_their_flags_say() {
     let flow = Flow::new(UDP);
     let payload = &flow.ipv4(b"payload").frame[34..];
     let program = BpfProgram::hash(HashFields::IP | HashFields::L4);
-    let hashes: BTreeSet<u32> =
-        [0, 0x4000, 0x8000, 0xc000].map(|flags| run(&program, &flow.ipv4_with(&[], flags, payload))).into();
+    let hashes: BTreeSet<u32> = [0, 0x4000, 0x8000, 0xc000]
+        .map(|flags| run(&program, &flow.ipv4_with(&[], flags, payload)))
+        .into();
     assert_eq!(hashes.len(), 1);
 }
 
@@ -156,11 +180,26 @@ fn behind_an_extension_header_and_in_other_protocols_no_ports_are_hashed() {
     let payload = &flow.ipv6(b"payload").frame[54..];
     for next in [0, 43, 51, 60] {
         let packet = flow.ipv6_with(next, &[UDP, 0, 1, 4, 0, 0, 0, 0], payload);
-        assert_counts("extension", &packet, &layout(0, vec![(HashFields::IPV6, 22..54)]), &[12, 13, 20]);
+        assert_counts(
+            "extension",
+            &packet,
+            &layout(0, vec![(HashFields::IPV6, 22..54)]),
+            &[12, 13, 20],
+        );
     }
     let flow = Flow::new(ICMP);
-    assert_counts("v4", &flow.ipv4(&[]), &layout(0, vec![(HashFields::IPV4, 26..34)]), &[12, 13, 14, 20, 21, 23]);
-    assert_counts("v6", &flow.ipv6(&[]), &layout(0, vec![(HashFields::IPV6, 22..54)]), &[12, 13, 20]);
+    assert_counts(
+        "v4",
+        &flow.ipv4(&[]),
+        &layout(0, vec![(HashFields::IPV4, 26..34)]),
+        &[12, 13, 14, 20, 21, 23],
+    );
+    assert_counts(
+        "v6",
+        &flow.ipv6(&[]),
+        &layout(0, vec![(HashFields::IPV6, 22..54)]),
+        &[12, 13, 20],
+    );
 }
 
 #[test]
@@ -169,7 +208,8 @@ fn of_other_packets_only_the_ethernet_header_and_the_tags_count() {
         assert_counts(what, &packet, &layout(tags, vec![]), &types(tags));
     }
     // Behind a third tag in the frame nothing is looked for.
-    let deep = Flow::new(UDP).ipv4(b"payload").tagged(0x8100, 7).tagged(0x8100, 6).tagged(0x8100, 5);
+    let deep =
+        Flow::new(UDP).ipv4(b"payload").tagged(0x8100, 7).tagged(0x8100, 6).tagged(0x8100, 5);
     assert_counts("three tags", &deep, &layout(2, vec![]), &types(2));
 }
 
@@ -195,14 +235,22 @@ fn of_a_tag_the_number_counts_and_not_the_priority() {
 #[test]
 fn a_tag_beside_the_frame_is_the_same_as_one_in_it() {
     let flow = Flow::new(TCP);
-    for packet in [flow.ipv4(b"payload"), flow.ipv6(b"payload"), flow.other(), flow.ipv4_with(&[], 0x2000, b"12345678")]
-    {
+    for packet in [
+        flow.ipv4(b"payload"),
+        flow.ipv6(b"payload"),
+        flow.other(),
+        flow.ipv4_with(&[], 0x2000, b"12345678"),
+    ] {
         for (fields, program) in all() {
             let beside = run(&program, &packet.accelerated(5));
             assert_eq!(run(&program, &packet.tagged(0x8100, 5)), beside, "{fields}");
             assert_eq!(run(&program, &packet.tagged(0x88a8, 5)), beside, "{fields}");
             let inner = packet.tagged(0x8100, 6);
-            assert_eq!(run(&program, &inner.tagged(0x88a8, 5)), run(&program, &inner.accelerated(5)), "{fields}");
+            assert_eq!(
+                run(&program, &inner.tagged(0x88a8, 5)),
+                run(&program, &inner.accelerated(5)),
+                "{fields}"
+            );
             // Without the VLAN among the fields the tag does not matter at all.
             if !fields.contains(HashFields::VLAN) {
                 assert_eq!(run(&program, &packet), beside, "{fields}");
@@ -223,7 +271,8 @@ fn a_packet_that_ends_within_what_is_hashed_has_the_hash_0() {
     assert_eq!(run(&nothing, &whole), run(&nothing, &Packet { frame: vec![], tag: None }));
 }
 
-/// How the flows spread over `ports` ports: the smallest and the largest share, in percent of an even one.
+/// How the flows spread over `ports` ports: the smallest and the largest share, in percent of an
+/// even one.
 fn spread(fields: HashFields, flows: impl Iterator<Item = Packet>, ports: usize) -> (usize, usize) {
     let program = BpfProgram::hash(fields);
     let mut shares = vec![0; ports];
@@ -245,25 +294,54 @@ fn flows_that_differ_little_spread_well() {
         (
             "source ports",
             HashFields::L4,
-            numbers().map(port(40_000)).map(|source| Flow { ports: [source, 53], ..base }.ipv4(&[])).collect(),
+            numbers()
+                .map(port(40_000))
+                .map(|source| Flow { ports: [source, 53], ..base }.ipv4(&[]))
+                .collect(),
         ),
         // What an exclusive or of the two would not tell apart.
         (
             "equal ports",
             HashFields::L4,
-            numbers().map(port(500)).map(|both| Flow { ports: [both; 2], ..base }.ipv4(&[])).collect(),
+            numbers()
+                .map(port(500))
+                .map(|both| Flow { ports: [both; 2], ..base }.ipv4(&[]))
+                .collect(),
         ),
-        ("hosts", HashFields::IP, numbers().map(|host| Flow { hosts: [host, 1], ..base }.ipv4(&[])).collect()),
-        ("pairs of hosts", HashFields::IP, numbers().map(|host| Flow { hosts: [host; 2], ..base }.ipv4(&[])).collect()),
-        ("IPv6 hosts", HashFields::IP, numbers().map(|host| Flow { hosts: [host, 1], ..base }.ipv6(&[])).collect()),
-        ("stations", HashFields::ETH, numbers().map(|station| Flow { eth: [station, 1], ..base }.other()).collect()),
-        ("VLANs", HashFields::VLAN, numbers().map(|vlan| base.other().accelerated(vlan.into())).collect()),
+        (
+            "hosts",
+            HashFields::IP,
+            numbers().map(|host| Flow { hosts: [host, 1], ..base }.ipv4(&[])).collect(),
+        ),
+        (
+            "pairs of hosts",
+            HashFields::IP,
+            numbers().map(|host| Flow { hosts: [host; 2], ..base }.ipv4(&[])).collect(),
+        ),
+        (
+            "IPv6 hosts",
+            HashFields::IP,
+            numbers().map(|host| Flow { hosts: [host, 1], ..base }.ipv6(&[])).collect(),
+        ),
+        (
+            "stations",
+            HashFields::ETH,
+            numbers().map(|station| Flow { eth: [station, 1], ..base }.other()).collect(),
+        ),
+        (
+            "VLANs",
+            HashFields::VLAN,
+            numbers().map(|vlan| base.other().accelerated(vlan.into())).collect(),
+        ),
     ];
     for (what, fields, packets) in crowds {
         for ports in [2, 3, 4, 8] {
             let (least, most) = spread(fields, packets.iter().cloned(), ports);
             println!("{what} over {ports}: {least}..{most} %");
-            assert!(least >= 55 && most <= 150, "{what} over {ports} ports: {least} to {most} percent");
+            assert!(
+                least >= 55 && most <= 150,
+                "{what} over {ports} ports: {least} to {most} percent"
+            );
         }
     }
 }

@@ -1,16 +1,18 @@
-//! What may grow says so: public enums and structs with public fields are `#[non_exhaustive]`, unless this test names
-//! them.
+//! What may grow says so: public enums and structs with public fields are `#[non_exhaustive]`,
+//! unless this test names them.
 
 mod sources;
 
-/// What cannot grow: an instruction is the kernel's `struct sock_filter`, and an option is known by these three.
+/// What cannot grow: an instruction is the kernel's `struct sock_filter`, and an option is known by
+/// these three.
 const COMPLETE: [&str; 2] = ["pub struct BpfInstruction {", "pub struct OptionId {"];
 
 /// The definitions of a file that may grow and do not say so.
 fn unmarked(source: &str) -> Vec<&str> {
     let lines: Vec<&str> = source.lines().collect();
     let may_grow = |number: usize, line: &str| {
-        line.starts_with("pub enum ") || line.starts_with("pub struct ") && has_public_field(&lines, number)
+        line.starts_with("pub enum ")
+            || line.starts_with("pub struct ") && has_public_field(&lines, number)
     };
     let candidates = lines.iter().enumerate().filter(|(number, line)| may_grow(*number, line));
     candidates
@@ -21,13 +23,20 @@ fn unmarked(source: &str) -> Vec<&str> {
 
 fn has_public_field(lines: &[&str], number: usize) -> bool {
     let has_body = lines.get(number).is_some_and(|line| line.ends_with(" {"));
-    has_body && lines.iter().skip(number + 1).take_while(|line| **line != "}").any(|line| line.starts_with("    pub "))
+    has_body
+        && lines
+            .iter()
+            .skip(number + 1)
+            .take_while(|line| **line != "}")
+            .any(|line| line.starts_with("    pub "))
 }
 
 /// Whether one of the attributes right above says it.
 fn is_marked(lines: &[&str], number: usize) -> bool {
     let above = lines.iter().take(number).rev().map(|line| line.trim_start());
-    above.take_while(|line| !line.is_empty() && *line != "}").any(|line| line == "#[non_exhaustive]")
+    above
+        .take_while(|line| !line.is_empty() && *line != "}")
+        .any(|line| line == "#[non_exhaustive]")
 }
 
 #[test]
@@ -44,7 +53,8 @@ fn what_may_grow_says_so() {
 fn what_does_not_say_so_is_found() {
     let plain = "pub enum A {\n    B,\n}\n\npub struct C {\n    pub d: u8,\n}\n\npub struct E {\n    f: u8,\n}\n";
     assert_eq!(unmarked(plain), ["pub enum A {", "pub struct C {"]);
-    let marked =
-        plain.replace("pub enum", "#[non_exhaustive]\npub enum").replace("pub struct", "#[non_exhaustive]\npub struct");
+    let marked = plain
+        .replace("pub enum", "#[non_exhaustive]\npub enum")
+        .replace("pub struct", "#[non_exhaustive]\npub struct");
     assert_eq!(unmarked(&marked), [""; 0]);
 }

@@ -1,4 +1,5 @@
-//! Values of a running team, and values made by hand, are the same after they were written and read again.
+//! Values of a running team, and values made by hand, are the same after they were written and read
+//! again.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
 
@@ -6,9 +7,9 @@ use std::fmt::Debug;
 use std::os::unix::ffi::OsStrExt;
 
 use libteam::{
-    BpfInstruction, BpfProgram, Change, Changes, Duplex, ErrorKind, HashFields, HwAddr, IfIndex, Link, LinkChange,
-    LinkFlags, LinkScope, LinkSettings, Mode, NewLink, OperState, OptionId, OptionType, OptionValue, Port, RtnlSocket,
-    TeamHandle, TeamOption, TxMethod,
+    BpfInstruction, BpfProgram, Change, Changes, Duplex, ErrorKind, HashFields, HwAddr, IfIndex,
+    Link, LinkChange, LinkFlags, LinkScope, LinkSettings, Mode, NewLink, OperState, OptionId,
+    OptionType, OptionValue, Port, RtnlSocket, TeamHandle, TeamOption, TxMethod,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,7 +51,10 @@ fn values_look_as_people_write_them() {
     assert_is(&LinkFlags::from_bits_retain(1 << 9 | 1 << 30), &json!("ALL_MULTICAST | 0x40000000"));
     assert_is(&(LinkChange::NAME | LinkChange::MTU), &json!("NAME | MTU"));
     assert_is(&ErrorKind::NotFound, &json!("not_found"));
-    assert_is(&OptionId::port("enabled", port), &json!({"name": "enabled", "port": 7, "array_index": null}));
+    assert_is(
+        &OptionId::port("enabled", port),
+        &json!({"name": "enabled", "port": 7, "array_index": null}),
+    );
     assert_is(&OptionType::I32, &json!("i32"));
     assert_is(&OptionValue::Bool(true), &json!({"bool": true}));
     assert_is(&OptionValue::I32(-5), &json!({"i32": -5}));
@@ -98,20 +102,42 @@ fn link_shape(phys_port_id: &Value) -> Value {
 
 #[test]
 fn changes_that_no_batch_holds_are_not_read() {
-    let port = json!({"ifindex": 7, "name": "eth1", "link_up": true, "raw_speed": 0, "raw_duplex": 0});
-    let option = json!({"id": {"name": "mode", "port": null, "array_index": null}, "value": {"bool": true}});
+    let port =
+        json!({"ifindex": 7, "name": "eth1", "link_up": true, "raw_speed": 0, "raw_duplex": 0});
+    let option =
+        json!({"id": {"name": "mode", "port": null, "array_index": null}, "value": {"bool": true}});
     let link = link_shape(&json!(null));
     let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "local": by_us, "recreated": false, "released": left, "events": ""});
     let none = json!(null);
-    assert!(refusal::<Change<Port>>(change(&none, &port, true, false, false)).contains("not there before"));
-    assert!(refusal::<Change<Port>>(change(&port, &port, false, false, true)).contains("only a link"));
-    assert!(refusal::<Change<Port>>(change(&port, &port, false, true, false)).contains("only an option"));
-    assert!(refusal::<Change<TeamOption>>(change(&option, &option, false, true, true)).contains("only a link"));
-    assert!(refusal::<Change<Link>>(change(&link, &link, true, false, true)).contains("still exists"));
-    assert!(refusal::<Change<Link>>(change(&link, &link, false, true, false)).contains("only an option"));
+    assert!(
+        refusal::<Change<Port>>(change(&none, &port, true, false, false))
+            .contains("not there before")
+    );
+    assert!(
+        refusal::<Change<Port>>(change(&port, &port, false, false, true)).contains("only a link")
+    );
+    assert!(
+        refusal::<Change<Port>>(change(&port, &port, false, true, false))
+            .contains("only an option")
+    );
+    assert!(
+        refusal::<Change<TeamOption>>(change(&option, &option, false, true, true))
+            .contains("only a link")
+    );
+    assert!(
+        refusal::<Change<Link>>(change(&link, &link, true, false, true)).contains("still exists")
+    );
+    assert!(
+        refusal::<Change<Link>>(change(&link, &link, false, true, false))
+            .contains("only an option")
+    );
 
-    assert_survives::<Change<Port>>(&serde_json::from_value(change(&port, &port, true, false, false)).unwrap());
-    assert_survives::<Change<Link>>(&serde_json::from_value(change(&link, &link, false, false, true)).unwrap());
+    assert_survives::<Change<Port>>(
+        &serde_json::from_value(change(&port, &port, true, false, false)).unwrap(),
+    );
+    assert_survives::<Change<Link>>(
+        &serde_json::from_value(change(&link, &link, false, false, true)).unwrap(),
+    );
 }
 
 #[test]
@@ -137,8 +163,13 @@ fn what_a_team_tells_survives() {
 
     let printed: Vec<_> = team.options().map(ToString::to_string).collect();
     let options: Vec<_> = team.options().cloned().collect();
-    let read: Vec<TeamOption> = serde_json::from_value(serde_json::to_value(options).unwrap()).unwrap();
-    assert_eq!(read.iter().map(ToString::to_string).collect::<Vec<_>>(), printed, "with the names of their ports");
+    let read: Vec<TeamOption> =
+        serde_json::from_value(serde_json::to_value(options).unwrap()).unwrap();
+    assert_eq!(
+        read.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        printed,
+        "with the names of their ports"
+    );
 }
 
 fn assert_all_survive(team: &mut TeamHandle) -> Changes {

@@ -33,7 +33,9 @@ pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
 /// The value of the first attribute of this kind.
 pub(crate) fn find(attributes: &[u8], kind: u16) -> &[u8] {
     let mut attributes = NlasIterator::new(attributes).map(Result::unwrap);
-    let found = attributes.find(|attribute| attribute.kind() == kind).expect("the kernel sends this attribute");
+    let found = attributes
+        .find(|attribute| attribute.kind() == kind)
+        .expect("the kernel sends this attribute");
     let end = found.length().into();
     found.into_inner().get(NLA_HEADER_SIZE..end).unwrap()
 }

@@ -6,7 +6,8 @@ use std::os::fd::AsRawFd;
 use netlink_sys::Socket;
 use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 
-/// How many datagrams are received at once at most, and how long each may be: the kernel's largest of a dump.
+/// How many datagrams are received at once at most, and how long each may be: the kernel's largest
+/// of a dump.
 pub(crate) const SLOTS: usize = 8;
 pub(crate) const SLOT: usize = 32 << 10;
 
@@ -19,7 +20,8 @@ pub(crate) fn buffer() -> Vec<u8> {
 pub(crate) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Vec<usize>> {
     let mut slots: Vec<_> = buffer.chunks_mut(SLOT).map(|slot| [IoSliceMut::new(slot)]).collect();
     let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(SLOTS, None);
-    let messages = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, MsgFlags::MSG_DONTWAIT, None)?;
+    let messages =
+        recvmmsg(socket.as_raw_fd(), &mut headers, &mut slots, MsgFlags::MSG_DONTWAIT, None)?;
     Ok(messages.map(|message| message.bytes).collect())
 }
 

@@ -21,24 +21,37 @@ impl Samples {
         self.quantile(0.5).as_secs_f64()
     }
 
-    /// The median of the ratios of what was measured at about the same time: a machine that is slow for some seconds is
-    /// slow for both.
+    /// The median of the ratios of what was measured at about the same time: a machine that is slow
+    /// for some seconds is slow for both.
     pub(crate) fn over(&self, other: &Self) -> f64 {
         let count = self.0.len().max(other.0.len());
         let at = |samples: &Self, number: usize| {
-            samples.0.get(number * samples.0.len() / count).copied().unwrap_or_default().as_secs_f64()
+            samples
+                .0
+                .get(number * samples.0.len() / count)
+                .copied()
+                .unwrap_or_default()
+                .as_secs_f64()
         };
-        let mut ratios: Vec<f64> = (0..count).map(|number| at(self, number) / at(other, number)).collect();
+        let mut ratios: Vec<f64> =
+            (0..count).map(|number| at(self, number) / at(other, number)).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         ratios.get(count / 2).copied().unwrap_or(f64::NAN)
     }
 
     /// Half of the distance between the quartiles, as a share of the median.
     fn spread(&self) -> f64 {
-        (self.quantile(0.75).saturating_sub(self.quantile(0.25))).as_secs_f64() / 2.0 / self.seconds()
+        (self.quantile(0.75).saturating_sub(self.quantile(0.25))).as_secs_f64()
+            / 2.0
+            / self.seconds()
     }
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "small"
+    )]
     fn quantile(&self, share: f64) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
@@ -62,8 +75,8 @@ impl fmt::Display for Samples {
     }
 }
 
-/// How long something takes, without what the clock takes, and what it makes: that is dropped by the caller, and no part
-/// of it.
+/// How long something takes, without what the clock takes, and what it makes: that is dropped by
+/// the caller, and no part of it.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = Instant::now();
     let made = work();

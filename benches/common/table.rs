@@ -45,14 +45,29 @@ pub(crate) struct Table {
     fails: bool,
 }
 
-const HEAD: [&str; 7] =
-    ["what", "other links", "this crate", "the limit", "C library", "x the limit", "C / this crate"];
+const HEAD: [&str; 7] = [
+    "what",
+    "other links",
+    "this crate",
+    "the limit",
+    "C library",
+    "x the limit",
+    "C / this crate",
+];
 
 impl Table {
-    /// Adds a comparison: `limit` judges this crate's time over the limit's, if there is one, `c_library` the C library's
-    /// over this crate's.
-    pub(crate) fn compare(&mut self, what: &str, other_links: u32, times: &Compared, limit: Bar, c_library: Bar) {
-        let (over_limit, faster) = (times.ours.over(&times.limit), times.c_library.over(&times.ours));
+    /// Adds a comparison: `limit` judges this crate's time over the limit's, if there is one,
+    /// `c_library` the C library's over this crate's.
+    pub(crate) fn compare(
+        &mut self,
+        what: &str,
+        other_links: u32,
+        times: &Compared,
+        limit: Bar,
+        c_library: Bar,
+    ) {
+        let (over_limit, faster) =
+            (times.ours.over(&times.limit), times.c_library.over(&times.ours));
         self.fails |= !limit.holds(over_limit) || !c_library.holds(faster);
         self.add([
             what.to_owned(),

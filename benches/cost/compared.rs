@@ -20,8 +20,8 @@ const TURNS_OF_RESYNC: usize = 6;
 const SCOPES: [(LinkScope, &str, f64, f64); 2] =
     [(LinkScope::All, "All", 1.35, 6.0), (LinkScope::Team, "Team", 1.5, 40.0)];
 
-/// How often there is a round, and how often in each this crate, the limit, and the C library do it. The latter takes
-/// seconds where there are many links.
+/// How often there is a round, and how often in each this crate, the limit, and the C library do
+/// it. The latter takes seconds where there are many links.
 fn rounds(other_links: u32) -> (usize, usize, usize) {
     if other_links < 10_000 { (5, 9, 5) } else { (3, 9, 1) }
 }
@@ -47,7 +47,8 @@ fn compare(
             times.limit.add(limit());
         }
         // The first handle of a process pays for more than itself.
-        let things: Vec<&str> = ["open"].into_iter().chain(std::iter::repeat_n(thing, of_c)).collect();
+        let things: Vec<&str> =
+            ["open"].into_iter().chain(std::iter::repeat_n(thing, of_c)).collect();
         let spent = scene.run(c_library, &things);
         spent.into_iter().skip(1).for_each(|time| times.c_library.add(time));
     }
@@ -80,7 +81,13 @@ pub(crate) fn opening(scene: &Scene, c_library: &CLibrary, table: &mut Table) ->
             seconds = [&times.ours, &times.limit].map(Samples::seconds);
         }
         let what = format!("open, {name}");
-        table.compare(&what, scene.others(), &times, Bar::AtMost(limit_bar), against_c(scene.others(), c_bar));
+        table.compare(
+            &what,
+            scene.others(),
+            &times,
+            Bar::AtMost(limit_bar),
+            against_c(scene.others(), c_bar),
+        );
     }
     seconds
 }
@@ -94,9 +101,16 @@ pub(crate) fn refreshing(scene: &Scene, c_library: &CLibrary, table: &mut Table)
         check_traffic(&mut requests, count::traffic_of(|| team.refresh().unwrap()));
         let sockets = Sockets::new();
         let ours = || timed(|| team.refresh().unwrap()).0;
-        let times = compare(scene, c_library, "refresh", ours, || timed(|| requests.exchange(&sockets)).0);
+        let times =
+            compare(scene, c_library, "refresh", ours, || timed(|| requests.exchange(&sockets)).0);
         let what = format!("refresh, {name}");
-        table.compare(&what, scene.others(), &times, Bar::AtMost(limit_bar), against_c(scene.others(), c_bar));
+        table.compare(
+            &what,
+            scene.others(),
+            &times,
+            Bar::AtMost(limit_bar),
+            against_c(scene.others(), c_bar),
+        );
     }
 }
 
@@ -120,7 +134,13 @@ pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table) 
     }
     for (mut times, (_, name, ..)) in times.into_iter().zip(SCOPES) {
         times.c_library = of_c.clone();
-        table.compare(&format!("resync, {name}"), scene.others(), &times, Bar::AtMost(1.35), Bar::None);
+        table.compare(
+            &format!("resync, {name}"),
+            scene.others(),
+            &times,
+            Bar::AtMost(1.35),
+            Bar::None,
+        );
     }
 }
 

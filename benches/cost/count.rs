@@ -15,8 +15,11 @@ pub(crate) struct Traffic {
     pub(crate) messages: usize,
 }
 
-static COUNTER: Counter =
-    Counter { sends: AtomicUsize::new(0), bytes: AtomicUsize::new(0), messages: AtomicUsize::new(0) };
+static COUNTER: Counter = Counter {
+    sends: AtomicUsize::new(0),
+    bytes: AtomicUsize::new(0),
+    messages: AtomicUsize::new(0),
+};
 
 struct Counter {
     sends: AtomicUsize,

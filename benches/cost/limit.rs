@@ -1,4 +1,5 @@
-//! The limit: sends the requests that the library sends, and throws away what is received. No handle can cost less.
+//! The limit: sends the requests that the library sends, and throws away what is received. No
+//! handle can cost less.
 
 use std::io;
 
@@ -73,9 +74,12 @@ impl Requests {
     /// Those that open a handle.
     pub(crate) fn of_open(team: IfIndex, scope: LinkScope, family: u16) -> Self {
         let name = attribute(CTRL_ATTR_FAMILY_NAME, b"team\0");
-        let resolve = request(GENL_ID_CTRL, NLM_F_ACK, &[generic(CTRL_CMD_GETFAMILY, 1), name].concat());
-        let mut all =
-            vec![get_link(team), Exchange { protocol: NETLINK_GENERIC, bytes: resolve, end: NLMSG_ERROR, ends: 1 }];
+        let resolve =
+            request(GENL_ID_CTRL, NLM_F_ACK, &[generic(CTRL_CMD_GETFAMILY, 1), name].concat());
+        let mut all = vec![
+            get_link(team),
+            Exchange { protocol: NETLINK_GENERIC, bytes: resolve, end: NLMSG_ERROR, ends: 1 },
+        ];
         if scope == LinkScope::Team {
             all.push(ask_driver(TEAM_CMD_PORT_LIST_GET, team, family));
         }
@@ -104,7 +108,8 @@ impl Requests {
                 attribute(4, &port.get().to_ne_bytes()),
             ];
             let list = attribute(2, &attribute(1, &item.concat()));
-            let body = [generic(TEAM_CMD_OPTIONS_SET, 1), attribute(1, &team.get().to_ne_bytes()), list];
+            let body =
+                [generic(TEAM_CMD_OPTIONS_SET, 1), attribute(1, &team.get().to_ne_bytes()), list];
             request(family, NLM_F_ACK, &body.concat())
         };
         let bytes = (0..256).flat_map(set).collect();
@@ -140,7 +145,9 @@ fn get_link(ifindex: IfIndex) -> Exchange {
 
 fn dump_links(master: Option<IfIndex>) -> Exchange {
     let mut body = link(0);
-    body.extend(master.iter().flat_map(|master| attribute(IFLA_MASTER, &master.get().to_ne_bytes())));
+    body.extend(
+        master.iter().flat_map(|master| attribute(IFLA_MASTER, &master.get().to_ne_bytes())),
+    );
     body.extend(attribute(IFLA_EXT_MASK, &SKIP_STATS.to_ne_bytes()));
     let bytes = request(RTM_GETLINK, NLM_F_DUMP, &body);
     Exchange { protocol: NETLINK_ROUTE, bytes, end: NLMSG_DONE, ends: 1 }
@@ -148,7 +155,12 @@ fn dump_links(master: Option<IfIndex>) -> Exchange {
 
 fn ask_driver(command: u8, team: IfIndex, family: u16) -> Exchange {
     let body = [generic(command, 1), attribute(1, &team.get().to_ne_bytes())].concat();
-    Exchange { protocol: NETLINK_GENERIC, bytes: request(family, 0, &body), end: NLMSG_DONE, ends: 1 }
+    Exchange {
+        protocol: NETLINK_GENERIC,
+        bytes: request(family, 0, &body),
+        end: NLMSG_DONE,
+        ends: 1,
+    }
 }
 
 /// The numbers of the driver's family and of its multicast group.
@@ -172,7 +184,8 @@ fn connected(protocol: isize) -> Socket {
     socket
 }
 
-/// A socket that hears of links or of the team driver, with the receive buffer that the library's has.
+/// A socket that hears of links or of the team driver, with the receive buffer that the library's
+/// has.
 pub(crate) struct Listener(Socket);
 
 impl Listener {
@@ -191,7 +204,8 @@ impl Listener {
         Self(socket)
     }
 
-    /// Reads everything that waits, and says how many datagrams that were and whether some were lost.
+    /// Reads everything that waits, and says how many datagrams that were and whether some were
+    /// lost.
     pub(crate) fn drain(&self, buffer: &mut [u8]) -> (usize, bool) {
         let (mut count, mut lost) = (0, false);
         loop {

@@ -1,10 +1,11 @@
-//! What a handle costs, against the C library and against the kernel alone: `cargo bench` prints one table, and ends with
-//! an error if one of its bars does not hold.
+//! What a handle costs, against the C library and against the kernel alone: `cargo bench` prints
+//! one table, and ends with an error if one of its bars does not hold.
 //!
-//! Three do the same thing in turns on the same team, each time anew: this crate, a program over the C library
-//! (`benches/c/team.c`), and the limit, which sends the same requests and throws the replies away. What counts is the
-//! median of the ratios of what was measured at about the same time. `cargo bench --bench cost -- refresh` measures only
-//! that part; the others are open, notify, resync, memory, settings and handles.
+//! Three do the same thing in turns on the same team, each time anew: this crate, a program over
+//! the C library (`benches/c/team.c`), and the limit, which sends the same requests and throws the
+//! replies away. What counts is the median of the ratios of what was measured at about the same
+//! time. `cargo bench --bench cost -- refresh` measures only that part; the others are open,
+//! notify, resync, memory, settings and handles.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
@@ -18,11 +19,21 @@ mod memory;
 #[path = "../common/netlink.rs"]
 mod netlink;
 #[path = "../../tests/kernel/support/netns.rs"]
-#[allow(dead_code, clippy::panic, clippy::indexing_slicing, reason = "shared with the tests, which use all of it")]
+#[allow(
+    dead_code,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "shared with the tests, which use all of it"
+)]
 mod netns;
 mod notifications;
 #[path = "../../tests/kernel/support/raw.rs"]
-#[allow(dead_code, clippy::panic, clippy::indexing_slicing, reason = "shared with the tests, which use all of it")]
+#[allow(
+    dead_code,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "shared with the tests, which use all of it"
+)]
 mod raw;
 #[path = "../common/receive.rs"]
 mod receive;

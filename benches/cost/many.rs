@@ -19,7 +19,8 @@ const DESCRIPTORS: u64 = 16_384;
 
 pub(crate) fn measure(table: &mut Table) {
     // The namespace goes with its thread.
-    thread::scope(|scope| scope.spawn(|| in_own_namespace(table)).join()).expect("it ran to its end");
+    thread::scope(|scope| scope.spawn(|| in_own_namespace(table)).join())
+        .expect("it ran to its end");
 }
 
 fn in_own_namespace(table: &mut Table) {
@@ -31,8 +32,13 @@ fn in_own_namespace(table: &mut Table) {
     let open = |team: &IfIndex| builder(LinkScope::Team).open_index(*team).unwrap();
     let (time, mut handles) = timed(|| teams.iter().map(open).collect::<Vec<TeamHandle>>());
     let memory = resident_bytes().saturating_sub(before);
-    let found = format!("{:.2} s, {} KiB of memory each", time.as_secs_f64(), memory / TEAMS / 1024);
-    table.fact(&format!("{TEAMS} handles on {TEAMS} teams of {PORTS} ports, Team: opened in"), &found, true);
+    let found =
+        format!("{:.2} s, {} KiB of memory each", time.as_secs_f64(), memory / TEAMS / 1024);
+    table.fact(
+        &format!("{TEAMS} handles on {TEAMS} teams of {PORTS} ports, Team: opened in"),
+        &found,
+        true,
+    );
 
     let mut raw = Raw::new();
     let mut woken = Vec::new();
@@ -69,9 +75,11 @@ fn make_teams() -> Vec<IfIndex> {
 
 /// Which handles have something to handle.
 fn readable(handles: &[TeamHandle]) -> Vec<usize> {
-    let mut descriptors: Vec<_> = handles.iter().map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
+    let mut descriptors: Vec<_> =
+        handles.iter().map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
     poll(&mut descriptors, Some(&Timespec::default())).unwrap();
-    let ready = descriptors.iter().enumerate().filter(|(_, descriptor)| !descriptor.revents().is_empty());
+    let ready =
+        descriptors.iter().enumerate().filter(|(_, descriptor)| !descriptor.revents().is_empty());
     ready.map(|(place, _)| place).collect()
 }
 

@@ -1,4 +1,5 @@
-//! Memory per cached link, seen from outside: by what a process grows that does nothing but open a handle.
+//! Memory per cached link, seen from outside: by what a process grows that does nothing but open a
+//! handle.
 
 use std::env;
 use std::process::Command;
@@ -16,7 +17,10 @@ pub(crate) const ARGUMENT: &str = "--memory-of-all-links";
 const BAR: usize = 256;
 
 pub(crate) fn measure(scene: &Scene, table: &mut Table) {
-    let output = Command::new(env::current_exe().unwrap()).args([ARGUMENT, &scene.team.to_string()]).output().unwrap();
+    let output = Command::new(env::current_exe().unwrap())
+        .args([ARGUMENT, &scene.team.to_string()])
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let (bytes, links) = text.trim().split_once(' ').expect("the other process tells its size");
     let bytes = bytes.parse::<usize>().unwrap() / links.parse::<usize>().unwrap();

@@ -19,8 +19,8 @@ const NOTIFICATIONS: u32 = 10_000;
 const A_ROUND: u32 = 1_000;
 /// How many the C library is told of in a round: it takes long.
 const A_ROUND_OF_C: u32 = 250;
-/// How many come before any is read, where they are not read as they come. An odd number: after an even one the link would
-/// have its old name again, and there would be nothing to tell.
+/// How many come before any is read, where they are not read as they come. An odd number: after an
+/// even one the link would have its old name again, and there would be nothing to tell.
 const BURST: u32 = 125;
 
 /// Who is told of what: a handle, of a link's renames, so many at once.
@@ -46,7 +46,10 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
     let told = |what, scope, link, burst, bar| Told { what, scope, link, burst, bar };
     let heard = rename(scene, &told("", LinkScope::Team, unrelated, 1, Bar::None), NOTIFICATIONS);
     table.fact(
-        &format!("{NOTIFICATIONS} notifications of an unrelated link, Team, {} other links", scene.others()),
+        &format!(
+            "{NOTIFICATIONS} notifications of an unrelated link, Team, {} other links",
+            scene.others()
+        ),
         &format!("{} wake-ups, {} handler calls", heard.wake_ups, heard.calls),
         heard.wake_ups == 0 && heard.calls == 0,
     );
@@ -55,11 +58,25 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
         told("a notification of a port, Team, read as it comes", team, port, 1, Bar::AtLeast(3.0)),
         told("a notification of a port, All, read as it comes", all, port, 1, Bar::AtLeast(3.0)),
         told("a notification of a port, Team, 125 at once", team, port, BURST, Bar::None),
-        told("a notification of an unrelated link, All, read as it comes", all, unrelated, 1, Bar::None),
-        told("a notification of an unrelated link, All, 125 at once", all, unrelated, BURST, Bar::AtLeast(4.0)),
+        told(
+            "a notification of an unrelated link, All, read as it comes",
+            all,
+            unrelated,
+            1,
+            Bar::None,
+        ),
+        told(
+            "a notification of an unrelated link, All, 125 at once",
+            all,
+            unrelated,
+            BURST,
+            Bar::AtLeast(4.0),
+        ),
     ];
-    let things: Vec<String> =
-        each.iter().map(|told| format!("notify:{}:{A_ROUND_OF_C}:{}", told.link, told.burst)).collect();
+    let things: Vec<String> = each
+        .iter()
+        .map(|told| format!("notify:{}:{A_ROUND_OF_C}:{}", told.link, told.burst))
+        .collect();
     let mut times = each.each_ref().map(|_| Compared::default());
     for _ in 0..NOTIFICATIONS / A_ROUND {
         for (told, times) in each.iter().zip(&mut times) {
@@ -69,7 +86,8 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
             times.ours.add(heard.spent / A_ROUND);
             times.limit.add(read(told) / A_ROUND);
         }
-        let words: Vec<&str> = ["open"].into_iter().chain(things.iter().map(String::as_str)).collect();
+        let words: Vec<&str> =
+            ["open"].into_iter().chain(things.iter().map(String::as_str)).collect();
         let spent = scene.run(c_library, &words);
         let spent = spent.iter().skip(1).map(|spent| *spent / A_ROUND_OF_C);
         times.iter_mut().zip(spent).for_each(|(times, spent)| times.c_library.add(spent));
@@ -128,8 +146,8 @@ fn notifications_of_two_renames(link: IfIndex) -> usize {
     listener.drain(&mut receive::buffer()).0
 }
 
-/// How long a burst fits the receive buffer that a handle asks for by default, while nobody reads, and what becomes of the
-/// buffer then.
+/// How long a burst fits the receive buffer that a handle asks for by default, while nobody reads,
+/// and what becomes of the buffer then.
 pub(crate) fn holding(scene: &Scene, table: &mut Table) {
     let mut team = scene.open(LinkScope::All);
     let size = team.receive_buffers().unwrap().link;
@@ -146,5 +164,9 @@ pub(crate) fn holding(scene: &Scene, table: &mut Table) {
     );
     let resynced = team.handle_events().unwrap().is_resynced();
     let grown = team.receive_buffers().unwrap().link;
-    table.fact("the same buffer after the overrun", &format!("{grown} bytes"), resynced && grown == 2 * size);
+    table.fact(
+        "the same buffer after the overrun",
+        &format!("{grown} bytes"),
+        resynced && grown == 2 * size,
+    );
 }

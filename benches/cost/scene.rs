@@ -41,7 +41,8 @@ impl Scene {
     pub(crate) fn grow_to(&mut self, others: u32) {
         let mut raw = Raw::new();
         for number in self.others..others {
-            raw.add_dummy(&format!("other{number}"), IfIndex::new(FIRST_OTHER + number).unwrap()).unwrap();
+            raw.add_dummy(&format!("other{number}"), IfIndex::new(FIRST_OTHER + number).unwrap())
+                .unwrap();
         }
         self.others = others;
         settle();
@@ -51,7 +52,8 @@ impl Scene {
         self.others
     }
 
-    /// Has the C library do these things with the team, one after the other, and tells how long each took.
+    /// Has the C library do these things with the team, one after the other, and tells how long
+    /// each took.
     pub(crate) fn run(&self, c_library: &CLibrary, things: &[&str]) -> Vec<Duration> {
         let mut words = vec![self.team.to_string()];
         words.extend(things.iter().map(ToString::to_string));

@@ -16,7 +16,8 @@ const ROUNDS: usize = 15;
 
 pub(crate) fn measure(c_library: &CLibrary, table: &mut Table) {
     // The namespace goes with its thread.
-    thread::scope(|scope| scope.spawn(|| in_own_namespace(c_library, table)).join()).expect("it ran to its end");
+    thread::scope(|scope| scope.spawn(|| in_own_namespace(c_library, table)).join())
+        .expect("it ran to its end");
 }
 
 fn in_own_namespace(c_library: &CLibrary, table: &mut Table) {
@@ -42,9 +43,14 @@ fn in_own_namespace(c_library: &CLibrary, table: &mut Table) {
     }
     table.compare("256 hash-to-port settings", 0, &times, Bar::None, Bar::AtLeast(2.0));
     let once = sends.iter().all(|sends| *sends == 1);
-    table.fact("256 hash-to-port settings: system calls that send", &format!("{}", sends.iter().max().unwrap()), once);
+    table.fact(
+        "256 hash-to-port settings: system calls that send",
+        &format!("{}", sends.iter().max().unwrap()),
+        once,
+    );
 }
 
 fn hashes(port: IfIndex) -> impl Iterator<Item = (OptionId, OptionValue)> {
-    (0..256).map(move |hash| (OptionId::element("lb_tx_hash_to_port_mapping", hash), port.get().into()))
+    (0..256)
+        .map(move |hash| (OptionId::element("lb_tx_hash_to_port_mapping", hash), port.get().into()))
 }

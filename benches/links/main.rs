@@ -1,6 +1,8 @@
-//! Listing links on the kernel that the machine runs, against libnl-route: `cargo bench --bench links`.
+//! Listing links on the kernel that the machine runs, against libnl-route: `cargo bench --bench
+//! links`.
 //!
-//! It wants no team driver, so the runner takes the running kernel if that gives network namespaces, else the test kernel.
+//! It wants no team driver, so the runner takes the running kernel if that gives network
+//! namespaces, else the test kernel.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
@@ -10,7 +12,12 @@ mod c_library;
 #[allow(dead_code, reason = "shared with the other benchmark, which uses all of it")]
 mod netlink;
 #[path = "../../tests/kernel/support/netns.rs"]
-#[allow(dead_code, clippy::panic, clippy::indexing_slicing, reason = "shared with the tests, which use all of it")]
+#[allow(
+    dead_code,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "shared with the tests, which use all of it"
+)]
 mod netns;
 #[path = "../common/receive.rs"]
 mod receive;
@@ -46,8 +53,9 @@ const TURNS: usize = 10;
 fn main() -> ExitCode {
     let c_library = CLibrary::build("links", &["libnl-route-3.so.200", "libnl-3.so.200"]);
     netns::enter();
-    let pairs: Vec<String> =
-        (0..LINKS / 2).map(|pair| format!("link add a{pair} type veth peer name b{pair}")).collect();
+    let pairs: Vec<String> = (0..LINKS / 2)
+        .map(|pair| format!("link add a{pair} type veth peer name b{pair}"))
+        .collect();
     netns::ip_batch(&pairs);
     let mut rtnl = RtnlSocket::new().unwrap();
     let count = rtnl.links(&LinkFilter::new()).unwrap().items().len();
@@ -82,7 +90,8 @@ impl Limit {
         let socket = Socket::new(NETLINK_ROUTE).unwrap();
         socket.connect(&SocketAddr::new(0, 0)).unwrap();
         socket.set_netlink_get_strict_chk(true).unwrap();
-        let body = [netlink::link(0), netlink::attribute(IFLA_EXT_MASK, &SKIP_STATS.to_ne_bytes())].concat();
+        let body = [netlink::link(0), netlink::attribute(IFLA_EXT_MASK, &SKIP_STATS.to_ne_bytes())]
+            .concat();
         Self { socket, request: netlink::request(RTM_GETLINK, NLM_F_DUMP, &body) }
     }
 
@@ -92,8 +101,9 @@ impl Limit {
         while ends == 0 {
             let lengths = receive::receive(&self.socket, buffer).unwrap();
             let datagrams = lengths.into_iter().zip(buffer.chunks(receive::SLOT));
-            ends +=
-                datagrams.map(|(length, slot)| receive::look(slot.get(..length).unwrap(), NLMSG_DONE).1).sum::<usize>();
+            ends += datagrams
+                .map(|(length, slot)| receive::look(slot.get(..length).unwrap(), NLMSG_DONE).1)
+                .sum::<usize>();
         }
     }
 }

@@ -122,7 +122,8 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = fs::read_to_string(path).map_err(|error| named(&error))?;
-        let Checked(config): Checked<Self> = serde_json::from_str(&text).map_err(|error| named(&error))?;
+        let Checked(config): Checked<Self> =
+            serde_json::from_str(&text).map_err(|error| named(&error))?;
         config.check().map_err(|error| named(&error))?;
         Ok(config)
     }

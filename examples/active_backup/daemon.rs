@@ -1,4 +1,5 @@
-//! The loop: waits for signals, links, the team, those who ask, and for the time when something is due.
+//! The loop: waits for signals, links, the team, those who ask, and for the time when something is
+//! due.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,7 +21,8 @@ use crate::signals::Signals;
 use crate::status::{PortStatus, Status};
 use crate::team::Team;
 
-/// After this, and at the next event, the daemon tries again what failed and what no [`Retry`] delays.
+/// After this, and at the next event, the daemon tries again what failed and what no [`Retry`]
+/// delays.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -38,8 +40,8 @@ struct Daemon<'a> {
     /// Links may have come or changed since they were last looked at.
     look: bool,
     retry: Option<Instant>,
-    /// Whether links or those who ask could not be heard when it was last tried: their sockets may say for ever that there
-    /// is something to read.
+    /// Whether links or those who ask could not be heard when it was last tried: their sockets may
+    /// say for ever that there is something to read.
     is_deaf: bool,
     /// The trouble that was told last: it is not told again and again.
     trouble: Option<String>,
@@ -58,7 +60,8 @@ pub(crate) fn run(config: &Config, socket: &Path, keep: bool) -> Result<()> {
 impl<'a> Daemon<'a> {
     /// What cannot be had now is an error; later it is waited for.
     fn start(config: &'a Config, socket: &Path) -> Result<Self> {
-        // First: a signal that comes while this starts ends it in order. Nothing below waits without a limit.
+        // First: a signal that comes while this starts ends it in order. Nothing below waits
+        // without a limit.
         let signals = Signals::open()?;
         // Before anything is asked: what happens from now on is heard.
         let links = LinkEvents::new()?;
@@ -103,21 +106,32 @@ impl<'a> Daemon<'a> {
     fn wait(&self) -> Result<()> {
         let now = Instant::now();
         let others = [self.retry, self.may_create, self.opening.due(), self.look.then_some(now)];
-        let due = self.team.as_ref().and_then(Team::due).into_iter().chain(others.into_iter().flatten()).min();
+        let due = self
+            .team
+            .as_ref()
+            .and_then(Team::due)
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .min();
         let left = due.map(|due| due.saturating_duration_since(now));
         let timeout = left.map(Timespec::try_from).transpose()?;
         let mut sources = vec![self.signals.as_fd()];
         if !self.is_deaf {
             sources.extend([self.links.as_fd(), self.server.listener.as_fd()]);
         }
-        sources.extend(self.team.as_ref().filter(|team| !team.is_deaf).map(|team| team.handle.as_fd()));
-        let mut sources: Vec<_> =
-            sources.into_iter().map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN)).collect();
+        sources.extend(
+            self.team.as_ref().filter(|team| !team.is_deaf).map(|team| team.handle.as_fd()),
+        );
+        let mut sources: Vec<_> = sources
+            .into_iter()
+            .map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN))
+            .collect();
         retry_on_intr(|| poll(&mut sources, timeout.as_ref()))?;
         Ok(())
     }
 
-    /// Reads what happened to the links of the namespace, and notes whether it concerns this team, as lost events may.
+    /// Reads what happened to the links of the namespace, and notes whether it concerns this team,
+    /// as lost events may.
     fn hear_links(&mut self) -> libteam::Result<()> {
         while let Some(event) = self.links.try_next()? {
             self.look |= event.link().is_none_or(|link| self.is_of_concern(link));
@@ -126,7 +140,8 @@ impl<'a> Daemon<'a> {
     }
 
     fn is_of_concern(&self, link: &LinkInfo) -> bool {
-        let is_named = |name: &str| name == self.config.device || self.config.ports.contains_key(name);
+        let is_named =
+            |name: &str| name == self.config.device || self.config.ports.contains_key(name);
         is_named(&link.name())
             || link.alternative_names().any(|name| is_named(&name))
             || self.team.as_ref().is_some_and(|team| team.is_concerned_by(link))
@@ -144,7 +159,8 @@ impl<'a> Daemon<'a> {
         self.act_on_team(true)
     }
 
-    /// Takes over or creates the team, if it is time to try. `look` says that links may have come or changed.
+    /// Takes over or creates the team, if it is time to try. `look` says that links may have come
+    /// or changed.
     fn open_team(&mut self, look: bool, now: Instant) -> Option<Team<'a>> {
         if look && self.may_create.is_none() {
             // Not so where the daemon's own attempts to create it may be what changed.
@@ -196,7 +212,10 @@ impl<'a> Daemon<'a> {
 
     fn status(&self) -> Status {
         let ports = self.config.ports.iter().map(|(name, port)| {
-            (name.clone(), PortStatus { prio: port.prio, sticky: port.sticky, ..PortStatus::default() })
+            (
+                name.clone(),
+                PortStatus { prio: port.prio, sticky: port.sticky, ..PortStatus::default() },
+            )
         });
         let ports: BTreeMap<_, _> = ports.collect();
         let mut status = Status { device: self.config.device.clone(), ports, ..Status::default() };

@@ -9,17 +9,25 @@ use crate::members::Members;
 use crate::report::Report;
 use crate::retry::Retry;
 
-/// Gives a port what it needs before it becomes active: the team's address, unless the team gets that of the port.
+/// Gives a port what it needs before it becomes active: the team's address, unless the team gets
+/// that of the port.
 pub(crate) fn prepare(policy: HwAddrPolicy, team: &mut TeamHandle, next: IfIndex) -> Result<()> {
     match (policy, team.team_link().and_then(Link::hwaddr)) {
-        (HwAddrPolicy::SameAll | HwAddrPolicy::OnlyActive, Some(hwaddr)) => give(team, next, hwaddr),
+        (HwAddrPolicy::SameAll | HwAddrPolicy::OnlyActive, Some(hwaddr)) => {
+            give(team, next, hwaddr)
+        }
         _ => Ok(()),
     }
 }
 
-/// Gives each the address that the policy wants it to have. Sends nothing where all have it. What fails is tried again
-/// later; `of_team` is the delay of the team's own address.
-pub(crate) fn settle(policy: HwAddrPolicy, team: &mut TeamHandle, members: &mut Members<'_>, of_team: &mut Retry) {
+/// Gives each the address that the policy wants it to have. Sends nothing where all have it. What
+/// fails is tried again later; `of_team` is the delay of the team's own address.
+pub(crate) fn settle(
+    policy: HwAddrPolicy,
+    team: &mut TeamHandle,
+    members: &mut Members<'_>,
+    of_team: &mut Retry,
+) {
     let Some(team_hwaddr) = team.team_link().and_then(Link::hwaddr) else { return };
     let active = team.active_port().filter(|active| members.contains(*active));
     if policy == HwAddrPolicy::ByActive {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use libteam::{Error, ErrorKind, HwAddr, IfIndex, Link, LinkInfo, Port, Result, RtnlSocket, TeamHandle};
+use libteam::{
+    Error, ErrorKind, HwAddr, IfIndex, Link, LinkInfo, Port, Result, RtnlSocket, TeamHandle,
+};
 
 use crate::config::Config;
 use crate::refusals::Refusals;
@@ -81,8 +83,8 @@ impl<'a> Members<'a> {
         });
     }
 
-    /// Makes ports of the links that have the configured names. `look` says that links may have changed. One that cannot
-    /// be made a port keeps no other from it; the first error is returned.
+    /// Makes ports of the links that have the configured names. `look` says that links may have
+    /// changed. One that cannot be made a port keeps no other from it; the first error is returned.
     pub(crate) fn adopt(
         &mut self,
         config: &'a Config,
@@ -114,14 +116,16 @@ impl<'a> Members<'a> {
                 Ok(true) => self.insert(name, &link, config, team),
                 Ok(false) => {}
                 // It went meanwhile, which is an event of its own.
-                Err(error) if error.kind() == ErrorKind::NotFound && team.team_link().is_some() => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && team.team_link().is_some() => {
+                }
                 Err(error) => result = result.and(Err(error)),
             }
         }
         result
     }
 
-    /// Looks up the configured names. Of several names of one link its interface name counts, else the first.
+    /// Looks up the configured names. Of several names of one link its interface name counts, else
+    /// the first.
     fn find(&mut self, config: &'a Config, rtnl: &mut RtnlSocket) -> Result<Found<'a>> {
         let mut found = Found::new();
         let mut duplicates = BTreeMap::new();
@@ -133,12 +137,17 @@ impl<'a> Members<'a> {
             };
             let ifindex = link.ifindex();
             let counts = link.name() == name || !found.contains_key(&ifindex);
-            let duplicate =
-                if counts { found.insert(ifindex, (name, link)).map(|(other, _)| other) } else { Some(name) };
+            let duplicate = if counts {
+                found.insert(ifindex, (name, link)).map(|(other, _)| other)
+            } else {
+                Some(name)
+            };
             duplicates.extend(duplicate.map(|name| (name, ifindex)));
         }
         for (duplicate, ifindex) in &duplicates {
-            if let Some((name, _)) = found.get(ifindex).filter(|_| self.duplicates.get(duplicate) != Some(ifindex)) {
+            if let Some((name, _)) =
+                found.get(ifindex).filter(|_| self.duplicates.get(duplicate) != Some(ifindex))
+            {
                 say!("{duplicate} and {name} are the same link: {duplicate} is ignored");
             }
         }
@@ -146,7 +155,8 @@ impl<'a> Members<'a> {
         Ok(found)
     }
 
-    /// Releases the members whose names other links have now, unless they have got a configured name themselves.
+    /// Releases the members whose names other links have now, unless they have got a configured
+    /// name themselves.
     fn release_replaced(&mut self, found: &Found<'_>, team: &mut TeamHandle) -> Result<()> {
         let names: Vec<&str> = found.values().map(|(name, _)| *name).collect();
         let mut released = Vec::new();
@@ -160,7 +170,9 @@ impl<'a> Members<'a> {
         for ifindex in released {
             say!("the link {ifindex} is released: another one has its name");
             match team.remove_port(ifindex) {
-                Err(error) if error.kind() != ErrorKind::NotFound || team.team_link().is_none() => return Err(error),
+                Err(error) if error.kind() != ErrorKind::NotFound || team.team_link().is_none() => {
+                    return Err(error);
+                }
                 _ => {}
             }
         }
@@ -171,19 +183,23 @@ impl<'a> Members<'a> {
         let ifindex = link.ifindex();
         set_options(name, ifindex, config, team);
         let is_new = link.master().is_none();
-        let own_hwaddr = if is_new { link.hwaddr() } else { team.link(ifindex).and_then(Link::original_hwaddr) };
+        let own_hwaddr =
+            if is_new { link.hwaddr() } else { team.link(ifindex).and_then(Link::original_hwaddr) };
         // A daemon that starts again does not take the traffic from the port that carries it.
-        let is_up = team.active_port() == Some(ifindex) && team.port(ifindex).is_some_and(Port::is_link_up);
+        let is_up =
+            team.active_port() == Some(ifindex) && team.port(ifindex).is_some_and(Port::is_link_up);
         let carrier_changes = team.link(ifindex).map_or(0, Link::carrier_changes);
         say!("{name} (link {ifindex}) is a port");
         let watch = Watch::new(config.link_watch(name), is_up, carrier_changes);
         let (activation, addressing) = (Retry::default(), Retry::default());
-        self.by_link.insert(ifindex, Member { name, ifindex, watch, own_hwaddr, activation, addressing });
+        self.by_link
+            .insert(ifindex, Member { name, ifindex, watch, own_hwaddr, activation, addressing });
     }
 }
 
 impl<'a> Member<'a> {
-    /// Gives the member another configured name, and what is configured for that. Its link stays as up as it is.
+    /// Gives the member another configured name, and what is configured for that. Its link stays as
+    /// up as it is.
     fn rename(&mut self, name: &'a str, config: &Config) {
         say!("{name} (link {}) was {}", self.ifindex, self.name);
         self.name = name;
@@ -191,10 +207,12 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Sets the options that the driver has for a port. It is no reason to do without the port if that fails.
+/// Sets the options that the driver has for a port. It is no reason to do without the port if that
+/// fails.
 fn set_options(name: &str, ifindex: IfIndex, config: &Config, team: &mut TeamHandle) {
     let Some(port) = config.ports.get(name) else { return };
-    // For teamnl and the driver's queue override; the choice of the active port does not rest on it.
+    // For teamnl and the driver's queue override; the choice of the active port does not rest on
+    // it.
     let prio = team.set_port_priority(ifindex, port.prio);
     let queue = port.queue_id.map_or(Ok(()), |queue| team.set_port_queue_id(ifindex, queue));
     for error in [prio, queue].into_iter().filter_map(Result::err) {

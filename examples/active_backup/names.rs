@@ -1,7 +1,7 @@
 //! Names that links can have.
 
-/// Returns why no link can have this name, if that is so. The kernel has these rules in `dev_valid_name`, and takes a
-/// percent sign for a pattern.
+/// Returns why no link can have this name, if that is so. The kernel has these rules in
+/// `dev_valid_name`, and takes a percent sign for a pattern.
 pub(crate) fn why_impossible(name: &str) -> Option<&'static str> {
     /// The kernel's `IFNAMSIZ` without the NUL.
     const LONGEST: usize = 15;

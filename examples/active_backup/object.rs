@@ -1,5 +1,5 @@
-//! Objects of the configuration. What serde derives would accept an array in place of an object, and keep the last of
-//! several values that a map has for one key.
+//! Objects of the configuration. What serde derives would accept an array in place of an object,
+//! and keep the last of several values that a map has for one key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,9 @@ pub(crate) trait Object {
 }
 
 /// Reads an object.
-pub(crate) fn object<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(text: D) -> Result<T, D::Error> {
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(
+    text: D,
+) -> Result<T, D::Error> {
     text.deserialize_any(ObjectVisitor(PhantomData))
 }
 
@@ -29,7 +31,8 @@ pub(crate) fn some_object<'de, D: Deserializer<'de>, T: Object + Deserialize<'de
     object(text).map(Some)
 }
 
-/// Reads the ports: an object whose keys are names, each of which may be there once, and whose values are objects.
+/// Reads the ports: an object whose keys are names, each of which may be there once, and whose
+/// values are objects.
 pub(crate) fn ports<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(
     text: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {

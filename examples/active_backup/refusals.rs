@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkInfo, LinkSettings, Result, RtnlSocket, TeamHandle};
+use libteam::{
+    Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkInfo, LinkSettings, Result, RtnlSocket,
+    TeamHandle,
+};
 
 use crate::report::Report;
 use crate::retry::{Retry, SHORTEST};
@@ -37,7 +40,9 @@ impl Refusals {
     pub(crate) fn concern(&self, link: &LinkInfo) -> bool {
         let ifindex = link.ifindex();
         self.0.iter().any(|(refused, refusal)| {
-            *refused == ifindex || link.link_ifindex() == Some(*refused) || refusal.peer == Some(ifindex)
+            *refused == ifindex
+                || link.link_ifindex() == Some(*refused)
+                || refusal.peer == Some(ifindex)
         })
     }
 
@@ -51,13 +56,17 @@ impl Refusals {
         self.0.values_mut().for_each(|refusal| refusal.is_stale = true);
     }
 
-    /// Returns the links that it is too early to look at, and notes that the others are looked at now.
+    /// Returns the links that it is too early to look at, and notes that the others are looked at
+    /// now.
     pub(crate) fn held(&mut self, now: Instant) -> Vec<IfIndex> {
-        self.0.iter_mut().filter_map(|(ifindex, refusal)| (!refusal.look(now)).then_some(*ifindex)).collect()
+        self.0
+            .iter_mut()
+            .filter_map(|(ifindex, refusal)| (!refusal.look(now)).then_some(*ifindex))
+            .collect()
     }
 
-    /// Makes a link that has no master a port of the team; returns false if the kernel refuses that, or if it refused
-    /// that before and nothing has changed since.
+    /// Makes a link that has no master a port of the team; returns false if the kernel refuses
+    /// that, or if it refused that before and nothing has changed since.
     pub(crate) fn join(
         &mut self,
         name: &str,
@@ -98,14 +107,22 @@ impl Refusals {
 
 impl Refusal {
     fn new(link: &LinkInfo, seen: Circumstances, now: Instant) -> Self {
-        Self { retry: Retry::default(), seen, was_down: false, peer: link.link_ifindex(), looked: now, is_stale: false }
+        Self {
+            retry: Retry::default(),
+            seen,
+            was_down: false,
+            peer: link.link_ifindex(),
+            looked: now,
+            is_stale: false,
+        }
     }
 
     fn due(&self) -> Option<Instant> {
         if self.is_stale { Some(self.looked + SHORTEST) } else { self.retry.due() }
     }
 
-    /// Whether to look at the link now: its delay is over, or links changed, and the last look was long enough ago.
+    /// Whether to look at the link now: its delay is over, or links changed, and the last look was
+    /// long enough ago.
     fn look(&mut self, now: Instant) -> bool {
         if self.due().is_none_or(|due| due > now) {
             return false;
@@ -116,8 +133,8 @@ impl Refusal {
         true
     }
 
-    /// Whether another try can have another outcome than the last one. A link that is up is not set down for one before
-    /// something has changed.
+    /// Whether another try can have another outcome than the last one. A link that is up is not set
+    /// down for one before something has changed.
     fn is_worth_a_try(&mut self, present: Circumstances, is_up: bool, now: Instant) -> bool {
         let has_changed = present != self.seen;
         self.seen = present;
@@ -137,8 +154,8 @@ impl Refusal {
     }
 }
 
-/// What the kernel's decision about a link may rest on. The daemon's own tries leave it as it is, though they cause
-/// link messages.
+/// What the kernel's decision about a link may rest on. The daemon's own tries leave it as it is,
+/// though they cause link messages.
 #[derive(Debug, PartialEq, Eq)]
 struct Circumstances {
     hwaddr: Option<HwAddr>,
@@ -153,7 +170,8 @@ struct Traits {
     ifindex: IfIndex,
     kind: Option<String>,
     layer: u16,
-    /// Not so for the link itself: it is refused for this only if it has not been tried while it was down.
+    /// Not so for the link itself: it is refused for this only if it has not been tried while it
+    /// was down.
     is_up: bool,
     mtu: u32,
     master: Option<IfIndex>,
@@ -170,7 +188,8 @@ impl Circumstances {
                 || Some(it) == link.link_ifindex()
                 || other.link_ifindex() == Some(ifindex)
         };
-        let traits = |other: &LinkInfo| Traits::of(other, other.is_admin_up() && other.ifindex() != ifindex);
+        let traits =
+            |other: &LinkInfo| Traits::of(other, other.is_admin_up() && other.ifindex() != ifindex);
         let links = rtnl.links(&LinkFilter::new()).map_or_else(
             |_| Vec::new(),
             |dump| dump.items().iter().filter(|other| is_related(other)).map(traits).collect(),
@@ -198,15 +217,15 @@ fn is_missing(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
-/// Whether the driver may have refused a link only because it is up. Not so one that is on top of the team: it would be
-/// set down for nothing.
+/// Whether the driver may have refused a link only because it is up. Not so one that is on top of
+/// the team: it would be set down for nothing.
 fn may_be_for_being_up(error: &Error) -> bool {
-    let is_upper =
-        matches!(error, Error::Kernel { message: Some(message), .. } if message.contains("is already an upper device"));
+    let is_upper = matches!(error, Error::Kernel { message: Some(message), .. } if message.contains("is already an upper device"));
     error.kind() == ErrorKind::Busy && !is_upper
 }
 
-/// Adds a link that is up, which the driver accepts only when it is down; sets it up again if the driver refuses it.
+/// Adds a link that is up, which the driver accepts only when it is down; sets it up again if the
+/// driver refuses it.
 fn add_set_down(link: IfIndex, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Result<()> {
     rtnl.set_link(link, &LinkSettings::new().down())?;
     let added = team.add_port(link);

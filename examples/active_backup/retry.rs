@@ -38,14 +38,16 @@ impl Retry {
         *self = Self::default();
     }
 
-    /// Starts again with the shortest delay, counted from the last try, because a success has become more likely.
+    /// Starts again with the shortest delay, counted from the last try, because a success has
+    /// become more likely.
     pub(crate) fn hasten(&mut self) {
         let saved = self.delay.saturating_sub(SHORTEST);
         self.due = self.due.and_then(|due| due.checked_sub(saved));
         self.delay -= saved;
     }
 
-    /// Ends the delay if its time is over; returns whether it ended now. Without this call [`due`](Self::due) stays.
+    /// Ends the delay if its time is over; returns whether it ended now. Without this call
+    /// [`due`](Self::due) stays.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         self.due.take_if(|due| *due <= now).is_some()
     }

@@ -1,5 +1,5 @@
-//! What the daemon says on standard error. Nobody may be left to read it, or the reader may hang, and the team is not to
-//! suffer from that.
+//! What the daemon says on standard error. Nobody may be left to read it, or the reader may hang,
+//! and the team is not to suffer from that.
 
 use std::fmt;
 use std::io::{Write as _, stderr};

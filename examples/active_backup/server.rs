@@ -31,7 +31,8 @@ impl Server {
         if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
             fs::remove_file(path)?;
         }
-        let listener = UnixListener::bind(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let listener =
+            UnixListener::bind(path).map_err(|error| format!("{}: {error}", path.display()))?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener, path: path.to_owned(), _lock: lock })
     }
@@ -61,8 +62,8 @@ impl Drop for Server {
     }
 }
 
-/// Locks the file beside the socket, which only one daemon can. The file stays: were it removed, a daemon that has opened
-/// it and one that creates it again would both have a lock.
+/// Locks the file beside the socket, which only one daemon can. The file stays: were it removed, a
+/// daemon that has opened it and one that creates it again would both have a lock.
 fn lock(socket: &Path) -> Result<Flock<File>> {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");

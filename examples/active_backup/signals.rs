@@ -14,7 +14,9 @@ pub(crate) struct Signals(SignalFd);
 
 impl Signals {
     pub(crate) fn open() -> Result<Self> {
-        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP].into_iter().collect();
+        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP]
+            .into_iter()
+            .collect();
         signals.thread_block()?;
         Ok(Self(SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }

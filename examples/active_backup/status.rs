@@ -62,16 +62,20 @@ pub(crate) enum PortState {
 /// Asks the daemon that listens there; its answer as JSON, or for people.
 pub(crate) fn ask(path: &Path, as_json: bool) -> Result<String> {
     let text = receive(path)?;
-    let status: Status = serde_json::from_str(&text)
-        .map_err(|error| format!("what the daemon at {} answers is not its status: {error}", path.display()))?;
+    let status: Status = serde_json::from_str(&text).map_err(|error| {
+        format!("what the daemon at {} answers is not its status: {error}", path.display())
+    })?;
     Ok(if as_json { text + "\n" } else { status.to_string() })
 }
 
-/// Receives what the daemon sends. A daemon that hangs may leave this waiting for the connection, or for any byte.
+/// Receives what the daemon sends. A daemon that hangs may leave this waiting for the connection,
+/// or for any byte.
 fn receive(path: &Path) -> Result<String> {
     let end = Instant::now() + TIMEOUT;
     let failed = |what: &str, error: io::Error| match error.kind() {
-        io::ErrorKind::WouldBlock => format!("the daemon at {} does not answer within {TIMEOUT:?}", path.display()),
+        io::ErrorKind::WouldBlock => {
+            format!("the daemon at {} does not answer within {TIMEOUT:?}", path.display())
+        }
         _ => format!("{what} at {}: {error}", path.display()),
     };
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -106,7 +110,11 @@ impl fmt::Display for Status {
             self.announcements,
             self.resyncs
         )?;
-        writeln!(f, "  {:15} {:6} {:>6} {:6} {:>10} {:17} LINK", "PORT", "STATE", "PRIO", "STICKY", "SPEED", "HWADDR")?;
+        writeln!(
+            f,
+            "  {:15} {:6} {:>6} {:6} {:>10} {:17} LINK",
+            "PORT", "STATE", "PRIO", "STICKY", "SPEED", "HWADDR"
+        )?;
         for (name, port) in &self.ports {
             writeln!(
                 f,

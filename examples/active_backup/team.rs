@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::time::Instant;
 
 use libteam::{
-    Duplex, Error, ErrorKind, IfIndex, Link, LinkInfo, LinkSettings, Mode, Port, Result, RtnlSocket, TeamHandle,
+    Duplex, Error, ErrorKind, IfIndex, Link, LinkInfo, LinkSettings, Mode, Port, Result,
+    RtnlSocket, TeamHandle,
 };
 
 use crate::announcer::Announcer;
@@ -38,9 +39,15 @@ pub(crate) struct Team<'a> {
 
 impl<'a> Team<'a> {
     /// Opens the team, or creates it.
-    pub(crate) fn open(config: &'a Config, rtnl: &mut RtnlSocket, may_create: bool) -> Result<Self> {
+    pub(crate) fn open(
+        config: &'a Config,
+        rtnl: &mut RtnlSocket,
+        may_create: bool,
+    ) -> Result<Self> {
         let (handle, is_ours) = match TeamHandle::open(&config.device) {
-            Err(Error::NoSuchDevice { .. }) if may_create => (TeamHandle::create(&config.device)?, true),
+            Err(Error::NoSuchDevice { .. }) if may_create => {
+                (TeamHandle::create(&config.device)?, true)
+            }
             handle => (handle?, false),
         };
         let announcer = Announcer::new(config.notify_peers);
@@ -72,7 +79,8 @@ impl<'a> Team<'a> {
 
     fn set_up(&mut self, rtnl: &mut RtnlSocket) -> Result<()> {
         if !self.is_set_up() {
-            // The mode can be set only while there are no ports; those that are configured come back.
+            // The mode can be set only while there are no ports; those that are configured come
+            // back.
             let ports: Vec<IfIndex> = self.handle.ports().map(Port::ifindex).collect();
             ports.into_iter().try_for_each(|port| self.handle.remove_port(port))?;
             self.handle.set_mode(Mode::ActiveBackup)?;
@@ -108,7 +116,8 @@ impl<'a> Team<'a> {
         self.members.concern(link)
     }
 
-    /// Does whatever is to be done now; the most urgent first. `look` says that links may have come or changed.
+    /// Does whatever is to be done now; the most urgent first. `look` says that links may have come
+    /// or changed.
     pub(crate) fn act(&mut self, rtnl: &mut RtnlSocket, look: bool) -> Result<()> {
         self.hear()?;
         if self.is_gone() {
@@ -147,7 +156,8 @@ impl<'a> Team<'a> {
         Ok(())
     }
 
-    /// Has the best port carry the traffic, and does what comes with that. One failure keeps nothing else from being done.
+    /// Has the best port carry the traffic, and does what comes with that. One failure keeps
+    /// nothing else from being done.
     fn follow(&mut self) -> Result<()> {
         let now = Instant::now();
         self.addressing.expire(now);
@@ -167,9 +177,12 @@ impl<'a> Team<'a> {
             return self.setup.due();
         }
         let members = self.members.iter().flat_map(|member| {
-            [member.watch.due(), member.activation.due(), member.addressing.due()].into_iter().flatten()
+            [member.watch.due(), member.activation.due(), member.addressing.due()]
+                .into_iter()
+                .flatten()
         });
-        let others = [self.announcer.due(), self.members.due(), self.setup.due(), self.addressing.due()];
+        let others =
+            [self.announcer.due(), self.members.due(), self.setup.due(), self.addressing.due()];
         members.chain(others.into_iter().flatten()).min()
     }
 
@@ -205,7 +218,9 @@ impl<'a> Team<'a> {
                 self.members.forget_lost(&self.handle);
             }
             if let Some(member) = self.members.get_mut(next) {
-                member.activation.failed(format!("{name} cannot be active: {}", Report(&error)), Instant::now());
+                member
+                    .activation
+                    .failed(format!("{name} cannot be active: {}", Report(&error)), Instant::now());
             }
         }
     }
@@ -226,7 +241,8 @@ impl<'a> Team<'a> {
 
     /// Has a port carry the traffic.
     fn activate(&mut self, next: IfIndex, is_another: bool) -> Result<()> {
-        // What a disabled port receives the driver drops, and teamd leaves those disabled that are not active.
+        // What a disabled port receives the driver drops, and teamd leaves those disabled that are
+        // not active.
         if self.handle.port_enabled(next) == Some(false) {
             self.handle.set_port_enabled(next, true)?;
         }
@@ -236,10 +252,15 @@ impl<'a> Team<'a> {
 
     /// The port that should be active; `None` if none is up, or those that are up cannot be active.
     fn best(&self, active: Option<IfIndex>) -> Option<(&'a str, IfIndex)> {
-        let fit = || self.members.iter().filter(|member| member.watch.is_up() && !member.activation.is_held());
+        let fit = || {
+            self.members
+                .iter()
+                .filter(|member| member.watch.is_up() && !member.activation.is_held())
+        };
         let is_active = |member: &Member<'_>| Some(member.ifindex) == active;
         let config = |member: &Member<'_>| self.config.ports.get(member.name);
-        let stays = fit().find(|member| is_active(member) && config(member).is_some_and(|port| port.sticky));
+        let stays = fit()
+            .find(|member| is_active(member) && config(member).is_some_and(|port| port.sticky));
         let best = stays.or_else(|| {
             fit().max_by_key(|member| {
                 let port = self.handle.port(member.ifindex);
@@ -260,9 +281,12 @@ impl<'a> Team<'a> {
     pub(crate) fn describe(&self, status: &mut Status) {
         let active = self.handle.active_port();
         status.ifindex = Some(self.handle.team_ifindex().get());
-        status.hwaddr = self.handle.team_link().and_then(Link::hwaddr).map(|hwaddr| hwaddr.to_string());
-        status.active = active.and_then(|active| self.handle.link(active)).map(|link| link.name().to_owned());
-        (status.failovers, status.announcements, status.resyncs) = (self.failovers, self.announcer.made, self.resyncs);
+        status.hwaddr =
+            self.handle.team_link().and_then(Link::hwaddr).map(|hwaddr| hwaddr.to_string());
+        status.active =
+            active.and_then(|active| self.handle.link(active)).map(|link| link.name().to_owned());
+        (status.failovers, status.announcements, status.resyncs) =
+            (self.failovers, self.announcer.made, self.resyncs);
         for (name, port) in &mut status.ports {
             if let Some(member) = self.members.named(name) {
                 self.describe_port(member, port);
@@ -278,8 +302,10 @@ impl<'a> Team<'a> {
         port.hwaddr = link.and_then(Link::hwaddr).map(|hwaddr| hwaddr.to_string());
         port.speed_mbps = self.handle.port(member.ifindex).and_then(Port::speed_mbps);
         port.state = if member.watch.is_up() { PortState::Up } else { PortState::Down };
-        port.changes_in_ms =
-            member.watch.due().and_then(|due| u64::try_from(due.saturating_duration_since(now).as_millis()).ok());
+        port.changes_in_ms = member
+            .watch
+            .due()
+            .and_then(|due| u64::try_from(due.saturating_duration_since(now).as_millis()).ok());
         port.is_active = self.handle.active_port() == Some(member.ifindex);
     }
 }

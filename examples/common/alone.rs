@@ -15,7 +15,11 @@ use lexopt::prelude::{Long, Short};
 use libteam::BoxError;
 
 /// Runs the program, unless the command line asks for help or is wrong.
-pub(crate) fn main(name: &str, help: &str, run: impl FnOnce() -> Result<ExitCode, BoxError>) -> ExitCode {
+pub(crate) fn main(
+    name: &str,
+    help: &str,
+    run: impl FnOnce() -> Result<ExitCode, BoxError>,
+) -> ExitCode {
     match lexopt::Parser::from_env().next() {
         Ok(None) => {}
         Ok(Some(Short('h') | Long("help"))) => return ending::help(help),

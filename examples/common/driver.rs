@@ -15,9 +15,12 @@ pub(crate) fn hint() -> &'static str {
     }
 }
 
-/// Asks for the driver's family of generic netlink. Where the driver is a module, whatever creates a team loads it.
+/// Asks for the driver's family of generic netlink. Where the driver is a module, whatever creates
+/// a team loads it.
 fn ask_for_family() -> Result<()> {
     let nlas = vec![GenlCtrlAttrs::FamilyName("team".to_owned())];
     let request = GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas });
-    NetlinkConnection::new(Protocol::GENERIC)?.request::<_, GenlMessage<GenlCtrl>>(request, 0).map(drop)
+    NetlinkConnection::new(Protocol::GENERIC)?
+        .request::<_, GenlMessage<GenlCtrl>>(request, 0)
+        .map(drop)
 }

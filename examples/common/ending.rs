@@ -1,4 +1,5 @@
-//! How a program ends: after its help, with a command line that it does not understand, or with an error.
+//! How a program ends: after its help, with a command line that it does not understand, or with an
+//! error.
 
 use std::error::Error;
 use std::fmt::Display;

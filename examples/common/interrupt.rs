@@ -22,7 +22,10 @@ impl Interrupt {
 
     /// Waits until the team has something to handle; false if one of the signals came first.
     pub(crate) fn wait(&self, team: &TeamHandle) -> io::Result<bool> {
-        let mut sources = [PollFd::new(&self.0, PollFlags::IN), PollFd::from_borrowed_fd(team.as_fd(), PollFlags::IN)];
+        let mut sources = [
+            PollFd::new(&self.0, PollFlags::IN),
+            PollFd::from_borrowed_fd(team.as_fd(), PollFlags::IN),
+        ];
         retry_on_intr(|| poll(&mut sources, None))?;
         let [signal, _] = sources;
         Ok(signal.revents().is_empty())

@@ -59,7 +59,9 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, Misuse> {
         match argument {
             Short('h') | Long("help") => return Ok(Request::Help),
             Short('j') | Long("json") => as_json = true,
-            Short('p') | Long("protocol") => put(&mut filter.protocol, "protocol", &mut parser, protocol)?,
+            Short('p') | Long("protocol") => {
+                put(&mut filter.protocol, "protocol", &mut parser, protocol)?
+            }
             Short('s') | Long("src") => put(&mut filter.src, "src", &mut parser, parsed)?,
             Short('d') | Long("dst") => put(&mut filter.dst, "dst", &mut parser, parsed)?,
             Long("sport") => put(&mut filter.sport, "sport", &mut parser, port)?,
@@ -88,7 +90,9 @@ fn check(filter: &Filter) -> Result<(), Misuse> {
             return Err(Misuse::Families);
         }
     }
-    if filter.tcp_state.is_some() && filter.protocol.is_some_and(|protocol| Protocol(protocol) != TCP) {
+    if filter.tcp_state.is_some()
+        && filter.protocol.is_some_and(|protocol| Protocol(protocol) != TCP)
+    {
         return Err(Misuse::StateOfOther);
     }
     Ok(())
@@ -110,8 +114,13 @@ fn parsed<T: std::str::FromStr<Err = &'static str>>(text: &str) -> Result<T, Str
 }
 
 fn protocol(text: &str) -> Result<u8, String> {
-    let by_name = || NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(number, _)| *number);
-    text.parse().ok().or_else(by_name).ok_or_else(|| "want a protocol's name, or its number up to 255".to_owned())
+    let by_name = || {
+        NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(number, _)| *number)
+    };
+    text.parse()
+        .ok()
+        .or_else(by_name)
+        .ok_or_else(|| "want a protocol's name, or its number up to 255".to_owned())
 }
 
 fn port(text: &str) -> Result<u16, String> {

@@ -70,8 +70,12 @@ impl Prefix {
 
     fn contains(&self, address: IpAddr) -> bool {
         let differing = match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros(),
-            (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros(),
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (own.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                (own.to_bits() ^ other.to_bits()).leading_zeros()
+            }
             _ => return false,
         };
         differing >= self.length
@@ -82,11 +86,18 @@ impl FromStr for Prefix {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().map_err(|_| "want an address, or an address/length")?;
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr =
+            address.parse().map_err(|_| "want an address, or an address/length")?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let length = length.map_or(Ok(longest), str::parse).ok().filter(|length| *length <= longest);
-        let length = length.ok_or(if longest == 32 { "want a length up to 32" } else { "want a length up to 128" })?;
+        let length =
+            length.map_or(Ok(longest), str::parse).ok().filter(|length| *length <= longest);
+        let length = length.ok_or(if longest == 32 {
+            "want a length up to 32"
+        } else {
+            "want a length up to 128"
+        })?;
         Ok(Self { address, length })
     }
 }
@@ -95,10 +106,15 @@ impl FromStr for Mark {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (value, mask) = text.split_once('/').map_or((text, None), |(value, mask)| (value, Some(mask)));
+        let (value, mask) =
+            text.split_once('/').map_or((text, None), |(value, mask)| (value, Some(mask)));
         let value = number(value).ok_or("want a number of 32 bits, or value/mask")?;
         let mask = mask.map_or(Some(u32::MAX), number).ok_or("want a mask of 32 bits")?;
-        if value & !mask == 0 { Ok(Self { value, mask }) } else { Err("no mark has bits that the mask takes away") }
+        if value & !mask == 0 {
+            Ok(Self { value, mask })
+        } else {
+            Err("no mark has bits that the mask takes away")
+        }
     }
 }
 

@@ -60,7 +60,10 @@ struct Icmp {
 
 impl Flow {
     /// Reads an entry; `None` if it lacks what each has.
-    pub(crate) fn read(family: NetfilterProtoFamily, attributes: Vec<ConntrackAttribute>) -> Option<Self> {
+    pub(crate) fn read(
+        family: NetfilterProtoFamily,
+        attributes: Vec<ConntrackAttribute>,
+    ) -> Option<Self> {
         let (mut original, mut reply, mut status) = (None, None, Status::empty());
         let (mut timeout, mut mark, mut tcp_state, mut id, mut zone) = (None, 0, None, None, None);
         let mut key = Vec::new();
@@ -74,7 +77,9 @@ impl Flow {
                 ConntrackAttribute::CtaStatus(bits) => status = *bits,
                 ConntrackAttribute::CtaTimeout(seconds) => timeout = Some(*seconds),
                 ConntrackAttribute::CtaMark(value) => mark = *value,
-                ConntrackAttribute::CtaProtoInfo(parts) => tcp_state = parts.iter().find_map(read_tcp_state),
+                ConntrackAttribute::CtaProtoInfo(parts) => {
+                    tcp_state = parts.iter().find_map(read_tcp_state)
+                }
                 ConntrackAttribute::Other(other) if other.kind() == CTA_ID => {
                     id = number(other);
                     key.push(attribute);
@@ -127,7 +132,9 @@ impl Tuple {
                 TuplePart::Proto(fields) => {
                     for field in fields {
                         match field {
-                            ProtoTuple::Protocol(number) => protocol = Some(Protocol((*number).into())),
+                            ProtoTuple::Protocol(number) => {
+                                protocol = Some(Protocol((*number).into()))
+                            }
                             ProtoTuple::SourcePort(port) => sport = Some(*port),
                             ProtoTuple::DestinationPort(port) => dport = Some(*port),
                             ProtoTuple::Other(other) => icmp.read(other),
@@ -230,12 +237,19 @@ impl fmt::Display for Tuple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.sport, self.dport) {
             (Some(sport), Some(dport)) => {
-                write!(f, "{} -> {}", SocketAddr::from((self.src, sport)), SocketAddr::from((self.dst, dport)))
+                write!(
+                    f,
+                    "{} -> {}",
+                    SocketAddr::from((self.src, sport)),
+                    SocketAddr::from((self.dst, dport))
+                )
             }
             _ => write!(f, "{} -> {}", self.src, self.dst),
         }?;
         let Icmp { id, kind, code } = self.icmp;
-        for (name, value) in [("type", kind.map(u16::from)), ("code", code.map(u16::from)), ("id", id)] {
+        for (name, value) in
+            [("type", kind.map(u16::from)), ("code", code.map(u16::from)), ("id", id)]
+        {
             if let Some(value) = value {
                 write!(f, " {name} {value}")?;
             }

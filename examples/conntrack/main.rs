@@ -5,8 +5,9 @@
 //! cargo run --example conntrack -- delete --src 192.0.2.0/24 --dport 53
 //! ```
 //!
-//! In a test kernel, which `cargo run` starts where this one has no team driver, there are no connections. What this kernel
-//! tracks the program shows when it is started by its name, `target/debug/examples/conntrack`, as root.
+//! In a test kernel, which `cargo run` starts where this one has no team driver, there are no
+//! connections. What this kernel tracks the program shows when it is started by its name,
+//! `target/debug/examples/conntrack`, as root.
 //!
 //! It shows a [`libteam::NetlinkConnection`] with the message types of netlink-packet-netfilter.
 
@@ -55,7 +56,9 @@ fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     match run(&request, &mut out).and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::from(NOBODY_READS)
+        }
         Err(failure) => {
             eprintln!("conntrack: {}", Report(&failure));
             ExitCode::FAILURE
@@ -74,7 +77,8 @@ fn run(request: &Request, out: &mut impl Write) -> Result<(), Failure> {
             let mut table = Table::open().map_err(Failure::List)?;
             let mut deleted = 0;
             for flow in table.list(filter).map_err(Failure::List)? {
-                let is_deleted = table.delete(&flow).map_err(|failure| Failure::Delete(deleted, failure))?;
+                let is_deleted =
+                    table.delete(&flow).map_err(|failure| Failure::Delete(deleted, failure))?;
                 deleted += usize::from(is_deleted);
             }
             writeln!(out, "{deleted} deleted")?;

@@ -3,7 +3,9 @@
 use libteam::netlink_packet_core::DefaultNla;
 use libteam::{Error, ErrorKind, NetlinkConnection, Protocol};
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage};
-use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
+use netlink_packet_netfilter::{
+    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
+};
 
 use crate::filter::Filter;
 use crate::flow::Flow;
@@ -28,20 +30,22 @@ impl Table {
         Ok(Self { connection: NetlinkConnection::new(Protocol::NETFILTER)? })
     }
 
-    /// The entries that a filter chooses. The kernel looks at the family and the mark itself, and sends no others; all
-    /// of the filter is checked here.
+    /// The entries that a filter chooses. The kernel looks at the family and the mark itself, and
+    /// sends no others; all of the filter is checked here.
     pub(crate) fn list(&mut self, filter: &Filter) -> Result<Vec<Flow>, Failure> {
         let mut attributes = Vec::new();
         if let Some(mark) = filter.mark {
             let mask = DefaultNla::new(CTA_MARK_MASK, mark.mask.to_be_bytes().to_vec());
-            attributes.extend([ConntrackAttribute::CtaMark(mark.value), ConntrackAttribute::Other(mask)]);
+            attributes
+                .extend([ConntrackAttribute::CtaMark(mark.value), ConntrackAttribute::Other(mask)]);
         }
         let family = filter.family().unwrap_or(NetfilterProtoFamily::Unspec);
         let request = message(family, ConntrackMessage::Get(attributes));
         let mut flows = Vec::new();
         for answer in self.connection.dump::<_, NetfilterMessage>(request)? {
             let family = answer.header.family;
-            let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = answer.inner else {
+            let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = answer.inner
+            else {
                 return Err(Failure::Alien);
             };
             let flow = Flow::read(family, attributes).ok_or(Failure::Alien)?;
@@ -52,7 +56,8 @@ impl Table {
         Ok(flows)
     }
 
-    /// Deletes this entry, not another of the same addresses that came after it; false if it is gone already.
+    /// Deletes this entry, not another of the same addresses that came after it; false if it is
+    /// gone already.
     pub(crate) fn delete(&mut self, flow: &Flow) -> Result<bool, Failure> {
         let request = message(flow.family, ConntrackMessage::Delete(flow.key.clone()));
         match self.connection.execute(request, 0) {

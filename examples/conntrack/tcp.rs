@@ -25,5 +25,8 @@ pub(crate) fn state_name(state: u8) -> String {
 
 /// The number of a state.
 pub(crate) fn state_number(name: &str) -> Option<u8> {
-    STATES.iter().position(|known| known.eq_ignore_ascii_case(name)).and_then(|number| u8::try_from(number).ok())
+    STATES
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(name))
+        .and_then(|number| u8::try_from(number).ok())
 }

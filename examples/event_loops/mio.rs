@@ -43,8 +43,9 @@ fn follow(teams: Vec<TeamHandle>) -> Result<()> {
         }
         for event in &events {
             let Some(team) = teams.get_mut(&event.token()) else { continue };
-            // mio tells of each event once (it is edge-triggered), and so the usual advice is to go on until nothing is
-            // left. A handle wants one call: if that leaves something to do, there is another event.
+            // mio tells of each event once (it is edge-triggered), and so the usual advice is to go
+            // on until nothing is left. A handle wants one call: if that leaves something to do,
+            // there is another event.
             let changes = team.handle_events()?;
             if scene::lost_its_link(team, &changes) {
                 poll.registry().deregister(&mut SourceFd(&team.as_raw_fd()))?;

@@ -26,15 +26,18 @@ fn main() -> ExitCode {
 fn follow(mut teams: Vec<TeamHandle>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !teams.is_empty() {
-        let mut sources: Vec<_> = teams.iter().map(|team| PollFd::new(team, PollFlags::IN)).collect();
+        let mut sources: Vec<_> =
+            teams.iter().map(|team| PollFd::new(team, PollFlags::IN)).collect();
         let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now()))?;
         if retry_on_intr(|| poll(&mut sources, Some(&left)))? == 0 {
             return Err(scene::nothing_came());
         }
-        let is_ready: Vec<bool> = sources.iter().map(|source| !source.revents().is_empty()).collect();
+        let is_ready: Vec<bool> =
+            sources.iter().map(|source| !source.revents().is_empty()).collect();
         let mut followed = Vec::new();
         for (mut team, is_ready) in teams.into_iter().zip(is_ready) {
-            // What one call leaves to do makes the next poll return at once: poll tells what is, not what came.
+            // What one call leaves to do makes the next poll return at once: poll tells what is,
+            // not what came.
             let is_done = is_ready && {
                 let changes = team.handle_events()?;
                 scene::lost_its_link(&team, &changes)

@@ -1,4 +1,5 @@
-//! What the examples of event loops follow: teams, each with one port at the end of a cable that is pulled.
+//! What the examples of event loops follow: teams, each with one port at the end of a cable that is
+//! pulled.
 
 #[path = "../common/alone.rs"]
 mod alone;
@@ -11,7 +12,9 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use libteam::{BoxError, Changes, IfIndex, LinkSettings, Mode, NewLink, Port, RtnlSocket, TeamHandle};
+use libteam::{
+    BoxError, Changes, IfIndex, LinkSettings, Mode, NewLink, Port, RtnlSocket, TeamHandle,
+};
 
 pub(crate) use namespace::enter_new_namespace;
 pub(crate) use print_line::print_line;
@@ -70,7 +73,8 @@ impl Cables {
         Ok(team)
     }
 
-    /// Pulls one plug after the other, on another thread, and not before the caller had time to wait for it.
+    /// Pulls one plug after the other, on another thread, and not before the caller had time to
+    /// wait for it.
     pub(crate) fn pull_soon(mut self) {
         thread::spawn(move || {
             for far_end in self.far_ends {
@@ -95,7 +99,8 @@ fn wait_until_up(team: &mut TeamHandle, port: IfIndex) -> Result<()> {
     Ok(())
 }
 
-/// Prints what changed of a team's ports. True if one lost its link: then the example has seen what it waits for.
+/// Prints what changed of a team's ports. True if one lost its link: then the example has seen what
+/// it waits for.
 pub(crate) fn lost_its_link(team: &TeamHandle, changes: &Changes) -> bool {
     for port in changes.ports() {
         print_line(format_args!("{}: {port}", team.name()));

@@ -1,4 +1,5 @@
-//! Moves a handle to a thread that follows it, tells the others what happened, and ends when it is asked to.
+//! Moves a handle to a thread that follows it, tells the others what happened, and ends when it is
+//! asked to.
 //!
 //! ```sh
 //! cargo run --example event_loop_threads
@@ -49,7 +50,11 @@ fn run() -> Result<()> {
 }
 
 /// Follows a team until it is asked to stop, and gives it back then.
-fn follow(mut team: TeamHandle, stopped: &UnixStream, tell: &Sender<Changes>) -> Result<TeamHandle> {
+fn follow(
+    mut team: TeamHandle,
+    stopped: &UnixStream,
+    tell: &Sender<Changes>,
+) -> Result<TeamHandle> {
     // A handle stays in the network namespace where it was opened, whatever the thread's is.
     scene::enter_new_namespace()?;
     loop {

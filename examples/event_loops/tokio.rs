@@ -29,7 +29,10 @@ fn run() -> Result<()> {
     scene::play(|teams| {
         runtime.block_on(async {
             // A task for each team.
-            let tasks: Vec<_> = teams.into_iter().map(|team| tokio::spawn(timeout(PATIENCE, follow(team)))).collect();
+            let tasks: Vec<_> = teams
+                .into_iter()
+                .map(|team| tokio::spawn(timeout(PATIENCE, follow(team))))
+                .collect();
             for task in tasks {
                 task.await?.map_err(|_| scene::nothing_came())??;
             }
@@ -48,11 +51,13 @@ async fn follow(team: TeamHandle) -> Result<()> {
     let mut source = AsyncFd::with_interest(team, Interest::READABLE)?;
     loop {
         let mut ready = source.readable_mut().await?;
-        // tokio remembers that the descriptor was readable until it is told to forget that. To forget it before the call
-        // is right: what the call leaves to do, and what comes meanwhile, is announced anew.
+        // tokio remembers that the descriptor was readable until it is told to forget that. To
+        // forget it before the call is right: what the call leaves to do, and what comes meanwhile,
+        // is announced anew.
         ready.clear_ready();
         let team = ready.get_inner_mut();
-        // Neither this nor a command waits for anything but the kernel's answer: no need for another thread.
+        // Neither this nor a command waits for anything but the kernel's answer: no need for
+        // another thread.
         let changes = team.handle_events()?;
         if scene::lost_its_link(team, &changes) {
             return Ok(());

@@ -1,4 +1,5 @@
-//! Makes the kernel drop link notifications, and checks that the handle knows everything all the same.
+//! Makes the kernel drop link notifications, and checks that the handle knows everything all the
+//! same.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -38,7 +39,10 @@ pub(crate) fn survive(team: &mut TeamHandle, report: Report) -> Result<Flood> {
     let started = Instant::now();
     ip::batch(&script()?)?;
     let lost = lost_notifications()?;
-    report.line("flood", &format!("the kernel dropped {lost} notifications within {:.1?}", started.elapsed()));
+    report.line(
+        "flood",
+        &format!("the kernel dropped {lost} notifications within {:.1?}", started.elapsed()),
+    );
     ensure(lost > 0, || "the flood was too small: no notification was lost".to_owned())?;
 
     let resync = resync(team)?;
@@ -55,11 +59,15 @@ fn resync(team: &mut TeamHandle) -> Result<Duration> {
     let started = Instant::now();
     let changes = team.handle_events()?;
     let took = started.elapsed();
-    ensure(changes.is_resynced(), || "the handle did not notice that notifications were lost".to_owned())?;
+    ensure(changes.is_resynced(), || {
+        "the handle did not notice that notifications were lost".to_owned()
+    })?;
     ensure(!changes.is_inconsistent(), || "the resync was interrupted".to_owned())?;
     let added = changes.links().filter(|link| link.is_added()).count();
     let removed = changes.links().filter(|link| link.is_removed()).count();
-    ensure((added, removed) == (NEW_LINKS, 1), || format!("{added} links were told as new, {removed} as removed"))?;
+    ensure((added, removed) == (NEW_LINKS, 1), || {
+        format!("{added} links were told as new, {removed} as removed")
+    })?;
     Ok(took)
 }
 
@@ -76,7 +84,11 @@ fn create(name: &str, count: usize) -> Result<String> {
 fn script() -> Result<String> {
     let mut script = create("new", NEW_LINKS)?;
     for round in 0..ROUNDS {
-        writeln!(script, "link set group {GROUP} mtu {}", if round % 2 == 0 { 1400 } else { 1300 })?;
+        writeln!(
+            script,
+            "link set group {GROUP} mtu {}",
+            if round % 2 == 0 { 1400 } else { 1300 }
+        )?;
     }
     script.push_str("link set old1 name renamed\n");
     script.push_str("link delete old2\n");
@@ -90,10 +102,13 @@ fn lost_notifications() -> Result<u64> {
     const ROUTE: &str = "0";
     const LINK_GROUP: &str = "00000001";
     let table = "/proc/thread-self/net/netlink";
-    let text = fs::read_to_string(table).map_err(|error| format!("cannot read {table}: {error}"))?;
+    let text =
+        fs::read_to_string(table).map_err(|error| format!("cannot read {table}: {error}"))?;
     for line in text.lines() {
         let columns: Vec<&str> = line.split_whitespace().collect();
-        if let [_address, ROUTE, _port_id, LINK_GROUP, _rmem, _wmem, _dump, _locks, drops, _inode] = *columns {
+        if let [_address, ROUTE, _port_id, LINK_GROUP, _rmem, _wmem, _dump, _locks, drops, _inode] =
+            *columns
+        {
             return Ok(drops.parse()?);
         }
     }

@@ -1,4 +1,5 @@
-//! Runs `ip` of iproute2 in the network namespace of the calling thread. What it complains about is for all to see.
+//! Runs `ip` of iproute2 in the network namespace of the calling thread. What it complains about is
+//! for all to see.
 
 use std::io::{self, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -47,14 +48,21 @@ impl Running {
     /// Gives it lines to run, and does not wait until they are done.
     pub(crate) fn run(&mut self, lines: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().ok_or("ip has no input")?;
-        stdin.write_all(lines.as_bytes()).map_err(|error| format!("cannot write to ip {}: {error}", self.words).into())
+        stdin
+            .write_all(lines.as_bytes())
+            .map_err(|error| format!("cannot write to ip {}: {error}", self.words).into())
     }
 
     /// Waits for its end, and returns what it printed; an error if it failed.
     pub(crate) fn finish(self) -> Result<String> {
-        let output =
-            self.child.wait_with_output().map_err(|error| format!("cannot wait for ip {}: {error}", self.words))?;
-        ensure(output.status.success(), || format!("ip {} failed with {}", self.words, output.status))?;
-        String::from_utf8(output.stdout).map_err(|_| format!("ip {} printed no text", self.words).into())
+        let output = self
+            .child
+            .wait_with_output()
+            .map_err(|error| format!("cannot wait for ip {}: {error}", self.words))?;
+        ensure(output.status.success(), || {
+            format!("ip {} failed with {}", self.words, output.status)
+        })?;
+        String::from_utf8(output.stdout)
+            .map_err(|_| format!("ip {} printed no text", self.words).into())
     }
 }

@@ -4,16 +4,18 @@
 //! cargo run --example failover
 //! ```
 //!
-//! A team in the mode `activebackup` gets two ports, each a veth pair, and sends a numbered packet every millisecond to
-//! a peer behind them. Twice the far end of the active port is set down, and a change handler moves the traffic to the
-//! other port. Then thousands of link notifications come while nobody reads them, until the kernel drops some: the next
-//! [`TeamHandle::handle_events`] notices, asks for everything again, and knows exactly what `ip -j link` knows.
+//! A team in the mode `activebackup` gets two ports, each a veth pair, and sends a numbered packet
+//! every millisecond to a peer behind them. Twice the far end of the active port is set down, and a
+//! change handler moves the traffic to the other port. Then thousands of link notifications come
+//! while nobody reads them, until the kernel drops some: the next [`TeamHandle::handle_events`]
+//! notices, asks for everything again, and knows exactly what `ip -j link` knows.
 //!
-//! Everything happens in network namespaces that are gone when the program ends. It ends with status 0 only if all of
-//! this was really seen.
+//! Everything happens in network namespaces that are gone when the program ends. It ends with
+//! status 0 only if all of this was really seen.
 //!
-//! This file is the part that uses libteam. `network` and `ip` make namespaces and links, `traffic` sends and counts,
-//! `flood` makes the kernel drop notifications, `truth` compares the cache with `ip -j link`, `report` prints.
+//! This file is the part that uses libteam. `network` and `ip` make namespaces and links, `traffic`
+//! sends and counts, `flood` makes the kernel drop notifications, `truth` compares the cache with
+//! `ip -j link`, `report` prints.
 
 #[path = "../common/alone.rs"]
 mod alone;
@@ -114,7 +116,9 @@ struct Switch {
 /// It comes before the handler that prints, because it is in a hurry.
 fn keep_a_live_port_active(team: &mut TeamHandle) -> Receiver<Switch> {
     let (switches, receiver) = mpsc::channel();
-    team.add_handler_first(ChangeKind::PORT, move |team, _changes| activate_live_port(team, &switches));
+    team.add_handler_first(ChangeKind::PORT, move |team, _changes| {
+        activate_live_port(team, &switches)
+    });
     receiver
 }
 
@@ -148,7 +152,8 @@ fn connect(team: &mut TeamHandle) -> Result<Vec<FarEnd>> {
     Ok(far_ends)
 }
 
-/// Takes the carrier from the active port, and watches the handler and the traffic move to the other one.
+/// Takes the carrier from the active port, and watches the handler and the traffic move to the
+/// other one.
 fn fail_over(
     team: &mut TeamHandle,
     far_end: &mut FarEnd,
@@ -157,7 +162,9 @@ fn fail_over(
     report: Report,
 ) -> Result<()> {
     let cut = far_end.port();
-    ensure(team.active_port() == Some(cut), || format!("{} is not the active port", far_end.port_name()))?;
+    ensure(team.active_port() == Some(cut), || {
+        format!("{} is not the active port", far_end.port_name())
+    })?;
     // What happened before is none of this failover.
     switches.try_iter().for_each(drop);
 
@@ -167,13 +174,17 @@ fn fail_over(
         let is_up = team.port(cut).is_none_or(Port::is_link_up);
         !has_carrier && !is_up && team.active_port() != Some(cut)
     })?;
-    let switch = switches.try_recv().map_err(|_| "the active port changed, but not by the change handler")?;
+    let switch = switches
+        .try_recv()
+        .map_err(|_| "the active port changed, but not by the change handler")?;
     watch(team, traffic, report)?;
 
     let failover = traffic.last_failover()?;
     report.failover(team, &failover, switch.done - switch.noticed);
     let seen = (failover.from, failover.to);
-    ensure(seen == (cut, switch.to), || "the traffic moved between other ports than the handler chose".to_owned())
+    ensure(seen == (cut, switch.to), || {
+        "the traffic moved between other ports than the handler chose".to_owned()
+    })
 }
 
 /// Gives a port its carrier back. That alone moves no traffic.
@@ -206,10 +217,15 @@ fn follow(team: &mut TeamHandle, duration: Duration) -> Result<()> {
 }
 
 /// Handles events until the condition holds.
-fn follow_until(team: &mut TeamHandle, what: &str, holds: impl Fn(&TeamHandle) -> bool) -> Result<()> {
+fn follow_until(
+    team: &mut TeamHandle,
+    what: &str,
+    holds: impl Fn(&TeamHandle) -> bool,
+) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     while !holds(team) {
-        let left = time_until(end).ok_or_else(|| format!("waited {PATIENCE:?} for {what}, in vain"))?;
+        let left =
+            time_until(end).ok_or_else(|| format!("waited {PATIENCE:?} for {what}, in vain"))?;
         handle_events_within(team, left)?;
     }
     // What a handler commanded is told by the next call.

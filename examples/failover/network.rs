@@ -7,8 +7,8 @@
 //!                 └─ port2 ══ peer      another one
 //! ```
 //!
-//! Each far end has a namespace of its own, and both play the same peer: the same hardware address, the same IP
-//! address. So the peer's socket in a namespace hears exactly what came over one port.
+//! Each far end has a namespace of its own, and both play the same peer: the same hardware address,
+//! the same IP address. So the peer's socket in a namespace hears exactly what came over one port.
 
 use std::fs::File;
 use std::net::UdpSocket;
@@ -41,7 +41,9 @@ pub(crate) fn socket_to_peer() -> Result<UdpSocket> {
         socket.connect((PEER_ADDRESS, PEER_PORT))?;
         Ok(socket)
     };
-    connect().map_err(|error: std::io::Error| format!("cannot make a socket to {PEER_ADDRESS}: {error}").into())
+    connect().map_err(|error: std::io::Error| {
+        format!("cannot make a socket to {PEER_ADDRESS}: {error}").into()
+    })
 }
 
 /// The far end of a veth pair. The near end is there to become a port of the team.
@@ -49,17 +51,19 @@ pub(crate) struct FarEnd {
     port_name: &'static str,
     port: IfIndex,
     namespace: Namespace,
-    /// Runs in the namespace and waits for commands: a new process for each would disturb what is measured.
+    /// Runs in the namespace and waits for commands: a new process for each would disturb what is
+    /// measured.
     operator: Running,
 }
 
 impl FarEnd {
     /// Creates the pair and sets its far end up.
     ///
-    /// The near end gets the team's address: in the mode `activebackup` ports keep their own, and a port takes only
-    /// packets that are addressed to it.
+    /// The near end gets the team's address: in the mode `activebackup` ports keep their own, and a
+    /// port takes only packets that are addressed to it.
     pub(crate) fn create(team: &mut TeamHandle, port_name: &'static str) -> Result<Self> {
-        let address = team.team_link().and_then(Link::hwaddr).ok_or("the team has no hardware address")?;
+        let address =
+            team.team_link().and_then(Link::hwaddr).ok_or("the team has no hardware address")?;
         let namespace = Namespace::new()?;
         let place = namespace.path();
         ip(&format!(
@@ -89,7 +93,8 @@ impl FarEnd {
         })
     }
 
-    /// Has the far end set `up` or `down`, so that the port gets or loses its carrier. Does not wait for it.
+    /// Has the far end set `up` or `down`, so that the port gets or loses its carrier. Does not
+    /// wait for it.
     pub(crate) fn set(&mut self, state: &str) -> Result<()> {
         self.operator.run(&format!("link set peer {state}\n"))
     }

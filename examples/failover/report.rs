@@ -48,7 +48,10 @@ impl Report {
 
     /// Something that is not a change.
     pub(crate) fn line(self, what: &str, text: &str) {
-        print_line(format_args!("{:>8.3}  {what:<36}  {text}", self.started.elapsed().as_secs_f64()));
+        print_line(format_args!(
+            "{:>8.3}  {what:<36}  {text}",
+            self.started.elapsed().as_secs_f64()
+        ));
     }
 
     /// Each change of a batch.
@@ -58,7 +61,10 @@ impl Report {
         let links = changes.links().flat_map(|link| link_lines(team, link));
         let all: Vec<Line> = ports.chain(options).chain(links).collect();
         if changes.is_resynced() {
-            self.line("resync", &format!("the handle asked for everything again, and found {} changes", all.len()));
+            self.line(
+                "resync",
+                &format!("the handle asked for everything again, and found {} changes", all.len()),
+            );
         }
         let shown = if changes.is_resynced() { MAX_LINES } else { all.len() };
         for Line { what, from, to } in all.iter().take(shown) {
@@ -74,7 +80,10 @@ impl Report {
         let route = format!("{} -> {}", name(team, failover.from), name(team, failover.to));
         self.line("failover", &format!("{route}, set {} after the event came", milliseconds(set)));
         let Failover { time, lost, .. } = failover;
-        self.line("failover", &format!("the peer received again after {}, packets lost: {lost}", milliseconds(*time)));
+        self.line(
+            "failover",
+            &format!("the peer received again after {}, packets lost: {lost}", milliseconds(*time)),
+        );
     }
 
     /// Traffic over one port.
@@ -86,7 +95,8 @@ impl Report {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { delivery, flood } = self;
-        let times: Vec<String> = delivery.failovers.iter().map(|failover| milliseconds(failover.time)).collect();
+        let times: Vec<String> =
+            delivery.failovers.iter().map(|failover| milliseconds(failover.time)).collect();
         write!(
             f,
             "failover in {}, {} of {} packets lost, {} notifications lost and resynced, links {} -> {}: cache equals ip -j link",
@@ -102,13 +112,14 @@ impl fmt::Display for Summary {
 
 fn port_line(change: &Change<Port>) -> Line {
     let port = change.latest();
-    let what = format!("port {}", port.name().map_or_else(|| port.ifindex().to_string(), str::to_owned));
+    let what =
+        format!("port {}", port.name().map_or_else(|| port.ifindex().to_string(), str::to_owned));
     let text = |port: &Port| if port.is_link_up() { "up" } else { "down" }.to_owned();
     line(what, change, text)
 }
 
-/// A line for the option if it has another value. Those that come or go with a mode or a port have no line, but for the
-/// active port.
+/// A line for the option if it has another value. Those that come or go with a mode or a port have
+/// no line, but for the active port.
 fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Option<Line> {
     let id = change.latest().id();
     let is_active_port = id.name == "activeport";
@@ -121,7 +132,9 @@ fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Option<Line> {
         (other, None) => other.replace('_', " "),
     };
     let line = line(what, change, |option| match option.value() {
-        OptionValue::U32(index) if is_active_port => IfIndex::new(*index).map_or_else(none, |port| name(team, port)),
+        OptionValue::U32(index) if is_active_port => {
+            IfIndex::new(*index).map_or_else(none, |port| name(team, port))
+        }
         OptionValue::String(mode) if Mode::from(mode.as_str()) == Mode::Unset => none(),
         value => value.to_string(),
     });

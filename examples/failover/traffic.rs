@@ -1,4 +1,5 @@
-//! A numbered packet every millisecond from the team to its peer, and a record of when and where each arrived.
+//! A numbered packet every millisecond from the team to its peer, and a record of when and where
+//! each arrived.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +19,8 @@ use crate::{Result, ensure};
 const INTERVAL: Duration = Duration::from_millis(1);
 /// A listener that hears nothing for so long after the last packet was sent has heard all.
 const SILENCE: Duration = Duration::from_millis(200);
-/// What at least has to arrive over a port to call it traffic: a tenth of what a second should bring.
+/// What at least has to arrive over a port to call it traffic: a tenth of what a second should
+/// bring.
 const MIN_PACKETS: usize = 100;
 /// A failover that takes longer is none that anybody would want.
 const MAX_TIME: Duration = Duration::from_secs(1);
@@ -63,7 +65,8 @@ struct Run {
 pub(crate) struct Failover {
     pub(crate) from: IfIndex,
     pub(crate) to: IfIndex,
-    /// From when the last packet over the old port was sent to when the peer had the first one over the new port.
+    /// From when the last packet over the old port was sent to when the peer had the first one over
+    /// the new port.
     pub(crate) time: Duration,
     /// The packets in between that never arrived.
     pub(crate) lost: usize,
@@ -79,7 +82,8 @@ pub(crate) struct Delivery {
 impl Traffic {
     /// Starts a thread that sends, and one for each far end that listens.
     pub(crate) fn start(far_ends: &[FarEnd]) -> Result<Self> {
-        let (sending, listening) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
+        let (sending, listening) =
+            (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
         let (departed, departing) = mpsc::channel();
         let (arrived, arriving) = mpsc::channel();
         let mut listeners = Vec::new();
@@ -93,17 +97,25 @@ impl Traffic {
         let is_on = Arc::clone(&sending);
         let sender = thread::spawn(move || send(&socket, &is_on, &departed));
         let record = Record { departing, arriving, departures: Vec::new(), arrivals: Vec::new() };
-        let port_names = far_ends.iter().map(|far_end| (far_end.port(), far_end.port_name().to_owned())).collect();
+        let port_names = far_ends
+            .iter()
+            .map(|far_end| (far_end.port(), far_end.port_name().to_owned()))
+            .collect();
         Ok(Self { sending, listening, sender, listeners, record, port_names })
     }
 
-    /// How many packets have arrived over the port since traffic moved there: an error if it does not arrive there now.
+    /// How many packets have arrived over the port since traffic moved there: an error if it does
+    /// not arrive there now.
     pub(crate) fn flow_over(&mut self, port: IfIndex) -> Result<usize> {
         let run = self.record.runs()?.pop().ok_or("no packet arrived at all")?;
         let name = |port| self.port_names.get(&port).map_or("an unknown port", String::as_str);
         let (found, wanted) = (name(run.last.port), name(port));
-        ensure(run.last.port == port, || format!("the traffic arrives over {found}, not over {wanted}"))?;
-        ensure(run.packets >= MIN_PACKETS, || format!("only {} packets arrived over {wanted}", run.packets))?;
+        ensure(run.last.port == port, || {
+            format!("the traffic arrives over {found}, not over {wanted}")
+        })?;
+        ensure(run.packets >= MIN_PACKETS, || {
+            format!("only {} packets arrived over {wanted}", run.packets)
+        })?;
         Ok(run.packets)
     }
 
@@ -160,7 +172,8 @@ impl Record {
 
     fn failover(&self, old: &Run, new: &Run) -> Result<Failover> {
         let (last, first) = (old.last, new.first);
-        let departure = self.departures.get(last.sequence).ok_or("a packet arrived that was not sent")?;
+        let departure =
+            self.departures.get(last.sequence).ok_or("a packet arrived that was not sent")?;
         Ok(Failover {
             from: last.port,
             to: first.port,
@@ -176,7 +189,9 @@ impl Delivery {
         let found = self.failovers.len();
         ensure(found == moves, || format!("the traffic moved {found} times, not {moves}"))?;
         let explained: usize = self.failovers.iter().map(|failover| failover.lost).sum();
-        ensure(self.lost == explained, || format!("{} packets were lost, {explained} of them in failovers", self.lost))
+        ensure(self.lost == explained, || {
+            format!("{} packets were lost, {explained} of them in failovers", self.lost)
+        })
     }
 }
 
@@ -205,12 +220,23 @@ fn send(socket: &UdpSocket, is_on: &AtomicBool, departed: &Sender<Instant>) -> R
 }
 
 /// Notes what arrives until it is told to stop and nothing more comes.
-fn listen(socket: &UdpSocket, port: IfIndex, is_on: &AtomicBool, arrived: &Sender<Arrival>) -> Result<()> {
+fn listen(
+    socket: &UdpSocket,
+    port: IfIndex,
+    is_on: &AtomicBool,
+    arrived: &Sender<Arrival>,
+) -> Result<()> {
     let mut packet = [0; size_of::<usize>()];
     loop {
         match socket.recv(&mut packet) {
-            Ok(_) => arrived.send(Arrival { sequence: usize::from_be_bytes(packet), port, at: Instant::now() })?,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Ok(_) => arrived.send(Arrival {
+                sequence: usize::from_be_bytes(packet),
+                port,
+                at: Instant::now(),
+            })?,
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
                 if !is_on.load(Ordering::Relaxed) {
                     return Ok(());
                 }

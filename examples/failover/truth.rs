@@ -37,7 +37,8 @@ struct Row {
     flags: BTreeSet<String>,
 }
 
-/// An error that names the first difference between the cache and `ip -j link`. Sends nothing through the handle.
+/// An error that names the first difference between the cache and `ip -j link`. Sends nothing
+/// through the handle.
 pub(crate) fn check_cache(team: &TeamHandle) -> Result<()> {
     let json: Vec<Value> = serde_json::from_str(&ip("-j link")?)?;
     let printed: BTreeMap<u64, Row> = json.iter().map(printed_link).collect::<Result<_>>()?;
@@ -45,7 +46,9 @@ pub(crate) fn check_cache(team: &TeamHandle) -> Result<()> {
         team.links().map(|link| (link.ifindex().get().into(), cached_link(team, link))).collect();
     for ifindex in printed.keys().chain(cached.keys()) {
         let (printed, cached) = (printed.get(ifindex), cached.get(ifindex));
-        ensure(printed == cached, || format!("link {ifindex} is to ip {printed:?}, in the cache {cached:?}"))?;
+        ensure(printed == cached, || {
+            format!("link {ifindex} is to ip {printed:?}, in the cache {cached:?}")
+        })?;
     }
     Ok(())
 }
@@ -62,7 +65,12 @@ fn printed_link(link: &Value) -> Result<(u64, Row)> {
         master: text("master"),
         state: text("operstate").ok_or_else(|| missing("operstate"))?,
         // M-DOWN says something of another link, the one beneath.
-        flags: flags.iter().filter_map(Value::as_str).filter(|word| *word != "M-DOWN").map(str::to_owned).collect(),
+        flags: flags
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|word| *word != "M-DOWN")
+            .map(str::to_owned)
+            .collect(),
     };
     Ok((number("ifindex").ok_or_else(|| missing("ifindex"))?, row))
 }
@@ -75,7 +83,10 @@ fn cached_link(team: &TeamHandle, link: &Link) -> Row {
         name: link.name().to_owned(),
         mtu: link.mtu().into(),
         address: link.hwaddr().filter(|address| address.as_bytes().len() == 6),
-        master: link.master().and_then(|master| team.link(master)).map(|master| master.name().to_owned()),
+        master: link
+            .master()
+            .and_then(|master| team.link(master))
+            .map(|master| master.name().to_owned()),
         state: link.oper_state().to_string(),
         flags: words.chain(no_carrier.then_some("NO-CARRIER")).map(str::to_owned).collect(),
     }

@@ -81,7 +81,9 @@ fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     match run(request, &mut out).and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::from(NOBODY_READS)
+        }
         Err(failure) => {
             eprintln!("ipsec: {}", Report(&failure));
             ExitCode::FAILURE
@@ -111,7 +113,9 @@ fn run(request: Request, out: &mut impl Write) -> Result<(), Failure> {
     match request {
         Request::Help => write!(out, "{USAGE}")?,
         Request::States { as_json } => print(&states().map_err(listing("states"))?, as_json, out)?,
-        Request::Policies { as_json } => print(&policies().map_err(listing("policies"))?, as_json, out)?,
+        Request::Policies { as_json } => {
+            print(&policies().map_err(listing("policies"))?, as_json, out)?
+        }
     }
     Ok(())
 }
@@ -120,7 +124,9 @@ fn states() -> Result<Vec<State>, Failure> {
     let mut connection = NetlinkConnection::new(Protocol::XFRM)?;
     let dump = connection.dump(XfrmMessage::GetDumpSa(GetDumpMessage::default()))?;
     let read = |message| match message {
-        XfrmMessage::AddSa(message) => State::read(&message).map_err(|error| Failure::Malformed("state", error)),
+        XfrmMessage::AddSa(message) => {
+            State::read(&message).map_err(|error| Failure::Malformed("state", error))
+        }
         _ => Err(Failure::Alien("state")),
     };
     dump.into_iter().map(read).collect()
@@ -130,7 +136,9 @@ fn policies() -> Result<Vec<Policy>, Failure> {
     let mut connection = NetlinkConnection::new(Protocol::XFRM)?;
     let dump = connection.dump(XfrmMessage::GetPolicy(DelGetMessage::default()))?;
     let read = |message| match message {
-        XfrmMessage::AddPolicy(message) => Policy::read(&message).map_err(|error| Failure::Malformed("policy", error)),
+        XfrmMessage::AddPolicy(message) => {
+            Policy::read(&message).map_err(|error| Failure::Malformed("policy", error))
+        }
         _ => Err(Failure::Alien("policy")),
     };
     dump.into_iter().map(read).collect()

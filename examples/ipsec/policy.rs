@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::print::Item;
 use crate::protocol::Protocol;
 use crate::selector::Selector;
-use crate::words::{Masked, Word, action, add, address, flags, mode, policy_direction, policy_type};
+use crate::words::{
+    Masked, Word, action, add, address, flags, mode, policy_direction, policy_type,
+};
 
 const FLAGS: [&str; 3] = ["localok", "icmp", "cpu_acquire"];
 
@@ -116,7 +118,11 @@ impl Item for Policy {
 
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}, priority {}, {}", self.direction, self.action, self.selector, self.priority, self.kind)?;
+        write!(
+            f,
+            "{} {} {}, priority {}, {}",
+            self.direction, self.action, self.selector, self.priority, self.kind
+        )?;
         for flag in &self.flags {
             write!(f, ", {flag}")?;
         }

@@ -65,7 +65,10 @@ impl Selector {
 
     /// Whether it takes every packet of its family.
     pub(crate) fn takes_all(&self) -> bool {
-        self.src.length == 0 && self.dst.length == 0 && self.protocol.is_none() && self.ifindex.is_none()
+        self.src.length == 0
+            && self.dst.length == 0
+            && self.protocol.is_none()
+            && self.ifindex.is_none()
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -91,8 +94,12 @@ impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} -> {}", self.src, self.dst)?;
         let parts = match self.ports {
-            Ports::Pair { src, dst } => [("sport", src.map(u32::from)), ("dport", dst.map(u32::from))],
-            Ports::Icmp { kind, code } => [("type", kind.map(u32::from)), ("code", code.map(u32::from))],
+            Ports::Pair { src, dst } => {
+                [("sport", src.map(u32::from)), ("dport", dst.map(u32::from))]
+            }
+            Ports::Icmp { kind, code } => {
+                [("type", kind.map(u32::from)), ("code", code.map(u32::from))]
+            }
             Ports::GreKey(key) => [("key", key), ("", None)],
         };
         if let Some(protocol) = self.protocol {

@@ -13,7 +13,8 @@ use crate::protocol::Protocol;
 use crate::selector::Selector;
 use crate::words::{Masked, Word, add, address, flags, mode, state_direction};
 
-const FLAGS: [&str; 8] = ["noecn", "decap-dscp", "nopmtudisc", "wildrecv", "icmp", "af-unspec", "align4", "esn"];
+const FLAGS: [&str; 8] =
+    ["noecn", "decap-dscp", "nopmtudisc", "wildrecv", "icmp", "af-unspec", "align4", "esn"];
 const EXTRA_FLAGS: [&str; 2] = ["dont-encap-dscp", "oseq-may-wrap"];
 /// The attribute for the direction, of Linux 6.10.
 const XFRMA_SA_DIR: u16 = 33;
@@ -105,7 +106,9 @@ impl State {
             XfrmAttrs::MarkVal(value) => self.output_mark(|mark| mark.value = *value),
             XfrmAttrs::MarkMask(mask) => self.output_mark(|mark| mark.mask = *mask),
             XfrmAttrs::IfId(id) => self.interface_id = Some(*id),
-            XfrmAttrs::EncapsulationTemplate(template) => self.encapsulation = Some(template.into()),
+            XfrmAttrs::EncapsulationTemplate(template) => {
+                self.encapsulation = Some(template.into())
+            }
             XfrmAttrs::CareOfAddr(care_of) => self.care_of = Some(address(care_of, family)?),
             XfrmAttrs::Other(other) if other.kind() == XFRMA_SA_DIR => {
                 let mut direction = [0];
@@ -150,11 +153,13 @@ impl Encapsulation {
 impl Item for State {
     fn json(&self) -> Value {
         let algorithm = |it: &Algorithm| {
-            let mut json = json!({ "purpose": it.purpose, "name": it.name, "key_bits": it.key_bits });
+            let mut json =
+                json!({ "purpose": it.purpose, "name": it.name, "key_bits": it.key_bits });
             add(&mut json, "check_bits", it.check_bits);
             json
         };
-        let encapsulation = |it: &Encapsulation| json!({ "type": it.kind(), "sport": it.sport, "dport": it.dport });
+        let encapsulation =
+            |it: &Encapsulation| json!({ "type": it.kind(), "sport": it.sport, "dport": it.dport });
         let mut json = json!({
             "src": self.src.to_string(),
             "dst": self.dst.to_string(),

@@ -13,7 +13,9 @@ pub(crate) fn address(address: &Address, family: u16) -> Result<IpAddr, DecodeEr
     match family {
         AF_INET => Ok(address.to_ipv4().into()),
         AF_INET6 => Ok(address.to_ipv6().into()),
-        family => Err(DecodeError::from(format!("address family {family} is neither IPv4 nor IPv6"))),
+        family => {
+            Err(DecodeError::from(format!("address family {family} is neither IPv4 nor IPv6")))
+        }
     }
 }
 

@@ -1,11 +1,14 @@
-//! A team to look at: four ports in a network namespace of the program's own, with traffic, and with something that
-//! happens to one port after the other.
+//! A team to look at: four ports in a network namespace of the program's own, with traffic, and
+//! with something that happens to one port after the other.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use libteam::{BoxError, BpfProgram, HashFields, IfIndex, LinkSettings, Mode, NewLink, Result, RtnlSocket, TeamHandle};
+use libteam::{
+    BoxError, BpfProgram, HashFields, IfIndex, LinkSettings, Mode, NewLink, Result, RtnlSocket,
+    TeamHandle,
+};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::namespace::enter_new_namespace;
@@ -14,7 +17,8 @@ pub(crate) const TEAM: &str = "team0";
 const PORTS: [&str; 4] = ["eth1", "eth2", "eth3", "eth4"];
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 255);
-/// So many packets are sent at once, each to a UDP port of its own, so that they are spread over the ports.
+/// So many packets are sent at once, each to a UDP port of its own, so that they are spread over
+/// the ports.
 const FLOWS: u16 = 40;
 const FIRST_FLOW: u16 = 20_000;
 

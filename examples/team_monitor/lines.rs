@@ -1,4 +1,5 @@
-//! A team's ports, or its options, line by line whenever one of them changes. Ends on an interrupt (Ctrl-C).
+//! A team's ports, or its options, line by line whenever one of them changes. Ends on an interrupt
+//! (Ctrl-C).
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -56,6 +57,11 @@ fn print_options(team: &TeamHandle, batch: &Changes, out: &mut impl Write) -> io
     writeln!(out, "------------------\noption change\n\toption list:")?;
     let changed: HashSet<_> = batch.options().map(|change| change.latest().id()).collect();
     team.options().rev().try_for_each(|option| {
-        writeln!(out, "\topt_name: {}, changed {}", option.id().name, u8::from(changed.contains(option.id())))
+        writeln!(
+            out,
+            "\topt_name: {}, changed {}",
+            option.id().name,
+            u8::from(changed.contains(option.id()))
+        )
     })
 }

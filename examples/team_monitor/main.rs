@@ -1,5 +1,5 @@
-//! Lists a team's ports, or its options, whenever one of them changes. With `--live` it shows the team on the whole
-//! screen instead, for as long as it is watched.
+//! Lists a team's ports, or its options, whenever one of them changes. With `--live` it shows the
+//! team on the whole screen instead, for as long as it is watched.
 //!
 //! ```sh
 //! cargo build --example team_monitor
@@ -14,8 +14,8 @@
 //! cargo run --example team_monitor -- --demo
 //! ```
 //!
-//! `lines` is the list, `live` the screen, `demo` the team that `--demo` makes. Where standard output is not a terminal,
-//! there are lines in any case.
+//! `lines` is the list, `live` the screen, `demo` the team that `--demo` makes. Where standard
+//! output is not a terminal, there are lines in any case.
 
 mod demo;
 #[path = "../common/driver.rs"]

@@ -1,12 +1,13 @@
-//! Shows and sets what a team device has, and follows its changes: the C library's tool of this name.
+//! Shows and sets what a team device has, and follows its changes: the C library's tool of this
+//! name.
 //!
 //! ```sh
 //! cargo build --example teamnl
 //! tests/kernel/run unshare -n bash -c 'ip link add team0 type team && target/debug/examples/teamnl team0 options'
 //! ```
 //!
-//! The command line and the output are those of the C tool, and so is the status, but for a command line that is wrong:
-//! that ends with 2. The errors say more.
+//! The command line and the output are those of the C tool, and so is the status, but for a command
+//! line that is wrong: that ends with 2. The errors say more.
 
 #[path = "../common/driver.rs"]
 mod driver;
@@ -68,7 +69,9 @@ fn main() -> ExitCode {
     };
     match done.and_then(|()| out.flush().map_err(Failure::Write)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::from(NOBODY_READS)
+        }
         Err(Failure::Misuse) => ExitCode::from(2),
         Err(failure) => {
             eprintln!("Command failed: {}{}", Report(&failure), driver::hint());
@@ -79,7 +82,11 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
     // The monitor prints every link of the namespace, as the C library's does.
-    let scope = if matches!(arguments.command, Command::Monitor) { LinkScope::All } else { LinkScope::Team };
+    let scope = if matches!(arguments.command, Command::Monitor) {
+        LinkScope::All
+    } else {
+        LinkScope::Team
+    };
     let mut team = TeamHandle::builder().link_scope(scope).open(&arguments.team)?;
     let port = arguments.port.as_deref().map(|name| port_index(&mut team, name)).transpose()?;
     let array_index = arguments.array_index.as_ref().map(number).transpose()?;
@@ -111,15 +118,22 @@ fn port_index(team: &mut TeamHandle, name: &OsStr) -> Result<IfIndex, Failure> {
     if team.is_port(ifindex) {
         Ok(ifindex)
     } else {
-        Err(Failure::Request(format!("{} is not a port of {}", name.to_string_lossy(), team.name())))
+        Err(Failure::Request(format!(
+            "{} is not a port of {}",
+            name.to_string_lossy(),
+            team.name()
+        )))
     }
 }
 
 fn number(text: &OsString) -> Result<u32, Failure> {
     let text = text.to_string_lossy();
-    text.trim_ascii_start()
-        .parse()
-        .map_err(|_| Failure::Request(format!("{text:?} is no array index: want a decimal number up to {}", u32::MAX)))
+    text.trim_ascii_start().parse().map_err(|_| {
+        Failure::Request(format!(
+            "{text:?} is no array index: want a decimal number up to {}",
+            u32::MAX
+        ))
+    })
 }
 
 /// Writes a list as the C tool does: the newest first.
@@ -128,5 +142,7 @@ fn write_lines<'a, T: Item + 'a>(
     list: impl DoubleEndedIterator<Item = &'a T>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    list.rev().try_for_each(|thing| Line::of(thing, team).write("", END, out)).map_err(Failure::Write)
+    list.rev()
+        .try_for_each(|thing| Line::of(thing, team).write("", END, out))
+        .map_err(Failure::Write)
 }

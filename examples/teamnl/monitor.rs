@@ -15,7 +15,8 @@ use crate::line::{End, Item, Line};
 /// How the C tool ends the lines of ports and links, changed or not.
 const PLAIN_ENDS: Ends = [End { whole: " ", cut: " ..." }; 2];
 /// How it ends those of options.
-const OPTION_ENDS: Ends = [End { whole: "", cut: "..." }, End { whole: " changed", cut: "... changed" }];
+const OPTION_ENDS: Ends =
+    [End { whole: "", cut: "..." }, End { whole: " changed", cut: "... changed" }];
 
 /// What is printed when something changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +32,18 @@ impl FromStr for Style {
     fn from_str(word: &str) -> Result<Self, Failure> {
         let styles = [("all", Self::All), ("changed", Self::Changed)];
         let style = styles.into_iter().find(|(name, _)| name.starts_with(word));
-        style.map(|(_, style)| style).ok_or_else(|| Failure::Request(format!("Unknown monitor style \"{word}\"")))
+        style
+            .map(|(_, style)| style)
+            .ok_or_else(|| Failure::Request(format!("Unknown monitor style \"{word}\"")))
     }
 }
 
 /// Follows the team until the user interrupts.
-pub(crate) fn run(team: &mut TeamHandle, style: Style, out: &mut impl Write) -> Result<(), Failure> {
+pub(crate) fn run(
+    team: &mut TeamHandle,
+    style: Style,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let interrupt = Interrupt::on(&[Signal::SIGINT, Signal::SIGQUIT]).map_err(Failure::Wait)?;
     let mut left = HashSet::new();
     while interrupt.wait(team).map_err(Failure::Wait)? {
@@ -53,8 +60,8 @@ pub(crate) fn run(team: &mut TeamHandle, style: Style, out: &mut impl Write) -> 
     Ok(())
 }
 
-/// Prints a section for each kind of thing of which something changed. The links are the team's own, its ports', and
-/// those of the ports that left last, which have news for a while yet.
+/// Prints a section for each kind of thing of which something changed. The links are the team's
+/// own, its ports', and those of the ports that left last, which have news for a while yet.
 fn print(
     team: &TeamHandle,
     batch: &Changes,
@@ -74,9 +81,12 @@ fn print(
         print_section("options:", &options, OPTION_ENDS, out)?;
     }
     if batch.links().any(is_news) {
-        let is_ours = |ifindex| ifindex == team.team_ifindex() || team.is_port(ifindex) || left.contains(&ifindex);
+        let is_ours = |ifindex| {
+            ifindex == team.team_ifindex() || team.is_port(ifindex) || left.contains(&ifindex)
+        };
         let now = team.links().filter(|link| is_ours(link.ifindex()));
-        let changed = batch.links().filter(|change| is_news(change) && is_ours(change.latest().ifindex()));
+        let changed =
+            batch.links().filter(|change| is_news(change) && is_ours(change.latest().ifindex()));
         let links = entries(team, now, changed, Link::ifindex, style);
         print_section("ifinfos:", &links, PLAIN_ENDS, out)?;
     }
@@ -117,11 +127,17 @@ where
     K: Hash + Eq,
 {
     let (removed, changed): (Vec<_>, Vec<_>) = changed.partition(|change| change.is_removed());
-    let changed: HashMap<K, &Change<T>> = changed.into_iter().map(|change| (key(change.latest()), change)).collect();
-    let removed = removed.into_iter().rev().map(|change| Entry { line: Line::of(change, team), is_changed: true });
+    let changed: HashMap<K, &Change<T>> =
+        changed.into_iter().map(|change| (key(change.latest()), change)).collect();
+    let removed = removed
+        .into_iter()
+        .rev()
+        .map(|change| Entry { line: Line::of(change, team), is_changed: true });
     let now = now.rev().filter_map(|thing| match changed.get(&key(thing)) {
         Some(change) => Some(Entry { line: Line::of(*change, team), is_changed: true }),
-        None => (style == Style::All).then(|| Entry { line: Line::of(thing, team), is_changed: false }),
+        None => {
+            (style == Style::All).then(|| Entry { line: Line::of(thing, team), is_changed: false })
+        }
     });
     removed.chain(now).collect()
 }
@@ -129,11 +145,18 @@ where
 /// Ends of a line for what did not change, and for what did.
 type Ends = [End; 2];
 
-fn print_section(title: &str, entries: &[Entry], ends: Ends, out: &mut impl Write) -> io::Result<()> {
+fn print_section(
+    title: &str,
+    entries: &[Entry],
+    ends: Ends,
+    out: &mut impl Write,
+) -> io::Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
     writeln!(out, "{title}")?;
     let [unchanged, changed] = ends;
-    entries.iter().try_for_each(|entry| entry.line.write("  ", if entry.is_changed { changed } else { unchanged }, out))
+    entries.iter().try_for_each(|entry| {
+        entry.line.write("  ", if entry.is_changed { changed } else { unchanged }, out)
+    })
 }

@@ -65,7 +65,8 @@ impl Assembler {
         self.instructions
     }
 
-    /// How many instructions a jump to a target skips. What is put together here is shorter than a jump can be.
+    /// How many instructions a jump to a target skips. What is put together here is shorter than a
+    /// jump can be.
     fn skipped(&self, position: usize, target: Target) -> u8 {
         match target {
             Target::Next => 0,

@@ -5,7 +5,8 @@ use super::{BpfError, BpfInstruction, BpfProgram};
 
 /// Words of scratch memory (`BPF_MEMWORDS`).
 const SCRATCH_WORDS: u32 = 16;
-/// From here on an offset into the packet means something that the kernel keeps beside it (`SKF_AD_OFF`).
+/// From here on an offset into the packet means something that the kernel keeps beside it
+/// (`SKF_AD_OFF`).
 const ANCILLARY: u32 = 0xffff_f000;
 /// The last such thing, `SKF_AD_VLAN_TPID`; they are 4 apart.
 const LAST_ANCILLARY: u32 = 60;
@@ -42,7 +43,9 @@ fn check_alone(instruction: BpfInstruction) -> Result<Operand, &'static str> {
     match (operand, code) {
         (Operand::Scratch, _) if k >= SCRATCH_WORDS => Err("scratch memory has 16 words"),
         (Operand::Constant, code::DIVIDE | code::MODULO) if k == 0 => Err("it divides by 0"),
-        (Operand::Constant, code::SHIFT_LEFT | code::SHIFT_RIGHT) if k >= u32::BITS => Err("it shifts by over 31 bits"),
+        (Operand::Constant, code::SHIFT_LEFT | code::SHIFT_RIGHT) if k >= u32::BITS => {
+            Err("it shifts by over 31 bits")
+        }
         (Operand::Packet, _) if k >= ANCILLARY && !is_ancillary(k - ANCILLARY) => {
             Err("the kernel keeps no such thing beside a packet")
         }

@@ -10,7 +10,8 @@ use super::assembler::{Assembler, Label, Target};
 use super::operation::code;
 
 bitflags! {
-    /// The header fields that a hash is composed of, with the names that teamd's `tx_hash` gives them.
+    /// The header fields that a hash is composed of, with the names that teamd's `tx_hash` gives
+    /// them.
     ///
     /// A field that a packet does not have adds nothing to its hash.
     ///
@@ -53,7 +54,8 @@ bitflags! {
     }
 }
 
-/// The names: what has two is printed with the first, and what has a name of its own is printed as a whole.
+/// The names: what has two is printed with the first, and what has a name of its own is printed as
+/// a whole.
 const NAMES: [(&str, HashFields); 10] = [
     ("eth", HashFields::ETH),
     ("vlan", HashFields::VLAN),
@@ -72,9 +74,12 @@ impl FromStr for HashFields {
     type Err = ParseHashFieldsError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let field = |name: &str| NAMES.iter().find(|(known, _)| *known == name).map(|(_, fields)| *fields);
+        let field =
+            |name: &str| NAMES.iter().find(|(known, _)| *known == name).map(|(_, fields)| *fields);
         text.split(',')
-            .map(|name| field(name.trim()).ok_or_else(|| ParseHashFieldsError { name: name.to_owned() }))
+            .map(|name| {
+                field(name.trim()).ok_or_else(|| ParseHashFieldsError { name: name.to_owned() })
+            })
             .collect()
     }
 }
@@ -115,7 +120,8 @@ const HASH: u32 = 0;
 /// How many bytes of VLAN tags stand in the frame.
 const TAGS: u32 = 1;
 
-// What the kernel keeps beside a packet (SKF_AD_OFF plus SKF_AD_VLAN_TAG and SKF_AD_VLAN_TAG_PRESENT).
+// What the kernel keeps beside a packet (SKF_AD_OFF plus SKF_AD_VLAN_TAG and
+// SKF_AD_VLAN_TAG_PRESENT).
 const VLAN_TAG: u32 = 0xffff_f000 + 44;
 const VLAN_TAG_PRESENT: u32 = 0xffff_f000 + 48;
 
@@ -144,11 +150,12 @@ const IPV6_PAYLOAD: u32 = IPV6 + 40;
 const IS_FRAGMENT: u32 = 0x3fff;
 
 /// The protocols whose headers start with the two ports, with their numbers.
-const PROTOCOLS: [(HashFields, u32); 3] = [(HashFields::TCP, 6), (HashFields::UDP, 17), (HashFields::SCTP, 132)];
+const PROTOCOLS: [(HashFields, u32); 3] =
+    [(HashFields::TCP, 6), (HashFields::UDP, 17), (HashFields::SCTP, 132)];
 
-/// An odd number without structure (2^32 divided by the golden ratio), and a shift by about half a word: multiplying
-/// carries a difference upwards, shifting brings it down again. The driver adds up the hash's four bytes without
-/// carry, so that every bit counts.
+/// An odd number without structure (2^32 divided by the golden ratio), and a shift by about half a
+/// word: multiplying carries a difference upwards, shifting brings it down again. The driver adds
+/// up the hash's four bytes without carry, so that every bit counts.
 const MULTIPLIER: u32 = 0x9e37_79b1;
 const SHIFT: u32 = 15;
 
@@ -204,7 +211,8 @@ impl Assembler {
         self.place(none);
     }
 
-    /// Steps over the tags in the frame: their length is in scratch memory afterwards, and in A what comes after them.
+    /// Steps over the tags in the frame: their length is in scratch memory afterwards, and in A
+    /// what comes after them.
     fn tags(&mut self, hashed: bool) {
         let network = self.label();
         self.tags_until_here(0);

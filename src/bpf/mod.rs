@@ -79,11 +79,13 @@ impl BpfInstruction {
 
 /// A classic BPF program that the kernel takes.
 ///
-/// The driver runs it over each packet that the team sends, from the destination address of the Ethernet header on, and
-/// takes the number that it returns for the packet's hash. A load from outside the packet ends the program with 0.
+/// The driver runs it over each packet that the team sends, from the destination address of the
+/// Ethernet header on, and takes the number that it returns for the packet's hash. A load from
+/// outside the packet ends the program with 0.
 ///
-/// It is checked when it is made, by the kernel's own rules and one more: the driver tells its options in messages of a
-/// limited size, and a longer program would make the team's options unreadable, to everybody.
+/// It is checked when it is made, by the kernel's own rules and one more: the driver tells its
+/// options in messages of a limited size, and a longer program would make the team's options
+/// unreadable, to everybody.
 ///
 /// # Examples
 ///
@@ -116,8 +118,9 @@ pub struct BpfProgram {
 impl BpfProgram {
     /// The largest number of instructions that the driver can still tell of, and tell that they go.
     ///
-    /// It puts an option into a message of at most 3776 bytes (a page of 4 KiB without what the kernel keeps beside a
-    /// packet), of which all else takes 76: 462 instructions of 8 bytes remain.
+    /// It puts an option into a message of at most 3776 bytes (a page of 4 KiB without what the
+    /// kernel keeps beside a packet), of which all else takes 76: 462 instructions of 8 bytes
+    /// remain.
     ///
     /// # Source
     ///
@@ -138,7 +141,8 @@ impl BpfProgram {
         Ok(Self { instructions })
     }
 
-    /// Reads a program from the bytes of an array of `struct sock_filter`, in this machine's byte order.
+    /// Reads a program from the bytes of an array of `struct sock_filter`, in this machine's byte
+    /// order.
     ///
     /// # Errors
     ///
@@ -150,7 +154,9 @@ impl BpfProgram {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BpfError> {
         let mut instructions = Vec::with_capacity(bytes.len() / BpfInstruction::LEN);
         for chunk in bytes.chunks(BpfInstruction::LEN) {
-            let chunk = chunk.try_into().map_err(|_| BpfError::PartialInstruction { length: bytes.len() })?;
+            let chunk = chunk
+                .try_into()
+                .map_err(|_| BpfError::PartialInstruction { length: bytes.len() })?;
             instructions.push(BpfInstruction::from_bytes(chunk));
         }
         Self::new(instructions)
@@ -174,16 +180,18 @@ impl BpfProgram {
 
     /// Composes a program that hashes header fields, for [`set_bpf_hash_func`].
     ///
-    /// Packets that are the same in all these fields, which is what makes a flow, get the same hash; other packets a
-    /// hash that is as good as a random one. The two directions of a flow get different ones. Without any field every
-    /// packet gets the same.
+    /// Packets that are the same in all these fields, which is what makes a flow, get the same
+    /// hash; other packets a hash that is as good as a random one. The two directions of a flow get
+    /// different ones. Without any field every packet gets the same.
     ///
-    /// - VLAN tags may stand in the frame (up to two, 802.1Q or 802.1ad) or beside it, where the kernel keeps the tag
-    ///   that the network card is to insert: the hash is the same.
-    /// - The ports of TCP, UDP and SCTP count in packets that are whole. No fragment of a packet has its ports hashed,
-    ///   not even the first, so that they stay together.
-    /// - In an IPv6 packet ports count where they follow the IPv6 header directly, without extension headers.
-    /// - Of a packet that is neither IPv4 nor IPv6 only the Ethernet header and the VLAN tags count.
+    /// - VLAN tags may stand in the frame (up to two, 802.1Q or 802.1ad) or beside it, where the
+    ///   kernel keeps the tag that the network card is to insert: the hash is the same.
+    /// - The ports of TCP, UDP and SCTP count in packets that are whole. No fragment of a packet
+    ///   has its ports hashed, not even the first, so that they stay together.
+    /// - In an IPv6 packet ports count where they follow the IPv6 header directly, without
+    ///   extension headers.
+    /// - Of a packet that is neither IPv4 nor IPv6 only the Ethernet header and the VLAN tags
+    ///   count.
     /// - A packet that ends within a header that is hashed gets the hash 0.
     ///
     /// # Examples

@@ -44,7 +44,8 @@ pub(super) enum Operand {
     Constant,
     /// The packet's length.
     Length,
-    /// The packet from byte `k` on, or with a `k` near 2^32 what the kernel keeps beside the packet.
+    /// The packet from byte `k` on, or with a `k` near 2^32 what the kernel keeps beside the
+    /// packet.
     Packet,
     /// The packet from byte X + `k` on.
     PacketAtX,
@@ -114,11 +115,19 @@ const OPERATIONS: [(u16, &str, Operand); 49] = [
 
 /// What an opcode is called and given; `None` for one that the kernel does not take.
 pub(super) fn operation(code: u16) -> Option<(&'static str, Operand)> {
-    OPERATIONS.iter().copied().find(|(known, ..)| *known == code).map(|(_, name, operand)| (name, operand))
+    OPERATIONS
+        .iter()
+        .copied()
+        .find(|(known, ..)| *known == code)
+        .map(|(_, name, operand)| (name, operand))
 }
 
 /// Writes one instruction as `tcpdump -d` does.
-pub(super) fn list(f: &mut fmt::Formatter<'_>, position: usize, instruction: BpfInstruction) -> fmt::Result {
+pub(super) fn list(
+    f: &mut fmt::Formatter<'_>,
+    position: usize,
+    instruction: BpfInstruction,
+) -> fmt::Result {
     let BpfInstruction { code, jt, jf, k } = instruction;
     let Some((name, operand)) = operation(code) else {
         return write!(f, "unimp {code:#x}");

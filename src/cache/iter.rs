@@ -1,5 +1,5 @@
-//! Iterators over the cache. They have names, and nothing to do when dropped, so that a command may follow in the body
-//! of `if let Some(port) = team.ports().find(…)`.
+//! Iterators over the cache. They have names, and nothing to do when dropped, so that a command may
+//! follow in the body of `if let Some(port) = team.ports().find(…)`.
 
 use std::fmt;
 use std::iter::{Flatten, FusedIterator};

@@ -6,11 +6,12 @@ use indexmap::IndexMap;
 
 use crate::changes::Change;
 
-/// How many entries of things that came and went are kept before they are dropped: dropping moves all other entries.
+/// How many entries of things that came and went are kept before they are dropped: dropping moves
+/// all other entries.
 const MAX_CANCELLED: usize = 32;
 
-/// The things that were touched since changes were taken last, in the order of their first touch, each with its state from
-/// before that.
+/// The things that were touched since changes were taken last, in the order of their first touch,
+/// each with its state from before that.
 #[derive(Debug)]
 pub(super) struct Journal<K, V> {
     entries: IndexMap<K, Entry<V>>,
@@ -65,14 +66,21 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         self.is_suspended = is_suspended;
     }
 
-    /// Says whether what is recorded from now on may come from events that are older than the state that is known. A removal
-    /// and an addition among them may be those of a predecessor, so they do not make a thing recreated.
+    /// Says whether what is recorded from now on may come from events that are older than the state
+    /// that is known. A removal and an addition among them may be those of a predecessor, so they
+    /// do not make a thing recreated.
     pub(super) fn set_stale(&mut self, is_stale: bool) {
         self.is_stale = is_stale;
     }
 
-    /// Records that something was added or changed, with its state from before. Only the first touch's state counts.
-    pub(super) fn record(&mut self, key: K, before: impl FnOnce() -> Option<V>, flagged_by_kernel: bool) {
+    /// Records that something was added or changed, with its state from before. Only the first
+    /// touch's state counts.
+    pub(super) fn record(
+        &mut self,
+        key: K,
+        before: impl FnOnce() -> Option<V>,
+        flagged_by_kernel: bool,
+    ) {
         let Some(entry) = self.entry(key, before) else { return };
         entry.flagged_by_kernel |= flagged_by_kernel;
         entry.is_recreated |= entry.is_removed;
@@ -80,8 +88,8 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         entry.final_state = None;
     }
 
-    /// Records that something was removed, and the state with which the kernel announced that, if it did. Returns false if
-    /// its addition was never reported: then there is nothing to report.
+    /// Records that something was removed, and the state with which the kernel announced that, if
+    /// it did. Returns false if its addition was never reported: then there is nothing to report.
     pub(super) fn record_removed(
         &mut self,
         key: K,
@@ -104,7 +112,8 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         true
     }
 
-    /// Like [`record_removed`](Self::record_removed), for something that still exists and is only not tracked any more.
+    /// Like [`record_removed`](Self::record_removed), for something that still exists and is only
+    /// not tracked any more.
     pub(super) fn record_released(&mut self, key: K, before: V) -> bool
     where
         K: Clone,
@@ -127,7 +136,8 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         entry.is_local = true;
     }
 
-    /// Bounds the memory of a handle whose changes are never taken while things come and go without end.
+    /// Bounds the memory of a handle whose changes are never taken while things come and go without
+    /// end.
     fn drop_cancelled(&mut self) {
         if self.cancelled_count > MAX_CANCELLED && self.cancelled_count > self.entries.len() / 2 {
             self.entries.retain(|_, entry| !entry.is_cancelled);
@@ -156,18 +166,21 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         self.entries.len() == self.cancelled_count
     }
 
-    /// Returns the changes against the state now, in the order of the first touches, and forgets them.
+    /// Returns the changes against the state now, in the order of the first touches, and forgets
+    /// them.
     pub(super) fn take<'a>(&mut self, now: impl Fn(&K) -> Option<&'a V>) -> Vec<Change<V>>
     where
         V: 'a,
     {
         self.cancelled_count = 0;
-        let entries = std::mem::take(&mut self.entries).into_iter().filter(|(_, entry)| !entry.is_cancelled);
+        let entries =
+            std::mem::take(&mut self.entries).into_iter().filter(|(_, entry)| !entry.is_cancelled);
         entries
             .filter_map(|(key, entry)| {
                 let after = now(&key);
                 let is_recreated = entry.is_recreated && after.is_some();
-                let differs = entry.flagged_by_kernel || is_recreated || entry.before.as_ref() != after;
+                let differs =
+                    entry.flagged_by_kernel || is_recreated || entry.before.as_ref() != after;
                 let change = Change::between(entry.before, after.cloned()).filter(|_| differs)?;
                 let change = change.with_final_state(entry.final_state);
                 Some(change.made_locally(entry.is_local).recreated(is_recreated))
@@ -192,8 +205,14 @@ mod tests {
 
     #[test]
     fn only_the_difference_over_the_whole_batch_is_told() {
-        assert_eq!(told(&[Some(1), Some(2), Some(3)], false), [Change::between(Some(1), Some(3)).unwrap()]);
-        assert_eq!(told(&[None, Some(2), Some(3)], false), [Change::between(None, Some(3)).unwrap()]);
+        assert_eq!(
+            told(&[Some(1), Some(2), Some(3)], false),
+            [Change::between(Some(1), Some(3)).unwrap()]
+        );
+        assert_eq!(
+            told(&[None, Some(2), Some(3)], false),
+            [Change::between(None, Some(3)).unwrap()]
+        );
         assert_eq!(told(&[Some(1), None], false), [Change::between(Some(1), None).unwrap()]);
         assert_eq!(told(&[Some(1), Some(2), Some(1)], false), []);
         assert_eq!(told(&[None, Some(2), None], false), []);
@@ -210,7 +229,10 @@ mod tests {
         let mut journal = Journal::default();
         journal.record_removed("key", || Some(1), Some(2), false);
         let changes = journal.take(|_| None);
-        assert_eq!((changes[0].before(), changes[0].after(), changes[0].latest()), (Some(&1), None, &2));
+        assert_eq!(
+            (changes[0].before(), changes[0].after(), changes[0].latest()),
+            (Some(&1), None, &2)
+        );
     }
 
     #[test]
@@ -244,12 +266,16 @@ mod tests {
         journal.record(0, || Some(1), false);
         for key in 1..10_000 {
             journal.record(key, || None, true);
-            assert!(!journal.record_removed(key, || Some(2), Some(2), true), "nobody was told of it");
+            assert!(
+                !journal.record_removed(key, || Some(2), Some(2), true),
+                "nobody was told of it"
+            );
             journal.record_local(key, None);
             assert!(journal.entries.len() < 100, "{key}");
         }
         journal.record(20_000, || None, false);
-        let told = [Change::between(Some(1), Some(3)).unwrap(), Change::between(None, Some(3)).unwrap()];
+        let told =
+            [Change::between(Some(1), Some(3)).unwrap(), Change::between(None, Some(3)).unwrap()];
         assert_eq!(journal.take(|_| Some(&3)), told);
     }
 
@@ -320,7 +346,10 @@ mod tests {
         journal.record("new", || None, false);
         journal.record_removed("new", || None, None, false);
         journal.record("new", || None, false);
-        assert!(!journal.take(|_| Some(&3))[0].is_recreated(), "its first addition was never reported");
+        assert!(
+            !journal.take(|_| Some(&3))[0].is_recreated(),
+            "its first addition was never reported"
+        );
     }
 
     #[test]

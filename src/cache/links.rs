@@ -38,10 +38,15 @@ impl Links {
         self.by_index.get(&ifindex).map(Box::as_ref)
     }
 
-    /// Takes over what a message says of a link. `given` is the address that the link's master, if it has one, gives
-    /// its new ports.
-    /// `is_enslaved_now` says that it became a port of that master by this very message.
-    pub(crate) fn apply(&mut self, report: &LinkAttrs<'_>, inherited: Option<HwAddr>, is_enslaved_now: bool) {
+    /// Takes over what a message says of a link. `given` is the address that the link's master, if
+    /// it has one, gives its new ports. `is_enslaved_now` says that it became a port of that master
+    /// by this very message.
+    pub(crate) fn apply(
+        &mut self,
+        report: &LinkAttrs<'_>,
+        inherited: Option<HwAddr>,
+        is_enslaved_now: bool,
+    ) {
         let ifindex = report.ifindex;
         if !self.released.is_empty() {
             if let Some(back) = self.released.remove(&ifindex) {
@@ -123,8 +128,10 @@ impl Links {
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Change<Link>> {
-        let (mut released, events) = (std::mem::take(&mut self.released), std::mem::take(&mut self.events));
-        // What left is told even if nothing else of it changed; what came and left meanwhile is nobody's business.
+        let (mut released, events) =
+            (std::mem::take(&mut self.released), std::mem::take(&mut self.events));
+        // What left is told even if nothing else of it changed; what came and left meanwhile is
+        // nobody's business.
         let changes = self.journal.take(|ifindex| self.by_index.get(ifindex).map(Box::as_ref));
         changes
             .into_iter()
@@ -171,7 +178,11 @@ impl Link {
             ifindex: report.ifindex,
             name: Name::default(),
             hwaddr: None,
-            original_hwaddr: if report.master.is_none() { report.hwaddr } else { report.permanent_hwaddr },
+            original_hwaddr: if report.master.is_none() {
+                report.hwaddr
+            } else {
+                report.permanent_hwaddr
+            },
             master: None,
             flags: report.flags,
             carrier: report.carrier,
@@ -200,7 +211,8 @@ impl Link {
     }
 
     fn has_rare_attrs_of(&self, report: &LinkAttrs<'_>) -> bool {
-        self.phys_port_id() == report.phys_port_id && self.alternative_names_os().eq(report.alternative_names())
+        self.phys_port_id() == report.phys_port_id
+            && self.alternative_names_os().eq(report.alternative_names())
     }
 
     fn update(&mut self, report: &LinkAttrs<'_>, kinds: &mut KindInterner) {

@@ -1,4 +1,5 @@
-//! What the handle knows: links, ports and options. Takes decoded messages, tells what they changed; no I/O, no bytes.
+//! What the handle knows: links, ports and options. Takes decoded messages, tells what they
+//! changed; no I/O, no bytes.
 
 pub(crate) mod links;
 pub(crate) mod options;
@@ -42,14 +43,15 @@ pub(crate) struct Cache {
     team: IfIndex,
     team_name: Name,
     scope: LinkScope,
-    /// Links that showed up without being announced as new. The kernel announces a new link once it is finished; what it
-    /// gives up before that goes without a word.
+    /// Links that showed up without being announced as new. The kernel announces a new link once it
+    /// is finished; what it gives up before that goes without a word.
     unconfirmed: BTreeSet<IfIndex>,
     /// The device was deleted. What has its index later is another one.
     gone: bool,
     /// The driver told of the team since its own link was last looked at.
     team_link_stale: bool,
-    /// Ports that may have another name than their links: they or their links were told of since ports were last named.
+    /// Ports that may have another name than their links: they or their links were told of since
+    /// ports were last named.
     renamed_ports: Vec<IfIndex>,
     links: Links,
     ports: Ports,
@@ -142,7 +144,9 @@ impl Cache {
     fn apply_link_attrs(&mut self, report: &LinkAttrs<'_>, is_event: bool) {
         let is_followed = match self.scope {
             LinkScope::All => true,
-            LinkScope::Team => !self.gone && (report.ifindex == self.team || report.master == Some(self.team)),
+            LinkScope::Team => {
+                !self.gone && (report.ifindex == self.team || report.master == Some(self.team))
+            }
         };
         if !is_followed {
             return self.links.release(report);
@@ -152,15 +156,20 @@ impl Cache {
         if index_reused && self.scope == LinkScope::Team {
             return self.link_removed(self.team);
         }
-        let is_port_already = self.links.get(report.ifindex).is_some_and(|link| link.master().is_some());
+        let is_port_already =
+            self.links.get(report.ifindex).is_some_and(|link| link.master().is_some());
         let master = report.master.filter(|_| !is_port_already);
         let inherited = master.and_then(|master| self.inherited_hwaddr(master));
         if report.is_new {
             self.unconfirmed.remove(&report.ifindex);
-        } else if is_event && self.scope == LinkScope::All && self.links.get(report.ifindex).is_none() {
+        } else if is_event
+            && self.scope == LinkScope::All
+            && self.links.get(report.ifindex).is_none()
+        {
             self.unconfirmed.insert(report.ifindex);
         }
-        // Before it is a port, a link is not followed: the first event about it is that it became one.
+        // Before it is a port, a link is not followed: the first event about it is that it became
+        // one.
         let is_enslaved_now = is_event && self.scope == LinkScope::Team;
         self.links.apply(report, inherited, is_enslaved_now);
         if self.ports.get(report.ifindex).is_some() {
@@ -173,11 +182,11 @@ impl Cache {
         }
     }
 
-    /// The address that a master gives its new ports. Of our team's mode that is known; others may do it.
+    /// The address that a master gives its new ports. Of our team's mode that is known; others may
+    /// do it.
     fn inherited_hwaddr(&self, master: IfIndex) -> Option<HwAddr> {
         let mode = self.options.value(&OptionId::global(names::MODE));
-        let keeps_addresses =
-            matches!(mode, Some(OptionValue::String(mode)) if MODES_KEEPING_HWADDR.contains(&&**mode));
+        let keeps_addresses = matches!(mode, Some(OptionValue::String(mode)) if MODES_KEEPING_HWADDR.contains(&&**mode));
         let link = self.links.get(master)?;
         link.hwaddr.filter(|_| master != self.team || !keeps_addresses)
     }
@@ -202,7 +211,8 @@ impl Cache {
         self.unconfirmed.clear();
     }
 
-    /// The links to follow: the team's, and those of its ports, whether the driver told of them or rtnetlink.
+    /// The links to follow: the team's, and those of its ports, whether the driver told of them or
+    /// rtnetlink.
     pub(crate) fn tracked_links(&self) -> BTreeSet<IfIndex> {
         let links = self.links.iter().map(Link::ifindex);
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
@@ -258,7 +268,8 @@ impl Cache {
                 self.options.replace(options);
             }
             TeamMessage::TruncatedOptions(first) => {
-                let options = self.options.merge_known(first, |port| self.ports.get(port).is_some());
+                let options =
+                    self.options.merge_known(first, |port| self.ports.get(port).is_some());
                 let options = self.with_port_names(options);
                 self.options.replace_truncated(options);
             }
@@ -276,9 +287,13 @@ impl Cache {
     /// Options with the names of their ports' links, where those are known.
     fn with_port_names(&self, mut reports: Vec<OptionItem>) -> Vec<OptionItem> {
         // The driver lists them port by port.
-        for of_one_port in reports.chunk_by_mut(|one, next| one.option.id.port == next.option.id.port) {
+        for of_one_port in
+            reports.chunk_by_mut(|one, next| one.option.id.port == next.option.id.port)
+        {
             let ifindex = of_one_port.first().and_then(|report| report.option.id.port);
-            let name = ifindex.and_then(|ifindex| self.ports.get(ifindex)).and_then(|port| port.name.as_ref());
+            let name = ifindex
+                .and_then(|ifindex| self.ports.get(ifindex))
+                .and_then(|port| port.name.as_ref());
             for report in of_one_port {
                 report.option.port_name = name.cloned();
             }
@@ -286,7 +301,8 @@ impl Cache {
         reports
     }
 
-    /// Whether the order of the ports or options is not known, so that they have to be asked for again.
+    /// Whether the order of the ports or options is not known, so that they have to be asked for
+    /// again.
     pub(crate) fn needs_list_resync(&self) -> bool {
         self.ports.order().is_doubtful() || self.options.order().is_doubtful()
     }
@@ -300,8 +316,8 @@ impl Cache {
         }
     }
 
-    /// Whether the options have to be asked for again, as the driver may be able to tell them, or may not have told all
-    /// of them.
+    /// Whether the options have to be asked for again, as the driver may be able to tell them, or
+    /// may not have told all of them.
     pub(crate) fn needs_options_resync(&self) -> bool {
         self.options.is_doubtful()
     }
@@ -325,8 +341,8 @@ impl Cache {
         self.options.mark_local(id);
     }
 
-    /// Whether the team's own link may be another than is known: its carrier follows the ports, and while the team is
-    /// down the kernel sends no message of that.
+    /// Whether the team's own link may be another than is known: its carrier follows the ports, and
+    /// while the team is down the kernel sends no message of that.
     pub(crate) fn needs_team_link(&self) -> bool {
         self.team_link_stale && self.team_link().is_some_and(|link| !link.is_admin_up())
     }
@@ -352,10 +368,12 @@ impl Cache {
         }
     }
 
-    /// Gives the ports the names of their links. Either can be the first to arrive, and a link can be renamed.
+    /// Gives the ports the names of their links. Either can be the first to arrive, and a link can
+    /// be renamed.
     pub(crate) fn update_port_names(&mut self) {
         for ifindex in std::mem::take(&mut self.renamed_ports) {
-            let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, &link.name));
+            let name =
+                self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, &link.name));
             if let Some(name) = name {
                 self.options.name_port(ifindex, &name);
             }

@@ -6,8 +6,8 @@ use crate::model::option::{OptionId, TeamOption};
 
 /// Options by their id: the team's own, then port by port, in the order in which they came.
 ///
-/// A team may have hundreds of ports, and most of what happens is about one of them: what is done with the options of
-/// one port costs nothing of the others.
+/// A team may have hundreds of ports, and most of what happens is about one of them: what is done
+/// with the options of one port costs nothing of the others.
 #[derive(Debug, Default)]
 pub(super) struct OptionMap {
     by_port: iter::OptionsByPort,
@@ -38,7 +38,8 @@ impl OptionMap {
         self.by_port.get_mut(&id.port)?.get_mut(id)
     }
 
-    /// Puts an option in the place of the one that has its id, which is returned, or behind all others of its port.
+    /// Puts an option in the place of the one that has its id, which is returned, or behind all
+    /// others of its port.
     pub(super) fn insert(&mut self, option: TeamOption) -> Option<TeamOption> {
         self.by_port.entry(option.id.port).or_default().insert(option.id.clone(), option)
     }
@@ -97,7 +98,8 @@ mod tests {
 
     #[test]
     fn one_that_is_there_keeps_its_place_and_one_that_went_has_lost_it() {
-        let mut map = map_of(&[option(Some(9), "b", 1), option(Some(9), "c", 2), option(Some(3), "b", 3)]);
+        let mut map =
+            map_of(&[option(Some(9), "b", 1), option(Some(9), "c", 2), option(Some(3), "b", 3)]);
         assert_eq!(map.insert(option(Some(9), "b", 4)), Some(option(Some(9), "b", 1)));
         assert_eq!(texts(map.iter()), ["b of port 9=4", "c of port 9=2", "b of port 3=3"]);
         for name in ["b", "c"] {
@@ -113,7 +115,8 @@ mod tests {
 
     #[test]
     fn those_of_one_port_are_found_without_the_others() {
-        let mut map = map_of(&[option(None, "a", 1), option(Some(9), "b", 2), option(Some(3), "b", 3)]);
+        let mut map =
+            map_of(&[option(None, "a", 1), option(Some(9), "b", 2), option(Some(3), "b", 3)]);
         for option in map.of_port_mut(IfIndex::new(9).unwrap()) {
             option.value = OptionValue::U32(7);
         }

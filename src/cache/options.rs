@@ -47,16 +47,23 @@ impl Options {
         self.store(report);
     }
 
-    /// The beginning of a list, with the rest as it may be: what it was, as far as there still are the mode and the ports.
-    pub(super) fn merge_known(&self, mut first: Vec<OptionItem>, is_port: impl Fn(IfIndex) -> bool) -> Vec<OptionItem> {
+    /// The beginning of a list, with the rest as it may be: what it was, as far as there still are
+    /// the mode and the ports.
+    pub(super) fn merge_known(
+        &self,
+        mut first: Vec<OptionItem>,
+        is_port: impl Fn(IfIndex) -> bool,
+    ) -> Vec<OptionItem> {
         let told: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
         let mode = first.iter().find(|report| &*report.option.id.name == names::MODE);
-        let is_same_mode = mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
-        let kept = self
-            .by_id
-            .iter()
-            .filter(|option| is_same_mode && !told.contains(&option.id) && option.id.port.is_none_or(&is_port));
-        first.extend(kept.map(|option| OptionItem { option: option.clone(), flags: ItemFlags::default() }));
+        let is_same_mode =
+            mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
+        let kept = self.by_id.iter().filter(|option| {
+            is_same_mode && !told.contains(&option.id) && option.id.port.is_none_or(&is_port)
+        });
+        first.extend(
+            kept.map(|option| OptionItem { option: option.clone(), flags: ItemFlags::default() }),
+        );
         first
     }
 
@@ -77,10 +84,14 @@ impl Options {
         self.order.listed();
     }
 
-    /// Whether these are the options that there are, in the same order: so it is unless the mode or the ports changed.
+    /// Whether these are the options that there are, in the same order: so it is unless the mode or
+    /// the ports changed.
     fn is_list_of(&self, reports: &[OptionItem]) -> bool {
         self.by_id.len() == reports.len()
-            && self.iter().zip(reports).all(|(option, report)| option.id == report.option.id && !report.flags.removed)
+            && self
+                .iter()
+                .zip(reports)
+                .all(|(option, report)| option.id == report.option.id && !report.flags.removed)
     }
 
     fn update(&mut self, reports: Vec<OptionItem>) {
@@ -109,8 +120,8 @@ impl Options {
         }
     }
 
-    /// Forgets the options of a port that is gone. The driver tells that they go before it tells that of the port,
-    /// unless it cannot.
+    /// Forgets the options of a port that is gone. The driver tells that they go before it tells
+    /// that of the port, unless it cannot.
     pub(super) fn port_gone(&mut self, port: IfIndex) {
         for option in self.by_id.remove_port(port) {
             let id = option.id.clone();
@@ -123,7 +134,9 @@ impl Options {
 
     fn is_mapped_to(&self, port: IfIndex) -> bool {
         let port = OptionValue::U32(port.get());
-        self.iter().any(|option| &*option.id.name == names::LB_TX_HASH_TO_PORT_MAPPING && option.value == port)
+        self.iter().any(|option| {
+            &*option.id.name == names::LB_TX_HASH_TO_PORT_MAPPING && option.value == port
+        })
     }
 
     /// Whether the last list ended before an option that the driver cannot tell.
@@ -136,8 +149,8 @@ impl Options {
         self.is_doubtful
     }
 
-    /// Whether an event says that the list is another one than the events tell: what could not be told may be told
-    /// now, or a mode ended whose options the driver could not tell to go.
+    /// Whether an event says that the list is another one than the events tell: what could not be
+    /// told may be told now, or a mode ended whose options the driver could not tell to go.
     fn invalidates_list(&self, option: &TeamOption) -> bool {
         match (&*option.id.name, &option.value) {
             (names::BPF_HASH_FUNC, _) => self.is_truncated,
@@ -151,7 +164,8 @@ impl Options {
     /// Looks for ports whose options the driver could not tell.
     pub(super) fn find_missing_options(&mut self, mut ports: impl Iterator<Item = IfIndex>) {
         if !self.is_truncated && self.may_truncate() {
-            self.is_doubtful |= ports.any(|port| self.get(&OptionId::port(names::ENABLED, port)).is_none());
+            self.is_doubtful |=
+                ports.any(|port| self.get(&OptionId::port(names::ENABLED, port)).is_none());
         }
     }
 
@@ -192,8 +206,8 @@ impl Options {
         }
     }
 
-    /// The driver keeps two switches a port, for receiving and for sending, and tells only of the option that was
-    /// set: `enabled` sets both and reads as both together.
+    /// The driver keeps two switches a port, for receiving and for sending, and tells only of the
+    /// option that was set: `enabled` sets both and reads as both together.
     fn derive_enabled(&mut self, set: &TeamOption) {
         let (Some(port), OptionValue::Bool(enabled)) = (set.id.port, &set.value) else { return };
         match &*set.id.name {

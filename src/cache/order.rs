@@ -3,9 +3,9 @@ use std::hash::Hash;
 
 /// Whether the order of a list is known.
 ///
-/// The first events after a list was asked for may be older than it. What they say of one thing the list says too, or
-/// a later event; but of something that went and came back nobody knows whether it did so before the list was made and
-/// has its place, or after and is the last one.
+/// The first events after a list was asked for may be older than it. What they say of one thing the
+/// list says too, or a later event; but of something that went and came back nobody knows whether
+/// it did so before the list was made and has its place, or after and is the last one.
 #[derive(Debug)]
 pub(super) struct ListOrder<K> {
     /// Events may be older than the list.

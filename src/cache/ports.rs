@@ -62,11 +62,9 @@ impl Ports {
     /// Whether these are the ports that there are, in the same order.
     fn is_list_of(&self, reports: &[PortItem]) -> bool {
         self.by_index.len() == reports.len()
-            && self
-                .by_index
-                .keys()
-                .zip(reports)
-                .all(|(ifindex, PortItem { port, flags })| *ifindex == port.ifindex && !flags.removed)
+            && self.by_index.keys().zip(reports).all(|(ifindex, PortItem { port, flags })| {
+                *ifindex == port.ifindex && !flags.removed
+            })
     }
 
     fn update(&mut self, reports: &[PortItem]) {
@@ -102,7 +100,8 @@ impl Ports {
 
     /// Takes over the name of the link under a port, and returns it if it is a new one.
     pub(super) fn rename(&mut self, ifindex: IfIndex, name: &Name) -> Option<Arc<Name>> {
-        let port = self.by_index.get_mut(&ifindex).filter(|port| port.name.as_deref() != Some(name))?;
+        let port =
+            self.by_index.get_mut(&ifindex).filter(|port| port.name.as_deref() != Some(name))?;
         self.journal.record(ifindex, || Some(port.clone()), false);
         port.name = Some(Arc::new(name.clone()));
         port.name.clone()

@@ -31,7 +31,9 @@ fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event:
     payload.extend(attribute(IFLA_IFNAME, format!("{name}\0").as_bytes()));
     payload.extend(attribute(IFLA_MTU, &1500_u32.to_ne_bytes()));
     payload.extend(attribute(IFLA_EVENT, &event.to_ne_bytes()));
-    payload.extend(master.map(|master| attribute(IFLA_MASTER, &master.to_ne_bytes())).unwrap_or_default());
+    payload.extend(
+        master.map(|master| attribute(IFLA_MASTER, &master.to_ne_bytes())).unwrap_or_default(),
+    );
     if ifindex == TEAM {
         payload.extend(attribute(18, &attribute(1, b"team\0")));
     }
@@ -41,7 +43,8 @@ fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event:
 /// What the driver says of a port and its options when it comes or goes.
 fn port(ifindex: u32, removed: bool) -> [TeamMessage; 2] {
     let flags = ItemFlags { changed: true, removed };
-    let port = Port { ifindex: index(ifindex), name: None, link_up: true, raw_speed: 0, raw_duplex: 0 };
+    let port =
+        Port { ifindex: index(ifindex), name: None, link_up: true, raw_speed: 0, raw_duplex: 0 };
     let options = [names::ENABLED, names::PRIORITY].map(|name| {
         let id = OptionId::port(name, index(ifindex));
         OptionItem { option: TeamOption { id, value: OptionValue::U32(1), port_name: None }, flags }
@@ -99,10 +102,13 @@ fn what_is_there_in_the_end_is_told_however_often_it_went() {
         hear(&mut cache, port(10, false));
         cache.update_port_names();
         let changes = cache.take_changes();
-        assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (1, 1, 2));
-        assert!(
-            changes.links().all(|link| link.is_added() && !link.changed_fields().contains(LinkChange::NOTIFY_PEERS))
+        assert_eq!(
+            (changes.links().len(), changes.ports().len(), changes.options().len()),
+            (1, 1, 2)
         );
+        assert!(changes.links().all(
+            |link| link.is_added() && !link.changed_fields().contains(LinkChange::NOTIFY_PEERS)
+        ));
         assert!(changes.ports().all(|port| port.is_added() && port.latest().name() == Some("p10")));
         // What this handle set went with the option.
         assert!(changes.options().all(|option| option.is_added() && !option.is_local()));
@@ -124,5 +130,10 @@ fn options_that_are_listed_after_their_ports_have_their_names_from_the_start() {
     for report in port(10, false) {
         cache.apply_team_dump(report);
     }
-    assert!(cache.options().iter().all(|option| option.port_name.as_ref().is_some_and(|name| name.as_str() == "p10")));
+    assert!(
+        cache
+            .options()
+            .iter()
+            .all(|option| option.port_name.as_ref().is_some_and(|name| name.as_str() == "p10"))
+    );
 }

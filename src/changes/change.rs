@@ -50,7 +50,8 @@ impl<T> Change<T> {
         Some(Self { before, after, removed, local, recreated, released, events })
     }
 
-    /// This change and a later one of the same thing as one; `None` if the thing was there neither before nor after.
+    /// This change and a later one of the same thing as one; `None` if the thing was there neither
+    /// before nor after.
     pub(super) fn joined(self, later: Self) -> Option<Self> {
         if self.before.is_none() && later.after().is_none() {
             return None;
@@ -90,13 +91,15 @@ impl<T> Change<T> {
         self.before.as_ref()
     }
 
-    /// The state now, or `None` for something that was removed, or that [left](Change::is_released).
+    /// The state now, or `None` for something that was removed, or that
+    /// [left](Change::is_released).
     #[must_use]
     pub fn after(&self) -> Option<&T> {
         (!self.removed && !self.released).then_some(&self.after)
     }
 
-    /// The newest state there is: the one now, or the last one of what was removed, as the kernel told it on removal.
+    /// The newest state there is: the one now, or the last one of what was removed, as the kernel
+    /// told it on removal.
     ///
     /// # Examples
     ///
@@ -127,12 +130,13 @@ impl<T> Change<T> {
         self.before.is_none()
     }
 
-    /// Returns whether the object was removed and added again since changes were reported last: [`before`](Self::before) is
-    /// the state of the old object, [`after`](Self::after) that of the new one.
+    /// Returns whether the object was removed and added again since changes were reported last:
+    /// [`before`](Self::before) is the state of the old object, [`after`](Self::after) that of the
+    /// new one.
     ///
-    /// A port that leaves the team and comes back, and a device that gets the interface index of a deleted one, have
-    /// nothing in common with their predecessors: what was set on those is lost. If notifications were lost as well, a
-    /// removal that only they announced goes unnoticed.
+    /// A port that leaves the team and comes back, and a device that gets the interface index of a
+    /// deleted one, have nothing in common with their predecessors: what was set on those is lost.
+    /// If notifications were lost as well, a removal that only they announced goes unnoticed.
     #[must_use]
     pub fn is_recreated(&self) -> bool {
         self.recreated
@@ -153,8 +157,9 @@ impl Change<Link> {
         Self { events, ..self }
     }
 
-    /// Whether the link is no port of the team any more, and so is not kept and followed from now on. It still exists:
-    /// [`latest`](Self::latest) is how it left. Only with [`LinkScope::Team`](crate::LinkScope::Team).
+    /// Whether the link is no port of the team any more, and so is not kept and followed from now
+    /// on. It still exists: [`latest`](Self::latest) is how it left. Only with
+    /// [`LinkScope::Team`](crate::LinkScope::Team).
     ///
     /// # Examples
     ///
@@ -184,7 +189,8 @@ impl Change<Link> {
 }
 
 impl Change<TeamOption> {
-    /// Whether this handle itself set the option. Somebody else may have set it too, before or after.
+    /// Whether this handle itself set the option. Somebody else may have set it too, before or
+    /// after.
     ///
     /// # Examples
     ///
@@ -213,8 +219,9 @@ impl Change<TeamOption> {
 impl Change<TeamOption> {
     /// Returns whether the option was removed together with its port, which left the team.
     ///
-    /// Options without a port are removed by a change of the mode, or with the team. The driver refuses to change the mode
-    /// while there are ports, so that no other change removes an option of a port.
+    /// Options without a port are removed by a change of the mode, or with the team. The driver
+    /// refuses to change the mode while there are ports, so that no other change removes an option
+    /// of a port.
     ///
     /// # Source
     ///

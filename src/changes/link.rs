@@ -45,20 +45,25 @@ impl Change<Link> {
         what.set(LinkChange::OPER_STATE, self.differs(|link| link.oper_state));
         what.set(LinkChange::MTU, self.differs(|link| link.mtu));
         what.set(LinkChange::PHYS_PORT_ID, self.differs(|link| link.phys_port_id().map(Vec::from)));
-        what.set(LinkChange::PHYS_PORT_ID_LEN, self.differs(|link| link.phys_port_id().map(<[u8]>::len)));
+        what.set(
+            LinkChange::PHYS_PORT_ID_LEN,
+            self.differs(|link| link.phys_port_id().map(<[u8]>::len)),
+        );
         what.set(LinkChange::ALTERNATIVE_NAMES, self.differs(|link| link.further_names().to_vec()));
         what.set(LinkChange::RELEASED, self.is_released());
         what.set(LinkChange::KIND, self.differs(|link| link.kind.clone()));
         what
     }
 
-    /// Whether a field is another one than before; before a new link was there its fields were empty.
+    /// Whether a field is another one than before; before a new link was there its fields were
+    /// empty.
     fn differs<T: PartialEq + Default>(&self, field: impl Fn(&Link) -> T) -> bool {
         self.before().map(&field).unwrap_or_default() != field(self.latest())
     }
 }
 
-/// As the link itself, with `*` before it and before each of name, hardware address and master that changed.
+/// As the link itself, with `*` before it and before each of name, hardware address and master that
+/// changed.
 impl fmt::Display for Change<Link> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (link, what) = (self.latest(), self.changed_fields());

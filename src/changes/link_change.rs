@@ -47,11 +47,13 @@ bitflags! {
         const ALTERNATIVE_NAMES = 1 << 13;
         /// Its kind: another link got its index.
         const KIND = 1 << 14;
-        /// It is no port of the team any more, and not followed from now on: see [`Change::is_released`](crate::Change::is_released).
+        /// It is no port of the team any more, and not followed from now on: see
+        /// [`Change::is_released`](crate::Change::is_released).
         const RELEASED = 1 << 15;
-        /// Its neighbours were told of its addresses, by gratuitous ARP and unsolicited neighbour advertisements. Where
-        /// nothing else changed, the link after the change is the one before. It stands for any number of times; of
-        /// those that were lost with their notifications nobody tells.
+        /// Its neighbours were told of its addresses, by gratuitous ARP and unsolicited neighbour
+        /// advertisements. Where nothing else changed, the link after the change is the one before.
+        /// It stands for any number of times; of those that were lost with their notifications
+        /// nobody tells.
         ///
         /// # Source
         ///

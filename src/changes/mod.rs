@@ -40,11 +40,13 @@ bitflags! {
     }
 }
 
-/// Everything that one batch of events altered: the difference between what was told last and what is now.
+/// Everything that one batch of events altered: the difference between what was told last and what
+/// is now.
 ///
-/// Something that came and went within the batch is not in it. A port or option that the kernel marked as changed is,
-/// even if its value is the old one: it was set, or changed and changed back. So is a link with which the kernel did
-/// something that leaves no trace in it: see [`LinkChange::NOTIFY_PEERS`].
+/// Something that came and went within the batch is not in it. A port or option that the kernel
+/// marked as changed is, even if its value is the old one: it was set, or changed and changed back.
+/// So is a link with which the kernel did something that leaves no trace in it: see
+/// [`LinkChange::NOTIFY_PEERS`].
 ///
 /// # Examples
 ///
@@ -132,14 +134,16 @@ impl Changes {
 
     /// Whether what the kernel was asked for may not be all that there is:
     ///
-    /// - The last attempt at a dump of the links was interrupted too: a link may be missing that its next event or a
-    ///   [`refresh`](crate::TeamHandle::refresh) will tell. Of the dump at the start, the first changes say it. What was
-    ///   known before is never missing, nor is the link of a port: these are asked for one by one.
-    /// - The driver could not tell all options, as somebody set a program that is too long for it. Those that it could
-    ///   not tell are as they were last known, until the program is
+    /// - The last attempt at a dump of the links was interrupted too: a link may be missing that
+    ///   its next event or a [`refresh`](crate::TeamHandle::refresh) will tell. Of the dump at the
+    ///   start, the first changes say it. What was known before is never missing, nor is the link
+    ///   of a port: these are asked for one by one.
+    /// - The driver could not tell all options, as somebody set a program that is too long for it.
+    ///   Those that it could not tell are as they were last known, until the program is
     ///   [cleared](crate::TeamHandle::clear_bpf_hash_func) or replaced.
-    /// - The driver refused to list ports and options, as the process dropped `CAP_NET_ADMIN`: these are as they were
-    ///   last known, see [`permissions`](crate::guide::permissions#dropping-the-capability-after-opening).
+    /// - The driver refused to list ports and options, as the process dropped `CAP_NET_ADMIN`:
+    ///   these are as they were last known, see
+    ///   [`permissions`](crate::guide::permissions#dropping-the-capability-after-opening).
     ///
     /// # Examples
     ///
@@ -158,7 +162,8 @@ impl Changes {
     ///
     /// # Source
     ///
-    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`; `team_nl_send_options_get` in the kernel's `team_core.c`.
+    /// `NLM_F_DUMP_INTR`, `linux/netlink.h`; `team_nl_send_options_get` in the kernel's
+    /// `team_core.c`.
     #[must_use]
     pub fn is_inconsistent(&self) -> bool {
         self.inconsistent
@@ -189,7 +194,8 @@ impl Changes {
         self.inconsistent |= later.inconsistent;
     }
 
-    /// Makes one batch of this one and the one after it: one difference, in which each thing is once.
+    /// Makes one batch of this one and the one after it: one difference, in which each thing is
+    /// once.
     pub(crate) fn joined(self, later: Self) -> Self {
         Self {
             links: joined(self.links, later.links, Link::ifindex),
@@ -201,7 +207,11 @@ impl Changes {
     }
 }
 
-fn joined<K: Hash + Eq, T>(earlier: Vec<Change<T>>, later: Vec<Change<T>>, key: impl Fn(&T) -> K) -> Vec<Change<T>> {
+fn joined<K: Hash + Eq, T>(
+    earlier: Vec<Change<T>>,
+    later: Vec<Change<T>>,
+    key: impl Fn(&T) -> K,
+) -> Vec<Change<T>> {
     let mut joined: IndexMap<K, Option<Change<T>>> =
         earlier.into_iter().map(|change| (key(change.latest()), Some(change))).collect();
     for change in later {

@@ -26,8 +26,16 @@ impl<T: Serialize> Serialize for Change<T> {
         let Self { before, after, removed, local, recreated, released, events } = self;
         let (removed, local, recreated) = (*removed, *local, *recreated);
         let (released, events) = (*released, *events);
-        Shape { before: before.as_ref(), latest: after, removed, local, recreated, released, events }
-            .serialize(serializer)
+        Shape {
+            before: before.as_ref(),
+            latest: after,
+            removed,
+            local,
+            recreated,
+            released,
+            events,
+        }
+        .serialize(serializer)
     }
 }
 
@@ -39,7 +47,9 @@ impl<T> Shape<T> {
             return Err(E::custom("something is removed that was not there before"));
         }
         if recreated && (removed || before.is_none()) {
-            return Err(E::custom("only something that was there before and is there now can be recreated"));
+            return Err(E::custom(
+                "only something that was there before and is there now can be recreated",
+            ));
         }
         if released && (removed || !may_leave) {
             return Err(E::custom("only a link that still exists can leave"));

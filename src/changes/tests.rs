@@ -2,7 +2,8 @@ use super::*;
 
 /// What two changes of one thing become, each given by the values before and after.
 fn joined_values(first: [Option<i32>; 2], second: [Option<i32>; 2]) -> Option<Change<i32>> {
-    let [first, second] = [first, second].map(|[before, after]| Change::between(before, after).unwrap());
+    let [first, second] =
+        [first, second].map(|[before, after]| Change::between(before, after).unwrap());
     let changes = joined(vec![first], vec![second], |_| "key");
     assert!(changes.len() <= 1, "{changes:?}");
     changes.into_iter().next()
@@ -28,8 +29,10 @@ fn joined_changes_keep_what_either_says() {
         let [first, second] = changes.map(|change| vec![change]);
         assert_eq!(joined(first, second, |_| ()), [change.clone().made_locally(true)]);
     }
-    let flags =
-        [Changes { resynced: true, ..Changes::default() }, Changes { inconsistent: true, ..Changes::default() }];
+    let flags = [
+        Changes { resynced: true, ..Changes::default() },
+        Changes { inconsistent: true, ..Changes::default() },
+    ];
     let [first, second] = flags;
     let both = first.joined(second);
     assert!(both.is_resynced() && both.is_inconsistent() && both.is_empty());

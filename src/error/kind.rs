@@ -4,29 +4,34 @@ use super::Error;
 
 /// What sort of failure an [`Error`] is, for code that wants to act on it.
 ///
-/// The kernel's error numbers are put together by what they mean to a caller; [`Error::raw_os_error`] still tells the
-/// number.
+/// The kernel's error numbers are put together by what they mean to a caller;
+/// [`Error::raw_os_error`] still tells the number.
 ///
 /// # Examples
 ///
 /// See [`Error::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There is such a thing already: `EEXIST`.
     AlreadyExists,
-    /// There is no such thing: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`, what was asked for is not in the answer, or
-    /// `EADDRNOTAVAIL` where an address was to be deleted.
+    /// There is no such thing: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`, what was asked for is not in
+    /// the answer, or `EADDRNOTAVAIL` where an address was to be deleted.
     NotFound,
-    /// The kernel, the driver or the device cannot do it: `EOPNOTSUPP`, `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `ENOSYS`,
-    /// or the team driver is not loaded.
+    /// The kernel, the driver or the device cannot do it: `EOPNOTSUPP`, `EAFNOSUPPORT`,
+    /// `EPROTONOSUPPORT`, `ENOSYS`, or the team driver is not loaded.
     Unsupported,
     /// Something is in the way at present: `EBUSY`.
     Busy,
     /// The caller may not: `EPERM`, `EACCES`. The kernel answers so too where nobody may.
     PermissionDenied,
-    /// What was asked for makes no sense: `EINVAL`, `ERANGE`, `EADDRNOTAVAIL`, or it was not even sent.
+    /// What was asked for makes no sense: `EINVAL`, `ERANGE`, `EADDRNOTAVAIL`, or it was not even
+    /// sent.
     InvalidInput,
     /// No answer came in time.
     TimedOut,
@@ -44,7 +49,9 @@ impl ErrorKind {
         match number.map(Errno::from_raw) {
             Some(Errno::EEXIST) => Self::AlreadyExists,
             Some(Errno::ENODEV | Errno::ENOENT | Errno::ESRCH | Errno::ENXIO) => Self::NotFound,
-            Some(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOSYS) => Self::Unsupported,
+            Some(
+                Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOSYS,
+            ) => Self::Unsupported,
             Some(Errno::EBUSY) => Self::Busy,
             Some(Errno::EPERM | Errno::EACCES) => Self::PermissionDenied,
             Some(Errno::EINVAL | Errno::ERANGE | Errno::EADDRNOTAVAIL) => Self::InvalidInput,
@@ -71,9 +78,10 @@ impl Error {
         match self {
             Self::Kernel { kind, .. } => *kind,
             Self::Io { source, .. } => ErrorKind::of(source.raw_os_error()),
-            Self::NoSuchDevice { .. } | Self::DeviceGone { .. } | Self::NotPort { .. } | Self::UnknownOption { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::NoSuchDevice { .. }
+            | Self::DeviceGone { .. }
+            | Self::NotPort { .. }
+            | Self::UnknownOption { .. } => ErrorKind::NotFound,
             Self::FamilyNotFound => ErrorKind::Unsupported,
             Self::NotTeam { .. }
             | Self::InvalidName { .. }
@@ -84,7 +92,9 @@ impl Error {
             | Self::InvalidProgram(_) => ErrorKind::InvalidInput,
             Self::Timeout { .. } => ErrorKind::TimedOut,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
-            Self::Decode { .. } | Self::NoReply { .. } | Self::Overrun { .. } => ErrorKind::InvalidData,
+            Self::Decode { .. } | Self::NoReply { .. } | Self::Overrun { .. } => {
+                ErrorKind::InvalidData
+            }
             Self::Handler { .. } => ErrorKind::Other,
         }
     }

@@ -41,8 +41,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// # Source
 ///
-/// netlink(7); the kernel's own words and their place are `NLMSGERR_ATTR_MSG` and `NLMSGERR_ATTR_OFFS`,
-/// `linux/netlink.h`.
+/// netlink(7); the kernel's own words and their place are `NLMSGERR_ATTR_MSG` and
+/// `NLMSGERR_ATTR_OFFS`, `linux/netlink.h`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -139,8 +139,8 @@ pub enum Error {
         /// The link's index.
         ifindex: IfIndex,
     },
-    /// The kernel would not take this as the name of a device. Nothing was sent, but for the question whether it is the
-    /// alternative name of one where that was to be opened.
+    /// The kernel would not take this as the name of a device. Nothing was sent, but for the
+    /// question whether it is the alternative name of one where that was to be opened.
     #[error("{name:?} cannot name a device: {reason}")]
     InvalidName {
         /// The name.
@@ -197,19 +197,21 @@ pub enum Error {
     /// A BPF program is not one that the kernel and the driver do with.
     #[error(transparent)]
     InvalidProgram(#[from] BpfError),
-    /// A change handler failed. All other handlers were called, and no change is lost: the error carries them.
+    /// A change handler failed. All other handlers were called, and no change is lost: the error
+    /// carries them.
     #[error("a change handler failed")]
     Handler {
         /// The first error that a handler returned.
         source: BoxError,
-        /// What the call would have returned without the error: what was delivered to the handlers. No later call
-        /// returns it again.
+        /// What the call would have returned without the error: what was delivered to the handlers.
+        /// No later call returns it again.
         changes: Changes,
     },
 }
 
 impl Error {
-    /// The error number of the system or the kernel, where the error has one: what the C library returns as `-errno`.
+    /// The error number of the system or the kernel, where the error has one: what the C library
+    /// returns as `-errno`.
     ///
     /// # Examples
     ///

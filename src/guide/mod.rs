@@ -1,4 +1,5 @@
-//! The guide: what the pieces are, how a handle lives, and what to know before it is put into a daemon.
+//! The guide: what the pieces are, how a handle lives, and what to know before it is put into a
+//! daemon.
 //!
 //! | page | what it answers |
 //! |---|---|
@@ -10,8 +11,9 @@
 //! | [`migrating_from_c`] | How does a program for the C library look here? |
 //! | [`gotchas`] | What surprises people? |
 //!
-//! The guide's examples are run by the crate's tests, on a kernel with the team driver. In those that start with
-//! nothing, lines that only set the stage (a network namespace of their own, links to play with) are not shown.
+//! The guide's examples are run by the crate's tests, on a kernel with the team driver. In those
+//! that start with nothing, lines that only set the stage (a network namespace of their own, links
+//! to play with) are not shown.
 
 #[doc = include_str!("concepts.md")]
 pub mod concepts {}

@@ -9,7 +9,11 @@
 /// `IFLA_EVENT_*`, `linux/if_link.h`.
 #[doc(alias = "IFLA_EVENT")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum LinkEventCause {
     /// The driver reset the device.
@@ -18,8 +22,8 @@ pub enum LinkEventCause {
     Features,
     /// The active port of a bond changed.
     BondingFailover,
-    /// The kernel announces the device's addresses to the neighbours, by gratuitous ARP and unsolicited neighbour
-    /// advertisements, e.g. after a failover of a team or bond.
+    /// The kernel announces the device's addresses to the neighbours, by gratuitous ARP and
+    /// unsolicited neighbour advertisements, e.g. after a failover of a team or bond.
     NotifyPeers,
     /// The device rejoins its multicast groups.
     ResendIgmp,

@@ -20,24 +20,28 @@ use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::ReadyFd;
 use crate::netlink::socket::NetlinkSocket;
 
-/// The link notifications of a network namespace: an iterator that waits for the next event and never ends.
+/// The link notifications of a network namespace: an iterator that waits for the next event and
+/// never ends.
 ///
-/// `LinkEvents` has no state and sends no requests: it returns the kernel's notifications in their order, from the moment
-/// when it is opened. Messages that another process sends to the multicast group are ignored. To follow the state of a
-/// team and its links, use [`TeamHandle`](crate::TeamHandle).
+/// `LinkEvents` has no state and sends no requests: it returns the kernel's notifications in their
+/// order, from the moment when it is opened. Messages that another process sends to the multicast
+/// group are ignored. To follow the state of a team and its links, use
+/// [`TeamHandle`](crate::TeamHandle).
 ///
-/// In an event loop, wait until the descriptor ([`AsFd`]) is readable, then call [`try_next`](Self::try_next) until it
-/// returns `None`.
+/// In an event loop, wait until the descriptor ([`AsFd`]) is readable, then call
+/// [`try_next`](Self::try_next) until it returns `None`.
 ///
 /// # Lost events
 ///
-/// When the receive buffer is full, the kernel keeps the queued events, drops all further ones until the queue is read,
-/// and reports the loss once. The iterator returns the queued events, then one [`LinkEvent::Lost`], then new events.
-/// While events arrive without a pause, a few new ones may come before `Lost`; no old one ever comes after it.
+/// When the receive buffer is full, the kernel keeps the queued events, drops all further ones
+/// until the queue is read, and reports the loss once. The iterator returns the queued events, then
+/// one [`LinkEvent::Lost`], then new events. While events arrive without a pause, a few new ones
+/// may come before `Lost`; no old one ever comes after it.
 ///
-/// A program that derives state from the events has to list all links again at each `Lost`, with another socket, and
-/// then apply the events that follow. Some of them are older than the list, and restore an outdated state for a short
-/// time; but a later event, or a later `Lost`, corrects it. For the same reason open `LinkEvents` before the first list.
+/// A program that derives state from the events has to list all links again at each `Lost`, with
+/// another socket, and then apply the events that follow. Some of them are older than the list, and
+/// restore an outdated state for a short time; but a later event, or a later `Lost`, corrects it.
+/// For the same reason open `LinkEvents` before the first list.
 ///
 /// # Examples
 ///
@@ -117,7 +121,8 @@ pub struct LinkEvents {
 }
 
 impl LinkEvents {
-    /// Subscribes to the link notifications of the calling thread's network namespace, with the default settings.
+    /// Subscribes to the link notifications of the calling thread's network namespace, with the
+    /// default settings.
     ///
     /// # Errors
     ///
@@ -134,7 +139,8 @@ impl LinkEvents {
         SocketBuilder::new().link_events()
     }
 
-    /// Subscribes to the link notifications of another network namespace: see [`SocketBuilder::in_namespace`].
+    /// Subscribes to the link notifications of another network namespace: see
+    /// [`SocketBuilder::in_namespace`].
     ///
     /// # Errors
     ///
@@ -168,8 +174,8 @@ impl LinkEvents {
     /// Reads from a socket that has joined the group.
     pub(crate) fn from_socket(socket: NetlinkSocket) -> Result<Self> {
         let stream = LinkEventStream::new(MulticastSocket::new(socket));
-        let readiness =
-            ReadyFd::new(&[stream.as_fd()]).with_context(|| "preparing to wait for link events".to_owned())?;
+        let readiness = ReadyFd::new(&[stream.as_fd()])
+            .with_context(|| "preparing to wait for link events".to_owned())?;
         Ok(Self { stream, readiness })
     }
 
@@ -204,7 +210,8 @@ impl LinkEvents {
         self.stream.take().transpose().with_context(|| "reading link events".to_owned())
     }
 
-    /// Waits for the next event, up to the timeout; `None` if there was none. A signal does not end the wait.
+    /// Waits for the next event, up to the timeout; `None` if there was none. A signal does not end
+    /// the wait.
     ///
     /// # Errors
     ///
@@ -229,7 +236,8 @@ impl LinkEvents {
             if let Some(event) = self.try_next()? {
                 return Ok(Some(event));
             }
-            let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let remaining =
+                deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if remaining.is_some_and(|remaining| remaining.is_zero()) {
                 return Ok(None);
             }
@@ -237,8 +245,8 @@ impl LinkEvents {
         }
     }
 
-    /// Returns the size of the receive buffer in bytes, as the kernel accounts for it. On common kernels a link event
-    /// takes 2304 bytes.
+    /// Returns the size of the receive buffer in bytes, as the kernel accounts for it. On common
+    /// kernels a link event takes 2304 bytes.
     ///
     /// # Errors
     ///
@@ -283,7 +291,9 @@ impl SocketBuilder {
     /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn link_events(&self) -> Result<LinkEvents> {
         let socket = self.listener(Protocol::ROUTE)?.add_membership(RTNLGRP_LINK);
-        LinkEvents::from_socket(socket.with_context(|| "joining the group of link events".to_owned())?)
+        LinkEvents::from_socket(
+            socket.with_context(|| "joining the group of link events".to_owned())?,
+        )
     }
 }
 
@@ -303,10 +313,11 @@ impl Iterator for LinkEvents {
     }
 }
 
-/// Readable while [`try_next`](LinkEvents::try_next) has an event to return. Do not read from the descriptor; it stays the
-/// same as long as the `LinkEvents` exists.
+/// Readable while [`try_next`](LinkEvents::try_next) has an event to return. Do not read from the
+/// descriptor; it stays the same as long as the `LinkEvents` exists.
 ///
-/// An edge-triggered loop (`EPOLLET`) has to call [`try_next`](LinkEvents::try_next) until it returns `None`.
+/// An edge-triggered loop (`EPOLLET`) has to call [`try_next`](LinkEvents::try_next) until it
+/// returns `None`.
 impl AsFd for LinkEvents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readiness.as_fd()

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A link-layer address of up to 32 bytes: 6 for Ethernet, 20 for `InfiniBand`, 4 for an IPv4 tunnel.
+/// A link-layer address of up to 32 bytes: 6 for Ethernet, 20 for `InfiniBand`, 4 for an IPv4
+/// tunnel.
 ///
 /// Prints, and reads, as hexadecimal bytes between colons.
 ///
@@ -42,7 +43,10 @@ impl HwAddr {
     /// The address's length in bytes.
     #[doc(alias = "team_get_ifinfo_hwaddr_len")]
     #[doc(alias = "team_get_ifinfo_orig_hwaddr_len")]
-    #[expect(clippy::len_without_is_empty, reason = "the length of an address is no number of elements")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "the length of an address is no number of elements"
+    )]
     #[must_use]
     pub fn len(self) -> usize {
         self.length.into()
@@ -76,7 +80,8 @@ impl FromStr for HwAddr {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let byte = |part: &str| {
-            let is_hex = matches!(part.len(), 1 | 2) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let is_hex =
+                matches!(part.len(), 1 | 2) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
             is_hex.then(|| u8::from_str_radix(part, 16).ok()).flatten()
         };
         text.split(':')

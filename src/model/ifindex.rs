@@ -3,8 +3,8 @@ use std::num::NonZeroU32;
 
 /// The kernel's number of a network interface in its namespace; never 0.
 ///
-/// A number is given out again after its link was deleted only when somebody asks for it, so a stale index is
-/// far more often "no such device" than another device.
+/// A number is given out again after its link was deleted only when somebody asks for it, so a
+/// stale index is far more often "no such device" than another device.
 ///
 /// # Examples
 ///

@@ -8,7 +8,8 @@ use super::hwaddr::HwAddr;
 use super::ifindex::IfIndex;
 use super::name::Name;
 
-/// One network interface of the namespace, as rtnetlink reports it. What the C library calls ifinfo.
+/// One network interface of the namespace, as rtnetlink reports it. What the C library calls
+/// ifinfo.
 ///
 /// # Examples
 ///
@@ -27,9 +28,9 @@ use super::name::Name;
 ///
 /// # Source
 ///
-/// `RTM_NEWLINK`, rtnetlink(7). [`LinkInfo`](crate::LinkInfo) names the attribute of each method, except for
-/// [`original_hwaddr`](Self::original_hwaddr), which is what `IFLA_ADDRESS` was before the link had a master, or else
-/// `IFLA_PERM_ADDRESS`.
+/// `RTM_NEWLINK`, rtnetlink(7). [`LinkInfo`](crate::LinkInfo) names the attribute of each method,
+/// except for [`original_hwaddr`](Self::original_hwaddr), which is what `IFLA_ADDRESS` was before
+/// the link had a master, or else `IFLA_PERM_ADDRESS`.
 #[doc(alias = "team_ifinfo")]
 #[doc(alias = "team_ifinfo_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +64,8 @@ impl Link {
         self.ifindex
     }
 
-    /// The interface name as text. Bytes that are not UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
+    /// The interface name as text. Bytes that are not UTF-8 show as U+FFFD;
+    /// [`name_os`](Self::name_os) has them.
     #[doc(alias = "team_get_ifinfo_ifname")]
     #[must_use]
     pub fn name(&self) -> &str {
@@ -99,11 +101,13 @@ impl Link {
         self.hwaddr
     }
 
-    /// The hardware address that the link has when it belongs to no master: what it goes back to on release.
+    /// The hardware address that the link has when it belongs to no master: what it goes back to on
+    /// release.
     ///
-    /// For a link that already had a master when the handle first saw it this is its permanent address, or `None`
-    /// where it has no such address (veth and dummy have none). What happened while notifications were lost nobody
-    /// tells: a port that was released, given another address, and added again meanwhile still has the old one here.
+    /// For a link that already had a master when the handle first saw it this is its permanent
+    /// address, or `None` where it has no such address (veth and dummy have none). What happened
+    /// while notifications were lost nobody tells: a port that was released, given another address,
+    /// and added again meanwhile still has the old one here.
     #[doc(alias = "team_get_ifinfo_orig_hwaddr")]
     #[must_use]
     pub fn original_hwaddr(&self) -> Option<HwAddr> {
@@ -130,15 +134,16 @@ impl Link {
         self.flags.contains(LinkFlags::UP)
     }
 
-    /// Whether the driver senses a carrier. The kernel does not announce a change of it while the link is down: then this
-    /// is as old as the kernel's last message about the link.
+    /// Whether the driver senses a carrier. The kernel does not announce a change of it while the
+    /// link is down: then this is as old as the kernel's last message about the link.
     #[must_use]
     pub fn has_carrier(&self) -> bool {
         self.carrier
     }
 
-    /// How often the carrier came or went since the link was made: shows a flap that was over before it was read. Not
-    /// announced while the link is down, as [`has_carrier`](Self::has_carrier).
+    /// How often the carrier came or went since the link was made: shows a flap that was over
+    /// before it was read. Not announced while the link is down, as
+    /// [`has_carrier`](Self::has_carrier).
     #[must_use]
     pub fn carrier_changes(&self) -> u32 {
         self.carrier_changes
@@ -176,8 +181,9 @@ impl Link {
         self.rare.as_ref()?.phys_port_id.as_deref()
     }
 
-    /// Further names by which the kernel finds the link, each up to 127 bytes, as text like [`name`](Self::name). Not
-    /// announced while the link is down, as [`has_carrier`](Self::has_carrier).
+    /// Further names by which the kernel finds the link, each up to 127 bytes, as text like
+    /// [`name`](Self::name). Not announced while the link is down, as
+    /// [`has_carrier`](Self::has_carrier).
     pub fn alternative_names(&self) -> impl Iterator<Item = &str> {
         self.further_names().iter().map(Name::as_str)
     }
@@ -194,8 +200,8 @@ impl Link {
     pub(crate) const TEAM_KIND: &'static str = "team";
 }
 
-/// As the C library's `team_ifinfo_str` prints a link that did not change: index, name, hardware address, and the
-/// index of the master or 0. [`Change`](crate::Change) prints the marks.
+/// As the C library's `team_ifinfo_str` prints a link that did not change: index, name, hardware
+/// address, and the index of the master or 0. [`Change`](crate::Change) prints the marks.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hwaddr = self.hwaddr.map(|hwaddr| hwaddr.to_string()).unwrap_or_default();
@@ -272,7 +278,11 @@ bitflags! {
 ///
 /// `IF_OPER_*`, `linux/if.h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum OperState {
     /// The driver does not tell; taken for up.

@@ -20,7 +20,8 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// None was chosen yet (`*NOMODE*`): the team drops what it is given to send. The kernel never goes back to it.
+    /// None was chosen yet (`*NOMODE*`): the team drops what it is given to send. The kernel never
+    /// goes back to it.
     Unset,
     /// Each packet on the next port in turn.
     RoundRobin,

@@ -48,7 +48,10 @@ impl<T: AsRef<OsStr> + ?Sized> From<&T> for Name {
     fn from(name: &T) -> Self {
         let name = name.as_ref();
         let Some(text) = name.to_str() else {
-            return Self::NotUtf8(Box::new(NotUtf8 { bytes: name.into(), text: name.to_string_lossy().into() }));
+            return Self::NotUtf8(Box::new(NotUtf8 {
+                bytes: name.into(),
+                text: name.to_string_lossy().into(),
+            }));
         };
         Self::Text(text.into())
     }
@@ -85,7 +88,11 @@ mod tests {
         for name in names {
             let kept = Name::from(name);
             assert_eq!((kept.as_os_str(), kept.as_str()), (name, "t\u{fffd}"));
-            assert_eq!(names.map(Name::from).iter().filter(|other| **other == kept).count(), 1, "{name:?}");
+            assert_eq!(
+                names.map(Name::from).iter().filter(|other| **other == kept).count(),
+                1,
+                "{name:?}"
+            );
         }
         assert_eq!(Name::default().as_os_str(), "");
     }

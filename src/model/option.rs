@@ -67,7 +67,8 @@ pub(crate) mod names {
 ///
 /// # Source
 ///
-/// `TEAM_ATTR_OPTION_NAME`, `TEAM_ATTR_OPTION_PORT_IFINDEX` and `TEAM_ATTR_OPTION_ARRAY_INDEX`, `linux/if_team.h`.
+/// `TEAM_ATTR_OPTION_NAME`, `TEAM_ATTR_OPTION_PORT_IFINDEX` and `TEAM_ATTR_OPTION_ARRAY_INDEX`,
+/// `linux/if_team.h`.
 #[doc(alias = "team_is_option_per_port")]
 #[doc(alias = "team_is_option_array")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,10 +10,15 @@ use super::option_value::OptionValue;
 ///
 /// # Source
 ///
-/// `TEAM_ATTR_OPTION_TYPE`, `linux/if_team.h`: the numbers are `NLA_*` of the kernel's `net/netlink.h`.
+/// `TEAM_ATTR_OPTION_TYPE`, `linux/if_team.h`: the numbers are `NLA_*` of the kernel's
+/// `net/netlink.h`.
 #[doc(alias = "team_option_type")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum OptionType {
     /// An unsigned number.
@@ -31,11 +36,11 @@ pub enum OptionType {
 }
 
 impl OptionType {
-    /// Reads a value of this type from text: a decimal number, `true` or `false`, text as it is, or bytes as
-    /// [`OptionValue`] prints them: each a backslash and two hexadecimal digits.
+    /// Reads a value of this type from text: a decimal number, `true` or `false`, text as it is, or
+    /// bytes as [`OptionValue`] prints them: each a backslash and two hexadecimal digits.
     ///
-    /// As in the C library a number may have white space and a sign before it. Unlike there nothing is not zero, and
-    /// a number that does not fit is no other number.
+    /// As in the C library a number may have white space and a sign before it. Unlike there nothing
+    /// is not zero, and a number that does not fit is no other number.
     ///
     /// # Errors
     ///
@@ -59,15 +64,19 @@ impl OptionType {
     pub fn parse(self, text: &str) -> Result<OptionValue, ParseOptionError> {
         let number = text.trim_ascii_start();
         let parsed = match self {
-            Self::U32 => number.parse().map(OptionValue::U32).map_err(|_| "want a decimal number up to 4294967295"),
-            Self::I32 => {
-                number.parse().map(OptionValue::I32).map_err(|_| "want a decimal number from -2147483648 to 2147483647")
-            }
+            Self::U32 => number
+                .parse()
+                .map(OptionValue::U32)
+                .map_err(|_| "want a decimal number up to 4294967295"),
+            Self::I32 => number
+                .parse()
+                .map(OptionValue::I32)
+                .map_err(|_| "want a decimal number from -2147483648 to 2147483647"),
             Self::Bool => text.parse().map(OptionValue::Bool).map_err(|_| "want true or false"),
             Self::String => Ok(OptionValue::String(text.to_owned())),
-            Self::Binary => {
-                bytes(text).map(OptionValue::Binary).ok_or(r"want each byte as \ and two hexadecimal digits")
-            }
+            Self::Binary => bytes(text)
+                .map(OptionValue::Binary)
+                .ok_or(r"want each byte as \ and two hexadecimal digits"),
             Self::Other(_) => Err("values of its type cannot be set"),
         };
         parsed.map_err(|reason| ParseOptionError { wanted: self, text: text.to_owned(), reason })
@@ -152,7 +161,10 @@ mod tests {
         for (wanted, texts) in table {
             for text in texts {
                 let message = wanted.parse(text).unwrap_err().to_string();
-                assert!(message.starts_with(&format!("{text:?} is no {wanted}: want ")), "{message}");
+                assert!(
+                    message.starts_with(&format!("{text:?} is no {wanted}: want ")),
+                    "{message}"
+                );
             }
         }
     }

@@ -22,7 +22,11 @@ use crate::bpf::BpfProgram;
 /// `TEAM_ATTR_OPTION_DATA`, `linux/if_team.h`.
 #[doc(alias = "team_option_value_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum OptionValue {
     /// An unsigned number.

@@ -28,8 +28,9 @@ use super::name::Name;
 ///
 /// # Source
 ///
-/// `TEAM_ATTR_PORT_IFINDEX`, `TEAM_ATTR_PORT_LINKUP`, `TEAM_ATTR_PORT_SPEED` and `TEAM_ATTR_PORT_DUPLEX`,
-/// `linux/if_team.h`; the name is that of [`TeamHandle::link`](crate::TeamHandle::link).
+/// `TEAM_ATTR_PORT_IFINDEX`, `TEAM_ATTR_PORT_LINKUP`, `TEAM_ATTR_PORT_SPEED` and
+/// `TEAM_ATTR_PORT_DUPLEX`, `linux/if_team.h`; the name is that of
+/// [`TeamHandle::link`](crate::TeamHandle::link).
 #[doc(alias = "team_port")]
 #[doc(alias = "team_port_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,14 +55,15 @@ impl Port {
         self.ifindex
     }
 
-    /// The name of the port's link as text, or `None` while the link's own message has not arrived. Bytes that are not
-    /// UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
+    /// The name of the port's link as text, or `None` while the link's own message has not arrived.
+    /// Bytes that are not UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref().map(Name::as_str)
     }
 
-    /// The name of the port's link as the kernel has it: that of [`Link::name_os`](crate::Link::name_os).
+    /// The name of the port's link as the kernel has it: that of
+    /// [`Link::name_os`](crate::Link::name_os).
     #[must_use]
     pub fn name_os(&self) -> Option<&OsStr> {
         self.name.as_deref().map(Name::as_os_str)
@@ -69,7 +71,8 @@ impl Port {
 
     /// Whether the driver sees the port's link up: its operational state is up or unknown.
     ///
-    /// This is the kernel's view; a link state set by hand (the option `user_linkup`) does not show here.
+    /// This is the kernel's view; a link state set by hand (the option `user_linkup`) does not show
+    /// here.
     #[doc(alias = "team_is_port_link_up")]
     #[must_use]
     pub fn is_link_up(&self) -> bool {
@@ -78,14 +81,16 @@ impl Port {
 
     /// The port's speed in Mbit/s, or `None` while the kernel does not know it.
     ///
-    /// The driver tells the speed when the link goes up or down; a change of speed alone sends no event.
+    /// The driver tells the speed when the link goes up or down; a change of speed alone sends no
+    /// event.
     #[doc(alias = "team_get_port_speed")]
     #[must_use]
     pub fn speed_mbps(&self) -> Option<u32> {
         Some(self.raw_speed).filter(|speed| !matches!(*speed, 0 | SPEED_UNKNOWN))
     }
 
-    /// Returns the speed as the kernel sends it: 0 or `SPEED_UNKNOWN` (4294967295) where it is not known.
+    /// Returns the speed as the kernel sends it: 0 or `SPEED_UNKNOWN` (4294967295) where it is not
+    /// known.
     ///
     /// # Source
     ///
@@ -108,8 +113,8 @@ impl Port {
         }
     }
 
-    /// Returns the duplex as the kernel sends it: 0 for half, 1 for full, 255 for unknown. It is 0 too where there is no
-    /// speed.
+    /// Returns the duplex as the kernel sends it: 0 for half, 1 for full, 255 for unknown. It is 0
+    /// too where there is no speed.
     ///
     /// # Source
     ///
@@ -129,8 +134,9 @@ impl Port {
     }
 }
 
-/// As the C library's `team_port_str` prints a port that did not change: a blank where [`Change`](crate::Change) has
-/// its mark, index, name, link state, speed (0 where it is unknown) and duplex.
+/// As the C library's `team_port_str` prints a port that did not change: a blank where
+/// [`Change`](crate::Change) has its mark, index, name, link state, speed (0 where it is unknown)
+/// and duplex.
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_marked(' ', f)
@@ -147,7 +153,11 @@ impl fmt::Display for Port {
 ///
 /// `DUPLEX_*`, `linux/ethtool.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Duplex {
     /// In turn.

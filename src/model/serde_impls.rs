@@ -1,4 +1,5 @@
-//! How values look to serde where that is not how they are kept. What no handle could have told is refused.
+//! How values look to serde where that is not how they are kept. What no handle could have told is
+//! refused.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -20,7 +21,9 @@ use crate::bpf::{BpfInstruction, BpfProgram, HashFields};
 /// The kernel's `MAX_PHYS_ITEM_ID_LEN`.
 const MAX_PHYS_PORT_ID: usize = 32;
 
-fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
@@ -105,7 +108,11 @@ impl Serialize for HashFields {
 impl<'de> Deserialize<'de> for HashFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let names = Vec::<String>::deserialize(deserializer)?;
-        names.iter().map(|name| name.parse::<Self>()).collect::<Result<_, _>>().map_err(D::Error::custom)
+        names
+            .iter()
+            .map(|name| name.parse::<Self>())
+            .collect::<Result<_, _>>()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -143,7 +150,8 @@ struct LinkShape {
 
 impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let RareAttrs { phys_port_id, alternative_names } = self.rare.as_deref().cloned().unwrap_or_default();
+        let RareAttrs { phys_port_id, alternative_names } =
+            self.rare.as_deref().cloned().unwrap_or_default();
         let shape = LinkShape {
             ifindex: self.ifindex,
             name: self.name.clone(),
@@ -167,9 +175,14 @@ impl<'de> Deserialize<'de> for Link {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let shape = LinkShape::deserialize(deserializer)?;
         if shape.phys_port_id.as_ref().is_some_and(|id| id.len() > MAX_PHYS_PORT_ID) {
-            return Err(D::Error::custom("the identification of a physical port is at most 32 bytes"));
+            return Err(D::Error::custom(
+                "the identification of a physical port is at most 32 bytes",
+            ));
         }
-        let rare = RareAttrs { phys_port_id: shape.phys_port_id, alternative_names: shape.alternative_names };
+        let rare = RareAttrs {
+            phys_port_id: shape.phys_port_id,
+            alternative_names: shape.alternative_names,
+        };
         Ok(Self {
             ifindex: shape.ifindex,
             name: shape.name,

@@ -2,8 +2,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-/// How a team in the mode [`LoadBalance`](crate::Mode::LoadBalance) gets from a packet's hash to a port: the value of
-/// the option `lb_tx_method`.
+/// How a team in the mode [`LoadBalance`](crate::Mode::LoadBalance) gets from a packet's hash to a
+/// port: the value of the option `lb_tx_method`.
 ///
 /// # Examples
 ///

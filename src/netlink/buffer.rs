@@ -1,10 +1,10 @@
-//! The memory that datagrams are received into: one piece for each thread, lent to whoever receives, for there may be
-//! very many sockets.
+//! The memory that datagrams are received into: one piece for each thread, lent to whoever
+//! receives, for there may be very many sockets.
 
 use std::cell::Cell;
 
-/// The kernel's largest dump datagram, and larger than any usual notification. A longer datagram is found out by its
-/// length.
+/// The kernel's largest dump datagram, and larger than any usual notification. A longer datagram is
+/// found out by its length.
 pub(crate) const SLOT_LEN: usize = 32 * 1024;
 /// No honest datagram is longer.
 const MAX_SLOT_LEN: usize = 16 << 20;
@@ -45,7 +45,8 @@ impl Buffer {
         self.bytes.chunks_exact_mut(self.slot_len)
     }
 
-    /// Makes the slots so long that a datagram of this length fits, and if they are very long, fewer.
+    /// Makes the slots so long that a datagram of this length fits, and if they are very long,
+    /// fewer.
     pub(crate) fn grow_to(&mut self, length: usize) {
         self.slot_len = length.clamp(self.slot_len, MAX_SLOT_LEN).next_power_of_two();
         self.bytes.resize(self.slot_len.max(SLOTS * SLOT_LEN), 0);

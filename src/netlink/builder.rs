@@ -13,7 +13,8 @@ use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::netlink::socket::NetlinkSocket;
 
-/// Asked for by default, in bytes: large enough for the acknowledgements of a few hundred requests sent at once.
+/// Asked for by default, in bytes: large enough for the acknowledgements of a few hundred requests
+/// sent at once.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 const DEFAULT_DUMP_ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// The largest size that the kernel's doubling leaves whole.
@@ -69,8 +70,9 @@ impl SocketBuilder {
 
     /// The size in bytes to ask for as the receive buffer; 1 MiB by default.
     ///
-    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at `net.core.rmem_max`. More
-    /// than the kernel can double is taken for the most that it can, 1 GiB.
+    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at
+    /// `net.core.rmem_max`. More than the kernel can double is taken for the most that it can, 1
+    /// GiB.
     ///
     /// # Source
     ///
@@ -90,7 +92,8 @@ impl SocketBuilder {
         self
     }
 
-    /// What to do with a dump of which every attempt was interrupted; it is kept and marked by default.
+    /// What to do with a dump of which every attempt was interrupted; it is kept and marked by
+    /// default.
     pub fn interrupted_dump(mut self, policy: InterruptedDump) -> Self {
         self.interrupted = policy;
         self
@@ -98,14 +101,16 @@ impl SocketBuilder {
 
     /// How long to wait for the kernel's answer to one request; 5 seconds by default.
     ///
-    /// This does not limit how long a call takes. The kernel carries out most requests while they are sent, inside
-    /// `send`, and the time begins when `send` has returned. Inside `send` a request waits for the kernel's rtnl lock,
-    /// which all network configuration shares, and no socket option limits that wait. With a timeout of 50 ms a request
-    /// took 365 ms while another process deleted 6,000 links.
+    /// This does not limit how long a call takes. The kernel carries out most requests while they
+    /// are sent, inside `send`, and the time begins when `send` has returned. Inside `send` a
+    /// request waits for the kernel's rtnl lock, which all network configuration shares, and no
+    /// socket option limits that wait. With a timeout of 50 ms a request took 365 ms while another
+    /// process deleted 6,000 links.
     ///
-    /// The timeout is the time for the whole answer, and for a dump the time for one attempt, from the request to the end: a
-    /// kernel that sends a little of it now and then gets no more. What has come by then is still read. After a failure,
-    /// reading away the rest of an answer may take as long again.
+    /// The timeout is the time for the whole answer, and for a dump the time for one attempt, from
+    /// the request to the end: a kernel that sends a little of it now and then gets no more. What
+    /// has come by then is still read. After a failure, reading away the rest of an answer may take
+    /// as long again.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
         self
@@ -113,15 +118,16 @@ impl SocketBuilder {
 
     /// The network namespace to open sockets in; the calling thread's own by default.
     ///
-    /// The descriptor is that of a file under `/run/netns`, of a process's `/proc/PID/ns/net`, or a pidfd; it is
-    /// duplicated. The calling thread stays where it is: each socket is opened by a thread that ends when it has done so.
-    /// A socket belongs to its namespace from then on, and keeps it alive. Entering another namespace takes
-    /// `CAP_SYS_ADMIN` in it and in the user namespace of the caller.
+    /// The descriptor is that of a file under `/run/netns`, of a process's `/proc/PID/ns/net`, or a
+    /// pidfd; it is duplicated. The calling thread stays where it is: each socket is opened by a
+    /// thread that ends when it has done so. A socket belongs to its namespace from then on, and
+    /// keeps it alive. Entering another namespace takes `CAP_SYS_ADMIN` in it and in the user
+    /// namespace of the caller.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) if the descriptor cannot be duplicated. That it is no network namespace, or may
-    /// not be entered, opening a socket says.
+    /// [`Error::Io`](crate::Error::Io) if the descriptor cannot be duplicated. That it is no
+    /// network namespace, or may not be entered, opening a socket says.
     ///
     /// # Examples
     ///
@@ -132,7 +138,9 @@ impl SocketBuilder {
     /// setns(2).
     pub fn in_namespace(mut self, namespace: impl AsFd) -> Result<Self> {
         let namespace = namespace.as_fd().try_clone_to_owned();
-        self.namespace = Some(Arc::new(namespace.with_context(|| "duplicating a namespace's descriptor".to_owned())?));
+        self.namespace = Some(Arc::new(
+            namespace.with_context(|| "duplicating a namespace's descriptor".to_owned())?,
+        ));
         Ok(self)
     }
 
@@ -140,8 +148,9 @@ impl SocketBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not support the protocol; `EINVAL` if the
-    /// namespace's descriptor is not that of a namespace; `EPERM` without the right to enter the namespace.
+    /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not support the
+    /// protocol; `EINVAL` if the namespace's descriptor is not that of a namespace; `EPERM` without
+    /// the right to enter the namespace.
     ///
     /// # Examples
     ///
@@ -169,8 +178,11 @@ impl SocketBuilder {
         protocol: Protocol,
         prepare: impl FnOnce(NetlinkSocket) -> std::io::Result<NetlinkSocket> + Send,
     ) -> Result<RequestSocket> {
-        let socket =
-            self.open(|| prepare(NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)?.enable_ext_ack()?))?;
+        let socket = self.open(|| {
+            prepare(
+                NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)?.enable_ext_ack()?,
+            )
+        })?;
         let dumps = DumpPolicy { attempts: self.dump_attempts, interrupted: self.interrupted };
         Ok(RequestSocket::new(socket, self.command_timeout, dumps))
     }
@@ -188,7 +200,10 @@ impl SocketBuilder {
         }
     }
 
-    fn open(&self, open: impl FnOnce() -> std::io::Result<NetlinkSocket> + Send) -> Result<NetlinkSocket> {
+    fn open(
+        &self,
+        open: impl FnOnce() -> std::io::Result<NetlinkSocket> + Send,
+    ) -> Result<NetlinkSocket> {
         let namespace = self.namespace.as_ref().map(|fd| fd.as_fd());
         run_in(namespace, open).with_context(|| match namespace {
             Some(_) => "opening a netlink socket in another network namespace".to_owned(),

@@ -7,11 +7,11 @@ use super::socket::Transport;
 /// How many datagrams are read, before any wait, without looking at the clock.
 pub(super) const READS_BY_CLOCK: usize = 64;
 
-/// The time that an answer has. It starts when there is something to wait for: most answers are there at once, and the
-/// clock may cost as much as they do.
+/// The time that an answer has. It starts when there is something to wait for: most answers are
+/// there at once, and the clock may cost as much as they do.
 ///
-/// What came in time is still read after it, which is more than nothing where the process had been stopped; but only so
-/// much, as a dump may never end.
+/// What came in time is still read after it, which is more than nothing where the process had been
+/// stopped; but only so much, as a dump may never end.
 #[derive(Debug)]
 pub(super) struct Deadline {
     timeout: Duration,
@@ -25,7 +25,13 @@ pub(super) struct Deadline {
 impl Deadline {
     /// After it, so many datagrams may still be read.
     pub(super) fn new(timeout: Duration, grace_reads: usize) -> Self {
-        Self { timeout, start: None, reads_until_clock: READS_BY_CLOCK, grace_reads, is_late: false }
+        Self {
+            timeout,
+            start: None,
+            reads_until_clock: READS_BY_CLOCK,
+            grace_reads,
+            is_late: false,
+        }
     }
 
     /// What is left of the time.

@@ -1,7 +1,7 @@
 /// What to do with a dump whose every attempt was interrupted.
 ///
-/// The kernel marks a dump (`NLM_F_DUMP_INTR`) if the listed objects changed in the meantime: the dump may lack an
-/// object that existed all the time, or contain it twice.
+/// The kernel marks a dump (`NLM_F_DUMP_INTR`) if the listed objects changed in the meantime: the
+/// dump may lack an object that existed all the time, or contain it twice.
 ///
 /// # Examples
 ///
@@ -65,15 +65,16 @@ impl<T> Dump<T> {
         self.items
     }
 
-    /// Whether the items are a snapshot, as far as the kernel knows. If not, every attempt was interrupted: an object may
-    /// be missing from the items of the last attempt, or be there twice.
+    /// Whether the items are a snapshot, as far as the kernel knows. If not, every attempt was
+    /// interrupted: an object may be missing from the items of the last attempt, or be there twice.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         self.consistent
     }
 
-    /// How often the dump was requested, at most [`SocketBuilder::dump_attempts`](crate::SocketBuilder::dump_attempts).
-    /// If the result was put together from several dumps, the largest of their numbers.
+    /// How often the dump was requested, at most
+    /// [`SocketBuilder::dump_attempts`](crate::SocketBuilder::dump_attempts). If the result was put
+    /// together from several dumps, the largest of their numbers.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
@@ -101,7 +102,10 @@ impl<T> Dump<T> {
         Dump { items, consistent: self.consistent, attempts: self.attempts }
     }
 
-    pub(crate) fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<Dump<U>, E> {
+    pub(crate) fn try_map<U, E>(
+        self,
+        convert: impl FnMut(T) -> Result<U, E>,
+    ) -> Result<Dump<U>, E> {
         let items = self.items.into_iter().map(convert).collect::<Result<_, _>>()?;
         Ok(Dump { items, consistent: self.consistent, attempts: self.attempts })
     }

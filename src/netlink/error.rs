@@ -5,7 +5,8 @@ use nix::errno::Errno;
 
 use crate::error::{DecodeError, Error, ErrorKind, Result};
 
-/// Why an exchange with the kernel failed; what was being done is added above, see [`ErrorContext`].
+/// Why an exchange with the kernel failed; what was being done is added above, see
+/// [`ErrorContext`].
 #[derive(Debug)]
 pub(crate) enum RequestError {
     Io(io::Error),

@@ -10,7 +10,8 @@ pub(crate) const MAX_LEN: usize = 15;
 
 /// Checks a device's name before anything is sent.
 ///
-/// The kernel refuses most of these with a bare `EINVAL`; `%` it would take for a numbering pattern.
+/// The kernel refuses most of these with a bare `EINVAL`; `%` it would take for a numbering
+/// pattern.
 pub(crate) fn validate_ifname(name: &OsStr) -> Result<()> {
     let bytes = name.as_bytes();
     let reason = if bytes.is_empty() {
@@ -51,7 +52,17 @@ mod tests {
 
     #[test]
     fn names_that_the_kernel_takes_pass() {
-        for name in ["t", "team0", "fifteen-bytes-x", "a.b", "...", "ä", "a\u{3000}b", "a\u{85}b", "a\u{2028}b"] {
+        for name in [
+            "t",
+            "team0",
+            "fifteen-bytes-x",
+            "a.b",
+            "...",
+            "ä",
+            "a\u{3000}b",
+            "a\u{85}b",
+            "a\u{2028}b",
+        ] {
             validate_ifname(OsStr::new(name)).unwrap();
         }
         validate_ifname(OsStr::from_bytes(b"t\xff")).unwrap();

@@ -14,13 +14,24 @@ const CURRENT: &str = "/proc/thread-self/ns/net";
 pub(crate) fn current() -> io::Result<Option<File>> {
     match File::open(CURRENT) {
         Ok(namespace) => Ok(Some(namespace)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
 
-/// Runs something in a network namespace. Where the calling thread is in that one already, it takes no privilege.
-pub(crate) fn run_in_if_needed<R: Send>(namespace: &File, run: impl FnOnce() -> io::Result<R> + Send) -> io::Result<R> {
+/// Runs something in a network namespace. Where the calling thread is in that one already, it takes
+/// no privilege.
+pub(crate) fn run_in_if_needed<R: Send>(
+    namespace: &File,
+    run: impl FnOnce() -> io::Result<R> + Send,
+) -> io::Result<R> {
     let identity = |file: &Metadata| (file.dev(), file.ino());
     match (namespace.metadata(), metadata(CURRENT)) {
         (Ok(there), Ok(here)) if identity(&there) == identity(&here) => run(),
@@ -30,18 +41,19 @@ pub(crate) fn run_in_if_needed<R: Send>(namespace: &File, run: impl FnOnce() -> 
 
 /// Runs something in a network namespace; in the calling thread's own one if none is given.
 ///
-/// The calling thread never moves. A thread that does the work there ends with it: there is no way back that could
-/// fail, and nobody is left in the wrong namespace.
+/// The calling thread never moves. A thread that does the work there ends with it: there is no way
+/// back that could fail, and nobody is left in the wrong namespace.
 pub(crate) fn run_in<R: Send>(
     namespace: Option<BorrowedFd<'_>>,
     run: impl FnOnce() -> io::Result<R> + Send,
 ) -> io::Result<R> {
     let Some(namespace) = namespace else { return run() };
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name("libteam-netns".to_owned()).spawn_scoped(scope, || {
-            setns(namespace, CloneFlags::CLONE_NEWNET)?;
-            run()
-        })?;
+        let thread =
+            thread::Builder::new().name("libteam-netns".to_owned()).spawn_scoped(scope, || {
+                setns(namespace, CloneFlags::CLONE_NEWNET)?;
+                run()
+            })?;
         thread.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }

@@ -9,8 +9,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 
-/// One descriptor that is readable while there is something to do: an event socket has data (or an overrun to
-/// tell), or work was left over.
+/// One descriptor that is readable while there is something to do: an event socket has data (or an
+/// overrun to tell), or work was left over.
 #[derive(Debug)]
 pub(crate) struct ReadyFd {
     epoll: Arc<Epoll>,
@@ -27,17 +27,19 @@ impl ReadyFd {
         Ok(Self { epoll: Arc::new(epoll), is_pending: false })
     }
 
-    /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again. `socket` is one of them, the
-    /// same each time: as nothing is ever sent on it, there is always room to send something.
+    /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again.
+    /// `socket` is one of them, the same each time: as nothing is ever sent on it, there is always
+    /// room to send something.
     ///
-    /// That the descriptor becomes readable is an edge, for those that wait for edges: either the sockets made one, as
-    /// they have something since the last, or this does.
+    /// That the descriptor becomes readable is an edge, for those that wait for edges: either the
+    /// sockets made one, as they have something since the last, or this does.
     pub(crate) fn set_pending(&mut self, socket: impl AsFd, pending: bool) -> io::Result<()> {
         if pending != self.is_pending {
             let mut flags = EpollFlags::EPOLLIN;
             if pending {
                 flags |= EpollFlags::EPOLLOUT;
-                // What is read empty by now still counts as ready, and would make no edge, until somebody looks.
+                // What is read empty by now still counts as ready, and would make no edge, until
+                // somebody looks.
                 self.wait(Some(Duration::ZERO))?;
             }
             self.epoll.modify(socket, &mut EpollEvent::new(flags, 0))?;
@@ -91,7 +93,8 @@ pub(crate) fn poll_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Res
 pub(crate) struct ReadinessRef(Arc<Epoll>);
 
 impl ReadinessRef {
-    /// Makes the descriptor readable until the signal is dropped, whether the handle still exists or not.
+    /// Makes the descriptor readable until the signal is dropped, whether the handle still exists
+    /// or not.
     pub(crate) fn signal(&self) -> io::Result<Signal> {
         let event = EventFd::from_value_and_flags(1, EfdFlags::EFD_CLOEXEC)?;
         let signal = Signal { epoll: Arc::clone(&self.0), event };

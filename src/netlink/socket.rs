@@ -22,7 +22,8 @@ pub(crate) const KERNEL_PORT_ID: u32 = 0;
 /// Why a receive buffer does not grow.
 pub(crate) const NO_MORE_ROOM: &str = "more requires CAP_NET_ADMIN or a larger net.core.rmem_max";
 
-/// A receive tells the datagram's length, not the number of bytes that fitted, and does not wait: recv(2).
+/// A receive tells the datagram's length, not the number of bytes that fitted, and does not wait:
+/// recv(2).
 const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT);
 
 /// One received datagram.
@@ -55,11 +56,16 @@ pub(crate) enum Datagram<'a> {
 
 impl Batch {
     /// The datagrams in order.
-    pub(crate) fn datagrams<'a>(&'a self, buffer: &'a Buffer) -> impl Iterator<Item = Datagram<'a>> {
-        self.received.iter().zip(buffer.slots()).map(|(&RecvMeta { length, sender }, slot)| match slot.get(..length) {
-            _ if sender != KERNEL_PORT_ID => Datagram::NotFromKernel { sender },
-            Some(whole) => Datagram::Complete(whole),
-            None => Datagram::Truncated { length },
+    pub(crate) fn datagrams<'a>(
+        &'a self,
+        buffer: &'a Buffer,
+    ) -> impl Iterator<Item = Datagram<'a>> {
+        self.received.iter().zip(buffer.slots()).map(|(&RecvMeta { length, sender }, slot)| {
+            match slot.get(..length) {
+                _ if sender != KERNEL_PORT_ID => Datagram::NotFromKernel { sender },
+                Some(whole) => Datagram::Complete(whole),
+                None => Datagram::Truncated { length },
+            }
         })
     }
 }
@@ -68,18 +74,18 @@ impl Batch {
 pub(crate) trait Transport: AsFd + Debug + Send {
     /// Sends one datagram to the kernel.
     fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
-    /// Takes the next datagrams, at most as many as the buffer has slots; [`io::ErrorKind::WouldBlock`] where there is
-    /// none.
+    /// Takes the next datagrams, at most as many as the buffer has slots;
+    /// [`io::ErrorKind::WouldBlock`] where there is none.
     fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch>;
     /// Waits for a datagram; false when the time is over.
     fn wait(&mut self, timeout: Duration) -> io::Result<bool>;
     /// The receive buffer's size in bytes as the kernel counts it.
     fn receive_buffer(&self) -> io::Result<usize>;
-    /// Has the kernel run a classic BPF program over each datagram and drop what it returns 0 for; in place of the one
-    /// before it, without a gap. None lets everything pass.
+    /// Has the kernel run a classic BPF program over each datagram and drop what it returns 0 for;
+    /// in place of the one before it, without a gap. None lets everything pass.
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()>;
-    /// Requests a receive buffer of `bytes`; the kernel doubles it and may cap it. It never gets smaller than it was,
-    /// unless that is what was requested.
+    /// Requests a receive buffer of `bytes`; the kernel doubles it and may cap it. It never gets
+    /// smaller than it was, unless that is what was requested.
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
     /// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is.
     fn has_net_admin(&self) -> bool {
@@ -91,8 +97,8 @@ pub(crate) trait Transport: AsFd + Debug + Send {
     }
 }
 
-/// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is; false where `/proc` does not
-/// tell.
+/// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is;
+/// false where `/proc` does not tell.
 fn thread_has_net_admin() -> bool {
     const CAP_NET_ADMIN: u32 = 12;
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
@@ -108,7 +114,8 @@ pub(crate) struct NetlinkSocket {
 }
 
 impl NetlinkSocket {
-    /// Opens a socket of `protocol` (`NETLINK_ROUTE`, `NETLINK_GENERIC`) in the calling thread's network namespace.
+    /// Opens a socket of `protocol` (`NETLINK_ROUTE`, `NETLINK_GENERIC`) in the calling thread's
+    /// network namespace.
     pub(crate) fn open(protocol: isize, receive_buffer: usize) -> io::Result<Self> {
         let mut this = Self { socket: Socket::new(protocol)? };
         this.set_receive_buffer(receive_buffer)?;
@@ -117,15 +124,16 @@ impl NetlinkSocket {
         Ok(this)
     }
 
-    /// Asks for the kernel's own words with an error, and for acknowledgements that do not echo the request.
+    /// Asks for the kernel's own words with an error, and for acknowledgements that do not echo the
+    /// request.
     pub(crate) fn enable_ext_ack(self) -> io::Result<Self> {
         self.socket.set_ext_ack(true)?;
         self.socket.set_cap_ack(true)?;
         Ok(self)
     }
 
-    /// Asks the kernel to check the requests for dumps strictly, and to filter by what they name. A kernel older than
-    /// 4.20 does not, which does no harm: what it sends is checked again.
+    /// Asks the kernel to check the requests for dumps strictly, and to filter by what they name. A
+    /// kernel older than 4.20 does not, which does no harm: what it sends is checked again.
     pub(crate) fn enable_strict_check(self) -> Self {
         if let Err(error) = self.socket.set_netlink_get_strict_chk(true) {
             debug!(target: COMMAND, "requests for dumps are not checked strictly: {error}");
@@ -160,7 +168,8 @@ impl Transport for NetlinkSocket {
         let mut slots: Vec<_> = buffer.slots_mut().map(|slot| [IoSliceMut::new(slot)]).collect();
         let count = slots.len();
         let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(count, None);
-        let messages = recvmmsg(self.socket.as_raw_fd(), &mut headers, &mut slots, RECEIVE_FLAGS, None)?;
+        let messages =
+            recvmmsg(self.socket.as_raw_fd(), &mut headers, &mut slots, RECEIVE_FLAGS, None)?;
         let received: Vec<_> = messages
             .map(|message| {
                 // What has no address is not the kernel's.
@@ -197,8 +206,9 @@ impl Transport for NetlinkSocket {
         if setsockopt(&self.socket, RcvBufForce, &bytes).is_ok() {
             return Ok(());
         }
-        // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max, where the socket had more too. The cap
-        // can be read neither in every namespace nor without /proc, so another socket tries it.
+        // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max, where the socket had
+        // more too. The cap can be read neither in every namespace nor without /proc, so another
+        // socket tries it.
         let trial = UnixDatagram::unbound()?;
         SockRef::from(&trial).set_recv_buffer_size(bytes)?;
         let (given, before) = (SockRef::from(&trial).recv_buffer_size()?, self.receive_buffer()?);
@@ -219,10 +229,11 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Runs something without `CAP_NET_ADMIN`, on a thread of its own, with a socket whose receive buffer is larger than
-    /// that allows, and the size of that buffer.
+    /// Runs something without `CAP_NET_ADMIN`, on a thread of its own, with a socket whose receive
+    /// buffer is larger than that allows, and the size of that buffer.
     pub(crate) fn with_large_buffer(run: impl FnOnce(NetlinkSocket, usize) + Send) {
-        let limit: usize = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+        let limit: usize =
+            fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
         let run = || {
             let socket = NetlinkSocket::open(NETLINK_ROUTE, 2 * limit).unwrap();
             assert_eq!(socket.receive_buffer().unwrap(), 4 * limit, "no CAP_NET_ADMIN");

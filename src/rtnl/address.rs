@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Nla};
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressScope, CacheInfo,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 
@@ -43,9 +45,9 @@ const IFA_LABEL: u16 = 3;
 ///
 /// # Source
 ///
-/// `RTM_NEWADDR` with `struct ifaddrmsg`, rtnetlink(7), and its attributes, `linux/if_addr.h`. `IFA_LOCAL` is the link's
-/// own address; without `IFA_LOCAL`, which IPv6 omits, `IFA_ADDRESS` is. Next to another `IFA_LOCAL`, `IFA_ADDRESS` is
-/// the address of the peer.
+/// `RTM_NEWADDR` with `struct ifaddrmsg`, rtnetlink(7), and its attributes, `linux/if_addr.h`.
+/// `IFA_LOCAL` is the link's own address; without `IFA_LOCAL`, which IPv6 omits, `IFA_ADDRESS` is.
+/// Next to another `IFA_LOCAL`, `IFA_ADDRESS` is the address of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     ifindex: IfIndex,
@@ -61,21 +63,24 @@ impl Address {
         self.ifindex
     }
 
-    /// The link's own address: also on a point-to-point link, where [`peer`](Self::peer) is the other end.
+    /// The link's own address: also on a point-to-point link, where [`peer`](Self::peer) is the
+    /// other end.
     #[doc(alias = "IFA_LOCAL")]
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.ip
     }
 
-    /// The address of the other end of a point-to-point link; `None` if there is none, or if it equals the own address.
+    /// The address of the other end of a point-to-point link; `None` if there is none, or if it
+    /// equals the own address.
     #[doc(alias = "IFA_ADDRESS")]
     #[must_use]
     pub fn peer(&self) -> Option<IpAddr> {
         self.peer
     }
 
-    /// The length of the network's prefix in bits. With a [`peer`](Self::peer) the prefix is that of the peer's address.
+    /// The length of the network's prefix in bits. With a [`peer`](Self::peer) the prefix is that
+    /// of the peer's address.
     #[must_use]
     pub fn prefix_len(&self) -> u8 {
         self.message.header.prefix_len
@@ -87,7 +92,8 @@ impl Address {
         self.message.header.scope
     }
 
-    /// The flags, e.g. whether duplicate address detection is in progress (`Tentative`) or has failed (`Dadfailed`).
+    /// The flags, e.g. whether duplicate address detection is in progress (`Tentative`) or has
+    /// failed (`Dadfailed`).
     #[doc(alias = "IFA_FLAGS")]
     #[must_use]
     pub fn flags(&self) -> AddressFlags {
@@ -100,8 +106,8 @@ impl Address {
         .unwrap_or(first)
     }
 
-    /// The label of an IPv4 address, by default the name of the link; IPv6 addresses have none. Invalid UTF-8 is replaced
-    /// by U+FFFD.
+    /// The label of an IPv4 address, by default the name of the link; IPv6 addresses have none.
+    /// Invalid UTF-8 is replaced by U+FFFD.
     #[doc(alias = "IFA_LABEL")]
     #[must_use]
     pub fn label(&self) -> Option<Cow<'_, str>> {
@@ -127,14 +133,15 @@ impl Address {
         })
     }
 
-    /// How long the address remained valid when the kernel sent the message; `None` for an address that does not expire.
+    /// How long the address remained valid when the kernel sent the message; `None` for an address
+    /// that does not expire.
     #[must_use]
     pub fn valid_lifetime(&self) -> Option<Duration> {
         self.lifetime(|info| info.ifa_valid)
     }
 
-    /// How long the address remained preferred for new connections when the kernel sent the message; `None` for an
-    /// address that does not expire. Zero for a deprecated address.
+    /// How long the address remained preferred for new connections when the kernel sent the
+    /// message; `None` for an address that does not expire. Zero for a deprecated address.
     #[must_use]
     pub fn preferred_lifetime(&self) -> Option<Duration> {
         self.lifetime(|info| info.ifa_preferred)
@@ -165,7 +172,9 @@ impl TryFrom<AddressMessage> for Address {
     type Error = DecodeError;
 
     fn try_from(message: AddressMessage) -> Result<Self, DecodeError> {
-        let find = |find: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(find);
+        let find = |find: fn(&AddressAttribute) -> Option<IpAddr>| {
+            message.attributes.iter().find_map(find)
+        };
         let local = find(|attribute| match attribute {
             AddressAttribute::Local(ip) => Some(*ip),
             _ => None,
@@ -174,8 +183,10 @@ impl TryFrom<AddressMessage> for Address {
             AddressAttribute::Address(ip) => Some(*ip),
             _ => None,
         });
-        let ifindex = IfIndex::new(message.header.index).ok_or(DecodeError::new("an address has interface index 0"))?;
-        let ip = local.or(address).ok_or(DecodeError::new("an address message has no IP address"))?;
+        let ifindex = IfIndex::new(message.header.index)
+            .ok_or(DecodeError::new("an address has interface index 0"))?;
+        let ip =
+            local.or(address).ok_or(DecodeError::new("an address message has no IP address"))?;
         Ok(Self { ifindex, ip, peer: address.filter(|address| *address != ip), message })
     }
 }
@@ -244,7 +255,8 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`] if the filter's link does not exist.
-    /// - [`Error::Interrupted`] and the other errors of [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    /// - [`Error::Interrupted`] and the other errors of
+    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
@@ -270,7 +282,8 @@ impl RtnlSocket {
         let op = "listing the addresses";
         let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWADDR };
         let reply = self.list(request, |address, _| filter.matches(address));
-        let reply = reply.and_then(|dump| dump.try_map(Address::try_from).map_err(RequestError::from));
+        let reply =
+            reply.and_then(|dump| dump.try_map(Address::try_from).map_err(RequestError::from));
         self.check_links_exist(reply, op, filter.link)
     }
 
@@ -279,9 +292,11 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::InvalidSetting`] for 0.0.0.0; nothing is sent.
-    /// - [`Error::Kernel`]: [`Exists`](ErrorKind::AlreadyExists) if the link has the address; [`NotFound`](ErrorKind::NotFound)
-    ///   if the link does not exist; [`Invalid`](ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
-    ///   address that a link cannot have; [`NotPermitted`](ErrorKind::PermissionDenied) if IPv6 is disabled on the link.
+    /// - [`Error::Kernel`]: [`Exists`](ErrorKind::AlreadyExists) if the link has the address;
+    ///   [`NotFound`](ErrorKind::NotFound) if the link does not exist;
+    ///   [`Invalid`](ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
+    ///   address that a link cannot have; [`NotPermitted`](ErrorKind::PermissionDenied) if IPv6 is
+    ///   disabled on the link.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
     /// # Examples
@@ -307,7 +322,11 @@ impl RtnlSocket {
         if address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
             // The kernel would ignore the request and report success.
             let (setting, value) = ("an address", format!("{address}/{prefix_len}"));
-            return Err(Error::InvalidSetting { setting, value, reason: "no link can have this address" });
+            return Err(Error::InvalidSetting {
+                setting,
+                value,
+                reason: "no link can have this address",
+            });
         }
         let message = RouteNetlinkMessage::NewAddress(message(ifindex, address, prefix_len));
         let result = self.socket.execute(message, NLM_F_CREATE | NLM_F_EXCL);
@@ -319,8 +338,8 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`]: [`NotFound`](ErrorKind::NotFound) if the link does not exist, or does not have the address
-    ///   with this prefix.
+    /// - [`Error::Kernel`]: [`NotFound`](ErrorKind::NotFound) if the link does not exist, or does
+    ///   not have the address with this prefix.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
     /// # Examples
@@ -341,11 +360,17 @@ impl RtnlSocket {
     /// # Source
     ///
     /// `RTM_DELADDR`, rtnetlink(7).
-    pub fn delete_address(&mut self, ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> Result<()> {
+    pub fn delete_address(
+        &mut self,
+        ifindex: IfIndex,
+        address: IpAddr,
+        prefix_len: u8,
+    ) -> Result<()> {
         let message = RouteNetlinkMessage::DelAddress(message(ifindex, address, prefix_len));
         let result = self.socket.execute(message, 0);
         let link = self.describe_link(&result, ifindex);
-        let result = result.with_context(|| format!("deleting address {address}/{prefix_len} of {link}"));
+        let result =
+            result.with_context(|| format!("deleting address {address}/{prefix_len} of {link}"));
         result.map_err(absent_is_not_found)
     }
 }
@@ -359,7 +384,8 @@ fn message(ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> AddressMessage 
         IpAddr::V4(v4) => {
             message.header.family = AddressFamily::Inet;
             // The kernel determines the scope of an IPv6 address by itself.
-            message.header.scope = if v4.is_loopback() { AddressScope::Host } else { AddressScope::Universe };
+            message.header.scope =
+                if v4.is_loopback() { AddressScope::Host } else { AddressScope::Universe };
             message.attributes.push(AddressAttribute::Local(address));
         }
         IpAddr::V6(_) => message.header.family = AddressFamily::Inet6,
@@ -367,7 +393,8 @@ fn message(ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> AddressMessage 
     message
 }
 
-/// Maps the kernel's `EADDRNOTAVAIL`, its error for deleting an address that the link does not have.
+/// Maps the kernel's `EADDRNOTAVAIL`, its error for deleting an address that the link does not
+/// have.
 fn absent_is_not_found(error: Error) -> Error {
     match error {
         Error::Kernel { op, message, offset, source, .. }
@@ -438,11 +465,15 @@ mod tests {
         let with = |valid, preferred| {
             let mut info = CacheInfo::default();
             (info.ifa_valid, info.ifa_preferred) = (valid, preferred);
-            let address = address(vec![local("192.0.2.1"), AddressAttribute::CacheInfo(info)]).unwrap();
+            let address =
+                address(vec![local("192.0.2.1"), AddressAttribute::CacheInfo(info)]).unwrap();
             (address.valid_lifetime(), address.preferred_lifetime())
         };
         assert_eq!(with(u32::MAX, u32::MAX), (None, None));
-        assert_eq!(with(u32::MAX - 1, 0), (Some(Duration::from_secs(0xffff_fffe)), Some(Duration::ZERO)));
+        assert_eq!(
+            with(u32::MAX - 1, 0),
+            (Some(Duration::from_secs(0xffff_fffe)), Some(Duration::ZERO))
+        );
     }
 
     #[test]

@@ -35,8 +35,8 @@ impl RtnlSocket {
         })
     }
 
-    /// Turns the reply to a filtered dump into [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if one of the
-    /// filter's links does not exist.
+    /// Turns the reply to a filtered dump into [`Error::NoSuchDevice`](crate::Error::NoSuchDevice)
+    /// if one of the filter's links does not exist.
     ///
     /// For such a link the kernel's reply depends on the family: `ENODEV`, or an empty dump.
     pub(super) fn check_links_exist<T>(

@@ -32,11 +32,13 @@ use crate::netlink::request::{Request, RequestSocket};
 const OPERATIONS: u16 = 4;
 const GET: u16 = 2;
 
-/// A synchronous socket for links, addresses, routes, neighbours and the other objects of rtnetlink.
+/// A synchronous socket for links, addresses, routes, neighbours and the other objects of
+/// rtnetlink.
 ///
-/// The socket belongs to the network namespace in which it was opened, also if the thread that uses it enters another
-/// one. Its messages are those of [`netlink_packet_route`]. [`NetlinkConnection`](crate::NetlinkConnection) documents
-/// the timeouts and errors that all requests have in common.
+/// The socket belongs to the network namespace in which it was opened, also if the thread that uses
+/// it enters another one. Its messages are those of [`netlink_packet_route`].
+/// [`NetlinkConnection`](crate::NetlinkConnection) documents the timeouts and errors that all
+/// requests have in common.
 ///
 /// # Examples
 ///
@@ -67,7 +69,8 @@ pub struct RtnlSocket {
 }
 
 impl RtnlSocket {
-    /// Opens an rtnetlink socket in the calling thread's network namespace, with the default settings.
+    /// Opens an rtnetlink socket in the calling thread's network namespace, with the default
+    /// settings.
     ///
     /// # Errors
     ///
@@ -122,13 +125,14 @@ impl RtnlSocket {
 
     /// Sends one request, waits for its acknowledgement, and returns the messages that preceded it.
     ///
-    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. The request is sent unchanged. An attribute of the reply that
-    /// netlink-packet-route cannot decode is returned as bytes (`Other`).
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. The request is sent unchanged. An
+    /// attribute of the reply that netlink-packet-route cannot decode is returned as bytes
+    /// (`Other`).
     ///
     /// # Errors
     ///
-    /// Like [`NetlinkConnection::request`](crate::NetlinkConnection::request). A query (`RTM_GET…`) whose reply does not
-    /// fit the receive buffer is repeated.
+    /// Like [`NetlinkConnection::request`](crate::NetlinkConnection::request). A query (`RTM_GET…`)
+    /// whose reply does not fit the receive buffer is repeated.
     ///
     /// # Examples
     ///
@@ -158,7 +162,11 @@ impl RtnlSocket {
     /// # Source
     ///
     /// `NLM_F_ACK`, netlink(7).
-    pub fn request(&mut self, request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>> {
+    pub fn request(
+        &mut self,
+        request: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<Vec<RouteNetlinkMessage>> {
         let op = format!("netlink request {}", request.message_type());
         let request = match request.message_type() % OPERATIONS {
             GET => Request::query(request, flags),
@@ -170,8 +178,9 @@ impl RtnlSocket {
 
     /// Requests a dump of any type, and returns all that the kernel sends.
     ///
-    /// Since Linux 5.0 the kernel checks dump requests strictly (`NETLINK_GET_STRICT_CHK`), and rejects filters that it
-    /// does not support. The methods for one type of object also filter here, and return values instead of messages.
+    /// Since Linux 5.0 the kernel checks dump requests strictly (`NETLINK_GET_STRICT_CHK`), and
+    /// rejects filters that it does not support. The methods for one type of object also filter
+    /// here, and return values instead of messages.
     ///
     /// # Errors
     ///
@@ -198,7 +207,9 @@ impl RtnlSocket {
     /// `NLM_F_DUMP`, netlink(7); `NETLINK_GET_STRICT_CHK`, `linux/netlink.h`.
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
         let op = format!("dump {}", request.message_type());
-        self.socket.collect(Request::dump(&op, request), |frame| packet::read_any(frame).map(Some)).with_context(|| op)
+        self.socket
+            .collect(Request::dump(&op, request), |frame| packet::read_any(frame).map(Some))
+            .with_context(|| op)
     }
 }
 
@@ -233,7 +244,8 @@ impl SocketBuilder {
     ///
     /// `NETLINK_ROUTE`, netlink(7).
     pub fn rtnl(&self) -> Result<RtnlSocket> {
-        self.connect(Protocol::ROUTE, |socket| Ok(socket.enable_strict_check())).map(RtnlSocket::from_socket)
+        self.connect(Protocol::ROUTE, |socket| Ok(socket.enable_strict_check()))
+            .map(RtnlSocket::from_socket)
     }
 }
 

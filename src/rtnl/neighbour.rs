@@ -58,9 +58,9 @@ impl Neighbour {
         IfIndex::new(self.message.header.ifindex)
     }
 
-    /// The network address of the neighbour. An entry of a bridge's forwarding table has none; for that of a VXLAN link
-    /// it is the address of the remote end. For IPv4 on a loopback or point-to-point link the kernel has one entry, for
-    /// 0.0.0.0.
+    /// The network address of the neighbour. An entry of a bridge's forwarding table has none; for
+    /// that of a VXLAN link it is the address of the remote end. For IPv4 on a loopback or
+    /// point-to-point link the kernel has one entry, for 0.0.0.0.
     #[doc(alias = "NDA_DST")]
     #[must_use]
     pub fn destination(&self) -> Option<IpAddr> {
@@ -145,8 +145,8 @@ fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// Selects the neighbours that [`RtnlSocket::neighbours`] lists; by default those of all links, without proxy entries
-/// and without the forwarding tables of bridges.
+/// Selects the neighbours that [`RtnlSocket::neighbours`] lists; by default those of all links,
+/// without proxy entries and without the forwarding tables of bridges.
 ///
 /// # Examples
 ///
@@ -172,7 +172,8 @@ impl NeighbourFilter {
         self
     }
 
-    /// Selects the neighbours of the ports of this master. With [`AddressFamily::Bridge`], also those of the master.
+    /// Selects the neighbours of the ports of this master. With [`AddressFamily::Bridge`], also
+    /// those of the master.
     pub fn master(mut self, master: IfIndex) -> Self {
         self.master = Some(master);
         self
@@ -198,7 +199,9 @@ impl NeighbourFilter {
             message.header.flags = NeighbourFlags::Proxy;
         }
         message.attributes.extend(self.link.map(|link| NeighbourAttribute::IfIndex(link.get())));
-        message.attributes.extend(self.master.map(|master| NeighbourAttribute::Controller(master.get())));
+        message
+            .attributes
+            .extend(self.master.map(|master| NeighbourAttribute::Controller(master.get())));
         RouteNetlinkMessage::GetNeighbour(message)
     }
 
@@ -215,13 +218,14 @@ impl NeighbourFilter {
 impl RtnlSocket {
     /// Lists the neighbours: network addresses with their hardware addresses.
     ///
-    /// The kernel filters what it can; the rest is filtered here. The message of a neighbour lacks the master of its
-    /// link: to filter by master, the ports of the master are requested first, and the result is consistent only if both
-    /// dumps are.
+    /// The kernel filters what it can; the rest is filtered here. The message of a neighbour lacks
+    /// the master of its link: to filter by master, the ports of the master are requested first,
+    /// and the result is consistent only if both dumps are.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link or master does not exist.
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link or master does
+    ///   not exist.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
     ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
@@ -248,7 +252,10 @@ impl RtnlSocket {
     #[doc(alias = "RTM_GETNEIGH")]
     pub fn neighbours(&mut self, filter: &NeighbourFilter) -> Result<Dump<Neighbour>> {
         let op = "listing the neighbours";
-        let ports = filter.master.map(|master| self.links(&LinkFilter::new().master(master))).transpose()?;
+        let ports = filter
+            .master
+            .map(|master| self.links(&LinkFilter::new().master(master)))
+            .transpose()?;
         let mut port_numbers: HashSet<u32> =
             ports.iter().flat_map(Dump::items).map(|port| port.ifindex().get()).collect();
         if filter.family == Some(AddressFamily::Bridge) {
@@ -279,15 +286,23 @@ mod tests {
         let full = neighbour(
             3,
             vec![
-                NeighbourAttribute::Destination(NeighbourAddress::Inet6("2001:db8::1".parse().unwrap())),
+                NeighbourAttribute::Destination(NeighbourAddress::Inet6(
+                    "2001:db8::1".parse().unwrap(),
+                )),
                 NeighbourAttribute::LinkLayerAddress(vec![2, 0, 0, 0, 0, 9]),
                 NeighbourAttribute::Controller(7),
                 NeighbourAttribute::Vlan(5),
             ],
         );
         assert_eq!(full.destination(), Some("2001:db8::1".parse().unwrap()));
-        assert_eq!((full.ifindex(), full.hwaddr()), (IfIndex::new(3), HwAddr::new(&[2, 0, 0, 0, 0, 9])));
-        assert_eq!((full.master(), full.vlan(), full.is_proxy()), (IfIndex::new(7), Some(5), false));
+        assert_eq!(
+            (full.ifindex(), full.hwaddr()),
+            (IfIndex::new(3), HwAddr::new(&[2, 0, 0, 0, 0, 9]))
+        );
+        assert_eq!(
+            (full.master(), full.vlan(), full.is_proxy()),
+            (IfIndex::new(7), Some(5), false)
+        );
         let empty = neighbour(0, vec![]);
         assert_eq!((empty.ifindex(), empty.destination(), empty.hwaddr()), (None, None, None));
         assert_eq!((empty.master(), empty.vlan()), (None, None));
@@ -296,7 +311,11 @@ mod tests {
     #[test]
     fn destination_of_a_bridge_entry_is_told_by_its_length() {
         let with = |bytes: &[u8]| {
-            neighbour(3, vec![NeighbourAttribute::Destination(NeighbourAddress::Other(bytes.to_vec()))]).destination()
+            neighbour(
+                3,
+                vec![NeighbourAttribute::Destination(NeighbourAddress::Other(bytes.to_vec()))],
+            )
+            .destination()
         };
         assert_eq!(with(&[192, 0, 2, 7]), Some([192, 0, 2, 7].into()));
         assert_eq!(with(&[0; 16]), Some("::".parse().unwrap()));
@@ -306,7 +325,10 @@ mod tests {
     #[test]
     fn invalid_hardware_addresses_are_absent() {
         for bytes in [vec![], vec![1; 33]] {
-            assert_eq!(neighbour(3, vec![NeighbourAttribute::LinkLayerAddress(bytes)]).hwaddr(), None);
+            assert_eq!(
+                neighbour(3, vec![NeighbourAttribute::LinkLayerAddress(bytes)]).hwaddr(),
+                None
+            );
         }
     }
 }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::NLM_F_DUMP_FILTERED;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteProtocol, RouteScope, RouteType,
-    RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteProtocol,
+    RouteScope, RouteType, RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
@@ -96,8 +96,8 @@ impl Route {
         gateway_of(&self.message.attributes)
     }
 
-    /// The index of the output link; `None` for a route with several [next hops](Self::next_hops), and for one without
-    /// a link, e.g. an unreachable route.
+    /// The index of the output link; `None` for a route with several [next hops](Self::next_hops),
+    /// and for one without a link, e.g. an unreachable route.
     #[doc(alias = "RTA_OIF")]
     #[must_use]
     pub fn out_link(&self) -> Option<IfIndex> {
@@ -142,8 +142,8 @@ impl Route {
         self.message.header.scope
     }
 
-    /// The metric: of several routes to a destination, the kernel prefers the one with the lowest metric; 0 if the
-    /// message has none.
+    /// The metric: of several routes to a destination, the kernel prefers the one with the lowest
+    /// metric; 0 if the message has none.
     #[doc(alias = "RTA_PRIORITY")]
     #[must_use]
     pub fn metric(&self) -> u32 {
@@ -231,7 +231,8 @@ impl NextHop {
     }
 }
 
-/// Selects the routes that [`RtnlSocket::routes`] lists; by default those of all families and tables.
+/// Selects the routes that [`RtnlSocket::routes`] lists; by default those of all families and
+/// tables.
 ///
 /// # Examples
 ///
@@ -269,7 +270,8 @@ impl RouteFilter {
         self
     }
 
-    /// Selects the routes of this protocol: [`RouteProtocol::Kernel`], [`RouteProtocol::Static`] and so on.
+    /// Selects the routes of this protocol: [`RouteProtocol::Kernel`], [`RouteProtocol::Static`]
+    /// and so on.
     pub fn protocol(mut self, protocol: RouteProtocol) -> Self {
         self.protocol = Some(protocol);
         self
@@ -290,7 +292,9 @@ impl RouteFilter {
             && self.family.is_none_or(|family| route.header.address_family == family)
             && self.protocol.is_none_or(|protocol| route.header.protocol == protocol)
             && self.table.is_none_or(|table| table_of(route) == table)
-            && self.out_link.is_none_or(|link| uses_out_link(route, link).unwrap_or(frame.has(NLM_F_DUMP_FILTERED)))
+            && self.out_link.is_none_or(|link| {
+                uses_out_link(route, link).unwrap_or(frame.has(NLM_F_DUMP_FILTERED))
+            })
     }
 }
 
@@ -312,7 +316,9 @@ fn uses_out_link(route: &RouteMessage, link: IfIndex) -> Option<bool> {
     for attribute in &route.attributes {
         match attribute {
             RouteAttribute::Oif(out) => return Some(*out == link.get()),
-            RouteAttribute::MultiPath(hops) => return Some(hops.iter().any(|hop| hop.interface_index == link.get())),
+            RouteAttribute::MultiPath(hops) => {
+                return Some(hops.iter().any(|hop| hop.interface_index == link.get()));
+            }
             RouteAttribute::NhId(_) => answer = None,
             _ => {}
         }
@@ -348,11 +354,12 @@ fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
 impl RtnlSocket {
     /// Lists the routes of the namespace.
     ///
-    /// The kernel filters what it can; the rest is filtered here. Cached routes (`RTM_F_CLONED`), in which the kernel
-    /// remembers e.g. the MTU of a path for some time, are left out.
+    /// The kernel filters what it can; the rest is filtered here. Cached routes (`RTM_F_CLONED`),
+    /// in which the kernel remembers e.g. the MTU of a path for some time, are left out.
     ///
-    /// A table that does not exist has no routes, which is not an error: the kernel creates a table when a route needs
-    /// it, and never removes one. For a family that the kernel does not support, its reply is an error or has no routes.
+    /// A table that does not exist has no routes, which is not an error: the kernel creates a table
+    /// when a route needs it, and never removes one. For a family that the kernel does not support,
+    /// its reply is an error or has no routes.
     ///
     /// # Errors
     ///
@@ -385,7 +392,9 @@ impl RtnlSocket {
         let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWROUTE };
         let reply = match self.list(request, |route, frame| filter.matches(route, frame)) {
             // The kernel's error for a table that does not exist.
-            Err(failure) if filter.table.is_some() && failure.is(Errno::ENOENT) => Ok(Dump::empty()),
+            Err(failure) if filter.table.is_some() && failure.is(Errno::ENOENT) => {
+                Ok(Dump::empty())
+            }
             reply => reply.map(|routes| routes.map(Route::from)),
         };
         self.check_links_exist(reply, op, filter.out_link)
@@ -412,7 +421,10 @@ mod tests {
     fn default_routes_have_the_unspecified_destination() {
         for (family, any) in [(AddressFamily::Inet, "0.0.0.0"), (AddressFamily::Inet6, "::")] {
             let route = route(family, 0, vec![]);
-            assert_eq!((route.destination(), route.prefix_len(), route.is_default()), (Some(ip(any)), 0, true));
+            assert_eq!(
+                (route.destination(), route.prefix_len(), route.is_default()),
+                (Some(ip(any)), 0, true)
+            );
         }
         let network = RouteAttribute::Destination(RouteAddress::from(ip("192.0.2.0")));
         let network = route(AddressFamily::Inet, 24, vec![network]);
@@ -455,7 +467,8 @@ mod tests {
         };
         let hops = RouteAttribute::MultiPath(vec![hop(3, 0), hop(0, 255)]);
         let route = route(AddressFamily::Inet, 24, vec![hops]);
-        let hops: Vec<_> = route.next_hops().map(|hop| (hop.out_link(), hop.gateway(), hop.weight())).collect();
+        let hops: Vec<_> =
+            route.next_hops().map(|hop| (hop.out_link(), hop.gateway(), hop.weight())).collect();
         assert_eq!(hops, [(IfIndex::new(3), None, 1), (None, None, 256)]);
         assert_eq!((route.out_link(), route.gateway()), (None, None));
     }

@@ -62,11 +62,13 @@ fn table_of(rule: &RuleMessage) -> u32 {
 }
 
 impl RtnlSocket {
-    /// Lists the rules by which the kernel selects a routing table, by family and in the order of evaluation.
+    /// Lists the rules by which the kernel selects a routing table, by family and in the order of
+    /// evaluation.
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EAFNOSUPPORT` for a family without routing rules.
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EAFNOSUPPORT` for a family without routing
+    ///   rules.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
     ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///

@@ -16,7 +16,8 @@ use crate::netlink::codec::packet::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER}
 use crate::netlink::dump::Dump;
 use crate::netlink::error::{ErrorContext, RequestError};
 
-/// The link of a filter that belongs to a shared block (`TCM_IFINDEX_MAGIC_BLOCK`). Its parent is the block's number.
+/// The link of a filter that belongs to a shared block (`TCM_IFINDEX_MAGIC_BLOCK`). Its parent is
+/// the block's number.
 const SHARED_BLOCK: i32 = -1;
 
 /// Selects the queueing disciplines, classes or filters to list; by default those of all links.
@@ -43,8 +44,8 @@ impl TcSelector {
         self
     }
 
-    /// Selects the objects that are attached to this parent: a class, a queueing discipline (minor number 0), the root
-    /// of a link ([`TcHandle::ROOT`]), or its ingress ([`TcHandle::INGRESS`]).
+    /// Selects the objects that are attached to this parent: a class, a queueing discipline (minor
+    /// number 0), the root of a link ([`TcHandle::ROOT`]), or its ingress ([`TcHandle::INGRESS`]).
     ///
     /// For classes, a queueing discipline selects all its classes, also those below another class.
     pub fn parent(mut self, parent: TcHandle) -> Self {
@@ -104,18 +105,20 @@ impl RtnlSocket {
         let op = "listing the queueing disciplines";
         let point = TcAttachPoint { link: selector.link.map_or(0, as_i32), parent: 0 };
         let request = RouteNetlinkMessage::GetQueueDiscipline(point.message());
-        let reply =
-            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWQDISC }, |qdisc: &TcMessage, _| {
+        let reply = self.list(
+            DumpRequest { op, message: request, reply_type: RTM_NEWQDISC },
+            |qdisc: &TcMessage, _| {
                 selector.link.is_none_or(|link| qdisc.header.index == as_i32(link))
                     && selector.parent.is_none_or(|parent| qdisc.header.parent == parent)
-            });
+            },
+        );
         self.check_links_exist(reply, op, selector.link)
     }
 
     /// Lists the classes of queueing disciplines.
     ///
-    /// Sends one request per link; if the selector has no link, one for each link that has a queueing discipline. The
-    /// result is consistent only if all replies are.
+    /// Sends one request per link; if the selector has no link, one for each link that has a
+    /// queueing discipline. The result is consistent only if all replies are.
     ///
     /// # Errors
     ///
@@ -153,9 +156,10 @@ impl RtnlSocket {
 
     /// Lists the filters of queueing disciplines and classes.
     ///
-    /// Sends one request per attach point; if the selector has no parent, one for each queueing discipline (for `clsact`
-    /// its ingress and egress) and for each class. The result is consistent only if all replies are. The filters of a
-    /// block that several links share are listed once, with the number of the block as their parent and -1 as their link.
+    /// Sends one request per attach point; if the selector has no parent, one for each queueing
+    /// discipline (for `clsact` its ingress and egress) and for each class. The result is
+    /// consistent only if all replies are. The filters of a block that several links share are
+    /// listed once, with the number of the block as their parent and -1 as their link.
     ///
     /// # Errors
     ///
@@ -193,38 +197,54 @@ impl RtnlSocket {
         let mut blocks = HashSet::new();
         for point in points {
             let mut more = self.filters_at(op, point)?;
-            more.items.retain(|filter| block_of(filter).is_none_or(|block| !blocks.contains(&block)));
+            more.items
+                .retain(|filter| block_of(filter).is_none_or(|block| !blocks.contains(&block)));
             blocks.extend(more.items.iter().filter_map(block_of));
             all.extend(more);
         }
         self.check_links_exist(Ok(all), op, selector.link)
     }
 
-    fn classes_of(&mut self, op: &str, link: i32, parent: Option<TcHandle>) -> Result<Dump<TcMessage>> {
+    fn classes_of(
+        &mut self,
+        op: &str,
+        link: i32,
+        parent: Option<TcHandle>,
+    ) -> Result<Dump<TcMessage>> {
         // The kernel filters by the parent's queueing discipline. The root belongs to none.
-        let qdisc = parent.filter(|parent| *parent != TcHandle::ROOT).map_or(TcHandle::UNSPEC, qdisc_of);
+        let qdisc =
+            parent.filter(|parent| *parent != TcHandle::ROOT).map_or(TcHandle::UNSPEC, qdisc_of);
         let request = TcAttachPoint { link, parent: qdisc.into() }.message();
         let request = RouteNetlinkMessage::GetTrafficClass(request);
-        let reply =
-            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWTCLASS }, |class: &TcMessage, _| {
-                class.header.index == link && parent.is_none_or(|parent| is_class_below(class, parent))
-            });
+        let reply = self.list(
+            DumpRequest { op, message: request, reply_type: RTM_NEWTCLASS },
+            |class: &TcMessage, _| {
+                class.header.index == link
+                    && parent.is_none_or(|parent| is_class_below(class, parent))
+            },
+        );
         empty_if_link_is_gone(reply).with_context(|| op.to_owned())
     }
 
     fn filters_at(&mut self, op: &str, point: TcAttachPoint) -> Result<Dump<TcMessage>> {
         let request = RouteNetlinkMessage::GetTrafficFilter(point.message());
-        let reply =
-            self.list(DumpRequest { op, message: request, reply_type: RTM_NEWTFILTER }, |filter: &TcMessage, _| {
+        let reply = self.list(
+            DumpRequest { op, message: request, reply_type: RTM_NEWTFILTER },
+            |filter: &TcMessage, _| {
                 let header = &filter.header;
-                header.index == SHARED_BLOCK || header.index == point.link && u32::from(header.parent) == point.parent
-            });
+                header.index == SHARED_BLOCK
+                    || header.index == point.link && u32::from(header.parent) == point.parent
+            },
+        );
         empty_if_link_is_gone(reply).with_context(|| op.to_owned())
     }
 
-    /// Returns the links that may have classes or filters: the selected one, or all with a queueing discipline. The dump
-    /// has no items, only the status of the dumps that the links come from.
-    fn links_with_qdiscs(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<i32>, Dump<TcMessage>)> {
+    /// Returns the links that may have classes or filters: the selected one, or all with a queueing
+    /// discipline. The dump has no items, only the status of the dumps that the links come from.
+    fn links_with_qdiscs(
+        &mut self,
+        link: Option<IfIndex>,
+    ) -> Result<(IndexSet<i32>, Dump<TcMessage>)> {
         let mut basis = Dump::empty();
         if let Some(link) = link {
             return Ok((IndexSet::from([as_i32(link)]), basis));
@@ -241,23 +261,31 @@ impl RtnlSocket {
         parent: TcHandle,
     ) -> Result<(IndexSet<TcAttachPoint>, Dump<TcMessage>)> {
         let (links, basis) = self.links_with_qdiscs(link)?;
-        Ok((links.into_iter().map(|link| TcAttachPoint { link, parent: parent.into() }).collect(), basis))
+        Ok((
+            links.into_iter().map(|link| TcAttachPoint { link, parent: parent.into() }).collect(),
+            basis,
+        ))
     }
 
     /// All attach points of filters.
-    fn all_attach_points(&mut self, link: Option<IfIndex>) -> Result<(IndexSet<TcAttachPoint>, Dump<TcMessage>)> {
+    fn all_attach_points(
+        &mut self,
+        link: Option<IfIndex>,
+    ) -> Result<(IndexSet<TcAttachPoint>, Dump<TcMessage>)> {
         let selector = TcSelector { link, parent: None };
         let (qdiscs, classes) = (self.qdiscs(&selector)?, self.classes(&selector)?);
         let mut basis = Dump::empty();
         basis.merge_status(&qdiscs);
         basis.merge_status(&classes);
         let of_qdiscs = qdiscs.items().iter().flat_map(attach_points_of_qdisc);
-        let of_classes = classes.items().iter().map(|class| attach_point(class, class.header.handle));
+        let of_classes =
+            classes.items().iter().map(|class| attach_point(class, class.header.handle));
         Ok((of_qdiscs.chain(of_classes).collect(), basis))
     }
 }
 
-/// The attach points of a queueing discipline's filters. A queueing discipline without a handle has no filters.
+/// The attach points of a queueing discipline's filters. A queueing discipline without a handle has
+/// no filters.
 fn attach_points_of_qdisc(qdisc: &TcMessage) -> Vec<TcAttachPoint> {
     let ingress = TcHandle { minor: TcHandle::MIN_INGRESS, ..TcHandle::INGRESS };
     let egress = TcHandle { minor: TcHandle::MIN_EGRESS, ..TcHandle::INGRESS };
@@ -289,14 +317,17 @@ fn qdisc_of(handle: TcHandle) -> TcHandle {
     TcHandle { minor: 0, ..handle }
 }
 
-/// Whether a class belongs to a parent. The parent of a class at the top of its queueing discipline is the root.
+/// Whether a class belongs to a parent. The parent of a class at the top of its queueing discipline
+/// is the root.
 fn is_class_below(class: &TcMessage, parent: TcHandle) -> bool {
     class.header.parent == parent || parent.minor == 0 && qdisc_of(class.header.handle) == parent
 }
 
-/// Replaces the error for a link that was removed in the meantime by an empty dump. Whether the selected link exists is
-/// checked at the end.
-fn empty_if_link_is_gone(reply: Result<Dump<TcMessage>, RequestError>) -> Result<Dump<TcMessage>, RequestError> {
+/// Replaces the error for a link that was removed in the meantime by an empty dump. Whether the
+/// selected link exists is checked at the end.
+fn empty_if_link_is_gone(
+    reply: Result<Dump<TcMessage>, RequestError>,
+) -> Result<Dump<TcMessage>, RequestError> {
     match reply {
         Err(failure) if failure.is(Errno::ENODEV) => Ok(Dump::empty()),
         reply => reply,

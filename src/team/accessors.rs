@@ -20,8 +20,8 @@ impl TeamHandle {
         self.session.cache().team()
     }
 
-    /// The name of the team device as text, or its last one when it is gone. Bytes that are not UTF-8 show as U+FFFD;
-    /// [`name_os`](Self::name_os) has them.
+    /// The name of the team device as text, or its last one when it is gone. Bytes that are not
+    /// UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
     #[must_use]
     pub fn name(&self) -> &str {
         self.session.name()
@@ -82,8 +82,8 @@ impl TeamHandle {
         self.session.cache().scope()
     }
 
-    /// The links in the order of their index: those of the team and its ports, or all of the namespace. See
-    /// [`LinkScope`].
+    /// The links in the order of their index: those of the team and its ports, or all of the
+    /// namespace. See [`LinkScope`].
     ///
     /// # Examples
     ///
@@ -155,7 +155,8 @@ impl TeamHandle {
         self.session.cache().options().iter()
     }
 
-    /// One option, or `None` if the team does not have it now: options come and go with the mode and the ports.
+    /// One option, or `None` if the team does not have it now: options come and go with the mode
+    /// and the ports.
     ///
     /// # Examples
     ///
@@ -201,8 +202,10 @@ impl TeamHandle {
     ///
     /// `SO_RCVBUF`, socket(7).
     pub fn receive_buffers(&self) -> Result<ReceiveBuffers> {
-        let (link, team) =
-            self.session.receive_buffers().with_context(|| "reading the size of a receive buffer".to_owned())?;
+        let (link, team) = self
+            .session
+            .receive_buffers()
+            .with_context(|| "reading the size of a receive buffer".to_owned())?;
         Ok(ReceiveBuffers { link, team })
     }
 }

@@ -26,12 +26,14 @@ use crate::team::driver::TeamDriver;
 use crate::team::event_filter::EventFilter;
 use crate::team::session::Session;
 
-/// The environment variable that sets the size of the event sockets' receive buffers, as for the C library.
+/// The environment variable that sets the size of the event sockets' receive buffers, as for the C
+/// library.
 const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
-/// Asked for by default, in bytes. The kernel doubles it, and counts 2304 bytes for a link notification: it holds 920 of
-/// them, as many as one process can cause in 200 ms (`cargo bench --bench cost -- notify`, in User Mode Linux). The handle's
-/// user may be away that long before anything has to be asked for again, even if all links are kept. It takes memory only
-/// for what waits, and what turns out to be too small grows.
+/// Asked for by default, in bytes. The kernel doubles it, and counts 2304 bytes for a link
+/// notification: it holds 920 of them, as many as one process can cause in 200 ms (`cargo bench
+/// --bench cost -- notify`, in User Mode Linux). The handle's user may be away that long before
+/// anything has to be asked for again, even if all links are kept. It takes memory only for what
+/// waits, and what turns out to be too small grows.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 /// What that grows to by default: four doublings, 3 s.
 const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
@@ -86,9 +88,10 @@ impl TeamBuilder {
 
     /// The size in bytes to ask for as the receive buffer of each event socket; 1 MiB by default.
     ///
-    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at `net.core.rmem_max`:
-    /// [`TeamHandle::receive_buffers`] tells what it gave. When a buffer overruns nothing is lost for good, but the
-    /// handle has to ask for everything again. The environment variable `TEAM_EVENT_BUFSIZE` comes before this.
+    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at
+    /// `net.core.rmem_max`: [`TeamHandle::receive_buffers`] tells what it gave. When a buffer
+    /// overruns nothing is lost for good, but the handle has to ask for everything again. The
+    /// environment variable `TEAM_EVENT_BUFSIZE` comes before this.
     ///
     /// # Source
     ///
@@ -98,8 +101,9 @@ impl TeamBuilder {
         self
     }
 
-    /// The size in bytes up to which an event socket's receive buffer grows: twice the last size after each overrun. By
-    /// default that is 16 MiB, or the size that [`receive_buffer`](Self::receive_buffer) or `TEAM_EVENT_BUFSIZE` set.
+    /// The size in bytes up to which an event socket's receive buffer grows: twice the last size
+    /// after each overrun. By default that is 16 MiB, or the size that
+    /// [`receive_buffer`](Self::receive_buffer) or `TEAM_EVENT_BUFSIZE` set.
     pub fn receive_buffer_limit(mut self, bytes: usize) -> Self {
         self.receive_buffer_limit = Some(bytes);
         self
@@ -111,8 +115,9 @@ impl TeamBuilder {
         self
     }
 
-    /// How often a dump of the links is asked for until one was not interrupted by links that come and go; 5 by
-    /// default. The last one is used as it is, see [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).
+    /// How often a dump of the links is asked for until one was not interrupted by links that come
+    /// and go; 5 by default. The last one is used as it is, see
+    /// [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).
     ///
     /// # Source
     ///
@@ -130,20 +135,21 @@ impl TeamBuilder {
 
     /// How long to wait for the kernel's answer to one request; 5 seconds by default.
     ///
-    /// This does not limit how long a call takes: sending a request can wait for the kernel's rtnl lock, and one call can
-    /// send several requests. See [`SocketBuilder::command_timeout`].
+    /// This does not limit how long a call takes: sending a request can wait for the kernel's rtnl
+    /// lock, and one call can send several requests. See [`SocketBuilder::command_timeout`].
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.sockets = self.sockets.command_timeout(timeout);
         self
     }
 
-    /// The network namespace where the team is; the calling thread's own by default. The calling thread stays where it
-    /// is, and the handle works from any thread: see [`SocketBuilder::in_namespace`].
+    /// The network namespace where the team is; the calling thread's own by default. The calling
+    /// thread stays where it is, and the handle works from any thread: see
+    /// [`SocketBuilder::in_namespace`].
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::in_namespace`]. That the descriptor is no network namespace, or may not be entered, the ways
-    /// to a handle say.
+    /// As [`SocketBuilder::in_namespace`]. That the descriptor is no network namespace, or may not
+    /// be entered, the ways to a handle say.
     ///
     /// # Examples
     ///
@@ -217,11 +223,13 @@ impl TeamBuilder {
         ifname::validate_ifname(name)?;
         let mut rtnl = self.sockets.rtnl()?;
         match rtnl.link_by_name(name) {
-            // What only has this name beside its own is left alone; that the name is taken the kernel says below.
+            // What only has this name beside its own is left alone; that the name is taken the
+            // kernel says below.
             Ok(link) if link.name_os() != name => {}
             Ok(link) => {
                 let ifindex = require_team(&link)?;
-                rtnl.delete(ifindex).with_context(|| format!("deleting team device {}", name.to_string_lossy()))?;
+                rtnl.delete(ifindex)
+                    .with_context(|| format!("deleting team device {}", name.to_string_lossy()))?;
             }
             Err(Error::NoSuchDevice { .. }) => {}
             Err(error) => return Err(error),
@@ -286,9 +294,12 @@ impl TeamBuilder {
         let ifindex = rtnl.create_link(&NewLink::team(name))?;
         self.attach(rtnl, ifindex, name).inspect_err(|_| {
             let name = name.to_string_lossy();
-            // All or nothing: a device that cannot be used is not left behind. The first error is the one to tell.
+            // All or nothing: a device that cannot be used is not left behind. The first error is
+            // the one to tell.
             let rtnl = self.sockets.rtnl();
-            let deleted = rtnl.and_then(|mut rtnl| rtnl.delete(ifindex).with_context(|| format!("deleting {name}")));
+            let deleted = rtnl.and_then(|mut rtnl| {
+                rtnl.delete(ifindex).with_context(|| format!("deleting {name}"))
+            });
             if let Err(error) = deleted {
                 warn!(target: COMMAND, "{name} was created, cannot be opened, and stays: {error}");
             }
@@ -298,7 +309,8 @@ impl TeamBuilder {
     /// Opens the other sockets and fills the cache.
     fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
-        let home = self.sockets.namespace().with_context(|| "finding the network namespace".to_owned())?;
+        let home =
+            self.sockets.namespace().with_context(|| "finding the network namespace".to_owned())?;
         let mut genl = TeamDriver::resolve(self.sockets.connect(Protocol::GENERIC, Ok)?)?;
         let wanted = self.event_buffer()?;
         let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
@@ -307,7 +319,8 @@ impl TeamBuilder {
         let mut link_events = sockets.listener(Protocol::ROUTE)?;
         let mut team_events = sockets.listener(Protocol::GENERIC)?;
         // A socket that joins its group first would have to take what nobody filtered.
-        let team_filter = Filter::of(&mut team_events, Some(filter::team_events(ifindex, genl.family_id())));
+        let team_filter =
+            Filter::of(&mut team_events, Some(filter::team_events(ifindex, genl.family_id())));
         let mut link_filter = Filter::None;
         let follow = match self.link_scope {
             LinkScope::All => None,
@@ -320,9 +333,12 @@ impl TeamBuilder {
         };
         let link_events = link_events.add_membership(RTNLGRP_LINK).with_context(preparing)?;
         let team_events = team_events.add_membership(genl.event_group()).with_context(preparing)?;
-        let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).with_context(preparing)?;
-        let link_events = MulticastSocket::new(link_events).with_max_recv_buffer(limit).filtered_by(link_filter);
-        let team_events = MulticastSocket::new(team_events).with_max_recv_buffer(limit).filtered_by(team_filter);
+        let readiness =
+            ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).with_context(preparing)?;
+        let link_events =
+            MulticastSocket::new(link_events).with_max_recv_buffer(limit).filtered_by(link_filter);
+        let team_events =
+            MulticastSocket::new(team_events).with_max_recv_buffer(limit).filtered_by(team_filter);
         let cache = Cache::new(ifindex, name.into(), self.link_scope);
         let session = Session::open(rtnl, genl, link_events, team_events, cache, follow)?;
         TeamHandle::new(session, readiness, home)
@@ -346,6 +362,9 @@ fn require_team(link: &LinkInfo) -> Result<IfIndex> {
     if link.is_team() {
         Ok(link.ifindex())
     } else {
-        Err(Error::NotTeam { device: link.name().into_owned(), kind: link.kind().map(Cow::into_owned) })
+        Err(Error::NotTeam {
+            device: link.name().into_owned(),
+            kind: link.kind().map(Cow::into_owned),
+        })
     }
 }

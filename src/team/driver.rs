@@ -64,7 +64,8 @@ impl TeamDriver {
         ports.into_iter().map(|report| report.port.ifindex())
     }
 
-    /// Asks for all options of a team. Where there is one that the driver cannot tell, it tells those before it.
+    /// Asks for all options of a team. Where there is one that the driver cannot tell, it tells
+    /// those before it.
     pub(crate) fn options(&mut self, team: IfIndex) -> Result<TeamMessage, RequestError> {
         let mut whole = TeamMessage::Options(Vec::new());
         match (self.list_into(&mut whole, TeamRequest::options_get(team), team), whole) {
@@ -75,17 +76,24 @@ impl TeamDriver {
         }
     }
 
-    /// Sets many options, one by one in order; `answer` gets the position of each and what the driver answered.
+    /// Sets many options, one by one in order; `answer` gets the position of each and what the
+    /// driver answered.
     pub(crate) fn set_options(
         &mut self,
         requests: Vec<TeamRequest>,
         answer: impl FnMut(usize, Result<(), KernelError>),
     ) -> Result<(), RequestError> {
         let family = self.family.id;
-        self.socket.send_batch(requests.into_iter().map(|request| request.for_family(family)), answer)
+        self.socket
+            .send_batch(requests.into_iter().map(|request| request.for_family(family)), answer)
     }
 
-    fn list_into(&mut self, whole: &mut TeamMessage, request: TeamRequest, team: IfIndex) -> Result<(), RequestError> {
+    fn list_into(
+        &mut self,
+        whole: &mut TeamMessage,
+        request: TeamRequest,
+        team: IfIndex,
+    ) -> Result<(), RequestError> {
         let request = Request::list(request.for_family(self.family.id));
         self.socket.send(request, |part| {
             match part {
@@ -103,7 +111,11 @@ impl TeamDriver {
 }
 
 /// Puts the request for setting an option together.
-pub(crate) fn set_request(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<TeamRequest> {
+pub(crate) fn set_request(
+    team: IfIndex,
+    id: &OptionId,
+    value: &OptionValue,
+) -> Result<TeamRequest> {
     TeamRequest::options_set(team, id, value).map_err(|reason| Error::OptionValue {
         id: id.clone(),
         value: value.abbreviated(),
@@ -124,7 +136,8 @@ mod tests {
     fn refused(errno: i32) -> Error {
         let dumps = DumpPolicy { attempts: NonZeroU32::MIN, interrupted: InterruptedDump::Keep };
         let script = Script::new([Step::answer(&[ack(-errno)])]);
-        TeamDriver::resolve(RequestSocket::new(script, Duration::from_millis(5), dumps)).unwrap_err()
+        TeamDriver::resolve(RequestSocket::new(script, Duration::from_millis(5), dumps))
+            .unwrap_err()
     }
 
     #[test]

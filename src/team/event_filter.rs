@@ -10,10 +10,11 @@ use crate::netlink::multicast::MulticastSocket;
 
 /// Keeps the link event socket's filter at the team's own link and those of its ports.
 ///
-/// That a link becomes a port passes any filter of the team, for the message names its master. What happens to it
-/// next passes only when the filter names the link: what of it has no master any more, its release and its deletion,
-/// falls into a gap until then. So such a link is looked at once more, when the new filter is in place and all that the
-/// old one let through has been read: what happens later, the new filter lets through.
+/// That a link becomes a port passes any filter of the team, for the message names its master. What
+/// happens to it next passes only when the filter names the link: what of it has no master any
+/// more, its release and its deletion, falls into a gap until then. So such a link is looked at
+/// once more, when the new filter is in place and all that the old one let through has been read:
+/// what happens later, the new filter lets through.
 #[derive(Debug)]
 pub(crate) struct EventFilter {
     team: IfIndex,
@@ -30,7 +31,11 @@ impl EventFilter {
     }
 
     /// Has the filter name just these links.
-    pub(super) fn update(&mut self, wanted: BTreeSet<IfIndex>, socket: &mut MulticastSocket) -> io::Result<()> {
+    pub(super) fn update(
+        &mut self,
+        wanted: BTreeSet<IfIndex>,
+        socket: &mut MulticastSocket,
+    ) -> io::Result<()> {
         if self.named == wanted {
             return Ok(());
         }

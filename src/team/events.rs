@@ -12,33 +12,37 @@ use crate::netlink::error::ErrorContext;
 use crate::team::handlers::{Delivery, HandlerId, MAX_BATCHES, Outcome};
 
 impl TeamHandle {
-    /// Applies the events that wait, calls the handlers, and returns what changed. Does not wait for events.
+    /// Applies the events that wait, calls the handlers, and returns what changed. Does not wait
+    /// for events.
     ///
-    /// Call it when the handle's descriptor is readable, or after [`wait`](Self::wait). It reports everything that
-    /// changed since the last call, the effects of this handle's own commands included, as one difference: a *batch*. If
-    /// the kernel dropped notifications, it asks for everything again first: see [`Changes::is_resynced`].
+    /// Call it when the handle's descriptor is readable, or after [`wait`](Self::wait). It reports
+    /// everything that changed since the last call, the effects of this handle's own commands
+    /// included, as one difference: a *batch*. If the kernel dropped notifications, it asks for
+    /// everything again first: see [`Changes::is_resynced`].
     ///
-    /// A call takes time where it sends requests: after lost notifications, for new ports, and for a team that is down.
-    /// They can wait for the kernel's rtnl lock, which the [command timeout](crate::TeamBuilder::command_timeout) does
-    /// not cover: 884 ms were measured while another process deleted 6,000 links.
+    /// A call takes time where it sends requests: after lost notifications, for new ports, and for
+    /// a team that is down. They can wait for the kernel's rtnl lock, which the [command
+    /// timeout](crate::TeamBuilder::command_timeout) does not cover: 884 ms were measured while
+    /// another process deleted 6,000 links.
     ///
-    /// Inside a handler it returns what is new since it was last called, and queues that as another batch. The outer call
-    /// delivers the queued batches to all handlers, one after the other, and returns their changes as well. One call
-    /// delivers at most 16 batches: the others stay queued, the descriptor stays readable, and the next call goes on.
-    /// When 16 batches wait, a new one is joined with the last of them, as one difference.
+    /// Inside a handler it returns what is new since it was last called, and queues that as another
+    /// batch. The outer call delivers the queued batches to all handlers, one after the other, and
+    /// returns their changes as well. One call delivers at most 16 batches: the others stay queued,
+    /// the descriptor stays readable, and the next call goes on. When 16 batches wait, a new one is
+    /// joined with the last of them, as one difference.
     ///
     /// # Errors
     ///
-    /// - [`Error::Handler`] with the first error of a handler, after all handlers were called, and with the changes that
-    ///   this call would have returned.
-    /// - Those of the requests that a resync sends. Nothing is lost then: the descriptor stays readable, and the next
-    ///   call tries again.
+    /// - [`Error::Handler`] with the first error of a handler, after all handlers were called, and
+    ///   with the changes that this call would have returned.
+    /// - Those of the requests that a resync sends. Nothing is lost then: the descriptor stays
+    ///   readable, and the next call tries again.
     ///
     /// # Panics
     ///
-    /// If a handler panics, or a value of a handler panics when it is dropped: after all other handlers were called. A
-    /// handler that panicked is removed. The next call returns the changes that this call could not return; until then
-    /// the descriptor stays readable.
+    /// If a handler panics, or a value of a handler panics when it is dropped: after all other
+    /// handlers were called. A handler that panicked is removed. The next call returns the changes
+    /// that this call could not return; until then the descriptor stays readable.
     ///
     /// # Examples
     ///
@@ -57,8 +61,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// The multicast group `change_event` of the family `team`, `linux/if_team.h`; `RTNLGRP_LINK`, `linux/rtnetlink.h`;
-    /// `ENOBUFS`, netlink(7).
+    /// The multicast group `change_event` of the family `team`, `linux/if_team.h`; `RTNLGRP_LINK`,
+    /// `linux/rtnetlink.h`; `ENOBUFS`, netlink(7).
     #[doc(alias = "team_handle_events")]
     #[doc(alias = "team_check_events")]
     #[doc(alias = "team_call_eventfd_handler")]
@@ -69,8 +73,8 @@ impl TeamHandle {
 
     /// Asks the kernel for everything, and reports what is different from what was known.
     ///
-    /// There is no need for it in normal work: events keep the cache true, and lost ones are made good by
-    /// [`handle_events`](Self::handle_events).
+    /// There is no need for it in normal work: events keep the cache true, and lost ones are made
+    /// good by [`handle_events`](Self::handle_events).
     ///
     /// # Errors
     ///
@@ -95,7 +99,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// `RTM_GETLINK`, rtnetlink(7); `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`, `linux/if_team.h`.
+    /// `RTM_GETLINK`, rtnetlink(7); `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`,
+    /// `linux/if_team.h`.
     #[doc(alias = "team_refresh")]
     pub fn refresh(&mut self) -> Result<Changes> {
         let events_wait = self.wait(Some(Duration::ZERO))?;
@@ -103,8 +108,8 @@ impl TeamHandle {
         self.tell(refreshed)
     }
 
-    /// Waits until there is something to handle; without a limit if there is no timeout. False if the time is over or
-    /// a signal came first.
+    /// Waits until there is something to handle; without a limit if there is no timeout. False if
+    /// the time is over or a signal came first.
     ///
     /// # Errors
     ///
@@ -136,13 +141,14 @@ impl TeamHandle {
         self.readiness.wait(timeout).with_context(|| "waiting for events".to_owned())
     }
 
-    /// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is something to handle.
+    /// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is
+    /// something to handle.
     ///
     /// Do not read from it. It stays the same for the life of the handle.
     ///
     /// A loop that is told of each event once (`EPOLLET`; mio and tokio are of that kind) calls
-    /// [`handle_events`](Self::handle_events) once each time: where that leaves something to do, the descriptor is
-    /// announced anew.
+    /// [`handle_events`](Self::handle_events) once each time: where that leaves something to do,
+    /// the descriptor is announced anew.
     ///
     /// # Examples
     ///
@@ -169,17 +175,19 @@ impl TeamHandle {
         AsFd::as_fd(self)
     }
 
-    /// Registers a handler that is called, behind those there are, for each batch with a change of these kinds.
+    /// Registers a handler that is called, behind those there are, for each batch with a change of
+    /// these kinds.
     ///
-    /// A handler may call any command, and register and remove handlers, itself too. A batch is for the handlers that
-    /// were registered when it was taken: one that is registered inside a handler is called for the batches that are
-    /// taken after that. An error or a panic of one handler does not keep the others from being called, nor the caller
-    /// from getting the changes: see [`Error::Handler`] and [`handle_events`](Self::handle_events).
+    /// A handler may call any command, and register and remove handlers, itself too. A batch is for
+    /// the handlers that were registered when it was taken: one that is registered inside a handler
+    /// is called for the batches that are taken after that. An error or a panic of one handler does
+    /// not keep the others from being called, nor the caller from getting the changes: see
+    /// [`Error::Handler`] and [`handle_events`](Self::handle_events).
     ///
-    /// A handler may put another handle in place of the one that it is called with ([`std::mem::replace`]). The handle
-    /// that was replaced keeps its handlers, this one too, and the batches that wait for them, and its descriptor is
-    /// readable while one waits. Do not keep that handle in a variable of the handler itself: the two would keep each
-    /// other alive.
+    /// A handler may put another handle in place of the one that it is called with
+    /// ([`std::mem::replace`]). The handle that was replaced keeps its handlers, this one too, and
+    /// the batches that wait for them, and its descriptor is readable while one waits. Do not keep
+    /// that handle in a variable of the handler itself: the two would keep each other alive.
     ///
     /// # Examples
     ///
@@ -259,7 +267,8 @@ impl TeamHandle {
         self.handlers.remove(id)
     }
 
-    /// Delivers to the handlers and returns what an update of the cache found, unless the update failed.
+    /// Delivers to the handlers and returns what an update of the cache found, unless the update
+    /// failed.
     fn tell(&mut self, updated: Result<()>) -> Result<Changes> {
         let (result, panic) = match updated.map(|()| self.deliver()) {
             Err(error) => (Err(error), None),
@@ -272,7 +281,8 @@ impl TeamHandle {
                 }
             },
         };
-        // What was readable before and still is becomes so anew: those that wait for edges would hear of it no more.
+        // What was readable before and still is becomes so anew: those that wait for edges would
+        // hear of it no more.
         let settled = self.set_pending(false).and_then(|()| self.update_readiness());
         match (panic, result, settled) {
             (Some(panic), ..) => resume_unwind(panic),
@@ -284,8 +294,9 @@ impl TeamHandle {
         }
     }
 
-    /// Calls the handlers for the batches that wait and for what the session has to report, and returns what was
-    /// delivered. Inside a handler only queues and returns what is new: the outer call delivers it.
+    /// Calls the handlers for the batches that wait and for what the session has to report, and
+    /// returns what was delivered. Inside a handler only queues and returns what is new: the outer
+    /// call delivers it.
     fn deliver(&mut self) -> (Changes, Outcome) {
         let mut outcome = Outcome::default();
         let changes = self.session.take_changes();
@@ -310,7 +321,8 @@ impl TeamHandle {
         (delivered, outcome)
     }
 
-    /// Calls the handlers that the first batch of the queue is for, until one puts another handle in place of this one.
+    /// Calls the handlers that the first batch of the queue is for, until one puts another handle
+    /// in place of this one.
     fn call_handlers(&mut self, batch: &Changes, delivery: &Delivery<Self>, outcome: &mut Outcome) {
         while let Some((id, mut handler)) = delivery.next_handler() {
             // The handle holds nothing half-done while a handler runs.

@@ -12,8 +12,9 @@ use crate::error::BoxError;
 use crate::log_target::EVENTS;
 use crate::netlink::ready_fd::{ReadinessRef, ReadyFd, Signal};
 
-/// The most batches that wait at any time, and the most that one call delivers. So a call delivers every batch that
-/// waited when it began. What is taken beyond that number is joined with the last batch that waits.
+/// The most batches that wait at any time, and the most that one call delivers. So a call delivers
+/// every batch that waited when it began. What is taken beyond that number is joined with the last
+/// batch that waits.
 pub(crate) const MAX_BATCHES: usize = 16;
 
 /// Names a registered change handler; never used twice.
@@ -29,9 +30,10 @@ pub(crate) type Handler<H> = Box<dyn FnMut(&mut H, &Changes) -> Result<(), BoxEr
 
 /// The change handlers of a handle, and the batches of changes that wait for them.
 pub(crate) struct Handlers<H> {
-    /// Shared with a delivery that is under way: a handler may move the handle elsewhere, with `std::mem::replace` for
-    /// instance, and the handler itself and the rest of the batch must not be lost by that. Nothing of the caller's runs,
-    /// and nothing of the caller's is dropped, while the lock is held.
+    /// Shared with a delivery that is under way: a handler may move the handle elsewhere, with
+    /// `std::mem::replace` for instance, and the handler itself and the rest of the batch must not
+    /// be lost by that. Nothing of the caller's runs, and nothing of the caller's is dropped, while
+    /// the lock is held.
     queue: Arc<Mutex<Queue<H>>>,
     /// What a call delivered, but could not return: the next call returns it.
     unreturned: Changes,
@@ -56,7 +58,8 @@ struct Slot<H> {
 
 struct Batch {
     changes: Arc<Changes>,
-    /// The handlers that were registered for such changes when the batch was taken, and have not got it yet.
+    /// The handlers that were registered for such changes when the batch was taken, and have not
+    /// got it yet.
     recipients: VecDeque<HandlerId>,
     /// The call that began to deliver it returns the changes.
     is_returned: bool,
@@ -98,8 +101,8 @@ impl<H> Handlers<H> {
         }
     }
 
-    /// Whether a call has something to deliver or to return, apart from new changes. While a delivery is under way, what
-    /// waits is left to that.
+    /// Whether a call has something to deliver or to return, apart from new changes. While a
+    /// delivery is under way, what waits is left to that.
     pub(crate) fn is_pending(&self) -> bool {
         let queue = lock(&self.queue);
         self.unreturned != Changes::default() || !queue.is_delivering && !queue.batches.is_empty()
@@ -179,8 +182,9 @@ impl<H> Delivery<H> {
         }
     }
 
-    /// Ends the delivery. If the handle was moved elsewhere and batches wait, its descriptor becomes readable; if the
-    /// handle was dropped, the handlers are returned, to be dropped one by one.
+    /// Ends the delivery. If the handle was moved elsewhere and batches wait, its descriptor
+    /// becomes readable; if the handle was dropped, the handlers are returned, to be dropped one by
+    /// one.
     pub(crate) fn end(self, handlers: &Handlers<H>) -> Vec<Handler<H>> {
         let is_in_place = self.is_of(handlers);
         let mut queue = lock(&self.queue);
@@ -196,7 +200,8 @@ impl<H> Delivery<H> {
         if let Some(error) = failure {
             warn!(target: EVENTS, "a handle that was replaced inside a handler cannot be made readable: {error}");
         }
-        let queue = Arc::into_inner(self.queue).map(|queue| queue.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let queue = Arc::into_inner(self.queue)
+            .map(|queue| queue.into_inner().unwrap_or_else(PoisonError::into_inner));
         queue.into_iter().flat_map(|queue| queue.slots).filter_map(|slot| slot.handler).collect()
     }
 }
@@ -208,15 +213,22 @@ impl<H> Queue<H> {
     }
 
     fn push(&mut self, changes: Changes) {
-        let mut batch = Batch { changes: Arc::new(changes), recipients: VecDeque::new(), is_returned: false };
+        let mut batch =
+            Batch { changes: Arc::new(changes), recipients: VecDeque::new(), is_returned: false };
         if self.batches.len() >= MAX_BATCHES {
             if let Some(last) = self.batches.pop_back() {
-                let joined = Arc::unwrap_or_clone(last.changes).joined(Arc::unwrap_or_clone(batch.changes));
+                let joined =
+                    Arc::unwrap_or_clone(last.changes).joined(Arc::unwrap_or_clone(batch.changes));
                 batch.changes = Arc::new(joined);
             }
         }
         let kinds = batch.changes.kinds();
-        batch.recipients = self.slots.iter().filter(|slot| slot.kinds.intersects(kinds)).map(|slot| slot.id).collect();
+        batch.recipients = self
+            .slots
+            .iter()
+            .filter(|slot| slot.kinds.intersects(kinds))
+            .map(|slot| slot.id)
+            .collect();
         self.batches.push_back(batch);
     }
 }
@@ -258,15 +270,17 @@ impl Outcome {
         if self.first_panic.is_none() {
             self.first_panic = Some(panic);
         } else if let Err(endless) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            // The payload of a panic in the drop of a payload: to drop that too could go on without end.
+            // The payload of a panic in the drop of a payload: to drop that too could go on without
+            // end.
             mem::forget(endless);
         }
     }
 
     /// Logs and drops an error that is not returned. Its text may panic as well.
     fn discard_error(&mut self, error: BoxError) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| warn!(target: EVENTS, "a change handler failed: {error}")))
-        {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(
+            || warn!(target: EVENTS, "a change handler failed: {error}"),
+        )) {
             self.panicked(panic);
         }
         self.discard(error);

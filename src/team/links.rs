@@ -37,8 +37,8 @@ impl TeamHandle {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
     }
 
-    /// Asks the kernel for the name of the link that has this index, as text. Bytes that are not UTF-8 show as U+FFFD;
-    /// [`LinkInfo::name_os`](crate::LinkInfo::name_os) has them.
+    /// Asks the kernel for the name of the link that has this index, as text. Bytes that are not
+    /// UTF-8 show as U+FFFD; [`LinkInfo::name_os`](crate::LinkInfo::name_os) has them.
     ///
     /// # Errors
     ///
@@ -83,15 +83,17 @@ impl TeamHandle {
         Ok(self.session.rtnl.link_by_index(ifindex)?.hwaddr())
     }
 
-    /// Gives a link a hardware address, unless it has that one: setting it again would disturb the link's neighbours.
+    /// Gives a link a hardware address, unless it has that one: setting it again would disturb the
+    /// link's neighbours.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice).
-    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an address that is longer than the link's, which the
-    ///   kernel would cut.
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address that is shorter than the link's,
-    ///   `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP` where the link's driver says so.
+    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an address that is longer than
+    ///   the link's, which the kernel would cut.
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address that is shorter than the
+    ///   link's, `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP`
+    ///   where the link's driver says so.
     /// - [`Error::DeviceGone`](crate::Error::DeviceGone).
     ///
     /// # Examples
@@ -119,6 +121,7 @@ impl TeamHandle {
         }
         link.check_hwaddr(hwaddr)?;
         let result = self.execute(|session| session.rtnl.step(ifindex, &Step::HwAddr(hwaddr)))?;
-        result.with_context(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
+        result
+            .with_context(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
     }
 }

@@ -14,11 +14,12 @@ use crate::team::TeamHandle;
 const HASHES: usize = 256;
 /// The unit of the driver's interval.
 const TENTH: Duration = Duration::from_millis(100);
-/// The driver multiplies the interval by the ticks of a second, of which there are at most 1024, in 32 bits.
+/// The driver multiplies the interval by the ticks of a second, of which there are at most 1024, in
+/// 32 bits.
 const MAX_TENTHS: u32 = u32::MAX / 1024;
 
-/// Load balancing. These options exist in the mode [`LoadBalance`](crate::Mode::LoadBalance); in other modes what reads
-/// them is `None`, and setting them is [`Error::UnknownOption`].
+/// Load balancing. These options exist in the mode [`LoadBalance`](crate::Mode::LoadBalance); in
+/// other modes what reads them is `None`, and setting them is [`Error::UnknownOption`].
 impl TeamHandle {
     /// The program that hashes each packet; `None` if there is none, and in other modes.
     ///
@@ -34,13 +35,15 @@ impl TeamHandle {
     #[doc(alias = "team_get_bpf_hash_func")]
     pub fn bpf_hash_func(&self) -> Result<Option<BpfProgram>, BpfError> {
         match self.value(&OptionId::global(names::BPF_HASH_FUNC)) {
-            Some(OptionValue::Binary(bytes)) if !bytes.is_empty() => BpfProgram::from_bytes(bytes).map(Some),
+            Some(OptionValue::Binary(bytes)) if !bytes.is_empty() => {
+                BpfProgram::from_bytes(bytes).map(Some)
+            }
             _ => Ok(None),
         }
     }
 
-    /// Chooses the program that hashes each packet. The driver takes the exclusive or of the four bytes that it returns
-    /// for the packet's hash, a number from 0 to 255.
+    /// Chooses the program that hashes each packet. The driver takes the exclusive or of the four
+    /// bytes that it returns for the packet's hash, a number from 0 to 255.
     ///
     /// Without a program every packet has the hash 0: all traffic takes one port.
     ///
@@ -136,12 +139,13 @@ impl TeamHandle {
 
     /// The table from hash to port that [`TxMethod::HashToPortMapping`] uses.
     ///
-    /// A hash without a port goes as with [`TxMethod::Hash`]. A port that leaves the team or is disabled leaves the
-    /// table.
+    /// A hash without a port goes as with [`TxMethod::Hash`]. A port that leaves the team or is
+    /// disabled leaves the table.
     ///
     /// # Source
     ///
-    /// The option `lb_tx_hash_to_port_mapping` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
+    /// The option `lb_tx_hash_to_port_mapping` of the kernel's
+    /// `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
     pub fn lb_tx_hash_to_port_mapping(&self) -> Option<[Option<IfIndex>; HASHES]> {
         let port = |value: &OptionValue| match value {
@@ -151,13 +155,14 @@ impl TeamHandle {
         self.table(names::LB_TX_HASH_TO_PORT_MAPPING, port)
     }
 
-    /// Gives hashes their ports, with one system call for all 256. Hashes that are not named keep what they have; the
-    /// driver has no way to take a port from a hash and give it none.
+    /// Gives hashes their ports, with one system call for all 256. Hashes that are not named keep
+    /// what they have; the driver has no way to take a port from a hash and give it none.
     ///
     /// # Errors
     ///
     /// - [`Error::NotPort`] for a link that is no port of the team, before anything is sent.
-    /// - [`Error::Kernel`] with `ENODEV` for a port that is disabled. The other hashes have their ports then.
+    /// - [`Error::Kernel`] with `ENODEV` for a port that is disabled. The other hashes have their
+    ///   ports then.
     /// - Those of [`set_option`](Self::set_option).
     ///
     /// # Examples
@@ -188,7 +193,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// The option `lb_tx_hash_to_port_mapping` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
+    /// The option `lb_tx_hash_to_port_mapping` of the kernel's
+    /// `drivers/net/team/team_mode_loadbalance.c`.
     pub fn set_lb_tx_hash_to_port_mapping<I>(&mut self, ports: I) -> Result<()>
     where
         I: IntoIterator<Item = (u8, IfIndex)>,
@@ -199,13 +205,16 @@ impl TeamHandle {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex: *non_port });
         }
         let option = |(hash, port): (u8, IfIndex)| {
-            (OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, hash.into()), OptionValue::U32(port.get()))
+            (
+                OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, hash.into()),
+                OptionValue::U32(port.get()),
+            )
         };
         self.set_known_options(&ports.into_iter().map(option).collect::<Vec<_>>())
     }
 
-    /// How many bytes were sent with each hash since the mode was set, as of the driver's last refresh: see
-    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
+    /// How many bytes were sent with each hash since the mode was set, as of the driver's last
+    /// refresh: see [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
     ///
     /// # Examples
     ///
@@ -229,7 +238,8 @@ impl TeamHandle {
     }
 
     /// How many bytes were sent on a port since it was added, as of the driver's last refresh: see
-    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` if the link is no port, too.
+    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` if the link
+    /// is no port, too.
     ///
     /// # Examples
     ///
@@ -257,7 +267,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// The option `lb_stats_refresh_interval` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
+    /// The option `lb_stats_refresh_interval` of the kernel's
+    /// `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
     pub fn lb_stats_refresh_interval(&self) -> Option<Duration> {
         match self.value(&OptionId::global(names::LB_STATS_REFRESH_INTERVAL))? {
@@ -266,13 +277,15 @@ impl TeamHandle {
         }
     }
 
-    /// Chooses how often the driver refreshes its statistics: every so many tenths of a second, or never for zero, as it
-    /// is at first. What a refresh finds changed comes as a change of the options.
+    /// Chooses how often the driver refreshes its statistics: every so many tenths of a second, or
+    /// never for zero, as it is at first. What a refresh finds changed comes as a change of the
+    /// options.
     ///
     /// # Errors
     ///
-    /// [`Error::OptionValue`], before anything is sent, for an interval that is no whole number of tenths of a second,
-    /// or longer than 419430.3 seconds (the driver would count wrong); and those of [`set_option`](Self::set_option).
+    /// [`Error::OptionValue`], before anything is sent, for an interval that is no whole number of
+    /// tenths of a second, or longer than 419430.3 seconds (the driver would count wrong); and
+    /// those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -295,7 +308,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// The option `lb_stats_refresh_interval` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
+    /// The option `lb_stats_refresh_interval` of the kernel's
+    /// `drivers/net/team/team_mode_loadbalance.c`.
     pub fn set_lb_stats_refresh_interval(&mut self, interval: Duration) -> Result<()> {
         let id = OptionId::global(names::LB_STATS_REFRESH_INTERVAL);
         match tenths(interval) {
@@ -331,5 +345,8 @@ fn tenths(interval: Duration) -> Result<u32, &'static str> {
         return Err("want a whole number of tenths of a second");
     }
     let tenths = interval.as_millis() / TENTH.as_millis();
-    u32::try_from(tenths).ok().filter(|tenths| *tenths <= MAX_TENTHS).ok_or("the driver counts to 419430.3s at most")
+    u32::try_from(tenths)
+        .ok()
+        .filter(|tenths| *tenths <= MAX_TENTHS)
+        .ok_or("the driver counts to 419430.3s at most")
 }

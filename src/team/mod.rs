@@ -33,19 +33,21 @@ use crate::team::session::Session;
 
 /// One team device under control: commands go through it, and it follows every change.
 ///
-/// The handle keeps a cache of the team's ports and options, of the team's own link and of its ports' links; with
-/// [`LinkScope::All`](crate::LinkScope::All), of all links of the network namespace. Reading the cache costs no system
-/// call. [`handle_events`](Self::handle_events) brings the cache up to date, and so does each command. After a command
-/// the cache holds what the kernel announced before it acknowledged the command: ports, options, names, addresses. The
-/// kernel announces a carrier later, and that of a link that is down not at all: see
-/// [`set_carrier`](Self::set_carrier). The next `handle_events` returns what the update by a command found.
+/// The handle keeps a cache of the team's ports and options, of the team's own link and of its
+/// ports' links; with [`LinkScope::All`](crate::LinkScope::All), of all links of the network
+/// namespace. Reading the cache costs no system call. [`handle_events`](Self::handle_events) brings
+/// the cache up to date, and so does each command. After a command the cache holds what the kernel
+/// announced before it acknowledged the command: ports, options, names, addresses. The kernel
+/// announces a carrier later, and that of a link that is down not at all: see
+/// [`set_carrier`](Self::set_carrier). The next `handle_events` returns what the update by a
+/// command found.
 ///
 /// Dropping the handle closes its sockets and leaves the device as it is.
 ///
 /// # Permissions
 ///
-/// The driver answers only to `CAP_NET_ADMIN` in the *initial* user namespace: root of an unprivileged container gets
-/// an [`Error::Kernel`](crate::Error::Kernel) with `EPERM`.
+/// The driver answers only to `CAP_NET_ADMIN` in the *initial* user namespace: root of an
+/// unprivileged container gets an [`Error::Kernel`](crate::Error::Kernel) with `EPERM`.
 ///
 /// # Examples
 ///
@@ -69,8 +71,8 @@ use crate::team::session::Session;
 ///
 /// # Source
 ///
-/// The generic netlink family `team` for ports and options: `linux/if_team.h`, and the kernel's `drivers/net/team/`.
-/// rtnetlink(7) for links.
+/// The generic netlink family `team` for ports and options: `linux/if_team.h`, and the kernel's
+/// `drivers/net/team/`. rtnetlink(7) for links.
 #[doc(alias = "team_handle")]
 #[doc(alias = "team_alloc")]
 #[doc(alias = "team_free")]
@@ -90,8 +92,9 @@ impl TeamHandle {
     /// # Errors
     ///
     /// - [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent.
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EEXIST` if a link has this name or alternative name, of whatever
-    ///   kind; `EOPNOTSUPP` if the kernel has no team driver; `EPERM` without the right to.
+    /// - [`Error::Kernel`](crate::Error::Kernel): `EEXIST` if a link has this name or alternative
+    ///   name, of whatever kind; `EOPNOTSUPP` if the kernel has no team driver; `EPERM` without the
+    ///   right to.
     /// - Those of [`open_index`](Self::open_index); the new device is then deleted again.
     ///
     /// # Examples
@@ -120,8 +123,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NotTeam`](crate::Error::NotTeam) if the name belongs to a device of another kind, which is left alone;
-    /// otherwise as [`create`](Self::create).
+    /// [`Error::NotTeam`](crate::Error::NotTeam) if the name belongs to a device of another kind,
+    /// which is left alone; otherwise as [`create`](Self::create).
     ///
     /// # Examples
     ///
@@ -144,13 +147,14 @@ impl TeamHandle {
         TeamBuilder::new().recreate(name)
     }
 
-    /// Opens the team device that has this name or alternative name; of these one may have up to 127 bytes, and any
-    /// characters.
+    /// Opens the team device that has this name or alternative name; of these one may have up to
+    /// 127 bytes, and any characters.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or [`Error::InvalidName`](crate::Error::InvalidName) where no
-    /// device can have the name as its own either; those of [`open_index`](Self::open_index).
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or
+    /// [`Error::InvalidName`](crate::Error::InvalidName) where no device can have the name as its
+    /// own either; those of [`open_index`](Self::open_index).
     ///
     /// # Examples
     ///
@@ -178,11 +182,13 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), [`Error::NotTeam`](crate::Error::NotTeam),
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice),
+    ///   [`Error::NotTeam`](crate::Error::NotTeam),
     ///   [`Error::FamilyNotFound`](crate::Error::FamilyNotFound).
-    /// - [`Error::Kernel`](crate::Error::Kernel) with `EPERM` without `CAP_NET_ADMIN` in the initial user namespace.
-    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an environment variable `TEAM_EVENT_BUFSIZE` that
-    ///   is no number.
+    /// - [`Error::Kernel`](crate::Error::Kernel) with `EPERM` without `CAP_NET_ADMIN` in the
+    ///   initial user namespace.
+    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an environment variable
+    ///   `TEAM_EVENT_BUFSIZE` that is no number.
     /// - [`Error::DeviceGone`](crate::Error::DeviceGone) if the device was deleted meanwhile.
     ///
     /// # Examples
@@ -199,8 +205,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// `CTRL_CMD_GETFAMILY`, `linux/genetlink.h`; `TEAM_CMD_PORT_LIST_GET` and `TEAM_CMD_OPTIONS_GET`,
-    /// `linux/if_team.h`; `RTM_GETLINK`, rtnetlink(7).
+    /// `CTRL_CMD_GETFAMILY`, `linux/genetlink.h`; `TEAM_CMD_PORT_LIST_GET` and
+    /// `TEAM_CMD_OPTIONS_GET`, `linux/if_team.h`; `RTM_GETLINK`, rtnetlink(7).
     #[doc(alias = "team_init")]
     pub fn open_index(ifindex: IfIndex) -> Result<Self> {
         TeamBuilder::new().open_index(ifindex)
@@ -241,11 +247,12 @@ impl TeamHandle {
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
         let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());
-        self.command(|session| session.rtnl.delete(ifindex))?.with_context(|| format!("deleting team device {name}"))
+        self.command(|session| session.rtnl.delete(ifindex))?
+            .with_context(|| format!("deleting team device {name}"))
     }
 
-    /// Brings the cache up to date, and makes sure that there still is a device to command: what a command needs to know
-    /// before it is carried out.
+    /// Brings the cache up to date, and makes sure that there still is a device to command: what a
+    /// command needs to know before it is carried out.
     pub(crate) fn sync(&mut self) -> Result<()> {
         let updated = self.session.update();
         self.update_readiness()?;
@@ -254,7 +261,8 @@ impl TeamHandle {
 
     /// Carries out a command that depends on nothing in the cache.
     ///
-    /// The outer error says that the command could not be tried, or failed because the device is gone.
+    /// The outer error says that the command could not be tried, or failed because the device is
+    /// gone.
     pub(crate) fn command<R>(
         &mut self,
         run: impl FnOnce(&mut Session) -> Result<R, RequestError>,
@@ -263,8 +271,8 @@ impl TeamHandle {
         self.execute(run)
     }
 
-    /// Runs one command against the kernel, after [`sync`](Self::sync), and brings the cache up to date with its
-    /// effect.
+    /// Runs one command against the kernel, after [`sync`](Self::sync), and brings the cache up to
+    /// date with its effect.
     ///
     /// The outer error says that the command failed because the device is gone.
     pub(crate) fn execute<R>(
@@ -272,8 +280,9 @@ impl TeamHandle {
         run: impl FnOnce(&mut Session) -> Result<R, RequestError>,
     ) -> Result<Result<R, RequestError>> {
         let result = run(&mut self.session);
-        // The kernel queues a command's events before it acknowledges the command. If they cannot be read now, that
-        // is no error of the command: the handle stays readable, and handle_events reports it.
+        // The kernel queues a command's events before it acknowledges the command. If they cannot
+        // be read now, that is no error of the command: the handle stays readable, and
+        // handle_events reports it.
         if let Err(error) = self.session.update() {
             warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
         }
@@ -291,7 +300,9 @@ impl TeamHandle {
 
     fn set_pending(&mut self, pending: bool) -> Result<()> {
         let socket = self.session.event_socket();
-        self.readiness.set_pending(socket, pending).with_context(|| "setting the handle's readiness".to_owned())
+        self.readiness
+            .set_pending(socket, pending)
+            .with_context(|| "setting the handle's readiness".to_owned())
     }
 }
 

@@ -31,8 +31,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`]: `EBUSY` while the team has ports; `EINVAL` for a mode that the kernel does not have, and
-    ///   for the one that is set already.
+    /// - [`Error::Kernel`]: `EBUSY` while the team has ports; `EINVAL` for a mode that the kernel
+    ///   does not have, and for the one that is set already.
     /// - Those of [`set_option`](Self::set_option).
     ///
     /// # Examples
@@ -57,8 +57,8 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::MODE), mode.as_str())
     }
 
-    /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is none, and in other
-    /// modes.
+    /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is
+    /// none, and in other modes.
     ///
     /// # Source
     ///
@@ -69,12 +69,13 @@ impl TeamHandle {
         IfIndex::new(self.u32_value(&OptionId::global(names::ACTIVE_PORT))?)
     }
 
-    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours are not told: see
-    /// [`announce`](Self::announce).
+    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours
+    /// are not told: see [`announce`](Self::announce).
     ///
     /// # Errors
     ///
-    /// [`Error::NotPort`] if the link is no port of the team, and those of [`set_option`](Self::set_option).
+    /// [`Error::NotPort`] if the link is no port of the team, and those of
+    /// [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -99,11 +100,15 @@ impl TeamHandle {
     /// The option `activeport` of the kernel's `drivers/net/team/team_mode_activebackup.c`.
     #[doc(alias = "team_set_active_port")]
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
-        self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| match error {
-            Error::Kernel { source, .. } if source.raw_os_error() == Some(Errno::ENOENT as i32) => {
-                Error::NotPort { team: self.name().to_owned(), ifindex: port }
+        self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| {
+            match error {
+                Error::Kernel { source, .. }
+                    if source.raw_os_error() == Some(Errno::ENOENT as i32) =>
+                {
+                    Error::NotPort { team: self.name().to_owned(), ifindex: port }
+                }
+                error => error,
             }
-            error => error,
         })
     }
 
@@ -120,12 +125,14 @@ impl TeamHandle {
 
     /// Gives the team device a carrier, or takes it.
     ///
-    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer follows the ports.
+    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer
+    /// follows the ports.
     ///
-    /// [`carrier`](Self::carrier) does not show the effect when this returns. If the team is up, the kernel announces the
-    /// carrier a moment later, and [`handle_events`](Self::handle_events) reports it. If the team is down, the kernel
-    /// does not announce the carrier: `carrier` keeps the old value until the kernel sends the next message about the
-    /// team's link, as when the team is set up, or until [`refresh`](Self::refresh).
+    /// [`carrier`](Self::carrier) does not show the effect when this returns. If the team is up,
+    /// the kernel announces the carrier a moment later, and [`handle_events`](Self::handle_events)
+    /// reports it. If the team is down, the kernel does not announce the carrier: `carrier` keeps
+    /// the old value until the kernel sends the next message about the team's link, as when the
+    /// team is set up, or until [`refresh`](Self::refresh).
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! What the driver tells the neighbours when a port is enabled: the team's addresses and its multicast groups.
+//! What the driver tells the neighbours when a port is enabled: the team's addresses and its
+//! multicast groups.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ impl TeamHandle {
         self.u32_value(&OptionId::global(names::NOTIFY_PEERS_COUNT))
     }
 
-    /// Sets how often the team announces its addresses (gratuitous ARP, unsolicited neighbour advertisements) after a port
-    /// was enabled; 0 for never.
+    /// Sets how often the team announces its addresses (gratuitous ARP, unsolicited neighbour
+    /// advertisements) after a port was enabled; 0 for never.
     ///
     /// # Errors
     ///
@@ -53,7 +54,8 @@ impl TeamHandle {
     #[doc(alias = "team_get_notify_peers_interval")]
     #[must_use]
     pub fn notify_peers_interval(&self) -> Option<Duration> {
-        self.u32_value(&OptionId::global(names::NOTIFY_PEERS_INTERVAL)).map(|ms| Duration::from_millis(ms.into()))
+        self.u32_value(&OptionId::global(names::NOTIFY_PEERS_INTERVAL))
+            .map(|ms| Duration::from_millis(ms.into()))
     }
 
     /// Sets the time between these announcements.
@@ -87,13 +89,15 @@ impl TeamHandle {
         self.set_millis(&OptionId::global(names::NOTIFY_PEERS_INTERVAL), interval)
     }
 
-    /// Sets how often the team announces its addresses after a port was enabled, 0 for never, and the time between these
-    /// announcements: see [`set_notify_peers_count`](Self::set_notify_peers_count) and
+    /// Sets how often the team announces its addresses after a port was enabled, 0 for never, and
+    /// the time between these announcements: see
+    /// [`set_notify_peers_count`](Self::set_notify_peers_count) and
     /// [`set_notify_peers_interval`](Self::set_notify_peers_interval).
     ///
-    /// The first announcement comes at once. The driver announces when a port is added or enabled while the team is up,
-    /// and not when the active port changes: for that there is [`announce`](Self::announce). Each of its announcements
-    /// is a change of the team's link, [`LinkChange::NOTIFY_PEERS`](crate::LinkChange::NOTIFY_PEERS).
+    /// The first announcement comes at once. The driver announces when a port is added or enabled
+    /// while the team is up, and not when the active port changes: for that there is
+    /// [`announce`](Self::announce). Each of its announcements is a change of the team's link,
+    /// [`LinkChange::NOTIFY_PEERS`](crate::LinkChange::NOTIFY_PEERS).
     ///
     /// # Errors
     ///
@@ -116,9 +120,14 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// The options `notify_peers_interval` and `notify_peers_count` of the kernel's `drivers/net/team/team_core.c`.
+    /// The options `notify_peers_interval` and `notify_peers_count` of the kernel's
+    /// `drivers/net/team/team_core.c`.
     pub fn set_notify_peers(&mut self, count: u32, interval: Duration) -> Result<()> {
-        self.set_count_and_interval([names::NOTIFY_PEERS_COUNT, names::NOTIFY_PEERS_INTERVAL], count, interval)
+        self.set_count_and_interval(
+            [names::NOTIFY_PEERS_COUNT, names::NOTIFY_PEERS_INTERVAL],
+            count,
+            interval,
+        )
     }
 
     /// How often the team joins its multicast groups again after a port was enabled; 0 for never.
@@ -132,7 +141,8 @@ impl TeamHandle {
         self.u32_value(&OptionId::global(names::MCAST_REJOIN_COUNT))
     }
 
-    /// Sets how often the team joins its multicast groups again after a port was enabled; 0 for never.
+    /// Sets how often the team joins its multicast groups again after a port was enabled; 0 for
+    /// never.
     ///
     /// # Errors
     ///
@@ -166,7 +176,8 @@ impl TeamHandle {
     #[doc(alias = "team_get_mcast_rejoin_interval")]
     #[must_use]
     pub fn mcast_rejoin_interval(&self) -> Option<Duration> {
-        self.u32_value(&OptionId::global(names::MCAST_REJOIN_INTERVAL)).map(|ms| Duration::from_millis(ms.into()))
+        self.u32_value(&OptionId::global(names::MCAST_REJOIN_INTERVAL))
+            .map(|ms| Duration::from_millis(ms.into()))
     }
 
     /// Sets the time between these joins.
@@ -200,9 +211,9 @@ impl TeamHandle {
         self.set_millis(&OptionId::global(names::MCAST_REJOIN_INTERVAL), interval)
     }
 
-    /// Sets how often the team joins its multicast groups again after a port was enabled, 0 for never, and the time
-    /// between these joins. The first comes at once. Each is a change of the team's link,
-    /// [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
+    /// Sets how often the team joins its multicast groups again after a port was enabled, 0 for
+    /// never, and the time between these joins. The first comes at once. Each is a change of the
+    /// team's link, [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
     ///
     /// # Errors
     ///
@@ -225,9 +236,14 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// The options `mcast_rejoin_interval` and `mcast_rejoin_count` of the kernel's `drivers/net/team/team_core.c`.
+    /// The options `mcast_rejoin_interval` and `mcast_rejoin_count` of the kernel's
+    /// `drivers/net/team/team_core.c`.
     pub fn set_mcast_rejoin(&mut self, count: u32, interval: Duration) -> Result<()> {
-        self.set_count_and_interval([names::MCAST_REJOIN_COUNT, names::MCAST_REJOIN_INTERVAL], count, interval)
+        self.set_count_and_interval(
+            [names::MCAST_REJOIN_COUNT, names::MCAST_REJOIN_INTERVAL],
+            count,
+            interval,
+        )
     }
 
     fn set_millis(&mut self, id: &OptionId, time: Duration) -> Result<()> {
@@ -244,7 +260,10 @@ impl TeamHandle {
         let interval_id = OptionId::global(interval_name);
         let millis = millis(&interval_id, interval)?;
         // The interval first: a port that is enabled meanwhile begins to count with the new one.
-        self.set_options([(interval_id, millis.into()), (OptionId::global(count_name), count.into())])
+        self.set_options([
+            (interval_id, millis.into()),
+            (OptionId::global(count_name), count.into()),
+        ])
     }
 }
 

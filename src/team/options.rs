@@ -10,12 +10,13 @@ use crate::team::set_results::Answer;
 impl TeamHandle {
     /// Sets any option.
     ///
-    /// The driver answers with an error if it applied a value but could tell nobody (its listeners' buffers are full).
-    /// The value is then read back, and if it is there, that is success.
+    /// The driver answers with an error if it applied a value but could tell nobody (its listeners'
+    /// buffers are full). The value is then read back, and if it is there, that is success.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnknownOption`]: the team does not have it, in its present mode and with its present ports.
+    /// - [`Error::UnknownOption`]: the team does not have it, in its present mode and with its
+    ///   present ports.
     /// - [`Error::OptionType`] and [`Error::OptionValue`] before anything is sent.
     /// - [`Error::Kernel`] with the driver's error number; it gives no text.
     /// - [`Error::DeviceGone`].
@@ -50,12 +51,14 @@ impl TeamHandle {
         self.set_options([(id.clone(), value.into())])
     }
 
-    /// Sets an option to what a text says, by the option's type: see [`OptionType::parse`](crate::OptionType::parse).
+    /// Sets an option to what a text says, by the option's type: see
+    /// [`OptionType::parse`](crate::OptionType::parse).
     ///
     /// # Errors
     ///
-    /// [`Error::OptionParse`] if the text is no value of the option's type, [`Error::UnknownOption`] before anything is
-    /// sent, and those of [`set_option`](Self::set_option).
+    /// [`Error::OptionParse`] if the text is no value of the option's type,
+    /// [`Error::UnknownOption`] before anything is sent, and those of
+    /// [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -82,19 +85,22 @@ impl TeamHandle {
         let Some(expected) = self.value(id).map(OptionValue::option_type) else {
             return Err(self.unknown_option(id));
         };
-        let value = expected.parse(text).map_err(|source| Error::OptionParse { id: id.clone(), source })?;
+        let value =
+            expected.parse(text).map_err(|source| Error::OptionParse { id: id.clone(), source })?;
         self.set_known_options(&[(id.clone(), value)])
     }
 
-    /// Sets many options, one after the other in this order, with one system call for some hundred of them.
+    /// Sets many options, one after the other in this order, with one system call for some hundred
+    /// of them.
     ///
-    /// The options are independent: an option that the driver refuses keeps no other from being set.
+    /// The options are independent: an option that the driver refuses keeps no other from being
+    /// set.
     ///
     /// # Errors
     ///
-    /// As [`set_option`](Self::set_option), for the first option that could not be set. What is wrong with an option
-    /// before it is sent ([`Error::OptionType`], [`Error::OptionValue`]) is told before any is sent; after any other
-    /// error the options that could be set are set.
+    /// As [`set_option`](Self::set_option), for the first option that could not be set. What is
+    /// wrong with an option before it is sent ([`Error::OptionType`], [`Error::OptionValue`]) is
+    /// told before any is sent; after any other error the options that could be set are set.
     ///
     /// # Examples
     ///
@@ -134,12 +140,15 @@ impl TeamHandle {
     /// As [`set_options`](Self::set_options), after [`sync`](Self::sync).
     pub(super) fn set_known_options(&mut self, options: &[(OptionId, OptionValue)]) -> Result<()> {
         let team = self.team_ifindex();
-        let requests =
-            options.iter().map(|(id, value)| driver::set_request(team, id, value)).collect::<Result<Vec<_>>>()?;
+        let requests = options
+            .iter()
+            .map(|(id, value)| driver::set_request(team, id, value))
+            .collect::<Result<Vec<_>>>()?;
         options.iter().try_for_each(|(id, value)| self.check_type(id, value))?;
         let mut answers: Vec<_> = options.iter().map(|_| Answer::None).collect();
         let exchange = self.execute(|session| {
-            // What this returns is told below, option by option: only a missing answer is a failure of all.
+            // What this returns is told below, option by option: only a missing answer is a failure
+            // of all.
             session.genl.set_options(requests, |position, answer| {
                 if let Some(slot) = answers.get_mut(position) {
                     *slot = answer.map_or_else(Answer::Refused, |()| Answer::Set);
@@ -153,10 +162,16 @@ impl TeamHandle {
 
     /// Of an option with another type the driver only says that it does not exist.
     fn check_type(&self, id: &OptionId, value: &OptionValue) -> Result<()> {
-        let (Some(expected), found) = (self.value(id).map(OptionValue::option_type), value.option_type()) else {
+        let (Some(expected), found) =
+            (self.value(id).map(OptionValue::option_type), value.option_type())
+        else {
             return Ok(());
         };
-        if expected == found { Ok(()) } else { Err(Error::OptionType { id: id.clone(), expected, found }) }
+        if expected == found {
+            Ok(())
+        } else {
+            Err(Error::OptionType { id: id.clone(), expected, found })
+        }
     }
 
     /// The value of an option in the cache.

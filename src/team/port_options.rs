@@ -88,8 +88,8 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::PRIORITY, port), priority)
     }
 
-    /// Whether a port takes part in receiving; `None` if the link is no port, or the kernel has no such option (it
-    /// came after 6.12).
+    /// Whether a port takes part in receiving; `None` if the link is no port, or the kernel has no
+    /// such option (it came after 6.12).
     ///
     /// # Source
     ///
@@ -103,8 +103,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option; those of
-    /// [`set_option`](Self::set_option).
+    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option;
+    /// those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -133,8 +133,8 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::RX_ENABLED, port), enabled)
     }
 
-    /// Whether a port takes part in sending; `None` if the link is no port, or the kernel has no such option (it came
-    /// after 6.12).
+    /// Whether a port takes part in sending; `None` if the link is no port, or the kernel has no
+    /// such option (it came after 6.12).
     ///
     /// # Source
     ///
@@ -148,8 +148,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option; those of
-    /// [`set_option`](Self::set_option).
+    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option;
+    /// those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -219,8 +219,8 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::USER_LINKUP, port), up)
     }
 
-    /// Whether the link state of a port is the one set by hand rather than the kernel's; `None` if the link is no
-    /// port.
+    /// Whether the link state of a port is the one set by hand rather than the kernel's; `None` if
+    /// the link is no port.
     ///
     /// # Source
     ///
@@ -230,8 +230,8 @@ impl TeamHandle {
         self.bool_value(&OptionId::port(names::USER_LINKUP_ENABLED, port))
     }
 
-    /// Chooses between the link state set by hand and the kernel's own. The team's carrier follows it;
-    /// [`Port::is_link_up`](crate::Port::is_link_up) stays the kernel's.
+    /// Chooses between the link state set by hand and the kernel's own. The team's carrier follows
+    /// it; [`Port::is_link_up`](crate::Port::is_link_up) stays the kernel's.
     ///
     /// # Errors
     ///
@@ -262,7 +262,8 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::USER_LINKUP_ENABLED, port), enabled)
     }
 
-    /// The transmit queue of the team whose packets go to this port; 0 for none, `None` if the link is no port.
+    /// The transmit queue of the team whose packets go to this port; 0 for none, `None` if the link
+    /// is no port.
     ///
     /// # Source
     ///
@@ -276,8 +277,9 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the team's number of
-    /// transmit queues (16, unless it was created with another); those of [`set_option`](Self::set_option).
+    /// [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the
+    /// team's number of transmit queues (16, unless it was created with another); those of
+    /// [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///

@@ -9,17 +9,17 @@ use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
 impl TeamHandle {
-    /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and, in some modes, the
-    /// team's hardware address.
+    /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and,
+    /// in some modes, the team's hardware address.
     ///
-    /// A link that has another master leaves it; if this team then does not take it, it is given back, though without
-    /// what the other master knew of it. The link has to be down.
+    /// A link that has another master leaves it; if this team then does not take it, it is given
+    /// back, though without what the other master knew of it. The link has to be down.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`]: no link has this index.
-    /// - [`Error::Kernel`] with the driver's own words: `EBUSY` "Device is up. Set it down before adding it as a team
-    ///   port", `EINVAL` for the loopback or the team itself, and others.
+    /// - [`Error::Kernel`] with the driver's own words: `EBUSY` "Device is up. Set it down before
+    ///   adding it as a team port", `EINVAL` for the loopback or the team itself, and others.
     /// - [`Error::DeviceGone`].
     ///
     /// # Examples
@@ -58,12 +58,13 @@ impl TeamHandle {
         self.check_port_command(result, ifindex, || format!("adding port {}", link.name()))
     }
 
-    /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it had before.
+    /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it
+    /// had before.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPort`] if the link is no port of this team, which leaves it alone; [`Error::Kernel`];
-    /// [`Error::DeviceGone`].
+    /// [`Error::NotPort`] if the link is no port of this team, which leaves it alone;
+    /// [`Error::Kernel`]; [`Error::DeviceGone`].
     ///
     /// # Examples
     ///
@@ -93,7 +94,8 @@ impl TeamHandle {
         if !self.is_port(ifindex) {
             return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
         }
-        let name = self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
+        let name =
+            self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
         let result = self.execute(|session| session.rtnl.step(ifindex, &Step::Release))?;
         self.check_port_command(result, ifindex, || format!("removing port {name}"))
     }

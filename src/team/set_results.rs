@@ -31,14 +31,18 @@ impl TeamHandle {
             Answer::Set => false,
             // Set, but nobody could be told: every listener's buffer is full, or nobody listens.
             Answer::Refused(refusal) => {
-                matches!(Errno::from_raw(refusal.errno), Errno::ESRCH | Errno::ENOBUFS | Errno::EMSGSIZE)
+                matches!(
+                    Errno::from_raw(refusal.errno),
+                    Errno::ESRCH | Errno::ENOBUFS | Errno::EMSGSIZE
+                )
             }
         };
         let is_known = !answers.iter().any(is_doubtful) || self.look_up();
         let (mut exchange, mut first_error) = (Some(exchange), None);
         for ((id, value), answer) in options.iter().zip(answers) {
             // What was set twice has the later value.
-            let final_value = || options.iter().rev().find(|(other, _)| other == id).map(|(_, value)| value);
+            let final_value =
+                || options.iter().rev().find(|(other, _)| other == id).map(|(_, value)| value);
             let is_set = match answer {
                 Answer::Set => true,
                 _ => is_doubtful(&answer) && is_known && self.value(id) == final_value(),
@@ -58,14 +62,24 @@ impl TeamHandle {
     }
 
     /// Says what became of an option that is not set.
-    fn error_of(&self, id: &OptionId, value: &OptionValue, result: Result<(), RequestError>) -> Result<()> {
-        if result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT)) && self.option(id).is_none() {
+    fn error_of(
+        &self,
+        id: &OptionId,
+        value: &OptionValue,
+        result: Result<(), RequestError>,
+    ) -> Result<()> {
+        if result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT))
+            && self.option(id).is_none()
+        {
             return Err(self.unknown_option(id));
         }
-        result.with_context(|| format!("setting option {id} of {} to {}", self.name(), value.abbreviated()))
+        result.with_context(|| {
+            format!("setting option {id} of {} to {}", self.name(), value.abbreviated())
+        })
     }
 
-    /// Asks the kernel what the options are, whatever it answered when they were set; false if it does not tell.
+    /// Asks the kernel what the options are, whatever it answered when they were set; false if it
+    /// does not tell.
     fn look_up(&mut self) -> bool {
         let refreshed = self.session.refresh(true);
         if let Err(error) = &refreshed {

@@ -36,6 +36,7 @@ pub(crate) fn genl_message(command: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
 /// The answer to the question for the family's numbers.
 pub(crate) fn family() -> [Vec<u8>; 2] {
     let group = [attribute(1, b"change_event\0"), attribute(2, &8_u32.to_ne_bytes())].concat();
-    let attributes = [attribute(1, &FAMILY.to_ne_bytes()), attribute(7, &attribute(1, &group))].concat();
+    let attributes =
+        [attribute(1, &FAMILY.to_ne_bytes()), attribute(7, &attribute(1, &group))].concat();
     [message(16, 0, &[&[1, 2, 0, 0][..], &attributes].concat()), ack(0)]
 }

@@ -217,7 +217,8 @@ impl Transport for Script {
     }
 }
 
-/// That of a socket on which nothing ever comes: a script is waited for with [`wait`](Transport::wait).
+/// That of a socket on which nothing ever comes: a script is waited for with
+/// [`wait`](Transport::wait).
 impl AsFd for Script {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()

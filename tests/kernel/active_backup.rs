@@ -7,7 +7,9 @@ use libteam::TeamHandle;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, own_hwaddr, two_ports, wait_until};
+use crate::support::daemon::{
+    Daemon, TEAM_HWADDR, cables, config, hwaddr, own_hwaddr, two_ports, wait_until,
+};
 use crate::support::frames::Wire;
 use crate::support::neighbourhood::listen_for;
 use crate::support::netns::{enter, index, ip};
@@ -82,14 +84,17 @@ fn a_link_counts_when_its_delay_is_over() {
     let daemon = Daemon::start(&config(&ports, &json!({"link_watch": watch(0)})));
     let status = daemon.until_active("eth2");
     assert!(
-        status["ports"]["eth1"]["changes_in_ms"].as_u64().is_some_and(|left| u128::from(left) <= delay.as_millis()),
+        status["ports"]["eth1"]["changes_in_ms"]
+            .as_u64()
+            .is_some_and(|left| u128::from(left) <= delay.as_millis()),
         "{status:#}"
     );
     daemon.until_active("eth1");
 
     let down = Instant::now();
     ip("link set far1 down");
-    let status = daemon.until("the loss is noted", |status| !status["ports"]["eth1"]["changes_in_ms"].is_null());
+    let status = daemon
+        .until("the loss is noted", |status| !status["ports"]["eth1"]["changes_in_ms"].is_null());
     assert_eq!(status["active"], "eth1", "not yet");
     daemon.until_active("eth2");
     assert!(down.elapsed() >= delay, "{:?}", down.elapsed());
@@ -194,11 +199,15 @@ fn a_failover_is_announced_as_often_as_configured() {
     ip("link set far1 down");
     let heard = listen_for(&wire, Duration::from_secs(1));
     assert_eq!(heard.len(), 6, "{heard:?}\n{}", daemon.log());
-    let of_team: Vec<_> = heard.iter().filter(|(_, frame)| frame[28..32] == [192, 0, 2, 1]).collect();
+    let of_team: Vec<_> =
+        heard.iter().filter(|(_, frame)| frame[28..32] == [192, 0, 2, 1]).collect();
     assert_eq!(of_team.len(), 3);
     for pair in of_team.windows(2) {
         let apart = pair[1].0.abs_diff(pair[0].0);
-        assert!(apart >= Duration::from_millis(100) && apart < Duration::from_millis(500), "{apart:?}");
+        assert!(
+            apart >= Duration::from_millis(100) && apart < Duration::from_millis(500),
+            "{apart:?}"
+        );
     }
     assert_eq!(daemon.status()["announcements"], 6);
 }
@@ -209,7 +218,9 @@ fn the_way_back_from_a_failure_of_all_ports_is_announced_too() {
     cables(2);
     let daemon = Daemon::start(&two_ports());
     let status = daemon.until("eth1 is active and was announced", |status| {
-        status["announcements"] == 1 && status["active"] == "eth1" && status["ports"]["eth2"]["state"] == "up"
+        status["announcements"] == 1
+            && status["active"] == "eth1"
+            && status["ports"]["eth2"]["state"] == "up"
     });
     ip("link set far2 down");
     ip("link set far1 down");

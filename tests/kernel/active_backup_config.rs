@@ -15,14 +15,20 @@ use crate::support::netns::{enter, index, ip, ip_json};
 use crate::support::programs::example;
 use crate::support::timeouts::patience;
 
-/// Runs the daemon with this text as its configuration; returns what it writes. Panics unless it ends with status 1.
+/// Runs the daemon with this text as its configuration; returns what it writes. Panics unless it
+/// ends with status 1.
 #[track_caller]
 fn refusal(text: &str) -> String {
     let directory = Directory::for_sockets();
     let file = directory.join("config");
     fs::write(&file, text).unwrap();
     let mut command = Command::new(example("active_backup"));
-    command.arg("--socket").arg(directory.join("socket")).arg(&file).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .arg("--socket")
+        .arg(directory.join("socket"))
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let end = Instant::now() + patience();
     while child.try_wait().unwrap().is_none() {
@@ -36,7 +42,10 @@ fn refusal(text: &str) -> String {
     let output = child.wait_with_output().unwrap();
     let written = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}: {written}");
-    assert!(written.starts_with(&format!("active_backup: {}: ", file.display())), "{text}: {written}");
+    assert!(
+        written.starts_with(&format!("active_backup: {}: ", file.display())),
+        "{text}: {written}"
+    );
     written
 }
 
@@ -53,7 +62,10 @@ fn list_of_link_watchers_is_refused_by_name() {
     let everywhere = config(&json!({"eth1": {}}), &json!({"link_watch": list}));
     let for_one = config(&json!({"eth1": {"link_watch": list}}), &json!({}));
     for config in [everywhere, for_one] {
-        assert_refused(&config.to_string(), "`link_watch`: lists of link watchers are not supported");
+        assert_refused(
+            &config.to_string(),
+            "`link_watch`: lists of link watchers are not supported",
+        );
     }
 }
 
@@ -62,12 +74,18 @@ fn array_in_place_of_an_object_is_refused() {
     enter();
     let port = json!({"eth1": {}});
     let cases: [(Value, &str); 6] = [
-        (json!(["team0", null, ["activebackup"], [1, 0], ["ethtool"], {"eth1": []}]), "the configuration: "),
+        (
+            json!(["team0", null, ["activebackup"], [1, 0], ["ethtool"], {"eth1": []}]),
+            "the configuration: ",
+        ),
         (config(&port, &json!({"runner": ["activebackup", "same_all"]})), "`runner`: "),
         (config(&port, &json!({"notify_peers": [1, 0]})), "`notify_peers`: "),
         (config(&port, &json!({"link_watch": ["ethtool", 0, 0]})), "`link_watch`: "),
         (config(&json!({"eth1": [100, true]}), &json!({})), "the settings of a port: "),
-        (config(&json!([["eth1", {}]]), &json!({})), "invalid type: sequence, expected an object, `ports`"),
+        (
+            config(&json!([["eth1", {}]]), &json!({})),
+            "invalid type: sequence, expected an object, `ports`",
+        ),
     ];
     for (config, why) in cases {
         assert_refused(&config.to_string(), why);
@@ -108,10 +126,25 @@ fn duplicate_key_is_refused_by_name() {
 #[test]
 fn name_that_no_link_can_have_is_refused() {
     enter();
-    let names = ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "eth%d", "a\0b", "voil\u{e0}", "sixteen-bytes-xx"];
+    let names = [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a:b",
+        "a b",
+        "a\tb",
+        "eth%d",
+        "a\0b",
+        "voil\u{e0}",
+        "sixteen-bytes-xx",
+    ];
     for name in names {
         let why = format!("{name:?} cannot be the name of a link: ");
-        assert_refused(&config(&json!({"eth1": {}, name: {}}), &json!({})).to_string(), &format!("`ports`: {why}"));
+        assert_refused(
+            &config(&json!({"eth1": {}, name: {}}), &json!({})).to_string(),
+            &format!("`ports`: {why}"),
+        );
         let device = config(&json!({"eth1": {}}), &json!({"device": name}));
         assert_refused(&device.to_string(), &format!("`device`: {why}"));
     }

@@ -1,4 +1,5 @@
-//! The example `active_backup` when a port cannot do what it is chosen for, and with one link under two names.
+//! The example `active_backup` when a port cannot do what it is chosen for, and with one link under
+//! two names.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,7 +15,10 @@ use crate::support::timeouts::slowness;
 const AT_ONCE: Duration = Duration::from_millis(900);
 
 fn with_policy(policy: &str, ports: &Value) -> Value {
-    config(ports, &json!({"hwaddr": TEAM_HWADDR, "runner": {"name": "activebackup", "hwaddr_policy": policy}}))
+    config(
+        ports,
+        &json!({"hwaddr": TEAM_HWADDR, "runner": {"name": "activebackup", "hwaddr_policy": policy}}),
+    )
 }
 
 /// Makes `mv`, which cannot get the team's address as long as the link below has it.
@@ -45,7 +49,12 @@ fn best_port_without_the_address_is_passed_over() {
         let lost = Instant::now();
         ip("link set far1 down");
         daemon.until_active("eth2");
-        assert!(lost.elapsed() < AT_ONCE * slowness(), "{policy}: {:?}\n{}", lost.elapsed(), daemon.log());
+        assert!(
+            lost.elapsed() < AT_ONCE * slowness(),
+            "{policy}: {:?}\n{}",
+            lost.elapsed(),
+            daemon.log()
+        );
         wait_until("it has the address", || hwaddr("eth2") == TEAM_HWADDR);
 
         let ticks = daemon.processor_ticks();
@@ -61,7 +70,8 @@ fn port_that_failed_is_tried_again() {
     enter();
     cables(1);
     macvlan();
-    let daemon = Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
+    let daemon =
+        Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
     daemon.until_active("eth1");
     ip("link set base address 02:00:00:00:00:bb");
     daemon.until_active("mv");
@@ -74,7 +84,8 @@ fn port_that_failed_is_tried_when_it_is_the_last() {
     cables(1);
     macvlan();
     let start = Instant::now();
-    let daemon = Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
+    let daemon =
+        Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
     daemon.until_active("eth1");
     // After tries at about 0, 1, 3 and 7 seconds, the next would be at 15.
     sleep(Duration::from_secs(8).saturating_sub(start.elapsed()));
@@ -128,7 +139,9 @@ fn link_that_gets_another_configured_name_stays_up() {
     daemon.until_port("left", "up");
     ip("link property del dev eth2 altname left");
     ip("link property add dev eth2 altname right");
-    let status = daemon.until("it is known by its other name", |status| status["ports"]["right"]["state"] != "absent");
+    let status = daemon.until("it is known by its other name", |status| {
+        status["ports"]["right"]["state"] != "absent"
+    });
     assert_eq!(status["ports"]["right"]["state"], "up", "{status:#}\n{}", daemon.log());
     assert_eq!(status["ports"]["left"]["state"], "absent", "{status:#}");
 }

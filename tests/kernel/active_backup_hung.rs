@@ -1,4 +1,5 @@
-//! The example `active_backup` beside another one that hangs, that was killed, or that starts at the same time.
+//! The example `active_backup` beside another one that hangs, that was killed, or that starts at
+//! the same time.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -28,7 +29,8 @@ fn start(directory: &Path, words: &[&str]) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits until it ends, and returns its exit code and what it wrote. Panics if it does not end within the limit.
+/// Waits until it ends, and returns its exit code and what it wrote. Panics if it does not end
+/// within the limit.
 #[track_caller]
 fn outcome(mut child: Child, limit: Duration) -> (Option<i32>, String) {
     let end = Instant::now() + limit;
@@ -131,10 +133,18 @@ fn daemon_without_the_lock_does_not_start() {
     cables(1);
     let mut first = Daemon::start(&two_ports());
     first.end(Signal::SIGKILL);
-    let file = File::options().create(true).append(true).open(first.directory().join("socket.lock")).unwrap();
-    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a killed daemon has no lock");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(first.directory().join("socket.lock"))
+        .unwrap();
+    let lock =
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a killed daemon has no lock");
     let (code, text) = outcome(start(first.directory(), &[]), LIMIT);
-    let expected = format!("active_backup: {}: another one is running\n", first.directory().join("socket").display());
+    let expected = format!(
+        "active_backup: {}: another one is running\n",
+        first.directory().join("socket").display()
+    );
     assert_eq!((code, &*text), (Some(1), &*expected));
     drop(lock);
 }
@@ -149,7 +159,10 @@ fn reader_of_the_log_that_hangs_delays_nothing() {
     let (_reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(&vec![b'x'; 1 << 16]).unwrap();
     let mut command = Command::new(example("active_backup"));
-    command.arg("--socket").arg(first.directory().join("socket")).arg(first.directory().join("config"));
+    command
+        .arg("--socket")
+        .arg(first.directory().join("socket"))
+        .arg(first.directory().join("config"));
     let mut child = command.stderr(writer).spawn().unwrap();
     wait_until("it listens", || UnixStream::connect(first.directory().join("socket")).is_ok());
     first.until_active("eth1");

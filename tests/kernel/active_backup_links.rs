@@ -7,7 +7,9 @@ use libteam::{IfIndex, Mode, TeamHandle};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::daemon::{Daemon, TEAM_HWADDR, cable, cables, config, hwaddr, master, two_ports, wait_until};
+use crate::support::daemon::{
+    Daemon, TEAM_HWADDR, cable, cables, config, hwaddr, master, two_ports, wait_until,
+};
 use crate::support::features::renaming;
 use crate::support::netns::{enter, index, ip, ip_json, run_ip};
 use crate::support::raw::Raw;
@@ -30,7 +32,9 @@ fn ports_come_and_go_and_come_back() {
 
     // Released by somebody: it is configured, and free.
     ip("link set eth1 nomaster");
-    daemon.until("it is a port again", |status| status["ports"]["eth1"]["ifindex"] == index("eth1").get());
+    daemon.until("it is a port again", |status| {
+        status["ports"]["eth1"]["ifindex"] == index("eth1").get()
+    });
     daemon.until_active("eth1");
     // Taken by somebody.
     ip("link add br0 type bridge");
@@ -139,7 +143,9 @@ fn a_team_in_another_mode_is_put_into_this_one() {
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     daemon.until_port("eth2", "up");
-    crate::support::changes::hear_until(&mut team, "the mode is set", |team| team.mode() == Some(Mode::ActiveBackup));
+    crate::support::changes::hear_until(&mut team, "the mode is set", |team| {
+        team.mode() == Some(Mode::ActiveBackup)
+    });
 }
 
 #[test]
@@ -147,7 +153,8 @@ fn lost_notifications_are_made_good() {
     enter();
     cables(3);
     let ports = json!({"eth1": {"prio": 10}, "eth2": {"prio": 5}, "eth3": {}});
-    let daemon = Daemon::start_with(&config(&ports, &json!({})), &[], &[("TEAM_EVENT_BUFSIZE", "4096")]);
+    let daemon =
+        Daemon::start_with(&config(&ports, &json!({})), &[], &[("TEAM_EVENT_BUFSIZE", "4096")]);
     daemon.until_active("eth1");
     daemon.until("all are up", |status| status["ports"]["eth3"]["state"] == "up");
     let mut raw = Raw::new();
@@ -165,7 +172,8 @@ fn lost_notifications_are_made_good() {
         let status = daemon.until_active("eth2");
         assert!(status["resyncs"].as_u64() >= Some(round.into()), "{status:#}");
         daemon.until("eth3 is the new one", |status| {
-            status["ports"]["eth3"]["ifindex"] == index("eth3").get() && status["ports"]["eth3"]["state"] == "up"
+            status["ports"]["eth3"]["ifindex"] == index("eth3").get()
+                && status["ports"]["eth3"]["state"] == "up"
         });
         ip("link set far1 up");
         daemon.until_active("eth1");
@@ -186,8 +194,12 @@ fn another_team_that_took_the_index_unheard_is_set_up() {
     raw.delete(team).unwrap();
     raw.add("team", "team0", team).unwrap();
     daemon.signal(Signal::SIGCONT);
-    wait_until("it is set up", || TeamHandle::open("team0").unwrap().mode() == Some(Mode::ActiveBackup));
-    daemon.until("its address is set", |status| status["hwaddr"] == TEAM_HWADDR && status["active"] == "eth1");
+    wait_until("it is set up", || {
+        TeamHandle::open("team0").unwrap().mode() == Some(Mode::ActiveBackup)
+    });
+    daemon.until("its address is set", |status| {
+        status["hwaddr"] == TEAM_HWADDR && status["active"] == "eth1"
+    });
     ip("link set far1 down");
     daemon.until_active("eth2");
 }
@@ -204,7 +216,9 @@ fn a_mode_that_somebody_else_sets_does_not_last() {
     team.remove_port(index("eth1")).unwrap();
     team.set_mode(Mode::Broadcast).unwrap();
     daemon.signal(Signal::SIGCONT);
-    crate::support::changes::hear_until(&mut team, "the mode is set", |team| team.mode() == Some(Mode::ActiveBackup));
+    crate::support::changes::hear_until(&mut team, "the mode is set", |team| {
+        team.mode() == Some(Mode::ActiveBackup)
+    });
     daemon.until_active("eth1");
 }
 
@@ -243,7 +257,11 @@ fn a_link_that_cannot_be_a_port_stays_as_it_is() {
     cables(1);
     let daemon = Daemon::start(&config(&json!({"lo": {}, "eth1": {}}), &json!({})));
     daemon.until_active("eth1");
-    wait_until("it was tried", || daemon.log().contains("Loopback device can't be added as a team port"));
-    wait_until("it is up", || ip_json("link show dev lo")[0]["flags"].as_array().unwrap().contains(&json!("UP")));
+    wait_until("it was tried", || {
+        daemon.log().contains("Loopback device can't be added as a team port")
+    });
+    wait_until("it is up", || {
+        ip_json("link show dev lo")[0]["flags"].as_array().unwrap().contains(&json!("UP"))
+    });
     assert_eq!(daemon.status()["ports"]["lo"]["state"], "absent");
 }

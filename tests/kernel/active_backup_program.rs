@@ -1,4 +1,5 @@
-//! The example `active_backup` as a program: how it starts and ends, what it tells, and what it makes of bad input.
+//! The example `active_backup` as a program: how it starts and ends, what it tells, and what it
+//! makes of bad input.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -10,7 +11,9 @@ use nix::sys::signal::Signal;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
-use crate::support::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, master, own_hwaddr, two_ports, wait_until};
+use crate::support::daemon::{
+    Daemon, TEAM_HWADDR, cables, config, hwaddr, master, own_hwaddr, two_ports, wait_until,
+};
 use crate::support::directory::Directory;
 use crate::support::netns::{enter, ip, run_ip};
 use crate::support::programs::{example, run};
@@ -48,7 +51,10 @@ fn only_one_listens_and_one_that_was_killed_is_replaced() {
     let mut command = Command::new(example("active_backup"));
     command.arg("--socket").arg(&socket).arg(&file);
     let outcome = run(command);
-    assert_eq!(outcome.stderr, format!("active_backup: {}: another one is running\n", socket.display()));
+    assert_eq!(
+        outcome.stderr,
+        format!("active_backup: {}: another one is running\n", socket.display())
+    );
     assert_eq!(outcome.status.code(), Some(1));
 
     daemon.end(Signal::SIGKILL);
@@ -66,8 +72,9 @@ fn the_status_is_a_table_or_json() {
     enter();
     cables(1);
     let daemon = Daemon::start(&two_ports());
-    daemon
-        .until("eth1 is active and was announced", |status| status["announcements"] == 1 && status["active"] == "eth1");
+    daemon.until("eth1 is active and was announced", |status| {
+        status["announcements"] == 1 && status["active"] == "eth1"
+    });
     let ask = |words: &[&str]| {
         let mut command = Command::new(example("active_backup"));
         command.args(words).arg("--socket").arg(daemon.directory().join("socket"));
@@ -101,7 +108,10 @@ fn a_configuration_that_makes_no_sense_is_refused() {
             config(&json!({"eth1": {}}), &json!({"runner": {"name": "lacp"}})),
             "unknown variant `lacp`, expected `activebackup`",
         ),
-        (config(&json!({"eth1": {}}), &json!({"hwaddr": "nonsense"})), "\"nonsense\" is no hardware address"),
+        (
+            config(&json!({"eth1": {}}), &json!({"hwaddr": "nonsense"})),
+            "\"nonsense\" is no hardware address",
+        ),
         (
             config(
                 &json!({"eth1": {}}),
@@ -117,7 +127,11 @@ fn a_configuration_that_makes_no_sense_is_refused() {
         let mut command = Command::new(example("active_backup"));
         command.arg(&file);
         let outcome = run(command);
-        assert!(outcome.stderr.starts_with(&format!("active_backup: {}: ", file.display())), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.starts_with(&format!("active_backup: {}: ", file.display())),
+            "{}",
+            outcome.stderr
+        );
         assert!(outcome.stderr.contains(why), "{why}: {}", outcome.stderr);
         assert_eq!(outcome.status.code(), Some(1));
     }
@@ -144,7 +158,8 @@ fn a_daemon_that_may_open_nothing_more_fails_over_and_sleeps() {
     daemon.until_port("eth2", "up");
     let id = Pid::from_raw(daemon.id());
     let may_open = |files| {
-        prlimit(id, Resource::Nofile, Rlimit { current: Some(files), maximum: Some(1024) }).unwrap();
+        prlimit(id, Resource::Nofile, Rlimit { current: Some(files), maximum: Some(1024) })
+            .unwrap();
     };
     // It has more open, and polls less.
     may_open(8);

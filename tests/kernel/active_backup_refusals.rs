@@ -22,7 +22,11 @@ struct Refused {
 
 const REFUSED: [Refused; 16] = [
     Refused { name: "lo", setup: &["link set lo down"], remedy: None },
-    Refused { name: "vxlan", setup: &["link add vxlan type vxlan id 5 dstport 4789 dev base"], remedy: None },
+    Refused {
+        name: "vxlan",
+        setup: &["link add vxlan type vxlan id 5 dstport 4789 dev base"],
+        remedy: None,
+    },
     Refused { name: "vrf0", setup: &["link add vrf0 type vrf table 10"], remedy: None },
     Refused {
         name: "vrf1",
@@ -31,7 +35,8 @@ const REFUSED: [Refused; 16] = [
         remedy: None,
     },
     Refused {
-        // Not gre: with its module each new namespace gets fallback tunnels, which other tests do not expect.
+        // Not gre: with its module each new namespace gets fallback tunnels, which other tests do
+        // not expect.
         name: "nlmon9",
         setup: &["link add nlmon9 type nlmon"],
         // The first port decides of which type all are.
@@ -69,7 +74,10 @@ const REFUSED: [Refused; 16] = [
     },
     Refused {
         name: "below",
-        setup: &["link add below type veth peer name other", "link add link below above type macvlan"],
+        setup: &[
+            "link add below type veth peer name other",
+            "link add link below above type macvlan",
+        ],
         remedy: Some("link del above"),
     },
     Refused {
@@ -92,15 +100,21 @@ const WATCHED: Duration = Duration::from_secs(8);
 const SOON: Duration = Duration::from_secs(4);
 /// The messages of one try are less far apart.
 const ONE_TRY: Duration = Duration::from_millis(500);
-/// More than the driver causes in one try: an MTU set and set back, a link opened and closed, their addresses.
+/// More than the driver causes in one try: an MTU set and set back, a link opened and closed, their
+/// addresses.
 const MESSAGES: usize = 20;
 
 /// Runs the daemon on each of the links, each in a namespace of its own and all at once.
 fn with_each(links: &[Refused], is_up: bool) {
     thread::scope(|scope| {
-        let runs = links.iter().map(|refused| (refused, scope.spawn(move || assert_left_alone(*refused, is_up))));
+        let runs = links
+            .iter()
+            .map(|refused| (refused, scope.spawn(move || assert_left_alone(*refused, is_up))));
         let runs: Vec<_> = runs.collect();
-        let failed: Vec<_> = runs.into_iter().filter_map(|(refused, run)| run.join().err().map(|_| refused)).collect();
+        let failed: Vec<_> = runs
+            .into_iter()
+            .filter_map(|(refused, run)| run.join().err().map(|_| refused))
+            .collect();
         assert!(failed.is_empty(), "{failed:#?}");
     });
 }
@@ -133,7 +147,8 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
     let start = Instant::now();
     while start.elapsed() < WATCHED {
         sleep(Duration::from_millis(10));
-        let of_link: Vec<u32> = listener.flags().into_iter().filter(|(it, _)| *it == link).map(|(_, it)| it).collect();
+        let of_link: Vec<u32> =
+            listener.flags().into_iter().filter(|(it, _)| *it == link).map(|(_, it)| it).collect();
         let is_another_try = tries.last().is_none_or(|last| last.elapsed() > ONE_TRY);
         if !of_link.is_empty() && is_another_try {
             tries.push(Instant::now());
@@ -144,14 +159,24 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
     let log = daemon.log();
     assert!(ticks < 40 * u64::from(slowness()), "{name}: {ticks} ticks in {WATCHED:?}: {log}");
     if is_up {
-        assert!(messages.iter().all(|flags| flags & IFF_UP != 0), "{name} was set down: {messages:x?}: {log}");
+        assert!(
+            messages.iter().all(|flags| flags & IFF_UP != 0),
+            "{name} was set down: {messages:x?}: {log}"
+        );
         assert!(messages.is_empty(), "{name}: {messages:x?}: {log}");
     }
-    assert!(messages.len() <= MESSAGES * tries.len(), "{name}: {} messages in {tries:?}: {log}", messages.len());
+    assert!(
+        messages.len() <= MESSAGES * tries.len(),
+        "{name}: {} messages in {tries:?}: {log}",
+        messages.len()
+    );
     assert!(tries.len() <= 3, "{name}: {tries:?}: {log}");
     for pair in tries.windows(2) {
         let apart = pair[1] - pair[0];
-        assert!(apart >= Duration::from_millis(900), "{name}: tries are only {apart:?} apart: {log}");
+        assert!(
+            apart >= Duration::from_millis(900),
+            "{name}: tries are only {apart:?} apart: {log}"
+        );
     }
     assert_eq!(log.matches(&refusal).count(), 1, "{log}");
     assert_eq!(is_set_up(name), is_up, "{name}: {log}");
@@ -163,7 +188,10 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
         listener.flags();
         sleep(Duration::from_secs(3));
         let messages = listener.flags();
-        assert!(messages.iter().all(|(it, flags)| *it != link || flags & IFF_UP != 0), "{name}: {messages:x?}: {log}");
+        assert!(
+            messages.iter().all(|(it, flags)| *it != link || flags & IFF_UP != 0),
+            "{name}: {messages:x?}: {log}"
+        );
         assert!(is_set_up(name), "{name}: {log}");
     }
     if let Some(remedy) = remedy {

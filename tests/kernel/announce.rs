@@ -39,7 +39,10 @@ fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
 /// Waits until the kernel finds that the address of `team0` is somebody else's.
 fn wait_for_duplicate() {
     let deadline = Instant::now() + patience();
-    while ip_json("address show dev team0 dadfailed").iter().all(|link| link["addr_info"][0].is_null()) {
+    while ip_json("address show dev team0 dadfailed")
+        .iter()
+        .all(|link| link["addr_info"][0].is_null())
+    {
         assert!(Instant::now() < deadline, "{}", ip("address show dev team0"));
         sleep(Duration::from_millis(20));
     }
@@ -60,7 +63,9 @@ fn the_packets_are_those_of_the_kernel_byte_for_byte() {
     ] {
         ip(&format!("address add {address} dev team0"));
     }
-    for (lower, id, name) in [("team0", 10, "team0.10"), ("team0.10", 20, "team0.10.20"), ("team0", 30, "team0.30")] {
+    for (lower, id, name) in
+        [("team0", 10, "team0.10"), ("team0.10", 20, "team0.10.20"), ("team0", 30, "team0.30")]
+    {
         ip(&format!("link add link {lower} name {name} type vlan id {id}"));
         set_ipv6(name, "disable_ipv6", "0");
         ip(&format!("link set {name} addrgenmode none"));
@@ -102,7 +107,8 @@ fn the_packets_are_those_of_the_kernel_byte_for_byte() {
         let ethernet = [&[0x33, 0x33, 0, 0, 0, 1][..], &sender, &[0x86, 0xdd]].concat();
         let all_nodes = [&[0xff, 2][..], &[0; 13], &[1]].concat();
         let ipv6 = [&[0x60, 0, 0, 0, 0, 32, 58, 255][..], &address, &all_nodes].concat();
-        [&ethernet, &ipv6, &[136, 0][..], &checksum, &[0x20, 0, 0, 0], &address, &[2, 1], &sender].concat()
+        [&ethernet, &ipv6, &[136, 0][..], &checksum, &[0x20, 0, 0, 0], &address, &[2, 1], &sender]
+            .concat()
     };
     let mut expected = vec![
         arp(sender, [192, 0, 2, 1]),
@@ -128,7 +134,11 @@ fn a_router_announces_itself_as_the_kernel_would() {
     scene.enable_spare();
     sleep(SOON);
     let kernels = scene.heard(0);
-    assert_eq!(kernels.iter().map(|frame| frame[58]).collect::<Vec<_>>(), [0xa0], "router, override");
+    assert_eq!(
+        kernels.iter().map(|frame| frame[58]).collect::<Vec<_>>(),
+        [0xa0],
+        "router, override"
+    );
     scene.team.announce().unwrap();
     assert_eq!(scene.heard(0), kernels);
 }
@@ -165,7 +175,11 @@ fn what_is_down_announces_nothing_and_what_does_without_arp_sends_none() {
     ip("address add 127.0.0.2/8 dev team0");
     ip("link add link team0 name vlan type vlan id 7");
     ip("address add 192.0.2.2/24 dev vlan");
-    assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (1, 0), "the VLAN is down");
+    assert_eq!(
+        counts(scene.team.announce_with(&with_vlans()).unwrap()),
+        (1, 0),
+        "the VLAN is down"
+    );
     ip("link set vlan up");
     assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (2, 0));
     ip("link set vlan arp off");
@@ -204,13 +218,17 @@ fn a_thousand_addresses_are_announced() {
     enter();
     let mut scene = Neighbourhood::new();
     let address = |number: u32| Ipv4Addr::from_bits(0x0a00_0000 + number);
-    let lines: Vec<_> = (1..=1000).map(|number| format!("address add {}/8 dev team0", address(number))).collect();
+    let lines: Vec<_> =
+        (1..=1000).map(|number| format!("address add {}/8 dev team0", address(number))).collect();
     crate::support::netns::ip_batch(&lines);
     sleep(SOON);
     scene.heard(0);
     assert_eq!(counts(scene.team.announce().unwrap()), (1000, 0));
     let heard: Vec<_> = scene.heard(0).iter().map(|frame| frame[38..42].to_vec()).collect();
-    assert_eq!(heard, (1..=1000).map(|number| address(number).octets().to_vec()).collect::<Vec<_>>());
+    assert_eq!(
+        heard,
+        (1..=1000).map(|number| address(number).octets().to_vec()).collect::<Vec<_>>()
+    );
 }
 
 /// A team in the calling thread's namespace, up, with one address.
@@ -228,7 +246,8 @@ fn a_handle_announces_where_it_was_opened() {
     let team = [
         // Too small for IPv6, which would send something of its own.
         "link add team0 mtu 1000 type team",
-        // Without a port it would soon count as without carrier, and what is given to it not count at all.
+        // Without a port it would soon count as without carrier, and what is given to it not count
+        // at all.
         "link add port type dummy",
         "link set port master team0",
         "address add 192.0.2.1/24 dev team0",
@@ -254,7 +273,8 @@ fn a_handle_announces_where_it_was_opened() {
 
 /// How many packets `team0` was given to send; without a mode it drops them.
 fn transmitted(there: &NamedNamespace) -> u64 {
-    let stats = &ip_json(&format!("-n {} -s link show dev team0", there.name()))[0]["stats64"]["tx"];
+    let stats =
+        &ip_json(&format!("-n {} -s link show dev team0", there.name()))[0]["stats64"]["tx"];
     stats["dropped"].as_u64().unwrap() + stats["packets"].as_u64().unwrap()
 }
 

@@ -18,7 +18,8 @@ fn told_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         if team.wait(Some(left)).unwrap() {
             let (changes, ifindex) = (told(team), team.team_ifindex());
-            let change = link_change(&changes, ifindex).inspect(|change| assert_eq!(change.before(), change.after()));
+            let change = link_change(&changes, ifindex)
+                .inspect(|change| assert_eq!(change.before(), change.after()));
             heard.extend(change.map(libteam::Change::changed_fields));
         }
     }
@@ -42,7 +43,10 @@ fn the_driver_announces_so_often_and_so_far_apart() {
         for pair in heard.windows(2) {
             let apart = pair[1].0.abs_diff(pair[0].0);
             println!("{interval:?}: {apart:?}");
-            assert!(apart + TICK >= interval && apart < interval + SOON, "{apart:?}, not {interval:?}");
+            assert!(
+                apart + TICK >= interval && apart < interval + SOON,
+                "{apart:?}, not {interval:?}"
+            );
             assert_eq!(pair[0].1, pair[1].1);
         }
     }
@@ -87,14 +91,20 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
     ip("link set team0 mtu 1400");
     let changes = told(&mut scene.team);
     let change = link_change(&changes, scene.team.team_ifindex()).unwrap();
-    assert_eq!(change.changed_fields(), LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU);
+    assert_eq!(
+        change.changed_fields(),
+        LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU
+    );
     assert_eq!((change.before().unwrap().mtu(), change.latest().mtu()), (1500, 1400));
     assert_silent(&mut scene.team);
 
     // What was told is not told again.
     ip("link set team0 mtu 1500");
     let changes = told(&mut scene.team);
-    assert_eq!(link_change(&changes, scene.team.team_ifindex()).unwrap().changed_fields(), LinkChange::MTU);
+    assert_eq!(
+        link_change(&changes, scene.team.team_ifindex()).unwrap().changed_fields(),
+        LinkChange::MTU
+    );
 }
 
 #[test]
@@ -102,7 +112,10 @@ fn a_count_or_an_interval_that_cannot_be_set_leaves_both_as_they_were() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_notify_peers(3, Duration::from_micros(1001)).unwrap();
-    assert_eq!((team.notify_peers_count(), team.notify_peers_interval()), (Some(3), Some(Duration::from_millis(2))));
+    assert_eq!(
+        (team.notify_peers_count(), team.notify_peers_interval()),
+        (Some(3), Some(Duration::from_millis(2)))
+    );
     team.set_mcast_rejoin(u32::MAX, Duration::from_millis(u32::MAX.into())).unwrap();
     let too_long = Duration::from_millis(1 << 32);
     for error in [team.set_notify_peers(1, too_long), team.set_mcast_rejoin(1, too_long)] {

@@ -37,7 +37,8 @@ fn one_flow_stays_on_one_port_and_many_flows_spread() {
             }
             let received: Vec<usize> = balanced.received(3).iter().map(Vec::len).collect();
             let port = received.iter().position(|count| *count == 3);
-            shares[port.unwrap_or_else(|| panic!("{flow:?} is on more than one port: {received:?}"))] += 1;
+            shares[port
+                .unwrap_or_else(|| panic!("{flow:?} is on more than one port: {received:?}"))] += 1;
         }
         assert!(shares.iter().all(|share| (32..128).contains(share)), "{shares:?}");
     }
@@ -53,14 +54,17 @@ fn the_statistics_agree_with_what_arrived() {
     assert_eq!(balanced.team.lb_stats_refresh_interval(), Some(Duration::from_millis(100)));
     let (mut by_hash, mut total) = ([0; 256], 0);
     for (length, flow) in flows(300).enumerate() {
-        let packet = if length % 2 == 0 { flow.ipv4(&vec![0; length]) } else { flow.ipv6(&vec![0; length]) };
+        let packet =
+            if length % 2 == 0 { flow.ipv4(&vec![0; length]) } else { flow.ipv6(&vec![0; length]) };
         balanced.wire.send(&packet.frame);
         let bytes = packet.frame.len() as u64;
         by_hash[usize::from(hash(&program, &packet))] += bytes;
         total += bytes;
     }
     let deadline = Instant::now() + patience();
-    while balanced.team.lb_hash_stats().unwrap().iter().sum::<u64>() < total && Instant::now() < deadline {
+    while balanced.team.lb_hash_stats().unwrap().iter().sum::<u64>() < total
+        && Instant::now() < deadline
+    {
         balanced.team.wait(Some(Duration::from_secs(1))).unwrap();
         let changes = balanced.team.handle_events().unwrap();
         assert!(!changes.is_resynced());
@@ -87,7 +91,9 @@ fn intervals_that_the_driver_would_not_keep_are_refused() {
         assert_eq!(team.lb_stats_refresh_interval(), Some(interval));
     }
     let too_long = longest + Duration::from_millis(100);
-    for interval in [too_long, Duration::MAX, Duration::from_millis(50), Duration::from_nanos(100_000_001)] {
+    for interval in
+        [too_long, Duration::MAX, Duration::from_millis(50), Duration::from_nanos(100_000_001)]
+    {
         let error = team.set_lb_stats_refresh_interval(interval).unwrap_err();
         assert!(matches!(error, Error::OptionValue { .. }), "{error}");
     }
@@ -137,7 +143,8 @@ fn a_mapping_to_what_is_no_port_changes_nothing() {
     let mut balanced = Balanced::over(2);
     let stranger = balanced.team.ifindex("far1").unwrap();
     let port = balanced.ports[0];
-    let error = balanced.team.set_lb_tx_hash_to_port_mapping([(0, port), (1, stranger)]).unwrap_err();
+    let error =
+        balanced.team.set_lb_tx_hash_to_port_mapping([(0, port), (1, stranger)]).unwrap_err();
     assert!(matches!(error, Error::NotPort { ifindex, .. } if ifindex == stranger), "{error}");
     assert_eq!(balanced.team.lb_tx_hash_to_port_mapping(), Some([None; 256]));
 }
@@ -150,11 +157,15 @@ fn a_mapping_to_a_disabled_port_is_an_error_that_says_where_and_the_others_are_s
     balanced.team.set_port_enabled(bad, false).unwrap();
     let error = balanced
         .team
-        .set_lb_tx_hash_to_port_mapping((0..=255).map(|hash| (hash, if hash == 3 { bad } else { good })))
+        .set_lb_tx_hash_to_port_mapping(
+            (0..=255).map(|hash| (hash, if hash == 3 { bad } else { good })),
+        )
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("the kernel refused setting option lb_tx_hash_to_port_mapping[3] of team0 to {bad}")
+        format!(
+            "the kernel refused setting option lb_tx_hash_to_port_mapping[3] of team0 to {bad}"
+        )
     );
     assert_eq!(error.raw_os_error(), Some(19));
     let mapping = balanced.team.lb_tx_hash_to_port_mapping().unwrap();
@@ -198,14 +209,18 @@ fn a_method_that_the_kernel_does_not_have_is_refused() {
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::LoadBalance).unwrap();
     let error = team.set_lb_tx_method(TxMethod::Other("weighted".to_owned())).unwrap_err();
-    assert_eq!(error.to_string(), "the kernel refused setting option lb_tx_method of team0 to weighted");
+    assert_eq!(
+        error.to_string(),
+        "the kernel refused setting option lb_tx_method of team0 to weighted"
+    );
     assert_eq!((error.raw_os_error(), team.lb_tx_method()), (Some(22), Some(TxMethod::Hash)));
 }
 
 #[test]
 fn a_vlan_device_and_a_tag_in_the_frame_take_the_same_port() {
     enter();
-    let fields = [HashFields::IP | HashFields::UDP, HashFields::VLAN | HashFields::IP | HashFields::UDP];
+    let fields =
+        [HashFields::IP | HashFields::UDP, HashFields::VLAN | HashFields::IP | HashFields::UDP];
     let (mut balanced, _) = balanced(fields[0]);
     ip("link add link team0 name vlan5 type vlan id 5");
     ip("link set vlan5 up");
@@ -221,7 +236,10 @@ fn a_vlan_device_and_a_tag_in_the_frame_take_the_same_port() {
                 let beside = balanced.reached(1);
                 balanced.wire.send(&packet.tagged(0x8100, 5).frame);
                 assert_eq!((beside.len(), balanced.reached(1)), (1, beside.clone()), "{flow:?}");
-                assert_eq!(hash(&program, &packet.accelerated(5)) % 4, u8::try_from(beside[0]).unwrap());
+                assert_eq!(
+                    hash(&program, &packet.accelerated(5)) % 4,
+                    u8::try_from(beside[0]).unwrap()
+                );
                 ports.extend(beside);
             }
         }
@@ -229,7 +247,8 @@ fn a_vlan_device_and_a_tag_in_the_frame_take_the_same_port() {
     }
 }
 
-/// Sends large datagrams, each from another port, and returns how many far ends each reached with how many frames.
+/// Sends large datagrams, each from another port, and returns how many far ends each reached with
+/// how many frames.
 fn send_fragmented(balanced: &Balanced, from: &str, to: &str) -> Vec<(usize, usize)> {
     let send = |_| {
         UdpSocket::bind((from, 0)).unwrap().send_to(&[0x1b; 4000], (to, 9)).unwrap();
@@ -270,7 +289,8 @@ fn without_a_program_all_takes_one_port() {
     assert_true(&balanced.team);
 }
 
-/// The interpreter's hash is the kernel's: the driver counts every packet where the interpreter says.
+/// The interpreter's hash is the kernel's: the driver counts every packet where the interpreter
+/// says.
 #[test]
 fn every_header_is_hashed_as_the_interpreter_does() {
     enter();

@@ -18,8 +18,9 @@ fn option() -> OptionId {
 }
 
 fn bytes(program: &[BpfInstruction]) -> Vec<u8> {
-    let one =
-        |each: &BpfInstruction| [&each.code.to_ne_bytes()[..], &[each.jt, each.jf], &each.k.to_ne_bytes()].concat();
+    let one = |each: &BpfInstruction| {
+        [&each.code.to_ne_bytes()[..], &[each.jt, each.jf], &each.k.to_ne_bytes()].concat()
+    };
     program.iter().flat_map(one).collect()
 }
 
@@ -67,7 +68,9 @@ fn everything_beside_a_packet() {
     enter();
     let mut team = team();
     for code in [0x20, 0x28, 0x30, 0x40, 0xb1] {
-        for k in (0xffff_effc..0xffff_f050).chain([0x7fff_ffff, 0x8000_0000, 0xfff0_0000, 0xffff_fffc]) {
+        for k in
+            (0xffff_effc..0xffff_f050).chain([0x7fff_ffff, 0x8000_0000, 0xfff0_0000, 0xffff_fffc])
+        {
             assert_agreed(&mut team, &[BpfInstruction::stmt(code, k), RETURN_A]);
         }
     }
@@ -143,7 +146,11 @@ fn a_longer_program_is_refused_before_it_is_sent() {
         let error = BpfProgram::new(long(count)).unwrap_err();
         let kernel_takes_it = count <= 4096;
         assert_eq!(matches!(error, BpfError::TooLargeForDriver { .. }), kernel_takes_it, "{error}");
-        assert_eq!(matches!(error, BpfError::TooLargeForKernel { .. }), !kernel_takes_it, "{error}");
+        assert_eq!(
+            matches!(error, BpfError::TooLargeForKernel { .. }),
+            !kernel_takes_it,
+            "{error}"
+        );
         let error = team.set_option(&option(), bytes(&long(count))).unwrap_err();
         assert!(matches!(error, Error::OptionValue { .. }), "{error}");
     }

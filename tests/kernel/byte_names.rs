@@ -1,4 +1,5 @@
-//! Names of links that are not UTF-8: the library takes and returns them as the kernel has them, and the tools print them.
+//! Names of links that are not UTF-8: the library takes and returns them as the kernel has them,
+//! and the tools print them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +8,9 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, LinkChange, LinkFilter, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
+use libteam::{
+    ErrorKind, LinkChange, LinkFilter, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle,
+};
 
 use crate::support::netns::enter;
 use crate::support::programs::{Tool, example};
@@ -37,7 +40,15 @@ fn names_are_taken_and_returned_as_bytes() {
     assert_eq!(team.ifindex(&d).unwrap(), dummy);
     let record = rtnl.link_by_name(&peer).unwrap();
     assert_eq!((record.name_os(), &*record.name()), (&*peer, "v\u{fffd}"));
-    assert_eq!(rtnl.links(&LinkFilter::new()).unwrap().items().iter().filter(|link| link.name_os() == d).count(), 1);
+    assert_eq!(
+        rtnl.links(&LinkFilter::new())
+            .unwrap()
+            .items()
+            .iter()
+            .filter(|link| link.name_os() == d)
+            .count(),
+        1
+    );
 
     team.add_port(dummy).unwrap();
     assert_eq!(team.port(dummy).unwrap().name_os(), Some(&*d));
@@ -47,14 +58,22 @@ fn names_are_taken_and_returned_as_bytes() {
     rtnl.set_link(dummy, &LinkSettings::new().down().name(&renamed)).unwrap();
     let changes = team.handle_events().unwrap();
     let change = changes.links().find(|change| change.latest().ifindex() == dummy).unwrap();
-    assert!(change.changed_fields().contains(LinkChange::NAME), "{change:?}: both names have the same text");
+    assert!(
+        change.changed_fields().contains(LinkChange::NAME),
+        "{change:?}: both names have the same text"
+    );
     assert_eq!(team.port(dummy).unwrap().name_os(), Some(&*renamed));
     // A rename that is undone because the next step fails.
-    let refused = rtnl.set_link(dummy, &LinkSettings::new().name(name(b"d\xfc")).no_master().master(dummy));
+    let refused =
+        rtnl.set_link(dummy, &LinkSettings::new().name(name(b"d\xfc")).no_master().master(dummy));
     refused.unwrap_err();
     assert_eq!(rtnl.link_by_index(dummy).unwrap().name_os(), renamed);
     for bad in [&b"\xff\xa0"[..], b"\xff/", &[0xff; 16], b""] {
-        assert_eq!(TeamHandle::create(OsStr::from_bytes(bad)).unwrap_err().kind(), ErrorKind::InvalidInput, "{bad:?}");
+        assert_eq!(
+            TeamHandle::create(OsStr::from_bytes(bad)).unwrap_err().kind(),
+            ErrorKind::InvalidInput,
+            "{bad:?}"
+        );
     }
 }
 
@@ -141,7 +160,13 @@ fn other_tools_print_the_bytes_of_the_kernel() {
     ];
     let children = programs.map(|(program, words, part)| {
         let mut command = Command::new(example(program));
-        let child = command.arg(&t).args(words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command
+            .arg(&t)
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         (program, child, part)
     });
     // They say nothing when they are ready; watch_ports sets this.

@@ -1,4 +1,5 @@
-//! The command line of every example: its help, what it refuses, how it fails, and the command at its head.
+//! The command line of every example: its help, what it refuses, how it fails, and the command at
+//! its head.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -92,7 +93,11 @@ const EXAMPLES: [Example; 14] = [
         head: "ipsec/main.rs",
         help: &["states", "policies", "--json"],
         incomplete: &["", "--json"],
-        unknown: &[("states --nosuch", "--nosuch"), ("states surplus", "surplus"), ("nosuch", "states")],
+        unknown: &[
+            ("states --nosuch", "--nosuch"),
+            ("states surplus", "surplus"),
+            ("nosuch", "states"),
+        ],
     },
     Example {
         name: "team_manual_control",
@@ -120,14 +125,29 @@ const EXAMPLES: [Example; 14] = [
         head: "team_monitor/main.rs",
         help: &["TEAMDEV", "--live", "--demo", "q, Ctrl-C", "PageUp", "Home", "Ctrl-Z"],
         incomplete: &["", "--live"],
-        unknown: &[("--nosuch team0", "--nosuch"), ("team0 surplus", "surplus"), ("--demo surplus", "surplus")],
+        unknown: &[
+            ("--nosuch team0", "--nosuch"),
+            ("team0 surplus", "surplus"),
+            ("--demo surplus", "surplus"),
+        ],
     },
     Example {
         name: "teamnl",
         head: "teamnl/main.rs",
         help: &["ports", "setoption OPT_NAME OPT_VALUE"],
-        incomplete: &["", "team0", "team0 ports -p", "team0 getoption", "team0 setoption", "team0 setoption mode"],
-        unknown: &[("--nosuch team0 ports", "--nosuch"), ("team0 nosuch", "nosuch"), ("team0 -x ports", "-x")],
+        incomplete: &[
+            "",
+            "team0",
+            "team0 ports -p",
+            "team0 getoption",
+            "team0 setoption",
+            "team0 setoption mode",
+        ],
+        unknown: &[
+            ("--nosuch team0 ports", "--nosuch"),
+            ("team0 nosuch", "nosuch"),
+            ("team0 -x ports", "-x"),
+        ],
     },
     Example {
         name: "watch_ports",
@@ -149,8 +169,8 @@ fn start(name: &str, words: &str) -> Outcome {
     run(command)
 }
 
-/// What an example prints of a command line that is wrong: its standard error. The C library's teamnl prints the usage
-/// on standard output, and ours does so too.
+/// What an example prints of a command line that is wrong: its standard error. The C library's
+/// teamnl prints the usage on standard output, and ours does so too.
 #[track_caller]
 fn assert_misuse(name: &str, words: &str) -> String {
     let Outcome { status, stdout, stderr } = start(name, words);
@@ -174,17 +194,20 @@ fn has_usage(name: &str, text: &str) -> bool {
 #[test]
 fn table_has_every_example() {
     let named: BTreeSet<PathBuf> = EXAMPLES.iter().map(|example| example.head.into()).collect();
-    let entries = fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = fs::read_dir(examples())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: BTreeSet<PathBuf> = entries
         .filter_map(|entry| match entry.strip_suffix(".rs") {
             Some(_) => Some(entry.into()),
-            None => Some(PathBuf::from(entry).join("main.rs")).filter(|main| examples().join(main).is_file()),
+            None => Some(PathBuf::from(entry).join("main.rs"))
+                .filter(|main| examples().join(main).is_file()),
         })
         .collect();
     let manifest = fs::read_to_string(examples().with_file_name("Cargo.toml")).unwrap();
-    found.extend(
-        manifest.lines().filter_map(|line| Some(line.strip_prefix("path = \"examples/")?.trim_end_matches('"').into())),
-    );
+    found.extend(manifest.lines().filter_map(|line| {
+        Some(line.strip_prefix("path = \"examples/")?.trim_end_matches('"').into())
+    }));
     assert_eq!(named, found);
 }
 
@@ -197,7 +220,11 @@ fn help_goes_to_standard_output_with_status_0() {
             assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), ""), "{name} {words}");
             assert!(has_usage(name, &outcome.stdout), "{name} {words}: {}", outcome.stdout);
             for word in help.iter().chain(&["--help"]) {
-                assert!(outcome.stdout.contains(word), "{name} {words}: no {word} in {}", outcome.stdout);
+                assert!(
+                    outcome.stdout.contains(word),
+                    "{name} {words}: no {word} in {}",
+                    outcome.stdout
+                );
             }
         }
     }
@@ -232,7 +259,11 @@ fn error_is_one_sentence_with_status_1() {
     // With this the kernel loads the driver: without it the sentences would have one more part.
     TeamHandle::create("team0").unwrap();
     let failures = [
-        ("active_backup", "/nosuch", "active_backup: /nosuch: No such file or directory (os error 2)"),
+        (
+            "active_backup",
+            "/nosuch",
+            "active_backup: /nosuch: No such file or directory (os error 2)",
+        ),
         ("team_manual_control", "nosuch get mode", "no such device: nosuch"),
         ("team_manual_control", "d0 get mode", "d0 is not a team device but of kind dummy"),
         ("team_monitor", "nosuch", "no such device: nosuch"),
@@ -261,7 +292,11 @@ fn program_without_the_right_says_so_in_one_sentence() {
         let mut command = Command::new("setpriv");
         command.args(["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]).arg(example(name));
         let outcome = run(command);
-        assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(1), &*format!("{name}: {needs}\n")), "{name}");
+        assert_eq!(
+            (outcome.status.code(), &*outcome.stderr),
+            (Some(1), &*format!("{name}: {needs}\n")),
+            "{name}"
+        );
     }
 }
 
@@ -270,7 +305,9 @@ fn closed_output_ends_a_program_with_141() {
     enter();
     for Example { name, .. } in &EXAMPLES {
         let mut command = Command::new("sh");
-        command.args(["-c", r#"{ sleep 0.2; "$0" --help; echo "$?" >&2; } | true"#]).arg(example(name));
+        command
+            .args(["-c", r#"{ sleep 0.2; "$0" --help; echo "$?" >&2; } | true"#])
+            .arg(example(name));
         assert_eq!(run(command).stderr, "141\n", "{name}");
     }
 }
@@ -278,13 +315,17 @@ fn closed_output_ends_a_program_with_141() {
 /// The commands in the first block of code at the head of a file.
 fn head_commands(file: &str) -> String {
     let source = fs::read_to_string(examples().join(file)).unwrap();
-    let head =
-        source.lines().map_while(|line| line.strip_prefix("//!")).map(|line| line.strip_prefix(' ').unwrap_or(line));
-    let block = head.skip_while(|line| !line.starts_with("```")).skip(1).take_while(|line| *line != "```");
+    let head = source
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line));
+    let block =
+        head.skip_while(|line| !line.starts_with("```")).skip(1).take_while(|line| *line != "```");
     block.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Runs `cargo build` as nothing, as the examples are built, and `cargo run` as starting the example.
+/// Runs `cargo build` as nothing, as the examples are built, and `cargo run` as starting the
+/// example.
 const CARGO: &str = r#"set -eu
 cargo() {
     case $1 in
@@ -306,7 +347,12 @@ fn commands_at_the_heads_work_as_they_stand() {
         shell.arg("-c").arg(format!("{CARGO}{commands}")).env("EXAMPLES", &built);
         shell.current_dir(env!("CARGO_MANIFEST_DIR"));
         let outcome = run(shell);
-        assert!(outcome.status.success(), "{head}:\n{commands}{}{}", outcome.stdout, outcome.stderr);
+        assert!(
+            outcome.status.success(),
+            "{head}:\n{commands}{}{}",
+            outcome.stdout,
+            outcome.stderr
+        );
         assert!(!outcome.stdout.is_empty(), "{head} prints nothing:\n{commands}");
     }
 }

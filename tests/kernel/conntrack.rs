@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, TcpListener, TcpS
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, sendto, socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, sendto,
+    socket,
 };
 use serde_json::Value;
 
@@ -72,13 +73,23 @@ fn a_filter_lists_what_the_same_filter_of_conntrack_lists() {
     for (filter, same) in FILTERS {
         let chosen = ids(&listed(filter));
         assert_eq!(chosen, ids(&truth(same)), "{filter}");
-        assert!((1..ENTRIES.len()).contains(&chosen.len()), "{filter} chooses {} of all", chosen.len());
+        assert!(
+            (1..ENTRIES.len()).contains(&chosen.len()),
+            "{filter} chooses {} of all",
+            chosen.len()
+        );
     }
     assert_eq!(listed("--sport 1000").len(), 5, "of any protocol that has ports");
     assert_eq!(listed("--mark 0/0").len(), ENTRIES.len());
-    for none in
-        ["-p sctp", "-s 10.0.0.9", "--dport 1000", "--mark 6/0xf", "--state NONE", "-p udp --dport 80", "-s fc02::/16"]
-    {
+    for none in [
+        "-p sctp",
+        "-s 10.0.0.9",
+        "--dport 1000",
+        "--mark 6/0xf",
+        "--state NONE",
+        "-p udp --dport 80",
+        "-s fc02::/16",
+    ] {
         assert_eq!(listed(none), [] as [Value; 0], "{none}");
     }
 }
@@ -90,7 +101,11 @@ fn exactly_the_entries_of_a_filter_are_deleted() {
         insert(&ENTRIES);
         let (before, chosen) = (ids(&truth("")), ids(&truth(same)));
         assert_eq!(before.len(), ENTRIES.len());
-        assert_eq!(printed(&format!("delete {filter}")), format!("{} deleted\n", chosen.len()), "{filter}");
+        assert_eq!(
+            printed(&format!("delete {filter}")),
+            format!("{} deleted\n", chosen.len()),
+            "{filter}"
+        );
         let left: Vec<u64> = before.into_iter().filter(|id| !chosen.contains(id)).collect();
         assert_eq!(ids(&truth("")), left, "{filter}");
         assert_eq!(printed(&format!("delete {filter}")), "0 deleted\n", "{filter}");
@@ -106,13 +121,19 @@ fn a_person_reads_one_line_for_each() {
             ENTRIES[0],
             "tcp 10.0.0.1:1000 -> 10.0.0.9:80, reply 10.0.0.9:80 -> 10.0.0.1:1000, ESTABLISHED, unreplied, mark 0x7",
         ),
-        (ENTRIES[6], "udp [fc00::1]:1000 -> [fc01::9]:53, reply [fc01::9]:53 -> [fc00::1]:1000, unreplied"),
+        (
+            ENTRIES[6],
+            "udp [fc00::1]:1000 -> [fc01::9]:53, reply [fc01::9]:53 -> [fc00::1]:1000, unreplied",
+        ),
         (
             ENTRIES[8],
             "icmp 10.0.0.1 -> 10.0.0.9 type 8 code 0 id 77, reply 10.0.0.9 -> 10.0.0.1 type 0 code 0 id 77, unreplied",
         ),
         (ENTRIES[10], "99 10.0.0.1 -> 10.0.0.9, reply 10.0.0.9 -> 10.0.0.1, unreplied"),
-        (ENTRIES[11], "tcp 10.0.0.3:1 -> 10.0.0.9:2, reply 10.0.0.9:2 -> 192.0.2.1:1, CLOSE_WAIT, unreplied"),
+        (
+            ENTRIES[11],
+            "tcp 10.0.0.3:1 -> 10.0.0.9:2, reply 10.0.0.9:2 -> 192.0.2.1:1, CLOSE_WAIT, unreplied",
+        ),
     ] {
         insert(&[entry]);
         let text = printed("list");
@@ -146,13 +167,21 @@ impl Traffic {
         });
         // What is tracked is there until the test ends, however long that takes.
         for protocol in ["udp", "icmp", "icmpv6"] {
-            std::fs::write(format!("/proc/sys/net/netfilter/nf_conntrack_{protocol}_timeout"), "3000").unwrap();
+            std::fs::write(
+                format!("/proc/sys/net/netfilter/nf_conntrack_{protocol}_timeout"),
+                "3000",
+            )
+            .unwrap();
         }
         // No rule of a firewall is needed for this one.
         tc("qdisc add dev v0 clsact");
         for direction in ["egress", "ingress"] {
-            tc(&format!("filter add dev v0 {direction} protocol ip prio 1 matchall action ct commit mark 5"));
-            tc(&format!("filter add dev v0 {direction} protocol ipv6 prio 2 matchall action ct commit"));
+            tc(&format!(
+                "filter add dev v0 {direction} protocol ip prio 1 matchall action ct commit mark 5"
+            ));
+            tc(&format!(
+                "filter add dev v0 {direction} protocol ipv6 prio 2 matchall action ct commit"
+            ));
         }
         let mut client = TcpStream::connect("10.0.0.2:80").unwrap();
         let mut server = listener.accept().unwrap().0;
@@ -166,13 +195,17 @@ impl Traffic {
 }
 
 fn tc(words: &str) {
-    let output = std::process::Command::new(on_path("tc", "iproute2")).args(words.split_whitespace()).output().unwrap();
+    let output = std::process::Command::new(on_path("tc", "iproute2"))
+        .args(words.split_whitespace())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "tc {words}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Sends an echo request of each version.
 fn ping() {
-    let raw = |family, protocol| socket(family, SockType::Raw, SockFlag::empty(), protocol).unwrap();
+    let raw =
+        |family, protocol| socket(family, SockType::Raw, SockFlag::empty(), protocol).unwrap();
     let echo = [8, 0, 0xf7, 0xfd, 0, 1, 0, 1];
     let to = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 0));
     let icmp = raw(AddressFamily::Inet, SockProtocol::Icmp);
@@ -188,14 +221,16 @@ fn ping() {
 fn real_connections_are_listed_and_deleted() {
     let traffic = Traffic::new();
     let before = assert_listed();
-    let protocols: Vec<u64> = before.iter().map(|entry| entry["protocol"].as_u64().unwrap()).collect();
+    let protocols: Vec<u64> =
+        before.iter().map(|entry| entry["protocol"].as_u64().unwrap()).collect();
     for protocol in [1, 6, 17, 58] {
         assert!(protocols.contains(&protocol), "{before:#?}");
     }
     let filter = "--protocol tcp --dport 80 --dst 10.0.0.2 --src 10.0.0.1 --mark 5";
     let [tcp] = &listed(filter)[..] else { panic!("{before:#?}") };
     assert_eq!(printed(&format!("delete {filter}")), "1 deleted\n");
-    let left: Vec<u64> = ids(&before).into_iter().filter(|id| Some(*id) != tcp["id"].as_u64()).collect();
+    let left: Vec<u64> =
+        ids(&before).into_iter().filter(|id| Some(*id) != tcp["id"].as_u64()).collect();
     assert_eq!(ids(&assert_listed()), left);
     let chosen = truth("-p udp").len();
     assert_eq!(printed("delete --protocol udp --dport 53"), format!("{chosen} deleted\n"));

@@ -47,11 +47,17 @@ const MISUSES: [(&str, &str); 30] = [
 #[test]
 fn what_cannot_be_understood_is_said_and_deletes_nothing() {
     enter();
-    original("-I -p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 3000");
+    original(
+        "-I -p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 3000",
+    );
     for (words, error) in MISUSES {
         let outcome = ours(words);
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
-        assert!(outcome.stderr.starts_with(&format!("conntrack: {error}\n\nUsage: ")), "{words}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.starts_with(&format!("conntrack: {error}\n\nUsage: ")),
+            "{words}: {}",
+            outcome.stderr
+        );
     }
     assert_eq!(truth("").len(), 1);
     assert!(printed("--help").starts_with("Usage: conntrack list"));
@@ -74,12 +80,18 @@ fn without_the_right_the_kernels_words_are_shown() {
     original("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 3000");
     for words in ["list", "delete --protocol udp"] {
         let mut command = Command::new("setpriv");
-        command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]).arg(example("conntrack"));
+        command
+            .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"])
+            .arg(example("conntrack"));
         command.args(words.split_whitespace());
         let outcome = run(command);
         let said = "conntrack: cannot list the connections: the kernel refused netlink request 257: \
                     Operation not permitted (os error 1)\n";
-        assert_eq!((outcome.status.code(), &*outcome.stderr, &*outcome.stdout), (Some(1), said, ""), "{words}");
+        assert_eq!(
+            (outcome.status.code(), &*outcome.stderr, &*outcome.stdout),
+            (Some(1), said, ""),
+            "{words}"
+        );
     }
     assert_eq!(truth("").len(), 1);
 }

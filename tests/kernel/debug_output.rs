@@ -1,4 +1,5 @@
-//! What `{:?}` prints of types that hold a cache or a socket: what tells one from another, on one short line.
+//! What `{:?}` prints of types that hold a cache or a socket: what tells one from another, on one
+//! short line.
 
 use libteam::{LinkEvents, Mode, NetlinkConnection, Protocol, RtnlSocket, TeamHandle};
 
@@ -10,7 +11,9 @@ fn debug_of_a_handle_is_short_in_each_mode() {
     enter();
     for mode in [Mode::LoadBalance, Mode::ActiveBackup, Mode::Random] {
         let expected = |ifindex: u32| {
-            format!("TeamHandle {{ name: \"team0\", ifindex: IfIndex({ifindex}), mode: Some({mode:?}), ports: 2, .. }}")
+            format!(
+                "TeamHandle {{ name: \"team0\", ifindex: IfIndex({ifindex}), mode: Some({mode:?}), ports: 2, .. }}"
+            )
         };
         let team = team_with(mode.clone(), &["d0", "d1"]);
         assert_eq!(format!("{team:?}"), expected(index("team0").get()));
@@ -26,8 +29,9 @@ fn debug_of_a_handle_without_a_mode_or_a_device_is_short() {
     enter();
     let mut team = all_links().create("team0").unwrap();
     let ifindex = team.team_ifindex().get();
-    let expected =
-        format!("TeamHandle {{ name: \"team0\", ifindex: IfIndex({ifindex}), mode: Some(Unset), ports: 0, .. }}");
+    let expected = format!(
+        "TeamHandle {{ name: \"team0\", ifindex: IfIndex({ifindex}), mode: Some(Unset), ports: 0, .. }}"
+    );
     assert_eq!(format!("{team:?}"), expected);
     RtnlSocket::new().unwrap().delete_link(team.team_ifindex()).unwrap();
     team.handle_events().unwrap();
@@ -38,11 +42,17 @@ fn debug_of_a_handle_without_a_mode_or_a_device_is_short() {
 fn debug_of_the_cache_iterators_is_short() {
     enter();
     let team = team_with(Mode::LoadBalance, &["d0"]);
-    assert_eq!(format!("{:?}", team.links()), format!("Links {{ left: {}, .. }}", team.links().len()));
+    assert_eq!(
+        format!("{:?}", team.links()),
+        format!("Links {{ left: {}, .. }}", team.links().len())
+    );
     assert_eq!(format!("{:?}", team.ports()), "Ports { left: 1, .. }");
     let mut options = team.options();
     options.next();
-    assert_eq!(format!("{options:?}"), format!("Options {{ left: {}, .. }}", team.options().len() - 1));
+    assert_eq!(
+        format!("{options:?}"),
+        format!("Options {{ left: {}, .. }}", team.options().len() - 1)
+    );
 }
 
 #[test]
@@ -54,7 +64,10 @@ fn debug_of_sockets_is_short() {
     // What was read with the first one is still in it.
     events.try_next().unwrap();
     assert!(format!("{events:?}").starts_with("LinkEvents { queued: "), "{events:?}");
-    assert!(format!("{events:?}").ends_with(", .. }") && format!("{events:?}").len() < 40, "{events:?}");
+    assert!(
+        format!("{events:?}").ends_with(", .. }") && format!("{events:?}").len() < 40,
+        "{events:?}"
+    );
     let fields = "{ dump_attempts: 5, interrupted: Keep, .. }";
     assert_eq!(
         format!("{:?}", NetlinkConnection::new(Protocol::ROUTE).unwrap()),

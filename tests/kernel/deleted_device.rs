@@ -3,7 +3,8 @@
 use libteam::{Change, Error, IfIndex, Link, Mode, OptionId, Result, TeamHandle};
 
 use crate::support::changes::{
-    Replica, all_links, assert_silent, hear_until_true, link_change, listen, port_marks, team_with, told,
+    Replica, all_links, assert_silent, hear_until_true, link_change, listen, port_marks, team_with,
+    told,
 };
 use crate::support::netns::{dummies, enter, index, ip};
 use crate::support::snapshot::{assert_links_true, assert_true};
@@ -13,7 +14,9 @@ fn option_ids(team: &TeamHandle) -> Vec<OptionId> {
 }
 
 fn assert_gone(error: &Error, name: &str, ifindex: IfIndex) {
-    let Error::DeviceGone { device, ifindex: told } = error else { panic!("not DeviceGone: {error:?}") };
+    let Error::DeviceGone { device, ifindex: told } = error else {
+        panic!("not DeviceGone: {error:?}")
+    };
     assert_eq!((&**device, *told), (name, ifindex));
     assert_eq!(error.to_string(), format!("team device {name} (index {ifindex}) is gone"));
 }
@@ -27,10 +30,12 @@ fn it_is_told_once_with_everything_that_was_its() {
     ip("link del team0");
 
     let changes = told(&mut team);
-    let removed: Vec<&Link> = changes.links().filter(|each| each.is_removed()).map(Change::latest).collect();
+    let removed: Vec<&Link> =
+        changes.links().filter(|each| each.is_removed()).map(Change::latest).collect();
     assert_eq!(removed, [&link]);
     assert_eq!(port_marks(&changes), ["-d0", "-d1"]);
-    let mut removed: Vec<OptionId> = changes.options().map(|each| each.latest().id().clone()).collect();
+    let mut removed: Vec<OptionId> =
+        changes.options().map(|each| each.latest().id().clone()).collect();
     assert!(changes.options().all(Change::is_removed));
     removed.sort();
     options.sort();
@@ -120,7 +125,10 @@ fn its_last_name_stays_known() {
     ip("link set team0 name uplink");
     let changes = told(&mut team);
     let change = link_change(&changes, team.team_ifindex()).unwrap();
-    assert_eq!((change.before().unwrap().name(), change.after().unwrap().name()), ("team0", "uplink"));
+    assert_eq!(
+        (change.before().unwrap().name(), change.after().unwrap().name()),
+        ("team0", "uplink")
+    );
     assert_eq!(team.name(), "uplink");
     ip("link del uplink");
     told(&mut team);
@@ -136,7 +144,11 @@ fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
     ip("link del uplink");
     let changes = told(&mut team);
     assert_eq!(changes.links().len(), 1);
-    assert!(changes.links().all(|change| change.is_removed() && change.before().unwrap().name() == "team0"));
+    assert!(
+        changes
+            .links()
+            .all(|change| change.is_removed() && change.before().unwrap().name() == "team0")
+    );
     assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
 }
 

@@ -1,4 +1,5 @@
-//! What concerns a whole process: its environment, its descriptors and its memory. Such a test runs alone in another one.
+//! What concerns a whole process: its environment, its descriptors and its memory. Such a test runs
+//! alone in another one.
 
 use std::env;
 use std::fs::{self, File};
@@ -27,9 +28,13 @@ pub(crate) fn run_alone(test: &str, variables: &[(&str, &str)]) {
         .envs(variables.iter().copied())
         .output()
         .unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     eprintln!("{printed}");
-    assert!(output.status.success() && printed.contains("1 passed"), "{test} alone, with {variables:?}");
+    assert!(
+        output.status.success() && printed.contains("1 passed"),
+        "{test} alone, with {variables:?}"
+    );
 }
 
 pub(crate) fn open_descriptors() -> usize {
@@ -50,8 +55,13 @@ fn a_buffer_size_in_the_environment_that_is_no_number_is_an_error() {
     enter();
     let error = TeamHandle::create("team0").unwrap_err();
     let found = env::var(BUFFER).unwrap();
-    assert_eq!(error.to_string(), format!("TEAM_EVENT_BUFSIZE is {found:?}: want a number of bytes"));
-    assert!(matches!(error, Error::InvalidSetting { setting: BUFFER, value, .. } if value == found));
+    assert_eq!(
+        error.to_string(),
+        format!("TEAM_EVENT_BUFSIZE is {found:?}: want a number of bytes")
+    );
+    assert!(
+        matches!(error, Error::InvalidSetting { setting: BUFFER, value, .. } if value == found)
+    );
     assert_eq!(ip_json("link").len(), 1, "a device that cannot be opened is not left behind");
     TeamHandle::builder().ignore_environment().create("team0").unwrap();
 }
@@ -109,7 +119,10 @@ fn failing_to_open_leaks_no_descriptor() {
 #[test]
 fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
     if !is_alone() {
-        return run_alone("environment::an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind", &[]);
+        return run_alone(
+            "environment::an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind",
+            &[],
+        );
     }
     enter();
     let before = open_descriptors();
@@ -118,7 +131,9 @@ fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
     let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     for free in 0..wanted {
         for result in [TeamHandle::open("team0"), TeamHandle::create("team1")] {
-            let Err(Error::Io { source, .. }) = result else { panic!("{free} free descriptors: {result:?}") };
+            let Err(Error::Io { source, .. }) = result else {
+                panic!("{free} free descriptors: {result:?}")
+            };
             assert_eq!(source.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
         }
         let still_free: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
@@ -133,13 +148,22 @@ fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
 }
 
 fn resident_pages() -> usize {
-    fs::read_to_string("/proc/self/statm").unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+    fs::read_to_string("/proc/self/statm")
+        .unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 #[test]
 fn ten_thousand_requests_leak_no_descriptor_and_no_memory() {
     if !is_alone() {
-        return run_alone("environment::ten_thousand_requests_leak_no_descriptor_and_no_memory", &[]);
+        return run_alone(
+            "environment::ten_thousand_requests_leak_no_descriptor_and_no_memory",
+            &[],
+        );
     }
     enter();
     dummies(&["d0"]);

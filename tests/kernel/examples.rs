@@ -22,7 +22,12 @@ fn control(words: &str) -> Outcome {
 #[track_caller]
 fn assert_prints(words: &str, stdout: &str) {
     let outcome = control(words);
-    assert_eq!((&*outcome.stdout, outcome.status.code()), (stdout, Some(0)), "{words}: {}", outcome.stderr);
+    assert_eq!(
+        (&*outcome.stdout, outcome.status.code()),
+        (stdout, Some(0)),
+        "{words}: {}",
+        outcome.stderr
+    );
 }
 
 #[test]
@@ -67,9 +72,21 @@ fn manual_control_says_why_it_cannot() {
         assert_eq!(outcome.status.code(), Some(1), "{words}");
     }
     assert!(control("help").status.success());
-    for words in ["", "team0", "team0 get", "team0 get nosuch", "team0 set mode", "team0 dumplist", "team0 x mode"] {
+    for words in [
+        "",
+        "team0",
+        "team0 get",
+        "team0 get nosuch",
+        "team0 set mode",
+        "team0 dumplist",
+        "team0 x mode",
+    ] {
         let outcome = control(words);
-        assert!(outcome.stderr.contains("Usage: team_manual_control help\n"), "{words}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("Usage: team_manual_control help\n"),
+            "{words}: {}",
+            outcome.stderr
+        );
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
     }
 }
@@ -77,7 +94,9 @@ fn manual_control_says_why_it_cannot() {
 #[test]
 fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
     let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
-    for (program, words) in [("team_manual_control", "team0 dumplist ports"), ("team_monitor", "team0")] {
+    for (program, words) in
+        [("team_manual_control", "team0 dumplist ports"), ("team_monitor", "team0")]
+    {
         let mut command = Command::new(example(program));
         command.args(words.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -90,7 +109,11 @@ fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
             sleep(Duration::from_millis(10));
         }
         let output = child.wait_with_output().unwrap();
-        assert_eq!((&*String::from_utf8_lossy(&output.stderr), output.status.code()), ("", Some(141)), "{program}");
+        assert_eq!(
+            (&*String::from_utf8_lossy(&output.stderr), output.status.code()),
+            ("", Some(141)),
+            "{program}"
+        );
     }
 }
 
@@ -146,13 +169,18 @@ fn failover_prints_names_and_no_kernel_words() {
     enter();
     let outcome = run(Command::new(example("failover")));
     assert!(outcome.status.success(), "{}{}", outcome.stdout, outcome.stderr);
-    for words in ["active port", "none -> port", "port1 -> port2", "port2 -> port1", "none -> activebackup"] {
+    for words in
+        ["active port", "none -> port", "port1 -> port2", "port2 -> port1", "none -> activebackup"]
+    {
         assert!(outcome.stdout.contains(words), "no {words}:\n{}", outcome.stdout);
     }
     for line in outcome.stdout.lines() {
-        let has_index = line.contains("port") && line.split(" -> ").any(|side| side.trim().parse::<u32>().is_ok());
+        let has_index = line.contains("port")
+            && line.split(" -> ").any(|side| side.trim().parse::<u32>().is_ok());
         assert!(!has_index, "an index: {line}");
-        let of_kernel = |word: &str| word.contains('_') || (word.len() > 3 && word.chars().all(char::is_uppercase));
+        let of_kernel = |word: &str| {
+            word.contains('_') || (word.len() > 3 && word.chars().all(char::is_uppercase))
+        };
         assert!(!line.split_whitespace().any(of_kernel), "a word of the kernel: {line}");
     }
 }

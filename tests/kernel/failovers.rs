@@ -1,4 +1,5 @@
-//! Many failovers of the example `active_backup` with traffic running, each within a time that nobody notices.
+//! Many failovers of the example `active_backup` with traffic running, each within a time that
+//! nobody notices.
 
 use std::collections::HashSet;
 use std::io::{Write, stderr};
@@ -20,8 +21,8 @@ use crate::support::timeouts::slowness;
 const FAILOVERS: usize = 200;
 /// On a machine that is not emulated.
 const LIMIT: Duration = Duration::from_millis(50);
-/// One that takes longer is made again so often: a machine that does not run this kernel for a while looks the same once,
-/// a daemon that is slow looks the same each time.
+/// One that takes longer is made again so often: a machine that does not run this kernel for a
+/// while looks the same once, a daemon that is slow looks the same each time.
 const TRIES: usize = 20;
 /// Of so many failovers one may have to be made again.
 const OF: usize = 10;
@@ -85,7 +86,8 @@ impl Traffic {
         let packet = Flow::new(UDP).ipv4(&self.sent.len().to_be_bytes());
         self.sent.push(Instant::now());
         self.from.send(&packet.frame);
-        let mut fds: Vec<_> = cables.iter().map(|cable| PollFd::new(&cable.wire, PollFlags::IN)).collect();
+        let mut fds: Vec<_> =
+            cables.iter().map(|cable| PollFd::new(&cable.wire, PollFlags::IN)).collect();
         poll(&mut fds, Some(&Timespec::try_from(Duration::from_millis(1)).unwrap())).unwrap();
         let mut last = None;
         for (number, cable) in cables.iter().enumerate() {
@@ -106,8 +108,8 @@ impl Traffic {
         }
     }
 
-    /// Sends until a packet arrives over another cable than this. Returns the time from when the last that came over this
-    /// one was sent.
+    /// Sends until a packet arrives over another cable than this. Returns the time from when the
+    /// last that came over this one was sent.
     fn leave(&mut self, old: usize, cables: &[Cable]) -> Duration {
         let start = Instant::now();
         let mut last = start;
@@ -161,7 +163,8 @@ impl Scene {
         }));
         ip("link set team0 up");
         let cables = (1..=PORTS).map(Cable::new).collect();
-        let traffic = Traffic { from: Wire::open("team0"), sent: Vec::new(), arrived: HashSet::new() };
+        let traffic =
+            Traffic { from: Wire::open("team0"), sent: Vec::new(), arrived: HashSet::new() };
         Self { daemon, raw: Raw::new(), next_index: FREE_INDEX, cables, traffic }
     }
 
@@ -222,5 +225,10 @@ fn two_hundred_failovers_are_done_in_time() {
     .unwrap();
     assert!(again <= FAILOVERS / OF, "{again} of {FAILOVERS} took longer than {limit:?}");
     let counted = scene.daemon.status()["failovers"].as_u64().unwrap() - before;
-    assert_eq!(counted, u64::try_from(count).unwrap(), "none more, none less: {}", scene.daemon.log());
+    assert_eq!(
+        counted,
+        u64::try_from(count).unwrap(),
+        "none more, none less: {}",
+        scene.daemon.log()
+    );
 }

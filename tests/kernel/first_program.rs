@@ -1,4 +1,5 @@
-//! The README's first program: it can be started again, stops with its team, and prints errors as sentences.
+//! The README's first program: it can be started again, stops with its team, and prints errors as
+//! sentences.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -38,15 +39,18 @@ struct Program {
 
 impl Program {
     fn start() -> Self {
-        let mut child = Command::new(example("first_program")).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new(example("first_program")).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
-        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         Self { child, lines }
     }
 
-    /// Takes the link from the port, and gives it back, until the program has printed both: it says nothing when it is
-    /// ready.
+    /// Takes the link from the port, and gives it back, until the program has printed both: it says
+    /// nothing when it is ready.
     fn prints_both_states(&self) {
         let deadline = Instant::now() + patience();
         for state in ["down", "up"] {
@@ -57,7 +61,9 @@ impl Program {
                 ip("link set far1 up");
                 Some(self.lines.recv_timeout(Duration::from_millis(200)))
             });
-            assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("team0: ") && line.contains(&wanted))));
+            assert!(lines.any(|line| {
+                line.is_ok_and(|line| line.starts_with("team0: ") && line.contains(&wanted))
+            }));
         }
     }
 }

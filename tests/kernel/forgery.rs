@@ -19,7 +19,8 @@ fn absent() -> IfIndex {
     IfIndex::new(INVENTED).unwrap()
 }
 
-/// A handle that follows all links, another one that follows its team's, both of the same team with two ports.
+/// A handle that follows all links, another one that follows its team's, both of the same team with
+/// two ports.
 fn handles() -> [TeamHandle; 2] {
     enter();
     let mut all = team_with(Mode::ActiveBackup, &["d0", "d1"]);
@@ -43,7 +44,8 @@ fn assert_unmoved_by(forger: &str) {
         assert_true(team);
         assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "what was ignored is still there");
     }
-    // The next request of each socket has a number that was forged: an acknowledgement, a refusal and an end.
+    // The next request of each socket has a number that was forged: an acknowledgement, a refusal
+    // and an end.
     assert!(matches!(rtnl.delete_link(absent()), Err(Error::NoSuchDevice { .. })));
     assert_eq!(rtnl.create_link(&NewLink::dummy("more")).unwrap(), index("more"));
     assert_eq!(marks(&mut events)[0], "+more");
@@ -67,7 +69,8 @@ fn a_process_without_privileges_may_not_even_send_it() {
     assert_unmoved_by("support::spoof::is_not_allowed_to_forge");
 }
 
-/// Gives every sort of command, among them some that the kernel refuses, and returns how long the slowest took.
+/// Gives every sort of command, among them some that the kernel refuses, and returns how long the
+/// slowest took.
 fn give_commands(team: &mut TeamHandle, rtnl: &mut RtnlSocket, round: u32) -> Duration {
     let mut slowest = Duration::ZERO;
     let mut last = Instant::now();
@@ -108,7 +111,8 @@ fn give_commands(team: &mut TeamHandle, rtnl: &mut RtnlSocket, round: u32) -> Du
     slowest
 }
 
-/// Gives commands while a process does its worst, and panics if one fails, hangs, or makes the handles tell a lie.
+/// Gives commands while a process does its worst, and panics if one fails, hangs, or makes the
+/// handles tell a lie.
 fn assert_works_beside(forger: &str) {
     let mut handles = handles();
     let mut replicas = [0, 1].map(|which: usize| Replica::of(&handles[which]));

@@ -1,4 +1,5 @@
-//! Batches of changes that wait for the change handlers: their order, their number, and the handle that they belong to.
+//! Batches of changes that wait for the change handlers: their order, their number, and the handle
+//! that they belong to.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +23,13 @@ fn two_handles() -> (TeamHandle, TeamHandle) {
     (team, all_links().open("team0").unwrap())
 }
 
-/// Sends `team` to the receiver, puts `spare` in its place, and keeps `spare` from being used a second time.
-fn replace(team: &mut TeamHandle, spare: &mut Option<TeamHandle>, keep: &Sender<TeamHandle>) -> Result<(), BoxError> {
+/// Sends `team` to the receiver, puts `spare` in its place, and keeps `spare` from being used a
+/// second time.
+fn replace(
+    team: &mut TeamHandle,
+    spare: &mut Option<TeamHandle>,
+    keep: &Sender<TeamHandle>,
+) -> Result<(), BoxError> {
     let Some(spare) = spare.take() else { return Ok(()) };
     keep.send(mem::replace(team, spare)).map_err(|_| "the receiver is gone".into())
 }
@@ -105,7 +111,11 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
     set_count(&mut team, 1);
     for call in 0..40 {
         let changes = told(&mut team);
-        assert!(counts(&changes).len() <= MAX_BATCHES, "call {call} returns {}", counts(&changes).len());
+        assert!(
+            counts(&changes).len() <= MAX_BATCHES,
+            "call {call} returns {}",
+            counts(&changes).len()
+        );
         let batches: Vec<Changes> = heard.try_iter().collect();
         assert!(batches.len() <= MAX_BATCHES, "call {call} delivered {} batches", batches.len());
         // It panics unless each change starts where the one before it ended.
@@ -125,7 +135,10 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
         replica.hear(&changes);
     }
     assert_eq!(replica, Replica::of(&team));
-    assert_eq!(team.option(&count()).unwrap().value().to_string(), reported.try_iter().last().unwrap().to_string());
+    assert_eq!(
+        team.option(&count()).unwrap().value().to_string(),
+        reported.try_iter().last().unwrap().to_string()
+    );
 }
 
 #[test]
@@ -172,7 +185,8 @@ fn handler_added_after_a_batch_was_taken_does_not_get_it() {
     assert_eq!(heard_counts(&heard_by_added), [[3]]);
 }
 
-/// A handle whose second of three handlers replaced it with another one, and what each of the three was called with.
+/// A handle whose second of three handlers replaced it with another one, and what each of the three
+/// was called with.
 struct Replaced {
     kept: TeamHandle,
     in_place: TeamHandle,
@@ -198,7 +212,12 @@ impl Replaced {
         let after = listen(&mut team);
         set_count(&mut team, 1);
         let returned = told(&mut team);
-        Self { kept: kept.try_recv().unwrap(), in_place: team, heard: [before, own, after], returned }
+        Self {
+            kept: kept.try_recv().unwrap(),
+            in_place: team,
+            heard: [before, own, after],
+            returned,
+        }
     }
 
     fn heard_counts(&self) -> [Vec<Vec<u32>>; 3] {
@@ -221,7 +240,11 @@ fn replaced_handle_delivers_its_queue_in_order() {
     assert_eq!(replaced.heard_counts(), [all.clone(), all.clone(), all]);
     assert_readable(&mut replaced.kept, false);
     assert_silent(&mut replaced.kept);
-    assert_eq!(counts(&told(&mut replaced.in_place)).last(), Some(&3), "the other handle works too");
+    assert_eq!(
+        counts(&told(&mut replaced.in_place)).last(),
+        Some(&3),
+        "the other handle works too"
+    );
     assert_readable(&mut replaced.in_place, false);
 }
 
@@ -236,7 +259,11 @@ fn replaced_handle_delivers_the_rest_of_a_batch() {
     assert_readable(&mut replaced.kept, false);
     set_count(&mut replaced.kept, 2);
     told(&mut replaced.kept);
-    assert_eq!(replaced.heard_counts(), [vec![vec![2]], vec![vec![2]], vec![vec![2]]], "each handler is still there");
+    assert_eq!(
+        replaced.heard_counts(),
+        [vec![vec![2]], vec![vec![2]], vec![vec![2]]],
+        "each handler is still there"
+    );
 }
 
 #[test]

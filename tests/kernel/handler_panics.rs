@@ -1,5 +1,5 @@
-//! Change handlers that fail or panic, themselves or when something of theirs is dropped: neither the other handlers nor
-//! the caller lose the changes.
+//! Change handlers that fail or panic, themselves or when something of theirs is dropped: neither
+//! the other handlers nor the caller lose the changes.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -42,7 +42,10 @@ impl Drop for Chain {
 }
 
 /// Calls it, which panics.
-fn panic_of(team: &mut TeamHandle, call: fn(&mut TeamHandle) -> Result<Changes>) -> Box<dyn Any + Send> {
+fn panic_of(
+    team: &mut TeamHandle,
+    call: fn(&mut TeamHandle) -> Result<Changes>,
+) -> Box<dyn Any + Send> {
     catch_unwind(AssertUnwindSafe(|| call(team))).expect_err("a handler panicked")
 }
 
@@ -51,8 +54,9 @@ fn text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).expect("a text")
 }
 
-/// Registers handlers around those that `add` registers, and panics unless all of them get the batch, the call panics
-/// with this text, and the next call returns what the first one would have returned.
+/// Registers handlers around those that `add` registers, and panics unless all of them get the
+/// batch, the call panics with this text, and the next call returns what the first one would have
+/// returned.
 fn assert_others_get_the_batch(expected: &str, add: impl FnOnce(&mut TeamHandle)) {
     let mut team = team_with(Mode::RoundRobin, &[]);
     let before = listen(&mut team);
@@ -143,12 +147,9 @@ fn drop_panic_of_second_error_spares_others() {
     assert_others_get_the_batch("dropped as a second error", |team| {
         for error in ["dropped as the first error", "dropped as a second error"] {
             let mut fails = true;
-            team.add_handler(
-                ALL,
-                move |_, _| {
-                    if std::mem::take(&mut fails) { Err(Bomb(error).into()) } else { Ok(()) }
-                },
-            );
+            team.add_handler(ALL, move |_, _| {
+                if std::mem::take(&mut fails) { Err(Bomb(error).into()) } else { Ok(()) }
+            });
         }
     });
 }
@@ -159,7 +160,11 @@ fn drop_panic_of_error_beside_a_panic_spares_others() {
     assert_others_get_the_batch("on purpose", |team| {
         let mut fails = true;
         team.add_handler(ALL, move |_, _| {
-            if std::mem::take(&mut fails) { Err(Bomb("dropped as an error").into()) } else { Ok(()) }
+            if std::mem::take(&mut fails) {
+                Err(Bomb("dropped as an error").into())
+            } else {
+                Ok(())
+            }
         });
         team.add_handler(ALL, |_, _| panic!("on purpose"));
     });
@@ -205,7 +210,8 @@ fn drop_panics_of_replaced_handle_leave_the_changes() {
     assert_eq!(counts(&told(&mut team))[..1], [1]);
 }
 
-/// A handler panics in this call: the next call of `next` returns the changes, those since then too.
+/// A handler panics in this call: the next call of `next` returns the changes, those since then
+/// too.
 fn assert_next_call_returns_the_changes(
     call: fn(&mut TeamHandle) -> Result<Changes>,
     next: fn(&mut TeamHandle) -> Result<Changes>,
@@ -241,7 +247,8 @@ fn panic_of_a_handler_leaves_the_changes_to_the_next_refresh() {
     assert_next_call_returns_the_changes(TeamHandle::handle_events, TeamHandle::refresh);
 }
 
-/// A handler fails in this call: the error carries what the call would have returned, and nothing returns it again.
+/// A handler fails in this call: the error carries what the call would have returned, and nothing
+/// returns it again.
 fn assert_error_carries_the_changes(call: fn(&mut TeamHandle) -> Result<Changes>) {
     let mut team = team_with(Mode::RoundRobin, &[]);
     let first_heard = listen(&mut team);

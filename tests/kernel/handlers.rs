@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use libteam::{
-    BoxError, Change, ChangeKind, Changes, Error, HandlerId, Mode, OptionId, OptionValue, Result, TeamHandle,
-    TeamOption,
+    BoxError, Change, ChangeKind, Changes, Error, HandlerId, Mode, OptionId, OptionValue, Result,
+    TeamHandle, TeamOption,
 };
 
 use crate::support::changes::{all_links, assert_silent, listen, make_renamable, team_with, told};
@@ -25,7 +25,10 @@ impl Calls {
     }
 
     /// A handler that writes its name.
-    fn note(&self, name: &'static str) -> impl FnMut(&mut TeamHandle, &Changes) -> Result<(), BoxError> + use<> {
+    fn note(
+        &self,
+        name: &'static str,
+    ) -> impl FnMut(&mut TeamHandle, &Changes) -> Result<(), BoxError> + use<> {
         let calls = self.write.clone();
         move |_, _| Ok(calls.send(name)?)
     }
@@ -229,7 +232,8 @@ fn one_may_delete_the_device_itself() {
     assert_eq!((heard.try_iter().count(), team.team_link()), (2, None));
 }
 
-/// Has a handler call `nested` when it hears count 1, after setting count 2; then the others hear of it.
+/// Has a handler call `nested` when it hears count 1, after setting count 2; then the others hear
+/// of it.
 fn assert_nested_call_is_delivered_by_the_outer(nested: fn(&mut TeamHandle) -> Result<Changes>) {
     let mut team = team_with(Mode::RoundRobin, &[]);
     let before = listen(&mut team);
@@ -275,7 +279,10 @@ fn a_handler_that_fails_keeps_no_other_from_running() {
     for number in [1, 2] {
         set_count(&mut team, number);
         let error = team.handle_events().unwrap_err();
-        assert!(matches!(&error, Error::Handler { changes, .. } if counts(changes) == [number]), "{error:?}");
+        assert!(
+            matches!(&error, Error::Handler { changes, .. } if counts(changes) == [number]),
+            "{error:?}"
+        );
         assert_eq!(error.to_string(), "a change handler failed");
         assert_eq!(error.source().unwrap().to_string(), "the first failure");
         assert_eq!(calls.take(), ["before", "after"]);
@@ -309,7 +316,10 @@ fn a_failure_in_a_later_batch_comes_out_too() {
     });
     let heard = listen(&mut team);
     set_count(&mut team, 1);
-    assert_eq!(team.handle_events().unwrap_err().source().unwrap().to_string(), "the second batch fails");
+    assert_eq!(
+        team.handle_events().unwrap_err().source().unwrap().to_string(),
+        "the second batch fails"
+    );
     assert_eq!(heard_counts(&heard), [[1], [2]]);
 }
 

@@ -1,4 +1,5 @@
-//! Events are lost while devices are deleted and others take their places, their names or their indexes.
+//! Events are lost while devices are deleted and others take their places, their names or their
+//! indexes.
 
 use std::sync::mpsc::Receiver;
 
@@ -10,7 +11,8 @@ use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch}
 use crate::support::raw::drops;
 use crate::support::snapshot::{State, assert_links_true, state};
 
-/// A team with the ports `eth1` and `eth2`, whose handle has the smallest buffer and has told everything.
+/// A team with the ports `eth1` and `eth2`, whose handle has the smallest buffer and has told
+/// everything.
 fn team() -> (TeamHandle, Receiver<Changes>, State) {
     enter();
     ip("link add team0 index 10 type team");
@@ -38,13 +40,20 @@ fn overrun() {
     assert!(links > 0 && driver > 0, "{links} and {driver} messages were dropped");
 }
 
-/// What a handle tells of a team that was deleted while it did not read: all of it once, and then nothing.
+/// What a handle tells of a team that was deleted while it did not read: all of it once, and then
+/// nothing.
 fn assert_told_gone(team: &mut TeamHandle, handler: &Receiver<Changes>, before: &State) -> Changes {
     let changes = team.handle_events().unwrap();
     assert!(changes.is_resynced());
     let told = Difference::told(&changes);
-    assert!(told.ports.values().all(|(before, after)| before.is_some() && after.is_none()), "{told:?}");
-    assert!(told.options.values().all(|(before, after)| before.is_some() && after.is_none()), "{told:?}");
+    assert!(
+        told.ports.values().all(|(before, after)| before.is_some() && after.is_none()),
+        "{told:?}"
+    );
+    assert!(
+        told.options.values().all(|(before, after)| before.is_some() && after.is_none()),
+        "{told:?}"
+    );
     assert_eq!((told.ports.len(), told.options.len()), (before.ports.len(), before.options.len()));
     assert_eq!(handler.try_iter().collect::<Vec<_>>(), vec![changes.clone()]);
     assert_links_true(team);
@@ -66,7 +75,9 @@ fn a_link_that_took_the_index_of_a_deleted_one_is_a_change_not_a_removal() {
     overrun();
     ip_batch(&[
         "link del eth3".into(),
-        format!("link add eth4 index {deleted} address 02:00:00:00:00:0d mtu 1300 type veth peer name eth5"),
+        format!(
+            "link add eth4 index {deleted} address 02:00:00:00:00:0d mtu 1300 type veth peer name eth5"
+        ),
     ]);
     let changes = assert_made_good(&mut team, &handler, &before);
     let link = changes.links().find(|link| link.latest().ifindex() == deleted).unwrap();
@@ -80,7 +91,8 @@ fn a_port_that_took_the_index_of_a_deleted_port_is_told_by_what_differs() {
     overrun();
     ip_batch(&["link del eth1", "link add eth4 index 20 type dummy", "link set eth4 master team0"]);
     let changes = assert_made_good(&mut team, &handler, &before);
-    let names: Vec<_> = changes.ports().map(|port| (port.before().unwrap().name(), port.latest().name())).collect();
+    let names: Vec<_> =
+        changes.ports().map(|port| (port.before().unwrap().name(), port.latest().name())).collect();
     assert_eq!(names, [(Some("eth1"), Some("eth4"))], "the same index under another name");
 }
 
@@ -102,7 +114,8 @@ fn a_team_deleted_during_a_loss_is_told_once_and_then_gone() {
     overrun();
     ip("link del team0");
     let changes = assert_told_gone(&mut team, &handler, &before);
-    let removed: Vec<_> = changes.links().filter(|link| link.is_removed()).map(|link| link.latest().name()).collect();
+    let removed: Vec<_> =
+        changes.links().filter(|link| link.is_removed()).map(|link| link.latest().name()).collect();
     assert_eq!(removed, ["team0"], "its ports live on");
 }
 
@@ -122,7 +135,10 @@ fn a_team_made_anew_under_the_same_name_is_another_one() {
         .map(|link| (link.latest().ifindex().get(), link.is_added(), link.is_removed()))
         .filter(|(ifindex, ..)| [10, 11].contains(ifindex))
         .collect();
-    assert!(told.contains(&(10, false, true)) && told.contains(&(11, true, false)) && told.len() == 2, "{told:?}");
+    assert!(
+        told.contains(&(10, false, true)) && told.contains(&(11, true, false)) && told.len() == 2,
+        "{told:?}"
+    );
     assert_eq!(all_links().open("team0").unwrap().ports().len(), 1);
 }
 

@@ -23,7 +23,9 @@ fn states() -> [String; 9] {
             "src fc00::1 dst fc00::2 proto esp spi 0x302 reqid 8 mode transport aead rfc4106(gcm(aes)) {KEY_160} 128 \
              output-mark 0x77 mask 0xff sel src fc00::1/128 dst fc00::2/127 proto 17 sport 10 dport 20"
         ),
-        format!("src 10.0.0.1 dst 10.0.0.3 proto ah spi 0x303 mode transport auth hmac(sha256) {KEY_256}"),
+        format!(
+            "src 10.0.0.1 dst 10.0.0.3 proto ah spi 0x303 mode transport auth hmac(sha256) {KEY_256}"
+        ),
         format!(
             "src 10.0.0.1 dst 10.0.0.4 proto esp spi 0xfffffffe reqid 4294967295 mode tunnel enc cbc(aes) {KEY_256} \
              encap espinudp 4500 4501 0.0.0.0"
@@ -45,8 +47,8 @@ fn states() -> [String; 9] {
     ]
 }
 
-/// Policies of all sorts, for `ip xfrm policy add`. Protocols are numbers, as `ip` reads names in `/etc/protocols`, which not
-/// every machine has.
+/// Policies of all sorts, for `ip xfrm policy add`. Protocols are numbers, as `ip` reads names in
+/// `/etc/protocols`, which not every machine has.
 const POLICIES: [&str; 8] = [
     "src 10.1.0.0/16 dst 10.2.0.0/16 dir out priority 100 mark 0x10 mask 0xff if_id 42 \
      tmpl src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x301 reqid 7 mode tunnel",
@@ -100,7 +102,10 @@ fn states_are_those_that_ip_prints() {
         assert_eq!(printed.len(), count + 1);
         assert_eq!(sorted(listed_as_json("states")), sorted(printed), "{state}");
     }
-    assert!(!ip("xfrm state").is_empty() && !listed("states").contains("01234567"), "keys are not shown");
+    assert!(
+        !ip("xfrm state").is_empty() && !listed("states").contains("01234567"),
+        "keys are not shown"
+    );
 }
 
 #[test]
@@ -118,12 +123,14 @@ fn policies_are_those_that_ip_prints() {
 #[test]
 fn a_thousand_policies_and_states_are_all_listed() {
     enter();
-    let numbers: Vec<(usize, usize)> = (1..=1000).map(|number| (number / 256, number % 256)).collect();
+    let numbers: Vec<(usize, usize)> =
+        (1..=1000).map(|number| (number / 256, number % 256)).collect();
     let states = numbers.iter().map(|(high, low)| {
         format!("xfrm state add src 10.0.0.1 dst 10.2.{high}.{low} proto comp spi 0x9 mode transport comp deflate")
     });
-    let policies =
-        numbers.iter().map(|(high, low)| format!("xfrm policy add src 10.0.0.1 dst 10.2.{high}.{low} dir out"));
+    let policies = numbers
+        .iter()
+        .map(|(high, low)| format!("xfrm policy add src 10.0.0.1 dst 10.2.{high}.{low} dir out"));
     ip_batch(&states.chain(policies).collect::<Vec<_>>());
     for (words, of) in [("states", "src 10.0.0.1 dst"), ("policies", "src 10.0.0.1/32 dst")] {
         let printed = ip(&format!("xfrm {}", if words == "states" { "state" } else { "policy" }));
@@ -195,7 +202,10 @@ fn a_person_reads_one_paragraph_for_each() {
     by esp 10.0.0.1 -> 10.0.0.2, spi 0x00000301, reqid 7, mode tunnel
 ",
         ),
-        (POLICIES[1], "in block 10.1.0.0/16 -> 10.2.0.0/16 proto tcp sport 5 dport 80, priority 4294967295, main\n"),
+        (
+            POLICIES[1],
+            "in block 10.1.0.0/16 -> 10.2.0.0/16 proto tcp sport 5 dport 80, priority 4294967295, main\n",
+        ),
         (
             POLICIES[2],
             "fwd allow fc00::/64 -> fc01::/64, priority 0, main
@@ -207,7 +217,10 @@ fn a_person_reads_one_paragraph_for_each() {
             POLICIES[3],
             "out allow 10.1.0.0/16 -> 10.3.0.0/16 proto icmp type 8 code 0 ifindex 1, priority 0, main, localok\n",
         ),
-        (POLICIES[4], "out allow 10.1.0.0/16 -> 10.4.0.0/16 proto gre key 16909060, priority 0, main, icmp\n"),
+        (
+            POLICIES[4],
+            "out allow 10.1.0.0/16 -> 10.4.0.0/16 proto gre key 16909060, priority 0, main, icmp\n",
+        ),
         (POLICIES[5], "in allow 10.1.0.0/16 -> 10.4.0.0/16, priority 0, sub\n"),
     ] {
         ip(&format!("xfrm policy add {policy}"));
@@ -228,7 +241,11 @@ fn what_cannot_be_understood_is_said_with_the_usage() {
     ] {
         let outcome = ipsec(words);
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
-        assert!(outcome.stderr.starts_with(&format!("ipsec: {error}\n\nUsage: ")), "{words}: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.starts_with(&format!("ipsec: {error}\n\nUsage: ")),
+            "{words}: {}",
+            outcome.stderr
+        );
     }
     assert!(listed("--help").starts_with("Usage: ipsec"));
 }
@@ -238,7 +255,10 @@ fn without_the_right_the_kernels_words_are_shown() {
     enter();
     for (words, number) in [("states", 18), ("policies", 21)] {
         let mut command = Command::new("setpriv");
-        command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]).arg(example("ipsec")).arg(words);
+        command
+            .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"])
+            .arg(example("ipsec"))
+            .arg(words);
         let outcome = run(command);
         let said = format!(
             "ipsec: cannot list the {words}: the kernel refused netlink request {number}: \

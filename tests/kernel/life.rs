@@ -57,9 +57,13 @@ fn a_name_that_is_taken_is_refused_by_the_kernel_whoever_has_it() {
 fn a_name_that_no_device_can_have_is_refused_and_nothing_is_created() {
     enter();
     // The kernel would create a device for the ones with a percent sign.
-    for name in ["", ".", "..", "a/b", "a:b", "a b", "team%d", "team%", "a\0b", "sixteen-bytes-xx"] {
+    for name in ["", ".", "..", "a/b", "a:b", "a b", "team%d", "team%", "a\0b", "sixteen-bytes-xx"]
+    {
         for result in [TeamHandle::create(name), TeamHandle::recreate(name)] {
-            assert!(matches!(result, Err(Error::InvalidName { name: told, .. }) if told == name), "{name:?}");
+            assert!(
+                matches!(result, Err(Error::InvalidName { name: told, .. }) if told == name),
+                "{name:?}"
+            );
         }
     }
     assert_eq!(ip_json("link").len(), 1);
@@ -72,12 +76,17 @@ fn what_is_no_team_is_not_opened() {
     veth("v0", "peer0");
     for (name, kind) in [("d0", Some("dummy")), ("v0", Some("veth")), ("lo", None)] {
         for result in [TeamHandle::open(name), TeamHandle::open_index(index(name))] {
-            let Err(Error::NotTeam { device, kind: told }) = result else { panic!("{name}: {result:?}") };
+            let Err(Error::NotTeam { device, kind: told }) = result else {
+                panic!("{name}: {result:?}")
+            };
             assert_eq!((&*device, told.as_deref()), (name, kind));
         }
     }
     assert_eq!(TeamHandle::open("lo").unwrap_err().to_string(), "lo is not a team device");
-    assert_eq!(TeamHandle::open("d0").unwrap_err().to_string(), "d0 is not a team device but of kind dummy");
+    assert_eq!(
+        TeamHandle::open("d0").unwrap_err().to_string(),
+        "d0 is not a team device but of kind dummy"
+    );
 }
 
 #[test]
@@ -97,7 +106,9 @@ fn what_does_not_exist_is_not_opened() {
 fn a_device_is_opened_by_name_by_index_and_by_alternative_name() {
     enter();
     let team = team_with(Mode::ActiveBackup, &["d0"]);
-    ip("link property add dev team0 altname uplink altname an-alternative-name-of-more-than-fifteen-bytes");
+    ip(
+        "link property add dev team0 altname uplink altname an-alternative-name-of-more-than-fifteen-bytes",
+    );
     let by_index = TeamHandle::open_index(team.team_ifindex());
     for opened in [TeamHandle::open("team0"), TeamHandle::open("uplink"), by_index] {
         let opened = opened.unwrap();
@@ -122,8 +133,13 @@ fn an_alternative_name_may_be_what_no_name_can_be() {
     let team = TeamHandle::create("team0").unwrap();
     let longest = "x".repeat(127);
     let mut raw = Raw::new();
-    for name in ["lab/up", "t:0", "a b", "team%d", ".", "voil\u{e0}", "more-than-15-bytes", &longest] {
-        assert!(matches!(TeamHandle::open(name), Err(Error::InvalidName { name: told, .. }) if told == name), "{name}");
+    for name in
+        ["lab/up", "t:0", "a b", "team%d", ".", "voil\u{e0}", "more-than-15-bytes", &longest]
+    {
+        assert!(
+            matches!(TeamHandle::open(name), Err(Error::InvalidName { name: told, .. }) if told == name),
+            "{name}"
+        );
         raw.add_alternative_name(team.team_ifindex(), name).unwrap();
         assert_eq!(TeamHandle::open(name).unwrap().name(), "team0", "{name}");
     }
@@ -133,7 +149,9 @@ fn an_alternative_name_may_be_what_no_name_can_be() {
 fn a_name_is_looked_up_as_name_and_as_alternative_name_of_any_length() {
     enter();
     dummies(&["d0"]);
-    ip("link property add dev d0 altname spare altname an-alternative-name-of-more-than-fifteen-bytes");
+    ip(
+        "link property add dev d0 altname spare altname an-alternative-name-of-more-than-fifteen-bytes",
+    );
     let mut team = TeamHandle::create("team0").unwrap();
     for name in ["d0", "spare", "an-alternative-name-of-more-than-fifteen-bytes"] {
         assert_eq!(team.ifindex(name).unwrap(), index("d0"), "{name}");
@@ -167,7 +185,9 @@ fn recreating_leaves_a_device_of_another_kind_alone() {
     dummies(&["d0"]);
     let before = ip("link show d0");
     for name in ["d0", "lo"] {
-        assert!(matches!(TeamHandle::recreate(name), Err(Error::NotTeam { device, .. }) if device == name));
+        assert!(
+            matches!(TeamHandle::recreate(name), Err(Error::NotTeam { device, .. }) if device == name)
+        );
     }
     assert_eq!(ip("link show d0"), before);
 }
@@ -216,7 +236,16 @@ fn a_receive_buffer_that_is_larger_than_any_is_the_largest() {
         assert_eq!(events.receive_buffer().unwrap(), 0x7fff_fffe);
         let team = TeamHandle::builder().receive_buffer(bytes).open("team0").unwrap();
         assert_eq!(team.receive_buffers().unwrap().team, 0x7fff_fffe);
-        assert_eq!(SocketBuilder::new().receive_buffer(bytes).rtnl().unwrap().link_by_name("lo").unwrap().mtu(), 65536);
+        assert_eq!(
+            SocketBuilder::new()
+                .receive_buffer(bytes)
+                .rtnl()
+                .unwrap()
+                .link_by_name("lo")
+                .unwrap()
+                .mtu(),
+            65536
+        );
     }
 }
 

@@ -1,9 +1,12 @@
 //! The links of the namespace: every change is told once, with what was before and what is after.
 
-use libteam::{Change, Changes, HwAddr, IfIndex, Link, LinkChange, LinkFlags, Mode, OperState, TeamHandle};
+use libteam::{
+    Change, Changes, HwAddr, IfIndex, Link, LinkChange, LinkFlags, Mode, OperState, TeamHandle,
+};
 
 use crate::support::changes::{
-    Replica, all_links, assert_silent, hear_until, link_change, listen, make_renamable, only_link, team_with, told,
+    Replica, all_links, assert_silent, hear_until, link_change, listen, make_renamable, only_link,
+    team_with, told,
 };
 use crate::support::diff::until_quiet;
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, run_ip, veth};
@@ -45,7 +48,8 @@ fn assert_else_equal(before: &Link, after: &Link, parts: &[&str]) {
         ("kind", before.kind() != after.kind()),
         ("alternative_names", !before.alternative_names().eq(after.alternative_names())),
     ];
-    let differing: Vec<&str> = differs.into_iter().filter_map(|(part, differs)| differs.then_some(part)).collect();
+    let differing: Vec<&str> =
+        differs.into_iter().filter_map(|(part, differs)| differs.then_some(part)).collect();
     assert_eq!(differing, parts);
 }
 
@@ -118,7 +122,8 @@ fn alternative_names() {
     let (before, after) = change_by_ip(&mut team, d0, "link property add dev d0 altname spare");
     assert_eq!((names(&before), names(&after)), (vec![], vec!["spare".to_owned()]));
     assert_else_equal(&before, &after, &["alternative_names"]);
-    let (_, after) = change_by_ip(&mut team, d0, &format!("link property add dev d0 altname {long}"));
+    let (_, after) =
+        change_by_ip(&mut team, d0, &format!("link property add dev d0 altname {long}"));
     assert_eq!(names(&after), ["spare", long]);
     let (_, after) = change_by_ip(&mut team, d0, "link property del dev d0 altname spare");
     assert_eq!(names(&after), [long]);
@@ -181,7 +186,12 @@ fn a_link_that_moves_to_another_namespace_is_gone() {
 fn what_was_undone_meanwhile_is_not_told() {
     enter();
     let (mut team, _) = team_and_link();
-    ip_batch(&["link set d0 mtu 1280", "link set d0 mtu 1500", "link add d1 type dummy", "link del d1"]);
+    ip_batch(&[
+        "link set d0 mtu 1280",
+        "link set d0 mtu 1500",
+        "link add d1 type dummy",
+        "link del d1",
+    ]);
     assert_silent(&mut team);
 }
 
@@ -190,7 +200,12 @@ fn many_changes_of_one_link_are_told_as_one() {
     enter();
     let (mut team, d0) = team_and_link();
     make_renamable(&mut team, "d0");
-    ip_batch(&["link set d0 mtu 1280", "link set d0 name d9", "link set d9 mtu 1290", "link set d9 promisc on"]);
+    ip_batch(&[
+        "link set d0 mtu 1280",
+        "link set d0 name d9",
+        "link set d9 mtu 1290",
+        "link set d9 promisc on",
+    ]);
     let change = only_link(&told(&mut team));
     let (before, after) = (change.before().unwrap(), change.after().unwrap());
     assert_eq!((before.name(), before.mtu()), ("d0", 1500));
@@ -215,13 +230,16 @@ fn the_carrier_goes_and_comes_with_the_peer() {
         (link.has_carrier(), link.oper_state())
     };
     let up = (true, OperState::Up);
-    hear_until(&mut team, "both ends come up", |team| state(team, v0) == up && state(team, peer0) == up);
+    hear_until(&mut team, "both ends come up", |team| {
+        state(team, v0) == up && state(team, peer0) == up
+    });
     let mut replica = Replica::of(&team);
     let flaps = team.link(v0).unwrap().carrier_changes();
 
-    for (command, after) in
-        [("link set peer0 down", (false, OperState::LowerLayerDown)), ("link set peer0 up", (true, OperState::Up))]
-    {
+    for (command, after) in [
+        ("link set peer0 down", (false, OperState::LowerLayerDown)),
+        ("link set peer0 up", (true, OperState::Up)),
+    ] {
         let before = state(&team, v0);
         ip(command);
         let heard = hear_until(&mut team, command, |team| state(team, v0) == after);
@@ -229,11 +247,22 @@ fn the_carrier_goes_and_comes_with_the_peer() {
             replica.hear(changes);
         }
         assert_eq!(replica, Replica::of(&team));
-        assert!(heard.iter().flat_map(Changes::links).all(|change| [v0, peer0].contains(&change.latest().ifindex())));
+        assert!(
+            heard
+                .iter()
+                .flat_map(Changes::links)
+                .all(|change| [v0, peer0].contains(&change.latest().ifindex()))
+        );
         let story = story(&heard, v0);
         let first = story.first().unwrap().before().unwrap();
         assert_eq!((first.has_carrier(), first.oper_state()), before);
-        assert_eq!(heard.iter().map(|changes| changes.ports().len() + changes.options().len()).sum::<usize>(), 0);
+        assert_eq!(
+            heard
+                .iter()
+                .map(|changes| changes.ports().len() + changes.options().len())
+                .sum::<usize>(),
+            0
+        );
     }
     assert_eq!(team.link(v0).unwrap().carrier_changes(), flaps + 2);
 }
@@ -291,7 +320,8 @@ fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message
     assert_eq!(team.carrier(), Some(true));
     assert_true(&team);
     let changes = told(&mut team);
-    let told_of_team = changes.links().find(|link| link.latest().ifindex() == team.team_ifindex()).unwrap();
+    let told_of_team =
+        changes.links().find(|link| link.latest().ifindex() == team.team_ifindex()).unwrap();
     assert!(told_of_team.changed_fields().contains(LinkChange::CARRIER));
     ip("link set d0 nomaster");
     told(&mut team);
@@ -309,12 +339,16 @@ fn a_link_that_the_kernel_gives_up_before_it_is_finished_is_never_told() {
     let mut team = all_links().create("team0").unwrap();
     told(&mut team);
     let heard = listen(&mut team);
-    // A port of a bond cannot be one of an HSR device too: the device has shown up by then, and goes without a word.
+    // A port of a bond cannot be one of an HSR device too: the device has shown up by then, and
+    // goes without a word.
     assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
     // This one shows up before it is finished, but is finished.
     ip("link add bond1 type bond mode active-backup");
     until_quiet(&mut team);
     assert_links_true(&team);
     let told: Vec<Changes> = heard.try_iter().collect();
-    assert!(told.iter().flat_map(Changes::links).all(|change| change.latest().name() != "hsr0"), "{told:#?}");
+    assert!(
+        told.iter().flat_map(Changes::links).all(|change| change.latest().name() != "hsr0"),
+        "{told:#?}"
+    );
 }

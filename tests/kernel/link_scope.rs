@@ -47,7 +47,10 @@ fn only_the_team_and_its_ports_are_kept() {
     assert_eq!(names(&team), ["d0", "d1", "team0"]);
     dummies(&["more"]);
     ip("link set other up mtu 1400");
-    assert!(!team.wait(Some(Duration::from_millis(50))).unwrap(), "a link of no concern woke the handle");
+    assert!(
+        !team.wait(Some(Duration::from_millis(50))).unwrap(),
+        "a link of no concern woke the handle"
+    );
     assert!(told(&mut team).is_empty());
     assert_true(&team);
 }
@@ -65,7 +68,9 @@ fn what_happens_to_a_port_is_told_as_to_a_handle_that_follows_all() {
     until_quiet(&mut all);
     let mut commands = vec!["link set team0 mtu 1300".to_owned()];
     commands.extend(renaming("d0", "port0"));
-    commands.extend(["link set port0 address 02:00:00:00:00:07", "link set port0 down"].map(str::to_owned));
+    commands.extend(
+        ["link set port0 address 02:00:00:00:00:07", "link set port0 down"].map(str::to_owned),
+    );
     for command in commands {
         ip(&command);
         until_told(&mut team, &mut all, &[d0, own]);
@@ -150,7 +155,8 @@ fn the_original_address_is_known_in_every_mode_of_ports_that_this_handle_adds() 
         team.set_mode(mode).unwrap();
         let port = index(&format!("d{number}"));
         team.add_port(port).unwrap();
-        let original = team.link(port).unwrap().original_hwaddr().map(|address| address.to_string());
+        let original =
+            team.link(port).unwrap().original_hwaddr().map(|address| address.to_string());
         assert_eq!(original, Some(format!("02:00:00:00:01:0{number}")), "mode {:?}", team.mode());
         team.destroy().unwrap();
     }
@@ -166,7 +172,10 @@ fn events_of_other_teams_wake_nobody() {
     other.add_port(index("e0")).unwrap();
     other.add_port(index("e1")).unwrap();
     other.remove_port(index("e1")).unwrap();
-    assert!(!team.wait(Some(Duration::from_millis(50))).unwrap(), "another team's event woke this one's handle");
+    assert!(
+        !team.wait(Some(Duration::from_millis(50))).unwrap(),
+        "another team's event woke this one's handle"
+    );
     team.set_notify_peers_count(3).unwrap();
     assert!(team.wait(Some(Duration::ZERO)).unwrap());
 }
@@ -191,7 +200,8 @@ fn ten_thousand_messages_of_an_unrelated_link_wake_nobody_and_cost_no_buffer() {
 fn a_team_with_more_ports_than_the_kernel_takes_a_filter_for_loses_nothing() {
     enter();
     let limit = "/proc/sys/net/core/optmem_max";
-    // Where every namespace has its own limit. Else the number of ports has to be as large as the limit.
+    // Where every namespace has its own limit. Else the number of ports has to be as large as the
+    // limit.
     let own_limit = fs::write(limit, "400").is_ok();
     eprintln!("own limit: {own_limit}");
     let ports = if own_limit { 40 } else { 2100 };
@@ -213,8 +223,9 @@ fn a_team_with_more_ports_than_the_kernel_takes_a_filter_for_loses_nothing() {
     assert_eq!(team.links().len(), 2);
 }
 
-/// `net.core.optmem_max`, from which the kernel takes the memory of socket filters. A kernel has one for each network
-/// namespace or one for all: that of the first namespace is restored when this is dropped.
+/// `net.core.optmem_max`, from which the kernel takes the memory of socket filters. A kernel has
+/// one for each network namespace or one for all: that of the first namespace is restored when this
+/// is dropped.
 struct FilterMemory {
     file: File,
     at_first: String,
@@ -258,7 +269,8 @@ const MANY_PORTS: usize = 600;
 /// And of so many all of it.
 const TOO_MANY_PORTS: usize = 1400;
 
-/// Creates `team0` with so many ports, and returns a handle that has read all that the kernel reports of that.
+/// Creates `team0` with so many ports, and returns a handle that has read all that the kernel
+/// reports of that.
 fn team_of_many(ports: usize) -> TeamHandle {
     let names: Vec<String> = (0..ports).map(|number| format!("p{number}")).collect();
     ip_batch(&names.iter().map(|name| format!("link add {name} type dummy")).collect::<Vec<_>>());
@@ -322,12 +334,16 @@ fn filter_that_was_refused_is_attached_when_memory_allows() {
         let address = format!("02:00:00:00:00:0{number}");
         ip(&format!("link set p0 address {address}"));
         let changes = told(team);
-        assert_eq!(link_change(&changes, index("p0")).unwrap().latest().hwaddr().unwrap().to_string(), address);
+        assert_eq!(
+            link_change(&changes, index("p0")).unwrap().latest().hwaddr().unwrap().to_string(),
+            address
+        );
     }
     hear_until_true(&mut team);
 }
 
-/// Makes links ports of `team0`, releases and deletes them at random, without a pause; how often it could.
+/// Makes links ports of `team0`, releases and deletes them at random, without a pause; how often it
+/// could.
 fn churn(random: &mut fastrand::Rng, master: IfIndex) -> u32 {
     let mut raw = Raw::new();
     let mut done = 0;
@@ -352,7 +368,11 @@ fn churn(random: &mut fastrand::Rng, master: IfIndex) -> u32 {
 fn follow(team: &mut TeamHandle, mirror: &mut BTreeMap<IfIndex, Link>) {
     for change in told(team).links() {
         let ifindex = change.latest().ifindex();
-        assert_eq!(change.before(), mirror.get(&ifindex), "{ifindex} was told to be something else before");
+        assert_eq!(
+            change.before(),
+            mirror.get(&ifindex),
+            "{ifindex} was told to be something else before"
+        );
         match change.after() {
             Some(link) => mirror.insert(ifindex, link.clone()),
             None => mirror.remove(&ifindex),
@@ -368,7 +388,8 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut team = team_of(&[]);
     let master = team.team_ifindex();
-    let mut mirror: BTreeMap<IfIndex, Link> = team.links().map(|link| (link.ifindex(), link.clone())).collect();
+    let mut mirror: BTreeMap<IfIndex, Link> =
+        team.links().map(|link| (link.ifindex(), link.clone())).collect();
     let (mut made, mut done, mut with_ports) = (0, 0, 0);
     for round in rounds(ROUNDS, FEW_ROUNDS) {
         made += 1;
@@ -390,7 +411,12 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
                 with_ports += u32::from(now.ports.len() > 1);
                 break;
             }
-            assert!(Instant::now() < deadline, "round {round}: {:#?} instead of {:#?}", now.links, fresh.links);
+            assert!(
+                Instant::now() < deadline,
+                "round {round}: {:#?} instead of {:#?}",
+                now.links,
+                fresh.links
+            );
         }
         assert!(mirror.values().eq(team.links()), "what was told does not add up in round {round}");
     }

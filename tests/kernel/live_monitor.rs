@@ -32,7 +32,8 @@ fn watch() -> Terminal {
 
 #[track_caller]
 fn assert_line(terminal: &Terminal, port: &str, words: &[&str]) {
-    let line = terminal.line_with(port).unwrap_or_else(|| panic!("no {port}:\n{}", terminal.text()));
+    let line =
+        terminal.line_with(port).unwrap_or_else(|| panic!("no {port}:\n{}", terminal.text()));
     for word in words {
         assert!(line.contains(word), "no {word} in {line}");
     }
@@ -53,7 +54,9 @@ fn the_team_and_its_ports_are_shown_and_followed() {
 
     ip("link set peer0 down");
     terminal.see("v0 lost its link");
-    terminal.see_that("v0 without carrier", |terminal| terminal.line_with("● v0").unwrap().contains("no carrier"));
+    terminal.see_that("v0 without carrier", |terminal| {
+        terminal.line_with("● v0").unwrap().contains("no carrier")
+    });
     terminal.see_that("a rate", |terminal| !terminal.line_with("● v0").unwrap().contains(" 0.0"));
     ip("link set peer0 up");
     terminal.see("v0 has a link");
@@ -62,7 +65,9 @@ fn the_team_and_its_ports_are_shown_and_followed() {
     team.set_active_port(d0).unwrap();
     terminal.see("d0 is the active port");
     team.set_port_enabled(v0, false).unwrap();
-    terminal.see_that("v0 disabled", |terminal| terminal.line_with("● v0").unwrap().contains("disabled"));
+    terminal.see_that("v0 disabled", |terminal| {
+        terminal.line_with("● v0").unwrap().contains("disabled")
+    });
     team.remove_port(d0).unwrap();
     terminal.see("d0 left the team");
     terminal.see("of 3 ports up");
@@ -84,7 +89,9 @@ fn keys_and_signals_end_it_and_give_the_terminal_back() {
         assert_eq!(terminal.wait().code(), Some(0), "{keys:?}");
         terminal.assert_given_back();
     }
-    for (signal, code) in [(Signal::SIGINT, 0), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGQUIT, 131)] {
+    for (signal, code) in
+        [(Signal::SIGINT, 0), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGQUIT, 131)]
+    {
         let mut terminal = watch();
         terminal.signal(signal);
         assert_eq!(terminal.wait().code(), Some(code), "{signal}");
@@ -169,7 +176,10 @@ fn more_ports_than_rows_can_be_scrolled() {
         terminal.type_in(keys);
         terminal.see_that(first, |terminal| {
             let text = terminal.text();
-            let ports: Vec<&str> = text.lines().filter_map(|line| line.split_once("● ")?.1.split(' ').next()).collect();
+            let ports: Vec<&str> = text
+                .lines()
+                .filter_map(|line| line.split_once("● ")?.1.split(' ').next())
+                .collect();
             ports.first() == Some(&first) && ports.last() == Some(&last)
         });
     }
@@ -241,7 +251,9 @@ const PANICS: &str = "LIBTEAM_TEST_PANICS";
 #[test]
 fn a_panic_gives_the_terminal_back_before_it_is_told() {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "live_monitor::panics_on_the_screen", "--nocapture"]).env(PANICS, "1");
+    command
+        .args(["--ignored", "--exact", "live_monitor::panics_on_the_screen", "--nocapture"])
+        .env(PANICS, "1");
     // A long one would leave no room for the message.
     command.env("RUST_BACKTRACE", "0");
     let mut terminal = Terminal::start(&command, 24, 80);
@@ -270,7 +282,9 @@ fn demo_shows_a_team_of_its_own() {
     for port in ["● eth1", "● eth2", "● eth3", "● eth4"] {
         terminal.see(port);
     }
-    terminal.see_that("traffic", |terminal| terminal.line_with("● eth2").is_some_and(|line| line.ends_with("kB/s")));
+    terminal.see_that("traffic", |terminal| {
+        terminal.line_with("● eth2").is_some_and(|line| line.ends_with("kB/s"))
+    });
     terminal.see("eth4 lost its link");
     terminal.see("eth2 is false");
     terminal.see("eth1 left the team");
@@ -286,11 +300,18 @@ fn live_without_a_terminal_says_that_it_prints_lines() {
     let _team = team_with_ports_in_all_states(None);
     for words in ["--live team0", "--demo"] {
         let mut command = Command::new("timeout");
-        command.args(["--preserve-status", "-s", "INT", "4"]).arg(example("team_monitor")).args(words.split(' '));
+        command
+            .args(["--preserve-status", "-s", "INT", "4"])
+            .arg(example("team_monitor"))
+            .args(words.split(' '));
         let outcome = run(command);
         let said = "team_monitor: standard output is not a terminal, so this prints lines instead of the live screen\n";
         assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), said), "{words}");
-        assert_eq!(outcome.stdout.contains("\tifname eth4, linkup 0, changed 1"), words == "--demo", "{words}");
+        assert_eq!(
+            outcome.stdout.contains("\tifname eth4, linkup 0, changed 1"),
+            words == "--demo",
+            "{words}"
+        );
     }
 }
 

@@ -1,7 +1,9 @@
-//! A program that somebody set which the driver cannot tell: it hashes packets all the same, and hides the options that
-//! are listed after it.
+//! A program that somebody set which the driver cannot tell: it hashes packets all the same, and
+//! hides the options that are listed after it.
 
-use libteam::{BpfProgram, Changes, HashFields, LinkScope, Mode, OptionId, OptionValue, Port, TeamHandle};
+use libteam::{
+    BpfProgram, Changes, HashFields, LinkScope, Mode, OptionId, OptionValue, Port, TeamHandle,
+};
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
 
@@ -13,7 +15,8 @@ use crate::support::snapshot::{assert_links_true, assert_true};
 const NLM_F_REQUEST_ACK: u16 = 5;
 const TEAM_CMD_OPTIONS_SET: u8 = 1;
 
-/// Has the driver take a program of this many instructions, as another program would, and returns its answer.
+/// Has the driver take a program of this many instructions, as another program would, and returns
+/// its answer.
 fn set_program(team: &TeamHandle, count: usize) -> i32 {
     let mut program = [0, 0, 0, 0, 7, 0, 0, 0].repeat(count - 1);
     program.extend([0x16, 0, 0, 0, 0, 0, 0, 0]);
@@ -93,7 +96,10 @@ fn a_handle_goes_on_with_what_can_be_told_and_can_clear_it() {
         assert_links_true(handle);
         assert_eq!(value(handle, &count()), Some(3_u32.into()));
         assert_eq!(value(handle, &priority("d2")), Some(7.into()));
-        assert!(handle.options().all(|option| option.id().port != Some(index("d1"))), "the port is gone");
+        assert!(
+            handle.options().all(|option| option.id().port != Some(index("d1"))),
+            "the port is gone"
+        );
     }
 
     other.clear_bpf_hash_func().unwrap();
@@ -143,7 +149,10 @@ fn what_refers_to_a_port_that_goes_meanwhile_is_known_in_the_end() {
     team.set_lb_tx_hash_to_port_mapping([(7, port)]).unwrap();
     set_program(&team, 600);
     ip("link set d1 nomaster");
-    assert!(team.handle_events().unwrap().is_inconsistent(), "the driver could not tell that it cleared the mapping");
+    assert!(
+        team.handle_events().unwrap().is_inconsistent(),
+        "the driver could not tell that it cleared the mapping"
+    );
     assert_eq!(set_program(&team, 2), 0);
     assert!(!team.handle_events().unwrap().is_inconsistent());
     assert_eq!(team.lb_tx_hash_to_port_mapping(), Some([None; 256]));

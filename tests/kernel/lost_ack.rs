@@ -1,4 +1,5 @@
-//! Options whose change reaches not every listener: the driver then answers a set with an error, but has set the value.
+//! Options whose change reaches not every listener: the driver then answers a set with an error,
+//! but has set the value.
 
 use std::io::ErrorKind;
 
@@ -13,8 +14,8 @@ use crate::support::genl_family::Driver;
 use crate::support::netns::{enter, index};
 use crate::support::snapshot::state;
 
-/// A listener to the driver's events that never reads them, and wants senders to fail for it: what the C library is
-/// while its program is busy.
+/// A listener to the driver's events that never reads them, and wants senders to fail for it: what
+/// the C library is while its program is busy.
 struct DeafListener {
     socket: Socket,
 }
@@ -35,7 +36,9 @@ impl DeafListener {
     fn missed_something(self) -> bool {
         loop {
             match self.socket.recv_from_full() {
-                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return true,
+                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                    return true;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 result => drop(result.unwrap()),
             }
@@ -93,7 +96,10 @@ fn an_error_stays_one_though_a_listener_of_another_process_is_full() {
         team.set_option(&count(), number).unwrap();
     }
     assert_eq!(refusal(&team.set_mode(Mode::Random).unwrap_err()), Errno::BUSY);
-    assert_eq!(refusal(&team.set_option(&OptionId::port("queue_id", index("d0")), 99_u32).unwrap_err()), Errno::INVAL);
+    assert_eq!(
+        refusal(&team.set_option(&OptionId::port("queue_id", index("d0")), 99_u32).unwrap_err()),
+        Errno::INVAL
+    );
 }
 
 #[test]
@@ -109,7 +115,10 @@ fn a_set_is_done_though_our_own_events_do_not_fit() {
     let changes = told(&mut team);
     assert!(changes.is_resynced());
     let change = changes.options().next().unwrap();
-    assert_eq!((changes.options().len(), change.before().unwrap().value()), (1, &OptionValue::U32(0)));
+    assert_eq!(
+        (changes.options().len(), change.before().unwrap().value()),
+        (1, &OptionValue::U32(0))
+    );
     assert_eq!(change.after().unwrap().value(), &OptionValue::U32(51));
 }
 
@@ -134,7 +143,10 @@ fn a_program_that_is_too_long_to_be_told_is_refused_before_it_is_sent() {
     long.extend([6, 0, 0, 0, 0, 0, 0, 0]);
     let error = team.set_option(&OptionId::global("bpf_hash_func"), long).unwrap_err();
     assert!(matches!(error, Error::OptionValue { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("option bpf_hash_func cannot be set to 4000 bytes: "), "{error}");
+    assert!(
+        error.to_string().starts_with("option bpf_hash_func cannot be set to 4000 bytes: "),
+        "{error}"
+    );
     assert_silent(&mut team);
     hear_until_true(&mut team);
 }

@@ -1,4 +1,5 @@
-//! A link of so many alternative names that what the kernel tells of it is longer than any usual answer.
+//! A link of so many alternative names that what the kernel tells of it is longer than any usual
+//! answer.
 
 use std::thread;
 
@@ -35,18 +36,26 @@ fn the_first_question_about_it_is_answered() {
         let opened = TeamHandle::open("team0").unwrap();
         count(opened.link(team).unwrap().alternative_names().count());
     });
-    on_its_own_thread(|| count(TeamHandle::open_index(team).unwrap().link(team).unwrap().alternative_names().count()));
+    on_its_own_thread(|| {
+        count(TeamHandle::open_index(team).unwrap().link(team).unwrap().alternative_names().count())
+    });
     on_its_own_thread(|| {
         assert_eq!(RtnlSocket::new().unwrap().link_by_index(team).unwrap().name(), "team0");
     });
     on_its_own_thread(|| {
-        assert_eq!(RtnlSocket::new().unwrap().link_by_name(format!("{:0>127}", 7)).unwrap().ifindex(), team);
+        assert_eq!(
+            RtnlSocket::new().unwrap().link_by_name(format!("{:0>127}", 7)).unwrap().ifindex(),
+            team
+        );
     });
-    on_its_own_thread(|| RtnlSocket::new().unwrap().set_link(team, &LinkSettings::new().mtu(1400)).unwrap());
+    on_its_own_thread(|| {
+        RtnlSocket::new().unwrap().set_link(team, &LinkSettings::new().mtu(1400)).unwrap()
+    });
     on_its_own_thread(|| {
         let mut question = LinkMessage::default();
         question.header.index = team.get();
-        let answer = RtnlSocket::new().unwrap().request(RouteNetlinkMessage::GetLink(question), 0).unwrap();
+        let answer =
+            RtnlSocket::new().unwrap().request(RouteNetlinkMessage::GetLink(question), 0).unwrap();
         assert_eq!(answer.len(), 1);
     });
 }

@@ -21,7 +21,8 @@ fn they_are_set_in_their_order_however_many_they_are() {
     enter();
     // The second handle's buffer overruns again and again meanwhile.
     for receive_buffer in [1 << 20, 1] {
-        let mut team = TeamHandle::builder().receive_buffer(receive_buffer).create("team0").unwrap();
+        let mut team =
+            TeamHandle::builder().receive_buffer(receive_buffer).create("team0").unwrap();
         // Three system calls, the last one for a few.
         team.set_options((1..=1030_u32).map(|number| (count(), number.into()))).unwrap();
         assert_eq!(number(&team, &count()), Some(1030));
@@ -52,7 +53,8 @@ fn what_can_be_seen_to_be_wrong_is_told_before_anything_is_sent() {
 fn the_first_that_is_refused_is_told_and_the_others_are_set() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
-    let (interval, rejoin) = (OptionId::global("notify_peers_interval"), OptionId::global("mcast_rejoin_count"));
+    let (interval, rejoin) =
+        (OptionId::global("notify_peers_interval"), OptionId::global("mcast_rejoin_count"));
     let error = team
         .set_options([
             (count(), 4_u32.into()),
@@ -63,7 +65,10 @@ fn the_first_that_is_refused_is_told_and_the_others_are_set() {
         ])
         .unwrap_err();
     assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to weighted");
-    assert_eq!([count(), interval, rejoin].map(|id| number(&team, &id)), [Some(4), Some(5), Some(6)]);
+    assert_eq!(
+        [count(), interval, rejoin].map(|id| number(&team, &id)),
+        [Some(4), Some(5), Some(6)]
+    );
     let changes = team.handle_events().unwrap();
     assert_eq!(changes.options().map(Change::is_local).collect::<Vec<_>>(), [true; 3]);
 

@@ -16,7 +16,15 @@ fn c_program(directory: &Directory) -> PathBuf {
     let program = directory.join("watch_ports");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide/watch_ports.c");
     let mut compiler = Command::new(on_path("team-cc", "libteam-dev"));
-    compiler.args(["-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-O2", "-o"]);
+    compiler.args([
+        "-std=gnu11",
+        "-Wall",
+        "-Wextra",
+        "-Wno-unused-parameter",
+        "-Werror",
+        "-O2",
+        "-o",
+    ]);
     compiler.arg(&program).arg(source);
     let outcome = run(compiler);
     assert!(outcome.status.success(), "{}", outcome.stderr);
@@ -36,7 +44,8 @@ fn watched_by(program: &Path) -> (Vec<String>, ExitStatus) {
     let mut child = Command::new(program).arg("team0").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut printed: Vec<String> = lines.by_ref().take(2).collect();
-    // It registers its handler, or not yet: what happens next waits in its socket, or changes what it reads first.
+    // It registers its handler, or not yet: what happens next waits in its socket, or changes what
+    // it reads first.
     hear_until(&mut team, |team| team.notify_peers_count() == Some(2));
     ip("link set far1 down");
     printed.extend(lines.next());
@@ -73,6 +82,10 @@ fn both_programs_say_what_is_wrong() {
         assert!(outcome.stderr.contains("team7"), "{}", outcome.stderr);
         let without_name = run(Command::new(&program));
         assert_eq!((without_name.status.code(), &*without_name.stdout), (Some(2), ""));
-        assert!(without_name.stderr.contains("Usage: watch_ports TEAM\n"), "{}", without_name.stderr);
+        assert!(
+            without_name.stderr.contains("Usage: watch_ports TEAM\n"),
+            "{}",
+            without_name.stderr
+        );
     }
 }

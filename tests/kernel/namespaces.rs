@@ -1,4 +1,5 @@
-//! Sockets and handles in another network namespace than that of the thread that opens and uses them.
+//! Sockets and handles in another network namespace than that of the thread that opens and uses
+//! them.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::LinkMessage;
 use libteam::{
-    ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, Protocol, RtnlSocket, SocketBuilder,
-    TeamHandle,
+    ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, Protocol,
+    RtnlSocket, SocketBuilder, TeamHandle,
 };
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -72,7 +73,10 @@ struct Elsewhere(Child);
 
 impl Elsewhere {
     fn new() -> Self {
-        let child = Command::new("unshare").args(["--net", "sleep", "1000"]).spawn().expect("util-linux is installed");
+        let child = Command::new("unshare")
+            .args(["--net", "sleep", "1000"])
+            .spawn()
+            .expect("util-linux is installed");
         let elsewhere = Self(child);
         let deadline = Instant::now() + patience();
         while fs::read_link(elsewhere.path()).unwrap() == where_am_i() {
@@ -94,7 +98,9 @@ impl Elsewhere {
     fn links(&self) -> Vec<String> {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path().display())).args(["ip", "-j", "link"]);
-        names(&String::from_utf8(command.output().expect("util-linux is installed").stdout).unwrap())
+        names(
+            &String::from_utf8(command.output().expect("util-linux is installed").stdout).unwrap(),
+        )
     }
 }
 
@@ -127,7 +133,8 @@ fn assert_tasks(expected: usize) {
 fn create_in(namespace: impl AsFd) -> IfIndex {
     let here = where_am_i();
     let mut rtnl = RtnlSocket::in_namespace(namespace).unwrap();
-    let ifindex = rtnl.create_link(&NewLink::dummy("there").index(IfIndex::new(500).unwrap())).unwrap();
+    let ifindex =
+        rtnl.create_link(&NewLink::dummy("there").index(IfIndex::new(500).unwrap())).unwrap();
     rtnl.set_link(ifindex, &LinkSettings::new().mtu(1300).up()).unwrap();
     rtnl.add_address(ifindex, "192.0.2.1".parse().unwrap(), 24).unwrap();
     assert_eq!(where_am_i(), here);
@@ -150,7 +157,8 @@ fn a_socket_works_in_the_namespace_of_a_process() {
     enter();
     for by_pidfd in [false, true] {
         let there = Elsewhere::new();
-        let descriptor = if by_pidfd { there.pidfd() } else { File::open(there.path()).unwrap().into() };
+        let descriptor =
+            if by_pidfd { there.pidfd() } else { File::open(there.path()).unwrap().into() };
         create_in(descriptor);
         assert_eq!(there.links(), ["lo", "there"]);
     }
@@ -181,7 +189,10 @@ fn every_connection_of_a_builder_is_there() {
     let builder = SocketBuilder::new().in_namespace(there.open()).unwrap();
     let mut connection: NetlinkConnection = builder.connection(Protocol::ROUTE).unwrap();
     let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request.clone()).unwrap().items().len(), 2);
+    assert_eq!(
+        connection.dump::<_, RouteNetlinkMessage>(request.clone()).unwrap().items().len(),
+        2
+    );
     let mut connection = NetlinkConnection::in_namespace(there.open(), Protocol::ROUTE).unwrap();
     assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request).unwrap().items().len(), 2);
     // The descriptor is the builder's own, and a namespace without a name lasts as long.
@@ -208,7 +219,10 @@ fn what_is_no_namespace_is_refused_and_nobody_moves() {
     ] {
         let error = RtnlSocket::in_namespace(&descriptor).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()), "{error:?}");
-        assert_eq!(error.to_string(), "opening a netlink socket in another network namespace failed");
+        assert_eq!(
+            error.to_string(),
+            "opening a netlink socket in another network namespace failed"
+        );
         let builder = TeamHandle::builder().in_namespace(&descriptor).unwrap();
         assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
         assert_eq!(builder.open("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
@@ -275,8 +289,11 @@ fn a_handle_works_in_another_namespace() {
 fn a_handle_in_another_namespace_resyncs_there() {
     enter();
     let there = Named::new();
-    let builder =
-        TeamHandle::builder().in_namespace(there.open()).unwrap().receive_buffer(0).link_scope(LinkScope::All);
+    let builder = TeamHandle::builder()
+        .in_namespace(there.open())
+        .unwrap()
+        .receive_buffer(0)
+        .link_scope(LinkScope::All);
     let mut team = builder.create("team0").unwrap();
     // More than the smallest buffer can hold.
     for number in 0..20 {
@@ -292,7 +309,8 @@ fn a_handle_in_another_namespace_resyncs_there() {
 fn a_handle_goes_from_thread_to_thread_and_stays_where_its_team_is() {
     enter();
     let there = Named::new();
-    let mut team = TeamHandle::builder().in_namespace(there.open()).unwrap().create("team0").unwrap();
+    let mut team =
+        TeamHandle::builder().in_namespace(there.open()).unwrap().create("team0").unwrap();
     for number in 0..3 {
         team = thread::spawn(move || {
             // Each thread is somewhere else, with a link of the same name.
@@ -337,7 +355,10 @@ fn many_threads_do_it_at_once() {
     for (number, there) in theirs.iter().enumerate() {
         let links = there.links();
         assert_eq!(links.len(), 21);
-        assert!(links.iter().all(|name| name == "lo" || name.starts_with(&format!("n{number}"))), "{links:?}");
+        assert!(
+            links.iter().all(|name| name == "lo" || name.starts_with(&format!("n{number}"))),
+            "{links:?}"
+        );
     }
     assert_eq!((links_here(), where_am_i()), (vec!["lo".to_owned()], here));
 }

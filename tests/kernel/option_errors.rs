@@ -34,7 +34,9 @@ fn an_option_that_the_team_does_not_have_is_unknown() {
     for (id, value) in table {
         let error = team.set_option(&id, value).unwrap_err();
         assert_eq!(error.to_string(), format!("team0 has no option {id}"));
-        assert!(matches!(error, Error::UnknownOption { team, id: told } if team == "team0" && told == id));
+        assert!(
+            matches!(error, Error::UnknownOption { team, id: told } if team == "team0" && told == id)
+        );
     }
     assert_untouched(&mut team, &before);
 }
@@ -55,7 +57,10 @@ fn a_value_of_another_type_is_refused() {
     ];
     for (id, value, wants, is) in table {
         let error = team.set_option(&id, value).unwrap_err();
-        assert_eq!(error.to_string(), format!("option {id} is of type {wants}, the value is of type {is}"));
+        assert_eq!(
+            error.to_string(),
+            format!("option {id} is of type {wants}, the value is of type {is}")
+        );
         assert!(
             matches!(error, Error::OptionType { expected, found, .. } if (expected.to_string(), found.to_string()) == (wants.to_owned(), is.to_owned()))
         );
@@ -119,7 +124,10 @@ fn only_a_port_can_be_the_active_port() {
     dummies(&["d1"]);
     for stranger in [index("d1"), team.team_ifindex(), IfIndex::new(4711).unwrap()] {
         let error = team.set_active_port(stranger).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == stranger), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == stranger),
+            "{error:?}"
+        );
         assert_eq!(error.to_string(), format!("link {stranger} is not a port of team0"));
     }
     assert_eq!(team.active_port(), Some(index("d0")));
@@ -152,7 +160,10 @@ fn a_value_that_the_driver_refuses_is_an_error_with_its_number() {
     for (id, value, errno) in table {
         let error = team.set_option(&id, value.clone()).unwrap_err();
         assert_eq!(refusal(&error), errno, "{id}");
-        assert_eq!(error.to_string(), format!("the kernel refused setting option {id} of team0 to {value}"));
+        assert_eq!(
+            error.to_string(),
+            format!("the kernel refused setting option {id} of team0 to {value}")
+        );
     }
     assert_untouched(&mut team, &before);
 }

@@ -2,7 +2,9 @@
 
 use libteam::{Change, IfIndex, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
 
-use crate::support::changes::{Replica, assert_silent, listen, only_option, options_told, team_with, told};
+use crate::support::changes::{
+    Replica, assert_silent, listen, only_option, options_told, team_with, told,
+};
 use crate::support::features::{has_halves, switches};
 use crate::support::netns::{enter, index};
 use crate::support::snapshot::{assert_true, state};
@@ -38,7 +40,12 @@ fn settable(port: IfIndex) -> Vec<(OptionId, OptionValue)> {
 }
 
 /// Panics unless the handle tells that exactly this option was set.
-fn assert_tells_set(team: &mut TeamHandle, id: &OptionId, before: Option<&OptionValue>, after: &OptionValue) {
+fn assert_tells_set(
+    team: &mut TeamHandle,
+    id: &OptionId,
+    before: Option<&OptionValue>,
+    after: &OptionValue,
+) {
     let change = only_option(&told(team));
     assert_eq!(change.after().map(|option| (option.id(), option.value())), Some((id, after)));
     assert_eq!(change.before().map(TeamOption::value), before, "{id}");
@@ -104,9 +111,16 @@ fn the_options_of_every_mode_come_and_go_with_it() {
         assert_eq!(team.mode(), Some(mode.clone()));
         assert_eq!(team.options().len(), 5 + own_options, "{mode}");
         let changes = told(&mut team);
-        let set = changes.options().find(|change| change.latest().id() == &OptionId::global("mode")).unwrap();
+        let set = changes
+            .options()
+            .find(|change| change.latest().id() == &OptionId::global("mode"))
+            .unwrap();
         assert_eq!(set.after().unwrap().value(), &OptionValue::from(mode.as_str()));
-        assert_eq!(changes.options().filter(|change| change.is_added()).count(), own_options, "{mode}");
+        assert_eq!(
+            changes.options().filter(|change| change.is_added()).count(),
+            own_options,
+            "{mode}"
+        );
         assert!(set.is_local());
         let heard = told(&mut theirs);
         assert_eq!(options_told(&heard), options_told(&changes));
@@ -126,7 +140,12 @@ fn modes_that_pass_unseen_leave_nothing_behind() {
     for mode in [Mode::LoadBalance, Mode::ActiveBackup, Mode::RoundRobin] {
         team.set_mode(mode).unwrap();
     }
-    assert_tells_set(&mut theirs, &OptionId::global("mode"), Some(&"roundrobin".into()), &"roundrobin".into());
+    assert_tells_set(
+        &mut theirs,
+        &OptionId::global("mode"),
+        Some(&"roundrobin".into()),
+        &"roundrobin".into(),
+    );
     assert_true(&theirs);
 }
 
@@ -138,11 +157,19 @@ fn the_active_port_is_none_until_one_is_set_and_after_it_left() {
     assert_eq!(team.active_port(), None);
     team.set_active_port(d0).unwrap();
     assert_eq!(team.active_port(), Some(d0));
-    assert_tells_set(&mut team, &OptionId::global("activeport"), Some(&0_u32.into()), &d0.get().into());
+    assert_tells_set(
+        &mut team,
+        &OptionId::global("activeport"),
+        Some(&0_u32.into()),
+        &d0.get().into(),
+    );
     team.remove_port(d0).unwrap();
     assert_eq!(team.active_port(), None);
     let changes = told(&mut team);
-    let change = changes.options().find(|change| change.latest().id() == &OptionId::global("activeport")).unwrap();
+    let change = changes
+        .options()
+        .find(|change| change.latest().id() == &OptionId::global("activeport"))
+        .unwrap();
     assert_eq!(change.after().unwrap().value(), &OptionValue::U32(0));
 }
 
@@ -161,7 +188,9 @@ fn the_switches_of_a_port_stay_true_whichever_is_set() {
     let d0 = index("d0");
     let switches = switches(&ours, d0);
     // What they are set to first, one after the other, makes all the states there are.
-    for start in [[true, true, true], [true, true, false], [true, false, true], [false, false, false]] {
+    for start in
+        [[true, true, true], [true, true, false], [true, false, true], [false, false, false]]
+    {
         for &switch in &switches {
             for on in [true, false] {
                 for (&switch, on) in switches.iter().zip(start) {
@@ -213,8 +242,10 @@ fn what_follows_from_a_switch_is_told_only_where_it_changed() {
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let d0 = index("d0");
     let ids = |team: &mut TeamHandle| -> Vec<String> {
-        let mut ids: Vec<_> =
-            told(team).options().map(|change| change.latest().id().name.clone().into_owned()).collect();
+        let mut ids: Vec<_> = told(team)
+            .options()
+            .map(|change| change.latest().id().name.clone().into_owned())
+            .collect();
         ids.sort();
         ids
     };

@@ -99,7 +99,11 @@ fn an_address_that_is_set_by_hand_just_before_is_the_original_one() {
             let flap = if is_up_meanwhile { &flap[..] } else { &[] };
             ip_batch(&[&[&*set], flap, &["link set d0 master team0"]].concat());
             told(&mut team);
-            assert_eq!(addresses(&team, d0).1, Some(address(OTHER)), "{mode}, up meanwhile: {is_up_meanwhile}");
+            assert_eq!(
+                addresses(&team, d0).1,
+                Some(address(OTHER)),
+                "{mode}, up meanwhile: {is_up_meanwhile}"
+            );
             team.destroy().unwrap();
             ip("link del d0");
         }
@@ -112,7 +116,10 @@ fn the_teams_address_set_by_hand_just_before_is_the_original_one() {
     for (mode, _) in modes() {
         let (mut team, d0) = team_and_link(mode.clone());
         let of_team = team_address(&team);
-        ip_batch(&[&*format!("link set d0 address {}", of_team.unwrap()), "link set d0 master team0"]);
+        ip_batch(&[
+            &*format!("link set d0 address {}", of_team.unwrap()),
+            "link set d0 master team0",
+        ]);
         told(&mut team);
         assert_eq!(addresses(&team, d0), (of_team, of_team), "{mode}");
         team.destroy().unwrap();

@@ -30,14 +30,14 @@ fn small() -> TeamBuilder {
     all_links().receive_buffer(SMALLEST)
 }
 
-/// More messages than the default buffer of 2 MiB holds, each of them 2304 bytes for a link, at least 640 for an option; and
-/// more than the smallest buffer holds.
+/// More messages than the default buffer of 2 MiB holds, each of them 2304 bytes for a link, at
+/// least 640 for an option; and more than the smallest buffer holds.
 const LINK_FLOOD: u32 = 1200;
 const OPTION_FLOOD: u32 = 3600;
 const SPLASH: u32 = 10;
 
-/// Creates a team with ports and other links, does `changes` to it while its handle, made by `builder`, does not
-/// read, and checks what that handle makes of it.
+/// Creates a team with ports and other links, does `changes` to it while its handle, made by
+/// `builder`, does not read, and checks what that handle makes of it.
 fn lose(builder: &TeamBuilder, lost: Lost, changes: impl FnOnce(&mut TeamHandle)) -> Changes {
     enter();
     ip("link add team0 type team");
@@ -67,7 +67,11 @@ fn lose(builder: &TeamBuilder, lost: Lost, changes: impl FnOnce(&mut TeamHandle)
 
     until_quiet(&mut other);
     let (links, driver) = drops();
-    assert_eq!(Lost { links: links > 0, team: driver > 0 }, lost, "{links} and {driver} messages were dropped");
+    assert_eq!(
+        Lost { links: links > 0, team: driver > 0 },
+        lost,
+        "{links} and {driver} messages were dropped"
+    );
     assert_made_good(&mut team, &handler, &before)
 }
 
@@ -92,7 +96,8 @@ fn change_options(other: &mut TeamHandle) {
     other.set_option(&OptionId::port("queue_id", stays), 2_u32).unwrap();
 }
 
-/// The driver tells of the option that is set, and changes others with it. The ports' links change their state.
+/// The driver tells of the option that is set, and changes others with it. The ports' links change
+/// their state.
 fn change_enabled(other: &mut TeamHandle) {
     other.set_port_enabled(index("port-stays"), false).unwrap();
     let changed = index("port-changed");
@@ -179,7 +184,8 @@ fn floods_on_both_sockets_hide_nothing() {
 
 #[test]
 fn changes_before_a_flood_are_told_as_well_as_those_after_it() {
-    // What was queued before the overrun is old news then: applied after the resync it would undo it.
+    // What was queued before the overrun is old news then: applied after the resync it would undo
+    // it.
     lose(&small(), BOTH, |other| {
         other.set_port_priority(index("port-stays"), 1).unwrap();
         ip("link set stays mtu 1300");
@@ -228,8 +234,11 @@ fn a_mode_that_changed_during_a_loss_is_told_with_its_options() {
         other.add_port(index("port-stays")).unwrap();
         other.set_active_port(index("port-stays")).unwrap();
     });
-    let added: Vec<_> =
-        changes.options().filter(|option| option.is_added()).map(|option| option.latest().id()).collect();
+    let added: Vec<_> = changes
+        .options()
+        .filter(|option| option.is_added())
+        .map(|option| option.latest().id())
+        .collect();
     assert_eq!(added, [&OptionId::global("activeport")]);
     assert_eq!(changes.ports().filter(|port| port.is_removed()).count(), 2);
 }
@@ -251,7 +260,10 @@ fn a_handle_that_loses_again_and_again_tells_each_difference() {
             format!("link set x{round} master team0"),
         ]);
         let changes = assert_made_good(&mut team, &handler, &before);
-        assert_eq!((changes.links().filter(|link| link.is_added()).count(), changes.ports().len()), (1, 1));
+        assert_eq!(
+            (changes.links().filter(|link| link.is_added()).count(), changes.ports().len()),
+            (1, 1)
+        );
     }
 }
 
@@ -303,10 +315,15 @@ fn a_buffer_that_overran_grows_up_to_its_limit() {
 #[test]
 fn buffer_beyond_rmem_max_never_shrinks_without_net_admin() {
     // In a new namespace older kernels do not show it.
-    let limit: usize = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+    let limit: usize =
+        fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
     enter();
     dummies(&["noise"]);
-    let mut team = all_links().receive_buffer(limit + 4096).receive_buffer_limit(8 * limit).create("team0").unwrap();
+    let mut team = all_links()
+        .receive_buffer(limit + 4096)
+        .receive_buffer_limit(8 * limit)
+        .create("team0")
+        .unwrap();
     team.handle_events().unwrap();
     let before = team.receive_buffers().unwrap();
     assert_eq!(before.link, 2 * (limit + 4096));

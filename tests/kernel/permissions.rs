@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use libteam::{Change, Changes, ErrorKind, LinkChange, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
+use libteam::{
+    Change, Changes, ErrorKind, LinkChange, Mode, OptionId, OptionValue, TeamHandle, TeamOption,
+};
 use rustix::thread::CapabilitySet;
 
 use crate::support::changes::{all_links, hear_until_true, link_change, told};
@@ -31,10 +33,14 @@ impl Program {
     fn new() -> Self {
         let directory = Directory::for_programs();
         fs::set_permissions(&*directory, Permissions::from_mode(0o755)).unwrap();
-        // Another process writes it: a child that another test starts meanwhile would keep the file that this one writes
-        // open, and nobody could run it.
-        let copied =
-            Command::new("install").arg("--mode=755").arg(example("teamnl")).arg(&*directory).status().unwrap();
+        // Another process writes it: a child that another test starts meanwhile would keep the file
+        // that this one writes open, and nobody could run it.
+        let copied = Command::new("install")
+            .arg("--mode=755")
+            .arg(example("teamnl"))
+            .arg(&*directory)
+            .status()
+            .unwrap();
         assert!(copied.success());
         Self(directory)
     }
@@ -45,7 +51,12 @@ fn manages(words: &str) -> Vec<String> {
     let program = Program::new();
     let mut words = words.split_whitespace().chain(["sh", "-c", STEPS]);
     let mut command = Command::new(words.next().expect("a program"));
-    let output = command.args(words).env("TEAMNL", program.0.join("teamnl")).stderr(Stdio::inherit()).output().unwrap();
+    let output = command
+        .args(words)
+        .env("TEAMNL", program.0.join("teamnl"))
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
@@ -55,7 +66,10 @@ fn net_admin_in_the_initial_user_namespace_is_enough() {
     const ALL: [&str; 4] = ["created", "enslaved", "listed", "set"];
     assert_eq!(manages("unshare --net"), ALL);
     let others = "-sys_admin,-sys_module,-net_raw,-dac_override";
-    assert_eq!(manages(&format!("unshare --net setpriv --bounding-set {others} --inh-caps {others}")), ALL);
+    assert_eq!(
+        manages(&format!("unshare --net setpriv --bounding-set {others} --inh-caps {others}")),
+        ALL
+    );
     let service = "setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps +net_admin --ambient-caps +net_admin";
     assert_eq!(manages(&format!("unshare --net {service}")), ALL);
 }
@@ -93,10 +107,12 @@ fn is_readable(team: &mut TeamHandle) -> bool {
     team.wait(Some(Duration::ZERO)).unwrap()
 }
 
-/// Changes `d0` and `d1` by another process, which has all capabilities, after more messages than a small buffer holds.
+/// Changes `d0` and `d1` by another process, which has all capabilities, after more messages than a
+/// small buffer holds.
 fn change_links(number: u8) {
     let noise = (0..20).map(|number| format!("link set other mtu {}", 1000 + number));
-    let changes = ["d0", "d1"].map(|link| format!("link set {link} address 02:00:00:00:01:0{number}"));
+    let changes =
+        ["d0", "d1"].map(|link| format!("link set {link} address 02:00:00:00:01:0{number}"));
     ip_batch(&noise.chain(changes).collect::<Vec<_>>());
 }
 
@@ -133,7 +149,10 @@ fn lost_link_events_are_recovered_without_net_admin() {
             for link in ["d0", "d1"] {
                 let change = link_change(&changes, index(link)).unwrap();
                 assert!(change.changed_fields().contains(LinkChange::HWADDR));
-                assert_eq!(change.latest().hwaddr().unwrap().to_string(), format!("02:00:00:00:01:0{number}"));
+                assert_eq!(
+                    change.latest().hwaddr().unwrap().to_string(),
+                    format!("02:00:00:00:01:0{number}")
+                );
             }
             assert_links_true(&team);
             assert_eq!(told(&mut team), Changes::default(), "it is reported again");
@@ -145,7 +164,11 @@ fn lost_link_events_are_recovered_without_net_admin() {
         }
         assert_eq!(team.ports().len(), 2);
         let error = team.set_active_port(index("d0")).unwrap_err();
-        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::PermissionDenied, Some(1)), "{error}");
+        assert_eq!(
+            (error.kind(), error.raw_os_error()),
+            (ErrorKind::PermissionDenied, Some(1)),
+            "{error}"
+        );
         assert!(!is_readable(&mut team));
     });
     assert_true(&team);

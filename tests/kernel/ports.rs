@@ -6,8 +6,8 @@ use libteam::{Change, Changes, Error, IfIndex, Link, Mode, OptionId, Port, TeamH
 use rustix::io::Errno;
 
 use crate::support::changes::{
-    Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen, make_renamable, options_of,
-    port_marks, refusal, team_with, told,
+    Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen,
+    make_renamable, options_of, port_marks, refusal, team_with, told,
 };
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
 use crate::support::snapshot::assert_true;
@@ -38,7 +38,10 @@ fn assert_tells_removed(team: &TeamHandle, changes: &Changes, d0: IfIndex, optio
     assert!(changes.options().all(Change::is_removed));
     assert_eq!(option_ids(changes), options);
     assert!(!team.is_port(d0) && team.port(d0).is_none());
-    assert_eq!((team.ports().len(), options_of(team, d0), team.port_enabled(d0)), (0, vec![], None));
+    assert_eq!(
+        (team.ports().len(), options_of(team, d0), team.port_enabled(d0)),
+        (0, vec![], None)
+    );
 }
 
 #[test]
@@ -109,7 +112,9 @@ fn a_port_that_is_removed_here_is_gone_at_once_and_told_once() {
 #[test]
 fn a_port_that_somebody_else_removes_is_told_once() {
     enter();
-    for (how, cleanup) in [("link set d0 nomaster", "link del d0"), ("link del d0", "link set lo up")] {
+    for (how, cleanup) in
+        [("link set d0 nomaster", "link del d0"), ("link del d0", "link set lo up")]
+    {
         let mut team = team_with(Mode::RoundRobin, &["d0"]);
         let d0 = index("d0");
         let options = options_of(&team, d0);
@@ -199,7 +204,8 @@ fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
     }
     assert!(told(&mut late).is_resynced());
     assert_eq!(names(&late), ["d2", "d1", "d0"]);
-    let ids = |team: &TeamHandle| team.options().map(|option| option.id().clone()).collect::<Vec<_>>();
+    let ids =
+        |team: &TeamHandle| team.options().map(|option| option.id().clone()).collect::<Vec<_>>();
     assert_eq!(ids(&late), ids(&all_links().open("team0").unwrap()));
     assert_eq!(ids(&team), ids(&late));
 }
@@ -212,7 +218,10 @@ fn a_renamed_port_is_told_as_port_and_as_link() {
     ip("link set d0 name uplink");
     let changes = told(&mut team);
     let port = changes.ports().next().unwrap();
-    assert_eq!((port.before().unwrap().name(), port.after().unwrap().name()), (Some("d0"), Some("uplink")));
+    assert_eq!(
+        (port.before().unwrap().name(), port.after().unwrap().name()),
+        (Some("d0"), Some("uplink"))
+    );
     let link = changes.links().next().unwrap();
     assert_eq!((link.before().unwrap().name(), link.after().unwrap().name()), ("d0", "uplink"));
     assert_eq!((changes.ports().len(), changes.links().len(), changes.options().len()), (1, 1, 0));
@@ -262,7 +271,10 @@ fn what_the_driver_refuses_is_told_in_its_own_words() {
     for (name, errno, words) in table {
         let error = team.add_port(index(name)).unwrap_err();
         assert_eq!(refusal(&error), errno, "{name}");
-        assert_eq!(error.to_string(), format!("the kernel refused adding port {name}, team team0: {words}"));
+        assert_eq!(
+            error.to_string(),
+            format!("the kernel refused adding port {name}, team team0: {words}")
+        );
         assert!(matches!(&error, Error::Kernel { message: Some(message), .. } if message == words));
         assert!(error.source().is_some());
     }
@@ -322,7 +334,10 @@ fn a_port_that_another_team_takes_leaves_this_one() {
     assert_tells_added_to_second(&new, &changes, d0, old.team_ifindex());
     let changes = told(&mut old);
     assert_tells_removed(&old, &changes, d0, &options);
-    assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().master(), Some(new.team_ifindex()));
+    assert_eq!(
+        link_change(&changes, d0).unwrap().after().unwrap().master(),
+        Some(new.team_ifindex())
+    );
 }
 
 fn assert_tells_added_to_second(team: &TeamHandle, changes: &Changes, d0: IfIndex, first: IfIndex) {

@@ -54,9 +54,13 @@ fn a_dump_given_up_half_way_does_not_get_in_the_way_of_the_next() {
     let mut connection = tracking(3000);
     for _ in 0..20 {
         // No message of connection tracking is one of rtnetlink.
-        let error = connection.dump::<_, RouteNetlinkMessage>(netfilter(ConntrackMessage::Get(vec![]))).unwrap_err();
+        let error = connection
+            .dump::<_, RouteNetlinkMessage>(netfilter(ConntrackMessage::Get(vec![])))
+            .unwrap_err();
         assert!(matches!(error, Error::Decode { .. }), "{error}");
-        let dump = connection.dump::<_, NetfilterMessage>(netfilter(ConntrackMessage::Get(vec![]))).unwrap();
+        let dump = connection
+            .dump::<_, NetfilterMessage>(netfilter(ConntrackMessage::Get(vec![])))
+            .unwrap();
         assert_eq!((dump.items().len(), dump.is_consistent(), dump.attempts()), (3000, true, 1));
     }
     assert_eq!(original("-L").lines().count(), 3000);
@@ -65,7 +69,9 @@ fn a_dump_given_up_half_way_does_not_get_in_the_way_of_the_next() {
 #[test]
 fn what_connection_tracking_refuses_is_told_apart() {
     let mut connection = tracking(2);
-    let error = connection.execute(netfilter(ConntrackMessage::New(entry(1))), NLM_F_CREATE | NLM_F_EXCL).unwrap_err();
+    let error = connection
+        .execute(netfilter(ConntrackMessage::New(entry(1))), NLM_F_CREATE | NLM_F_EXCL)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     // The number of another entry than that of these addresses.
     let other = ConntrackAttribute::Other(DefaultNla::new(12, vec![1, 2, 3, 4]));
@@ -73,7 +79,9 @@ fn what_connection_tracking_refuses_is_told_apart() {
     let error = connection.execute(netfilter(ConntrackMessage::Delete(key)), 0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     connection.execute(netfilter(ConntrackMessage::Delete(vec![entry(1).remove(0)])), 0).unwrap();
-    let error = connection.execute(netfilter(ConntrackMessage::Delete(vec![entry(1).remove(0)])), 0).unwrap_err();
+    let error = connection
+        .execute(netfilter(ConntrackMessage::Delete(vec![entry(1).remove(0)])), 0)
+        .unwrap_err();
     assert_eq!(error.to_string(), "the kernel refused netlink request 258");
     assert_eq!(error.raw_os_error(), Some(2));
     let answers: Vec<NetfilterMessage> =
@@ -106,7 +114,9 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
     let mut alien = state();
     alien.user_sa_info.family = 77;
     let error = connection.execute(XfrmMessage::AddSa(alien), 0).unwrap_err();
-    let Error::Kernel { kind: ErrorKind::InvalidInput, message: Some(words), .. } = &error else { panic!("{error:?}") };
+    let Error::Kernel { kind: ErrorKind::InvalidInput, message: Some(words), .. } = &error else {
+        panic!("{error:?}")
+    };
     assert_eq!(words, "Invalid address family");
     assert_eq!(error.to_string(), format!("the kernel refused netlink request 16: {words}"));
 
@@ -128,7 +138,8 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
     ipsec.arg("states");
     let listed = run(ipsec).stdout;
     let direction = if keeps_direction { ", dir out" } else { "" };
-    let line = format!("comp 10.0.0.1 -> 10.0.0.2, spi 0x00000999, reqid 0, mode transport{direction}\n");
+    let line =
+        format!("comp 10.0.0.1 -> 10.0.0.2, spi 0x00000999, reqid 0, mode transport{direction}\n");
     assert!(listed.starts_with(&line), "{listed}");
 
     connection.execute(XfrmMessage::DeleteSa(id.clone()), 0).unwrap();
@@ -140,5 +151,8 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
 #[test]
 fn a_protocol_that_the_kernel_does_not_know_is_an_error() {
     let error = NetlinkConnection::new(Protocol::new(31)).unwrap_err();
-    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Unsupported, "opening a netlink socket failed"));
+    assert_eq!(
+        (error.kind(), &*error.to_string()),
+        (ErrorKind::Unsupported, "opening a netlink socket failed")
+    );
 }

@@ -190,7 +190,13 @@ impl Edges {
     /// Whether something came that was not told before.
     pub(crate) fn came(&self) -> bool {
         let mut events = Vec::with_capacity(1);
-        epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events), Some(&Timespec::default())).unwrap() > 0
+        epoll::wait(
+            &self.0,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&Timespec::default()),
+        )
+        .unwrap()
+            > 0
     }
 }
 

@@ -1,4 +1,5 @@
-//! What fails leaves nothing open, what goes on for long takes no more memory, and what is large fits.
+//! What fails leaves nothing open, what goes on for long takes no more memory, and what is large
+//! fits.
 
 use std::env;
 use std::error::Error as _;
@@ -8,7 +9,8 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use libteam::{
-    ChangeKind, Error, IfIndex, LinkEvents, Mode, OptionId, OptionValue, Result, RtnlSocket, SocketBuilder, TeamHandle,
+    ChangeKind, Error, IfIndex, LinkEvents, Mode, OptionId, OptionValue, Result, RtnlSocket,
+    SocketBuilder, TeamHandle,
 };
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
@@ -64,7 +66,10 @@ fn nothing_is_left_open_by_what_fails() {
         });
         without(CapabilitySet::SYS_ADMIN, || {
             let forbidden = TeamHandle::builder().in_namespace(&namespace).unwrap();
-            assert_eq!(forbidden.create("team1").unwrap_err().raw_os_error(), Some(Errno::PERM.raw_os_error()));
+            assert_eq!(
+                forbidden.create("team1").unwrap_err().raw_os_error(),
+                Some(Errno::PERM.raw_os_error())
+            );
             assert!(LinkEvents::in_namespace(&namespace).is_err());
         });
         let hurried = TeamHandle::builder().in_namespace(&namespace).unwrap();
@@ -81,7 +86,11 @@ fn assert_fails_cleanly<T>(open: impl Fn() -> Result<T>) -> usize {
     let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     for free in 0..wanted {
         let error = open().err().expect("it has no more descriptors than the first");
-        assert_eq!(error.raw_os_error(), Some(Errno::MFILE.raw_os_error()), "{free} free: {error:?}");
+        assert_eq!(
+            error.raw_os_error(),
+            Some(Errno::MFILE.raw_os_error()),
+            "{free} free: {error:?}"
+        );
         let left: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         assert_eq!(left.len(), free, "descriptors are left open");
         drop(left);
@@ -96,7 +105,10 @@ fn assert_fails_cleanly<T>(open: impl Fn() -> Result<T>) -> usize {
 #[test]
 fn each_descriptor_that_cannot_be_had_leaves_no_other_open() {
     if !is_alone() {
-        return run_alone("resources::each_descriptor_that_cannot_be_had_leaves_no_other_open", &[]);
+        return run_alone(
+            "resources::each_descriptor_that_cannot_be_had_leaves_no_other_open",
+            &[],
+        );
     }
     enter();
     let there = NamedNamespace::new("descriptors");
@@ -111,14 +123,18 @@ fn each_descriptor_that_cannot_be_had_leaves_no_other_open() {
         assert_fails_cleanly(|| sockets.rtnl()),
         assert_fails_cleanly(|| elsewhere.open("team0")),
     ];
-    // A stream has its socket and an epoll descriptor; a handle has four sockets, and its namespace.
+    // A stream has its socket and an epoll descriptor; a handle has four sockets, and its
+    // namespace.
     assert_eq!(kept, [2, 1, 2, 1, 6]);
 }
 
 #[test]
 fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
     if !is_alone() {
-        return run_alone("resources::handles_that_handlers_own_are_dropped_with_them_however_they_end", &[]);
+        return run_alone(
+            "resources::handles_that_handlers_own_are_dropped_with_them_however_they_end",
+            &[],
+        );
     }
     enter();
     let before = open_descriptors();
@@ -132,7 +148,8 @@ fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
             Err("on purpose".into())
         });
         // One is cut off by a panic, and what it holds itself goes with it.
-        let (inside, kept) = (TeamHandle::open("team0").unwrap(), TeamHandle::open("team0").unwrap());
+        let (inside, kept) =
+            (TeamHandle::open("team0").unwrap(), TeamHandle::open("team0").unwrap());
         team.add_handler(ChangeKind::OPTION, move |_, _| {
             let _outlived = &kept;
             let inner = TeamHandle::open("team0")?;
@@ -148,7 +165,8 @@ fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
         assert_eq!(error.source().unwrap().to_string(), "on purpose");
         assert!(team.remove_handler(failing));
     }
-    // A handle that takes its handlers, and their handles, with it: while it stands on its own stack, too.
+    // A handle that takes its handlers, and their handles, with it: while it stands on its own
+    // stack, too.
     let (tell, told) = channel();
     let mut owner = TeamHandle::open("team0").unwrap();
     let inner = TeamHandle::open("team0").unwrap();
@@ -184,7 +202,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Returns how many there were: as many as wanted, or on a slow machine no fewer than the least.
+    /// Returns how many there were: as many as wanted, or on a slow machine no fewer than the
+    /// least.
     fn make_events(&mut self, wanted: u32, least: u32) -> u32 {
         let mut made = 0;
         for number in rounds(wanted, least) {
@@ -218,10 +237,15 @@ fn memory_stays_flat_over_all_events() {
     all.set_mode(Mode::RoundRobin).unwrap();
     // One that loses events all the time.
     let small = all_links().receive_buffer(1).receive_buffer_limit(1).open("team0").unwrap();
-    let mut scene =
-        Scene { handles: [all, small], events: LinkEvents::new().unwrap(), raw: Raw::new(), noise: index("noise") };
+    let mut scene = Scene {
+        handles: [all, small],
+        events: LinkEvents::new().unwrap(),
+        raw: Raw::new(),
+        noise: index("noise"),
+    };
     scene.make_events(FEWEST_EVENTS / 2, FEWEST_EVENTS / 2);
-    let asked: Option<u32> = env::var(EVENTS).ok().map(|events| events.parse().expect("a number of events"));
+    let asked: Option<u32> =
+        env::var(EVENTS).ok().map(|events| events.parse().expect("a number of events"));
     let before = (open_descriptors(), memory());
     let events = scene.make_events(asked.unwrap_or(FEW_EVENTS), asked.unwrap_or(FEWEST_EVENTS));
     let after = (open_descriptors(), memory());
@@ -254,7 +278,10 @@ fn a_team_of_600_ports_opens_and_works() {
     team.set_mode(Mode::LoadBalance).unwrap();
     ip_batch(&names.iter().map(|name| format!("link set {name} master team0")).collect::<Vec<_>>());
     hear_until_true(&mut team);
-    assert!(!options_fit_the_default_buffer(team.team_ifindex()), "the list fits: it would show nothing");
+    assert!(
+        !options_fit_the_default_buffer(team.team_ifindex()),
+        "the list fits: it would show nothing"
+    );
     let of_a_port = team.options().filter(|option| option.id().port == Some(index("p0"))).count();
     let global = 5 + 3 + 512;
     drop(team);

@@ -17,7 +17,8 @@ const FLAGS: [(&str, AddressFlags); 5] = [
 ];
 
 fn our_address(address: &Address, names: &Names) -> String {
-    let flags = FLAGS.iter().filter(|(_, flag)| address.flags().contains(*flag)).map(|(name, _)| *name);
+    let flags =
+        FLAGS.iter().filter(|(_, flag)| address.flags().contains(*flag)).map(|(name, _)| *name);
     let scope = match address.scope() {
         AddressScope::Universe => "global".to_owned(),
         scope => scope.to_string(),
@@ -80,7 +81,11 @@ fn addresses_are_those_of_ip() {
     ] {
         let addresses = rtnl.addresses(&filter).unwrap();
         assert!(addresses.is_consistent());
-        assert_same_lines(words, addresses.items().iter().map(|it| our_address(it, &names)), their_addresses(words));
+        assert_same_lines(
+            words,
+            addresses.items().iter().map(|it| our_address(it, &names)),
+            their_addresses(words),
+        );
     }
     assert_eq!(rtnl.addresses(&AddressFilter::new().link(index("d2"))).unwrap().items(), []);
 }
@@ -93,18 +98,31 @@ fn peers_of_both_families_differ_from_own_addresses() {
     ip("addr add 192.0.2.3 peer 192.0.2.3/32 dev d0");
     ip("addr add 2001:db8::1 peer 2001:db8:7::2/64 dev d0 nodad");
     ip("addr add 2001:db8::3/64 dev d0 nodad noprefixroute valid_lft 1000 preferred_lft 0");
-    let addresses = RtnlSocket::new().unwrap().addresses(&AddressFilter::new().link(index("d0"))).unwrap();
+    let addresses =
+        RtnlSocket::new().unwrap().addresses(&AddressFilter::new().link(index("d0"))).unwrap();
     let mut found: Vec<String> = addresses.items().iter().map(ToString::to_string).collect();
     found.sort();
     assert_eq!(
         found,
-        ["192.0.2.1 peer 198.51.100.2/24", "192.0.2.3/32", "2001:db8::1 peer 2001:db8:7::2/64", "2001:db8::3/64",]
+        [
+            "192.0.2.1 peer 198.51.100.2/24",
+            "192.0.2.3/32",
+            "2001:db8::1 peer 2001:db8:7::2/64",
+            "2001:db8::3/64",
+        ]
     );
-    let ends: Vec<_> = addresses.items().iter().filter(|it| it.peer().is_some()).map(Address::ip).collect();
-    assert_eq!(ends, ["192.0.2.1", "2001:db8::1"].map(|ip| ip.parse::<std::net::IpAddr>().unwrap()));
+    let ends: Vec<_> =
+        addresses.items().iter().filter(|it| it.peer().is_some()).map(Address::ip).collect();
+    assert_eq!(
+        ends,
+        ["192.0.2.1", "2001:db8::1"].map(|ip| ip.parse::<std::net::IpAddr>().unwrap())
+    );
 
     let last = addresses.items().iter().find(|it| it.to_string() == "2001:db8::3/64").unwrap();
-    assert!(last.flags().contains(AddressFlags::Noprefixroute | AddressFlags::Deprecated), "{last:?}");
+    assert!(
+        last.flags().contains(AddressFlags::Noprefixroute | AddressFlags::Deprecated),
+        "{last:?}"
+    );
     let seconds = last.valid_lifetime().unwrap().as_secs();
     assert!((1..=1000).contains(&seconds), "{seconds}");
     assert_eq!(last.preferred_lifetime(), Some(std::time::Duration::ZERO));

@@ -5,7 +5,9 @@ use std::fs::File;
 
 use libteam::netlink_packet_core::DefaultNla;
 use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkMessage, MacVlanMode};
+use libteam::netlink_packet_route::link::{
+    InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkMessage, MacVlanMode,
+};
 use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -26,7 +28,12 @@ fn link(name: &str) -> Value {
 }
 
 fn flags(name: &str) -> BTreeSet<String> {
-    link(name)["flags"].as_array().unwrap().iter().map(|flag| flag.as_str().unwrap().to_owned()).collect()
+    link(name)["flags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|flag| flag.as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn is_up(name: &str) -> bool {
@@ -45,10 +52,15 @@ fn set() -> LinkSettings {
 fn new_link_has_its_settings() {
     let mut rtnl = rtnl();
     let seventy = IfIndex::new(70).unwrap();
-    let created = rtnl.create_link(&NewLink::dummy("d0").mtu(1400).hwaddr(hwaddr(7)).index(seventy).up()).unwrap();
+    let created = rtnl
+        .create_link(&NewLink::dummy("d0").mtu(1400).hwaddr(hwaddr(7)).index(seventy).up())
+        .unwrap();
     assert_eq!((created, index("d0")), (seventy, seventy));
     let d0 = link("d0");
-    assert_eq!((d0["mtu"].as_u64(), d0["address"].as_str()), (Some(1400), Some("02:00:00:00:00:07")));
+    assert_eq!(
+        (d0["mtu"].as_u64(), d0["address"].as_str()),
+        (Some(1400), Some("02:00:00:00:00:07"))
+    );
     assert_eq!(d0["linkinfo"]["info_kind"], "dummy");
     assert!(is_up("d0"));
 
@@ -63,11 +75,17 @@ fn new_link_has_its_settings() {
     ] {
         let created = rtnl.create_link(&new).unwrap();
         assert_eq!(created, index(name));
-        assert_eq!((link(name)["linkinfo"]["info_kind"].as_str(), is_up(name)), (Some(kind), false));
+        assert_eq!(
+            (link(name)["linkinfo"]["info_kind"].as_str(), is_up(name)),
+            (Some(kind), false)
+        );
     }
     assert_eq!(link("br0")["txqlen"], 77);
     assert_eq!(link("v0")["link"], "v1");
-    assert_eq!((&link("d0.5")["link"], &link("d0.5")["linkinfo"]["info_data"]["id"]), (&"d0".into(), &5.into()));
+    assert_eq!(
+        (&link("d0.5")["link"], &link("d0.5")["linkinfo"]["info_data"]["id"]),
+        (&"d0".into(), &5.into())
+    );
     assert_eq!(link("m0")["linkinfo"]["info_data"]["mode"], "private");
     assert_eq!(ip_json("link").len(), 8);
 }
@@ -82,7 +100,12 @@ fn existing_link_of_any_kind_is_not_changed_by_a_create() {
     }
     let before = ip("-d -j link");
     for name in old.map(|kind| format!("{kind}0")) {
-        for new in [NewLink::dummy(&name), NewLink::team(&name), NewLink::bridge(&name), NewLink::veth(&name, "x")] {
+        for new in [
+            NewLink::dummy(&name),
+            NewLink::team(&name),
+            NewLink::bridge(&name),
+            NewLink::veth(&name, "x"),
+        ] {
             let error = rtnl.create_link(&new.mtu(1400).up()).unwrap_err();
             assert_eq!((error.kind(), refusal(&error)), (ErrorKind::AlreadyExists, Errno::EXIST));
         }
@@ -93,7 +116,9 @@ fn existing_link_of_any_kind_is_not_changed_by_a_create() {
 #[test]
 fn link_is_created_as_a_port_that_is_up() {
     let mut rtnl = rtnl();
-    for (master, kind) in [("team0", NewLink::team("team0").up()), ("br0", NewLink::bridge("br0").up())] {
+    for (master, kind) in
+        [("team0", NewLink::team("team0").up()), ("br0", NewLink::bridge("br0").up())]
+    {
         let ifindex = rtnl.create_link(&kind).unwrap();
         let port = format!("{master}p");
         rtnl.create_link(&NewLink::dummy(&port).master(ifindex).up()).unwrap();
@@ -109,7 +134,9 @@ fn new_link_that_cannot_be_set_up_is_deleted() {
     let mut rtnl = rtnl();
     ip_batch(&["link add d0 type dummy", "link add br0 type bridge", "link add team0 type team"]);
     // A bridge has another address after it had a port.
-    let rest = || ip_json("-d link").into_iter().filter(|link| link["ifname"] != "br0").collect::<Vec<_>>();
+    let rest = || {
+        ip_json("-d link").into_iter().filter(|link| link["ifname"] != "br0").collect::<Vec<_>>()
+    };
     let before = rest();
     // A VLAN cannot be up while its lower link is down.
     let vlan = NewLink::vlan("d0.5", index("d0"), 5).up();
@@ -153,13 +180,20 @@ fn each_setting_changes_nothing_else() {
         }
         let name = expected["ifname"].as_str().unwrap();
         let found = link(name);
-        for field in ["ifname", "flags", "mtu", "operstate", "address", "linkinfo", "txqlen", "group"] {
+        for field in
+            ["ifname", "flags", "mtu", "operstate", "address", "linkinfo", "txqlen", "group"]
+        {
             let (found, expected) = (found.get(field), expected.get(field));
             // `ip` prints the kind of the master next to that of the link.
-            let kind = |value: &Value| value.get("info_kind").cloned().unwrap_or_else(|| value.clone());
+            let kind =
+                |value: &Value| value.get("info_kind").cloned().unwrap_or_else(|| value.clone());
             assert_eq!(found.map(kind), expected.map(kind), "{field}: {settings:?}");
         }
-        assert_eq!(found.get("master").unwrap_or(&Value::Null), &expected["master"], "{settings:?}");
+        assert_eq!(
+            found.get("master").unwrap_or(&Value::Null),
+            &expected["master"],
+            "{settings:?}"
+        );
     };
     check(set(), &[]);
     check(set().mtu(1400), &[("mtu", 1400.into())]);
@@ -177,7 +211,10 @@ fn each_setting_changes_nothing_else() {
     check(set().carrier(true), &[("flags", up.into()), ("operstate", "UP".into())]);
     check(set().no_master(), &[("master", Value::Null)]);
     check(set().no_master(), &[]);
-    check(set().down(), &[("flags", vec!["BROADCAST", "NOARP"].into()), ("operstate", "DOWN".into())]);
+    check(
+        set().down(),
+        &[("flags", vec!["BROADCAST", "NOARP"].into()), ("operstate", "DOWN".into())],
+    );
 }
 
 #[test]
@@ -245,8 +282,9 @@ fn team_accepts_a_down_link_and_rejects_an_up_link() {
     rtnl.set_link(index("d0"), &set().master(team0).up()).unwrap();
     assert_eq!((&link("d0")["master"], is_up("d0")), (&"team0".into(), true));
     let before = link("d1");
-    let error =
-        rtnl.set_link(index("d1"), &set().master(team0).up().mtu(1400).name("x").hwaddr(hwaddr(1))).unwrap_err();
+    let error = rtnl
+        .set_link(index("d1"), &set().master(team0).up().mtu(1400).name("x").hwaddr(hwaddr(1)))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert_eq!(link("d1"), before);
 }
@@ -300,7 +338,10 @@ fn port_that_its_new_master_rejects_keeps_the_old_one() {
     }
     // The team still knows what its port was before.
     rtnl.set_link(d0, &set().no_master()).unwrap();
-    assert_eq!((&link("d0")["mtu"], &link("d0")["address"]), (&1450.into(), &"02:00:00:00:00:01".into()));
+    assert_eq!(
+        (&link("d0")["mtu"], &link("d0")["address"]),
+        (&1450.into(), &"02:00:00:00:00:01".into())
+    );
 }
 
 #[test]
@@ -319,13 +360,28 @@ fn failed_step_undoes_the_earlier_ones() {
     let (vlan, v0, v2, br0) = (index("d0.5"), index("v0"), index("v2"), index("br0"));
     for (name, ifindex, settings, op) in [
         // It cannot be set up while its lower link is down.
-        ("d0.5", vlan, set().mtu(1280).hwaddr(hwaddr(1)).name("x").master(br0).up(), "setting d0.5 up"),
+        (
+            "d0.5",
+            vlan,
+            set().mtu(1280).hwaddr(hwaddr(1)).name("x").master(br0).up(),
+            "setting d0.5 up",
+        ),
         ("v0", v0, set().down().mtu(1280).hwaddr(hwaddr(1)).name("d1"), "renaming v0 to d1"),
-        ("v0", v0, set().down().mtu(1280).hwaddr(hwaddr(1)).carrier(true).name("x"), "setting the carrier of v0 up"),
+        (
+            "v0",
+            v0,
+            set().down().mtu(1280).hwaddr(hwaddr(1)).carrier(true).name("x"),
+            "setting the carrier of v0 up",
+        ),
         ("v0", v0, set().down().mtu(10), "setting the MTU of v0 to 10"),
         ("v2", v2, set().down().no_master().mtu(1280).name("d1"), "renaming v2 to d1"),
         ("v2", v2, set().no_master().mtu(1280).name("d1"), "renaming v2 to d1"),
-        ("v2", v2, set().master(index("team0")).down().mtu(10).name("x"), "setting the MTU of v2 to 10"),
+        (
+            "v2",
+            v2,
+            set().master(index("team0")).down().mtu(10).name("x"),
+            "setting the MTU of v2 to 10",
+        ),
     ] {
         let before = remains(name);
         let error = rtnl.set_link(ifindex, &settings).unwrap_err();
@@ -342,7 +398,10 @@ fn port_that_a_handles_team_rejects_keeps_its_master() {
     let before = remains("d0");
     let error = team.add_port(index("d0")).unwrap_err();
     let words = "Device is up. Set it down before adding it as a team port";
-    assert_eq!(error.to_string(), format!("the kernel refused adding port d0, team team0: {words}"));
+    assert_eq!(
+        error.to_string(),
+        format!("the kernel refused adding port d0, team team0: {words}")
+    );
     assert_eq!(remains("d0"), before);
 }
 
@@ -351,7 +410,10 @@ fn addresses_are_those_that_ip_adds() {
     let mut rtnl = rtnl();
     ip_batch(&["link add ours type dummy", "link add theirs type dummy"]);
     let strip = |dev: &str| -> Vec<Value> {
-        let mut addresses = ip_json(&format!("-d address show dev {dev}"))[0]["addr_info"].as_array().unwrap().clone();
+        let mut addresses = ip_json(&format!("-d address show dev {dev}"))[0]["addr_info"]
+            .as_array()
+            .unwrap()
+            .clone();
         for address in &mut addresses {
             address.as_object_mut().unwrap().remove("label");
         }
@@ -392,7 +454,10 @@ fn name_of_invalid_utf8_is_restored() {
 
     // A dummy does not accept ports.
     let error = rtnl.set_link(d0, &set().name("x").master(index("d1"))).unwrap_err();
-    assert!(error.to_string().starts_with("the kernel refused making e\u{fffd} a port of link"), "{error}");
+    assert!(
+        error.to_string().starts_with("the kernel refused making e\u{fffd} a port of link"),
+        "{error}"
+    );
     assert_eq!(rtnl.link_by_index(d0).unwrap().attribute(3), Some(&b"e\xff\0"[..]));
 }
 
@@ -413,7 +478,11 @@ fn link_moves_with_its_settings_to_another_namespace() {
     let mut rtnl = rtnl();
     let (other, namespace) = elsewhere();
     // The name that the link is to have there is in use here.
-    ip_batch(&["link add d0 up type dummy", "link add eth0 type dummy", "link add d1 up type dummy"]);
+    ip_batch(&[
+        "link add d0 up type dummy",
+        "link add eth0 type dummy",
+        "link add d1 up type dummy",
+    ]);
     let settings = set().mtu(1400).hwaddr(hwaddr(9)).namespace(&namespace).unwrap();
     rtnl.set_link(index("d0"), &settings.clone().name("eth0").up()).unwrap();
     rtnl.set_link(index("d1"), &settings).unwrap();
@@ -425,13 +494,18 @@ fn link_moves_with_its_settings_to_another_namespace() {
         assert_eq!(flags.iter().any(|flag| flag == "UP"), up, "{moved}");
     }
     // A port of a team: the MTU is that of the settings, not the one that the team restores.
-    ip_batch(&["link add team0 mtu 1300 type team", "link add d2 type dummy", "link set d2 master team0"]);
+    ip_batch(&[
+        "link add team0 mtu 1300 type team",
+        "link add d2 type dummy",
+        "link set d2 master team0",
+    ]);
     rtnl.set_link(index("d2"), &settings).unwrap();
     let moved = link_there(&other, "d2");
     assert_eq!((&moved["mtu"], &moved["address"]), (&1400.into(), &"02:00:00:00:00:09".into()));
     ip("link del team0");
 
-    let here: Vec<String> = ip_json("link").iter().map(|link| link["ifname"].as_str().unwrap().to_owned()).collect();
+    let here: Vec<String> =
+        ip_json("link").iter().map(|link| link["ifname"].as_str().unwrap().to_owned()).collect();
     assert_eq!(here, ["lo", "eth0"]);
     assert_eq!(link("eth0")["mtu"], 1500, "the link with that name here is unchanged");
 }
@@ -441,9 +515,17 @@ fn failed_move_restores_the_link() {
     let mut rtnl = rtnl();
     let (other, namespace) = elsewhere();
     other.run(|| ip("link add d0 type dummy"));
-    ip_batch(&["link add team0 type team", "link add br0 type bridge", "link add d0 up type dummy"]);
+    ip_batch(&[
+        "link add team0 type team",
+        "link add br0 type bridge",
+        "link add d0 up type dummy",
+    ]);
     ip("link set d0 master br0");
-    ip_batch(&["link add team1 mtu 1300 type team", "link add d1 mtu 1450 type dummy", "link set d1 master team1"]);
+    ip_batch(&[
+        "link add team1 mtu 1300 type team",
+        "link add d1 mtu 1450 type dummy",
+        "link set d1 master team1",
+    ]);
     other.run(|| ip("link add d1 type dummy"));
     let to = |namespace: &File| set().mtu(1400).hwaddr(hwaddr(9)).namespace(namespace).unwrap();
     let before = [remains("d0"), remains("d1"), remains("team0")];
@@ -461,7 +543,10 @@ fn failed_move_restores_the_link() {
     ] {
         let error = rtnl.set_link(index(name), &settings).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
-        assert!(error.to_string().contains(&format!("moving {name} to another network namespace")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("moving {name} to another network namespace")),
+            "{error}"
+        );
         assert_eq!([remains("d0"), remains("d1"), remains("team0")], before, "{settings:?}");
     }
     assert_eq!(link_there(&other, "d0")["mtu"], 1500);
@@ -502,13 +587,19 @@ fn peer_of_a_veth_is_created_in_another_namespace() {
     let v0 = rtnl.create_link(&new).unwrap();
     assert_eq!((v0, is_up("v0"), &link("v0")["mtu"]), (index("v0"), true, &1400.into()));
     let peer = link_there(&other, "eth0");
-    assert_eq!((&peer["link_index"], &peer["linkinfo"]["info_kind"]), (&v0.get().into(), &"veth".into()));
+    assert_eq!(
+        (&peer["link_index"], &peer["linkinfo"]["info_kind"]),
+        (&v0.get().into(), &"veth".into())
+    );
     assert_eq!(ip_json("link").len(), 3);
 
-    let error = rtnl.create_link(&NewLink::veth("v1", "eth0").peer_namespace(&namespace).unwrap()).unwrap_err();
+    let error = rtnl
+        .create_link(&NewLink::veth("v1", "eth0").peer_namespace(&namespace).unwrap())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(ip_json("link").len(), 3, "nothing is left behind");
-    let error = rtnl.create_link(&NewLink::dummy("d0").peer_namespace(&namespace).unwrap()).unwrap_err();
+    let error =
+        rtnl.create_link(&NewLink::dummy("d0").peer_namespace(&namespace).unwrap()).unwrap_err();
     assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
 
     rtnl.delete_link(v0).unwrap();

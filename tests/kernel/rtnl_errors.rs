@@ -1,11 +1,14 @@
-//! Requests that rtnetlink rejects: the kind of error, the kernel's message, and that nothing changed.
+//! Requests that rtnetlink rejects: the kind of error, the kernel's message, and that nothing
+//! changed.
 
 use std::fmt::Debug;
 use std::net::IpAddr;
 
 use libteam::netlink_packet_core::DefaultNla;
 use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute};
-use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkSettings, NewLink, Result, RtnlSocket};
+use libteam::{
+    Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkSettings, NewLink, Result, RtnlSocket,
+};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
@@ -13,11 +16,24 @@ use crate::support::features::explains_addresses;
 use crate::support::netns::{enter, index, ip, ip_batch, without};
 use crate::support::raw::Raw;
 
-/// Panics unless the kernel rejected the operation with this error number and message, `""` for none.
-fn assert_refused<T: Debug>(result: Result<T>, kind: ErrorKind, errno: Errno, op: &str, words: &str) {
+/// Panics unless the kernel rejected the operation with this error number and message, `""` for
+/// none.
+fn assert_refused<T: Debug>(
+    result: Result<T>,
+    kind: ErrorKind,
+    errno: Errno,
+    op: &str,
+    words: &str,
+) {
     let error = result.unwrap_err();
-    let Error::Kernel { message, offset, .. } = &error else { panic!("{op}: not the kernel's: {error:?}") };
-    assert_eq!((error.kind(), error.raw_os_error()), (kind, Some(errno.raw_os_error())), "{op}: {error:?}");
+    let Error::Kernel { message, offset, .. } = &error else {
+        panic!("{op}: not the kernel's: {error:?}")
+    };
+    assert_eq!(
+        (error.kind(), error.raw_os_error()),
+        (kind, Some(errno.raw_os_error())),
+        "{op}: {error:?}"
+    );
     let is_unexplained = message.is_none() && op.contains("ing address ") && !explains_addresses();
     let words = if is_unexplained { "" } else { words };
     assert_eq!((message.as_deref().unwrap_or(""), *offset), (words, None), "{op}");
@@ -25,7 +41,8 @@ fn assert_refused<T: Debug>(result: Result<T>, kind: ErrorKind, errno: Errno, op
     assert_eq!(error.to_string(), format!("the kernel refused {op}{colon}{words}"));
 }
 
-/// A namespace with the dummies `d0` and `d1` (up), the veth `v0`, and the masters `team0` and `br0`.
+/// A namespace with the dummies `d0` and `d1` (up), the veth `v0`, and the masters `team0` and
+/// `br0`.
 fn scene() -> RtnlSocket {
     enter();
     ip_batch(&[
@@ -76,13 +93,18 @@ fn existing_objects_are_already_exists() {
     }
     refused(NewLink::dummy("x").index(index("v0")), "creating dummy device x", "");
     refused(NewLink::veth("x", "d0"), "creating veth device x", "");
-    refused(NewLink::vlan("x", index("d0"), 5), "creating vlan device x", "8021q: VLAN device already exists");
+    refused(
+        NewLink::vlan("x", index("d0"), 5),
+        "creating vlan device x",
+        "8021q: VLAN device already exists",
+    );
 
     let renamed = rtnl.set_link(index("v0"), &LinkSettings::new().name("d0"));
     assert_refused(renamed, ErrorKind::AlreadyExists, Errno::EXIST, "renaming v0 to d0", "");
-    for (address, prefix_len, words) in
-        [("192.0.2.1", 24, "ipv4: Address already assigned"), ("2001:db8::1", 64, "ipv6: address already assigned")]
-    {
+    for (address, prefix_len, words) in [
+        ("192.0.2.1", 24, "ipv4: Address already assigned"),
+        ("2001:db8::1", 64, "ipv6: address already assigned"),
+    ] {
         let result = rtnl.add_address(index("d0"), address.parse().unwrap(), prefix_len);
         let op = format!("adding address {address}/{prefix_len} to d0");
         assert_refused(result, ErrorKind::AlreadyExists, Errno::EXIST, &op, words);
@@ -97,7 +119,10 @@ fn missing_objects_are_not_found() {
     for result in [rtnl.delete_link(absent()), rtnl.set_link(absent(), &LinkSettings::new().up())] {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
-        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::NotFound, "no such device: index 4711"));
+        assert_eq!(
+            (error.kind(), &*error.to_string()),
+            (ErrorKind::NotFound, "no such device: index 4711")
+        );
     }
     // The kernel treats these as negative numbers.
     for impossible in [0x8000_0000, u32::MAX].map(|number| IfIndex::new(number).unwrap()) {
@@ -107,7 +132,10 @@ fn missing_objects_are_not_found() {
             rtnl.link_by_index(impossible).map(drop),
             rtnl.links(&LinkFilter::new().master(impossible)).map(drop),
         ] {
-            assert_eq!(result.unwrap_err().to_string(), format!("no such device: index {impossible}"));
+            assert_eq!(
+                result.unwrap_err().to_string(),
+                format!("no such device: index {impossible}")
+            );
         }
     }
     let vlan = rtnl.create_link(&NewLink::vlan("x", absent(), 5));
@@ -115,11 +143,25 @@ fn missing_objects_are_not_found() {
     assert_refused(vlan, ErrorKind::NotFound, Errno::NODEV, "creating vlan device x", words);
 
     let (v4, v6) = (address("192.0.2.9"), address("2001:db8::9"));
-    for (address, words) in [(v4, "ipv4: Device not found"), (v6, "ipv6: Unable to find the interface")] {
+    for (address, words) in
+        [(v4, "ipv4: Device not found"), (v6, "ipv6: Unable to find the interface")]
+    {
         let op = format!("adding address {address}/24 to link 4711");
-        assert_refused(rtnl.add_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
+        assert_refused(
+            rtnl.add_address(absent(), address, 24),
+            ErrorKind::NotFound,
+            Errno::NODEV,
+            &op,
+            words,
+        );
         let op = format!("deleting address {address}/24 of link 4711");
-        assert_refused(rtnl.delete_address(absent(), address, 24), ErrorKind::NotFound, Errno::NODEV, &op, words);
+        assert_refused(
+            rtnl.delete_address(absent(), address, 24),
+            ErrorKind::NotFound,
+            Errno::NODEV,
+            &op,
+            words,
+        );
     }
     // Another address, another prefix, another link.
     for (address, prefix_len, link, words) in [
@@ -152,8 +194,16 @@ fn unsupported_operations() {
     let (d0, v0) = (index("d0"), index("v0"));
     let op = format!("making v0 a port of link {d0}");
     refused(rtnl.set_link(v0, &LinkSettings::new().master(d0)), &op, "");
-    refused(rtnl.set_link(lo(), &LinkSettings::new().carrier(false)), "setting the carrier of lo down", "");
-    refused(rtnl.set_link(v0, &LinkSettings::new().carrier(true)), "setting the carrier of v0 up", "");
+    refused(
+        rtnl.set_link(lo(), &LinkSettings::new().carrier(false)),
+        "setting the carrier of lo down",
+        "",
+    );
+    refused(
+        rtnl.set_link(v0, &LinkSettings::new().carrier(true)),
+        "setting the carrier of v0 up",
+        "",
+    );
     assert_eq!(everything(), before);
 }
 
@@ -179,7 +229,13 @@ fn operations_that_are_never_permitted() {
     let mut rtnl = scene();
     ip("link set v0 master team0");
     let result = rtnl.set_link(index("v0"), &LinkSettings::new().mtu(1400));
-    assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, "setting the MTU of v0 to 1400", "");
+    assert_refused(
+        result,
+        ErrorKind::PermissionDenied,
+        Errno::PERM,
+        "setting the MTU of v0 to 1400",
+        "",
+    );
     std::fs::write("/proc/sys/net/ipv6/conf/d1/disable_ipv6", "1").unwrap();
     let result = rtnl.add_address(index("d1"), address("2001:db8::2"), 64);
     let words = "ipv6: IPv6 is disabled on this device";
@@ -195,11 +251,16 @@ fn operations_that_require_a_capability() {
     without(CapabilitySet::NET_ADMIN, || {
         // The kernel checks the caller, not only the process that opened the socket.
         for mut rtnl in [with_it, RtnlSocket::new().unwrap()] {
-            let refused = |result, op: &str| assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, op, "");
+            let refused = |result, op: &str| {
+                assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, op, "")
+            };
             refused(rtnl.create_link(&NewLink::dummy("x")).map(drop), "creating dummy device x");
             refused(rtnl.delete_link(d0), "deleting d0");
             refused(rtnl.set_link(d0, &LinkSettings::new().up()), "setting d0 up");
-            refused(rtnl.set_link(d0, &LinkSettings::new().no_master()), "releasing d0 from its master");
+            refused(
+                rtnl.set_link(d0, &LinkSettings::new().no_master()),
+                "releasing d0 from its master",
+            );
             refused(rtnl.add_address(d0, new, 24), "adding address 192.0.2.2/24 to d0");
             refused(rtnl.delete_address(d0, there, 24), "deleting address 192.0.2.1/24 of d0");
         }
@@ -228,7 +289,11 @@ fn invalid_link_settings() {
     refused(vlan, Errno::RANGE, "creating vlan device x", "8021q: Invalid VLAN id");
 
     let (d0, team0) = (index("d0"), index("team0"));
-    let mut refused = |link: IfIndex, settings: LinkSettings, errno: Errno, op: &str, words: &str| {
+    let mut refused = |link: IfIndex,
+                       settings: LinkSettings,
+                       errno: Errno,
+                       op: &str,
+                       words: &str| {
         assert_refused(rtnl.set_link(link, &settings), ErrorKind::InvalidInput, errno, op, words);
     };
     let set = LinkSettings::new;
@@ -244,9 +309,10 @@ fn invalid_link_settings() {
         refused(d0, set().hwaddr(hwaddr(address)), errno, &op, "");
     }
     refused(d0, set().master(absent()), Errno::INVAL, "making d0 a port of link 4711", "");
-    for (port, words) in
-        [("lo", "Loopback device can't be added as a team port"), ("team0", "Cannot enslave team device to itself")]
-    {
+    for (port, words) in [
+        ("lo", "Loopback device can't be added as a team port"),
+        ("team0", "Cannot enslave team device to itself"),
+    ] {
         let op = format!("making {port} a port of link {team0}");
         refused(index(port), set().master(team0), Errno::INVAL, &op, words);
     }
@@ -262,7 +328,12 @@ fn invalid_addresses() {
         ("2001:db8::2", 129, Errno::INVAL, "ipv6: Invalid prefix length"),
         ("::", 64, Errno::ADDRNOTAVAIL, "ipv6: Invalid address"),
         ("::1", 128, Errno::ADDRNOTAVAIL, "ipv6: Cannot assign loopback address on this device"),
-        ("ff02::9", 64, Errno::ADDRNOTAVAIL, "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag"),
+        (
+            "ff02::9",
+            64,
+            Errno::ADDRNOTAVAIL,
+            "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag",
+        ),
     ] {
         let result = rtnl.add_address(index("d0"), address.parse().unwrap(), prefix_len);
         let op = format!("adding address {address}/{prefix_len} to d0");
@@ -280,9 +351,17 @@ fn error_has_the_offset_of_the_invalid_attribute() {
     // After the header (32), the name (8) and the kind (4 + 12), an MTU of one byte.
     let short = LinkAttribute::Other(DefaultNla::new(4, vec![1]));
     let error = rtnl.create_link(&NewLink::dummy("x").attribute(short)).unwrap_err();
-    let Error::Kernel { message, offset, .. } = &error else { panic!("not the kernel's: {error:?}") };
-    assert_eq!((message.as_deref(), *offset), (Some("Attribute failed policy validation"), Some(56)));
-    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, Some(Errno::RANGE.raw_os_error())));
+    let Error::Kernel { message, offset, .. } = &error else {
+        panic!("not the kernel's: {error:?}")
+    };
+    assert_eq!(
+        (message.as_deref(), *offset),
+        (Some("Attribute failed policy validation"), Some(56))
+    );
+    assert_eq!(
+        (error.kind(), error.raw_os_error()),
+        (ErrorKind::InvalidInput, Some(Errno::RANGE.raw_os_error()))
+    );
 }
 
 #[test]
@@ -308,12 +387,17 @@ fn invalid_names_are_not_sent() {
         for result in [
             rtnl.create_link(&NewLink::dummy(name)),
             rtnl.create_link(&NewLink::veth("x", name)),
-            rtnl.create_link(&NewLink::dummy("x").attribute(LinkAttribute::IfName(name.to_owned()))),
+            rtnl.create_link(
+                &NewLink::dummy("x").attribute(LinkAttribute::IfName(name.to_owned())),
+            ),
             rtnl.set_link(index("d0"), &LinkSettings::new().down().name(name)).map(|()| lo()),
         ] {
             let error = result.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
-            assert!(matches!(error, Error::InvalidName { name: rejected, .. } if rejected == name), "{name:?}");
+            assert!(
+                matches!(error, Error::InvalidName { name: rejected, .. } if rejected == name),
+                "{name:?}"
+            );
         }
     }
     assert_eq!(everything(), before);
@@ -323,8 +407,10 @@ fn invalid_names_are_not_sent() {
 fn white_space_in_names_is_that_of_the_kernel() {
     let mut rtnl = scene();
     let mut raw = Raw::new();
-    // Every byte that text can have in a character of one byte, or as the last one of two; and characters of three.
-    let characters = ('\u{1}'..'\u{c0}').chain(['\u{e0}', '\u{1680}', '\u{2003}', '\u{2028}', '\u{3000}', '\u{4820}']);
+    // Every byte that text can have in a character of one byte, or as the last one of two; and
+    // characters of three.
+    let characters = ('\u{1}'..'\u{c0}')
+        .chain(['\u{e0}', '\u{1680}', '\u{2003}', '\u{2028}', '\u{3000}', '\u{4820}']);
     for (character, number) in characters.filter(|character| *character != '%').zip(9000..) {
         let (name, ifindex) = (format!("a{character}"), IfIndex::new(number).unwrap());
         let ours = rtnl.create_link(&NewLink::dummy(&name).index(ifindex));

@@ -12,8 +12,8 @@ const REQUESTS: u32 = 10_000;
 /// A leak of one byte per request would exceed it.
 const FEW_KIBIBYTES: u64 = 8;
 
-/// The number of descriptors of this process, and its memory in KiB without the pages of the program's file, which may
-/// be loaded at any time.
+/// The number of descriptors of this process, and its memory in KiB without the pages of the
+/// program's file, which may be loaded at any time.
 fn held() -> (usize, u64) {
     let descriptors = fs::read_dir("/proc/self/fd").unwrap().count();
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -60,7 +60,13 @@ fn requests_by_themselves() {
 #[test]
 fn ten_thousand_requests_leak_nothing() {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "rtnl_leaks::requests_by_themselves", "--test-threads=1", "--nocapture"]);
+    command.args([
+        "--ignored",
+        "--exact",
+        "rtnl_leaks::requests_by_themselves",
+        "--test-threads=1",
+        "--nocapture",
+    ]);
     let output = command.output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -4,19 +4,24 @@ use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFlags, LinkInfo, Mode};
+use libteam::{
+    ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFlags, LinkInfo, Mode,
+};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
 use crate::support::changes::team_with;
 use crate::support::link_replica::{Heard, marks};
-use crate::support::netns::{NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth};
+use crate::support::netns::{
+    NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth,
+};
 use crate::support::timeouts::patience;
 
 /// The link of the last event about it. Panics if there is no such event.
 fn last(events: &mut LinkEvents, name: &str) -> LinkInfo {
     let received: Vec<LinkEvent> = std::iter::from_fn(|| events.try_next().unwrap()).collect();
-    let of_link = received.iter().rev().filter_map(LinkEvent::link).find(|link| link.name() == name);
+    let of_link =
+        received.iter().rev().filter_map(LinkEvent::link).find(|link| link.name() == name);
     of_link.unwrap_or_else(|| panic!("no event of {name}: {received:?}")).clone()
 }
 
@@ -64,7 +69,9 @@ fn link_has_events_from_creation_to_removal() {
         ("link set d1 down", "d1"),
     ] {
         ip(change);
-        let Some(LinkEvent::Changed { link, cause: None }) = events.try_next().unwrap() else { panic!("{change}") };
+        let Some(LinkEvent::Changed { link, cause: None }) = events.try_next().unwrap() else {
+            panic!("{change}")
+        };
         assert_eq!((&*link.name(), link.ifindex()), (name, ifindex));
         assert_as_printed(&link);
         let is_about_up = change.ends_with("up") || change.ends_with("down");
@@ -109,14 +116,22 @@ fn bridge_port_events_are_distinct() {
 
     ip("link set d0 nomaster");
     let seen = marks(&mut events);
-    assert_eq!(seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["bridge -d0"], "{seen:?}");
+    assert_eq!(
+        seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(),
+        ["bridge -d0"],
+        "{seen:?}"
+    );
     ip("link set d0 mtu 1300");
     assert_as_printed(&last(&mut events, "d0"));
 
     ip("link set d0 master br0");
     ip("link del d0");
     let seen = marks(&mut events);
-    assert_eq!(seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["bridge -d0", "-d0"], "{seen:?}");
+    assert_eq!(
+        seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(),
+        ["bridge -d0", "-d0"],
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -136,7 +151,11 @@ fn port_of_a_team_has_its_master() {
     marks(&mut events);
     ip("link del d0");
     let seen = marks(&mut events);
-    assert_eq!(seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(), ["-d0"], "{seen:?}");
+    assert_eq!(
+        seen.iter().filter(|mark| mark.contains('-')).collect::<Vec<_>>(),
+        ["-d0"],
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -148,10 +167,14 @@ fn moved_link_has_its_destination() {
     ip("link add m0 index 4242 type dummy");
     // The index is in use there: the link gets another one.
     ip(&format!("-n {} link add clash index 4242 type dummy", other.name()));
-    assert_eq!((marks(&mut here), marks(&mut there)), (vec!["+m0".to_owned()], vec!["+clash".to_owned()]));
+    assert_eq!(
+        (marks(&mut here), marks(&mut there)),
+        (vec!["+m0".to_owned()], vec!["+clash".to_owned()])
+    );
 
     ip(&format!("link set m0 netns {}", other.name()));
-    let Some(LinkEvent::Moved { link, netnsid: Some(netnsid), ifindex: Some(ifindex) }) = here.try_next().unwrap()
+    let Some(LinkEvent::Moved { link, netnsid: Some(netnsid), ifindex: Some(ifindex) }) =
+        here.try_next().unwrap()
     else {
         panic!("not moved with a destination")
     };
@@ -176,7 +199,8 @@ fn moved_link_has_its_destination() {
 /// The ID of a named namespace as `ip` prints it.
 fn namespace_number(options: &str, name: &str) -> i64 {
     let printed = ip_json(&format!("{options} netns list"));
-    let of_name = printed.iter().find(|entry| entry["name"] == name).expect("ip knows the namespace");
+    let of_name =
+        printed.iter().find(|entry| entry["name"] == name).expect("ip knows the namespace");
     of_name["id"].as_i64().expect("it has an ID here")
 }
 
@@ -187,7 +211,10 @@ fn move_to_an_unnamed_namespace_is_an_event() {
     let mut events = LinkEvents::new().unwrap();
     let other = OtherNamespace::new();
     other.take("m0");
-    assert!(matches!(events.try_next(), Ok(Some(LinkEvent::Moved { netnsid: Some(_), ifindex: Some(_), .. }))));
+    assert!(matches!(
+        events.try_next(),
+        Ok(Some(LinkEvent::Moved { netnsid: Some(_), ifindex: Some(_), .. }))
+    ));
     other.give_back("m0");
     assert_eq!(marks(&mut events), ["+m0"]);
 }
@@ -197,7 +224,10 @@ fn wait_for_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<Li
     let deadline = Instant::now() + patience();
     while !causes.is_empty() {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let event = events.next_timeout(remaining).unwrap().unwrap_or_else(|| panic!("{causes:?} did not arrive"));
+        let event = events
+            .next_timeout(remaining)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{causes:?} did not arrive"));
         if event.link().is_some_and(|link| link.ifindex() == ifindex) {
             causes.retain(|cause| Some(*cause) != event.cause());
         }
@@ -214,7 +244,11 @@ fn team_that_notifies_its_peers_is_a_cause() {
     team.set_port_enabled(index("d0"), false).unwrap();
     let mut events = LinkEvents::new().unwrap();
     team.set_port_enabled(index("d0"), true).unwrap();
-    wait_for_causes(&mut events, team.team_ifindex(), vec![LinkEventCause::NotifyPeers, LinkEventCause::ResendIgmp]);
+    wait_for_causes(
+        &mut events,
+        team.team_ifindex(),
+        vec![LinkEventCause::NotifyPeers, LinkEventCause::ResendIgmp],
+    );
 }
 
 #[test]
@@ -227,11 +261,18 @@ fn failover_of_a_bond_is_a_cause() {
     ip("link set bond0 up");
     let mut events = LinkEvents::new().unwrap();
     ip("link set bond0 type bond active_slave s1");
-    wait_for_causes(&mut events, index("bond0"), vec![LinkEventCause::BondingFailover, LinkEventCause::NotifyPeers]);
+    wait_for_causes(
+        &mut events,
+        index("bond0"),
+        vec![LinkEventCause::BondingFailover, LinkEventCause::NotifyPeers],
+    );
 
-    // The kernel reports only options that are set through sysfs, whose files are those of the mounting namespace.
+    // The kernel reports only options that are set through sysfs, whose files are those of the
+    // mounting namespace.
     let script = "mount -t sysfs sysfs /sys && echo 200 > /sys/class/net/bond0/bonding/miimon";
-    assert!(Command::new("unshare").args(["--mount", "sh", "-c", script]).status().unwrap().success());
+    assert!(
+        Command::new("unshare").args(["--mount", "sh", "-c", script]).status().unwrap().success()
+    );
     wait_for_causes(&mut events, index("bond0"), vec![LinkEventCause::BondingOptions]);
 }
 
@@ -243,7 +284,8 @@ fn link_whose_creation_fails_is_not_added() {
     ip("link add bond0 type bond");
     ip("link set d0 master bond0");
     let (mut events, mut heard) = (LinkEvents::new().unwrap(), Heard::new());
-    // A port of a bond cannot be one of an HSR device too: the kernel has sent events of the device by then.
+    // A port of a bond cannot be one of an HSR device too: the kernel has sent events of the device
+    // by then.
     assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
     // This one fails after its creation, and is deleted.
     assert!(!run_ip("link add e0 master lo type dummy").status.success());
@@ -259,7 +301,8 @@ fn link_whose_creation_fails_is_not_added() {
 fn iterator_waits_for_the_next_event() {
     enter();
     let mut events = LinkEvents::new().unwrap();
-    let mut child = Command::new("sh").args(["-c", "sleep 0.2; ip link add d0 type dummy"]).spawn().unwrap();
+    let mut child =
+        Command::new("sh").args(["-c", "sleep 0.2; ip link add d0 type dummy"]).spawn().unwrap();
     assert!(matches!(events.next(), Some(Ok(LinkEvent::Added(link))) if link.name() == "d0"));
     assert!(child.wait().unwrap().success());
 }

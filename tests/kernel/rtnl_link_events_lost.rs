@@ -56,13 +56,16 @@ fn events_after_the_first_read_are_not_lost() {
     assert_eq!(marks(&mut events), ["+d2", "+d3", "lost", "+d5", "+d6", "+d7"]);
 }
 
-/// Commands that create, change and delete links. Those of the previous round still exist at the start.
+/// Commands that create, change and delete links. Those of the previous round still exist at the
+/// start.
 fn churn(round: usize) -> Vec<String> {
     let each = |command: &dyn Fn(usize) -> String| (0..16).map(command).collect::<Vec<_>>();
     let mut commands = Vec::new();
     commands.extend(each(&|link| format!("link add a{round}-{link} type dummy")));
     if let Some(last) = round.checked_sub(1) {
-        commands.extend((0..16).filter(|link| link % 2 == 1).map(|link| format!("link del b{last}-{link}")));
+        commands.extend(
+            (0..16).filter(|link| link % 2 == 1).map(|link| format!("link del b{last}-{link}")),
+        );
     }
     commands.extend(each(&|link| format!("link set a{round}-{link} mtu {}", 1300 + link)));
     commands.extend(each(&|link| format!("link set a{round}-{link} master br0")));
@@ -79,8 +82,8 @@ fn start_ip(commands: &[String]) -> Child {
     ip
 }
 
-/// Applies events while another process changes links, after a `pause` each time, and panics unless the resulting state
-/// is that of the kernel after each round. Returns how often events were lost.
+/// Applies events while another process changes links, after a `pause` each time, and panics unless
+/// the resulting state is that of the kernel after each round. Returns how often events were lost.
 fn follow_churn(mut events: LinkEvents, rounds: usize, pause: impl Fn(&mut Child)) -> usize {
     ip("link add br0 type bridge");
     let mut heard = Heard::new();
@@ -156,7 +159,8 @@ fn descriptor_is_readable_while_there_are_events() {
 fn event_loop_receives_every_event() {
     enter();
     let mut events = with_room_for(4);
-    let (epoll, mut ready) = (epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(), Vec::with_capacity(4));
+    let (epoll, mut ready) =
+        (epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(), Vec::with_capacity(4));
     epoll::add(&epoll, &events, epoll::EventData::new_u64(7), epoll::EventFlags::IN).unwrap();
     ip("link add br0 type bridge");
     marks(&mut events);

@@ -9,7 +9,10 @@ use libteam::netlink_packet_core::DefaultNla;
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
-use libteam::{AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkInfo, RtnlSocket, RuleFilter};
+use libteam::{
+    AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkInfo, RtnlSocket,
+    RuleFilter,
+};
 use serde_json::Value;
 
 use crate::support::features::{has_statistics, leaves_out_statistics};
@@ -32,9 +35,13 @@ const FLAGS: [(&str, LinkFlags); 10] = [
 
 /// A link as the library describes it.
 fn ours(link: &LinkInfo, names: &Names) -> String {
-    let name_of = |ifindex: Option<IfIndex>| ifindex.map(|it| names[&it.get()].clone()).unwrap_or_default();
-    let flags: Vec<&str> =
-        FLAGS.iter().filter(|(_, flag)| link.flags().contains(*flag)).map(|(name, _)| *name).collect();
+    let name_of =
+        |ifindex: Option<IfIndex>| ifindex.map(|it| names[&it.get()].clone()).unwrap_or_default();
+    let flags: Vec<&str> = FLAGS
+        .iter()
+        .filter(|(_, flag)| link.flags().contains(*flag))
+        .map(|(name, _)| *name)
+        .collect();
     let altnames: Vec<_> = link.alternative_names().collect();
     // If the related link is in another namespace, its index belongs to that namespace.
     let peer = match link.link_netnsid() {
@@ -58,9 +65,13 @@ fn ours(link: &LinkInfo, names: &Names) -> String {
 /// A link as `ip -j -d` describes it.
 fn theirs(link: &Value) -> String {
     let printed: Vec<String> = link["flags"].as_array().unwrap().iter().map(text).collect();
-    let flags: Vec<&str> =
-        FLAGS.iter().map(|(name, _)| *name).filter(|name| printed.iter().any(|flag| flag == name)).collect();
-    let altnames: Vec<String> = link["altnames"].as_array().into_iter().flatten().map(text).collect();
+    let flags: Vec<&str> = FLAGS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| printed.iter().any(|flag| flag == name))
+        .collect();
+    let altnames: Vec<String> =
+        link["altnames"].as_array().into_iter().flatten().map(text).collect();
     let peer = match &link["link_netnsid"] {
         Value::Null => text(&link["link"]),
         namespace => format!("#{} in {namespace}", link["link_index"]),
@@ -99,9 +110,14 @@ fn all_links_and_those_of_a_master_or_a_kind_are_those_of_ip() {
         let links = rtnl.links(&filter).unwrap();
         assert!(links.is_consistent());
         let printed = ip_json(&format!("-d link show {words}"));
-        assert_same_lines(words, links.items().iter().map(|it| ours(it, &names)), printed.iter().map(theirs));
+        assert_same_lines(
+            words,
+            links.items().iter().map(|it| ours(it, &names)),
+            printed.iter().map(theirs),
+        );
         for link in links.items() {
-            // The whole message can be decoded too, and has no statistics if the kernel leaves them out.
+            // The whole message can be decoded too, and has no statistics if the kernel leaves them
+            // out.
             let message = link.message().unwrap();
             assert_eq!(message.header.index, link.ifindex().get());
             assert!(message.attributes.contains(&LinkAttribute::IfName(link.name().into_owned())));
@@ -140,9 +156,16 @@ fn link_is_found_by_its_index_and_each_name() {
 fn missing_link_and_rejection_are_different_errors() {
     enter();
     let mut rtnl = RtnlSocket::new().unwrap();
-    for name in
-        ["nobody", "nobody-who-has-a-long-name", "fifteen-bytes-x", &"y".repeat(127), &"z".repeat(128), "", "a/b", "%d"]
-    {
+    for name in [
+        "nobody",
+        "nobody-who-has-a-long-name",
+        "fifteen-bytes-x",
+        &"y".repeat(127),
+        &"z".repeat(128),
+        "",
+        "a/b",
+        "%d",
+    ] {
         let error = rtnl.link_by_name(name).unwrap_err();
         assert!(matches!(error, Error::NoSuchDevice { .. }), "{name:?}: {error:?}");
     }
@@ -161,7 +184,8 @@ fn missing_link_and_rejection_are_different_errors() {
 fn name_of_invalid_utf8_does_not_fail_a_dump() {
     enter();
     let name = OsStr::from_bytes(b"e\xff");
-    for (before, after) in [("link add", "type dummy"), ("addr add 192.0.2.1/24 dev", ""), ("rule add iif", "table 7")]
+    for (before, after) in
+        [("link add", "type dummy"), ("addr add 192.0.2.1/24 dev", ""), ("rule add iif", "table 7")]
     {
         let mut command = Command::new("ip");
         command.args(before.split(' ')).arg(name).args(after.split_whitespace());
@@ -203,26 +227,36 @@ fn request_returns_reply_ack_or_the_kernels_message() {
 
     change.attributes.push(LinkAttribute::Controller(index("lo").get()));
     let error = rtnl.request(RouteNetlinkMessage::SetLink(change.clone()), 0).unwrap_err();
-    assert_eq!((error.kind(), error.raw_os_error().is_some()), (ErrorKind::Unsupported, true), "{error:?}");
+    assert_eq!(
+        (error.kind(), error.raw_os_error().is_some()),
+        (ErrorKind::Unsupported, true),
+        "{error:?}"
+    );
 
     let mut loopback = about("lo");
     loopback.attributes.push(LinkAttribute::Controller(index("team1").get()));
     let error = rtnl.request(RouteNetlinkMessage::SetLink(loopback), 0).unwrap_err();
-    let Error::Kernel { kind: ErrorKind::InvalidInput, message: Some(words), .. } = error else { panic!("{error:?}") };
+    let Error::Kernel { kind: ErrorKind::InvalidInput, message: Some(words), .. } = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(words, "Loopback device can't be added as a team port");
 
     // The kernel reports the offset of the invalid attribute in the request: 16 + 16 bytes.
     let mut bad = about("d2");
     bad.attributes.push(LinkAttribute::IfName("sixteen-bytes-xx".to_owned()));
     let error = rtnl.request(RouteNetlinkMessage::SetLink(bad), 0).unwrap_err();
-    let Error::Kernel { kind: ErrorKind::InvalidInput, message: Some(_), offset: Some(32), .. } = error else {
+    let Error::Kernel { kind: ErrorKind::InvalidInput, message: Some(_), offset: Some(32), .. } =
+        error
+    else {
         panic!("{error:?}")
     };
 }
 
 /// One counter of a link, as `ip -s -s` prints it.
 fn counter(link: &Value, direction: &str, name: &str) -> u64 {
-    link["stats64"][direction][name].as_u64().unwrap_or_else(|| panic!("{direction} {name}: {link}"))
+    link["stats64"][direction][name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{direction} {name}: {link}"))
 }
 
 #[test]
@@ -253,7 +287,12 @@ fn statistics_are_those_of_ip_and_only_on_request() {
             ("tx", "collisions", statistics.collisions),
             ("tx", "carrier_errors", statistics.tx_carrier_errors),
         ] {
-            assert_eq!(found, counter(&printed, direction, name), "{direction} {name} of {}", link.name());
+            assert_eq!(
+                found,
+                counter(&printed, direction, name),
+                "{direction} {name} of {}",
+                link.name()
+            );
         }
         let by_index = rtnl.link_by_index(link.ifindex()).unwrap().statistics();
         assert_eq!(by_index, Some(statistics), "a link that is looked up has its statistics");
@@ -261,5 +300,8 @@ fn statistics_are_those_of_ip_and_only_on_request() {
     let lo = links.items()[0].statistics().unwrap();
     assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "{lo:?}");
     let without = rtnl.links(&LinkFilter::new()).unwrap();
-    assert_eq!(without.items().iter().any(|link| link.statistics().is_some()), !leaves_out_statistics());
+    assert_eq!(
+        without.items().iter().any(|link| link.statistics().is_some()),
+        !leaves_out_statistics()
+    );
 }

@@ -1,7 +1,9 @@
 //! Filters by a link that does not exist.
 
 use libteam::netlink_packet_route::AddressFamily::{self, Inet6};
-use libteam::{AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TcSelector};
+use libteam::{
+    AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TcSelector,
+};
 
 use crate::support::rtnl_scene::build;
 
@@ -19,7 +21,8 @@ fn missing_link_is_the_same_error_in_each_family() {
         rtnl.routes(&RouteFilter::new().out_link(none).table(4711)).map(drop),
         rtnl.neighbours(&NeighbourFilter::new().link(none)).map(drop),
         rtnl.neighbours(&NeighbourFilter::new().master(none)).map(drop),
-        rtnl.neighbours(&NeighbourFilter::new().master(none).family(AddressFamily::Bridge)).map(drop),
+        rtnl.neighbours(&NeighbourFilter::new().master(none).family(AddressFamily::Bridge))
+            .map(drop),
         rtnl.qdiscs(&TcSelector::new().link(none)).map(drop),
         rtnl.classes(&TcSelector::new().link(none)).map(drop),
         rtnl.filters(&TcSelector::new().link(none)).map(drop),

@@ -1,4 +1,5 @@
-//! Neighbours as `ip -j` prints them, and the tables of bridges as `bridge -j` does, all and filtered.
+//! Neighbours as `ip -j` prints them, and the tables of bridges as `bridge -j` does, all and
+//! filtered.
 
 use std::process::Command;
 
@@ -21,7 +22,11 @@ fn name_of(link: Option<IfIndex>, names: &Names) -> String {
 
 fn our_neighbour(neighbour: &Neighbour, names: &Names) -> String {
     // `ip` prints no state of a proxy entry.
-    let state = if neighbour.is_proxy() { String::new() } else { neighbour.state().to_string().to_uppercase() };
+    let state = if neighbour.is_proxy() {
+        String::new()
+    } else {
+        neighbour.state().to_string().to_uppercase()
+    };
     format!(
         "{} dev {} lladdr {:?} {state} {} {}",
         shown(neighbour.destination()),
@@ -33,7 +38,8 @@ fn our_neighbour(neighbour: &Neighbour, names: &Names) -> String {
 }
 
 fn their_neighbour(neighbour: &Value, dev: &str) -> String {
-    let states: Vec<String> = neighbour["state"].as_array().into_iter().flatten().map(text).collect();
+    let states: Vec<String> =
+        neighbour["state"].as_array().into_iter().flatten().map(text).collect();
     let has = |word: &'static str| if neighbour.get(word).is_some() { word } else { "" };
     let dev = if dev.is_empty() { text(&neighbour["dev"]) } else { dev.to_owned() };
     format!(
@@ -75,8 +81,10 @@ fn neighbours_are_those_of_ip() {
         (all().proxies().link(d0), "neigh show proxy dev d0", "d0"),
         (all().proxies().family(Inet6), "-6 neigh show proxy", ""),
     ] {
-        let printed = || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
-        // The kernel may add entries by itself in the meantime, for multicast groups that are joined late.
+        let printed =
+            || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
+        // The kernel may add entries by itself in the meantime, for multicast groups that are
+        // joined late.
         let (ours, theirs) = loop {
             let before = printed();
             let neighbours = rtnl.neighbours(&filter).unwrap();
@@ -103,12 +111,19 @@ fn our_entry(entry: &Neighbour, names: &Names) -> String {
 
 fn their_entries(words: &str, dev: &str) -> Vec<String> {
     let mut command = Command::new(on_path("bridge", "iproute2"));
-    let output = command.args(["-j", "fdb", "show"]).args(words.split_whitespace()).output().unwrap();
+    let output =
+        command.args(["-j", "fdb", "show"]).args(words.split_whitespace()).output().unwrap();
     let entries: Vec<Value> = serde_json::from_slice(&output.stdout).expect("bridge prints a list");
     let entry = |entry: &Value| {
         let dev = if dev.is_empty() { text(&entry["ifname"]) } else { dev.to_owned() };
         let said = ["vlan", "master", "dst"].map(|key| text(&entry[key]));
-        format!("{} dev {dev} vlan {:?} master {:?} dst {:?}", text(&entry["mac"]), said[0], said[1], said[2])
+        format!(
+            "{} dev {dev} vlan {:?} master {:?} dst {:?}",
+            text(&entry["mac"]),
+            said[0],
+            said[1],
+            said[2]
+        )
     };
     entries.iter().map(entry).collect()
 }

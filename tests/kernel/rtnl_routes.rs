@@ -7,7 +7,9 @@ use libteam::{ErrorKind, NextHop, Route, RouteFilter, RtnlSocket};
 use serde_json::Value;
 
 use crate::support::netns::{index, ip_json};
-use crate::support::rtnl_scene::{Names, assert_same_lines, build, family, ip_each, names, said, text};
+use crate::support::rtnl_scene::{
+    Names, assert_same_lines, build, family, ip_each, names, said, text,
+};
 
 /// The scene, and routes of many types in many tables.
 fn build_routes() {
@@ -36,20 +38,30 @@ fn shown<T: ToString>(value: Option<T>) -> String {
 }
 
 fn our_hop(hop: &NextHop, names: &Names) -> String {
-    format!("{} dev {} weight {}", shown(hop.gateway()), names[&hop.out_link().unwrap().get()], hop.weight())
+    format!(
+        "{} dev {} weight {}",
+        shown(hop.gateway()),
+        names[&hop.out_link().unwrap().get()],
+        hop.weight()
+    )
 }
 
 fn our_route(route: &Route, names: &Names) -> String {
     let whole = if route.family() == Inet { 32 } else { 128 };
     let destination = match route.prefix_len() {
         0 => {
-            assert!(route.is_default() && route.destination().unwrap().is_unspecified(), "{route:?}");
+            assert!(
+                route.is_default() && route.destination().unwrap().is_unspecified(),
+                "{route:?}"
+            );
             "default".to_owned()
         }
         length if length == whole => shown(route.destination()),
         length => format!("{}/{length}", shown(route.destination())),
     };
-    let id = |it: &RouteAttribute| if let RouteAttribute::NhId(it) = it { Some(it.to_string()) } else { None };
+    let id = |it: &RouteAttribute| {
+        if let RouteAttribute::NhId(it) = it { Some(it.to_string()) } else { None }
+    };
     format!(
         "{} type {} {destination} tos {} via {:?} dev {:?} table {} proto {} scope {} metric {} src {:?} nhid {:?} {:?}",
         family(route.family()),
@@ -79,7 +91,8 @@ fn their_via(route: &Value) -> String {
 }
 
 fn their_route(route: &Value, family: AddressFamily) -> String {
-    let hops: Vec<String> = route["nexthops"].as_array().into_iter().flatten().map(their_hop).collect();
+    let hops: Vec<String> =
+        route["nexthops"].as_array().into_iter().flatten().map(their_hop).collect();
     // ip prints the destination of a tunnel with the same key, after that of the route.
     let destination = match text(&route["dst"]).as_str() {
         "10.0.0.1" => "203.0.114.0/24".to_owned(),
@@ -121,8 +134,9 @@ fn routes_are_those_of_ip() {
     let (d0, br0, team0) = (index("d0"), index("br0"), index("team0"));
     // ip does not print the fields that it filters by, so its whole list is filtered here.
     let all = [their_routes(Inet, "table all"), their_routes(Inet6, "table all")].concat();
-    let out =
-        |line: &String, dev: &str| line.contains(&format!("dev \"{dev}\"")) || line.contains(&format!("dev {dev} "));
+    let out = |line: &String, dev: &str| {
+        line.contains(&format!("dev \"{dev}\"")) || line.contains(&format!("dev {dev} "))
+    };
     let (table, proto) = (
         |line: &String, it: u32| line.contains(&format!(" table {it} ")),
         |line: &String, it: u8| line.contains(&format!(" proto {it} ")),
@@ -137,7 +151,9 @@ fn routes_are_those_of_ip() {
         (RouteFilter::new().out_link(team0).table(254), &|it| out(it, "team0") && table(it, 254)),
         (RouteFilter::new().protocol(RouteProtocol::Kernel), &|it| proto(it, 2)),
         (RouteFilter::new().protocol(RouteProtocol::Bird), &|it| proto(it, 12)),
-        (RouteFilter::new().protocol(RouteProtocol::Static).out_link(d0), &|it| proto(it, 4) && out(it, "d0")),
+        (RouteFilter::new().protocol(RouteProtocol::Static).out_link(d0), &|it| {
+            proto(it, 4) && out(it, "d0")
+        }),
     ];
     for (filter, holds) in cases {
         let routes = rtnl.routes(&filter).unwrap();
@@ -156,9 +172,12 @@ fn routes_are_those_of_ip() {
 fn table_without_routes_is_not_an_error() {
     build_routes();
     let mut rtnl = RtnlSocket::new().unwrap();
-    let count = |rtnl: &mut RtnlSocket, filter: RouteFilter| rtnl.routes(&filter).unwrap().items().len();
+    let count =
+        |rtnl: &mut RtnlSocket, filter: RouteFilter| rtnl.routes(&filter).unwrap().items().len();
     for family in [None, Some(Inet), Some(Inet6)] {
-        let filter = |table| family.map_or(RouteFilter::new(), |it| RouteFilter::new().family(it)).table(table);
+        let filter = |table| {
+            family.map_or(RouteFilter::new(), |it| RouteFilter::new().family(it)).table(table)
+        };
         assert_eq!(count(&mut rtnl, filter(4711)), 0, "{family:?}");
         assert_eq!(count(&mut rtnl, filter(1001)), usize::from(family != Some(Inet)), "{family:?}");
     }
@@ -175,7 +194,9 @@ fn routes_with_only_a_nexthop_id_are_found_by_link() {
     build_routes();
     std::fs::write("/proc/sys/net/ipv4/nexthop_compat_mode", "0").unwrap();
     let mut rtnl = RtnlSocket::new().unwrap();
-    let routes = |rtnl: &mut RtnlSocket, link| rtnl.routes(&RouteFilter::new().family(Inet).out_link(link)).unwrap();
+    let routes = |rtnl: &mut RtnlSocket, link| {
+        rtnl.routes(&RouteFilter::new().family(Inet).out_link(link)).unwrap()
+    };
     let by_number = |route: &&Route| route.message().attributes.contains(&RouteAttribute::NhId(5));
     let d0 = routes(&mut rtnl, index("d0"));
     let route = d0.items().iter().find(by_number).expect("the kernel finds it");

@@ -10,20 +10,38 @@ use crate::support::rtnl_scene::{assert_same_lines, build, family, ip_each, said
 
 fn our_rule(rule: &RuleMessage) -> String {
     let attributes = &rule.attributes;
-    let source = said(attributes, |it| if let RuleAttribute::Source(it) = it { Some(it.to_string()) } else { None });
+    let source = said(attributes, |it| {
+        if let RuleAttribute::Source(it) = it { Some(it.to_string()) } else { None }
+    });
     let source = if source.is_empty() { "all".to_owned() } else { source };
     let whole = if rule.header.family == Inet { 32 } else { 128 };
     let length = Some(rule.header.src_len).filter(|length| *length != 0 && *length != whole);
-    let goto = said(attributes, |it| if let RuleAttribute::Goto(it) = it { Some(it.to_string()) } else { None });
-    let table = said(attributes, |it| if let RuleAttribute::Table(it) = it { Some(it.to_string()) } else { None });
+    let goto = said(attributes, |it| {
+        if let RuleAttribute::Goto(it) = it { Some(it.to_string()) } else { None }
+    });
+    let table = said(attributes, |it| {
+        if let RuleAttribute::Table(it) = it { Some(it.to_string()) } else { None }
+    });
     format!(
         "{} {} from {source}/{} iif {:?} fwmark {:?} goto {goto:?} table {:?} uids {:?}",
         family(rule.header.family),
         // The first rule's priority is 0, which the kernel does not send.
-        said(attributes, |it| if let RuleAttribute::Priority(it) = it { Some(it.to_string()) } else { None }),
+        said(attributes, |it| if let RuleAttribute::Priority(it) = it {
+            Some(it.to_string())
+        } else {
+            None
+        }),
         length.map(|length| length.to_string()).unwrap_or_default(),
-        said(attributes, |it| if let RuleAttribute::Iifname(it) = it { Some(it.clone()) } else { None }),
-        said(attributes, |it| if let RuleAttribute::FwMark(it) = it { Some(format!("{it:#x}")) } else { None }),
+        said(attributes, |it| if let RuleAttribute::Iifname(it) = it {
+            Some(it.clone())
+        } else {
+            None
+        }),
+        said(attributes, |it| if let RuleAttribute::FwMark(it) = it {
+            Some(format!("{it:#x}"))
+        } else {
+            None
+        }),
         if table == "0" { String::new() } else { table },
         said(attributes, |it| match it {
             RuleAttribute::UidRange(range) => Some(format!("{}-{}", range.start, range.end)),
@@ -84,6 +102,9 @@ fn rules_are_those_of_ip() {
 #[test]
 fn family_without_rules_is_a_kernel_error() {
     build();
-    let error = RtnlSocket::new().unwrap().rules(&RuleFilter::new().family(AddressFamily::Ax25)).unwrap_err();
+    let error = RtnlSocket::new()
+        .unwrap()
+        .rules(&RuleFilter::new().family(AddressFamily::Ax25))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
 }

@@ -19,10 +19,13 @@ impl Churn {
         let pause = pause.as_secs_f64();
         let batch = "for i in 1 2 3 4 5; do echo link add churn$i type dummy; done; \
                      for i in 1 2 3 4 5; do echo link del churn$i; done";
-        let script = format!("while read -t {pause:.3} line; [ $? -gt 128 ]; do {{ {batch}; }} | ip -batch -; done");
+        let script = format!(
+            "while read -t {pause:.3} line; [ $? -gt 128 ]; do {{ {batch}; }} | ip -batch -; done"
+        );
         // The shell ends with this process, which closes its input.
         let mut command = Command::new("bash");
-        let child = command.args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("there is a shell");
+        let child =
+            command.args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("there is a shell");
         Self(child)
     }
 }
@@ -64,7 +67,11 @@ impl Tally {
         for _ in 0..400 {
             match rtnl.links(&LinkFilter::new()) {
                 Ok(links) => {
-                    assert!((1..=attempts).contains(&links.attempts()), "{} attempts", links.attempts());
+                    assert!(
+                        (1..=attempts).contains(&links.attempts()),
+                        "{} attempts",
+                        links.attempts()
+                    );
                     match (links.is_consistent(), links.attempts()) {
                         (true, 1) => tally.at_once += 1,
                         (true, _) => tally.repeated += 1,
@@ -94,14 +101,17 @@ impl Tally {
 #[test]
 fn consistent_dump_has_every_permanent_link() {
     enter();
-    let commands: Vec<_> = (0..LINKS).map(|number| format!("link add stable{number} type dummy")).collect();
+    let commands: Vec<_> =
+        (0..LINKS).map(|number| format!("link add stable{number} type dummy")).collect();
     ip_batch(&commands);
     {
         // A few times the duration of a dump here: some dumps fit into the pause, some do not.
         let start = Instant::now();
         assert_complete(&rtnl(1, InterruptedDump::Fail).links(&LinkFilter::new()).unwrap());
         let _churn = Churn::start(3 * start.elapsed());
-        let tally = Tally::until(rtnl(5, InterruptedDump::Keep), 5, |tally| tally.at_once >= 10 && tally.repeated >= 3);
+        let tally = Tally::until(rtnl(5, InterruptedDump::Keep), 5, |tally| {
+            tally.at_once >= 10 && tally.repeated >= 3
+        });
         assert_eq!(tally.failed, 0, "{tally:?}");
         eprintln!("with pauses: {tally:?}");
     }

@@ -11,7 +11,8 @@ use crate::support::netns::{enter, index, ip_batch};
 use crate::support::programs::on_path;
 use crate::support::rtnl_scene::{Names, assert_same_lines, names, text};
 
-/// Runs `tc` with these words, in which `+` is a blank, and returns what it prints; panics if it fails.
+/// Runs `tc` with these words, in which `+` is a blank, and returns what it prints; panics if it
+/// fails.
 fn tc(words: &str) -> String {
     let output = Command::new(on_path("tc", "iproute2"))
         .args(words.split_whitespace().map(|word| word.replace('+', " ")))
@@ -89,14 +90,16 @@ fn link_of(message: &TcMessage, names: &Names) -> String {
 
 fn our_qdisc(qdisc: &TcMessage, names: &Names) -> String {
     let header = &qdisc.header;
-    let parent = if header.parent == TcHandle::ROOT { "root".to_owned() } else { print(header.parent) };
+    let parent =
+        if header.parent == TcHandle::ROOT { "root".to_owned() } else { print(header.parent) };
     format!("{} {} {} {parent}", kind(qdisc), print(header.handle), link_of(qdisc, names))
 }
 
 fn their_qdiscs(words: &str) -> Vec<String> {
     let qdiscs: Vec<Value> = serde_json::from_str(&tc(&format!("-j qdisc show {words}"))).unwrap();
     let line = |qdisc: &Value| {
-        let parent = if qdisc["root"].is_boolean() { "root".to_owned() } else { text(&qdisc["parent"]) };
+        let parent =
+            if qdisc["root"].is_boolean() { "root".to_owned() } else { text(&qdisc["parent"]) };
         let dev = qdisc["dev"].as_str().unwrap_or_else(|| words.rsplit(' ').next().unwrap());
         format!("{} {} {dev} {parent}", text(&qdisc["kind"]), text(&qdisc["handle"]))
     };
@@ -109,7 +112,9 @@ fn queueing_disciplines_are_those_of_tc() {
     let names = names();
     let mut rtnl = RtnlSocket::new().unwrap();
     let all = their_qdiscs("");
-    let below = |parent: &str| all.iter().filter(|line| line.ends_with(parent)).cloned().collect::<Vec<_>>();
+    let below = |parent: &str| {
+        all.iter().filter(|line| line.ends_with(parent)).cloned().collect::<Vec<_>>()
+    };
     for (filter, words, theirs) in [
         (TcSelector::new(), "", all.clone()),
         (TcSelector::new().link(index("q-a")), "dev q-a", their_qdiscs("dev q-a")),
@@ -126,12 +131,16 @@ fn queueing_disciplines_are_those_of_tc() {
 
 fn our_class(class: &TcMessage, names: &Names) -> String {
     let header = &class.header;
-    let parent =
-        if header.parent == TcHandle::ROOT { "root".to_owned() } else { format!("parent {}", print(header.parent)) };
+    let parent = if header.parent == TcHandle::ROOT {
+        "root".to_owned()
+    } else {
+        format!("parent {}", print(header.parent))
+    };
     format!("{} class {} {} {parent}", link_of(class, names), kind(class), print(header.handle))
 }
 
-/// The classes of a link: a line of tc, in which JSON is broken, begins with "class htb 1:10 parent 1:1".
+/// The classes of a link: a line of tc, in which JSON is broken, begins with "class htb 1:10 parent
+/// 1:1".
 fn their_classes(dev: &str, words: &str) -> Vec<String> {
     let printed = tc(&format!("class show dev {dev} {words}"));
     let line = |line: &str| {
@@ -149,7 +158,9 @@ fn classes_are_those_of_tc() {
     let mut rtnl = RtnlSocket::new().unwrap();
     let everywhere: Vec<String> = names.values().flat_map(|dev| their_classes(dev, "")).collect();
     let a = || TcSelector::new().link(index("q-a"));
-    let a_below = |part: &str| their_classes("q-a", "").into_iter().filter(|it| it.contains(part)).collect::<Vec<_>>();
+    let a_below = |part: &str| {
+        their_classes("q-a", "").into_iter().filter(|it| it.contains(part)).collect::<Vec<_>>()
+    };
     for (filter, words, theirs) in [
         (TcSelector::new(), "", everywhere),
         (a(), "dev q-a", their_classes("q-a", "")),
@@ -173,15 +184,25 @@ fn our_filter(filter: &TcMessage) -> String {
         0x0003 => "all".to_owned(),
         other => format!("{other:#x}"),
     };
-    let chain = filter.attributes.iter().find_map(|it| if let TcAttribute::Chain(it) = it { Some(*it) } else { None });
-    format!("protocol {protocol} pref {} {} chain {}", filter.header.info >> 16, kind(filter), chain.unwrap_or(0))
+    let chain = filter
+        .attributes
+        .iter()
+        .find_map(|it| if let TcAttribute::Chain(it) = it { Some(*it) } else { None });
+    format!(
+        "protocol {protocol} pref {} {} chain {}",
+        filter.header.info >> 16,
+        kind(filter),
+        chain.unwrap_or(0)
+    )
 }
 
-/// The filters of one attach point: a line of tc begins with "filter", perhaps the parent, "protocol ip pref 7 u32 chain 0".
+/// The filters of one attach point: a line of tc begins with "filter", perhaps the parent,
+/// "protocol ip pref 7 u32 chain 0".
 fn their_filters(words: &str) -> Vec<String> {
     let printed = tc(&format!("filter show {words}"));
     let line = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "protocol").take(7).collect();
+        let words: Vec<&str> =
+            line.split_whitespace().skip_while(|word| *word != "protocol").take(7).collect();
         words.join(" ")
     };
     printed.lines().filter(|line| line.starts_with("filter")).map(line).collect()
@@ -196,7 +217,9 @@ fn filters_are_those_of_tc() {
         places.iter().flat_map(|place| their_filters(&format!("dev {link} {place}"))).collect()
     };
     let (a, b) = (["parent 1:", "parent 1:1", "parent 20:"], ["ingress", "egress"]);
-    let everywhere = [at("q-a", &a), at("q-b", &b), their_filters("block 22"), at("q-hfsc", &["parent 1:"])].concat();
+    let everywhere =
+        [at("q-a", &a), at("q-b", &b), their_filters("block 22"), at("q-hfsc", &["parent 1:"])]
+            .concat();
     for (filter, words, theirs) in [
         (TcSelector::new(), "", everywhere),
         (of("q-a"), "dev q-a", at("q-a", &a)),

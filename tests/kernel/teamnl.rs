@@ -8,7 +8,8 @@ use crate::support::programs::{MODES, Tool, assert_same, team_with_ports_in_all_
 
 /// `-p` and `-a` for an option.
 fn instance(team: &TeamHandle, id: &OptionId) -> String {
-    let port = id.port.map(|port| format!("-p {} ", team.link(port).unwrap().name())).unwrap_or_default();
+    let port =
+        id.port.map(|port| format!("-p {} ", team.link(port).unwrap().name())).unwrap_or_default();
     let array_index = id.array_index.map(|index| format!("-a {index} ")).unwrap_or_default();
     port + &array_index
 }
@@ -28,8 +29,10 @@ fn set_everything(team: &mut TeamHandle) {
         team.set_active_port(ports[1]).unwrap();
     }
     if team.mode() == Some(Mode::LoadBalance) {
-        team.set_option(&OptionId::element("lb_tx_hash_to_port_mapping", 3), ports[0].get()).unwrap();
-        team.set_option(&OptionId::global("bpf_hash_func"), vec![6, 0, 0, 0, 0xff, 0, 0, 0]).unwrap();
+        team.set_option(&OptionId::element("lb_tx_hash_to_port_mapping", 3), ports[0].get())
+            .unwrap();
+        team.set_option(&OptionId::global("bpf_hash_func"), vec![6, 0, 0, 0, 0xff, 0, 0, 0])
+            .unwrap();
     }
 }
 
@@ -44,10 +47,12 @@ fn lists_and_single_values_are_the_same_in_every_mode() {
             set_everything(&mut team);
         }
         let v0 = team.ifindex("v0").unwrap();
-        let is_sample =
-            |id: &OptionId| id.port.is_none_or(|port| port == v0) && id.array_index.is_none_or(|i| i % 252 == 3);
+        let is_sample = |id: &OptionId| {
+            id.port.is_none_or(|port| port == v0) && id.array_index.is_none_or(|i| i % 252 == 3)
+        };
         for option in team.options().filter(|option| is_sample(option.id())) {
-            let words = format!("{}team0 getoption {}", instance(&team, option.id()), option.id().name);
+            let words =
+                format!("{}team0 getoption {}", instance(&team, option.id()), option.id().name);
             let outcome = assert_same(&words);
             assert_eq!(outcome.stdout, format!("{}\n", option.value()), "{words}");
             compared += 1;
@@ -63,7 +68,10 @@ fn a_line_that_is_too_long_ends_in_the_same_place() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     for instructions in [0, 1, 4, 5, 43, 100] {
         let program = r"\06\00\00\00\ff\12\0a\00".repeat(instructions);
-        let words = format!("team0 setoption bpf_hash_func {}", if program.is_empty() { "''" } else { &program });
+        let words = format!(
+            "team0 setoption bpf_hash_func {}",
+            if program.is_empty() { "''" } else { &program }
+        );
         assert!(assert_same(&words).status.success());
         assert_eq!(assert_same("team0 options").stdout.contains("<trunc>"), instructions >= 5);
         if !program.is_empty() {
@@ -114,7 +122,12 @@ fn what_one_tool_sets_the_other_reads() {
         for value in values {
             let read = [(Tool::C, Tool::Ours), (Tool::Ours, Tool::C)].map(|(setter, reader)| {
                 let other = values.iter().find(|other| *other != value).unwrap();
-                assert!(Tool::C.run(&format!("{port} team0 -- setoption {name} {other}")).status.success());
+                assert!(
+                    Tool::C
+                        .run(&format!("{port} team0 -- setoption {name} {other}"))
+                        .status
+                        .success()
+                );
                 let set = setter.run(&format!("{port} team0 -- setoption {name} {value}"));
                 assert_eq!(
                     (set.status.code(), &*set.stdout),
@@ -128,9 +141,13 @@ fn what_one_tool_sets_the_other_reads() {
             assert_eq!(read[0].trim_end(), canonical(value), "{name}");
         }
     }
-    let d0 = team.port(team.links().find(|link| link.name() == "d0").unwrap().ifindex()).unwrap().ifindex();
+    let d0 = team
+        .port(team.links().find(|link| link.name() == "d0").unwrap().ifindex())
+        .unwrap()
+        .ifindex();
     for (setter, reader, element) in [(Tool::C, Tool::Ours, 0), (Tool::Ours, Tool::C, 255)] {
-        let set = setter.run(&format!("-a {element} team0 setoption lb_tx_hash_to_port_mapping {d0}"));
+        let set =
+            setter.run(&format!("-a {element} team0 setoption lb_tx_hash_to_port_mapping {d0}"));
         assert!(set.status.success(), "{}", set.stderr);
         let read = reader.run(&format!("-a {element} team0 getoption lb_tx_hash_to_port_mapping"));
         assert_eq!(read.stdout, format!("{d0}\n"));

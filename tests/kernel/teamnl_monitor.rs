@@ -26,7 +26,8 @@ struct Step {
     maybe: &'static [&'static str],
 }
 
-/// A new namespace with `team0` and its ports `d0` and `v0` in activebackup, and everything at addresses that are known.
+/// A new namespace with `team0` and its ports `d0` and `v0` in activebackup, and everything at
+/// addresses that are known.
 fn scene() -> TeamHandle {
     enter();
     ip("link add team0 address 02:00:00:00:00:02 type team");
@@ -48,9 +49,9 @@ fn v0_has_halves(team: &TeamHandle) -> bool {
 
 /// Runs the steps beside both monitors.
 ///
-/// The lines between two marks are compared as sets: C's handles one event at a time where ours handles all that wait,
-/// so it may print a section more often. And C's repeats what it printed of a link whenever something happens to
-/// another link: that is no news.
+/// The lines between two marks are compared as sets: C's handles one event at a time where ours
+/// handles all that wait, so it may print a section more often. And C's repeats what it printed of
+/// a link whenever something happens to another link: that is no news.
 fn assert_told_alike(style: &str, steps: &[Step]) {
     let mut team = scene();
     let mut c = Monitor::start(Tool::C, style, &mut team);
@@ -69,17 +70,19 @@ fn assert_told_alike(style: &str, steps: &[Step]) {
         }
         let told = [&mut c, &mut ours].map(|monitor| monitor.read_until(step.until));
         let mark = set_mark(&mut team);
-        let [mut c, mut ours] = [(&mut c, &told[0]), (&mut ours, &told[1])].map(|(monitor, told)| {
-            let rest = monitor.read_until(&mark);
-            told.union(&rest)
-                .filter(|(_, line)| !line.contains("notify_peers_interval"))
-                .map(|line| comparable(style, line))
-                .collect::<BTreeSet<_>>()
-        });
+        let [mut c, mut ours] =
+            [(&mut c, &told[0]), (&mut ours, &told[1])].map(|(monitor, told)| {
+                let rest = monitor.read_until(&mark);
+                told.union(&rest)
+                    .filter(|(_, line)| !line.contains("notify_peers_interval"))
+                    .map(|line| comparable(style, line))
+                    .collect::<BTreeSet<_>>()
+            });
         let is_maybe = |line: &Line| step.maybe.iter().any(|maybe| line.1.contains(maybe));
         for line in step.ours {
             let found = ours.iter().find(|(_, told)| told.contains(line)).cloned();
-            let found = found.unwrap_or_else(|| panic!("{what}: ours does not print {line:?}, but {ours:#?}"));
+            let found = found
+                .unwrap_or_else(|| panic!("{what}: ours does not print {line:?}, but {ours:#?}"));
             assert!(ours.remove(&found) && !c.contains(&found), "{what}: {line}");
         }
         c.retain(|line| !is_maybe(line) && (ours.contains(line) || !known.contains(line)));
@@ -89,21 +92,30 @@ fn assert_told_alike(style: &str, steps: &[Step]) {
     }
 }
 
-/// A line without C's stale marks: until the next event of the same link it marks a link as changed.
+/// A line without C's stale marks: until the next event of the same link it marks a link as
+/// changed.
 fn comparable(style: &str, (section, line): &Line) -> Line {
-    let line =
-        if style == "all" && section == "ifinfos" { line.replacen('*', " ", 1).replace('*', "") } else { line.clone() };
+    let line = if style == "all" && section == "ifinfos" {
+        line.replacen('*', " ", 1).replace('*', "")
+    } else {
+        line.clone()
+    };
     (section.clone(), line)
 }
 
 #[test]
 fn changes_are_printed_as_the_c_library_prints_them() {
-    // The link of a port that comes or goes is shown while the port is one: a matter of which socket is read first.
+    // The link of a port that comes or goes is shown while the port is one: a matter of which
+    // socket is read first.
     let new_port = &["n0: 02:00:00:00:00:07: ", "n0: *02:00:00:00:00:07: "];
     assert_told_alike(
         "",
         &[
-            Step { what: "link set team0 up", until: "*2: team0: 02:00:00:00:00:02: 0 ", ..Step::default() },
+            Step {
+                what: "link set team0 up",
+                until: "*2: team0: 02:00:00:00:00:02: 0 ",
+                ..Step::default()
+            },
             Step { what: "link set peer0 up", until: "v0: up 10000Mbit FD", ..Step::default() },
             Step {
                 what: "team0 setoption notify_peers_count 3",
@@ -131,8 +143,12 @@ fn changes_are_printed_as_the_c_library_prints_them() {
                 what: "-p v0 team0 setoption enabled false",
                 until: "*enabled (port:v0) false changed",
                 only_where: Some(v0_has_halves),
-                // The driver does not announce the two that `enabled` stands for; C's goes on showing the old values.
-                ours: &["*rx_enabled (port:v0) false changed", "*tx_enabled (port:v0) false changed"],
+                // The driver does not announce the two that `enabled` stands for; C's goes on
+                // showing the old values.
+                ours: &[
+                    "*rx_enabled (port:v0) false changed",
+                    "*tx_enabled (port:v0) false changed",
+                ],
                 ..Step::default()
             },
             Step {
@@ -141,7 +157,11 @@ fn changes_are_printed_as_the_c_library_prints_them() {
                 only_where: Some(v0_has_halves),
                 ..Step::default()
             },
-            Step { what: "link set peer0 down", until: "*5: v0: down 0Mbit HD ", ..Step::default() },
+            Step {
+                what: "link set peer0 down",
+                until: "*5: v0: down 0Mbit HD ",
+                ..Step::default()
+            },
             Step {
                 what: "link set v0 down",
                 until: "*5: v0: 02:00:00:00:00:05: 2 ",
@@ -164,7 +184,8 @@ fn changes_are_printed_as_the_c_library_prints_them() {
             Step {
                 what: "link set d0 nomaster",
                 until: "-3: d0: down 0Mbit HD ",
-                // It leaves its master and is set down: ours may print that as one or as two, C's asks how it ended.
+                // It leaves its master and is set down: ours may print that as one or as two, C's
+                // asks how it ended.
                 maybe: &["*3: d0: 02:00:00:00:00:03: 0 "],
                 ..Step::default()
             },
@@ -175,8 +196,17 @@ fn changes_are_printed_as_the_c_library_prints_them() {
                 maybe: new_port,
                 ..Step::default()
             },
-            Step { what: "link set n0 nomaster", until: "-7: n0: down 0Mbit HD ", maybe: new_port, ..Step::default() },
-            Step { what: "team0 setoption mode loadbalance", until: "*mode loadbalance changed", ..Step::default() },
+            Step {
+                what: "link set n0 nomaster",
+                until: "-7: n0: down 0Mbit HD ",
+                maybe: new_port,
+                ..Step::default()
+            },
+            Step {
+                what: "team0 setoption mode loadbalance",
+                until: "*mode loadbalance changed",
+                ..Step::default()
+            },
             Step {
                 what: r"team0 setoption bpf_hash_func \06\00\00\00\01\00\00\00\06\00\00\00\01\00\00\00\06\00\00\00\01\00\00\00\06\00\00\00\01\00\00\00\06\00\00\00\01\00\00\00",
                 until: r"\06\00\0... changed",
@@ -191,14 +221,23 @@ fn everything_is_printed_as_the_c_library_prints_it() {
     assert_told_alike(
         "all",
         &[
-            Step { what: "link set team0 up", until: "*2: team0: 02:00:00:00:00:02: 0 ", ..Step::default() },
+            Step {
+                what: "link set team0 up",
+                until: "*2: team0: 02:00:00:00:00:02: 0 ",
+                ..Step::default()
+            },
             Step { what: "link set peer0 up", until: "v0: up 10000Mbit FD", ..Step::default() },
             Step {
                 what: "-p v0 team0 -- setoption priority -7",
                 until: "priority (port:v0) -7 changed",
                 ..Step::default()
             },
-            Step { what: "link set d0 down", until: "*3: d0: down 0Mbit HD ", maybe: &["team0:"], ..Step::default() },
+            Step {
+                what: "link set d0 down",
+                until: "*3: d0: down 0Mbit HD ",
+                maybe: &["team0:"],
+                ..Step::default()
+            },
         ],
     );
 }
@@ -206,7 +245,8 @@ fn everything_is_printed_as_the_c_library_prints_it() {
 #[test]
 fn styles_may_be_cut_short() {
     let mut team = scene();
-    for (style, shows_all) in [("''", true), ("a", true), ("al", true), ("all", true), ("c", false), ("changed", false)]
+    for (style, shows_all) in
+        [("''", true), ("a", true), ("al", true), ("all", true), ("c", false), ("changed", false)]
     {
         for tool in [Tool::C, Tool::Ours] {
             let mut monitor = Monitor::start(tool, style, &mut team);
@@ -223,7 +263,11 @@ fn styles_may_be_cut_short() {
 #[test]
 fn it_ends_by_signals_as_the_c_library_s_does() {
     let mut team = scene();
-    let ends = [(Signal::SIGINT, Some(0), None), (Signal::SIGQUIT, Some(0), None), (Signal::SIGTERM, None, Some(15))];
+    let ends = [
+        (Signal::SIGINT, Some(0), None),
+        (Signal::SIGQUIT, Some(0), None),
+        (Signal::SIGTERM, None, Some(15)),
+    ];
     for (signal, code, by) in ends {
         for tool in [Tool::C, Tool::Ours] {
             let monitor = Monitor::start(tool, "", &mut team);
@@ -245,7 +289,8 @@ fn ours_ends_when_the_team_is_gone() {
         assert!(monitor.read_until("*2: team0").contains(&gone));
     }
     assert_eq!(ours.wait().code(), Some(1));
-    // C's waits for ever for a device that never comes back: one of the same name has another index.
+    // C's waits for ever for a device that never comes back: one of the same name has another
+    // index.
     c.signal(Signal::SIGINT);
     assert_eq!(c.wait().code(), Some(0));
 }

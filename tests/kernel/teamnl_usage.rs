@@ -1,4 +1,5 @@
-//! The example teamnl takes the command lines that the C library's teamnl takes; where ours is better on purpose.
+//! The example teamnl takes the command lines that the C library's teamnl takes; where ours is
+//! better on purpose.
 
 use std::fs::OpenOptions;
 use std::process::Stdio;
@@ -48,7 +49,8 @@ fn options_stand_anywhere_and_commands_and_long_options_may_be_cut_short() {
     }
 }
 
-/// What is answered with the usage, and whether that was asked for. None of it gets as far as the device.
+/// What is answered with the usage, and whether that was asked for. None of it gets as far as the
+/// device.
 const USAGES: [(&str, bool); 24] = [
     ("-h", true),
     ("--help", true),
@@ -82,7 +84,10 @@ fn the_usage_and_when_it_is_shown_are_the_same() {
     for (words, is_help) in USAGES {
         let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
         assert_eq!(ours.stdout, c.stdout, "{words}");
-        assert!(ours.stdout.contains("teamnl [options] teamdevname command [command args]\n"), "{words}");
+        assert!(
+            ours.stdout.contains("teamnl [options] teamdevname command [command args]\n"),
+            "{words}"
+        );
         // A command line that is wrong ends with 2, as with every example.
         let wanted = if is_help { [Some(0), Some(0)] } else { [Some(1), Some(2)] };
         assert_eq!([c.status.code(), ours.status.code()], wanted, "{words}");
@@ -94,27 +99,54 @@ fn the_usage_and_when_it_is_shown_are_the_same() {
 fn missing_word_prints_the_usage_that_c_leaves_out() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     let usage = Tool::Ours.run("-h").stdout;
-    for (words, missing) in
-        [("team0 getoption", "name"), ("team0 setoption", "name"), ("team0 setoption mode", "value")]
-    {
+    for (words, missing) in [
+        ("team0 getoption", "name"),
+        ("team0 setoption", "name"),
+        ("team0 setoption mode", "value"),
+    ] {
         let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
         assert_eq!((c.status.code(), &*c.stdout), (Some(1), ""), "{words}");
-        assert_eq!((ours.status.code(), &*ours.stdout), (Some(2), &*format!("\n{usage}")), "{words}");
+        assert_eq!(
+            (ours.status.code(), &*ours.stdout),
+            (Some(2), &*format!("\n{usage}")),
+            "{words}"
+        );
         assert_eq!(ours.stderr, format!("Option {missing} expected.\n"), "{words}");
     }
 }
 
-/// Where ours differs on purpose: the command line, the status and output of C and of ours, and why.
+/// Where ours differs on purpose: the command line, the status and output of C and of ours, and
+/// why.
 type Difference = (&'static str, (i32, &'static str), (i32, &'static str), &'static str);
 
 const DIFFERENCES: [Difference; 7] = [
     ("team0 setoption notify_peers_count ''", (0, ""), (1, ""), "nothing is not zero"),
-    ("team0 -- setoption notify_peers_count -18446744073709551615", (0, ""), (1, ""), "it is not 1"),
+    (
+        "team0 -- setoption notify_peers_count -18446744073709551615",
+        (0, ""),
+        (1, ""),
+        "it is not 1",
+    ),
     ("-p v0 team0 setoption priority ''", (0, ""), (1, ""), "nothing is not zero"),
-    (r"team0 setoption bpf_hash_func \+6\00\00\00\00\00\00\-0", (0, ""), (1, ""), "+6 is not two hexadecimal digits"),
-    ("-a '' team0 getoption lb_tx_hash_to_port_mapping", (0, "0\n"), (1, ""), "nothing is not zero"),
+    (
+        r"team0 setoption bpf_hash_func \+6\00\00\00\00\00\00\-0",
+        (0, ""),
+        (1, ""),
+        "+6 is not two hexadecimal digits",
+    ),
+    (
+        "-a '' team0 getoption lb_tx_hash_to_port_mapping",
+        (0, "0\n"),
+        (1, ""),
+        "nothing is not zero",
+    ),
     ("-p=v0 team0 getoption queue_id", (1, ""), (0, "0\n"), "nobody's port is called =v0"),
-    ("-a=3 team0 getoption lb_tx_hash_to_port_mapping", (1, ""), (0, "0\n"), "=3 is no number, 3 is what is meant"),
+    (
+        "-a=3 team0 getoption lb_tx_hash_to_port_mapping",
+        (1, ""),
+        (0, "0\n"),
+        "=3 is no number, 3 is what is meant",
+    ),
 ];
 
 #[test]
@@ -123,7 +155,11 @@ fn where_ours_differs_it_is_on_purpose() {
     for (words, c, ours, why) in DIFFERENCES {
         for (tool, (status, stdout)) in [(Tool::C, c), (Tool::Ours, ours)] {
             let outcome = tool.run(words);
-            assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(status), stdout), "{tool:?} {words}: {why}");
+            assert_eq!(
+                (outcome.status.code(), &*outcome.stdout),
+                (Some(status), stdout),
+                "{tool:?} {words}: {why}"
+            );
         }
     }
 }
@@ -139,7 +175,8 @@ fn an_unknown_speed_is_no_speed() {
     hear_until(&mut team, |team| team.port(inner).unwrap().is_link_up());
     assert_eq!(team.port(inner).unwrap().speed_mbps(), None);
     let shown = |tool: Tool| tool.run("team0 ports").stdout;
-    // The kernel's number for an unknown speed, and its number for an unknown duplex taken for full duplex.
+    // The kernel's number for an unknown speed, and its number for an unknown duplex taken for full
+    // duplex.
     assert_eq!(shown(Tool::C), format!(" {inner}: inner: up 4294967295Mbit FD \n"));
     assert_eq!(shown(Tool::Ours), format!(" {inner}: inner: up 0Mbit HD \n"));
 }
@@ -156,7 +193,8 @@ fn output_that_cannot_be_written_is_an_error() {
     let _team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
     for (tool, status) in [(Tool::C, 0), (Tool::Ours, 1)] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let outcome = tool.command("team0 options").stdout(full).stderr(Stdio::null()).status().unwrap();
+        let outcome =
+            tool.command("team0 options").stdout(full).stderr(Stdio::null()).status().unwrap();
         assert_eq!(outcome.code(), Some(status), "{tool:?}");
     }
 }
@@ -165,11 +203,20 @@ fn output_that_cannot_be_written_is_an_error() {
 fn output_that_nobody_reads_ends_it_silently() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     for tool in [Tool::C, Tool::Ours] {
-        let mut child = tool.command("team0 options").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = tool
+            .command("team0 options")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{tool:?}");
         // A signal ends C's; a shell reports that as 141, which is how ours ends.
-        assert_eq!(output.status.code(), if tool == Tool::C { None } else { Some(141) }, "{tool:?}");
+        assert_eq!(
+            output.status.code(),
+            if tool == Tool::C { None } else { Some(141) },
+            "{tool:?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A client of the C library and our handle at the same team: each sees what the other does, and neither, though it
-//! does not read its sockets, makes the other fail.
+//! A client of the C library and our handle at the same team: each sees what the other does, and
+//! neither, though it does not read its sockets, makes the other fail.
 
 use std::time::{Duration, Instant};
 
@@ -79,7 +79,8 @@ fn a_c_client_that_does_not_read_makes_none_of_our_settings_fail() {
         assert_eq!(team.option(&count).unwrap().value(), &OptionValue::U32(round));
     }
     team.handle_events().unwrap();
-    // Its buffer is full long since: the C library takes a setting for failed then, though it was made.
+    // Its buffer is full long since: the C library takes a setting for failed then, though it was
+    // made.
     let set = Tool::C.run("team0 setoption mcast_rejoin_count 7");
     assert_eq!(set.status.code(), Some(1), "the monitor's buffer is not full");
     assert!(hears(&mut team, "mcast_rejoin_count", "7"));

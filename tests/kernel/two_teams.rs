@@ -1,4 +1,5 @@
-//! Two teams in one namespace: a handle knows the links of both, and the ports and options of its own.
+//! Two teams in one namespace: a handle knows the links of both, and the ports and options of its
+//! own.
 
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -84,7 +85,8 @@ fn a_port_that_changes_its_team_leaves_one_and_joins_the_other() {
         assert_true(&two);
         assert_eq!((one.ports().len(), two.ports().len()), (0, 2));
         for told in [of_one, of_two] {
-            let removed = told.try_iter().any(|changes| changes.links().any(libteam::Change::is_removed));
+            let removed =
+                told.try_iter().any(|changes| changes.links().any(libteam::Change::is_removed));
             assert!(!removed, "the link lives on");
         }
     }

@@ -1,5 +1,5 @@
-//! What the kernel does not announce of a link that is down: the cache shows it after the link's next message, or after
-//! a refresh.
+//! What the kernel does not announce of a link that is down: the cache shows it after the link's
+//! next message, or after a refresh.
 
 use libteam::{IfIndex, LinkSettings, Mode, RtnlSocket, TeamHandle};
 
@@ -9,10 +9,15 @@ use crate::support::netns::{dummies, enter, index, ip};
 /// What the cache holds of a link that may be announced late.
 fn cached(team: &TeamHandle, ifindex: IfIndex) -> (Vec<String>, bool, u32) {
     let link = team.link(ifindex).unwrap();
-    (link.alternative_names().map(str::to_owned).collect(), link.has_carrier(), link.carrier_changes())
+    (
+        link.alternative_names().map(str::to_owned).collect(),
+        link.has_carrier(),
+        link.carrier_changes(),
+    )
 }
 
-/// Changes a link that is down in ways that the kernel does not announce, then brings the cache up to date.
+/// Changes a link that is down in ways that the kernel does not announce, then brings the cache up
+/// to date.
 fn assert_cache_is_old_until(bring_up_to_date: fn(&mut TeamHandle)) {
     dummies(&["d0"]);
     let mut team = all_links().create("team0").unwrap();

@@ -9,7 +9,8 @@ use crate::support::snapshot::assert_true;
 
 const VLANS: std::ops::RangeInclusive<u32> = 1..=51;
 
-/// Brings the VLANs up while ports are added and the handle does not read, and returns what it tells then.
+/// Brings the VLANs up while ports are added and the handle does not read, and returns what it
+/// tells then.
 fn storm(builder: &TeamBuilder) -> Vec<Changes> {
     enter();
     let mut team = builder.create("team0").unwrap();
@@ -21,7 +22,8 @@ fn storm(builder: &TeamBuilder) -> Vec<Changes> {
     until_quiet(&mut team);
     let handler = overhear(&mut team);
 
-    let mut commands: Vec<String> = vec!["link set team0 up".into(), "link set port1 master team0".into()];
+    let mut commands: Vec<String> =
+        vec!["link set team0 up".into(), "link set port1 master team0".into()];
     for id in VLANS {
         commands.push(format!("link set team0.{id} up"));
         if id == 25 {
@@ -32,7 +34,10 @@ fn storm(builder: &TeamBuilder) -> Vec<Changes> {
     until_quiet(&mut team);
 
     assert_true(&team);
-    assert_eq!(team.links().filter(|link| link.kind() == Some("vlan") && link.has_carrier()).count(), 51);
+    assert_eq!(
+        team.links().filter(|link| link.kind() == Some("vlan") && link.has_carrier()).count(),
+        51
+    );
     for port in ["port1", "port2"].map(index) {
         assert!(team.port(port).unwrap().is_link_up());
         assert_eq!(team.port_enabled(port), Some(true));

@@ -1,7 +1,13 @@
-//! A kernel without the team driver, and one that loses it. The kernel's modules are everybody's: this is for a guest
-//! that boots for it, whatever kernel the other tests run on.
+//! A kernel without the team driver, and one that loses it. The kernel's modules are everybody's:
+//! this is for a guest that boots for it, whatever kernel the other tests run on.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 #[expect(dead_code, reason = "the other tests need more of it")]
 #[path = "../kernel/support/netns.rs"]
@@ -39,7 +45,10 @@ impl Modules {
             return Some(Self { loader: fs::read_to_string(LOADER).unwrap(), _alone: alone });
         }
         let mut guest = Command::new(RUNNER);
-        guest.arg(std::env::current_exe().unwrap()).args([test, "--exact"]).env("TEAM_KERNEL", "uml");
+        guest
+            .arg(std::env::current_exe().unwrap())
+            .args([test, "--exact"])
+            .env("TEAM_KERNEL", "uml");
         assert!(guest.status().unwrap().success(), "{test}, in a guest");
         None
     }
@@ -55,7 +64,10 @@ impl Modules {
         // The modes need the driver.
         for module in modes.iter().chain(&driver) {
             let status = Command::new("rmmod").arg(module).status();
-            assert!(status.expect("rmmod starts, which is in Debian's package kmod").success(), "{module:?} stays");
+            assert!(
+                status.expect("rmmod starts, which is in Debian's package kmod").success(),
+                "{module:?} stays"
+            );
         }
         assert!(!Path::new(DRIVER).exists(), "the driver is no module");
     }
@@ -77,7 +89,10 @@ fn open_descriptors() -> usize {
 
 /// Panics unless the kernel said that it knows no such kind of link.
 fn assert_unknown(error: &Error) {
-    assert_eq!(error.to_string(), "the kernel refused creating team device team0: Unknown device type");
+    assert_eq!(
+        error.to_string(),
+        "the kernel refused creating team device team0: Unknown device type"
+    );
     assert_eq!(error.raw_os_error(), Some(Errno::OPNOTSUPP.raw_os_error()));
     assert!(matches!(error, Error::Kernel { kind: ErrorKind::Unsupported, .. }), "{error:?}");
 }
@@ -94,9 +109,14 @@ fn without_the_driver_every_error_says_so_and_nothing_stays_open() {
         assert_unknown(&TeamHandle::create("team0").unwrap_err());
         assert_unknown(&TeamHandle::recreate("team0").unwrap_err());
         assert_unknown(&rtnl.create_link(&NewLink::team("team0")).unwrap_err());
-        assert!(matches!(TeamHandle::open("team0"), Err(Error::NoSuchDevice { device, .. }) if device == "team0"));
+        assert!(
+            matches!(TeamHandle::open("team0"), Err(Error::NoSuchDevice { device, .. }) if device == "team0")
+        );
         assert!(matches!(TeamHandle::open("lo"), Err(Error::NotTeam { .. })));
-        assert!(matches!(TeamHandle::open_index(IfIndex::new(1).unwrap()), Err(Error::NotTeam { .. })));
+        assert!(matches!(
+            TeamHandle::open_index(IfIndex::new(1).unwrap()),
+            Err(Error::NotTeam { .. })
+        ));
         assert_eq!(open_descriptors(), before);
     }
     assert_eq!(ip_json("link").len(), 1, "something was made");
@@ -125,7 +145,9 @@ const COMMANDS: [&str; 14] = [
 
 #[test]
 fn example_without_the_driver_names_the_runner() {
-    let Some(modules) = Modules::of_a_guest("example_without_the_driver_names_the_runner") else { return };
+    let Some(modules) = Modules::of_a_guest("example_without_the_driver_names_the_runner") else {
+        return;
+    };
     enter();
     modules.forbid();
     let config = "/run/active_backup-test.json";
@@ -153,7 +175,10 @@ fn a_handle_outlives_the_driver() {
     let own = open_descriptors();
     modules.forbid();
     let changes = team.handle_events().unwrap();
-    assert!(changes.links().any(|link| link.is_removed() && link.latest().name() == "team0"), "{changes:#?}");
+    assert!(
+        changes.links().any(|link| link.is_removed() && link.latest().name() == "team0"),
+        "{changes:#?}"
+    );
     for _ in 0..ROUNDS {
         assert!(matches!(team.set_mode(Mode::Random), Err(Error::DeviceGone { .. })));
         assert!(matches!(team.refresh(), Err(Error::DeviceGone { .. })));

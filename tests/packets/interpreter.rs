@@ -1,4 +1,5 @@
-//! Runs classic BPF programs over packets, by the rules of `linux/filter.h` and by nothing that the crate says of them.
+//! Runs classic BPF programs over packets, by the rules of `linux/filter.h` and by nothing that the
+//! crate says of them.
 
 use libteam::{BpfInstruction, BpfProgram};
 

@@ -1,6 +1,12 @@
 //! Packets made by hand, and a machine that hashes them as the kernel does.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 #![allow(dead_code, reason = "each of the test crates uses its part")]
 
 pub(crate) mod interpreter;
@@ -30,7 +36,12 @@ impl Flow {
 
     fn ethernet(self, kind: u16, payload: &[u8]) -> Packet {
         let [source, destination] = self.eth;
-        let frame = [&[2, 0x1b, 0, 0, 0, destination][..], &[2, 0x1b, 0, 0, 0, source], &kind.to_be_bytes(), payload];
+        let frame = [
+            &[2, 0x1b, 0, 0, 0, destination][..],
+            &[2, 0x1b, 0, 0, 0, source],
+            &kind.to_be_bytes(),
+            payload,
+        ];
         Packet { frame: frame.concat(), tag: None }
     }
 
@@ -39,7 +50,14 @@ impl Flow {
         let [source, destination] = self.ports;
         // For UDP this is a right header without a checksum.
         let length = u16::try_from(8 + payload.len()).unwrap();
-        [&source.to_be_bytes()[..], &destination.to_be_bytes(), &length.to_be_bytes(), &[0, 0], payload].concat()
+        [
+            &source.to_be_bytes()[..],
+            &destination.to_be_bytes(),
+            &length.to_be_bytes(),
+            &[0, 0],
+            payload,
+        ]
+        .concat()
     }
 
     /// An IPv4 packet.
@@ -77,8 +95,15 @@ impl Flow {
         let length = u16::try_from(extension.len() + payload.len()).unwrap();
         let address = |host: u8| [0xfd, 0x1b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host];
         let [source, destination] = self.hosts.map(address);
-        let header =
-            [&[0x60, 0, 0, 0][..], &length.to_be_bytes(), &[next, 64], &source, &destination, extension, payload];
+        let header = [
+            &[0x60, 0, 0, 0][..],
+            &length.to_be_bytes(),
+            &[next, 64],
+            &source,
+            &destination,
+            extension,
+            payload,
+        ];
         self.ethernet(0x86dd, &header.concat())
     }
 

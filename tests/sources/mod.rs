@@ -21,7 +21,8 @@ pub(crate) fn public() -> Vec<Source> {
     let mut sources = Vec::new();
     for file in files(&root.join("src")) {
         let path = file.strip_prefix(root).expect("a file of the crate").to_owned();
-        let is_inner = INNER.iter().any(|inner| path.starts_with(inner)) || path.ends_with("tests.rs");
+        let is_inner =
+            INNER.iter().any(|inner| path.starts_with(inner)) || path.ends_with("tests.rs");
         if path.extension().is_some_and(|extension| extension == "rs") && !is_inner {
             sources.push(Source { path, text: fs::read_to_string(&file).expect("a source file") });
         }
@@ -30,7 +31,11 @@ pub(crate) fn public() -> Vec<Source> {
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let entries =
+        fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
     let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    files.into_iter().chain(directories.iter().flat_map(|directory| self::files(directory))).collect()
+    files
+        .into_iter()
+        .chain(directories.iter().flat_map(|directory| self::files(directory)))
+        .collect()
 }

@@ -56,7 +56,8 @@ const BY_IMPORTANCE: [Column; 8] = [
 
 /// The columns that fit, and how wide each is.
 pub(crate) fn that_fit(view: &View, width: u16) -> Vec<(Column, Constraint)> {
-    let longest = view.ports.iter().map(|row| Line::from(&*row.name).width() + 2).max().unwrap_or_default();
+    let longest =
+        view.ports.iter().map(|row| Line::from(&*row.name).width() + 2).max().unwrap_or_default();
     let name = u16::try_from(longest).unwrap_or(u16::MAX).clamp(MIN_NAME, MAX_NAME);
     let mut left = (width + SPACING).max(name + SPACING);
     let mut fitting = Vec::new();
@@ -125,9 +126,12 @@ impl Column {
                 let style = if rate == 0 { Style::new() } else { Style::new().yellow() };
                 Line::styled(units::thousandths(rate), style)
             }
-            Self::Sent => Line::from(row.sent.as_ref().map_or_else(none, |sent| units::bytes(sent.latest()))),
+            Self::Sent => {
+                Line::from(row.sent.as_ref().map_or_else(none, |sent| units::bytes(sent.latest())))
+            }
             Self::SentPerSecond => {
-                let rate = |sent: &Meter| units::bytes(sent.thousandths_per_second(now) / 1000) + "/s";
+                let rate =
+                    |sent: &Meter| units::bytes(sent.thousandths_per_second(now) / 1000) + "/s";
                 Line::from(row.sent.as_ref().map_or_else(none, rate))
             }
         };

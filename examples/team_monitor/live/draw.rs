@@ -21,13 +21,17 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scroll: &mut Scroll, now:
     let area = frame.area();
     let heights = Heights::of(area.height, view.ports.len());
     let [head, _, ports, _, news, foot] = Layout::vertical(heights.0).areas(area);
-    frame.render_widget(Paragraph::new(vec![title(view, now), details(view, inset(head).width)]), inset(head));
+    frame.render_widget(
+        Paragraph::new(vec![title(view, now), details(view, inset(head).width)]),
+        inset(head),
+    );
     let shown = draw_ports(frame, view, scroll, now, inset(ports));
     draw_news(frame, view, now, inset(news));
     draw_foot(frame, shown.as_deref(), inset(foot));
 }
 
-/// From top to bottom: what the team is, a blank line, its ports, a blank line, the news, and the keys.
+/// From top to bottom: what the team is, a blank line, its ports, a blank line, the news, and the
+/// keys.
 struct Heights([u16; 6]);
 
 impl Heights {
@@ -48,7 +52,14 @@ impl Heights {
         let (news, _) = take(if left < 6 { 0 } else { 1 + NEWS.min(left / 3) });
         let (other_ports, left) = take(u16::try_from(ports.saturating_sub(1)).unwrap_or(u16::MAX));
         let news = news + left;
-        Self([title + details, gap, first_port + other_ports, news.min(1), news.saturating_sub(1), foot])
+        Self([
+            title + details,
+            gap,
+            first_port + other_ports,
+            news.min(1),
+            news.saturating_sub(1),
+            foot,
+        ])
     }
 }
 
@@ -62,11 +73,20 @@ fn title(view: &View, now: Instant) -> Line<'_> {
     let state = match view.gone_since {
         Some(since) => {
             let age = now.saturating_duration_since(since);
-            Span::styled(format!("gone for {}", units::age(age.max(Duration::from_secs(1)))), Style::new().red().bold())
+            Span::styled(
+                format!("gone for {}", units::age(age.max(Duration::from_secs(1)))),
+                Style::new().red().bold(),
+            )
         }
         None => Span::styled(view.state.text(), view.state.style()),
     };
-    Line::from(vec![Span::raw(&*view.name).bold(), "  ".into(), Span::raw(&*view.mode).cyan(), "  ".into(), state])
+    Line::from(vec![
+        Span::raw(&*view.name).bold(),
+        "  ".into(),
+        Span::raw(&*view.mode).cyan(),
+        "  ".into(),
+        state,
+    ])
 }
 
 /// As much as there is room for.
@@ -85,7 +105,8 @@ fn details(view: &View, width: u16) -> Line<'_> {
     let details = [
         Some(ports),
         active,
-        is_not_counted.then(|| "traffic is not counted (lb_stats_refresh_interval is 0)".to_owned()),
+        is_not_counted
+            .then(|| "traffic is not counted (lb_stats_refresh_interval is 0)".to_owned()),
         Some(format!("MTU {}", view.mtu)),
         Some(view.hwaddr.clone()),
     ];
@@ -101,21 +122,32 @@ fn details(view: &View, width: u16) -> Line<'_> {
 }
 
 /// Returns what is shown if that is not all.
-fn draw_ports(frame: &mut Frame<'_>, view: &View, scroll: &mut Scroll, now: Instant, area: Rect) -> Option<String> {
+fn draw_ports(
+    frame: &mut Frame<'_>,
+    view: &View,
+    scroll: &mut Scroll,
+    now: Instant,
+    area: Rect,
+) -> Option<String> {
     let room = usize::from(area.height.saturating_sub(1));
     let shown = scroll.show(view.ports.len(), room);
     let columns = that_fit(view, area.width);
     let titles = Row::new(columns.iter().map(|(column, _)| column.title())).style(heading());
     let style = if view.gone_since.is_some() { Style::new().dim() } else { Style::new() };
     let rows = view.ports.get(shown.clone()).unwrap_or_default().iter();
-    let rows = rows.map(|row| Row::new(columns.iter().map(|(column, _)| column.cell(row, now))).style(style));
+    let rows = rows
+        .map(|row| Row::new(columns.iter().map(|(column, _)| column.cell(row, now))).style(style));
     let widths = columns.iter().map(|(_, width)| *width);
     frame.render_widget(Table::new(rows, widths).header(titles).column_spacing(SPACING), area);
     if view.ports.is_empty() && room > 0 {
-        frame.render_widget(Line::styled("no ports", Color::DarkGray), Rect { y: area.y + 1, height: 1, ..area });
+        frame.render_widget(
+            Line::styled("no ports", Color::DarkGray),
+            Rect { y: area.y + 1, height: 1, ..area },
+        );
     }
     let is_all = shown.len() == view.ports.len();
-    (!is_all && !shown.is_empty()).then(|| format!("ports {}-{} of {}", shown.start + 1, shown.end, view.ports.len()))
+    (!is_all && !shown.is_empty())
+        .then(|| format!("ports {}-{} of {}", shown.start + 1, shown.end, view.ports.len()))
 }
 
 fn draw_news(frame: &mut Frame<'_>, view: &View, now: Instant, area: Rect) {
@@ -135,7 +167,9 @@ fn draw_news(frame: &mut Frame<'_>, view: &View, now: Instant, area: Rect) {
 }
 
 fn draw_foot(frame: &mut Frame<'_>, shown: Option<&str>, area: Rect) {
-    let key = |key: &'static str, does: &'static str| [Span::raw(key).bold(), Span::styled(does, Color::DarkGray)];
+    let key = |key: &'static str, does: &'static str| {
+        [Span::raw(key).bold(), Span::styled(does, Color::DarkGray)]
+    };
     let keys: Vec<_> = [key("q", " quit   "), key("↑↓", " scroll")].into_iter().flatten().collect();
     let room = area.width.saturating_sub(18);
     frame.render_widget(Paragraph::new(Line::from(keys)), area);

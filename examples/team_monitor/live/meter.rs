@@ -20,7 +20,11 @@ impl Meter {
             self.values.clear();
         }
         self.values.push_back((now, value));
-        while self.values.get(1).is_some_and(|(time, _)| now.saturating_duration_since(*time) >= WINDOW) {
+        while self
+            .values
+            .get(1)
+            .is_some_and(|(time, _)| now.saturating_duration_since(*time) >= WINDOW)
+        {
             self.values.pop_front();
         }
     }
@@ -29,8 +33,8 @@ impl Meter {
         self.values.back().map_or(0, |(_, value)| *value)
     }
 
-    /// By how much the counter grew on the average, in thousandths a second. The first second counts as a whole one
-    /// before it is over.
+    /// By how much the counter grew on the average, in thousandths a second. The first second
+    /// counts as a whole one before it is over.
     pub(crate) fn thousandths_per_second(&self, now: Instant) -> u64 {
         let Some((start, first)) = self.values.front() else { return 0 };
         let time = now.saturating_duration_since(*start).max(Duration::from_secs(1));

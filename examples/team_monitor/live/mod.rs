@@ -1,7 +1,7 @@
 //! A team on the whole screen, until somebody has seen enough.
 //!
-//! `view` is what is shown, taken from a handle; `draw` puts it on a screen, and `screen` is the terminal's; `sources`
-//! is what the loop waits for besides the team.
+//! `view` is what is shown, taken from a handle; `draw` puts it on a screen, and `screen` is the
+//! terminal's; `sources` is what the loop waits for besides the team.
 
 mod columns;
 mod draw;
@@ -37,9 +37,11 @@ const FRAME: Duration = Duration::from_millis(50);
 pub(crate) fn run(name: &OsStr) -> Result<ExitCode, BoxError> {
     let mut team = Some(TeamHandle::open(name)?);
     let mut view = View::default();
-    // Before the screen: what starts a thread has to come after the signals, which no thread may take.
+    // Before the screen: what starts a thread has to come after the signals, which no thread may
+    // take.
     let signals = sources::block_signals()?;
-    let mut screen = Screen::enter().map_err(|error| format!("cannot use the terminal: {error}"))?;
+    let mut screen =
+        Screen::enter().map_err(|error| format!("cannot use the terminal: {error}"))?;
     let sources = Sources::new(signals)?;
     let mut scroll = Scroll::default();
     loop {

@@ -41,7 +41,11 @@ impl News {
     /// Tells what is worth it of a batch.
     pub(crate) fn hear(&mut self, changes: &Changes, team: &TeamHandle, time: Instant) {
         if changes.is_resynced() {
-            self.tell(time, Tone::Odd, "notifications were lost, and everything asked for again".to_owned());
+            self.tell(
+                time,
+                Tone::Odd,
+                "notifications were lost, and everything asked for again".to_owned(),
+            );
         }
         let links = changes.links().filter_map(|change| link(change, team));
         let ports = changes.ports().filter_map(port);
@@ -56,7 +60,9 @@ impl News {
 fn port(change: &Change<Port>) -> Option<(Tone, String)> {
     let port = change.latest();
     let name = port.name().map_or_else(|| format!("port {}", port.ifindex()), str::to_owned);
-    let Some(before) = change.before() else { return Some((Tone::Good, format!("{name} joined the team"))) };
+    let Some(before) = change.before() else {
+        return Some((Tone::Good, format!("{name} joined the team")));
+    };
     if change.is_removed() {
         return Some((Tone::Bad, format!("{name} left the team")));
     }
@@ -74,12 +80,14 @@ fn link(change: &Change<Link>, team: &TeamHandle) -> Option<(Tone, String)> {
         return Some((Tone::Odd, format!("{} is called {name} now", before.name())));
     }
     if what.contains(LinkChange::ADMIN_STATE) {
-        let (tone, state) = if link.is_admin_up() { (Tone::Good, "up") } else { (Tone::Bad, "down") };
+        let (tone, state) =
+            if link.is_admin_up() { (Tone::Good, "up") } else { (Tone::Bad, "down") };
         return Some((tone, format!("{name} was set {state}")));
     }
     if link.ifindex() == team.team_ifindex() {
         if before.has_carrier() != link.has_carrier() {
-            let (tone, does) = if link.has_carrier() { (Tone::Good, "has a") } else { (Tone::Bad, "lost its") };
+            let (tone, does) =
+                if link.has_carrier() { (Tone::Good, "has a") } else { (Tone::Bad, "lost its") };
             return Some((tone, format!("{name} {does} carrier")));
         }
         if what.contains(LinkChange::MTU) {

@@ -12,8 +12,9 @@ use ratatui::{DefaultTerminal, Frame, TerminalOptions, Viewport};
 /// Of a terminal that does not know its size, as one behind `script` or a serial line.
 const USUAL_SIZE: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
 
-/// The second screen of the terminal, in raw mode. However the program ends, short of being killed, the terminal is
-/// given back as it was: when this is dropped, and before a panic tells what it has to tell.
+/// The second screen of the terminal, in raw mode. However the program ends, short of being killed,
+/// the terminal is given back as it was: when this is dropped, and before a panic tells what it has
+/// to tell.
 #[derive(Debug)]
 pub(crate) struct Screen(
     /// Never dropped: where the terminal is gone it would want to print that there, and panic.
@@ -57,7 +58,8 @@ fn take_over() -> io::Result<DefaultTerminal> {
     if width > 0 && height > 0 {
         return ratatui::try_init();
     }
-    let terminal = ratatui::try_init_with_options(TerminalOptions { viewport: Viewport::Fixed(USUAL_SIZE) })?;
+    let terminal =
+        ratatui::try_init_with_options(TerminalOptions { viewport: Viewport::Fixed(USUAL_SIZE) })?;
     execute!(io::stdout(), EnterAlternateScreen)?;
     Ok(terminal)
 }

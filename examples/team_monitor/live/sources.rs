@@ -17,7 +17,8 @@ use rustix::io::Errno;
 use super::scroll::By;
 
 /// Those that end the program or stop it, with the terminal given back before.
-const SIGNALS: [Signal; 5] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP];
+const SIGNALS: [Signal; 5] =
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP];
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,10 @@ impl Sources {
 
     /// Waits for one of them as long as this.
     pub(crate) fn wait(&self, team: Option<&TeamHandle>, limit: Duration) -> io::Result<Woken> {
-        let mut sources =
-            vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.keyboard.bell, PollFlags::IN)];
+        let mut sources = vec![
+            PollFd::new(&self.signals, PollFlags::IN),
+            PollFd::new(&self.keyboard.bell, PollFlags::IN),
+        ];
         sources.extend(team.map(|team| PollFd::new(team, PollFlags::IN)));
         let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
         match poll(&mut sources, Some(&limit)) {
@@ -77,11 +80,14 @@ impl Sources {
     }
 }
 
-/// An interrupt ends it, and SIGTSTP stops it, as a key does; of another signal the status tells as a shell would.
+/// An interrupt ends it, and SIGTSTP stops it, as a key does; of another signal the status tells as
+/// a shell would.
 fn of_signal(signal: u32) -> Woken {
     match u8::try_from(signal) {
         Ok(signal) if i32::from(signal) == Signal::SIGTSTP as i32 => Woken::By(Key::Suspend),
-        Ok(signal) if i32::from(signal) != Signal::SIGINT as i32 => Woken::BySignal(ExitCode::from(128 | signal)),
+        Ok(signal) if i32::from(signal) != Signal::SIGINT as i32 => {
+            Woken::BySignal(ExitCode::from(128 | signal))
+        }
         _ => Woken::BySignal(ExitCode::SUCCESS),
     }
 }
@@ -111,7 +117,9 @@ impl Keyboard {
         match self.keys.try_recv() {
             Ok(key) => key.map(Some),
             Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err(io::Error::other("the keyboard is not read any more")),
+            Err(TryRecvError::Disconnected) => {
+                Err(io::Error::other("the keyboard is not read any more"))
+            }
         }
     }
 }

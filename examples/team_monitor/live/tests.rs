@@ -107,7 +107,10 @@ fn the_usual_size() {
 #[test]
 fn a_wide_screen_has_every_column() {
     let title = draw_lines(&view(), 120, 14).swap_remove(3);
-    assert_eq!(title, " PORT               STATE           SPEED  DUPLEX  CHANGES  CHG/S      SENT      SENT/S");
+    assert_eq!(
+        title,
+        " PORT               STATE           SPEED  DUPLEX  CHANGES  CHG/S      SENT      SENT/S"
+    );
     let view = View { counts_every: None, ..view() };
     let title = draw_lines(&view, 120, 14).swap_remove(3);
     assert_eq!(title, " PORT               STATE           SPEED  DUPLEX  CHANGES  CHG/S");
@@ -148,7 +151,10 @@ fn what_traffic_a_driver_does_not_count_is_said() {
     let details = " 2 of 3 ports up · traffic is not counted (lb_stats_refresh_interval is 0)";
     let drawn = draw_lines(&view, 80, 14);
     assert_eq!(drawn[1], details);
-    assert_eq!(drawn[4], " ● eth1             up            10 Gb/s        5    0.6         -           -");
+    assert_eq!(
+        drawn[4],
+        " ● eth1             up            10 Gb/s        5    0.6         -           -"
+    );
 }
 
 #[test]
@@ -206,9 +212,15 @@ fn any_size_can_be_drawn() {
 fn a_rate_is_that_of_the_last_seconds() {
     let mut meter = Meter::default();
     assert_eq!((meter.latest(), meter.thousandths_per_second(at(0))), (0, 0));
-    for (second, value, rate) in [(0, 70, 0), (1, 75, 5000), (2, 75, 2500), (5, 80, 2000), (6, 80, 1000), (10, 80, 0)] {
+    for (second, value, rate) in
+        [(0, 70, 0), (1, 75, 5000), (2, 75, 2500), (5, 80, 2000), (6, 80, 1000), (10, 80, 0)]
+    {
         meter.note(value, at(second));
-        assert_eq!((meter.latest(), meter.thousandths_per_second(at(second))), (value, rate), "second {second}");
+        assert_eq!(
+            (meter.latest(), meter.thousandths_per_second(at(second))),
+            (value, rate),
+            "second {second}"
+        );
     }
     // It was reset.
     meter.note(3, at(11));
@@ -219,18 +231,29 @@ fn a_rate_is_that_of_the_last_seconds() {
 
 #[test]
 fn quantities_have_three_digits() {
-    let bytes =
-        [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1234, "1.23 kB"), (12_345, "12.3 kB"), (999_999, "999 kB")];
+    let bytes = [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (1234, "1.23 kB"),
+        (12_345, "12.3 kB"),
+        (999_999, "999 kB"),
+    ];
     for (count, text) in bytes.into_iter().chain([(5_000_000, "5 MB"), (u64::MAX, "18.4 EB")]) {
         assert_eq!(units::bytes(count), text);
     }
-    for (mbps, text) in [(10, "10 Mb/s"), (1000, "1 Gb/s"), (2500, "2.5 Gb/s"), (400_000, "400 Gb/s")] {
+    for (mbps, text) in
+        [(10, "10 Mb/s"), (1000, "1 Gb/s"), (2500, "2.5 Gb/s"), (400_000, "400 Gb/s")]
+    {
         assert_eq!(units::speed(mbps), text);
     }
-    for (count, text) in [(0, "0.0"), (49, "0.0"), (150, "0.2"), (12_345, "12.3"), (19_950, "20.0")] {
+    for (count, text) in [(0, "0.0"), (49, "0.0"), (150, "0.2"), (12_345, "12.3"), (19_950, "20.0")]
+    {
         assert_eq!(units::thousandths(count), text);
     }
-    for (seconds, text) in [(0, "now"), (1, "1 s"), (99, "99 s"), (100, "1 min"), (6000, "1 h"), (360_000, "4 d")] {
+    for (seconds, text) in
+        [(0, "now"), (1, "1 s"), (99, "99 s"), (100, "1 min"), (6000, "1 h"), (360_000, "4 d")]
+    {
         assert_eq!(units::age(Duration::from_secs(seconds)), text);
     }
 }

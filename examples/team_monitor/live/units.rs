@@ -29,8 +29,8 @@ pub(crate) fn age(age: Duration) -> String {
     }
 }
 
-/// In the largest unit that leaves something before the point, each a thousand of the one before, with three digits at
-/// the most.
+/// In the largest unit that leaves something before the point, each a thousand of the one before,
+/// with three digits at the most.
 fn scaled(value: u64, units: &[&str]) -> String {
     let (mut whole, mut thousandths, mut units) = (value, 0, units.iter());
     let mut unit = units.next();

@@ -72,7 +72,8 @@ impl View {
         }
         self.active = team.active_port();
         self.counts_every = team.lb_stats_refresh_interval();
-        let mut known: HashMap<IfIndex, Row> = self.ports.drain(..).map(|row| (row.port, row)).collect();
+        let mut known: HashMap<IfIndex, Row> =
+            self.ports.drain(..).map(|row| (row.port, row)).collect();
         for port in team.ports() {
             let known = known.remove(&port.ifindex());
             self.ports.push(Row::look(team, port, known, now));
@@ -103,9 +104,11 @@ impl Row {
     fn look(team: &TeamHandle, port: &Port, known: Option<Self>, now: Instant) -> Self {
         let ifindex = port.ifindex();
         let link = team.link(ifindex);
-        let (mut link_changes, sent) = known.map(|row| (row.link_changes, row.sent)).unwrap_or_default();
+        let (mut link_changes, sent) =
+            known.map(|row| (row.link_changes, row.sent)).unwrap_or_default();
         link_changes.note(link.map_or(0, Link::carrier_changes).into(), now);
-        let is_counted = team.lb_stats_refresh_interval().is_some_and(|interval| !interval.is_zero());
+        let is_counted =
+            team.lb_stats_refresh_interval().is_some_and(|interval| !interval.is_zero());
         let sent = team.lb_port_stats(ifindex).filter(|_| is_counted).map(|bytes| {
             let mut sent = sent.unwrap_or_default();
             sent.note(bytes, now);
@@ -135,8 +138,8 @@ fn state_of_port(team: &TeamHandle, port: &Port) -> State {
     let ifindex = port.ifindex();
     let state = state_of_link(team.link(ifindex), port.is_link_up());
     let enabled = team.port_enabled(ifindex).unwrap_or(true);
-    let [receives, sends] =
-        [team.port_rx_enabled(ifindex), team.port_tx_enabled(ifindex)].map(|half| half.unwrap_or(enabled));
+    let [receives, sends] = [team.port_rx_enabled(ifindex), team.port_tx_enabled(ifindex)]
+        .map(|half| half.unwrap_or(enabled));
     match (state, receives, sends) {
         (State::Up, false, false) => State::Disabled,
         (State::Up, true, false) => State::ReceivesOnly,

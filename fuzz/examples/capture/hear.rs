@@ -5,7 +5,9 @@ use std::time::Duration;
 use netlink_sys::Socket;
 use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 
-use crate::message::{DONE, ERROR, NEWLINK, NOOP, TEAM_FAMILY, attribute, attributes, kind, message, messages, slim};
+use crate::message::{
+    DONE, ERROR, NEWLINK, NOOP, TEAM_FAMILY, attribute, attributes, kind, message, messages, slim,
+};
 
 /// The index of the team in every scene.
 pub(crate) const TEAM: u32 = 10;
@@ -69,10 +71,16 @@ impl Ear {
         let request = message(GENL_CONTROLLER, REQUEST, 1, &[&[3, 1, 0, 0], &name[..]].concat());
         let answer = ask(&self.generic, &request).remove(0);
         let list = attributes(&answer[20..]);
-        let value = |wanted: u16| list.iter().find(|(kind, _)| *kind == wanted).expect("a family has it").1;
-        assert_eq!(value(1), TEAM_FAMILY.to_ne_bytes(), "another family was loaded before the driver's");
+        let value =
+            |wanted: u16| list.iter().find(|(kind, _)| *kind == wanted).expect("a family has it").1;
+        assert_eq!(
+            value(1),
+            TEAM_FAMILY.to_ne_bytes(),
+            "another family was loaded before the driver's"
+        );
         let (_, group) = attributes(value(7)).remove(0);
-        let id = attributes(group).iter().find(|(kind, _)| *kind == 2).expect("a group has a number").1;
+        let id =
+            attributes(group).iter().find(|(kind, _)| *kind == 2).expect("a group has a number").1;
         let id = u32::from_ne_bytes(id.try_into().unwrap());
         self.recorded.family = answer[16..].to_vec();
         self.recorded.datagrams.push(answer);
@@ -92,8 +100,8 @@ impl Ear {
         self.recorded.story.extend(message(NOOP, 0, 0, &[]));
     }
 
-    /// Asks for all links, ports and options, as a handle does that lost something. `meanwhile` is done between the
-    /// first datagram of the links and the others.
+    /// Asks for all links, ports and options, as a handle does that lost something. `meanwhile` is
+    /// done between the first datagram of the links and the others.
     pub(crate) fn resync(&mut self, meanwhile: impl FnOnce()) {
         let skip_stats = attribute(29, &8_u32.to_ne_bytes());
         let links = message(18, REQUEST | DUMP, 2, &[&[0; 16], &skip_stats[..]].concat());
@@ -105,7 +113,8 @@ impl Ear {
         }
         for command in [3, 2] {
             let team = attribute(1, &TEAM.to_ne_bytes());
-            let request = message(TEAM_FAMILY, REQUEST, 3, &[&[command, 1, 0, 0], &team[..]].concat());
+            let request =
+                message(TEAM_FAMILY, REQUEST, 3, &[&[command, 1, 0, 0], &team[..]].concat());
             answer.extend(ask(&self.generic, &request));
         }
         for datagram in answer {
@@ -115,8 +124,8 @@ impl Ear {
         self.recorded.story.extend(message(NOOP, 0, 0, &[]));
     }
 
-    /// Sends a request to rtnetlink, or one to the driver, and keeps the answer, with and without a copy of the
-    /// request in it.
+    /// Sends a request to rtnetlink, or one to the driver, and keeps the answer, with and without a
+    /// copy of the request in it.
     pub(crate) fn ask(&mut self, request_kind: u16, flags: u16, payload: &[u8]) {
         let request = message(request_kind, REQUEST | ACK | flags, 4, payload);
         let socket = if request_kind == TEAM_FAMILY { &mut self.generic } else { &mut self.route };
@@ -129,7 +138,8 @@ impl Ear {
     /// Notes that a handle set an option: the request that it sent.
     pub(crate) fn note_request(&mut self, items: &[Vec<u8>]) {
         let item = attribute(1, &items.concat());
-        let payload = [&[1, 1, 0, 0], &attribute(1, &TEAM.to_ne_bytes())[..], &attribute(2, &item)].concat();
+        let payload =
+            [&[1, 1, 0, 0], &attribute(1, &TEAM.to_ne_bytes())[..], &attribute(2, &item)].concat();
         self.recorded.story.extend(message(TEAM_FAMILY, REQUEST | ACK, 5, &payload));
     }
 }
@@ -151,7 +161,11 @@ fn is_whole(answer: &[Vec<u8>]) -> bool {
 
 /// The messages of a datagram as events.
 fn events(datagram: &[u8]) -> Vec<u8> {
-    messages(datagram).into_iter().filter(|message| kind(message) != DONE).flat_map(shortened).collect()
+    messages(datagram)
+        .into_iter()
+        .filter(|message| kind(message) != DONE)
+        .flat_map(shortened)
+        .collect()
 }
 
 fn shortened(message: &[u8]) -> Vec<u8> {

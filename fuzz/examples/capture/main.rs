@@ -1,8 +1,9 @@
-//! Takes the seeds of the fuzz targets' corpora from a running kernel: what it sends while links and teams live.
+//! Takes the seeds of the fuzz targets' corpora from a running kernel: what it sends while links
+//! and teams live.
 //!
-//! From the repository's root: `cargo run --manifest-path fuzz/Cargo.toml --example capture`. Seeds are named after the
-//! scene that they come from; those of an earlier run are written over, and what fuzzing found stays. `fuzz/minimize`
-//! keeps the few that differ to the library.
+//! From the repository's root: `cargo run --manifest-path fuzz/Cargo.toml --example capture`. Seeds
+//! are named after the scene that they come from; those of an earlier run are written over, and
+//! what fuzzing found stays. `fuzz/minimize` keeps the few that differ to the library.
 
 mod hear;
 mod message;

@@ -5,7 +5,8 @@ pub(crate) const ERROR: u16 = 2;
 pub(crate) const DONE: u16 = 3;
 pub(crate) const NEWLINK: u16 = 16;
 pub(crate) const DELLINK: u16 = 17;
-/// The driver's family where no other family was loaded before it. The target `cache` knows it by this number.
+/// The driver's family where no other family was loaded before it. The target `cache` knows it by
+/// this number.
 pub(crate) const TEAM_FAMILY: u16 = 30;
 
 /// The attributes of a link that the library reads.
@@ -70,7 +71,8 @@ pub(crate) fn list(message: &[u8]) -> &[u8] {
     &message[if kind(message) == TEAM_FAMILY { 20 } else { 32 }..]
 }
 
-/// What tells messages apart that are decoded differently: types and lengths of their attributes, two levels deep.
+/// What tells messages apart that are decoded differently: types and lengths of their attributes,
+/// two levels deep.
 pub(crate) fn shape(message: &[u8]) -> Vec<(u16, usize)> {
     let mut shape = vec![(kind(message), usize::from(message[16]))];
     for (kind, value) in attributes(list(message)) {
@@ -84,16 +86,18 @@ pub(crate) fn shape(message: &[u8]) -> Vec<(u16, usize)> {
     shape
 }
 
-/// The message without what the library does not read, and of long arrays only the first elements: a cache needs many
-/// messages in one input.
+/// The message without what the library does not read, and of long arrays only the first elements:
+/// a cache needs many messages in one input.
 pub(crate) fn slim(message: &[u8]) -> Vec<u8> {
     let list = list(message);
     let header = &message[16..message.len() - list.len()];
-    let kept = attributes(list).into_iter().filter_map(|(attribute, value)| match (kind(message), attribute) {
-        (TEAM_FAMILY, 2 | 3) => Some((attribute, nest(value, |item| !is_late_element(item)))),
-        (TEAM_FAMILY, _) => Some((attribute, value.to_vec())),
-        (_, LINKINFO) => Some((attribute, nest_of_kinds(value))),
-        _ => LINK_ATTRIBUTES.contains(&attribute).then(|| (attribute, value.to_vec())),
+    let kept = attributes(list).into_iter().filter_map(|(attribute, value)| {
+        match (kind(message), attribute) {
+            (TEAM_FAMILY, 2 | 3) => Some((attribute, nest(value, |item| !is_late_element(item)))),
+            (TEAM_FAMILY, _) => Some((attribute, value.to_vec())),
+            (_, LINKINFO) => Some((attribute, nest_of_kinds(value))),
+            _ => LINK_ATTRIBUTES.contains(&attribute).then(|| (attribute, value.to_vec())),
+        }
     });
     let list: Vec<u8> = kept.flat_map(|(kind, value)| self::attribute(kind, &value)).collect();
     self::message(kind(message), u16_at(message, 6), u32_at(message, 8), &[header, &list].concat())
@@ -113,5 +117,9 @@ fn is_late_element(item: &[u8]) -> bool {
 
 /// Of `IFLA_LINKINFO` the kinds of the link and of its master.
 fn nest_of_kinds(value: &[u8]) -> Vec<u8> {
-    attributes(value).into_iter().filter(|(kind, _)| matches!(kind, 1 | 4)).flat_map(|(k, v)| attribute(k, v)).collect()
+    attributes(value)
+        .into_iter()
+        .filter(|(kind, _)| matches!(kind, 1 | 4))
+        .flat_map(|(k, v)| attribute(k, v))
+        .collect()
 }

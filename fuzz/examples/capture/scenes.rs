@@ -32,7 +32,8 @@ pub(crate) fn play(scene: Scene) -> Recorded {
 
 /// Runs `ip`; a kind of link that the kernel does not have is no matter.
 fn ip(words: &str) {
-    let status = Command::new("ip").args(words.split_whitespace()).status().expect("iproute2 is installed");
+    let status =
+        Command::new("ip").args(words.split_whitespace()).status().expect("iproute2 is installed");
     if !status.success() {
         eprintln!("refused: ip {words}");
     }
@@ -109,7 +110,11 @@ fn backup(ear: &mut Ear) {
         set(ear, |team| team.set_option(&OptionId::port(option, port), false).or(Ok(())));
         set(ear, |team| team.set_option(&OptionId::port(option, port), true).or(Ok(())));
     }
-    ear.note_request(&[attribute(1, b"priority\0"), attribute(6, &21_u32.to_ne_bytes()), attribute(3, &[14])]);
+    ear.note_request(&[
+        attribute(1, b"priority\0"),
+        attribute(6, &21_u32.to_ne_bytes()),
+        attribute(3, &[14]),
+    ]);
     set(ear, |team| team.set_option(&OptionId::port("priority", port), -5));
     set(ear, |team| team.set_option(&OptionId::port("queue_id", port), 3_u32));
     set(ear, |team| team.set_option(&OptionId::global("notify_peers_count"), 2_u32));
@@ -121,7 +126,9 @@ fn balance(ear: &mut Ear) {
     ports(ear);
     let program = BpfProgram::hash(HashFields::IP);
     set(ear, |team| team.set_option(&OptionId::global("bpf_hash_func"), &program));
-    set(ear, |team| team.set_option(&OptionId::global("lb_tx_method"), TxMethod::HashToPortMapping.as_str()));
+    set(ear, |team| {
+        team.set_option(&OptionId::global("lb_tx_method"), TxMethod::HashToPortMapping.as_str())
+    });
     set(ear, |team| team.set_option(&OptionId::element("lb_tx_hash_to_port_mapping", 1), 21_u32));
     set(ear, |team| team.set_option(&OptionId::global("lb_stats_refresh_interval"), 1_u32));
     step(ear, &["link set eth1 nomaster", "link set eth2 nomaster"]);
@@ -234,7 +241,15 @@ fn errors(ear: &mut Ear) {
     ear.ask(TEAM_FAMILY, 0, &[&[9, 1, 0, 0][..], &team].concat());
     let number = attribute(4, &5_u32.to_ne_bytes());
     let name = attribute(1, b"notify_peers_count\0");
-    ear.ask(TEAM_FAMILY, 0, &[&[1, 1, 0, 0][..], &team, &item(&[name.clone(), attribute(3, &[3]), number])].concat());
+    ear.ask(
+        TEAM_FAMILY,
+        0,
+        &[&[1, 1, 0, 0][..], &team, &item(&[name.clone(), attribute(3, &[3]), number])].concat(),
+    );
     ear.ask(TEAM_FAMILY, 0, &[&[1, 1, 0, 0][..], &team, &item(&[name])].concat());
-    ear.ask(TEAM_FAMILY, 0, &[&[1, 1, 0, 0][..], &team, &item(&[attribute(1, &[b'x'; 40])])].concat());
+    ear.ask(
+        TEAM_FAMILY,
+        0,
+        &[&[1, 1, 0, 0][..], &team, &item(&[attribute(1, &[b'x'; 40])])].concat(),
+    );
 }

@@ -69,14 +69,23 @@ impl Seeds {
                 self.put("bpf", &format!("hash-{number}"), &BpfProgram::hash(fields).to_bytes());
             }
         }
-        let names = ["02:00:00:00:00:2a", "0:1:2:f", "team0", "activebackup", "hash_to_port_mapping", "a/b", "team%d"];
+        let names = [
+            "02:00:00:00:00:2a",
+            "0:1:2:f",
+            "team0",
+            "activebackup",
+            "hash_to_port_mapping",
+            "a/b",
+            "team%d",
+        ];
         for (number, name) in names.into_iter().enumerate() {
             self.put("names", &format!("text-{number}"), name.as_bytes());
         }
     }
 
     fn put(&mut self, target: &'static str, name: &str, bytes: &[u8]) {
-        let is_known = self.files.iter().any(|((known, _), content)| *known == target && content == bytes);
+        let is_known =
+            self.files.iter().any(|((known, _), content)| *known == target && content == bytes);
         if !is_known {
             self.files.insert((target, name.to_owned()), bytes.to_vec());
         }

@@ -3,7 +3,9 @@ use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::attribute::Attribute;
 use crate::netlink::codec::frame::Frame;
-use crate::netlink::codec::link::{IFLA_EVENT, IFLA_MTU, IFLA_NEW_IFINDEX, IFLA_NEW_NETNSID, RTM_DELLINK, RTM_NEWLINK};
+use crate::netlink::codec::link::{
+    IFLA_EVENT, IFLA_MTU, IFLA_NEW_IFINDEX, IFLA_NEW_NETNSID, RTM_DELLINK, RTM_NEWLINK,
+};
 use crate::rtnl::LinkInfo;
 
 const AF_UNSPEC: u8 = 0;
@@ -11,8 +13,9 @@ const AF_BRIDGE: u8 = 7;
 
 /// One link notification of the kernel.
 ///
-/// Each variant except [`Lost`](Self::Lost) contains the link as the message describes it. A message about a removed
-/// link, or of a bridge about its port, has fewer attributes than other messages.
+/// Each variant except [`Lost`](Self::Lost) contains the link as the message describes it. A
+/// message about a removed link, or of a bridge about its port, has fewer attributes than other
+/// messages.
 ///
 /// # Examples
 ///
@@ -20,18 +23,21 @@ const AF_BRIDGE: u8 = 7;
 ///
 /// # Source
 ///
-/// rtnetlink(7). `RTM_NEWLINK` is `Added` if all bits of its `ifi_change` are set; `RTM_DELLINK` is `Moved` if it has
-/// `IFLA_NEW_NETNSID` or `IFLA_NEW_IFINDEX`; both are about a bridge's port if their `ifi_family` is `AF_BRIDGE`.
+/// rtnetlink(7). `RTM_NEWLINK` is `Added` if all bits of its `ifi_change` are set; `RTM_DELLINK` is
+/// `Moved` if it has `IFLA_NEW_NETNSID` or `IFLA_NEW_IFINDEX`; both are about a bridge's port if
+/// their `ifi_family` is `AF_BRIDGE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {
     /// A link was created, or moved here from another namespace.
     Added(LinkInfo),
-    /// A link changed. Of all the changes, the message marks only those of [the flags](LinkInfo::changed_flags).
+    /// A link changed. Of all the changes, the message marks only those of [the
+    /// flags](LinkInfo::changed_flags).
     ///
-    /// Some drivers (bonding, GRE, HSR) send notifications about a link that they are still creating. `Changed` is then
-    /// the first event of the link: `Added` follows when the link has been created, and no event at all if its creation
-    /// fails. Do not treat a `Changed` of an unknown link as its addition.
+    /// Some drivers (bonding, GRE, HSR) send notifications about a link that they are still
+    /// creating. `Changed` is then the first event of the link: `Added` follows when the link has
+    /// been created, and no event at all if its creation fails. Do not treat a `Changed` of an
+    /// unknown link as its addition.
     Changed {
         /// The current state of the link.
         link: LinkInfo,
@@ -44,23 +50,24 @@ pub enum LinkEvent {
     Moved {
         /// The last state of the link here.
         link: LinkInfo,
-        /// The ID of the other namespace, which `ip netns list-id` prints. It is valid in this namespace only. `None` if
-        /// the kernel could not assign an ID.
+        /// The ID of the other namespace, which `ip netns list-id` prints. It is valid in this
+        /// namespace only. `None` if the kernel could not assign an ID.
         #[doc(alias = "IFLA_NEW_NETNSID")]
         netnsid: Option<i32>,
         /// The index of the link there; `None` on kernels that do not send it.
         #[doc(alias = "IFLA_NEW_IFINDEX")]
         ifindex: Option<IfIndex>,
     },
-    /// A bridge changed the state of one of its ports. Changes of the link itself have their own events.
+    /// A bridge changed the state of one of its ports. Changes of the link itself have their own
+    /// events.
     BridgePortChanged(LinkInfo),
     /// A link is no longer a port of a bridge. It still exists, unless `Removed` follows.
     BridgePortRemoved(LinkInfo),
     /// A message without the state of a link, e.g. one of a wireless driver (`IFLA_WIRELESS`).
     Other(LinkInfo),
-    /// Events were lost at this point: the receive buffer was full, or a message could not be decoded, which is logged.
-    /// State that was derived from the events may be wrong until all links are listed again, as
-    /// [`LinkEvents`](super::LinkEvents) shows.
+    /// Events were lost at this point: the receive buffer was full, or a message could not be
+    /// decoded, which is logged. State that was derived from the events may be wrong until all
+    /// links are listed again, as [`LinkEvents`](super::LinkEvents) shows.
     Lost,
 }
 
@@ -129,9 +136,11 @@ impl LinkEvent {
 
 fn decode_newlink(link: LinkInfo) -> Result<LinkEvent, DecodeError> {
     match link.family() {
-        // Every message about a link itself has an MTU; messages of wireless drivers have only a name.
+        // Every message about a link itself has an MTU; messages of wireless drivers have only a
+        // name.
         AF_UNSPEC if link.attribute(IFLA_MTU).is_none() => Ok(LinkEvent::Other(link)),
-        // The kernel marks all flags as changed in the first message about a link, and never in a later one.
+        // The kernel marks all flags as changed in the first message about a link, and never in a
+        // later one.
         AF_UNSPEC if link.changed_flags().bits() == u32::MAX => Ok(LinkEvent::Added(link)),
         AF_UNSPEC => {
             let number = number(&link, IFLA_EVENT).map(Attribute::u32).transpose()?;

@@ -50,7 +50,9 @@ fn link_is_added_if_all_flags_changed() {
 
 #[test]
 fn change_has_the_kernels_cause() {
-    use LinkEventCause::{BondingFailover, BondingOptions, Features, NotifyPeers, Other, Reboot, ResendIgmp};
+    use LinkEventCause::{
+        BondingFailover, BondingOptions, Features, NotifyPeers, Other, Reboot, ResendIgmp,
+    };
     for (number, cause) in [
         (0, None),
         (1, Some(Reboot)),
@@ -62,7 +64,8 @@ fn change_has_the_kernels_cause() {
         (7, Some(Other(7))),
         (u32::MAX, Some(Other(u32::MAX))),
     ] {
-        let (event, link) = newlink(AF_UNSPEC, UNCHANGED, &[attribute(IFLA_EVENT, &number.to_ne_bytes())]);
+        let (event, link) =
+            newlink(AF_UNSPEC, UNCHANGED, &[attribute(IFLA_EVENT, &number.to_ne_bytes())]);
         assert_eq!((event.link(), event.cause()), (Some(&link), cause));
         assert_eq!(event, LinkEvent::Changed { link, cause });
     }
@@ -101,7 +104,8 @@ fn bridge_messages_neither_add_nor_remove_links() {
 #[test]
 fn messages_without_link_state_are_other() {
     // The event of a wireless driver: a name and IFLA_WIRELESS, 11.
-    let wireless = payload(AF_UNSPEC, UNCHANGED, &[attribute(3, b"wlan0\0"), attribute(11, &[0; 24])]);
+    let wireless =
+        payload(AF_UNSPEC, UNCHANGED, &[attribute(3, b"wlan0\0"), attribute(11, &[0; 24])]);
     assert!(matches!(decode(RTM_NEWLINK, &wireless), Ok(Some(LinkEvent::Other(_)))));
     for family in [1, 2, 10, 28, 255] {
         let (event, link) = newlink(family, ALL, &[]);
@@ -148,10 +152,16 @@ fn recorded_messages_decode_as_expected() {
 
 #[test]
 fn truncated_messages_do_not_panic() {
-    for text in [golden::NEWLINK_PORT, golden::NEWLINK_TEAM, golden::DELLINK_PORT, golden::DELLINK_BRIDGE_PORT] {
+    for text in [
+        golden::NEWLINK_PORT,
+        golden::NEWLINK_TEAM,
+        golden::DELLINK_PORT,
+        golden::DELLINK_BRIDGE_PORT,
+    ] {
         let datagram = bytes(text);
         let Frame { kind, payload, .. } = first(&datagram);
-        let decoded = (0..=payload.len()).filter(|end| decode(kind, &payload[..*end]).is_ok()).count();
+        let decoded =
+            (0..=payload.len()).filter(|end| decode(kind, &payload[..*end]).is_ok()).count();
         assert!((1..payload.len()).contains(&decoded), "only cuts between attributes are valid");
     }
 }

@@ -22,8 +22,8 @@ pub(crate) struct LinkEventStream {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<io::Result<LinkEvent>>,
-    /// After an overrun: how many of the following datagrams may be older than the lost ones. The kernel drops new
-    /// datagrams until the old ones are read.
+    /// After an overrun: how many of the following datagrams may be older than the lost ones. The
+    /// kernel drops new datagrams until the old ones are read.
     until_gap: Option<usize>,
 }
 
@@ -32,8 +32,8 @@ impl LinkEventStream {
         Self { socket, queue: Queue::default() }
     }
 
-    /// Reads until there is an event to return, if the socket has one. After an overrun, reads everything that was
-    /// queued before it.
+    /// Reads until there is an event to return, if the socket has one. After an overrun, reads
+    /// everything that was queued before it.
     pub(crate) fn fill(&mut self) {
         if !self.queue.events.is_empty() {
             return;
@@ -102,7 +102,8 @@ impl Queue {
             Found::CutOff => self.push_lost(),
             Found::Overrun => {
                 warn!(target: EVENTS, "link events were lost: the receive buffer was full");
-                // The kernel reports the next overrun only after the socket was empty: the gap of the last one has passed.
+                // The kernel reports the next overrun only after the socket was empty: the gap of
+                // the last one has passed.
                 return match self.until_gap.replace(in_buffer) {
                     Some(_) => {
                         self.push_lost();

@@ -80,7 +80,10 @@ fn play(steps: impl IntoIterator<Item = Step>) -> Vec<Event> {
 fn events_come_in_order() {
     let two = Step::event(&[new(2), gone(1)]);
     let bridge = Step::event(&[link(RTM_DELLINK, 7, 2)]);
-    assert_eq!(play([one(1), two, bridge, one(3)]), [Added(1), Added(2), Removed(1), BridgePortRemoved(2), Added(3)]);
+    assert_eq!(
+        play([one(1), two, bridge, one(3)]),
+        [Added(1), Added(2), Removed(1), BridgePortRemoved(2), Added(3)]
+    );
 }
 
 #[test]
@@ -119,7 +122,8 @@ fn overrun_reads_the_whole_queue_at_once() {
 
 #[test]
 fn each_overrun_is_reported_once_in_its_place() {
-    let steps = [overrun(), one(1), Step::Silence, one(2), overrun(), one(3), Step::Silence, one(4)];
+    let steps =
+        [overrun(), one(1), Step::Silence, one(2), overrun(), one(3), Step::Silence, one(4)];
     assert_eq!(play(steps), [Added(1), Lost, Added(2), Added(3), Lost, Added(4)]);
 }
 
@@ -145,14 +149,24 @@ fn loss_is_reported_after_one_buffer_of_events() {
     assert_eq!(next(&mut stream), Some(Added(1)));
     assert_eq!(script.left(), 10_000 - budget);
     let events = all(&mut stream);
-    assert_eq!(events.iter().position(|event| *event == Lost), Some(budget - 1), "{} events", events.len());
+    assert_eq!(
+        events.iter().position(|event| *event == Lost),
+        Some(budget - 1),
+        "{} events",
+        events.len()
+    );
     assert_eq!(events.len(), 10_000, "one loss, and all links but the first");
 }
 
 #[test]
 fn unreadable_datagrams_are_reported_in_their_place() {
-    for bad in [malformed, cut_off, || Step::Datagram { bytes: vec![1; 15], sender: KERNEL_PORT_ID }] {
-        assert_eq!(play([one(1), bad(), one(2), bad(), bad()]), [Added(1), Lost, Added(2), Lost, Lost]);
+    for bad in
+        [malformed, cut_off, || Step::Datagram { bytes: vec![1; 15], sender: KERNEL_PORT_ID }]
+    {
+        assert_eq!(
+            play([one(1), bad(), one(2), bad(), bad()]),
+            [Added(1), Lost, Added(2), Lost, Lost]
+        );
         assert_eq!(play([bad()]), [Lost]);
         assert_eq!(play([overrun(), one(1), bad(), one(2)]), [Added(1), Lost, Added(2), Lost]);
     }
@@ -171,7 +185,14 @@ fn truncated_length_fits_the_next_time() {
 #[test]
 fn foreign_datagrams_are_neither_events_nor_losses() {
     let forged = |bytes| Step::Datagram { bytes, sender: 4711 };
-    let steps = [forged(new(66)), one(1), forged(vec![1; 15]), forged(vec![0; 40_000]), forged(gone(1)), one(2)];
+    let steps = [
+        forged(new(66)),
+        one(1),
+        forged(vec![1; 15]),
+        forged(vec![0; 40_000]),
+        forged(gone(1)),
+        one(2),
+    ];
     assert_eq!(play(steps), [Added(1), Added(2)]);
     assert_eq!(play([overrun(), one(1), forged(new(66)), one(2)]), [Added(1), Added(2), Lost]);
 }
@@ -186,7 +207,11 @@ fn flood_of_foreign_datagrams_ends_a_read() {
 
 #[test]
 fn messages_not_about_links_are_skipped() {
-    let steps = [Step::event(&[message(99, 0, &[])]), Step::Fails(Errno::EINTR), Step::event(&[message(3, 0, &[])])];
+    let steps = [
+        Step::event(&[message(99, 0, &[])]),
+        Step::Fails(Errno::EINTR),
+        Step::event(&[message(3, 0, &[])]),
+    ];
     assert_eq!(play(steps.into_iter().chain([one(1)])), [Added(1)]);
 }
 

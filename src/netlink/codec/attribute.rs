@@ -19,10 +19,11 @@ pub(crate) struct Attribute<'a> {
     pub(crate) value: &'a [u8],
 }
 
-/// The attributes that `bytes` hold one after the other. After the first error there is nothing more.
+/// The attributes that `bytes` hold one after the other. After the first error there is nothing
+/// more.
 ///
-/// A link's message has some forty of them, and a dump may have ten thousand such messages: walking them with
-/// netlink-packet-core takes half of all the time that is spent on a link.
+/// A link's message has some forty of them, and a dump may have ten thousand such messages: walking
+/// them with netlink-packet-core takes half of all the time that is spent on a link.
 pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, DecodeError>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -64,7 +65,8 @@ impl<'a> Attribute<'a> {
         IfIndex::new(self.u32()?).ok_or(DecodeError::new("an interface index is 0"))
     }
 
-    /// Text up to its NUL, or to the value's end where it has none. Bytes that are no UTF-8 become U+FFFD.
+    /// Text up to its NUL, or to the value's end where it has none. Bytes that are no UTF-8 become
+    /// U+FFFD.
     pub(crate) fn text(self) -> Cow<'a, str> {
         let text = self.os_text().as_bytes();
         // Nearly all of it is UTF-8, which this finds out three times faster.
@@ -77,7 +79,9 @@ impl<'a> Attribute<'a> {
     }
 
     fn array<const N: usize>(self) -> Result<[u8; N], DecodeError> {
-        self.value.try_into().map_err(|_| DecodeError::new("a number's attribute has the wrong length"))
+        self.value
+            .try_into()
+            .map_err(|_| DecodeError::new("a number's attribute has the wrong length"))
     }
 }
 

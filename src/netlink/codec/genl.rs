@@ -27,7 +27,8 @@ impl NetlinkSerializable for GenlRequest {
     }
 
     fn serialize(&self, buffer: &mut [u8]) {
-        let bytes = [self.command, self.version, 0, 0].into_iter().chain(self.attributes.iter().copied());
+        let bytes =
+            [self.command, self.version, 0, 0].into_iter().chain(self.attributes.iter().copied());
         buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
     }
 }

@@ -1,7 +1,8 @@
 //! Bytes to plain structs and back. Nothing here panics, whatever the bytes are.
 //!
-//! Replies and events are walked in place: a full parse of a link message costs tens of times more than the few
-//! attributes that the cache holds, and fails on attributes that a newer kernel shapes differently.
+//! Replies and events are walked in place: a full parse of a link message costs tens of times more
+//! than the few attributes that the cache holds, and fails on attributes that a newer kernel shapes
+//! differently.
 
 pub(crate) mod attribute;
 pub(crate) mod ctrl;

@@ -16,13 +16,14 @@ use crate::netlink::request::{Request, RequestSocket};
 ///
 /// It takes the message types of the `netlink-packet-*` crates: whatever implements the traits of
 /// netlink-packet-core. Waiting for an answer has a deadline: see
-/// [`command_timeout`](crate::SocketBuilder::command_timeout), also for what the deadline does not cover. Each answer is
-/// matched to its request, and what the kernel says of an error is in the [`Error`](crate::Error), its own words and the
-/// offending attribute's place included. A dump that was interrupted is asked for again, where the kernel says so:
-/// rtnetlink and most of generic netlink mark such a dump, XFRM and connection tracking do not.
+/// [`command_timeout`](crate::SocketBuilder::command_timeout), also for what the deadline does not
+/// cover. Each answer is matched to its request, and what the kernel says of an error is in the
+/// [`Error`](crate::Error), its own words and the offending attribute's place included. A dump that
+/// was interrupted is asked for again, where the kernel says so: rtnetlink and most of generic
+/// netlink mark such a dump, XFRM and connection tracking do not.
 ///
-/// After an error, even after a panic of the message type's decoder, what is left of the answer is read away, and the
-/// next request is answered as if nothing had been.
+/// After an error, even after a panic of the message type's decoder, what is left of the answer is
+/// read away, and the next request is answered as if nothing had been.
 ///
 /// It is for requests only: no multicast group is joined. Any thread can use it, one at a time.
 ///
@@ -106,25 +107,29 @@ impl NetlinkConnection {
         Self { socket }
     }
 
-    /// Sends one request, waits for its acknowledgement, and returns the messages that came before it.
+    /// Sends one request, waits for its acknowledgement, and returns the messages that came before
+    /// it.
     ///
-    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`: `NLM_F_CREATE`, `NLM_F_EXCL`, `NLM_F_ECHO` and so on. The
-    /// kernel has the same numbers for `NLM_F_REPLACE` and `NLM_F_EXCL` as for the two flags of `NLM_F_DUMP`: with a
-    /// message that asks for something they make a dump of it, which [`dump`](Self::dump) does better, as it tries
-    /// again.
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`: `NLM_F_CREATE`, `NLM_F_EXCL`,
+    /// `NLM_F_ECHO` and so on. The kernel has the same numbers for `NLM_F_REPLACE` and `NLM_F_EXCL`
+    /// as for the two flags of `NLM_F_DUMP`: with a message that asks for something they make a
+    /// dump of it, which [`dump`](Self::dump) does better, as it tries again.
     ///
     /// # Errors
     ///
     /// - [`Error::Kernel`](crate::Error::Kernel) if the kernel refuses.
     /// - [`Error::Timeout`](crate::Error::Timeout) if it does not answer.
     /// - [`Error::Decode`](crate::Error::Decode) if its answer is no `R`.
-    /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit: whether the request may be sent again is
-    ///   not known here. One that only asks may be, and what was too long the first time then has room.
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags made a dump of it, and that was interrupted.
-    /// - [`Error::Io`](crate::Error::Io) if a system call fails, or with `InvalidInput` if the request is longer than
-    ///   65535 bytes; nothing was sent then.
+    /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit: whether the request
+    ///   may be sent again is not known here. One that only asks may be, and what was too long the
+    ///   first time then has room.
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags made a dump of it, and that
+    ///   was interrupted.
+    /// - [`Error::Io`](crate::Error::Io) if a system call fails, or with `InvalidInput` if the
+    ///   request is longer than 65535 bytes; nothing was sent then.
     ///
-    /// After `Timeout`, `Decode` and `Overrun` it is not known whether the kernel did what was asked.
+    /// After `Timeout`, `Decode` and `Overrun` it is not known whether the kernel did what was
+    /// asked.
     ///
     /// # Examples
     ///
@@ -152,11 +157,13 @@ impl NetlinkConnection {
         R: NetlinkDeserializable,
     {
         let op = describe(&message);
-        let replies = self.socket.collect(Request::command(message, flags), |frame| frame.parse().map(Some));
+        let replies =
+            self.socket.collect(Request::command(message, flags), |frame| frame.parse().map(Some));
         Ok(replies.with_context(|| op)?.items)
     }
 
-    /// Sends one request and waits for its acknowledgement; what may come before it is not looked at.
+    /// Sends one request and waits for its acknowledgement; what may come before it is not looked
+    /// at.
     ///
     /// # Errors
     ///
@@ -191,11 +198,13 @@ impl NetlinkConnection {
         self.socket.execute(message, flags).with_context(|| op)
     }
 
-    /// Asks for a dump: many messages that the kernel lists one after the other while things may change.
+    /// Asks for a dump: many messages that the kernel lists one after the other while things may
+    /// change.
     ///
-    /// A dump that was interrupted by changes is asked for again, up to the configured number of attempts; nothing of
-    /// an abandoned attempt is kept. What becomes of the last one the [`InterruptedDump`](crate::InterruptedDump) setting says. `NLM_F_REQUEST`
-    /// and `NLM_F_DUMP` are set here. Each attempt has the whole command timeout.
+    /// A dump that was interrupted by changes is asked for again, up to the configured number of
+    /// attempts; nothing of an abandoned attempt is kept. What becomes of the last one the
+    /// [`InterruptedDump`](crate::InterruptedDump) setting says. `NLM_F_REQUEST` and `NLM_F_DUMP`
+    /// are set here. Each attempt has the whole command timeout.
     ///
     /// # Errors
     ///
@@ -227,7 +236,9 @@ impl NetlinkConnection {
         R: NetlinkDeserializable,
     {
         let op = describe(&message);
-        self.socket.collect(Request::dump(&op, message), |frame| frame.parse().map(Some)).with_context(|| op)
+        self.socket
+            .collect(Request::dump(&op, message), |frame| frame.parse().map(Some))
+            .with_context(|| op)
     }
 }
 

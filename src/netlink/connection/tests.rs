@@ -2,7 +2,9 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkHeader};
+use netlink_packet_core::{
+    DefaultNla, NLM_F_CREATE, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkHeader,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use nix::errno::Errno;
@@ -49,7 +51,11 @@ impl NetlinkDeserializable for Number {
 
 fn connection(script: &Script, interrupted: InterruptedDump) -> NetlinkConnection {
     let dumps = DumpPolicy { attempts: NonZeroU32::new(3).unwrap(), interrupted };
-    NetlinkConnection::from_socket(RequestSocket::new(script.clone(), Duration::from_millis(20), dumps))
+    NetlinkConnection::from_socket(RequestSocket::new(
+        script.clone(),
+        Duration::from_millis(20),
+        dumps,
+    ))
 }
 
 fn number(number: u32, flags: u16) -> Vec<u8> {
@@ -64,37 +70,56 @@ fn other() -> Vec<u8> {
 #[test]
 fn any_message_type_is_sent_and_read() {
     let script = Script::new([Step::answer(&[number(7, 0), number(8, 0), ack(0)])]);
-    let answers: Vec<Number> = connection(&script, InterruptedDump::Keep).request(Number(5), NLM_F_CREATE).unwrap();
+    let answers: Vec<Number> =
+        connection(&script, InterruptedDump::Keep).request(Number(5), NLM_F_CREATE).unwrap();
     assert_eq!(answers, [Number(7), Number(8)]);
     let [sent] = &script.sent()[..] else { panic!("one request") };
-    let expected = [&20_u32.to_ne_bytes()[..], &NUMBER.to_ne_bytes(), &0x405_u16.to_ne_bytes()].concat();
+    let expected =
+        [&20_u32.to_ne_bytes()[..], &NUMBER.to_ne_bytes(), &0x405_u16.to_ne_bytes()].concat();
     assert_eq!((&sent[..8], &sent[16..]), (&expected[..], &5_u32.to_ne_bytes()[..]));
 }
 
 #[test]
 fn a_dump_holds_one_attempt() {
     let flags = NLM_F_MULTIPART | NLM_F_DUMP_INTR;
-    let attempt = |first, flags| Step::answer(&[number(first, flags), number(9, NLM_F_MULTIPART), done(0)]);
+    let attempt =
+        |first, flags| Step::answer(&[number(first, flags), number(9, NLM_F_MULTIPART), done(0)]);
     let script = Script::new([attempt(1, flags), attempt(2, NLM_F_MULTIPART)]);
     let dump: Dump<Number> = connection(&script, InterruptedDump::Fail).dump(Number(0)).unwrap();
-    assert_eq!((dump.items(), dump.is_consistent(), dump.attempts()), (&[Number(2), Number(9)][..], true, 2));
+    assert_eq!(
+        (dump.items(), dump.is_consistent(), dump.attempts()),
+        (&[Number(2), Number(9)][..], true, 2)
+    );
 
     let script = Script::new((1..=3).map(|first| attempt(first, flags)));
     let dump: Dump<Number> = connection(&script, InterruptedDump::Keep).dump(Number(0)).unwrap();
-    assert_eq!((dump.items(), dump.is_consistent(), dump.attempts()), (&[Number(3), Number(9)][..], false, 3));
+    assert_eq!(
+        (dump.items(), dump.is_consistent(), dump.attempts()),
+        (&[Number(3), Number(9)][..], false, 3)
+    );
 
     let script = Script::new((1..=3).map(|first| attempt(first, flags)));
-    let error = connection(&script, InterruptedDump::Fail).dump::<_, Number>(Number(0)).unwrap_err();
-    assert_eq!(error.to_string(), "netlink request 1474 was interrupted by changes in each of 3 attempts");
+    let error =
+        connection(&script, InterruptedDump::Fail).dump::<_, Number>(Number(0)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "netlink request 1474 was interrupted by changes in each of 3 attempts"
+    );
 }
 
 #[test]
 fn an_answer_of_another_type_is_an_error_and_the_next_request_is_answered() {
-    let script = Script::new([Step::answer(&[number(1, NLM_F_MULTIPART), other()]), Step::answer(&[done(0)])]);
+    let script = Script::new([
+        Step::answer(&[number(1, NLM_F_MULTIPART), other()]),
+        Step::answer(&[done(0)]),
+    ]);
     let mut connection = connection(&script, InterruptedDump::Keep);
     let error = connection.dump::<_, Number>(Number(0)).unwrap_err();
     let Error::Decode { op, source } = &error else { panic!("{error:?}") };
-    assert_eq!((&**op, source.to_string()), ("netlink request 1474", "12 bytes are no number".to_owned()));
+    assert_eq!(
+        (&**op, source.to_string()),
+        ("netlink request 1474", "12 bytes are no number".to_owned())
+    );
     assert_eq!((error.kind(), script.left()), (ErrorKind::InvalidData, 0));
 
     script.then([Step::answer(&[other(), ack(0)])]);
@@ -105,7 +130,8 @@ fn an_answer_of_another_type_is_an_error_and_the_next_request_is_answered() {
     connection.execute(Number(0), 0).unwrap();
 }
 
-/// What a request, one without answers and a dump fail with, when this comes after the first part of an answer.
+/// What a request, one without answers and a dump fail with, when this comes after the first part
+/// of an answer.
 fn failures(step: impl Fn() -> Option<Step>) -> [Error; 3] {
     let connection = || {
         let script = Script::new([Step::answer(&[number(1, NLM_F_MULTIPART)])]);
@@ -130,7 +156,11 @@ fn requests_and_dumps_fail_alike() {
     said(failures(|| Some(Step::answer(&[ack(-17)]))), ErrorKind::AlreadyExists, refused);
     said(failures(|| Some(Step::answer(&[done(-1)]))), ErrorKind::PermissionDenied, refused);
     said(failures(|| None), ErrorKind::TimedOut, "no answer to netlink request 1474 within 20ms");
-    said(failures(|| Some(Step::Fails(Errno::EBADF))), ErrorKind::Other, "netlink request 1474 failed");
+    said(
+        failures(|| Some(Step::Fails(Errno::EBADF))),
+        ErrorKind::Other,
+        "netlink request 1474 failed",
+    );
     let cut = || Some(Step::Answer { bytes: ack(0)[..18].to_vec(), offset: 0 });
     said(failures(cut), ErrorKind::InvalidData, "the answer to netlink request 1474 is malformed");
 }
@@ -143,7 +173,10 @@ fn a_request_with_an_attribute_that_is_too_long_is_never_sent() {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::Other(DefaultNla::new(20, vec![0; length])));
         let error = connection.execute(RouteNetlinkMessage::SetLink(message), 0).unwrap_err();
-        assert!(matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::InvalidInput), "{error}");
+        assert!(
+            matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::InvalidInput),
+            "{error}"
+        );
     }
     assert_eq!(script.sent().len(), 0);
 }

@@ -12,21 +12,24 @@ use crate::bpf::BpfInstruction;
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 
-/// The least that the kernel charges a receive buffer for a datagram, in bytes: the memory of its bookkeeping.
+/// The least that the kernel charges a receive buffer for a datagram, in bytes: the memory of its
+/// bookkeeping.
 const MIN_CHARGE: usize = 512;
 /// What is read in one go at the least, in datagrams.
 const MIN_BUDGET: usize = 256;
-/// How many datagrams are received at most until a filter that the kernel refused is set again. Without it, each of them
-/// may be one that the filter would have dropped.
+/// How many datagrams are received at most until a filter that the kernel refused is set again.
+/// Without it, each of them may be one that the filter would have dropped.
 const MAX_FILTER_WAIT: usize = 1024;
 
-/// A socket that is joined to a multicast group. Nothing is ever sent on it: an overrun would swallow the answer.
+/// A socket that is joined to a multicast group. Nothing is ever sent on it: an overrun would
+/// swallow the answer.
 #[derive(Debug)]
 pub(crate) struct MulticastSocket {
     transport: Box<dyn Transport>,
     /// Events were lost since the last [`recovered`](Self::recovered).
     lost: bool,
-    /// What waits may be older than what is known otherwise, so that stopping halfway is worse than not to begin.
+    /// What waits may be older than what is known otherwise, so that stopping halfway is worse than
+    /// not to begin.
     stale: bool,
     /// Asked for where it matters.
     budget: OnceCell<usize>,
@@ -46,10 +49,11 @@ pub(crate) enum Filter {
     Refused(RefusedFilter),
 }
 
-/// A filter that the kernel refused, mostly for lack of memory (`ENOMEM`): there may be enough later.
+/// A filter that the kernel refused, mostly for lack of memory (`ENOMEM`): there may be enough
+/// later.
 ///
-/// It costs most where much is received without it, so that is when it is set again: after one datagram, then after twice
-/// as many each time. Where nothing is received, there is no need.
+/// It costs most where much is received without it, so that is when it is set again: after one
+/// datagram, then after twice as many each time. Where nothing is received, there is no need.
 #[derive(Debug)]
 pub(crate) struct RefusedFilter {
     program: Vec<BpfInstruction>,
@@ -156,12 +160,13 @@ impl MulticastSocket {
         matches!(self.filter, Filter::InPlace)
     }
 
-    /// Has the kernel drop what the program returns 0 for, see [`Transport::set_filter`]. `None` lets everything pass,
-    /// and so does a program that the kernel refuses, until it accepts it later.
+    /// Has the kernel drop what the program returns 0 for, see [`Transport::set_filter`]. `None`
+    /// lets everything pass, and so does a program that the kernel refuses, until it accepts it
+    /// later.
     ///
-    /// The kernel charges the program in place and the new one together to the socket (`net.core.optmem_max`). Where it
-    /// refuses the new one, that is set again without the old one. Nothing is missed between these steps: everything
-    /// passes.
+    /// The kernel charges the program in place and the new one together to the socket
+    /// (`net.core.optmem_max`). Where it refuses the new one, that is set again without the old
+    /// one. Nothing is missed between these steps: everything passes.
     pub(crate) fn set_filter(&mut self, program: Option<Vec<BpfInstruction>>) -> io::Result<()> {
         let was_filtered = self.is_filtered();
         self.filter = match Filter::of(&mut *self.transport, program) {
@@ -199,18 +204,22 @@ impl MulticastSocket {
 
     /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
     ///
-    /// So a drain that follows a dump has read all that is older than the dump before its changes are told, and no old news
-    /// is ever told as the last word.
+    /// So a drain that follows a dump has read all that is older than the dump before its changes
+    /// are told, and no old news is ever told as the last word.
     pub(crate) fn budget(&self) -> usize {
-        let budget = || self.transport.receive_buffer().map_or(0, |size| size / MIN_CHARGE).max(MIN_BUDGET);
+        let budget =
+            || self.transport.receive_buffer().map_or(0, |size| size / MIN_CHARGE).max(MIN_BUDGET);
         *self.budget.get_or_init(budget)
     }
 
     /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
     ///
-    /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new before the socket is
-    /// empty.
-    pub(crate) fn drain(&mut self, mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>) -> io::Result<Drain> {
+    /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new
+    /// before the socket is empty.
+    pub(crate) fn drain(
+        &mut self,
+        mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
+    ) -> io::Result<Drain> {
         let mut count = 0;
         while count < MIN_BUDGET || count < self.budget() {
             let mut lost = self.lost;
@@ -224,7 +233,9 @@ impl MulticastSocket {
                     Found::Datagram(datagram) => {
                         let applied = frames(datagram).try_for_each(|frame| apply(frame?));
                         lost |= applied
-                            .inspect_err(|error| warn!(target: EVENTS, "an event cannot be read: {error}"))
+                            .inspect_err(
+                                |error| warn!(target: EVENTS, "an event cannot be read: {error}"),
+                            )
                             .is_err();
                     }
                 }
@@ -233,7 +244,8 @@ impl MulticastSocket {
             if let Filter::Refused(refused) = &mut self.filter {
                 refused.received += count - before;
             }
-            // A receive that took something may have ended at an overrun, which only the next one tells.
+            // A receive that took something may have ended at an overrun, which only the next one
+            // tells.
             if rest? == Drain::Empty && (count == before || !self.stale) {
                 self.stale = false;
                 return Ok(Drain::Empty);
@@ -295,7 +307,9 @@ fn is_accepted(transport: &mut dyn Transport, program: &[BpfInstruction]) -> boo
     let attached = transport.set_filter(Some(program));
     let length = program.len();
     attached
-        .inspect_err(|error| debug!(target: EVENTS, "a filter of {length} instructions is refused: {error}"))
+        .inspect_err(
+            |error| debug!(target: EVENTS, "a filter of {length} instructions is refused: {error}"),
+        )
         .is_ok()
 }
 

@@ -10,7 +10,8 @@ fn event(number: u8) -> Step {
     Step::event(&[message(16, 0, &[number; 4])])
 }
 
-/// Drains a socket, and returns what is left on it, whether something was lost, and the numbers that were applied.
+/// Drains a socket, and returns what is left on it, whether something was lost, and the numbers
+/// that were applied.
 fn drain(socket: &mut MulticastSocket) -> (Drain, bool, Vec<u8>) {
     let mut numbers = vec![];
     let rest = socket
@@ -72,7 +73,8 @@ fn an_event_that_cannot_be_read_is_a_loss() {
 #[test]
 fn an_event_of_another_sender_changes_nothing() {
     let forged = |bytes| Step::Datagram { bytes, sender: 4711 };
-    let steps = [forged(message(16, 0, &[66; 4])), forged(vec![1; 15]), forged(vec![0; 40_000]), event(1)];
+    let steps =
+        [forged(message(16, 0, &[66; 4])), forged(vec![1; 15]), forged(vec![0; 40_000]), event(1)];
     assert_eq!(play(steps), (Drain::Empty, false, vec![1]));
 }
 
@@ -120,6 +122,9 @@ fn receive_buffer_that_may_not_grow_stays_as_it_is() {
         let (grown, warnings) = recorded(|| socket.grow().unwrap());
         assert!(!grown);
         assert_eq!(socket.receive_buffer().unwrap(), before);
-        assert!(warnings.iter().any(|line| line.contains(&format!("stays at {before} bytes"))), "{warnings:?}");
+        assert!(
+            warnings.iter().any(|line| line.contains(&format!("stays at {before} bytes"))),
+            "{warnings:?}"
+        );
     });
 }

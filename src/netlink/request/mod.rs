@@ -3,7 +3,9 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use log::{debug, trace, warn};
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkSerializable,
+};
 use nix::errno::Errno;
 
 use super::buffer::Buffer;
@@ -15,15 +17,16 @@ use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
-/// How often an answer that does not fit is asked for again, into twice the receive buffer each time.
+/// How often an answer that does not fit is asked for again, into twice the receive buffer each
+/// time.
 const MAX_DOUBLINGS: u32 = 8;
 
-/// How many requests go into one datagram at most, and how many bytes. The kernel takes what its send buffer can hold,
-/// 208 KiB by default.
+/// How many requests go into one datagram at most, and how many bytes. The kernel takes what its
+/// send buffer can hold, 208 KiB by default.
 const MAX_BATCH: usize = 512;
 const MAX_BATCH_LEN: usize = 64 * 1024;
-/// What one acknowledgement takes of the receive buffer, the kernel's bookkeeping included: 896 bytes were seen, and an
-/// error may bring words.
+/// What one acknowledgement takes of the receive buffer, the kernel's bookkeeping included: 896
+/// bytes were seen, and an error may bring words.
 const ACK_COST: usize = 2048;
 /// How many datagrams are read after the deadline: as many as may answer one of requests.
 const MAX_GRACE_READS: usize = MAX_BATCH;
@@ -34,8 +37,8 @@ pub(crate) struct RequestSocket {
     sequence: u32,
     timeout: Duration,
     dumps: DumpPolicy,
-    /// An answer may not have been read to its end: its reader failed, or panicked, or there was too much of it, or what
-    /// was left of it could not be read away.
+    /// An answer may not have been read to its end: its reader failed, or panicked, or there was
+    /// too much of it, or what was left of it could not be read away.
     reply_pending: bool,
 }
 
@@ -69,8 +72,8 @@ enum Repeat<'a> {
 /// An answer that may be asked for again as its reader sees it.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
-    /// An attempt begins: what came before was abandoned. The first is number 1; the number does not change when only
-    /// the receive buffer was too small for it.
+    /// An attempt begins: what came before was abandoned. The first is number 1; the number does
+    /// not change when only the receive buffer was too small for it.
     Start { attempt: u32 },
     /// One message of it.
     Message(Frame<'a>),
@@ -81,7 +84,8 @@ pub(crate) enum Part<'a> {
 pub(crate) enum Consistency {
     /// Nothing came or went while it was made, as far as the kernel saw.
     Consistent,
-    /// Every attempt was interrupted (`NLM_F_DUMP_INTR`): the last one may lack something or hold it twice.
+    /// Every attempt was interrupted (`NLM_F_DUMP_INTR`): the last one may lack something or hold
+    /// it twice.
     Interrupted,
 }
 
@@ -91,31 +95,41 @@ struct Completion {
 }
 
 impl<'a> Request<'a> {
-    /// A command: the kernel acknowledges it, and it is sent once, as it may have been carried out before an error.
+    /// A command: the kernel acknowledges it, and it is sent once, as it may have been carried out
+    /// before an error.
     pub(crate) fn command(message: impl NetlinkSerializable, flags: u16) -> Self {
         Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags), repeat: Repeat::Never }
     }
 
-    /// A request that changes nothing: the kernel acknowledges it. A reply that does not fit is requested again, with a
-    /// larger receive buffer.
+    /// A request that changes nothing: the kernel acknowledges it. A reply that does not fit is
+    /// requested again, with a larger receive buffer.
     pub(crate) fn query(message: impl NetlinkSerializable, flags: u16) -> Self {
         Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags), repeat: Repeat::ToFit }
     }
 
-    /// Like [`query`](Self::query), for a command that replies in many parts without being a dump. It is not
-    /// acknowledged: an acknowledgement would follow the end of the reply, and could be lost by itself.
+    /// Like [`query`](Self::query), for a command that replies in many parts without being a dump.
+    /// It is not acknowledged: an acknowledgement would follow the end of the reply, and could be
+    /// lost by itself.
     pub(crate) fn list(message: impl NetlinkSerializable) -> Self {
         Self { bytes: serialize(message, NLM_F_REQUEST), repeat: Repeat::ToFit }
     }
 
-    /// A dump: requested again, like a query and while changes interrupt it, as the socket's [`DumpPolicy`] says.
+    /// A dump: requested again, like a query and while changes interrupt it, as the socket's
+    /// [`DumpPolicy`] says.
     pub(crate) fn dump(op: &'a str, message: impl NetlinkSerializable) -> Self {
-        Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_DUMP), repeat: Repeat::ToBeConsistent { op } }
+        Self {
+            bytes: serialize(message, NLM_F_REQUEST | NLM_F_DUMP),
+            repeat: Repeat::ToBeConsistent { op },
+        }
     }
 }
 
 impl RequestSocket {
-    pub(crate) fn new(transport: impl Transport + 'static, timeout: Duration, dumps: DumpPolicy) -> Self {
+    pub(crate) fn new(
+        transport: impl Transport + 'static,
+        timeout: Duration,
+        dumps: DumpPolicy,
+    ) -> Self {
         Self { transport: Box::new(transport), sequence: 0, timeout, dumps, reply_pending: false }
     }
 
@@ -171,7 +185,11 @@ impl RequestSocket {
     }
 
     /// Sends a command and waits for its acknowledgement.
-    pub(crate) fn execute(&mut self, message: impl NetlinkSerializable, flags: u16) -> Result<(), RequestError> {
+    pub(crate) fn execute(
+        &mut self,
+        message: impl NetlinkSerializable,
+        flags: u16,
+    ) -> Result<(), RequestError> {
         self.send(Request::command(message, flags), |_| Ok(())).map(drop)
     }
 
@@ -195,31 +213,35 @@ impl RequestSocket {
         Ok(Dump { items, consistent: consistency == Consistency::Consistent, attempts })
     }
 
-    /// Sends many requests, as many in one datagram as the buffers can do with. The kernel carries them out one by one,
-    /// in order, whatever becomes of each: `answer` gets the position of each request and what it was answered. After
-    /// an error the requests without an answer may have been carried out or not.
+    /// Sends many requests, as many in one datagram as the buffers can do with. The kernel carries
+    /// them out one by one, in order, whatever becomes of each: `answer` gets the position of each
+    /// request and what it was answered. After an error the requests without an answer may have
+    /// been carried out or not.
     pub(crate) fn send_batch<M: NetlinkSerializable>(
         &mut self,
         messages: impl IntoIterator<Item = M>,
         mut answer: impl FnMut(usize, Result<(), KernelError>),
     ) -> Result<(), RequestError> {
         let limit = (self.transport.receive_buffer()? / ACK_COST).clamp(1, MAX_BATCH);
-        let serialized = messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK));
+        let serialized =
+            messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK));
         let mut requests = serialized.collect::<io::Result<Vec<_>>>()?.into_iter().peekable();
         let mut done = 0;
         while requests.peek().is_some() {
             let (mut datagram, mut count) = (Vec::new(), 0);
             let first = self.sequence.wrapping_add(1);
-            while let Some(mut request) = requests
-                .next_if(|request| count == 0 || count < limit && datagram.len() + request.len() <= MAX_BATCH_LEN)
-            {
+            while let Some(mut request) = requests.next_if(|request| {
+                count == 0 || count < limit && datagram.len() + request.len() <= MAX_BATCH_LEN
+            }) {
                 self.sequence = self.sequence.wrapping_add(1);
                 set_sequence(&mut request, self.sequence);
                 datagram.extend(request);
                 count += 1;
             }
             self.transact(&datagram, |this, buffer| {
-                this.read_acknowledgements(buffer, first, count, &mut |position, one| answer(done + position, one))
+                this.read_acknowledgements(buffer, first, count, &mut |position, one| {
+                    answer(done + position, one)
+                })
             })?;
             done += count;
         }
@@ -241,8 +263,10 @@ impl RequestSocket {
             let batch = self.recv_before(&mut deadline, buffer)?;
             for frame in messages(&batch, buffer) {
                 let frame = frame?;
-                let position = usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
-                let Some(answered) = answered.get_mut(position).filter(|answered| !**answered) else {
+                let position =
+                    usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                let Some(answered) = answered.get_mut(position).filter(|answered| !**answered)
+                else {
                     trace!(target: COMMAND, "skipping a message of an earlier exchange");
                     continue;
                 };
@@ -281,7 +305,8 @@ impl RequestSocket {
         self.transact(&request, |this, buffer| this.read_reply(buffer, &request, reply))
     }
 
-    /// Sends a datagram and reads what it is answered; nothing of that is left to get in the way of the next.
+    /// Sends a datagram and reads what it is answered; nothing of that is left to get in the way of
+    /// the next.
     fn transact<T>(
         &mut self,
         datagram: &[u8],
@@ -307,10 +332,12 @@ impl RequestSocket {
         request: &[u8],
         reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> Result<Completion, RequestError> {
-        // The kernel acknowledges no dump, which to most protocols each of the two flags asks for; but for a request that
-        // changes something the same flags mean otherwise.
-        let asks_for = |flag| frames(request).map_while(Result::ok).any(|frame| frame.flags & flag != 0);
-        let (acknowledged, done) = (asks_for(NLM_F_ACK), !asks_for(NLM_F_ACK) || asks_for(NLM_F_DUMP));
+        // The kernel acknowledges no dump, which to most protocols each of the two flags asks for;
+        // but for a request that changes something the same flags mean otherwise.
+        let asks_for =
+            |flag| frames(request).map_while(Result::ok).any(|frame| frame.flags & flag != 0);
+        let (acknowledged, done) =
+            (asks_for(NLM_F_ACK), !asks_for(NLM_F_ACK) || asks_for(NLM_F_DUMP));
         let mut deadline = self.deadline();
         let mut interrupted = false;
         loop {
@@ -335,7 +362,11 @@ impl RequestSocket {
     }
 
     /// Waits for datagrams from the kernel; at least one of them is.
-    fn recv_before(&mut self, deadline: &mut Deadline, buffer: &mut Buffer) -> Result<Batch, RequestError> {
+    fn recv_before(
+        &mut self,
+        deadline: &mut Deadline,
+        buffer: &mut Buffer,
+    ) -> Result<Batch, RequestError> {
         while deadline.may_read(&*self.transport) {
             match self.transport.receive(buffer) {
                 Ok(batch) => {
@@ -348,14 +379,21 @@ impl RequestSocket {
                         break;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.record_reads(1),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    deadline.record_reads(1)
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let left = deadline.remaining(&*self.transport);
-                    if left.is_zero() || !self.transport.wait(left)? && deadline.remaining(&*self.transport).is_zero() {
+                    if left.is_zero()
+                        || !self.transport.wait(left)?
+                            && deadline.remaining(&*self.transport).is_zero()
+                    {
                         break;
                     }
                 }
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => return Err(self.overrun()),
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    return Err(self.overrun());
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -395,16 +433,20 @@ impl RequestSocket {
         RequestError::Overrun { buffer: self.transport.receive_buffer().unwrap_or_default() }
     }
 
-    /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is under way and
-    /// delivers again to a socket that had overrun.
+    /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is
+    /// under way and delivers again to a socket that had overrun.
     fn discard_reply(&mut self) {
         let mut deadline = self.deadline();
         Buffer::with_thread_buffer(|buffer| {
             while deadline.may_read(&*self.transport) {
                 match self.transport.receive(buffer) {
                     Ok(batch) => deadline.record_reads(batch.received.len()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => deadline.record_reads(1),
-                    Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => deadline.record_reads(1),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                        deadline.record_reads(1)
+                    }
+                    Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                        deadline.record_reads(1)
+                    }
                     Err(error) => {
                         self.reply_pending = error.kind() != io::ErrorKind::WouldBlock;
                         return;
@@ -416,7 +458,10 @@ impl RequestSocket {
 }
 
 /// The messages of the kernel's datagrams, which fitted.
-fn messages<'a>(batch: &'a Batch, buffer: &'a Buffer) -> impl Iterator<Item = Result<Frame<'a>, DecodeError>> {
+fn messages<'a>(
+    batch: &'a Batch,
+    buffer: &'a Buffer,
+) -> impl Iterator<Item = Result<Frame<'a>, DecodeError>> {
     batch.datagrams(buffer).flat_map(|datagram| match datagram {
         Datagram::Complete(bytes) => frames(bytes),
         Datagram::Truncated { .. } | Datagram::NotFromKernel { .. } => frames(&[]),

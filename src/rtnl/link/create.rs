@@ -16,19 +16,21 @@ use crate::rtnl::RtnlSocket;
 impl RtnlSocket {
     /// Creates a link and returns its index.
     ///
-    /// An existing link with the same name is never changed, whatever its kind. The operation is atomic: a link that
-    /// its master rejects, or that cannot be set up, is deleted again.
+    /// An existing link with the same name is never changed, whatever its kind. The operation is
+    /// atomic: a link that its master rejects, or that cannot be set up, is deleted again.
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for an attribute of more than 65531 bytes, or for the
-    ///   namespace of a peer that links of this kind do not have. Nothing is sent then.
-    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::AlreadyExists) if a link has this name, as its own or an alternative
-    ///   name, or this index; [`NotSupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
-    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support, or an invalid hardware
-    ///   address; and every other error of the driver and of the master.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Error::Timeout`] it is
-    ///   unknown whether the link exists.
+    /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for an attribute of more than 65531
+    ///   bytes, or for the namespace of a peer that links of this kind do not have. Nothing is sent
+    ///   then.
+    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::AlreadyExists) if a link has this name, as
+    ///   its own or an alternative name, or this index;
+    ///   [`NotSupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
+    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support,
+    ///   or an invalid hardware address; and every other error of the driver and of the master.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
+    ///   [`Error::Timeout`] it is unknown whether the link exists.
     ///
     /// # Examples
     ///
@@ -50,17 +52,21 @@ impl RtnlSocket {
     /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7).
     pub fn create_link(&mut self, link: &NewLink) -> Result<IfIndex> {
         link.check()?;
-        let created = self.request_creation(link).with_context(|| format!("creating {}", link.describe()))?;
+        let created =
+            self.request_creation(link).with_context(|| format!("creating {}", link.describe()))?;
         if link.is_set_up_later() {
             let result = self.step(created, &Step::Up);
-            result.with_context(|| format!("setting the new {} up", link.describe())).inspect_err(|_| {
-                self.rollback_create(link, created);
-            })?;
+            result.with_context(|| format!("setting the new {} up", link.describe())).inspect_err(
+                |_| {
+                    self.rollback_create(link, created);
+                },
+            )?;
         }
         Ok(created)
     }
 
-    /// Requests the link and returns its index, which the kernel echoes since Linux 6.2. Before that it is looked up.
+    /// Requests the link and returns its index, which the kernel echoes since Linux 6.2. Before
+    /// that it is looked up.
     fn request_creation(&mut self, link: &NewLink) -> Result<IfIndex, RequestError> {
         let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
         let mut echoed = None;
@@ -80,9 +86,12 @@ impl RtnlSocket {
         created.map(|link| link.ifindex()).ok_or(NO_LINK.into())
     }
 
-    /// Deletes a link that was created but cannot be used. A failure is only logged: the caller gets the first error.
+    /// Deletes a link that was created but cannot be used. A failure is only logged: the caller
+    /// gets the first error.
     fn rollback_create(&mut self, link: &NewLink, ifindex: IfIndex) {
-        if let Err(error) = self.delete(ifindex).with_context(|| format!("deleting {}", link.describe())) {
+        if let Err(error) =
+            self.delete(ifindex).with_context(|| format!("deleting {}", link.describe()))
+        {
             warn!(target: COMMAND, "the unusable new {} was not deleted: {error}", link.describe());
         }
     }
@@ -92,8 +101,8 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`].
-    /// - [`Error::Kernel`] with [`NotSupported`](crate::ErrorKind::Unsupported) for a link that cannot be deleted: the
-    ///   loopback, or a physical device.
+    /// - [`Error::Kernel`] with [`NotSupported`](crate::ErrorKind::Unsupported) for a link that
+    ///   cannot be deleted: the loopback, or a physical device.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
     /// # Examples
@@ -131,9 +140,13 @@ impl RtnlSocket {
         self.socket.execute(link::delete_request(ifindex), 0)
     }
 
-    /// Returns the link's name for an error message, or its index. The kernel is asked for the name only if it rejected
-    /// the request.
-    pub(in crate::rtnl) fn describe_link(&mut self, result: &Result<(), RequestError>, ifindex: IfIndex) -> String {
+    /// Returns the link's name for an error message, or its index. The kernel is asked for the name
+    /// only if it rejected the request.
+    pub(in crate::rtnl) fn describe_link(
+        &mut self,
+        result: &Result<(), RequestError>,
+        ifindex: IfIndex,
+    ) -> String {
         let link = match result {
             Err(RequestError::Kernel(_)) => self.link_by_index(ifindex).ok(),
             _ => None,

@@ -46,7 +46,8 @@ pub(crate) enum LinkPart<'a> {
 ///
 /// # Examples
 ///
-/// See [`RtnlSocket::links`], and [`LinkStatistics`] for [`with_statistics`](Self::with_statistics).
+/// See [`RtnlSocket::links`], and [`LinkStatistics`] for
+/// [`with_statistics`](Self::with_statistics).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct LinkFilter {
@@ -73,7 +74,8 @@ impl LinkFilter {
         self
     }
 
-    /// Requests the packet and byte counters too: see [`LinkInfo::statistics`]. They make up most of a link's message.
+    /// Requests the packet and byte counters too: see [`LinkInfo::statistics`]. They make up most
+    /// of a link's message.
     #[doc(alias = "statistics")]
     pub fn with_statistics(mut self) -> Self {
         self.statistics = true;
@@ -82,20 +84,24 @@ impl LinkFilter {
 
     fn matches(&self, link: &LinkInfo) -> bool {
         self.master.is_none_or(|master| link.master() == Some(master))
-            && self.kind.as_ref().is_none_or(|kind| link.kind().as_ref().is_some_and(|found| found == kind))
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|kind| link.kind().as_ref().is_some_and(|found| found == kind))
     }
 }
 
 impl RtnlSocket {
     /// Lists the links of the namespace.
     ///
-    /// The kernel filters what it can; the rest is filtered here. The links have no statistics unless the filter
-    /// requests them.
+    /// The kernel filters what it can; the rest is filtered here. The links have no statistics
+    /// unless the filter requests them.
     ///
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`] if the filter's master does not exist.
-    /// - [`Error::Interrupted`] and the other errors of [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    /// - [`Error::Interrupted`] and the other errors of
+    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
@@ -122,9 +128,11 @@ impl RtnlSocket {
     #[doc(alias = "rtnl_link_alloc_cache")]
     pub fn links(&mut self, filter: &LinkFilter) -> Result<Dump<LinkInfo>> {
         let op = "listing the links";
-        let request = link::filtered_dump_request(filter.master, filter.kind.as_deref(), filter.statistics);
+        let request =
+            link::filtered_dump_request(filter.master, filter.kind.as_deref(), filter.statistics);
         let reply = self.socket.collect(Request::dump(op, request), |frame| {
-            let link = if frame.kind == RTM_NEWLINK { Some(LinkInfo::new(frame.payload)?) } else { None };
+            let link =
+                if frame.kind == RTM_NEWLINK { Some(LinkInfo::new(frame.payload)?) } else { None };
             Ok(link.filter(|link| filter.matches(link)))
         });
         self.check_links_exist(reply, op, filter.master)
@@ -135,9 +143,10 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`] if there is no such link.
-    /// - [`Error::Timeout`] if the kernel does not reply; [`Error::NoReply`] if it acknowledges the request without
-    ///   sending a link.
-    /// - [`Error::Kernel`] if the kernel rejects the request, and the other errors of [`NetlinkConnection::request`].
+    /// - [`Error::Timeout`] if the kernel does not reply; [`Error::NoReply`] if it acknowledges the
+    ///   request without sending a link.
+    /// - [`Error::Kernel`] if the kernel rejects the request, and the other errors of
+    ///   [`NetlinkConnection::request`].
     ///
     /// [`NetlinkConnection::request`]: crate::NetlinkConnection::request
     ///
@@ -173,8 +182,8 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// Like [`link_by_index`](Self::link_by_index). For a string that cannot be a name (an empty string, or one with a
-    /// NUL) the error is [`Error::NoSuchDevice`], and nothing is sent.
+    /// Like [`link_by_index`](Self::link_by_index). For a string that cannot be a name (an empty
+    /// string, or one with a NUL) the error is [`Error::NoSuchDevice`], and nothing is sent.
     ///
     /// # Examples
     ///
@@ -226,7 +235,12 @@ impl RtnlSocket {
     }
 
     /// Requests one link, which an error calls `device`.
-    fn get_link(&mut self, request: RouteNetlinkMessage, device: String, op: impl Fn() -> String) -> Result<LinkInfo> {
+    fn get_link(
+        &mut self,
+        request: RouteNetlinkMessage,
+        device: String,
+        op: impl Fn() -> String,
+    ) -> Result<LinkInfo> {
         match self.request_link(request) {
             Err(failure) if failure.is(Errno::ENODEV) => Err(Error::NoSuchDevice { device }),
             reply => reply.with_context(&op)?.ok_or_else(|| Error::NoReply { op: op() }),
@@ -234,12 +248,17 @@ impl RtnlSocket {
     }
 
     /// Requests one link; `None` if the kernel acknowledges the request without sending a link.
-    fn request_link(&mut self, request: RouteNetlinkMessage) -> Result<Option<LinkInfo>, RequestError> {
+    fn request_link(
+        &mut self,
+        request: RouteNetlinkMessage,
+    ) -> Result<Option<LinkInfo>, RequestError> {
         let mut found = None;
         self.socket.send(Request::query(request, 0), |part| {
             found = match part {
                 Part::Start { .. } => None,
-                Part::Message(frame) if frame.kind == RTM_NEWLINK => Some(LinkInfo::new(frame.payload)?),
+                Part::Message(frame) if frame.kind == RTM_NEWLINK => {
+                    Some(LinkInfo::new(frame.payload)?)
+                }
                 Part::Message(_) => return Err(NO_LINK),
             };
             Ok(())

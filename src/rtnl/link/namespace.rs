@@ -11,7 +11,9 @@ pub(crate) struct NamespaceFd(Arc<OwnedFd>);
 impl NamespaceFd {
     pub(super) fn duplicate(namespace: impl AsFd) -> Result<Self> {
         let fd = namespace.as_fd().try_clone_to_owned();
-        Ok(Self(Arc::new(fd.with_context(|| "duplicating the descriptor of a network namespace".to_owned())?)))
+        Ok(Self(Arc::new(
+            fd.with_context(|| "duplicating the descriptor of a network namespace".to_owned())?,
+        )))
     }
 
     /// The number, which is valid as long as `self` exists.

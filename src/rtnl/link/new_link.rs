@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use netlink_packet_core::Nla;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    self as packet, InfoData, InfoKind, InfoNetkit, InfoVeth, InfoVlan, InfoVxcan, LinkAttribute, LinkFlags,
-    LinkMessage,
+    self as packet, InfoData, InfoKind, InfoNetkit, InfoVeth, InfoVlan, InfoVxcan, LinkAttribute,
+    LinkFlags, LinkMessage,
 };
 
 use super::namespace::NamespaceFd;
@@ -16,7 +16,8 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{IFLA_IFNAME, name_attribute};
 use crate::netlink::ifname;
 
-/// The longest value of an attribute in bytes: the length field has 16 bits and includes the header of 4 bytes.
+/// The longest value of an attribute in bytes: the length field has 16 bits and includes the header
+/// of 4 bytes.
 const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 
 /// A link for [`RtnlSocket::create_link`](crate::RtnlSocket::create_link) to create.
@@ -67,7 +68,15 @@ impl NewLink {
     /// A link of any kind, by the name that `ip link add type` accepts.
     pub fn new(kind: InfoKind, name: impl AsRef<OsStr>) -> Self {
         let name = name.as_ref().to_owned();
-        Self { kind, name, data: None, ifindex: None, up: false, attributes: Vec::new(), peer_namespace: None }
+        Self {
+            kind,
+            name,
+            data: None,
+            ifindex: None,
+            up: false,
+            attributes: Vec::new(),
+            peer_namespace: None,
+        }
     }
 
     /// A team device without a mode and without ports.
@@ -85,7 +94,8 @@ impl NewLink {
         Self::new(InfoKind::Dummy, name)
     }
 
-    /// A pair of connected virtual Ethernet devices. All other settings are for the first one, not for the peer.
+    /// A pair of connected virtual Ethernet devices. All other settings are for the first one, not
+    /// for the peer.
     pub fn veth(name: impl AsRef<OsStr>, peer: impl AsRef<OsStr>) -> Self {
         let mut message = LinkMessage::default();
         message.attributes.push(name_attribute(IFLA_IFNAME, peer.as_ref()));
@@ -130,7 +140,8 @@ impl NewLink {
         self.attribute(LinkAttribute::Controller(master.get()))
     }
 
-    /// Sets the link up. By default it is down, unless its master is a team, which sets up each port.
+    /// Sets the link up. By default it is down, unless its master is a team, which sets up each
+    /// port.
     pub fn up(mut self) -> Self {
         self.up = true;
         self
@@ -138,8 +149,8 @@ impl NewLink {
 
     /// Creates the peer of a veth, vxcan or netkit device in another network namespace.
     ///
-    /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`, not a pidfd; it is
-    /// duplicated. To create both ends in another namespace, use
+    /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`,
+    /// not a pidfd; it is duplicated. To create both ends in another namespace, use
     /// [`RtnlSocket::in_namespace`](crate::RtnlSocket::in_namespace).
     ///
     /// # Errors
@@ -196,12 +207,18 @@ impl NewLink {
         let mut data = self.data.clone();
         let peer = data.as_mut().and_then(peer_of);
         if self.peer_namespace.is_some() && peer.is_none() {
-            let (setting, value) = ("the namespace of a peer", format!("that of a {} device", self.kind));
+            let (setting, value) =
+                ("the namespace of a peer", format!("that of a {} device", self.kind));
             return Err(Error::InvalidSetting { setting, value, reason: "the device has no peer" });
         }
         let of_peer = peer.iter().flat_map(|peer| &peer.attributes);
         self.attributes.iter().chain(of_peer).try_for_each(check_name)?;
-        match self.all_attributes().iter().map(Nla::value_len).find(|&length| length > MAX_VALUE_LEN) {
+        match self
+            .all_attributes()
+            .iter()
+            .map(Nla::value_len)
+            .find(|&length| length > MAX_VALUE_LEN)
+        {
             Some(length) => Err(Error::InvalidSetting {
                 setting: "an attribute of a new link",
                 value: format!("{length} bytes"),
@@ -223,21 +240,27 @@ impl NewLink {
         RouteNetlinkMessage::NewLink(message)
     }
 
-    /// Whether the link is set up by a request of its own: the kernel sets up a new link before it adds the link to the
-    /// master, and a team rejects a link that is up.
+    /// Whether the link is set up by a request of its own: the kernel sets up a new link before it
+    /// adds the link to the master, and a team rejects a link that is up.
     pub(super) fn is_set_up_later(&self) -> bool {
-        let has_master = self.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::Controller(_)));
+        let has_master = self
+            .attributes
+            .iter()
+            .any(|attribute| matches!(attribute, LinkAttribute::Controller(_)));
         self.up && has_master
     }
 
     fn all_attributes(&self) -> Vec<LinkAttribute> {
         let mut info = vec![packet::LinkInfo::Kind(self.kind.clone())];
         let mut data = self.data.clone();
-        if let (Some(namespace), Some(peer)) = (&self.peer_namespace, data.as_mut().and_then(peer_of)) {
+        if let (Some(namespace), Some(peer)) =
+            (&self.peer_namespace, data.as_mut().and_then(peer_of))
+        {
             peer.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
         }
         info.extend(data.map(packet::LinkInfo::Data));
-        let mut attributes = vec![name_attribute(IFLA_IFNAME, &self.name), LinkAttribute::LinkInfo(info)];
+        let mut attributes =
+            vec![name_attribute(IFLA_IFNAME, &self.name), LinkAttribute::LinkInfo(info)];
         attributes.extend(self.attributes.iter().cloned());
         attributes
     }
@@ -266,21 +289,28 @@ fn check_name(attribute: &LinkAttribute) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_core::{DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST};
+    use netlink_packet_core::{
+        DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST,
+    };
 
     use super::*;
     use crate::netlink::codec::frame::serialize;
     use crate::testing::golden::{REQUEST_CREATE, bytes};
 
     fn header(link: &NewLink) -> (u32, LinkFlags, LinkFlags) {
-        let RouteNetlinkMessage::NewLink(message) = link.request() else { panic!("not a creation") };
+        let RouteNetlinkMessage::NewLink(message) = link.request() else {
+            panic!("not a creation")
+        };
         (message.header.index, message.header.flags, message.header.change_mask)
     }
 
     #[test]
     fn request_for_a_team_is_the_recorded_one() {
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
-        assert_eq!(serialize(NewLink::team("team0").request(), flags).unwrap(), bytes(REQUEST_CREATE));
+        assert_eq!(
+            serialize(NewLink::team("team0").request(), flags).unwrap(),
+            bytes(REQUEST_CREATE)
+        );
     }
 
     #[test]
@@ -290,7 +320,10 @@ mod tests {
         let link = NewLink::dummy("d0").index(seven);
         assert_eq!(header(&link), (7, none, none));
         let link = link.up();
-        assert_eq!((header(&link), link.is_set_up_later()), ((7, LinkFlags::Up, LinkFlags::Up), false));
+        assert_eq!(
+            (header(&link), link.is_set_up_later()),
+            ((7, LinkFlags::Up, LinkFlags::Up), false)
+        );
         let link = link.master(seven);
         assert_eq!((header(&link), link.is_set_up_later()), ((7, none, none), true));
         assert!(!NewLink::dummy("d0").master(seven).is_set_up_later());
@@ -299,11 +332,17 @@ mod tests {
     #[test]
     fn invalid_names_are_rejected() {
         let peer = |name: &str| NewLink::veth("v0", name);
-        let text = |name: &str| NewLink::dummy("d0").attribute(LinkAttribute::IfName(name.to_owned()));
-        let raw = |name: &str| NewLink::dummy("d0").attribute(name_attribute(IFLA_IFNAME, OsStr::new(name)));
+        let text =
+            |name: &str| NewLink::dummy("d0").attribute(LinkAttribute::IfName(name.to_owned()));
+        let raw = |name: &str| {
+            NewLink::dummy("d0").attribute(name_attribute(IFLA_IFNAME, OsStr::new(name)))
+        };
         for bad in ["", "a/b", "x%d", "sixteen-bytes-xx"] {
             for link in [NewLink::dummy(bad), peer(bad), text(bad), raw(bad)] {
-                assert!(matches!(link.check(), Err(Error::InvalidName { name, .. }) if name == bad), "{link:?}");
+                assert!(
+                    matches!(link.check(), Err(Error::InvalidName { name, .. }) if name == bad),
+                    "{link:?}"
+                );
             }
         }
         peer("v1").check().unwrap();
@@ -311,8 +350,10 @@ mod tests {
 
     #[test]
     fn attribute_over_65531_bytes_is_rejected() {
-        let with =
-            |length: usize| NewLink::dummy("d0").attribute(LinkAttribute::Other(DefaultNla::new(20, vec![0; length])));
+        let with = |length: usize| {
+            NewLink::dummy("d0")
+                .attribute(LinkAttribute::Other(DefaultNla::new(20, vec![0; length])))
+        };
         with(65_531).check().unwrap();
         let error = with(65_532).check().unwrap_err().to_string();
         assert!(error.contains("65532 bytes"), "{error}");
@@ -324,10 +365,15 @@ mod tests {
     fn peer_namespace_is_an_attribute_of_the_peer() {
         let link = NewLink::veth("v0", "v1").peer_namespace(std::io::stderr()).unwrap();
         link.check().unwrap();
-        let RouteNetlinkMessage::NewLink(message) = link.request() else { panic!("not a creation") };
-        let is_fd = |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::NetNsFd(fd) if *fd > 2);
+        let RouteNetlinkMessage::NewLink(message) = link.request() else {
+            panic!("not a creation")
+        };
+        let is_fd =
+            |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::NetNsFd(fd) if *fd > 2);
         assert!(!message.attributes.iter().any(is_fd), "the first device stays here");
-        let Some(LinkAttribute::LinkInfo(info)) = message.attributes.get(1) else { panic!("{message:?}") };
+        let Some(LinkAttribute::LinkInfo(info)) = message.attributes.get(1) else {
+            panic!("{message:?}")
+        };
         let Some(packet::LinkInfo::Data(data)) = info.get(1) else { panic!("{info:?}") };
         let peer = peer_of(&mut data.clone()).unwrap().clone();
         assert_eq!(peer.attributes.len(), 2);

@@ -13,30 +13,35 @@ use crate::rtnl::RtnlSocket;
 impl RtnlSocket {
     /// Changes a link.
     ///
-    /// The changes are made in an order that works: down; release from the old master; MTU, hardware address, carrier,
-    /// name; the new master; up, or the move to another namespace. Each change is one request, and an error names the
-    /// change that failed. Of the link's flags only `IFF_UP` is changed.
+    /// The changes are made in an order that works: down; release from the old master; MTU,
+    /// hardware address, carrier, name; the new master; up, or the move to another namespace. Each
+    /// change is one request, and an error names the change that failed. Of the link's flags only
+    /// `IFF_UP` is changed.
     ///
-    /// If a change fails, the earlier ones are undone: the link gets back its settings, its old master and its state.
-    /// Not restored is what the link had as a port of the old master (e.g. the options of a team's port), nor the routes
-    /// and IPv6 addresses that the kernel removes when a link is set down. If something cannot be restored, a warning is
-    /// logged. A move to another namespace cannot be undone: if the kernel moves the link and then fails to rename it or
-    /// to set it up, the link remains in the other namespace.
+    /// If a change fails, the earlier ones are undone: the link gets back its settings, its old
+    /// master and its state. Not restored is what the link had as a port of the old master (e.g.
+    /// the options of a team's port), nor the routes and IPv6 addresses that the kernel removes
+    /// when a link is set down. If something cannot be restored, a warning is logged. A move to
+    /// another namespace cannot be undone: if the kernel moves the link and then fails to rename it
+    /// or to set it up, the link remains in the other namespace.
     ///
     /// # Errors
     ///
-    /// - [`InvalidName`]; [`InvalidSetting`] for a hardware address that is longer than the link's, which the kernel would
-    ///   truncate, and for a master together with another namespace. Nothing is changed then.
+    /// - [`InvalidName`]; [`InvalidSetting`] for a hardware address that is longer than the link's,
+    ///   which the kernel would truncate, and for a master together with another namespace. Nothing
+    ///   is changed then.
     /// - [`NoSuchDevice`].
-    /// - [`Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is up;
-    ///   [`NotPermitted`](crate::ErrorKind::PermissionDenied) for the MTU of a team's port;
-    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU out of range, an invalid hardware address, a master that does
-    ///   not exist, a link that cannot be moved (a team, a loopback), or a descriptor that is not that of a network
-    ///   namespace; [`NotSupported`](crate::ErrorKind::Unsupported) if the master does not accept ports, or the driver
-    ///   does not let user space control the carrier; [`Exists`](crate::ErrorKind::AlreadyExists) if another link has the name;
-    ///   and every other error of the driver and of the master.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After [`Timeout`] it is unknown
-    ///   whether the kernel made the change that the error names.
+    /// - [`Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is
+    ///   up; [`NotPermitted`](crate::ErrorKind::PermissionDenied) for the MTU of a team's port;
+    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU out of range, an invalid hardware
+    ///   address, a master that does not exist, a link that cannot be moved (a team, a loopback),
+    ///   or a descriptor that is not that of a network namespace;
+    ///   [`NotSupported`](crate::ErrorKind::Unsupported) if the master does not accept ports, or
+    ///   the driver does not let user space control the carrier;
+    ///   [`Exists`](crate::ErrorKind::AlreadyExists) if another link has the name; and every other
+    ///   error of the driver and of the master.
+    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
+    ///   [`Timeout`] it is unknown whether the kernel made the change that the error names.
     ///
     /// [`InvalidName`]: crate::Error::InvalidName
     /// [`InvalidSetting`]: crate::Error::InvalidSetting
@@ -75,8 +80,13 @@ impl RtnlSocket {
         }
     }
 
-    /// Makes a link a port of a master. If the master rejects the link, the link keeps its old master.
-    pub(crate) fn enslave(&mut self, before: &LinkInfo, master: IfIndex) -> Result<(), RequestError> {
+    /// Makes a link a port of a master. If the master rejects the link, the link keeps its old
+    /// master.
+    pub(crate) fn enslave(
+        &mut self,
+        before: &LinkInfo,
+        master: IfIndex,
+    ) -> Result<(), RequestError> {
         self.steps(before, &[Step::Enslave(master)]).map_err(|(_, failure)| failure)
     }
 
@@ -86,7 +96,11 @@ impl RtnlSocket {
     }
 
     /// Makes all changes, or none.
-    fn steps<'a>(&mut self, before: &LinkInfo, steps: &'a [Step]) -> Result<(), (&'a Step, RequestError)> {
+    fn steps<'a>(
+        &mut self,
+        before: &LinkInfo,
+        steps: &'a [Step],
+    ) -> Result<(), (&'a Step, RequestError)> {
         let mut released = None;
         for (position, step) in steps.iter().enumerate() {
             let mut result = self.step(before.ifindex(), step);
@@ -103,14 +117,18 @@ impl RtnlSocket {
         Ok(())
     }
 
-    /// Undoes steps, of which the last one failed. `released` is the link as it was when its attributes were set.
+    /// Undoes steps, of which the last one failed. `released` is the link as it was when its
+    /// attributes were set.
     ///
-    /// Settings that these steps cannot have changed are not restored: another process may have changed them.
+    /// Settings that these steps cannot have changed are not restored: another process may have
+    /// changed them.
     fn rollback(&mut self, before: &LinkInfo, released: &LinkInfo, tried: &[Step]) {
         let Some((failed, done)) = tried.split_last() else { return };
-        let may_have_moved =
-            tried.iter().any(|step| matches!(step, Step::Release | Step::Enslave(_) | Step::Move { .. }));
-        let mut undo: Vec<Step> = done.iter().rev().filter_map(|step| step.inverse(released)).collect();
+        let may_have_moved = tried
+            .iter()
+            .any(|step| matches!(step, Step::Release | Step::Enslave(_) | Step::Move { .. }));
+        let mut undo: Vec<Step> =
+            done.iter().rev().filter_map(|step| step.inverse(released)).collect();
         if may_have_moved {
             let Some(now) = self.resnapshot(before) else {
                 if matches!(failed, Step::Move { .. }) {
@@ -129,7 +147,8 @@ impl RtnlSocket {
         // A master sets its ports up and down.
         if may_have_moved || done.contains(&Step::Down) {
             let state = if before.is_admin_up() { Step::Up } else { Step::Down };
-            if self.resnapshot(before).is_some_and(|now| now.is_admin_up() != before.is_admin_up()) {
+            if self.resnapshot(before).is_some_and(|now| now.is_admin_up() != before.is_admin_up())
+            {
                 self.undo(before, &[state]);
             }
         }
@@ -146,7 +165,9 @@ impl RtnlSocket {
     fn undo(&mut self, before: &LinkInfo, steps: &[Step]) {
         let name = before.name();
         for step in steps {
-            if let Err(error) = self.step(before.ifindex(), step).with_context(|| step.describe(&name)) {
+            if let Err(error) =
+                self.step(before.ifindex(), step).with_context(|| step.describe(&name))
+            {
                 warn!(target: COMMAND, "a setting of {name} was not restored: {error}");
             }
         }

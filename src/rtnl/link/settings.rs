@@ -7,7 +7,8 @@ use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::ifname;
 
-/// The changes that [`RtnlSocket::set_link`](crate::RtnlSocket::set_link) makes to a link. Other settings are kept.
+/// The changes that [`RtnlSocket::set_link`](crate::RtnlSocket::set_link) makes to a link. Other
+/// settings are kept.
 ///
 /// # Examples
 ///
@@ -56,8 +57,8 @@ impl LinkSettings {
         self
     }
 
-    /// Sets the link down, before all other changes. A team that becomes its [`master`](Self::master) sets the link up
-    /// again, as it does with each port.
+    /// Sets the link down, before all other changes. A team that becomes its
+    /// [`master`](Self::master) sets the link up again, as it does with each port.
     pub fn down(mut self) -> Self {
         self.up = Some(false);
         self
@@ -87,28 +88,30 @@ impl LinkSettings {
         self
     }
 
-    /// Makes the link a port of this team, bridge or other device; it leaves its old master first. A team accepts only a
-    /// link that is [`down`](Self::down), and sets it up.
+    /// Makes the link a port of this team, bridge or other device; it leaves its old master first.
+    /// A team accepts only a link that is [`down`](Self::down), and sets it up.
     #[doc(alias = "enslave")]
     pub fn master(mut self, master: IfIndex) -> Self {
         self.master = Master::Set(master);
         self
     }
 
-    /// Releases the link from its master. A team leaves the port down, with its former MTU and hardware address.
+    /// Releases the link from its master. A team leaves the port down, with its former MTU and
+    /// hardware address.
     pub fn no_master(mut self) -> Self {
         self.master = Master::Clear;
         self
     }
 
-    /// Moves the link to another network namespace, after all other changes but [`name`](Self::name) and
-    /// [`up`](Self::up), which are made there.
+    /// Moves the link to another network namespace, after all other changes but
+    /// [`name`](Self::name) and [`up`](Self::up), which are made there.
     ///
-    /// The new name only has to be free in the other namespace, not here. The link is released from its master, and the
-    /// move sets it down; with [`up`](Self::up) it is set up again. Its index may change.
+    /// The new name only has to be free in the other namespace, not here. The link is released from
+    /// its master, and the move sets it down; with [`up`](Self::up) it is set up again. Its index
+    /// may change.
     ///
-    /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`, not a pidfd; it is
-    /// duplicated.
+    /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`,
+    /// not a pidfd; it is duplicated.
     ///
     /// # Errors
     ///
@@ -146,7 +149,11 @@ impl LinkSettings {
     pub(super) fn check(&self) -> Result<()> {
         if let (Some(_), Master::Set(master)) = (&self.namespace, self.master) {
             let (setting, value) = ("a master", format!("link {master}"));
-            return Err(Error::InvalidSetting { setting, value, reason: "the link is to leave its namespace" });
+            return Err(Error::InvalidSetting {
+                setting,
+                value,
+                reason: "the link is to leave its namespace",
+            });
         }
         self.name.as_deref().map_or(Ok(()), ifname::validate_ifname)
     }

@@ -2,15 +2,16 @@ use crate::error::DecodeError;
 
 pub(super) const IFLA_STATS64: u16 = 23;
 
-/// How many counters `struct rtnl_link_stats64` had when it was introduced; later kernels append to them.
+/// How many counters `struct rtnl_link_stats64` had when it was introduced; later kernels append to
+/// them.
 const FIRST_COUNTERS: usize = 23;
 
 macro_rules! statistics {
     ($($(#[$docs:meta])+ $field:ident)+) => {
         /// The packet and byte counters of a link, of 64 bits each.
         ///
-        /// They count from the creation of the link. A counter that the driver does not maintain, or that the kernel does
-        /// not have, is 0.
+        /// They count from the creation of the link. A counter that the driver does not maintain,
+        /// or that the kernel does not have, is 0.
         ///
         /// # Examples
         ///
@@ -101,7 +102,8 @@ statistics! {
     rx_compressed
     /// Compressed packets sent.
     tx_compressed
-    /// Received packets without a protocol handler, or received by an inactive port. Since Linux 4.6.
+    /// Received packets without a protocol handler, or received by an inactive port. Since Linux
+    /// 4.6.
     rx_nohandler
     /// Received packets for another host. Since Linux 5.19.
     rx_otherhost_dropped
@@ -129,7 +131,10 @@ mod tests {
     fn counters_of_older_and_newer_kernels_are_read() {
         let old = LinkStatistics::read(&counters(23)).unwrap();
         assert_eq!((old.tx_compressed, old.rx_nohandler, old.rx_otherhost_dropped), (23, 0, 0));
-        assert_eq!(LinkStatistics::read(&counters(30)).unwrap(), LinkStatistics::read(&counters(25)).unwrap());
+        assert_eq!(
+            LinkStatistics::read(&counters(30)).unwrap(),
+            LinkStatistics::read(&counters(25)).unwrap()
+        );
     }
 
     #[test]

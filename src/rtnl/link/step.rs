@@ -14,8 +14,9 @@ use crate::netlink::codec::link::{self, IFLA_IFNAME, name_attribute};
 
 /// One change of a link, which is one request.
 ///
-/// The kernel applies it wholly or not at all, with two exceptions: [`Step::Enslave`] may leave a link that had another
-/// master without a master, and [`Step::Move`] may move a link and then fail to rename it or to set it up.
+/// The kernel applies it wholly or not at all, with two exceptions: [`Step::Enslave`] may leave a
+/// link that had another master without a master, and [`Step::Move`] may move a link and then fail
+/// to rename it or to set it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Down,
@@ -36,11 +37,12 @@ pub(crate) enum Step {
 
 /// The steps that apply the settings to a link.
 ///
-/// A master takes over the link's current settings: so the link is set down first. The driver of the old master restores
-/// the MTU and the address that a released port had before: so both are set after the release, and before the new master
-/// gets the link. A link in another namespace cannot be changed from here: so a move is the last step. A move would
-/// release a port too, but after its MTU and address were set; and Linux 6.1 and 6.12 never free a port that is moved
-/// after its team changed its MTU.
+/// A master takes over the link's current settings: so the link is set down first. The driver of
+/// the old master restores the MTU and the address that a released port had before: so both are set
+/// after the release, and before the new master gets the link. A link in another namespace cannot
+/// be changed from here: so a move is the last step. A move would release a port too, but after its
+/// MTU and address were set; and Linux 6.1 and 6.12 never free a port that is moved after its team
+/// changed its MTU.
 pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     let mut steps = Vec::new();
     let attributes = attributes(settings);
@@ -50,8 +52,12 @@ pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     let has_other_master = |new| link.master().is_some_and(|old| old != new);
     match settings.master {
         Master::Clear => steps.push(Step::Release),
-        Master::Set(new) if has_other_master(new) && !attributes.is_empty() => steps.push(Step::Release),
-        Master::Keep if settings.namespace.is_some() && link.master().is_some() => steps.push(Step::Release),
+        Master::Set(new) if has_other_master(new) && !attributes.is_empty() => {
+            steps.push(Step::Release)
+        }
+        Master::Keep if settings.namespace.is_some() && link.master().is_some() => {
+            steps.push(Step::Release)
+        }
         Master::Set(_) | Master::Keep => {}
     }
     steps.extend(attributes);
@@ -60,7 +66,9 @@ pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     }
     let up = settings.up == Some(true);
     match &settings.namespace {
-        Some(namespace) => steps.push(Step::Move { namespace: namespace.clone(), name: name(settings), up }),
+        Some(namespace) => {
+            steps.push(Step::Move { namespace: namespace.clone(), name: name(settings), up })
+        }
         None if up => steps.push(Step::Up),
         None => {}
     }
@@ -86,18 +94,24 @@ impl Step {
         let mut message = link::with_index(ifindex);
         let ifname = |name: &OsStr| name_attribute(IFLA_IFNAME, name);
         if matches!(self, Self::Up | Self::Down | Self::Move { up: true, .. }) {
-            // With a change mask of 0 the kernel would replace all flags, and clear those that are not set here.
+            // With a change mask of 0 the kernel would replace all flags, and clear those that are
+            // not set here.
             message.header.change_mask = LinkFlags::Up;
-            message.header.flags = if *self == Self::Down { LinkFlags::empty() } else { LinkFlags::Up };
+            message.header.flags =
+                if *self == Self::Down { LinkFlags::empty() } else { LinkFlags::Up };
         }
         match self {
             Self::Up | Self::Down => {}
             Self::Release => message.attributes.push(LinkAttribute::Controller(0)),
             Self::Mtu(bytes) => message.attributes.push(LinkAttribute::Mtu(*bytes)),
-            Self::HwAddr(hwaddr) => message.attributes.push(LinkAttribute::Address(hwaddr.as_bytes().to_vec())),
+            Self::HwAddr(hwaddr) => {
+                message.attributes.push(LinkAttribute::Address(hwaddr.as_bytes().to_vec()))
+            }
             Self::Carrier(up) => message.attributes.push(LinkAttribute::Carrier((*up).into())),
             Self::Name(name) => message.attributes.push(ifname(name)),
-            Self::Enslave(master) => message.attributes.push(LinkAttribute::Controller(master.get())),
+            Self::Enslave(master) => {
+                message.attributes.push(LinkAttribute::Controller(master.get()))
+            }
             Self::Move { namespace, name, .. } => {
                 message.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
                 message.attributes.extend(name.as_deref().map(ifname));
@@ -122,7 +136,8 @@ impl Step {
         }
     }
 
-    /// The step that restores the setting of `before`; `None` if this step does not set an attribute of the link alone.
+    /// The step that restores the setting of `before`; `None` if this step does not set an
+    /// attribute of the link alone.
     pub(super) fn inverse(&self, before: &LinkInfo) -> Option<Self> {
         match self {
             Self::Mtu(_) => Some(Self::Mtu(before.mtu())),
@@ -155,7 +170,9 @@ mod tests {
     fn link(master: Option<u32>) -> LinkInfo {
         let mut payload = vec![0, 0, 1, 0, 20, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
         payload.extend(attribute(IFLA_MTU, &1500_u32.to_ne_bytes()));
-        payload.extend(master.into_iter().flat_map(|master| attribute(IFLA_MASTER, &master.to_ne_bytes())));
+        payload.extend(
+            master.into_iter().flat_map(|master| attribute(IFLA_MASTER, &master.to_ne_bytes())),
+        );
         LinkInfo::new(&payload).unwrap()
     }
 
@@ -166,7 +183,10 @@ mod tests {
     #[test]
     fn master_requests_are_the_recorded_ones() {
         let link = ifindex(20);
-        assert_eq!(serialize(Step::Enslave(ifindex(10)).request(link), FLAGS).unwrap(), bytes(REQUEST_SET_MASTER));
+        assert_eq!(
+            serialize(Step::Enslave(ifindex(10)).request(link), FLAGS).unwrap(),
+            bytes(REQUEST_SET_MASTER)
+        );
         assert_eq!(serialize(Step::Release.request(link), FLAGS).unwrap(), bytes(REQUEST_RELEASE));
     }
 
@@ -184,14 +204,24 @@ mod tests {
     fn steps_are_in_a_working_order() {
         let hwaddr = "02:00:00:00:00:01".parse().unwrap();
         let attributes = LinkSettings::new().name("d1").carrier(false).hwaddr(hwaddr).mtu(1400);
-        let middle = [Step::Mtu(1400), Step::HwAddr(hwaddr), Step::Carrier(false), Step::Name("d1".into())];
+        let middle =
+            [Step::Mtu(1400), Step::HwAddr(hwaddr), Step::Carrier(false), Step::Name("d1".into())];
         let expect = |master, settings: &LinkSettings, first: &[Step], last: &[Step]| {
-            assert_eq!(plan(&link(master), settings), [first, &middle, last].concat(), "{settings:?}");
+            assert_eq!(
+                plan(&link(master), settings),
+                [first, &middle, last].concat(),
+                "{settings:?}"
+            );
         };
         let ten = ifindex(10);
         expect(None, &attributes.clone().up(), &[], &[Step::Up]);
         expect(None, &attributes.clone().down().master(ten), &[Step::Down], &[Step::Enslave(ten)]);
-        expect(Some(10), &attributes.clone().master(ten).up(), &[], &[Step::Enslave(ten), Step::Up]);
+        expect(
+            Some(10),
+            &attributes.clone().master(ten).up(),
+            &[],
+            &[Step::Enslave(ten), Step::Up],
+        );
         expect(Some(9), &attributes.clone().master(ten), &[Step::Release], &[Step::Enslave(ten)]);
         expect(Some(9), &attributes.clone().down().no_master(), &[Step::Down, Step::Release], &[]);
     }
@@ -205,16 +235,25 @@ mod tests {
 
     #[test]
     fn move_is_the_last_step_and_takes_name_and_state_along() {
-        let settings = || LinkSettings { namespace: Some(namespace()), ..LinkSettings::new().mtu(1400).name("d1") };
+        let settings = || LinkSettings {
+            namespace: Some(namespace()),
+            ..LinkSettings::new().mtu(1400).name("d1")
+        };
         let last = |settings: &LinkSettings| plan(&link(None), settings).pop().unwrap();
         let steps = plan(&link(Some(9)), &settings().down().no_master());
         assert_eq!(steps[..3], [Step::Down, Step::Release, Step::Mtu(1400)]);
         assert_eq!(steps.len(), 4);
         assert_eq!(plan(&link(Some(9)), &settings())[..2], [Step::Release, Step::Mtu(1400)]);
-        assert_eq!(plan(&link(None), &settings()).len(), 2, "a link without a master is not released");
+        assert_eq!(
+            plan(&link(None), &settings()).len(),
+            2,
+            "a link without a master is not released"
+        );
         for up in [false, true] {
             let settings = if up { settings().up() } else { settings() };
-            let Step::Move { namespace, name, up: is_up } = last(&settings) else { panic!("{settings:?}") };
+            let Step::Move { namespace, name, up: is_up } = last(&settings) else {
+                panic!("{settings:?}")
+            };
             assert_eq!((Some(namespace), name, is_up), (settings.namespace, Some("d1".into()), up));
         }
     }
@@ -223,9 +262,12 @@ mod tests {
     fn move_is_one_request_with_descriptor_name_and_flag() {
         let namespace = namespace();
         let fd = namespace.as_raw_fd();
-        let request = Step::Move { namespace, name: Some("d1".into()), up: true }.request(ifindex(20));
+        let request =
+            Step::Move { namespace, name: Some("d1".into()), up: true }.request(ifindex(20));
         let bytes = serialize(request, FLAGS).unwrap();
-        let attributes = [attribute(IFLA_NET_NS_FD, &fd.to_ne_bytes()), attribute(IFLA_IFNAME, b"d1\0")].concat();
+        let attributes =
+            [attribute(IFLA_NET_NS_FD, &fd.to_ne_bytes()), attribute(IFLA_IFNAME, b"d1\0")]
+                .concat();
         assert_eq!(bytes[24..32], [1_u32, 1].map(u32::to_ne_bytes).concat());
         assert_eq!(bytes[32..], attributes);
     }

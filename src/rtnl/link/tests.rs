@@ -40,7 +40,10 @@ fn ifindex(number: u32) -> IfIndex {
 }
 
 /// Plays a script, and returns the result with the type and the link of each request.
-fn play<R>(replies: impl IntoIterator<Item = Reply>, run: impl FnOnce(&mut RtnlSocket) -> R) -> (R, Vec<(u16, u32)>) {
+fn play<R>(
+    replies: impl IntoIterator<Item = Reply>,
+    run: impl FnOnce(&mut RtnlSocket) -> R,
+) -> (R, Vec<(u16, u32)>) {
     let script = Script::new(replies);
     let dumps = DumpPolicy { attempts: NonZeroU32::MIN, interrupted: InterruptedDump::Keep };
     let socket = RequestSocket::new(script.clone(), Duration::from_millis(5), dumps);
@@ -74,7 +77,9 @@ fn new_link_that_is_gone_at_once_is_an_error() {
 fn first_error_is_returned_if_the_rollback_of_a_create_fails() {
     let link = NewLink::veth("veth0", "far").master(ifindex(10)).up();
     let (error, requests) =
-        play([port(), refused(Errno::ENETDOWN), refused(Errno::EPERM)], |rtnl| rtnl.create_link(&link).unwrap_err());
+        play([port(), refused(Errno::ENETDOWN), refused(Errno::EPERM)], |rtnl| {
+            rtnl.create_link(&link).unwrap_err()
+        });
     assert_eq!(error.raw_os_error(), Some(Errno::ENETDOWN as i32));
     assert_eq!(requests, [(NEW, 0), (SET, 20), (DELETE, 20)]);
 }
@@ -93,7 +98,8 @@ fn failed_change_of_an_attribute_requests_no_snapshot() {
 
 #[test]
 fn port_that_kept_its_master_is_not_enslaved_again() {
-    let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
+    let change =
+        |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
     let (result, requests) = play([port(), refused(Errno::EBUSY), port(), port()], change);
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Busy);
     assert_eq!(requests, [(GET, 20), (SET, 20), (GET, 20), (GET, 20)]);
@@ -104,15 +110,18 @@ fn first_error_is_returned_if_the_rollback_fails() {
     let settings = LinkSettings::new().mtu(9000).master(ifindex(9)).up();
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &settings).unwrap_err();
     let lost = || Reply::answer(&[with_index(20), ack(0)]);
-    // Released, looked up, its MTU set, rejected by the new master; then every step of the rollback fails.
+    // Released, looked up, its MTU set, rejected by the new master; then every step of the rollback
+    // fails.
     let no = || refused(Errno::EPERM);
-    let replies = [port(), done(), lost(), done(), refused(Errno::EBUSY), lost(), no(), no(), lost(), no()];
+    let replies =
+        [port(), done(), lost(), done(), refused(Errno::EBUSY), lost(), no(), no(), lost(), no()];
     let (error, requests) = play(replies, change);
     assert_eq!(error.kind(), ErrorKind::Busy);
     let kinds: Vec<u16> = requests.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [GET, SET, GET, SET, SET, GET, SET, SET, GET, SET]);
 
-    let (error, requests) = play([port(), done(), lost(), refused(Errno::EBUSY), Reply::Silence], change);
+    let (error, requests) =
+        play([port(), done(), lost(), refused(Errno::EBUSY), Reply::Silence], change);
     assert_eq!((error.kind(), requests.len()), (ErrorKind::Busy, 5));
 }
 

@@ -1,4 +1,5 @@
-//! Replies of a kernel that ignores filters are filtered here, and a missing link is the same error everywhere.
+//! Replies of a kernel that ignores filters are filtered here, and a missing link is the same error
+//! everywhere.
 
 use std::net::Ipv4Addr;
 
@@ -9,7 +10,8 @@ use netlink_packet_route::tc::TcHandle;
 
 use super::*;
 use crate::netlink::codec::packet::{
-    RTM_NEWADDR, RTM_NEWNEIGH, RTM_NEWQDISC, RTM_NEWROUTE, RTM_NEWRULE, RTM_NEWTCLASS, RTM_NEWTFILTER,
+    RTM_NEWADDR, RTM_NEWNEIGH, RTM_NEWQDISC, RTM_NEWROUTE, RTM_NEWRULE, RTM_NEWTCLASS,
+    RTM_NEWTFILTER,
 };
 
 const RTA_OIF: u16 = 4;
@@ -27,17 +29,27 @@ fn script(messages: &[Vec<u8>]) -> Script {
 
 /// Replies in order, each a dump.
 fn dumps(answers: &[&[Vec<u8>]]) -> Script {
-    Script::new(answers.iter().flat_map(|messages| [Step::answer(messages), Step::answer(&[done(0)])]))
+    Script::new(
+        answers.iter().flat_map(|messages| [Step::answer(messages), Step::answer(&[done(0)])]),
+    )
 }
 
 fn address(family: u8, link: u32) -> Vec<u8> {
-    let payload = [&[family, 24, 0, 0][..], &link.to_ne_bytes(), &attribute(1, &Ipv4Addr::LOCALHOST.octets())];
+    let payload = [
+        &[family, 24, 0, 0][..],
+        &link.to_ne_bytes(),
+        &attribute(1, &Ipv4Addr::LOCALHOST.octets()),
+    ];
     message(RTM_NEWADDR, NLM_F_MULTIPART, &payload.concat())
 }
 
 /// A route with these header fields and attributes.
 fn route(family: u8, table: u8, protocol: u8, flags: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
-    let payload = [&[family, 24, 0, 0, table, protocol, 0, 1][..], &flags.to_ne_bytes(), &attributes.concat()];
+    let payload = [
+        &[family, 24, 0, 0, table, protocol, 0, 1][..],
+        &flags.to_ne_bytes(),
+        &attributes.concat(),
+    ];
     message(RTM_NEWROUTE, NLM_F_MULTIPART, &payload.concat())
 }
 
@@ -51,7 +63,8 @@ fn neighbour(family: u8, link: u32, flags: u8) -> Vec<u8> {
 }
 
 fn rule(family: u8, table: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
-    let payload = [&[family, 0, 0, 0, table, 0, 0, 1, 0, 0, 0, 0][..], &attributes.concat()].concat();
+    let payload =
+        [&[family, 0, 0, 0, table, 0, 0, 1, 0, 0, 0, 0][..], &attributes.concat()].concat();
     message(RTM_NEWRULE, NLM_F_MULTIPART, &payload)
 }
 
@@ -68,7 +81,12 @@ fn handle(number: u32) -> TcHandle {
 #[test]
 fn links_by_master_and_kind() {
     let of = |number, kind, master| link_message(NLM_F_MULTIPART, number, kind, master);
-    let sent = [of(1, "team", None), of(2, "veth", Some(1)), of(3, "veth", Some(9)), of(4, "dummy", Some(1))];
+    let sent = [
+        of(1, "team", None),
+        of(2, "veth", Some(1)),
+        of(3, "veth", Some(9)),
+        of(4, "dummy", Some(1)),
+    ];
     for (filter, expected) in [
         (LinkFilter::new(), vec![1, 2, 3, 4]),
         (LinkFilter::new().master(ifindex(1)), vec![2, 4]),
@@ -89,7 +107,11 @@ fn addresses_by_link_and_family() {
         (AddressFilter::new().family(AddressFamily::Inet), 2),
         (AddressFilter::new().family(AddressFamily::Inet6).link(ifindex(1)), 1),
     ] {
-        assert_eq!(rtnl(&script(&sent)).addresses(&filter).unwrap().items().len(), expected, "{filter:?}");
+        assert_eq!(
+            rtnl(&script(&sent)).addresses(&filter).unwrap().items().len(),
+            expected,
+            "{filter:?}"
+        );
     }
 }
 
@@ -117,7 +139,11 @@ fn routes_by_table_family_link_and_protocol() {
         (RouteFilter::new().out_link(ifindex(7)), 1),
         (RouteFilter::new().out_link(ifindex(5)).table(254), 1),
     ] {
-        assert_eq!(rtnl(&script(&sent)).routes(&filter).unwrap().items().len(), expected, "{filter:?}");
+        assert_eq!(
+            rtnl(&script(&sent)).routes(&filter).unwrap().items().len(),
+            expected,
+            "{filter:?}"
+        );
     }
 }
 
@@ -135,7 +161,10 @@ fn missing_table_has_no_routes() {
     let routes = rtnl(&no_entry()).routes(&RouteFilter::new().table(77)).unwrap();
     assert_eq!((routes.items().len(), routes.is_consistent(), routes.attempts()), (0, true, 1));
     let error = rtnl(&no_entry()).routes(&RouteFilter::new()).unwrap_err();
-    assert!(matches!(error, Error::Kernel { kind: ErrorKind::NotFound, .. }), "no table was selected: {error:?}");
+    assert!(
+        matches!(error, Error::Kernel { kind: ErrorKind::NotFound, .. }),
+        "no table was selected: {error:?}"
+    );
 }
 
 #[test]
@@ -147,7 +176,11 @@ fn neighbours_by_link_family_and_kind() {
         (NeighbourFilter::new().family(AddressFamily::Inet), 2),
         (NeighbourFilter::new().proxies(), 1),
     ] {
-        assert_eq!(rtnl(&script(&sent)).neighbours(&filter).unwrap().items().len(), expected, "{filter:?}");
+        assert_eq!(
+            rtnl(&script(&sent)).neighbours(&filter).unwrap().items().len(),
+            expected,
+            "{filter:?}"
+        );
     }
 }
 
@@ -167,7 +200,11 @@ fn neighbours_by_master_are_those_of_its_ports() {
 
 #[test]
 fn rules_by_family_and_table() {
-    let sent = [rule(2, 255, &[]), rule(2, 252, &[number(RTA_TABLE, 1000)]), rule(10, 254, &[number(RTA_TABLE, 254)])];
+    let sent = [
+        rule(2, 255, &[]),
+        rule(2, 252, &[number(RTA_TABLE, 1000)]),
+        rule(10, 254, &[number(RTA_TABLE, 254)]),
+    ];
     for (filter, expected) in [
         (RuleFilter::new(), 3),
         (RuleFilter::new().family(AddressFamily::Inet), 2),
@@ -175,7 +212,11 @@ fn rules_by_family_and_table() {
         (RuleFilter::new().table(1000), 1),
         (RuleFilter::new().table(252), 0),
     ] {
-        assert_eq!(rtnl(&script(&sent)).rules(&filter).unwrap().items().len(), expected, "{filter:?}");
+        assert_eq!(
+            rtnl(&script(&sent)).rules(&filter).unwrap().items().len(),
+            expected,
+            "{filter:?}"
+        );
     }
 }
 
@@ -190,14 +231,23 @@ fn queueing_disciplines_by_link_and_parent() {
         (TcSelector::new().parent(TcHandle::ROOT), 2),
         (TcSelector::new().parent(handle(0x1_0010)), 1),
     ] {
-        assert_eq!(rtnl(&script(&sent)).qdiscs(&filter).unwrap().items().len(), expected, "{filter:?}");
+        assert_eq!(
+            rtnl(&script(&sent)).qdiscs(&filter).unwrap().items().len(),
+            expected,
+            "{filter:?}"
+        );
     }
 }
 
 #[test]
 fn classes_by_link_and_parent() {
     let of = |link, handle, parent| traffic(RTM_NEWTCLASS, link, handle, parent, "htb");
-    let sent = [of(2, 0x1_0001, u32::MAX), of(2, 0x1_0010, 0x1_0001), of(2, 0x2_0001, u32::MAX), of(3, 0x1_0001, 0)];
+    let sent = [
+        of(2, 0x1_0001, u32::MAX),
+        of(2, 0x1_0010, 0x1_0001),
+        of(2, 0x2_0001, u32::MAX),
+        of(3, 0x1_0001, 0),
+    ];
     let two = TcSelector::new().link(ifindex(2));
     for (filter, expected) in [
         (two.clone(), 3),
@@ -205,37 +255,51 @@ fn classes_by_link_and_parent() {
         (two.clone().parent(handle(0x1_0001)), 1),
         (two.parent(TcHandle::ROOT), 2),
     ] {
-        assert_eq!(rtnl(&script(&sent)).classes(&filter).unwrap().items().len(), expected, "{filter:?}");
+        assert_eq!(
+            rtnl(&script(&sent)).classes(&filter).unwrap().items().len(),
+            expected,
+            "{filter:?}"
+        );
     }
 }
 
 #[test]
 fn filters_are_requested_per_attach_point_and_listed_once_per_block() {
     let qdisc = |link, handle, kind| traffic(RTM_NEWQDISC, link, handle, u32::MAX, kind);
-    let qdiscs = [qdisc(1, 0, "noqueue"), qdisc(2, 0x1_0000, "htb"), qdisc(3, 0xffff_0000, "clsact")];
+    let qdiscs =
+        [qdisc(1, 0, "noqueue"), qdisc(2, 0x1_0000, "htb"), qdisc(3, 0xffff_0000, "clsact")];
     let class = [traffic(RTM_NEWTCLASS, 2, 0x1_0010, u32::MAX, "htb")];
     let of = |link, parent| traffic(RTM_NEWTFILTER, link, 1, parent, "u32");
     let script = dumps(&[
-        // The queueing disciplines, twice: the second time for the classes, requested for links 1, 2 and 3.
+        // The queueing disciplines, twice: the second time for the classes, requested for links 1,
+        // 2 and 3.
         &qdiscs,
         &qdiscs,
         &[],
         &class,
         &[],
-        // The filters of the attach points: one of another link, one of another parent, and a block that occurs twice.
+        // The filters of the attach points: one of another link, one of another parent, and a block
+        // that occurs twice.
         &[of(2, 0x1_0000), of(9, 0x1_0000), of(2, 0x1_0001)],
         &[of(-1, 22), of(-1, 22)],
         &[of(-1, 22)],
         &[of(2, 0x1_0010)],
     ]);
     let filters = rtnl(&script).filters(&TcSelector::new()).unwrap();
-    let points: Vec<_> = filters.items().iter().map(|it| (it.header.index, u32::from(it.header.parent))).collect();
+    let points: Vec<_> =
+        filters.items().iter().map(|it| (it.header.index, u32::from(it.header.parent))).collect();
     assert_eq!(points, [(2, 0x1_0000), (-1, 22), (-1, 22), (2, 0x1_0010)]);
-    let asked: Vec<_> = script.sent()[5..].iter().map(|sent| (sent[20..24].to_vec(), sent[28..32].to_vec())).collect();
+    let asked: Vec<_> = script.sent()[5..]
+        .iter()
+        .map(|sent| (sent[20..24].to_vec(), sent[28..32].to_vec()))
+        .collect();
     let expected = [(2, 0x1_0000), (3, 0xffff_fff2), (3, 0xffff_fff3), (2, 0x1_0010)];
     assert_eq!(
         asked,
-        expected.map(|(link, parent): (i32, u32)| (link.to_ne_bytes().to_vec(), parent.to_ne_bytes().to_vec()))
+        expected.map(|(link, parent): (i32, u32)| (
+            link.to_ne_bytes().to_vec(),
+            parent.to_ne_bytes().to_vec()
+        ))
     );
     assert_eq!(script.left(), 0);
 }
@@ -248,12 +312,18 @@ fn missing_link_is_the_same_error_in_all_families() {
         ("master", |rtnl, link| rtnl.links(&LinkFilter::new().master(link)).map(drop)),
         ("address", |rtnl, link| rtnl.addresses(&AddressFilter::new().link(link)).map(drop)),
         ("route", |rtnl, link| rtnl.routes(&RouteFilter::new().out_link(link)).map(drop)),
-        ("no table", |rtnl, link| rtnl.routes(&RouteFilter::new().table(7).out_link(link)).map(drop)),
+        ("no table", |rtnl, link| {
+            rtnl.routes(&RouteFilter::new().table(7).out_link(link)).map(drop)
+        }),
         ("neighbour", |rtnl, link| rtnl.neighbours(&NeighbourFilter::new().link(link)).map(drop)),
-        ("neighbours' master", |rtnl, link| rtnl.neighbours(&NeighbourFilter::new().master(link)).map(drop)),
+        ("neighbours' master", |rtnl, link| {
+            rtnl.neighbours(&NeighbourFilter::new().master(link)).map(drop)
+        }),
         ("qdisc", |rtnl, link| rtnl.qdiscs(&TcSelector::new().link(link)).map(drop)),
         ("class", |rtnl, link| rtnl.classes(&TcSelector::new().link(link)).map(drop)),
-        ("filter", |rtnl, link| rtnl.filters(&TcSelector::new().link(link).parent(handle(1))).map(drop)),
+        ("filter", |rtnl, link| {
+            rtnl.filters(&TcSelector::new().link(link).parent(handle(1))).map(drop)
+        }),
     ];
     for (family, list) in families {
         for first in [Step::answer(&[done(0)]), no_device()] {
@@ -267,5 +337,7 @@ fn missing_link_is_the_same_error_in_all_families() {
 #[test]
 fn existing_link_without_objects_has_an_empty_list() {
     let script = Script::new([Step::answer(&[done(0)]), Step::answer(&[link(7), ack(0)])]);
-    assert!(rtnl(&script).addresses(&AddressFilter::new().link(ifindex(7))).unwrap().items().is_empty());
+    assert!(
+        rtnl(&script).addresses(&AddressFilter::new().link(ifindex(7))).unwrap().items().is_empty()
+    );
 }

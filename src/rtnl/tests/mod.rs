@@ -10,7 +10,9 @@ use nix::errno::Errno;
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::model::ifindex::IfIndex;
-use crate::netlink::codec::link::{IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK};
+use crate::netlink::codec::link::{
+    IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_NEWLINK,
+};
 use crate::netlink::connection::NetlinkConnection;
 use crate::netlink::dump::InterruptedDump;
 use crate::netlink::request::DumpPolicy;
@@ -62,7 +64,8 @@ fn numbers(links: &Dump<LinkInfo>) -> Vec<u32> {
     links.items().iter().map(|link| link.ifindex().get()).collect()
 }
 
-/// A dump of three links in two datagrams and its end in a third, interrupted at one of its messages.
+/// A dump of three links in two datagrams and its end in a third, interrupted at one of its
+/// messages.
 fn interrupted_at(place: usize) -> [Step; 3] {
     let at = |position: usize| {
         let number = u32::try_from(position + 60).unwrap();
@@ -78,7 +81,11 @@ fn interruption_at_any_message_restarts_the_dump() {
         let script = Script::new(interrupted_at(place));
         script.then([Step::answer(&[link(1), link(2)]), Step::answer(&[done(0)])]);
         let (links, log) = recorded(|| rtnl(&script).links(&LinkFilter::new()).unwrap());
-        assert_eq!((numbers(&links), links.is_consistent(), links.attempts()), (vec![1, 2], true, 2), "{place}");
+        assert_eq!(
+            (numbers(&links), links.is_consistent(), links.attempts()),
+            (vec![1, 2], true, 2),
+            "{place}"
+        );
         assert_eq!((script.sent().len(), script.left()), (2, 0));
         assert_eq!(log, [""; 0], "a repeated dump that succeeds is not logged");
     }
@@ -91,14 +98,23 @@ fn last_interrupted_attempt_is_marked_or_an_error() {
         let warning = "WARN libteam::command: listing the links was interrupted by changes in each of 3 attempts";
 
         let script = always();
-        let (links, log) = recorded(|| rtnl_with(&script, 3, InterruptedDump::Keep).links(&LinkFilter::new()).unwrap());
-        assert_eq!((numbers(&links), links.is_consistent(), links.attempts()), (vec![60, 61, 62], false, 3));
+        let (links, log) = recorded(|| {
+            rtnl_with(&script, 3, InterruptedDump::Keep).links(&LinkFilter::new()).unwrap()
+        });
+        assert_eq!(
+            (numbers(&links), links.is_consistent(), links.attempts()),
+            (vec![60, 61, 62], false, 3)
+        );
         assert_eq!((script.sent().len(), log), (3, vec![warning.to_owned()]));
 
         let script = always();
-        let (error, log) = recorded(|| rtnl_with(&script, 3, InterruptedDump::Fail).links(&LinkFilter::new()));
+        let (error, log) =
+            recorded(|| rtnl_with(&script, 3, InterruptedDump::Fail).links(&LinkFilter::new()));
         let error = error.unwrap_err();
-        assert!(matches!(&error, Error::Interrupted { op, attempts: 3 } if op == "listing the links"), "{error:?}");
+        assert!(
+            matches!(&error, Error::Interrupted { op, attempts: 3 } if op == "listing the links"),
+            "{error:?}"
+        );
         assert_eq!(error.kind(), ErrorKind::Interrupted);
         assert_eq!((script.sent().len(), log), (3, vec![warning.to_owned()]));
     }
@@ -151,7 +167,10 @@ fn overrun_does_not_count_as_an_attempt() {
 #[test]
 fn failed_dump_returns_no_items() {
     let script = Script::new([Step::answer(&[link(1)]), Step::answer(&[done(-1)])]);
-    assert_eq!(rtnl(&script).links(&LinkFilter::new()).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    assert_eq!(
+        rtnl(&script).links(&LinkFilter::new()).unwrap_err().kind(),
+        ErrorKind::PermissionDenied
+    );
     let script = Script::new([Step::answer(&[link(1)])]);
     assert!(matches!(rtnl(&script).links(&LinkFilter::new()), Err(Error::Timeout { .. })));
     let script = Script::new([Step::answer(&[message(RTM_NEWLINK, NLM_F_MULTIPART, &[0; 8])])]);
@@ -161,7 +180,8 @@ fn failed_dump_returns_no_items() {
 #[test]
 fn request_returns_the_messages_before_its_ack() {
     let request = RouteNetlinkMessage::GetLink(netlink_packet_route::link::LinkMessage::default());
-    let script = Script::new([Step::answer(&[link(1)]), Step::answer(&[link(2)]), Step::answer(&[ack(0)])]);
+    let script =
+        Script::new([Step::answer(&[link(1)]), Step::answer(&[link(2)]), Step::answer(&[ack(0)])]);
     let answers = rtnl(&script).request(request.clone(), 0).unwrap();
     assert_eq!((answers.len(), script.left()), (2, 0));
     let script = Script::new([Step::answer(&[ack(0)])]);

@@ -13,16 +13,22 @@ fn look_up(steps: impl Fn() -> Vec<Step>) -> Result<LinkInfo> {
 
 #[test]
 fn link_of_the_reply_is_returned() {
-    let found =
-        look_up(|| vec![Step::answer(&[link_message(0, 7, "veth", Some(3))]), Step::answer(&[ack(0)])]).unwrap();
-    assert_eq!((found.ifindex(), &*found.name(), found.master()), (ifindex(7), "link7", Some(ifindex(3))));
+    let found = look_up(|| {
+        vec![Step::answer(&[link_message(0, 7, "veth", Some(3))]), Step::answer(&[ack(0)])]
+    })
+    .unwrap();
+    assert_eq!(
+        (found.ifindex(), &*found.name(), found.master()),
+        (ifindex(7), "link7", Some(ifindex(3)))
+    );
 }
 
 #[test]
 fn missing_reply_is_a_timeout() {
     for steps in [0, 1] {
         // A reply is complete with its acknowledgement.
-        let error = look_up(|| [Step::answer(&[link(7)])].into_iter().take(steps).collect()).unwrap_err();
+        let error =
+            look_up(|| [Step::answer(&[link(7)])].into_iter().take(steps).collect()).unwrap_err();
         assert!(matches!(&error, Error::Timeout { op, .. } if op.contains("link7")), "{error:?}");
         assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
@@ -45,13 +51,16 @@ fn missing_link_is_no_such_device() {
 #[test]
 fn rejection_is_a_kernel_error() {
     let error = look_up(|| vec![Step::answer(&[ack(-(Errno::EPERM as i32))])]).unwrap_err();
-    let Error::Kernel { op, kind: ErrorKind::PermissionDenied, source, .. } = error else { panic!("{error:?}") };
+    let Error::Kernel { op, kind: ErrorKind::PermissionDenied, source, .. } = error else {
+        panic!("{error:?}")
+    };
     assert_eq!((op.contains("link7"), source.raw_os_error()), (true, Some(Errno::EPERM as i32)));
 }
 
 #[test]
 fn reply_of_another_type_is_a_decode_error() {
-    let error = look_up(|| vec![Step::answer(&[message(20, 0, &[0; 8])]), Step::answer(&[ack(0)])]).unwrap_err();
+    let error = look_up(|| vec![Step::answer(&[message(20, 0, &[0; 8])]), Step::answer(&[ack(0)])])
+        .unwrap_err();
     assert!(matches!(error, Error::Decode { .. }), "{error:?}");
 }
 

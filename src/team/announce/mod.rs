@@ -35,8 +35,8 @@ impl AnnounceOptions {
 
     /// Also the VLANs on top of the team, and those on top of them (`QinQ`), if so.
     ///
-    /// Each is announced through its own device, with that device's hardware address. A VLAN that was moved to another
-    /// network namespace is left out.
+    /// Each is announced through its own device, with that device's hardware address. A VLAN that
+    /// was moved to another network namespace is left out.
     pub fn vlans(mut self, included: bool) -> Self {
         self.vlans = included;
         self
@@ -56,35 +56,38 @@ pub struct AnnounceReport {
     pub ipv4: usize,
     /// The IPv6 addresses: one unsolicited neighbour advertisement each.
     pub ipv6: usize,
-    /// The kernel's lists of VLANs and addresses were interrupted by changes in every attempt: some may be missing here
-    /// that were there all along.
+    /// The kernel's lists of VLANs and addresses were interrupted by changes in every attempt: some
+    /// may be missing here that were there all along.
     pub is_inconsistent: bool,
 }
 
 impl TeamHandle {
-    /// Announces the team's addresses to its neighbours, once: a gratuitous ARP request for each IPv4 address, an
-    /// unsolicited neighbour advertisement for each IPv6 address.
+    /// Announces the team's addresses to its neighbours, once: a gratuitous ARP request for each
+    /// IPv4 address, an unsolicited neighbour advertisement for each IPv6 address.
     ///
-    /// Neighbours and switches then send to the port over which that came. The driver does so by itself when a port is
-    /// enabled ([`set_notify_peers`](Self::set_notify_peers)), but not when the mode [`ActiveBackup`] gets another active
-    /// port: announce after [`set_active_port`](Self::set_active_port), and perhaps a little later once more, for a
+    /// Neighbours and switches then send to the port over which that came. The driver does so by
+    /// itself when a port is enabled ([`set_notify_peers`](Self::set_notify_peers)), but not when
+    /// the mode [`ActiveBackup`] gets another active port: announce after
+    /// [`set_active_port`](Self::set_active_port), and perhaps a little later once more, for a
     /// switch whose own port was not ready yet.
     ///
-    /// The packets are those that the kernel sends, with the hardware address that the team has now. Left out is what
-    /// has nobody to hear it or is not the team's to announce: all of it while the team is down, IPv4 addresses where it
-    /// does without ARP, `127.0.0.0/8`, and IPv6 addresses that are still checked for duplicates or turned out to be some. Optimistic
-    /// addresses are announced without the override flag. Nothing waits for an answer, as there is none.
+    /// The packets are those that the kernel sends, with the hardware address that the team has
+    /// now. Left out is what has nobody to hear it or is not the team's to announce: all of it
+    /// while the team is down, IPv4 addresses where it does without ARP, `127.0.0.0/8`, and IPv6
+    /// addresses that are still checked for duplicates or turned out to be some. Optimistic
+    /// addresses are announced without the override flag. Nothing waits for an answer, as there is
+    /// none.
     ///
-    /// Works in the network namespace that the handle was opened in, from any thread. A thread that is in another one
-    /// needs `CAP_SYS_ADMIN` to get there.
+    /// Works in the network namespace that the handle was opened in, from any thread. A thread that
+    /// is in another one needs `CAP_SYS_ADMIN` to get there.
     ///
     /// [`ActiveBackup`]: crate::Mode::ActiveBackup
     ///
     /// # Errors
     ///
-    /// - [`Error::Io`](crate::Error::Io): `EPERM` without `CAP_NET_RAW` in the namespace; `EAFNOSUPPORT` if the kernel
-    ///   has no packet sockets, or the team is no Ethernet device; whatever refuses a packet. Packets for other
-    ///   devices are sent all the same.
+    /// - [`Error::Io`](crate::Error::Io): `EPERM` without `CAP_NET_RAW` in the namespace;
+    ///   `EAFNOSUPPORT` if the kernel has no packet sockets, or the team is no Ethernet device;
+    ///   whatever refuses a packet. Packets for other devices are sent all the same.
     /// - [`Error::DeviceGone`](crate::Error::DeviceGone), and those of [`RtnlSocket::addresses`].
     ///
     /// [`RtnlSocket::addresses`]: crate::RtnlSocket::addresses
@@ -174,15 +177,21 @@ impl TeamHandle {
         }
         let addresses = addresses_of(&mut self.session.rtnl, &devices)?;
         announced.is_inconsistent |= !addresses.is_consistent();
-        let mut batches: Vec<_> =
-            devices.into_iter().map(|device| (frames(&device, addresses.items()), device)).collect();
+        let mut batches: Vec<_> = devices
+            .into_iter()
+            .map(|device| (frames(&device, addresses.items()), device))
+            .collect();
         batches.retain(|(frames, _)| !frames.is_empty());
         self.send_batches(&batches, &mut announced)?;
         Ok(announced)
     }
 
     /// Sends all that can be sent, and returns the first error.
-    fn send_batches(&self, batches: &[(Frames, LinkInfo)], announced: &mut AnnounceReport) -> Result<()> {
+    fn send_batches(
+        &self,
+        batches: &[(Frames, LinkInfo)],
+        announced: &mut AnnounceReport,
+    ) -> Result<()> {
         if batches.is_empty() {
             return Ok(());
         }
@@ -205,7 +214,9 @@ impl TeamHandle {
     fn open_socket(&self) -> io::Result<PacketSocket> {
         match &self.home {
             Some(home) => run_in_if_needed(home, PacketSocket::open),
-            None => Err(io::Error::other("/proc did not show the network namespace when the handle was opened")),
+            None => Err(io::Error::other(
+                "/proc did not show the network namespace when the handle was opened",
+            )),
         }
     }
 }

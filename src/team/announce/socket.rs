@@ -8,7 +8,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::model::ifindex::IfIndex;
 
-/// How long a frame may wait for room in the socket's send buffer. A device that sends at all needs far less.
+/// How long a frame may wait for room in the socket's send buffer. A device that sends at all needs
+/// far less.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A socket that sends whole frames, and to which the kernel delivers none: its protocol is 0.
@@ -43,10 +44,11 @@ impl PacketSocket {
 
 /// The address that names a link as the destination of a frame: a `struct sockaddr_ll`, packet(7).
 ///
-/// No safe constructor of that struct is at hand. Where a packet socket sends, the kernel reads the address as a
-/// `sockaddr_ll` whatever family it names (`packet_snd` in `net/packet/af_packet.c`), so a `sockaddr_in6` with the same
-/// bytes does: both have two bytes (`sll_protocol`, the port: 0) after the family, then four bytes in the machine's order
-/// (`sll_ifindex`, the flow information), then zeros (`sll_halen` among them), and `sockaddr_in6` is the longer one.
+/// No safe constructor of that struct is at hand. Where a packet socket sends, the kernel reads the
+/// address as a `sockaddr_ll` whatever family it names (`packet_snd` in `net/packet/af_packet.c`),
+/// so a `sockaddr_in6` with the same bytes does: both have two bytes (`sll_protocol`, the port: 0)
+/// after the family, then four bytes in the machine's order (`sll_ifindex`, the flow information),
+/// then zeros (`sll_halen` among them), and `sockaddr_in6` is the longer one.
 fn link_address(ifindex: IfIndex) -> SockAddr {
     SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, ifindex.get(), 0).into()
 }

@@ -1,4 +1,5 @@
-//! The four sockets and the cache, kept in step: events are applied, and what was lost is asked for again.
+//! The four sockets and the cache, kept in step: events are applied, and what was lost is asked for
+//! again.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,8 +23,8 @@ use crate::rtnl::{LinkInfo, LinkPart, RtnlSocket};
 use crate::team::driver::TeamDriver;
 use crate::team::event_filter::EventFilter;
 
-/// How often one call makes a loss good, or looks after new ports, and finds that there is more to do meanwhile. After
-/// that it returns: the handle is still readable, so the next call goes on.
+/// How often one call makes a loss good, or looks after new ports, and finds that there is more to
+/// do meanwhile. After that it returns: the handle is still readable, so the next call goes on.
 const MAX_ROUNDS: u32 = 4;
 
 /// How often the driver may say that there is no team while there is one: it was made after that.
@@ -43,29 +44,31 @@ pub(crate) struct Session {
     unfinished: bool,
     /// Told with the next changes, as is what follows.
     resynced: bool,
-    /// The last dump of the links may have skipped one, or the last list of options ended before one, or the driver
-    /// refused a list.
+    /// The last dump of the links may have skipped one, or the last list of options ended before
+    /// one, or the driver refused a list.
     inconsistent: bool,
     /// While the driver refuses its lists, as the process dropped a capability.
     refusal: Option<KernelError>,
 }
 
-/// The driver refused to list ports or options (`EPERM`). What is known of them is what its events reported.
+/// The driver refused to list ports or options (`EPERM`). What is known of them is what its events
+/// reported.
 ///
-/// Links are read all the same. The lists are requested again when the capability is back, and by whatever reads
-/// everything; not by each event, as the answer would be the same.
+/// Links are read all the same. The lists are requested again when the capability is back, and by
+/// whatever reads everything; not by each event, as the answer would be the same.
 #[derive(Debug)]
 struct KernelError {
     error: Error,
-    /// The thread had the capability, but not where it counts: nothing announces that the driver would answer now.
+    /// The thread had the capability, but not where it counts: nothing announces that the driver
+    /// would answer now.
     had_net_admin: bool,
     /// Events were lost that only the lists make up for.
     has_lost_events: bool,
 }
 
 impl Session {
-    /// Fills the cache. The event sockets have joined their groups before: what happens from then on is in the dump,
-    /// in the events, or in both.
+    /// Fills the cache. The event sockets have joined their groups before: what happens from then
+    /// on is in the dump, in the events, or in both.
     pub(crate) fn open(
         rtnl: RtnlSocket,
         genl: TeamDriver,
@@ -75,8 +78,18 @@ impl Session {
         follow: Option<EventFilter>,
     ) -> Result<Self> {
         let (unfinished, resynced, inconsistent, refusal) = (false, false, false, None);
-        let mut session =
-            Self { rtnl, genl, link_events, team_events, cache, follow, unfinished, resynced, inconsistent, refusal };
+        let mut session = Self {
+            rtnl,
+            genl,
+            link_events,
+            team_events,
+            cache,
+            follow,
+            unfinished,
+            resynced,
+            inconsistent,
+            refusal,
+        };
         session.cache.suspend_journal();
         session.resync()?;
         session.settle()?;
@@ -101,8 +114,8 @@ impl Session {
         self.cache.mark_local(id);
     }
 
-    /// Notes the address of a link that is about to become a port: in some modes the driver gives it another one, and
-    /// of a link that is not followed yet nobody tells the old one.
+    /// Notes the address of a link that is about to become a port: in some modes the driver gives
+    /// it another one, and of a link that is not followed yet nobody tells the old one.
     pub(crate) fn begin_enslave(&mut self, link: &LinkInfo) {
         if link.master().is_none() {
             self.cache.begin_enslave(link.ifindex(), link.hwaddr());
@@ -123,12 +136,14 @@ impl Session {
         self.cache.team_name().as_str()
     }
 
-    /// The receive buffers of the link and the team event socket, in bytes as the kernel counts them.
+    /// The receive buffers of the link and the team event socket, in bytes as the kernel counts
+    /// them.
     pub(crate) fn receive_buffers(&self) -> io::Result<(usize, usize)> {
         Ok((self.link_events.receive_buffer()?, self.team_events.receive_buffer()?))
     }
 
-    /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost. Does not wait.
+    /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost.
+    /// Does not wait.
     pub(crate) fn update(&mut self) -> Result<()> {
         let tracked_links = self.process_events();
         self.cache.update_port_names();
@@ -138,7 +153,8 @@ impl Session {
     fn process_events(&mut self) -> Result<()> {
         self.unfinished = true;
         let mut rounds = 0;
-        // A socket must be read empty before it is resynced: until then the kernel delivers nothing new to it.
+        // A socket must be read empty before it is resynced: until then the kernel delivers nothing
+        // new to it.
         while rounds < MAX_ROUNDS {
             if self.drain()? == Drain::More {
                 // Old news that still waits would make the team's link doubtful again.
@@ -172,7 +188,8 @@ impl Session {
         Ok(())
     }
 
-    /// Asks the kernel for everything, whether something was lost or not. Where events wait, they are read before.
+    /// Asks the kernel for everything, whether something was lost or not. Where events wait, they
+    /// are read before.
     pub(crate) fn refresh(&mut self, events_wait: bool) -> Result<()> {
         self.ensure_exists()?;
         // What waits is older than the answers will be.
@@ -188,8 +205,8 @@ impl Session {
         self.settle()
     }
 
-    /// Ends what asked for everything. What came meanwhile the sockets announce: it is read now only where something else
-    /// depends on it.
+    /// Ends what asked for everything. What came meanwhile the sockets announce: it is read now
+    /// only where something else depends on it.
     fn settle(&mut self) -> Result<()> {
         self.update_filter()?;
         self.unfinished = false;
@@ -206,8 +223,8 @@ impl Session {
         self.link_events.as_fd()
     }
 
-    /// Whether there is work that no socket announces: changes to tell, a resync that failed, or what was left undone
-    /// when reading stopped, which may be just where the events ended.
+    /// Whether there is work that no socket announces: changes to tell, a resync that failed, or
+    /// what was left undone when reading stopped, which may be just where the events ended.
     pub(crate) fn is_pending(&self) -> bool {
         self.cache.has_changes() || self.resynced || self.inconsistent || self.needs_sync()
     }
@@ -232,12 +249,16 @@ impl Session {
     /// An error if the team device is known to be gone.
     pub(crate) fn ensure_exists(&self) -> Result<()> {
         if self.cache.is_gone() {
-            return Err(Error::DeviceGone { device: self.name().to_owned(), ifindex: self.cache.team() });
+            return Err(Error::DeviceGone {
+                device: self.name().to_owned(),
+                ifindex: self.cache.team(),
+            });
         }
         Ok(())
     }
 
-    /// What overran has more room from now on, where that is allowed: a small one only overruns more often.
+    /// What overran has more room from now on, where that is allowed: a small one only overruns
+    /// more often.
     fn grow_buffers(&mut self) {
         for socket in [&mut self.link_events, &mut self.team_events] {
             if socket.has_lost_events() {
@@ -264,8 +285,8 @@ impl Session {
         self.link_events.has_lost_events() || self.team_events.has_lost_events()
     }
 
-    /// Applies the events that wait, the driver's first: the driver announces a port after its link was announced, so
-    /// that the link of a port that is known here is known afterwards.
+    /// Applies the events that wait, the driver's first: the driver announces a port after its link
+    /// was announced, so that the link of a port that is known here is known afterwards.
     fn drain(&mut self) -> Result<Drain> {
         let (team, family) = (self.cache.team(), self.genl.family_id());
         let cache = &mut self.cache;
@@ -295,7 +316,8 @@ impl Session {
         Ok(Drain::Empty)
     }
 
-    /// Asks for the links, then the ports, then the options, and makes the cache equal to the answers.
+    /// Asks for the links, then the ports, then the options, and makes the cache equal to the
+    /// answers.
     fn resync(&mut self) -> Result<()> {
         for socket in [&mut self.link_events, &mut self.team_events] {
             socket.mark_stale();
@@ -321,8 +343,8 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the driver gave its list. That it refused for lack of a capability is noted, and no error: links can be
-    /// read without.
+    /// Whether the driver gave its list. That it refused for lack of a capability is noted, and no
+    /// error: links can be read without.
     fn is_granted(&mut self, listed: Result<()>) -> Result<bool> {
         let error = match listed {
             Err(error @ Error::Kernel { kind: ErrorKind::PermissionDenied, .. }) => error,
@@ -338,7 +360,11 @@ impl Session {
         }
         let was_lost = self.refusal.take().is_some_and(|refusal| refusal.has_lost_events);
         let had_net_admin = self.team_events.has_net_admin();
-        self.refusal = Some(KernelError { error, had_net_admin, has_lost_events: was_lost || self.has_lost_events() });
+        self.refusal = Some(KernelError {
+            error,
+            had_net_admin,
+            has_lost_events: was_lost || self.has_lost_events(),
+        });
         self.inconsistent = true;
         Ok(false)
     }
@@ -389,8 +415,9 @@ impl Session {
             .collect();
         // The team is no port of itself.
         missing.extend(only_ports_of);
-        // What is no port any more may still be there. And a kernel that goes on with a dump by position, as 6.1 does, may
-        // skip a link at the end without a mark: a dump that lacks a link does not prove that it is gone.
+        // What is no port any more may still be there. And a kernel that goes on with a dump by
+        // position, as 6.1 does, may skip a link at the end without a mark: a dump that lacks a
+        // link does not prove that it is gone.
         missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex))?;
         Ok(consistency)
     }
@@ -400,7 +427,8 @@ impl Session {
         self.follow.iter().flat_map(EventFilter::to_recheck).chain(self.cache.unconfirmed())
     }
 
-    /// Asks for the doubtful links by themselves. The sockets were read empty just now. True if there were any.
+    /// Asks for the doubtful links by themselves. The sockets were read empty just now. True if
+    /// there were any.
     fn check_doubtful_links(&mut self) -> Result<bool> {
         let doubtful: Vec<IfIndex> = self.doubtful_links().collect();
         for &ifindex in &doubtful {
@@ -419,7 +447,8 @@ impl Session {
         Ok(follow.to_recheck().next().is_some())
     }
 
-    /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is gone.
+    /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is
+    /// gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
         self.link_events.mark_stale();
         self.cache.set_stale(true);
@@ -431,8 +460,9 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the team may have gone
-    /// meanwhile: that is news, no error. Another one may have its index already: that one is asked.
+    /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the
+    /// team may have gone meanwhile: that is news, no error. Another one may have its index
+    /// already: that one is asked.
     fn resync_list(
         &mut self,
         list: fn(&mut TeamDriver, IfIndex) -> Result<TeamMessage, RequestError>,
@@ -446,7 +476,9 @@ impl Session {
                 self.recheck_link(team)?;
                 refusals += 1;
                 // The driver's answer where there is no team.
-                if self.cache.is_gone() || errno == Errno::EINVAL as i32 && refusals < MAX_EINVAL_RETRIES {
+                if self.cache.is_gone()
+                    || errno == Errno::EINVAL as i32 && refusals < MAX_EINVAL_RETRIES
+                {
                     continue;
                 }
             }

@@ -21,7 +21,8 @@ pub(super) struct Setting {
     /// The mode, if it is one of the four, and how many ports there are from the start.
     pub(super) mode: u8,
     pub(super) ports: u8,
-    /// Whether a dump goes on where so many links were told, as in older kernels, or behind the last one told.
+    /// Whether a dump goes on where so many links were told, as in older kernels, or behind the
+    /// last one told.
     pub(super) dumps_by_position: bool,
     pub(super) scope: LinkScope,
     /// How many instructions of filters a socket has memory for.
@@ -126,8 +127,8 @@ pub(super) enum Fault {
     WaitFails,
     /// A request is not sent: `ENOBUFS`.
     SendFails,
-    /// The socket overruns. A command socket keeps so many datagrams of those that it has; an event socket keeps all,
-    /// and loses what comes until it was read empty.
+    /// The socket overruns. A command socket keeps so many datagrams of those that it has; an event
+    /// socket keeps all, and loses what comes until it was read empty.
     Overrun(u8),
     /// A datagram comes twice.
     Repeated,
@@ -139,7 +140,8 @@ pub(super) enum Fault {
     Malformed(Malformation),
     /// A datagram of a sender that is not the kernel.
     Foreign(Forgery),
-    /// So many datagrams of another sender, each of which takes a thousandth of the time that an answer has.
+    /// So many datagrams of another sender, each of which takes a thousandth of the time that an
+    /// answer has.
     Babble(u16),
     /// So many events come, one at each receive.
     Flood(u16),

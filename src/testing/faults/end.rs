@@ -22,7 +22,10 @@ pub(super) struct End {
 
 impl Transport for End {
     fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
-        assert!(!self.line.is_for_events(), "an answer to a request would get lost in an overrun of events");
+        assert!(
+            !self.line.is_for_events(),
+            "an answer to a request would get lost in an overrun of events"
+        );
         self.kernel.lock().send(self.line, datagram)
     }
 
@@ -74,7 +77,8 @@ impl Transport for End {
         let socket = kernel.socket(self.line);
         if let Some(program) = program {
             let charged = program.len() + socket.filter.as_ref().map_or(0, Vec::len);
-            if charged > memory || socket.take_fault(|fault| fault == Fault::FilterFails).is_some() {
+            if charged > memory || socket.take_fault(|fault| fault == Fault::FilterFails).is_some()
+            {
                 return Err(Errno::ENOMEM.into());
             }
         }

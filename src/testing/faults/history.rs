@@ -32,7 +32,9 @@ impl History {
     /// How often a thing went; with the team's links only, a link goes when it is no port any more.
     pub(super) fn removals_of(&self, key: &Key, scope: LinkScope) -> u32 {
         let key = match key {
-            Key::Link(ifindex) if scope == LinkScope::Team && *ifindex != TEAM => Key::Port(*ifindex),
+            Key::Link(ifindex) if scope == LinkScope::Team && *ifindex != TEAM => {
+                Key::Port(*ifindex)
+            }
             _ => key.clone(),
         };
         self.removals.get(&key).copied().unwrap_or(0)

@@ -1,5 +1,5 @@
-//! A kernel behind the four sockets of a session: it answers from the truth, tells of changes, and goes wrong on
-//! demand.
+//! A kernel behind the four sockets of a session: it answers from the truth, tells of changes, and
+//! goes wrong on demand.
 
 use std::collections::VecDeque;
 use std::io;
@@ -102,7 +102,9 @@ impl Kernel {
                 self.tell(notices);
             }
             Happening::Fault(line, Fault::Babble(count)) => self.socket(line).babble = count,
-            Happening::Fault(line, Fault::Flood(count)) if line.is_for_events() => self.socket(line).flood = count,
+            Happening::Fault(line, Fault::Flood(count)) if line.is_for_events() => {
+                self.socket(line).flood = count
+            }
             Happening::Fault(line, fault) => self.socket(line).faults.push_back(fault),
         }
     }
@@ -112,7 +114,9 @@ impl Kernel {
         let mut is_heard = true;
         for notice in notices {
             match notice {
-                Notice::Links(message) => _ = self.socket(Line::LinkEvents).deliver(Datagram::new(message)),
+                Notice::Links(message) => {
+                    _ = self.socket(Line::LinkEvents).deliver(Datagram::new(message))
+                }
                 Notice::Team(messages) => {
                     for datagram in service::multipart(messages, self.setting.items) {
                         is_heard &= self.socket(Line::TeamEvents).deliver(Datagram::new(datagram));
@@ -149,8 +153,9 @@ impl Kernel {
         }
         // What is left of earlier exchanges may leave no room for the answer.
         self.call.faults += u32::from(self.socket(line).is_readable());
-        let fault =
-            self.socket(line).take_fault(|fault| matches!(fault, Fault::Slow | Fault::Late | Fault::Unanswered));
+        let fault = self
+            .socket(line)
+            .take_fault(|fault| matches!(fault, Fault::Slow | Fault::Late | Fault::Unanswered));
         self.call.faults += u32::from(fault.is_some());
         for request in frames(datagram) {
             let request = request.expect("a request is well-formed");
@@ -164,7 +169,9 @@ impl Kernel {
                 Some(answer) if !is_heard => vec![answer],
                 _ => reply.answer,
             };
-            let answer = answer.into_iter().map(|bytes| Datagram::new(with_sequence(bytes, request.sequence)));
+            let answer = answer
+                .into_iter()
+                .map(|bytes| Datagram::new(with_sequence(bytes, request.sequence)));
             match fault {
                 Some(Fault::Unanswered) if line == Line::Rtnl => self.service.forget_dump(),
                 Some(Fault::Unanswered) => {}
@@ -208,7 +215,9 @@ impl Kernel {
             return Ok(foreign(ack(0)));
         }
         let is_congested = self.socket(line).is_congested;
-        if let Some(fault) = self.socket(line).take_fault(|fault| is_of_receives(fault, line, is_congested)) {
+        if let Some(fault) =
+            self.socket(line).take_fault(|fault| is_of_receives(fault, line, is_congested))
+        {
             // What is ignored must not make anything fail.
             self.call.faults += u32::from(!matches!(fault, Fault::Foreign(_) | Fault::Interrupted));
             match fault {
@@ -278,11 +287,16 @@ impl Kernel {
                 let (ifindex, link) = link(slot, |link| "forged".clone_into(&mut link.name));
                 wire::link(RTM_NEWLINK, 0, ifindex, &link)
             }
-            Forgery::Released(slot) => {
-                wire::ports(TEAM, &[(ifindex(slot), PortState { link_up: false, speed: 0 })], Mark::Removed, 1).concat()
-            }
+            Forgery::Released(slot) => wire::ports(
+                TEAM,
+                &[(ifindex(slot), PortState { link_up: false, speed: 0 })],
+                Mark::Removed,
+                1,
+            )
+            .concat(),
             Forgery::Mode => {
-                let mode = (OptionId::global(names::MODE), OptionValue::String("forged".to_owned()));
+                let mode =
+                    (OptionId::global(names::MODE), OptionValue::String("forged".to_owned()));
                 wire::options(TEAM, &[mode], Mark::Changed, 1).concat()
             }
             Forgery::Acknowledgement => with_sequence(ack(0), sequence),
@@ -313,9 +327,12 @@ impl Shared {
     pub(super) fn new(setting: Setting) -> Self {
         let now = Instant::now();
         let mut sockets: [Socket; 4] = std::array::from_fn(|_| Socket::default());
-        for (socket, capacity) in
-            sockets.iter_mut().zip([setting.answers, setting.answers, setting.events, setting.events])
-        {
+        for (socket, capacity) in sockets.iter_mut().zip([
+            setting.answers,
+            setting.answers,
+            setting.events,
+            setting.events,
+        ]) {
             socket.capacity = capacity;
         }
         Self(Arc::new(Mutex::new(Kernel {

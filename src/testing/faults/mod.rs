@@ -1,8 +1,10 @@
-//! Whatever is lost, repeated, cut, forged or late: a session ends up with the truth, and tells nothing that was not.
+//! Whatever is lost, repeated, cut, forged or late: a session ends up with the truth, and tells
+//! nothing that was not.
 //!
-//! Any order of changes, calls and faults is played to a session whose kernel is a model. A case that fails is shown as
-//! the shortest list of actions that does; one found is kept as a plain test of what was wrong, not as a seed, which
-//! would mean another case after any change to the strategies. `PROPTEST_CASES` sets how many cases are played.
+//! Any order of changes, calls and faults is played to a session whose kernel is a model. A case
+//! that fails is shown as the shortest list of actions that does; one found is kept as a plain test
+//! of what was wrong, not as a seed, which would mean another case after any change to the
+//! strategies. `PROPTEST_CASES` sets how many cases are played.
 
 mod action;
 mod end;
@@ -79,7 +81,10 @@ fn start(kernel: &Shared) -> Result<Session> {
     let team = filtered(Line::TeamEvents, Some(filter::team_events(index(TEAM), genl.family_id())));
     let named = (scope == LinkScope::Team)
         .then(|| genl.port_indices(index(TEAM)).chain([index(TEAM)]).collect::<BTreeSet<_>>());
-    let links = filtered(Line::LinkEvents, named.as_ref().and_then(|named| filter::link_events(index(TEAM), named)));
+    let links = filtered(
+        Line::LinkEvents,
+        named.as_ref().and_then(|named| filter::link_events(index(TEAM), named)),
+    );
     let follow = named.map(|named| EventFilter::new(index(TEAM), named));
     Session::open(RtnlSocket::from_socket(connect(Line::Rtnl)), genl, links, team, cache, follow)
 }
@@ -136,18 +141,23 @@ impl Case {
         session.ensure_exists()?;
         let doing = || format!("carrying out {call:?}");
         let result = match call {
-            Call::AddPort(slot) => {
-                session.rtnl.step(index(ifindex(slot)), &Step::Enslave(index(TEAM))).with_context(doing)
+            Call::AddPort(slot) => session
+                .rtnl
+                .step(index(ifindex(slot)), &Step::Enslave(index(TEAM)))
+                .with_context(doing),
+            Call::RemovePort(slot) => {
+                session.rtnl.step(index(ifindex(slot)), &Step::Release).with_context(doing)
             }
-            Call::RemovePort(slot) => session.rtnl.step(index(ifindex(slot)), &Step::Release).with_context(doing),
             Call::SetHwaddr(slot, value) => {
                 let hwaddr = HwAddr::new(&[2, 0, 0, 0, 0, value]).expect("short");
                 session.rtnl.step(index(ifindex(slot)), &Step::HwAddr(hwaddr)).with_context(doing)
             }
             Call::SetOption(slot, which, values) => {
                 let options = values.map(|value| self::setting(slot, which, value));
-                let requests =
-                    options.iter().map(|(id, value)| set_request(index(TEAM), id, value)).collect::<Result<_>>()?;
+                let requests = options
+                    .iter()
+                    .map(|(id, value)| set_request(index(TEAM), id, value))
+                    .collect::<Result<_>>()?;
                 let mut set = vec![];
                 let exchange = session.genl.set_options(requests, |position, answer| {
                     if answer.is_ok() {
@@ -168,15 +178,21 @@ impl Case {
         result
     }
 
-    /// What was said to be set was set. A call fails only where something went wrong, and says what it was doing. When
-    /// the sockets are quiet and there is no work left, the cache is the truth.
+    /// What was said to be set was set. A call fails only where something went wrong, and says what
+    /// it was doing. When the sockets are quiet and there is no work left, the cache is the truth.
     fn check_results(&mut self, call: Call, result: &Result<()>) -> Verdict {
         let is_pending = self.session.is_pending();
         let kernel = self.kernel.lock();
         let tally = kernel.call;
-        // Before a request, for its answer, and after it if that failed; and for what is still read after each of these.
+        // Before a request, for its answer, and after it if that failed; and for what is still read
+        // after each of these.
         let limit = (TIMEOUT + TIMEOUT / 1000 * 590) * (3 * tally.sends);
-        prop_assert!(kernel.elapsed() <= limit, "{:?} of model time for {} requests", kernel.elapsed(), tally.sends);
+        prop_assert!(
+            kernel.elapsed() <= limit,
+            "{:?} of model time for {} requests",
+            kernel.elapsed(),
+            tally.sends
+        );
         prop_assert!(tally.vain_waits == 0 || tally.faults > 0, "waited for what does not come");
         for (key, value) in &self.set {
             let was = kernel.service.truth.history.has(key, value);
@@ -190,13 +206,25 @@ impl Case {
                 }
                 _ => false,
             };
-            prop_assert!(is_natural || tally.faults > 0 || !self.is_strict, "an error of itself: {error}");
+            prop_assert!(
+                is_natural || tally.faults > 0 || !self.is_strict,
+                "an error of itself: {error}"
+            );
             prop_assert!(says_what(error), "it does not say what was being done: {error}");
         } else if self.is_strict && kernel.is_quiet() && !is_pending {
-            prop_assert!(kernel.service.is_all_said(), "the list of options was cut, and nobody said so");
+            prop_assert!(
+                kernel.service.is_all_said(),
+                "the list of options was cut, and nobody said so"
+            );
             let is_refused = self.session.is_refused();
-            prop_assert!(!is_refused || self.is_refusal_said, "the driver refused its lists, and nobody said so");
-            prop_assert!(!is_refused || !kernel.service.has_net_admin, "the driver would give its lists");
+            prop_assert!(
+                !is_refused || self.is_refusal_said,
+                "the driver refused its lists, and nobody said so"
+            );
+            prop_assert!(
+                !is_refused || !kernel.service.has_net_admin,
+                "the driver would give its lists"
+            );
             self.check_truth(&kernel)?;
         }
         Ok(())
@@ -211,12 +239,19 @@ impl Case {
                 state.order.clear();
             }
         } else if kernel.service.truth.is_list_cut() {
-            let has_port = |id: &OptionId| id.port.is_none_or(|port| truth.things.contains_key(&Key::Port(port.get())));
+            let has_port = |id: &OptionId| {
+                id.port.is_none_or(|port| truth.things.contains_key(&Key::Port(port.get())))
+            };
             let mut options = self.session.cache().options().iter();
-            prop_assert!(options.all(|option| has_port(option.id())), "an option of a port that is gone");
+            prop_assert!(
+                options.all(|option| has_port(option.id())),
+                "an option of a port that is gone"
+            );
             (cache, truth) = (cache.without_hidden(), truth.without_hidden());
         }
-        truth.things.retain(|key, value| cache.things.contains_key(key) || !kernel.service.may_be_missing(key, value));
+        truth.things.retain(|key, value| {
+            cache.things.contains_key(key) || !kernel.service.may_be_missing(key, value)
+        });
         same("the truth, and the cache", &truth.things, &cache.things)?;
         prop_assert_eq!(truth.order, cache.order);
         for link in self.session.cache().links().iter() {
@@ -275,9 +310,10 @@ impl Case {
                 self.call(Call::Refresh)?.expect("nothing is wrong any more");
             }
         }
-        let tracked_links =
-            (self.kernel.lock().setting.scope == LinkScope::Team).then(|| self.session.cache().tracked_links());
-        let links = tracked_links.and_then(|tracked_links| filter::link_events(index(TEAM), &tracked_links));
+        let tracked_links = (self.kernel.lock().setting.scope == LinkScope::Team)
+            .then(|| self.session.cache().tracked_links());
+        let links = tracked_links
+            .and_then(|tracked_links| filter::link_events(index(TEAM), &tracked_links));
         let team = filter::team_events(index(TEAM), self.session.genl.family_id());
         let mut kernel = self.kernel.lock();
         if self.session.ensure_exists().is_ok() {
@@ -374,13 +410,24 @@ fn the_model_itself_is_a_kernel_that_a_session_follows() {
         filter_memory: usize::MAX,
     };
     let mut case = Case::new(setting, true);
-    let changes = [Change::Release(1), Change::Enslave(3), Change::Set(3, 6, 0), Change::Flip(3), Change::Rename(0, 1)];
+    let changes = [
+        Change::Release(1),
+        Change::Enslave(3),
+        Change::Set(3, 6, 0),
+        Change::Flip(3),
+        Change::Rename(0, 1),
+    ];
     for change in changes {
         case.play(Action::Happens(Happening::Change(change))).unwrap();
         case.play(Action::Calls(Call::HandleEvents, vec![])).unwrap();
     }
-    let ports: Vec<_> =
-        case.session.cache().ports().iter().map(|port| (port.ifindex().get(), port.is_link_up())).collect();
+    let ports: Vec<_> = case
+        .session
+        .cache()
+        .ports()
+        .iter()
+        .map(|port| (port.ifindex().get(), port.is_link_up()))
+        .collect();
     assert_eq!(ports, [(4, true), (5, false)]);
     assert_eq!(case.session.name(), "name1");
     let active = case.session.cache().options().value(&OptionId::global(names::ACTIVE_PORT));
@@ -406,10 +453,13 @@ fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
     let mut case = Case::new(setting, true);
     // A call reads both event sockets first; what is asked for then knows the new link.
     let change = |change| Happening::Change(change);
-    case.kernel.lock().begin(vec![(2, change(Change::Delete(3))), (0, change(Change::Create(3, 0)))]);
+    case.kernel
+        .lock()
+        .begin(vec![(2, change(Change::Delete(3))), (0, change(Change::Create(3, 0)))]);
     case.session.refresh(true).unwrap();
-    let name =
-        |changes: &Changes| changes.links().map(|link| link.after().map(|link| link.name().to_owned())).collect();
+    let name = |changes: &Changes| {
+        changes.links().map(|link| link.after().map(|link| link.name().to_owned())).collect()
+    };
     let told: Vec<_> = name(&case.session.take_changes());
     assert_eq!(told, [Some("new0".to_owned())]);
     assert!(!case.kernel.lock().is_quiet(), "the old events still wait");

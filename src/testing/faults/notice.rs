@@ -14,13 +14,22 @@ pub(super) enum Notice {
     Team(Vec<Vec<u8>>),
 }
 
-/// What says nothing about links and this team: a bridge's port that left it, a wireless event, another team, another
-/// family.
+/// What says nothing about links and this team: a bridge's port that left it, a wireless event,
+/// another team, another family.
 pub(super) fn noise(value: u8) -> Notice {
     match value % 4 {
-        0 => Notice::Links(message(RTM_DELLINK, 0, &[&[7, 0, 0, 0, 3, 0, 0, 0][..], &[0; 8]].concat())),
+        0 => Notice::Links(message(
+            RTM_DELLINK,
+            0,
+            &[&[7, 0, 0, 0, 3, 0, 0, 0][..], &[0; 8]].concat(),
+        )),
         1 => Notice::Links(wire::wireless_event(TEAM)),
-        2 => Notice::Team(wire::ports(77, &[(3, PortState { link_up: true, speed: 1 })], Mark::Removed, 1)),
+        2 => Notice::Team(wire::ports(
+            77,
+            &[(3, PortState { link_up: true, speed: 1 })],
+            Mark::Removed,
+            1,
+        )),
         _ => Notice::Team(vec![message(FAMILY + 1, 0, &[2, 1, 0, 0])]),
     }
 }

@@ -15,14 +15,18 @@ fn index(number: u32) -> IfIndex {
 }
 
 /// The options that a team always has.
-pub(super) const CORE: [&str; 3] = [names::MODE, names::NOTIFY_PEERS_COUNT, names::MCAST_REJOIN_COUNT];
+pub(super) const CORE: [&str; 3] =
+    [names::MODE, names::NOTIFY_PEERS_COUNT, names::MCAST_REJOIN_COUNT];
 
 pub(super) fn mode_options(mode: &str) -> Options {
     match mode {
         "activebackup" => vec![(OptionId::global(names::ACTIVE_PORT), OptionValue::U32(0))],
         "loadbalance" => {
-            let element = |index| (OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, index), OptionValue::U32(0));
-            let program = (OptionId::global(names::BPF_HASH_FUNC), OptionValue::Binary(vec![0; 16]));
+            let element = |index| {
+                (OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, index), OptionValue::U32(0))
+            };
+            let program =
+                (OptionId::global(names::BPF_HASH_FUNC), OptionValue::Binary(vec![0; 16]));
             vec![program, element(0), element(1), element(2)]
         }
         _ => vec![],
@@ -49,7 +53,8 @@ pub(super) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValu
         6 => (OptionId::global(names::ACTIVE_PORT), OptionValue::U32(ifindex(slot))),
         7 => (OptionId::global(names::BPF_HASH_FUNC), OptionValue::Binary(vec![value; 16])),
         _ => {
-            let element = OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, u32::from(value) % 3);
+            let element =
+                OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, u32::from(value) % 3);
             (element, OptionValue::U32(ifindex(slot)))
         }
     }

@@ -43,7 +43,8 @@ pub(super) struct Service {
 /// Links that are there all along, and that a dump of all links did not tell.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
-    /// A session that never knew them cannot know of them: nothing marked that, or the session says so.
+    /// A session that never knew them cannot know of them: nothing marked that, or the session says
+    /// so.
     pub(super) excused: BTreeSet<u32>,
     /// It was marked, and the session did not say so yet.
     unsaid: BTreeSet<u32>,
@@ -99,7 +100,15 @@ impl Service {
     pub(super) fn new(setting: Setting) -> Self {
         let Setting { items, dumps_by_position, .. } = setting;
         let (truth, skipped) = (Truth::new(setting), Skipped::default());
-        Self { truth, dump: None, items, dumps_by_position, skipped, has_net_admin: true, is_cut_unsaid: false }
+        Self {
+            truth,
+            dump: None,
+            items,
+            dumps_by_position,
+            skipped,
+            has_net_admin: true,
+            is_cut_unsaid: false,
+        }
     }
 
     /// Answers an rtnetlink request.
@@ -113,11 +122,21 @@ impl Service {
                 let (master, sequence) = (find_u32(attributes, IFLA_MASTER), request.sequence);
                 let untold = self.truth.links.keys().copied().collect();
                 let (last, count, is_interrupted) = (0, 0, false);
-                self.dump = Some(Dump { last, count, untold, master, generation, is_interrupted, sequence });
+                self.dump = Some(Dump {
+                    last,
+                    count,
+                    untold,
+                    master,
+                    generation,
+                    is_interrupted,
+                    sequence,
+                });
                 return Reply::of(self.next_part().into_iter().collect());
             }
             RTM_GETLINK => match self.truth.links.get(&index) {
-                Some(link) => return Reply::of(vec![wire::link(RTM_NEWLINK, 0, index, link), ack(0)]),
+                Some(link) => {
+                    return Reply::of(vec![wire::link(RTM_NEWLINK, 0, index, link), ack(0)]);
+                }
                 None => Err(ENODEV),
             },
             RTM_DELLINK => self.truth.delete(index),
@@ -147,10 +166,13 @@ impl Service {
         self.dump = None;
     }
 
-    /// Whether a session may lack something without being wrong: never what the team's driver tells of too.
+    /// Whether a session may lack something without being wrong: never what the team's driver tells
+    /// of too.
     pub(super) fn may_be_missing(&self, key: &Key, value: &Value) -> bool {
         match (key, value) {
-            (Key::Link(ifindex), Value::Link(link)) => self.skipped.excused.contains(ifindex) && link.master.is_none(),
+            (Key::Link(ifindex), Value::Link(link)) => {
+                self.skipped.excused.contains(ifindex) && link.master.is_none()
+            }
             _ => false,
         }
     }
@@ -165,7 +187,8 @@ impl Service {
             dump.generation = self.truth.generation;
             flags |= NLM_F_DUMP_INTR;
         }
-        let (from, skipped) = if self.dumps_by_position { (0, dump.count) } else { (dump.last + 1, 0) };
+        let (from, skipped) =
+            if self.dumps_by_position { (0, dump.count) } else { (dump.last + 1, 0) };
         let mut messages = vec![];
         for (ifindex, link) in self.truth.links.range(from..).skip(skipped) {
             if messages.len() == self.items {
@@ -209,12 +232,20 @@ impl Service {
         match command {
             1 => {
                 let answer = set_option(&mut self.truth, find(attributes, 2).expect("a list"));
-                // A value that nobody could be told is set, and the driver says that nobody was there.
+                // A value that nobody could be told is set, and the driver says that nobody was
+                // there.
                 let answer_if_unheard = answer.is_ok().then(|| verdict(Err(ESRCH)));
-                Reply { notices: self.truth.take_notices(), answer: vec![verdict(answer)], answer_if_unheard }
+                Reply {
+                    notices: self.truth.take_notices(),
+                    answer: vec![verdict(answer)],
+                    answer_if_unheard,
+                }
             }
             2 => Reply::of(self.list_options(team)),
-            3 => Reply::of(multipart(wire::ports(team, &self.truth.ports, Mark::None, self.items), self.items)),
+            3 => Reply::of(multipart(
+                wire::ports(team, &self.truth.ports, Mark::None, self.items),
+                self.items,
+            )),
             _ => Reply::of(vec![verdict(Err(EINVAL))]),
         }
     }

@@ -50,7 +50,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Puts a datagram into the queue, if it still has room. False if it is lost, or kept back by the filter.
+    /// Puts a datagram into the queue, if it still has room. False if it is lost, or kept back by
+    /// the filter.
     pub(super) fn deliver(&mut self, datagram: Datagram) -> bool {
         if self.filter.as_ref().is_some_and(|program| !passes(program, &datagram.bytes)) {
             return false;
@@ -78,7 +79,8 @@ impl Socket {
 
     /// Keeps an error for the next receive, unless it only says that there is nothing.
     pub(super) fn keep(&mut self, error: &io::Error) {
-        self.error = error.raw_os_error().map(Errno::from_raw).filter(|errno| *errno != Errno::EAGAIN);
+        self.error =
+            error.raw_os_error().map(Errno::from_raw).filter(|errno| *errno != Errno::EAGAIN);
     }
 
     /// At the end of each receive.
@@ -94,7 +96,8 @@ impl Socket {
         self.faults.remove(position)
     }
 
-    /// Takes the next datagram, and does to it what is to go wrong. The second part is whether something did.
+    /// Takes the next datagram, and does to it what is to go wrong. The second part is whether
+    /// something did.
     pub(super) fn pop(&mut self) -> (Option<Datagram>, bool) {
         if self.queue.is_empty() {
             return (None, false);
@@ -132,10 +135,14 @@ impl Socket {
 
 fn is_of_datagrams(fault: Fault) -> bool {
     use Fault::*;
-    matches!(fault, Repeated | Cut(_) | TooLong | Malformed(_) | Swallowed | Reordered | Again(_) | Flipped(..))
+    matches!(
+        fault,
+        Repeated | Cut(_) | TooLong | Malformed(_) | Swallowed | Reordered | Again(_) | Flipped(..)
+    )
 }
 
-/// Ends a datagram somewhere inside a message. Where one message ends and the next begins nobody could tell.
+/// Ends a datagram somewhere inside a message. Where one message ends and the next begins nobody
+/// could tell.
 fn cut(bytes: &mut Vec<u8>, at: usize) {
     let at = 1 + at % (bytes.len() - 1);
     // All messages start at multiples of four.
@@ -144,7 +151,8 @@ fn cut(bytes: &mut Vec<u8>, at: usize) {
 
 fn malform(bytes: &mut [u8], malformation: Malformation) {
     let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
-    let first_attribute = HEADER_LEN + if matches!(kind, RTM_NEWLINK | RTM_DELLINK) { 16 } else { 4 };
+    let first_attribute =
+        HEADER_LEN + if matches!(kind, RTM_NEWLINK | RTM_DELLINK) { 16 } else { 4 };
     match malformation {
         Malformation::Attribute if kind >= 0x10 && bytes.len() > first_attribute => {
             bytes[first_attribute..first_attribute + 2].copy_from_slice(&0xfff0_u16.to_ne_bytes());

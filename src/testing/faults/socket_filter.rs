@@ -3,14 +3,15 @@
 use super::wire::place_of;
 use crate::bpf::BpfInstruction;
 use crate::bpf::code::{
-    COPY_TO_X, JUMP_IF_EQUAL, LOAD_BYTE, LOAD_CONSTANT, LOAD_HALF, LOAD_WORD, LOAD_WORD_AT_X, LOAD_X_CONSTANT,
-    RETURN_CONSTANT,
+    COPY_TO_X, JUMP_IF_EQUAL, LOAD_BYTE, LOAD_CONSTANT, LOAD_HALF, LOAD_WORD, LOAD_WORD_AT_X,
+    LOAD_X_CONSTANT, RETURN_CONSTANT,
 };
 
 /// Where a load finds an attribute: `SKF_AD_OFF + SKF_AD_NLATTR`.
 const FIND_ATTRIBUTE: u32 = 0xffff_f00c;
 
-/// Whether a program lets a datagram pass. A load from outside the datagram ends it, and the datagram is dropped.
+/// Whether a program lets a datagram pass. A load from outside the datagram ends it, and the
+/// datagram is dropped.
 pub(super) fn passes(program: &[BpfInstruction], datagram: &[u8]) -> bool {
     run(program, datagram).is_some_and(|result| result != 0)
 }

@@ -1,4 +1,5 @@
-//! What a team and its namespace are: the truth, what the cache holds, and what was told, in one shape.
+//! What a team and its namespace are: the truth, what the cache holds, and what was told, in one
+//! shape.
 
 use std::collections::BTreeMap;
 

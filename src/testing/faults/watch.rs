@@ -30,8 +30,8 @@ impl Watch {
         Self { told: start.things, removals: BTreeMap::new(), is_strict, scope }
     }
 
-    /// Takes down what a session tells. Each change starts from what was told before; what is told to be was once, and
-    /// nothing is told to be gone more often than it went.
+    /// Takes down what a session tells. Each change starts from what was told before; what is told
+    /// to be was once, and nothing is told to be gone more often than it went.
     pub(super) fn hear(&mut self, changes: &Changes, truth: &Truth) -> Verdict {
         let mut heard = vec![];
         for change in changes.links() {
@@ -58,7 +58,12 @@ impl Watch {
     ) -> Result<Key, TestCaseError> {
         let (key, _) = read(change.latest());
         let before = change.before().map(|before| read(before).1);
-        prop_assert_eq!(self.told.get(&key), before.as_ref(), "{:?} was told to be something else before", key);
+        prop_assert_eq!(
+            self.told.get(&key),
+            before.as_ref(),
+            "{:?} was told to be something else before",
+            key
+        );
         if let Some(value) = change.after().map(|after| read(after).1) {
             let was = truth.history.has(&key, &value);
             prop_assert!(was || !self.is_strict, "{:?} never was {:?}", key, value);

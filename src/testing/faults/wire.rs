@@ -33,28 +33,55 @@ pub(super) fn link(kind: u16, flags: u16, ifindex: u32, link: &LinkState) -> Vec
         attribute(18, &attribute(1, format!("{}\0", link.kind).as_bytes())),
     ];
     more.extend(link.master.map(|master| attribute(10, &master.to_ne_bytes())));
-    let names = link.alternative_names.iter().map(|name| attribute(53, format!("{name}\0").as_bytes()));
+    let names =
+        link.alternative_names.iter().map(|name| attribute(53, format!("{name}\0").as_bytes()));
     more.push(attribute(IFLA_PROP_LIST, &names.collect::<Vec<_>>().concat()));
     let state = if link.up { LinkFlags::UP } else { LinkFlags::empty() };
     link_with_flags(kind, flags, ifindex, state, &link.name, &more)
 }
 
 /// Messages with so many options each.
-pub(super) fn options(team: u32, options: &[(OptionId, OptionValue)], mark: Mark, items: usize) -> Vec<Vec<u8>> {
+pub(super) fn options(
+    team: u32,
+    options: &[(OptionId, OptionValue)],
+    mark: Mark,
+    items: usize,
+) -> Vec<Vec<u8>> {
     let marks = marks(mark, OPTION_CHANGED, OPTION_REMOVED);
-    lists(team, (2, 2), options.iter().map(|(id, value)| [option(id, value), marks.clone()].concat()), items)
+    lists(
+        team,
+        (2, 2),
+        options.iter().map(|(id, value)| [option(id, value), marks.clone()].concat()),
+        items,
+    )
 }
 
 /// Messages with so many ports each.
-pub(super) fn ports(team: u32, ports: &[(u32, PortState)], mark: Mark, items: usize) -> Vec<Vec<u8>> {
+pub(super) fn ports(
+    team: u32,
+    ports: &[(u32, PortState)],
+    mark: Mark,
+    items: usize,
+) -> Vec<Vec<u8>> {
     let marks = marks(mark, PORT_CHANGED, PORT_REMOVED);
-    lists(team, (3, 3), ports.iter().map(|(ifindex, state)| [port(*ifindex, *state), marks.clone()].concat()), items)
+    lists(
+        team,
+        (3, 3),
+        ports.iter().map(|(ifindex, state)| [port(*ifindex, *state), marks.clone()].concat()),
+        items,
+    )
 }
 
-fn lists(team: u32, (command, list): (u8, u16), all: impl Iterator<Item = Vec<u8>>, items: usize) -> Vec<Vec<u8>> {
+fn lists(
+    team: u32,
+    (command, list): (u8, u16),
+    all: impl Iterator<Item = Vec<u8>>,
+    items: usize,
+) -> Vec<Vec<u8>> {
     let all: Vec<_> = all.map(|item| attribute(1, &item)).collect();
-    let message =
-        |some: &[Vec<u8>]| genl_message(command, &[attribute(1, &team.to_ne_bytes()), attribute(list, &some.concat())]);
+    let message = |some: &[Vec<u8>]| {
+        genl_message(command, &[attribute(1, &team.to_ne_bytes()), attribute(list, &some.concat())])
+    };
     if all.is_empty() { vec![message(&[])] } else { all.chunks(items).map(message).collect() }
 }
 
@@ -103,7 +130,10 @@ pub(super) fn wireless_event(ifindex: u32) -> Vec<u8> {
 
 /// The value of an attribute, in the bytes behind a header.
 pub(super) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
-    attributes(bytes).map_while(Result::ok).find(|attribute| attribute.kind == kind).map(|attribute| attribute.value)
+    attributes(bytes)
+        .map_while(Result::ok)
+        .find(|attribute| attribute.kind == kind)
+        .map(|attribute| attribute.value)
 }
 
 pub(super) fn find_u32(bytes: &[u8], kind: u16) -> Option<u32> {

@@ -1,7 +1,7 @@
 use crate::bpf::{BpfInstruction, BpfProgram};
 
-/// The bytes of a program, then a byte that says which way it goes: a program that was taken is run to its end, by the
-/// rules of `linux/filter.h` and by nothing that the crate says of them.
+/// The bytes of a program, then a byte that says which way it goes: a program that was taken is run
+/// to its end, by the rules of `linux/filter.h` and by nothing that the crate says of them.
 pub(super) fn program(bytes: &[u8]) {
     let (bytes, ways) = bytes.split_at(bytes.len() - bytes.len() % 8);
     let Ok(program) = BpfProgram::from_bytes(bytes) else { return };
@@ -12,7 +12,8 @@ pub(super) fn program(bytes: &[u8]) {
     run(program.instructions(), ways.first().copied().unwrap_or_default());
 }
 
-/// Goes one way through a program; bit by bit, and then again from the first, `ways` says whether a condition holds.
+/// Goes one way through a program; bit by bit, and then again from the first, `ways` says whether a
+/// condition holds.
 fn run(program: &[BpfInstruction], mut ways: u8) {
     let (mut next, mut written) = (0_usize, 0_u16);
     loop {
@@ -21,7 +22,9 @@ fn run(program: &[BpfInstruction], mut ways: u8) {
         let Some(&BpfInstruction { code, jt, jf, k }) = instruction else { return };
         next += 1;
         match (code & 0x07, code & 0xf0) {
-            (0 | 1, 0x60) => assert!(k < 16 && written & 1 << k != 0, "{next}: it reads what it did not write"),
+            (0 | 1, 0x60) => {
+                assert!(k < 16 && written & 1 << k != 0, "{next}: it reads what it did not write")
+            }
             (2 | 3, _) => {
                 assert!(k < 16, "{next}: there is no such word");
                 written |= 1 << k;

@@ -1,4 +1,5 @@
-//! Messages applied to a cache as the session applies them, and what the cache tells held against what it holds.
+//! Messages applied to a cache as the session applies them, and what the cache tells held against
+//! what it holds.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
@@ -21,8 +22,9 @@ use crate::netlink::codec::team::{self, TeamMessage};
 /// The number that the driver's family has in the captured messages.
 const FAMILY: u16 = 30;
 
-/// Messages, one after the other. Those with the sequence number 0 are events, the others parts of an answer, which
-/// `NLMSG_DONE` ends, or `NLMSG_ERROR` cuts off. `NLMSG_NOOP` has the cache tell its changes.
+/// Messages, one after the other. Those with the sequence number 0 are events, the others parts of
+/// an answer, which `NLMSG_DONE` ends, or `NLMSG_ERROR` cuts off. `NLMSG_NOOP` has the cache tell
+/// its changes.
 pub(super) fn cache(messages: &[u8]) {
     for scope in [LinkScope::Team, LinkScope::All] {
         play(messages, scope);
@@ -59,7 +61,9 @@ impl Player {
             (NLMSG_NOOP, _) => self.tell(),
             (NLMSG_DONE, 1..) => self.end_answer(),
             (NLMSG_ERROR, 1..) => self.cut_answer(),
-            (RTM_NEWLINK | RTM_DELLINK, 0) => self.cache.apply_link(&link::decode(frame.kind, frame.payload)?),
+            (RTM_NEWLINK | RTM_DELLINK, 0) => {
+                self.cache.apply_link(&link::decode(frame.kind, frame.payload)?)
+            }
             (RTM_NEWLINK, _) => self.link_of_answer(frame)?,
             (FAMILY, sequence) => {
                 if let Some(report) = team::decode(frame.payload, team)? {
@@ -135,14 +139,22 @@ impl Player {
         self.cache.team_link_refreshed();
         self.cache.update_port_names();
         let changes = self.cache.take_changes();
-        assert!(changes.links().all(|change| change.before() != change.after()), "a link changed to what it was");
+        assert!(
+            changes.links().all(|change| change.before() != change.after()),
+            "a link changed to what it was"
+        );
         self.told.links.follow(changes.links(), Link::ifindex);
         self.told.ports.follow(changes.ports(), Port::ifindex);
         self.told.options.follow(changes.options(), |option| option.id().clone());
         self.told.check(&self.cache);
         self.cache.check_invariants();
-        assert!(!self.cache.has_changes() && self.cache.take_changes().is_empty(), "it tells the same twice");
-        for text in changes.links().map(ToString::to_string).chain(changes.ports().map(ToString::to_string)) {
+        assert!(
+            !self.cache.has_changes() && self.cache.take_changes().is_empty(),
+            "it tells the same twice"
+        );
+        for text in
+            changes.links().map(ToString::to_string).chain(changes.ports().map(ToString::to_string))
+        {
             assert!(text.starts_with(['*', '-']), "{text}");
         }
     }
@@ -170,7 +182,8 @@ struct Told {
 
 impl Told {
     fn check(&self, cache: &Cache) {
-        let (links, ports, options) = (cache.links().iter(), cache.ports().iter(), cache.options().iter());
+        let (links, ports, options) =
+            (cache.links().iter(), cache.ports().iter(), cache.options().iter());
         assert!(self.links.values().eq(links), "{self:?} {cache:?}");
         assert_eq!((self.ports.len(), self.options.len()), (ports.len(), options.len()));
         for port in ports {
@@ -201,7 +214,11 @@ trait EventFilter<K, V: 'static> {
                 Some(after) => self.put(key, after.clone()),
                 None => self.take(&key),
             };
-            assert_eq!(before.as_ref(), change.before(), "the state before is not what was told last");
+            assert_eq!(
+                before.as_ref(),
+                change.before(),
+                "the state before is not what was told last"
+            );
         }
     }
 }

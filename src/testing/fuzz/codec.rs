@@ -15,7 +15,9 @@ use crate::netlink::codec::ctrl::decode_family;
 use crate::netlink::codec::frame::{Control, HEADER_LEN, frames, serialize};
 use crate::netlink::codec::genl::split_header;
 use crate::netlink::codec::link::{self, LinkUpdate, RTM_DELLINK, RTM_NEWLINK};
-use crate::netlink::codec::team::{self, EVENT_GROUP, ItemFlags, OptionItem, TeamMessage, TeamRequest};
+use crate::netlink::codec::team::{
+    self, EVENT_GROUP, ItemFlags, OptionItem, TeamMessage, TeamRequest,
+};
 
 /// The team that the captured messages are about.
 pub(super) const TEAM: Option<IfIndex> = IfIndex::new(10);
@@ -41,7 +43,8 @@ pub(super) fn frame(datagram: &[u8]) {
     assert!(covered >= datagram.len(), "{} bytes were not looked at", datagram.len() - covered);
 }
 
-/// A list of attributes: they cover it, or end with one error, and each is read as what its length allows.
+/// A list of attributes: they cover it, or end with one error, and each is read as what its length
+/// allows.
 pub(super) fn attribute(list: &[u8]) {
     let mut covered = 0_usize;
     let mut found = attributes(list);
@@ -74,16 +77,26 @@ pub(super) fn link(payload: &[u8]) {
         return;
     };
     assert_eq!(removed, Ok(LinkUpdate::Deleted(report.ifindex)));
-    assert!([report.hwaddr, report.permanent_hwaddr].iter().flatten().all(|hwaddr| (1..=32).contains(&hwaddr.len())));
+    assert!(
+        [report.hwaddr, report.permanent_hwaddr]
+            .iter()
+            .flatten()
+            .all(|hwaddr| (1..=32).contains(&hwaddr.len()))
+    );
     assert!(report.kind.iter().all(|kind| !kind.contains('\0')));
-    assert!(report.alternative_names().chain([report.name]).all(|name| !name.as_bytes().contains(&0)));
+    assert!(
+        report.alternative_names().chain([report.name]).all(|name| !name.as_bytes().contains(&0))
+    );
 
     let mut cache = Cache::new(team, Name::default(), LinkScope::All);
     cache.apply_link(&news);
     let name = cache.links().get(report.ifindex).map(Link::name_os);
     assert_eq!(name, Some(report.name));
     let link = cache.links().get(report.ifindex).map(ToString::to_string).unwrap_or_default();
-    assert!(link.starts_with(&format!(" {}: {}: ", report.ifindex, report.name.to_string_lossy())), "{link}");
+    assert!(
+        link.starts_with(&format!(" {}: {}: ", report.ifindex, report.name.to_string_lossy())),
+        "{link}"
+    );
     assert_eq!(cache.take_changes().links().len(), 1);
     cache.apply_link(&news);
     assert!(cache.take_changes().is_empty(), "the same news are none");
@@ -120,7 +133,8 @@ pub(super) fn ctrl(payload: &[u8]) {
     }
 }
 
-/// Puts an option into a request and reads the request as if it were an answer. Some cannot be put into one.
+/// Puts an option into a request and reads the request as if it were an answer. Some cannot be put
+/// into one.
 pub(super) fn sent_and_read(id: &OptionId, value: &OptionValue) {
     let Some(team) = TEAM else { return };
     let Ok(request) = TeamRequest::options_set(team, id, value) else { return };
@@ -134,5 +148,8 @@ pub(super) fn sent_and_read(id: &OptionId, value: &OptionValue) {
     attribute(split_header(payload).map_or(&[][..], |(_, attributes)| attributes));
     let read = team::decode(payload, team);
     let option = TeamOption { id: id.clone(), value: value.clone(), port_name: None };
-    assert_eq!(read, Ok(Some(TeamMessage::Options(vec![OptionItem { option, flags: ItemFlags::default() }]))));
+    assert_eq!(
+        read,
+        Ok(Some(TeamMessage::Options(vec![OptionItem { option, flags: ItemFlags::default() }])))
+    );
 }

@@ -1,7 +1,8 @@
-//! What the fuzz targets under `fuzz/` run, each with any bytes. It panics where the crate does, and where what the
-//! crate makes of the bytes contradicts itself.
+//! What the fuzz targets under `fuzz/` run, each with any bytes. It panics where the crate does,
+//! and where what the crate makes of the bytes contradicts itself.
 //!
-//! Compiled where `cargo fuzz` sets `--cfg fuzzing`, and for the tests, which play the corpora again.
+//! Compiled where `cargo fuzz` sets `--cfg fuzzing`, and for the tests, which play the corpora
+//! again.
 
 mod bpf;
 mod cache;

@@ -16,7 +16,10 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn stems(directory: &Path) -> BTreeSet<String> {
-    files(directory).iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    files(directory)
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -40,7 +43,10 @@ fn play(target: &str, directory: &Path) -> usize {
 #[test]
 fn the_corpora_play_without_a_fault() {
     for (target, _) in TARGETS {
-        assert!(play(target, &directory("corpus").join(target)) > 0, "the corpus of {target} is empty");
+        assert!(
+            play(target, &directory("corpus").join(target)) > 0,
+            "the corpus of {target} is empty"
+        );
     }
 }
 

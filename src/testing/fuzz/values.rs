@@ -12,12 +12,14 @@ use crate::model::option_type::OptionType;
 use crate::model::tx_method::TxMethod;
 use crate::netlink::ifname;
 
-/// The name of an option, its type's number and its value, each on a line: what can be read can be printed, and what
-/// can be sent arrives.
+/// The name of an option, its type's number and its value, each on a line: what can be read can be
+/// printed, and what can be sent arrives.
 pub(super) fn option_value(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let mut lines = text.splitn(3, '\n');
-    let (Some(name), Some(number), Some(text)) = (lines.next(), lines.next(), lines.next()) else { return };
+    let (Some(name), Some(number), Some(text)) = (lines.next(), lines.next(), lines.next()) else {
+        return;
+    };
     let wanted = match number {
         "3" => OptionType::U32,
         "5" => OptionType::String,

@@ -1,8 +1,11 @@
-//! Datagrams of Linux 7.2.7 on x86-64, kept as they came. Each file says what made it; the remarks in it are for people.
+//! Datagrams of Linux 7.2.7 on x86-64, kept as they came. Each file says what made it; the remarks
+//! in it are for people.
 //!
-//! On a big-endian machine they are turned round first: the codec reads numbers in the machine's own byte order.
+//! On a big-endian machine they are turned round first: the codec reads numbers in the machine's
+//! own byte order.
 //!
-//! The files are read when a test asks for them: the packed crate, which has none, builds with its tests all the same.
+//! The files are read when a test asks for them: the packed crate, which has none, builds with its
+//! tests all the same.
 
 mod turned;
 
@@ -86,7 +89,8 @@ pub(crate) fn bytes(file: &str) -> Vec<u8> {
 fn recorded(file: &str) -> Vec<u8> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/testing/golden");
     let path = directory.join(file).with_extension("hex");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines()
         .flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace())
         .map(|byte| u8::from_str_radix(byte, 16).expect("a golden file holds hexadecimal bytes"))
@@ -120,7 +124,8 @@ fn decode_all(datagram: &[u8]) -> usize {
 fn every_golden_datagram_is_split_into_whole_messages() {
     for file in ALL {
         let datagram = bytes(file);
-        let lengths: Vec<usize> = frames(&datagram).map(|frame| frame.expect(file).payload.len() + 16).collect();
+        let lengths: Vec<usize> =
+            frames(&datagram).map(|frame| frame.expect(file).payload.len() + 16).collect();
         let covered: usize = lengths.iter().map(|length| length.next_multiple_of(4)).sum();
         assert_eq!(covered, datagram.len(), "{file}: {lengths:?}");
         assert!(decode_all(&datagram) > 0, "{file}");
@@ -133,7 +138,8 @@ fn no_prefix_of_a_golden_datagram_makes_a_decoder_panic() {
         let datagram = bytes(file);
         for end in 0..datagram.len() {
             decode_all(&datagram[..end]);
-            // The same cut in a message whose length was corrected: the attributes are cut, not the message.
+            // The same cut in a message whose length was corrected: the attributes are cut, not the
+            // message.
             if end >= 16 {
                 let mut whole = datagram[..end].to_vec();
                 whole[..4].copy_from_slice(&u32::try_from(end).unwrap().to_ne_bytes());

@@ -1,6 +1,6 @@
-//! A datagram of a little-endian machine as a big-endian one would have it: every number turned round, and nothing
-//! else. Where numbers stand is written down here once more, lest a mistake of the code under test be made in its tests
-//! too.
+//! A datagram of a little-endian machine as a big-endian one would have it: every number turned
+//! round, and nothing else. Where numbers stand is written down here once more, lest a mistake of
+//! the code under test be made in its tests too.
 
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR};
 
@@ -27,21 +27,27 @@ const LINK: &[(u16, Kind)] = &[
     (3, Bytes),                                                      // IFNAME
     (6, Bytes),                                                      // QDISC
     (7, Numbers(4)),                                                 // STATS
-    (18, Nest(&[(1, Bytes), (2, Nest(&[])), (4, Bytes)])),           // LINKINFO: KIND, DATA, SLAVE_KIND
-    (20, Bytes),                                                     // IFALIAS
-    (23, Numbers(8)),                                                // STATS64
+    (18, Nest(&[(1, Bytes), (2, Nest(&[])), (4, Bytes)])), // LINKINFO: KIND, DATA, SLAVE_KIND
+    (20, Bytes),                                           // IFALIAS
+    (23, Numbers(8)),                                      // STATS64
     (26, Nest(&[(2, Nest(&[(1, Numbers(4))])), (10, Nest(INET6))])), // AF_SPEC
-    (34, Bytes),                                                     // PHYS_PORT_ID
-    (43, Nest(&[])),                                                 // XDP
-    (52, Nest(&[(53, Bytes)])),                                      // PROP_LIST: ALT_IFNAME
-    (53, Bytes),                                                     // ALT_IFNAME, in a request
-    (54, Bytes),                                                     // PERM_ADDRESS
+    (34, Bytes),                                           // PHYS_PORT_ID
+    (43, Nest(&[])),                                       // XDP
+    (52, Nest(&[(53, Bytes)])),                            // PROP_LIST: ALT_IFNAME
+    (53, Bytes),                                           // ALT_IFNAME, in a request
+    (54, Bytes),                                           // PERM_ADDRESS
 ];
-/// Where `ifi_family` is `AF_BRIDGE`: its nest of the port holds two bridge ids, and that of VLANs pairs of small numbers.
-const BRIDGE_LINK: &[(u16, Kind)] =
-    &[(1, Bytes), (3, Bytes), (12, Nest(&[(13, Bytes), (14, Bytes)])), (26, Nest(&[(2, Numbers(2))]))];
+/// Where `ifi_family` is `AF_BRIDGE`: its nest of the port holds two bridge ids, and that of VLANs
+/// pairs of small numbers.
+const BRIDGE_LINK: &[(u16, Kind)] = &[
+    (1, Bytes),
+    (3, Bytes),
+    (12, Nest(&[(13, Bytes), (14, Bytes)])),
+    (26, Nest(&[(2, Numbers(2))])),
+];
 const AF_BRIDGE: u8 = 7;
-const INET6: &[(u16, Kind)] = &[(2, Numbers(4)), (3, Numbers(8)), (5, Numbers(4)), (6, Numbers(8)), (7, Bytes)];
+const INET6: &[(u16, Kind)] =
+    &[(2, Numbers(4)), (3, Numbers(8)), (5, Numbers(4)), (6, Numbers(8)), (7, Bytes)];
 const TEAM: &[(u16, Kind)] = &[(2, List(&[(1, Bytes)])), (3, List(&[]))];
 const CTRL: &[(u16, Kind)] = &[(2, Bytes), (6, List(&[])), (7, List(&[(1, Bytes)]))];
 const WORDS: &[(u16, Kind)] = &[(1, Bytes), (4, Nest(&[]))];
@@ -68,8 +74,10 @@ fn turn_message(message: &mut [u8], is_controllers: bool) {
     let has_words = flags & usize::from(NLM_F_ACK_TLVS) != 0;
     match u16::try_from(kind).unwrap() {
         NLMSG_ERROR => {
-            let copied = if flags & usize::from(NLM_F_CAPPED) == 0 { number(body, 4, 4) } else { 16 };
-            let (answer, words) = body.split_at_mut(4 + copied.next_multiple_of(4).min(body.len() - 4));
+            let copied =
+                if flags & usize::from(NLM_F_CAPPED) == 0 { number(body, 4, 4) } else { 16 };
+            let (answer, words) =
+                body.split_at_mut(4 + copied.next_multiple_of(4).min(body.len() - 4));
             turn_fields(answer, &[4]);
             if copied > 16 {
                 turn_message(&mut answer[4..], is_controllers);
@@ -153,10 +161,13 @@ fn number(bytes: &[u8], start: usize, size: usize) -> usize {
 
 #[test]
 fn a_turned_datagram_is_what_a_big_endian_kernel_sends() {
-    // An option's event: a header, the driver's own, TEAM_IFINDEX 10, LIST_OPTION, ITEM, NAME, TYPE 3, DATA 7, CHANGED.
+    // An option's event: a header, the driver's own, TEAM_IFINDEX 10, LIST_OPTION, ITEM, NAME, TYPE
+    // 3, DATA 7, CHANGED.
     let mut datagram = super::recorded(super::EVENT_OPTION_U32);
     turn(&mut datagram, false);
-    let mut expected = vec![0, 0, 0, 0x50, 0, 0x1e, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 8, 0, 1, 0, 0, 0, 10];
+    let mut expected = vec![
+        0, 0, 0, 0x50, 0, 0x1e, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 8, 0, 1, 0, 0, 0, 10,
+    ];
     expected.extend([0, 0x34, 0, 2, 0, 0x30, 0, 1, 0, 0x17, 0, 1]);
     expected.extend(b"notify_peers_count\0\0");
     expected.extend([0, 5, 0, 3, 3, 0, 0, 0, 0, 8, 0, 4, 0, 0, 0, 7, 0, 4, 0, 2]);

@@ -1,4 +1,5 @@
-//! The README's picture of `team_monitor --live`: what that shows of a small scene. `docs/screenshot` makes it anew.
+//! The README's picture of `team_monitor --live`: what that shows of a small scene.
+//! `docs/screenshot` makes it anew.
 
 mod svg;
 
@@ -7,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use libteam::{BpfProgram, HashFields, IfIndex, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
+use libteam::{
+    BpfProgram, HashFields, IfIndex, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle,
+};
 
 use crate::support::frames::Wire;
 use crate::support::netns::{enter, ip, veth};
@@ -42,8 +45,11 @@ fn team() -> TeamHandle {
 /// Sends until it is over.
 fn send(is_over: &AtomicBool) {
     let wire = Wire::open("team0");
-    let frames: Vec<_> =
-        (0..40).map(|number| Flow { ports: [20_000 + number, 53], ..Flow::new(UDP) }.ipv4(&[0; 1200]).frame).collect();
+    let frames: Vec<_> = (0..40)
+        .map(|number| {
+            Flow { ports: [20_000 + number, 53], ..Flow::new(UDP) }.ipv4(&[0; 1200]).frame
+        })
+        .collect();
     while !is_over.load(Ordering::Relaxed) {
         for frame in &frames {
             wire.send(frame);
@@ -93,12 +99,22 @@ fn the_readme_s_picture() {
     });
     terminal.see("eth3 lost its link");
     terminal.see_that("what eth4 sends", |terminal| {
-        terminal.line_with("● eth4").is_some_and(|line| line.contains("up") && line.ends_with("kB/s"))
+        terminal
+            .line_with("● eth4")
+            .is_some_and(|line| line.contains("up") && line.ends_with("kB/s"))
     });
 
     let picture = svg::svg(terminal.screen(), "team_monitor --live team0");
-    for text in ["●", "loadbalance", "no carrier", "disabled", "10 Gb/s", "LAST CHANGES", "eth3 lost its link", "↑↓"]
-    {
+    for text in [
+        "●",
+        "loadbalance",
+        "no carrier",
+        "disabled",
+        "10 Gb/s",
+        "LAST CHANGES",
+        "eth3 lost its link",
+        "↑↓",
+    ] {
         assert!(picture.contains(text), "no {text:?} in\n{picture}");
     }
     if let Some(path) = env::var_os("LIBTEAM_SCREENSHOT") {

@@ -18,8 +18,8 @@ const BACKGROUND: &str = "#16181d";
 const FOREGROUND: &str = "#d6d9df";
 /// The terminal's first eight colors, and then the bright ones.
 const PALETTE: [&str; 16] = [
-    "#16181d", "#ff6b6b", "#5fd38d", "#f2c55c", "#6cb2ff", "#d38cff", "#4fd6d6", "#d6d9df", "#858b98", "#ff8f8f",
-    "#84e3a8", "#ffd97d", "#93c7ff", "#e0aeff", "#7ce6e6", "#ffffff",
+    "#16181d", "#ff6b6b", "#5fd38d", "#f2c55c", "#6cb2ff", "#d38cff", "#4fd6d6", "#d6d9df",
+    "#858b98", "#ff8f8f", "#84e3a8", "#ffd97d", "#93c7ff", "#e0aeff", "#7ce6e6", "#ffffff",
 ];
 
 /// Draws a screen in a window with a title.
@@ -75,7 +75,9 @@ fn runs(screen: &Screen, row: u16) -> Vec<Run<'_>> {
                 run.text.push_str(cell.contents());
                 run.width += blanks + 1;
             }
-            None => runs.push(Run { first: cell, column, width: 1, text: cell.contents().to_owned() }),
+            None => {
+                runs.push(Run { first: cell, column, width: 1, text: cell.contents().to_owned() })
+            }
         }
         blanks = 0;
     }
@@ -97,10 +99,14 @@ impl Run<'_> {
         match color {
             Color::Default => {}
             Color::Idx(index) => {
-                let color = PALETTE.get(usize::from(index)).expect("the program uses the first sixteen colors");
+                let color = PALETTE
+                    .get(usize::from(index))
+                    .expect("the program uses the first sixteen colors");
                 write!(svg, r#" fill="{color}""#).unwrap();
             }
-            Color::Rgb(red, green, blue) => write!(svg, r##" fill="#{red:02x}{green:02x}{blue:02x}""##).unwrap(),
+            Color::Rgb(red, green, blue) => {
+                write!(svg, r##" fill="#{red:02x}{green:02x}{blue:02x}""##).unwrap()
+            }
         }
         svg.push_str(if is_bold { r#" font-weight="bold""# } else { "" });
         svg.push_str(if is_dim { r#" opacity="0.6""# } else { "" });

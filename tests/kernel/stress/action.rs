@@ -119,7 +119,9 @@ impl Action {
             Self::SetMtu { .. } => "mtu",
             Self::SetFlags { .. } => "flags",
             Self::SetCarrier { .. } => "carrier",
-            Self::AddAlternativeName { .. } | Self::DeleteAlternativeName { .. } => "alternative name",
+            Self::AddAlternativeName { .. } | Self::DeleteAlternativeName { .. } => {
+                "alternative name"
+            }
             Self::SetMaster { master: Some(master), .. } if TEAMS.contains(master) => "enslave",
             Self::SetMaster { master: Some(_), .. } => "other master",
             Self::SetMaster { master: None, .. } => "release",
@@ -135,7 +137,13 @@ impl Action {
 
     /// Whether it can have an effect though it is reported to have failed.
     pub(super) fn may_fail_halfway(&self) -> bool {
-        matches!(self, Self::AddVeth { .. } | Self::SetMaster { .. } | Self::Teamnl { .. } | Self::SetMode { .. })
+        matches!(
+            self,
+            Self::AddVeth { .. }
+                | Self::SetMaster { .. }
+                | Self::Teamnl { .. }
+                | Self::SetMode { .. }
+        )
     }
 
     pub(super) fn effect_on(&self, fact: Fact) -> Effect {
@@ -151,9 +159,12 @@ impl Action {
     }
 
     fn effect_on_link(&self, fact: IfIndex) -> Effect {
-        let is_twin = PASSING.contains(&fact) && self.subject().is_some_and(|link| twin(link) == fact);
+        let is_twin =
+            PASSING.contains(&fact) && self.subject().is_some_and(|link| twin(link) == fact);
         match self {
-            Self::Add { link, .. } | Self::AddVlan { link, .. } | Self::AddVeth { link } if *link == fact => {
+            Self::Add { link, .. } | Self::AddVlan { link, .. } | Self::AddVeth { link }
+                if *link == fact =>
+            {
                 Effect::Makes
             }
             Self::AddVeth { .. } if is_twin => Effect::Makes,
@@ -174,7 +185,9 @@ impl Action {
 
     fn effect_on_port(&self, team: IfIndex, port: IfIndex) -> Effect {
         match self {
-            Self::SetMaster { link, master } | Self::Teamnl { port: Some((link, master)), .. } if *link == port => {
+            Self::SetMaster { link, master } | Self::Teamnl { port: Some((link, master)), .. }
+                if *link == port =>
+            {
                 if *master == Some(team) {
                     Effect::Makes
                 } else {

@@ -33,12 +33,20 @@ impl Truth {
     }
 
     pub(super) fn of(&self, view: View) -> &State {
-        self.0.iter().find_map(|(known, state)| (*known == view).then_some(state)).expect("every view has its state")
+        self.0
+            .iter()
+            .find_map(|(known, state)| (*known == view).then_some(state))
+            .expect("every view has its state")
     }
 
-    /// What is left to know for the handle of a team that was deleted, though another one may have its index.
+    /// What is left to know for the handle of a team that was deleted, though another one may have
+    /// its index.
     pub(super) fn without_team(&self, (team, scope): View) -> State {
-        let links = if scope == LinkScope::All { self.of((team, scope)).links.clone() } else { BTreeMap::new() };
+        let links = if scope == LinkScope::All {
+            self.of((team, scope)).links.clone()
+        } else {
+            BTreeMap::new()
+        };
         State { links, ports: vec![], options: BTreeMap::new(), option_order: vec![] }
     }
 
@@ -50,7 +58,9 @@ impl Truth {
                 continue;
             }
             facts.extend(state.links.keys().filter_map(|link| IfIndex::new(*link)).map(Fact::Link));
-            facts.extend(state.ports.iter().map(|port| Fact::Port { team: *team, port: port.ifindex() }));
+            facts.extend(
+                state.ports.iter().map(|port| Fact::Port { team: *team, port: port.ifindex() }),
+            );
             facts.insert(Fact::Mode { team: *team });
         }
         facts
@@ -73,11 +83,16 @@ pub(super) fn assert_coherent(team: &TeamHandle) {
         assert_eq!(port.name(), link.map(Link::name), "a port has not the name of its link");
     }
     for link in team.links().filter(|link| link.master().is_none()) {
-        assert_eq!(link.original_hwaddr(), link.hwaddr(), "the address of a link without a master is its own: {link}");
+        assert_eq!(
+            link.original_hwaddr(),
+            link.hwaddr(),
+            "the address of a link without a master is its own: {link}"
+        );
     }
 }
 
-/// Compares what a handle knows of everything with the truth. `carriers`: whether others set the team's carrier.
+/// Compares what a handle knows of everything with the truth. `carriers`: whether others set the
+/// team's carrier.
 pub(super) fn compare(cached: &State, truth: &State, team: IfIndex, carriers: bool) -> Verdict {
     let mut cached = cached.clone();
     forgive_what_is_not_told(&mut cached, truth, team, carriers);
@@ -93,7 +108,9 @@ pub(super) fn fail(cached: &State, truth: &State, team: IfIndex, carriers: bool)
     let mut cached = cached.clone();
     forgive_what_is_not_told(&mut cached, truth, team, carriers);
     let difference = Difference::between(&cached, truth);
-    let order = |state: &State| (state.ports.iter().map(Port::ifindex).collect::<Vec<_>>(), state.option_order.clone());
+    let order = |state: &State| {
+        (state.ports.iter().map(Port::ifindex).collect::<Vec<_>>(), state.option_order.clone())
+    };
     let mut text = format!("what the cache of {team} has, and the truth: {difference:#?}");
     if order(&cached) != order(truth) {
         let orders = [order(&cached), order(truth)];
@@ -102,10 +119,12 @@ pub(super) fn fail(cached: &State, truth: &State, team: IfIndex, carriers: bool)
     panic!("{text}")
 }
 
-/// The kernel sends no message of some changes to a link that is down. For the team's own link the handle asks, unless
-/// somebody else set the carrier.
+/// The kernel sends no message of some changes to a link that is down. For the team's own link the
+/// handle asks, unless somebody else set the carrier.
 fn forgive_what_is_not_told(cached: &mut State, truth: &State, team: IfIndex, carriers: bool) {
-    for (ifindex, link) in truth.links.iter().filter(|(_, link)| !link.flags.contains(LinkFlags::UP)) {
+    for (ifindex, link) in
+        truth.links.iter().filter(|(_, link)| !link.flags.contains(LinkFlags::UP))
+    {
         let Some(known) = cached.links.get_mut(ifindex) else { continue };
         known.alternative_names.clone_from(&link.alternative_names);
         if *ifindex != team.get() || carriers {
@@ -114,7 +133,8 @@ fn forgive_what_is_not_told(cached: &mut State, truth: &State, team: IfIndex, ca
     }
 }
 
-/// What the link watch finds out, what the driver makes of it, and what the driver tells by a timer.
+/// What the link watch finds out, what the driver makes of it, and what the driver tells by a
+/// timer.
 fn forgive_what_is_told_late(cached: &mut State, truth: &State) {
     for (ifindex, link) in &mut cached.links {
         if let Some(real) = truth.links.get(ifindex) {

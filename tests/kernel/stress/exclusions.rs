@@ -12,7 +12,8 @@ pub(super) enum Omission {
 }
 
 impl Omission {
-    /// Of what is too much together for this kernel, one era leaves out the one and the next the other.
+    /// Of what is too much together for this kernel, one era leaves out the one and the next the
+    /// other.
     pub(super) fn on_this_kernel() -> [Self; 2] {
         if keeps_ports_that_move() { [Self::Moves, Self::Mtus] } else { [Self::Nothing; 2] }
     }
@@ -21,7 +22,10 @@ impl Omission {
         match self {
             Self::Nothing => false,
             Self::Moves => {
-                matches!(action, Action::SendAway { .. } | Action::BringBack { .. } | Action::DeleteAway { .. })
+                matches!(
+                    action,
+                    Action::SendAway { .. } | Action::BringBack { .. } | Action::DeleteAway { .. }
+                )
             }
             Self::Mtus => matches!(action, Action::SetMtu { .. }),
         }

@@ -34,7 +34,11 @@ impl Meddler {
         Arc::clone(&self.nested)
     }
 
-    pub(super) fn meddle(&mut self, team: &mut TeamHandle, changes: &Changes) -> Result<(), BoxError> {
+    pub(super) fn meddle(
+        &mut self,
+        team: &mut TeamHandle,
+        changes: &Changes,
+    ) -> Result<(), BoxError> {
         // Else one change would lead to the next for ever.
         if self.over.load(Ordering::Relaxed) {
             return Ok(());
@@ -52,7 +56,10 @@ impl Meddler {
             7..10 => self.set_master(team, true),
             10..12 => self.set_master(team, false),
             12..15 => self.set_an_option(team, changes),
-            15 => team.set_hwaddr(team.team_ifindex(), HwAddr::new(&[2, 0, 0, 0, 0x66, self.rng.u8(..)]).unwrap()),
+            15 => team.set_hwaddr(
+                team.team_ifindex(),
+                HwAddr::new(&[2, 0, 0, 0, 0x66, self.rng.u8(..)]).unwrap(),
+            ),
             16 if self.carriers => team.set_carrier(self.rng.bool()),
             17 => return Err(Self::ERROR.into()),
             _ => Ok(()),

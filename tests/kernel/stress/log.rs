@@ -30,11 +30,16 @@ struct Entry {
 impl Entry {
     fn effect_on(&self, fact: Fact) -> Effect {
         let failed = self.ended.is_some_and(|(_, done)| !done);
-        if failed && !self.action.may_fail_halfway() { Effect::None } else { self.action.effect_on(fact) }
+        if failed && !self.action.may_fail_halfway() {
+            Effect::None
+        } else {
+            self.action.effect_on(fact)
+        }
     }
 
     fn has_done(&self, wanted: Effect, fact: Fact, before: Instant) -> bool {
-        self.ended.is_some_and(|(ended, done)| done && ended <= before) && self.effect_on(fact) == wanted
+        self.ended.is_some_and(|(ended, done)| done && ended <= before)
+            && self.effect_on(fact) == wanted
     }
 
     fn may_do(&self, feared: Effect, fact: Fact, from: Instant, until: Instant) -> bool {
@@ -58,7 +63,8 @@ impl Log {
         }))
     }
 
-    /// Starts a round in which these facts are true and, of those that actions have an effect on, no others.
+    /// Starts a round in which these facts are true and, of those that actions have an effect on,
+    /// no others.
     pub(super) fn start_round(&self, facts: HashSet<Fact>) {
         let mut entries = self.entries();
         entries.start = Instant::now();
@@ -104,8 +110,13 @@ impl Log {
         let entries = self.entries();
         let from = from.max(entries.start);
         let initial = (entries.facts.contains(&fact) == initially).then_some(entries.start);
-        let causes = entries.list.iter().filter(|entry| entry.has_done(wanted, fact, from)).map(|entry| entry.began);
-        let lasts = |since| !entries.list.iter().any(|entry| entry.may_do(feared, fact, since, until));
+        let causes = entries
+            .list
+            .iter()
+            .filter(|entry| entry.has_done(wanted, fact, from))
+            .map(|entry| entry.began);
+        let lasts =
+            |since| !entries.list.iter().any(|entry| entry.may_do(feared, fact, since, until));
         causes.chain(initial).max().is_some_and(lasts)
     }
 
@@ -120,7 +131,8 @@ impl Log {
         let entries = self.entries();
         let mut text = String::new();
         for entry in entries.list.iter().skip(entries.list.len().saturating_sub(LINES)) {
-            let (Entry { who, action, .. }, since) = (entry, |at: Instant| (at - entries.start).as_micros());
+            let (Entry { who, action, .. }, since) =
+                (entry, |at: Instant| (at - entries.start).as_micros());
             let end = match entry.ended {
                 Some((at, true)) => format!("{:>8}    ", since(at)),
                 Some((at, false)) => format!("{:>8} not", since(at)),

@@ -40,7 +40,18 @@ impl AddAssign for Numbers {
 
 impl fmt::Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, messages, dropped, resyncs, inconsistent, batches, changes, opened, gone, lagging } = self;
+        let Self {
+            rounds,
+            messages,
+            dropped,
+            resyncs,
+            inconsistent,
+            batches,
+            changes,
+            opened,
+            gone,
+            lagging,
+        } = self;
         write!(
             f,
             "{rounds} rounds, {messages} link messages, {changes} changes told in {batches} batches, {dropped} messages \

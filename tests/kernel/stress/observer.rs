@@ -54,7 +54,9 @@ impl Observer {
             let opened = Instant::now();
             match builder.open_index(team) {
                 Ok(team) => return Self::of(team, opened, rng, meddler),
-                Err(Error::NoSuchDevice { .. } | Error::NotTeam { .. } | Error::DeviceGone { .. }) if !was_over => {
+                Err(
+                    Error::NoSuchDevice { .. } | Error::NotTeam { .. } | Error::DeviceGone { .. },
+                ) if !was_over => {
                     thread::sleep(Duration::from_millis(1));
                 }
                 Err(error) => panic!("a handle cannot be opened in a storm: {error:?}"),
@@ -69,12 +71,25 @@ impl Observer {
         let everything = ChangeKind::all();
         if rng.bool() {
             team.add_handler(everything, move |team, changes| meddler.meddle(team, changes));
-            team.add_handler_first(everything, move |_, changes| Ok(tell.send((Instant::now(), changes.clone()))?));
+            team.add_handler_first(everything, move |_, changes| {
+                Ok(tell.send((Instant::now(), changes.clone()))?)
+            });
         } else {
-            team.add_handler(everything, move |_, changes| Ok(tell.send((Instant::now(), changes.clone()))?));
+            team.add_handler(everything, move |_, changes| {
+                Ok(tell.send((Instant::now(), changes.clone()))?)
+            });
             team.add_handler(everything, move |team, changes| meddler.meddle(team, changes));
         }
-        Self { team, opened, told, nested, replica, current: opened, removals: BTreeMap::new(), rng: rng.fork() }
+        Self {
+            team,
+            opened,
+            told,
+            nested,
+            replica,
+            current: opened,
+            removals: BTreeMap::new(),
+            rng: rng.fork(),
+        }
     }
 
     /// Follows a storm until it is over and everything is told.
@@ -95,15 +110,24 @@ impl Observer {
         }
     }
 
-    /// Handles events once, and panics unless what is told fits what was told before and can be true.
+    /// Handles events once, and panics unless what is told fits what was told before and can be
+    /// true.
     pub(super) fn step(&mut self, log: &Log, numbers: &mut Numbers) {
         let began = Instant::now();
         self.nested.store(0, Ordering::Relaxed);
         let result = self.team.handle_events();
         let told: Vec<Told> = self.told.try_iter().collect();
         let nested = self.nested.load(Ordering::Relaxed);
-        assert!(told.len() <= 1 + nested, "{} calls of a handler for {} batches", told.len(), 1 + nested);
-        assert!(!told.iter().any(|(_, changes)| changes.is_empty()), "a handler is called for nothing");
+        assert!(
+            told.len() <= 1 + nested,
+            "{} calls of a handler for {} batches",
+            told.len(),
+            1 + nested
+        );
+        assert!(
+            !told.iter().any(|(_, changes)| changes.is_empty()),
+            "a handler is called for nothing"
+        );
         match result {
             Ok(changes) => {
                 assert_same(&changes, &told);
@@ -128,7 +152,8 @@ impl Observer {
                 *self.removals.entry(removed.latest().ifindex()).or_default() += 1;
             }
             numbers.batches += 1;
-            numbers.changes += changes.links().len() + changes.ports().len() + changes.options().len();
+            numbers.changes +=
+                changes.links().len() + changes.ports().len() + changes.options().len();
         }
         // Everything that had been sent then was read, or asked for.
         self.current = began;
@@ -147,7 +172,11 @@ impl Observer {
 
     /// Panics unless what was told adds up to what is known.
     pub(super) fn assert_adds_up(&self) {
-        assert_eq!(self.replica, Replica::of(&self.team), "what was told does not add up to what is known");
+        assert_eq!(
+            self.replica,
+            Replica::of(&self.team),
+            "what was told does not add up to what is known"
+        );
     }
 }
 

@@ -4,7 +4,10 @@ use fastrand::Rng;
 use libteam::{IfIndex, OptionId, OptionValue};
 
 use super::action::Action;
-use super::world::{BRIDGE, FAR_END, LASTING, LOOSE_ALIAS, PASSING, PORTS, RIVAL, TEAM, TEAM_ALIAS, TEAMS, first_name};
+use super::world::{
+    BRIDGE, FAR_END, LASTING, LOOSE_ALIAS, PASSING, PORTS, RIVAL, TEAM, TEAM_ALIAS, TEAMS,
+    first_name,
+};
 
 /// What happens to the team in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,8 @@ pub(super) struct Plan {
     pub(super) draws: usize,
     /// Whether writers rest now and then, so that handles read everything before it goes on.
     pub(super) rests: bool,
-    /// Whether somebody else sets the team's carrier. Of a team that is down the kernel does not tell that.
+    /// Whether somebody else sets the team's carrier. Of a team that is down the kernel does not
+    /// tell that.
     pub(super) carriers: bool,
 }
 
@@ -37,7 +41,13 @@ impl Plan {
             5..8 => Fate::ChangesMode,
             _ => Fate::IsRemade,
         };
-        Self { fate, writers: rng.usize(1..=3), draws: rng.usize(10..=60), rests: rng.bool(), carriers }
+        Self {
+            fate,
+            writers: rng.usize(1..=3),
+            draws: rng.usize(10..=60),
+            rests: rng.bool(),
+            carriers,
+        }
     }
 
     /// What is done before the writers start: in some rounds the team has lasting ports.
@@ -62,7 +72,9 @@ impl Plan {
         match rng.u32(..100) {
             0..9 => vec![add(rng)],
             9..16 => vec![Action::Delete { link: any(rng, &PASSING) }],
-            16..23 => vec![Action::Rename { link: anything(rng), name: format!("name{}", rng.u32(..20)) }],
+            16..23 => {
+                vec![Action::Rename { link: anything(rng), name: format!("name{}", rng.u32(..20)) }]
+            }
             23..26 => swap_names(anything(rng), anything(rng), writer),
             26..30 => vec![Action::SetHwaddr { link: anything(rng), last_byte: rng.u8(..) }],
             30..36 => vec![Action::SetMtu { link: anything(rng), mtu: rng.u32(1200..1500) }],
@@ -109,7 +121,8 @@ impl Plan {
     fn mode(self, rng: &mut Rng) -> Vec<Action> {
         let team = if self.fate == Fate::ChangesMode { TEAM } else { RIVAL };
         let mode = any(rng, &["roundrobin", "random", "broadcast", "activebackup", "loadbalance"]);
-        let mut actions: Vec<Action> = if rng.bool() { all_released().collect() } else { Vec::new() };
+        let mut actions: Vec<Action> =
+            if rng.bool() { all_released().collect() } else { Vec::new() };
         actions.push(Action::SetMode { team, mode });
         actions
     }
@@ -144,7 +157,11 @@ fn anything(rng: &mut Rng) -> IfIndex {
 }
 
 fn all_released() -> impl Iterator<Item = Action> {
-    LASTING.into_iter().chain(PASSING).chain(PORTS).map(|link| Action::SetMaster { link, master: None })
+    LASTING
+        .into_iter()
+        .chain(PASSING)
+        .chain(PORTS)
+        .map(|link| Action::SetMaster { link, master: None })
 }
 
 fn flags(rng: &mut Rng) -> Action {
@@ -180,7 +197,11 @@ fn swap_names(one: IfIndex, other: IfIndex, writer: usize) -> Vec<Action> {
 
 fn alternative_name(rng: &mut Rng) -> Action {
     let (link, name) = (anything(rng), format!("alternative{}", rng.u32(..6)));
-    if rng.bool() { Action::AddAlternativeName { link, name } } else { Action::DeleteAlternativeName { link, name } }
+    if rng.bool() {
+        Action::AddAlternativeName { link, name }
+    } else {
+        Action::DeleteAlternativeName { link, name }
+    }
 }
 
 fn moves(rng: &mut Rng) -> Vec<Action> {
@@ -196,9 +217,14 @@ fn moves(rng: &mut Rng) -> Vec<Action> {
 }
 
 fn option(rng: &mut Rng) -> Action {
-    const GLOBAL: [&str; 4] =
-        ["notify_peers_count", "notify_peers_interval", "mcast_rejoin_count", "mcast_rejoin_interval"];
-    const SWITCHES: [&str; 5] = ["enabled", "rx_enabled", "tx_enabled", "user_linkup", "user_linkup_enabled"];
+    const GLOBAL: [&str; 4] = [
+        "notify_peers_count",
+        "notify_peers_interval",
+        "mcast_rejoin_count",
+        "mcast_rejoin_interval",
+    ];
+    const SWITCHES: [&str; 5] =
+        ["enabled", "rx_enabled", "tx_enabled", "user_linkup", "user_linkup_enabled"];
     /// `ret #0`
     const PROGRAM: [u8; 8] = [6, 0, 0, 0, 0, 0, 0, 0];
     let port = match rng.u32(..3) {
@@ -214,8 +240,13 @@ fn option(rng: &mut Rng) -> Action {
         7 => (OptionId::port("queue_id", port), rng.u32(..3).into()),
         8 => (OptionId::global("activeport"), port.get().into()),
         _ => match rng.u32(..4) {
-            0 => (OptionId::element("lb_tx_hash_to_port_mapping", rng.u32(..256)), port.get().into()),
-            1 => (OptionId::global("lb_tx_method"), any(rng, &["hash", "hash_to_port_mapping"]).into()),
+            0 => {
+                (OptionId::element("lb_tx_hash_to_port_mapping", rng.u32(..256)), port.get().into())
+            }
+            1 => (
+                OptionId::global("lb_tx_method"),
+                any(rng, &["hash", "hash_to_port_mapping"]).into(),
+            ),
             2 => (OptionId::global("lb_stats_refresh_interval"), rng.u32(1..4).into()),
             _ => {
                 let program: &[u8] = any(rng, &[&[], &PROGRAM]);
@@ -245,7 +276,8 @@ fn teamnl(rng: &mut Rng) -> Action {
 
 fn make_team(team: IfIndex, rng: &mut Rng) -> Vec<Action> {
     let mode = any(rng, &["roundrobin", "random", "broadcast", "activebackup", "loadbalance"]);
-    let mut actions = vec![Action::Add { kind: "team", link: team }, Action::SetMode { team, mode }];
+    let mut actions =
+        vec![Action::Add { kind: "team", link: team }, Action::SetMode { team, mode }];
     if team == TEAM {
         actions.push(Action::AddAlternativeName { link: team, name: TEAM_ALIAS.to_owned() });
     }

@@ -20,7 +20,8 @@ use super::writer::Writer;
 use crate::support::raw::drops;
 
 const WRITERS: [&str; 3] = ["writer 1", "writer 2", "writer 3"];
-/// The buffers that are asked for: the kernel makes 2304 bytes of the least, and doubles the others.
+/// The buffers that are asked for: the kernel makes 2304 bytes of the least, and doubles the
+/// others.
 const SMALL: [usize; 3] = [1, 4096, 16 << 10];
 const LARGE: [usize; 3] = [128 << 10, 1 << 20, 4 << 20];
 
@@ -47,10 +48,16 @@ impl Era {
         let (team, buffers) = (TEAMS[rng.usize(..2)], if rng.bool() { SMALL } else { LARGE });
         let mut scopes = [LinkScope::All, LinkScope::Team];
         rng.shuffle(&mut scopes);
-        let seats = [(TEAM, scopes[0], SMALL), (TEAM, scopes[1], LARGE), (team, scopes[rng.usize(..2)], buffers)];
+        let seats = [
+            (TEAM, scopes[0], SMALL),
+            (TEAM, scopes[1], LARGE),
+            (team, scopes[rng.usize(..2)], buffers),
+        ];
         let mut seat = |(team, scope, buffers): (IfIndex, LinkScope, [usize; 3])| {
             let attempts = NonZeroU32::MIN.saturating_add(rng.u32(..5));
-            let builder = TeamHandle::builder().receive_buffer(buffers[rng.usize(..3)]).dump_attempts(attempts);
+            let builder = TeamHandle::builder()
+                .receive_buffer(buffers[rng.usize(..3)])
+                .dump_attempts(attempts);
             Seat::new((team, scope), builder, carriers)
         };
         let seats = seats.map(&mut seat).into();
@@ -70,7 +77,8 @@ impl Era {
         era
     }
 
-    /// One storm, and the truth afterwards. What the kernel tells late is waited for only if there is `time`.
+    /// One storm, and the truth afterwards. What the kernel tells late is waited for only if there
+    /// is `time`.
     pub(super) fn round(&mut self, time: bool) {
         let plan = Plan::draw(&mut self.rng, self.carriers);
         self.plan = Some(plan);
@@ -119,7 +127,8 @@ impl Era {
                     (0..plan.draws).for_each(|_| hand.carry_out(plan.next(&mut rng, writer)));
                 })
             };
-            let writers: Vec<_> = (0..plan.writers).map(|writer| (writer, rng.fork())).map(write).collect();
+            let writers: Vec<_> =
+                (0..plan.writers).map(|writer| (writer, rng.fork())).map(write).collect();
             for writer in writers {
                 writer.join().unwrap();
             }

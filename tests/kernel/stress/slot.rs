@@ -1,4 +1,5 @@
-//! A place from where a handle follows one team; when that is gone, another handle follows the next.
+//! A place from where a handle follows one team; when that is gone, another handle follows the
+//! next.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,8 @@ use super::numbers::Numbers;
 use super::observer::Observer;
 use crate::support::snapshot::state;
 
-/// How late the kernel may tell of a link's state: it does so once a second, and one link's state waits for another's.
+/// How late the kernel may tell of a link's state: it does so once a second, and one link's state
+/// waits for another's.
 const LATE: Duration = Duration::from_secs(8);
 
 pub(super) struct Seat {
@@ -45,7 +47,12 @@ impl Seat {
     }
 
     /// Follows a storm to its end, with a handle that is opened now if there is none.
-    pub(super) fn follow(&mut self, log: &Arc<Log>, over: &Arc<AtomicBool>, mut rng: Rng) -> Numbers {
+    pub(super) fn follow(
+        &mut self,
+        log: &Arc<Log>,
+        over: &Arc<AtomicBool>,
+        mut rng: Rng,
+    ) -> Numbers {
         let mut numbers = Numbers::default();
         let observer = self.observer.get_or_insert_with(|| {
             numbers.opened += 1;
@@ -61,22 +68,36 @@ impl Seat {
         let Some(observer) = &mut self.observer else { panic!("nobody follows") };
         for (link, told) in std::mem::take(&mut observer.removals) {
             let real = deletions.get(&link).copied().unwrap_or_default();
-            assert!(told <= real, "link {link} is told to be gone {told} times, and went {real} times");
+            assert!(
+                told <= real,
+                "link {link} is told to be gone {told} times, and went {real} times"
+            );
         }
     }
 
     /// Panics unless the handle knows the truth, and has told it.
-    pub(super) fn assert_true(&mut self, truth: &Truth, time: bool, log: &Log, numbers: &mut Numbers) {
+    pub(super) fn assert_true(
+        &mut self,
+        truth: &Truth,
+        time: bool,
+        log: &Log,
+        numbers: &mut Numbers,
+    ) {
         let Some(observer) = &mut self.observer else { panic!("nobody follows") };
         observer.read_everything(log, numbers);
         let cached = state(&observer.team);
         let is_gone = observer.team.team_link().is_none();
         let (team, carriers) = (self.view.0, self.carriers || is_gone);
-        let truth = if is_gone { truth.without_team(self.view) } else { truth.of(self.view).clone() };
+        let truth =
+            if is_gone { truth.without_team(self.view) } else { truth.of(self.view).clone() };
         match compare(&cached, &truth, team, carriers) {
             Verdict::Same => {}
-            // Of a link that is down the kernel tells nothing late: of the team's own the handle has to ask.
-            Verdict::Late if !is_gone && (time || !truth.links[&team.get()].flags.contains(LinkFlags::UP)) => {
+            // Of a link that is down the kernel tells nothing late: of the team's own the handle
+            // has to ask.
+            Verdict::Late
+                if !is_gone
+                    && (time || !truth.links[&team.get()].flags.contains(LinkFlags::UP)) =>
+            {
                 hear_late_news(observer, self.view, carriers, log, numbers);
             }
             Verdict::Late => numbers.lagging += 1,
@@ -94,7 +115,13 @@ impl Seat {
 }
 
 /// Waits until the kernel has told what it tells late.
-fn hear_late_news(observer: &mut Observer, view: View, carriers: bool, log: &Log, numbers: &mut Numbers) {
+fn hear_late_news(
+    observer: &mut Observer,
+    view: View,
+    carriers: bool,
+    log: &Log,
+    numbers: &mut Numbers,
+) {
     let deadline = Instant::now() + LATE;
     loop {
         let truth = Truth::now();

@@ -1,4 +1,5 @@
-//! The links of a storm, by the indexes that each of them always has, and the two namespaces that they live in.
+//! The links of a storm, by the indexes that each of them always has, and the two namespaces that
+//! they live in.
 
 use std::fs::File;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,7 +59,8 @@ pub(super) fn twin(link: IfIndex) -> IfIndex {
     number(link.get() ^ 1)
 }
 
-/// The namespace of the storm, which is that of the calling thread, and one where links are moved to.
+/// The namespace of the storm, which is that of the calling thread, and one where links are moved
+/// to.
 pub(super) struct World {
     pub(super) here: File,
     pub(super) there: File,
@@ -100,8 +102,8 @@ pub(super) fn first_name(link: IfIndex) -> String {
     format!("link{link}")
 }
 
-/// Whether whoever makes a link with this index says so in the log. A link that came back and found its index taken has
-/// another one.
+/// Whether whoever makes a link with this index says so in the log. A link that came back and found
+/// its index taken has another one.
 pub(super) fn is_known(link: IfIndex) -> bool {
     let others = [BRIDGE, FAR_END];
     PASSING.contains(&link)

@@ -48,17 +48,25 @@ impl<'a> Writer<'a> {
             Action::AddVlan { link, lower } => raw.add_vlan(&first_name(link), link, lower),
             Action::Delete { link } => raw.delete(link),
             Action::Rename { link, name } => raw.rename(link, &name),
-            Action::SetHwaddr { link, last_byte } => raw.set_hwaddr(link, [2, 0, 0, 0, 0x55, last_byte]),
+            Action::SetHwaddr { link, last_byte } => {
+                raw.set_hwaddr(link, [2, 0, 0, 0, 0x55, last_byte])
+            }
             Action::SetMtu { link, mtu } => raw.set_mtu(link, mtu),
             Action::SetFlags { link, flags, mask } => raw.set_flags(link, flags, mask),
             Action::SetCarrier { link, carrier } => raw.set_carrier(link, carrier),
             Action::AddAlternativeName { link, name } => raw.add_alternative_name(link, &name),
-            Action::DeleteAlternativeName { link, name } => raw.delete_alternative_name(link, &name),
+            Action::DeleteAlternativeName { link, name } => {
+                raw.delete_alternative_name(link, &name)
+            }
             Action::SetMaster { link, master } => raw.set_master(link, master),
             Action::SendAway { link } => raw.send_away(link, self.world.there.as_fd()),
-            Action::BringBack { link } => self.world.raw_there().send_away(link, self.world.here.as_fd()),
+            Action::BringBack { link } => {
+                self.world.raw_there().send_away(link, self.world.here.as_fd())
+            }
             Action::DeleteAway { link } => self.world.raw_there().delete(link),
-            Action::SetMode { team, mode } => return self.set(team, &OptionId::global("mode"), mode.into()),
+            Action::SetMode { team, mode } => {
+                return self.set(team, &OptionId::global("mode"), mode.into());
+            }
             Action::SetOption { team, id, value } => return self.set(team, &id, value),
             Action::Teamnl { words, .. } => return Tool::C.run(words).status.success(),
             Action::Pause { milliseconds } => {

@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use libteam::{
-    Change, ChangeKind, Changes, Error, IfIndex, Link, LinkScope, Mode, OptionId, Port, TeamBuilder, TeamHandle,
-    TeamOption,
+    Change, ChangeKind, Changes, Error, IfIndex, Link, LinkScope, Mode, OptionId, Port,
+    TeamBuilder, TeamHandle, TeamOption,
 };
 use rustix::io::Errno;
 
@@ -54,13 +54,21 @@ pub(crate) fn assert_silent(team: &mut TeamHandle) {
 
 /// The one link that changed; panics if anything else did.
 pub(crate) fn only_link(changes: &Changes) -> Change<Link> {
-    assert_eq!((changes.links().len(), changes.kinds()), (1, ChangeKind::LINK), "not one link: {changes:#?}");
+    assert_eq!(
+        (changes.links().len(), changes.kinds()),
+        (1, ChangeKind::LINK),
+        "not one link: {changes:#?}"
+    );
     changes.links().next().unwrap().clone()
 }
 
 /// The one option that changed; panics if another option or a port did. Links are not looked at.
 pub(crate) fn only_option(changes: &Changes) -> Change<TeamOption> {
-    assert_eq!((changes.options().len(), changes.ports().len()), (1, 0), "not one option: {changes:#?}");
+    assert_eq!(
+        (changes.options().len(), changes.ports().len()),
+        (1, 0),
+        "not one option: {changes:#?}"
+    );
     changes.options().next().unwrap().clone()
 }
 
@@ -76,7 +84,10 @@ pub(crate) fn port_marks(changes: &Changes) -> Vec<String> {
         (_, true) => '-',
         _ => '*',
     };
-    changes.ports().map(|change| format!("{}{}", mark(change), change.latest().name().unwrap_or("?"))).collect()
+    changes
+        .ports()
+        .map(|change| format!("{}{}", mark(change), change.latest().name().unwrap_or("?")))
+        .collect()
 }
 
 /// The options of one port.
@@ -84,8 +95,13 @@ pub(crate) fn options_of(team: &TeamHandle, port: IfIndex) -> Vec<OptionId> {
     team.options().map(|option| option.id().clone()).filter(|id| id.port == Some(port)).collect()
 }
 
-/// Hears what the kernel tells in its own time until something holds; panics if it does not come to hold.
-pub(crate) fn hear_until(team: &mut TeamHandle, what: &str, holds: impl Fn(&TeamHandle) -> bool) -> Vec<Changes> {
+/// Hears what the kernel tells in its own time until something holds; panics if it does not come to
+/// hold.
+pub(crate) fn hear_until(
+    team: &mut TeamHandle,
+    what: &str,
+    holds: impl Fn(&TeamHandle) -> bool,
+) -> Vec<Changes> {
     let deadline = Instant::now() + patience();
     let mut heard = vec![told(team)];
     while !holds(team) {
@@ -151,7 +167,9 @@ impl Replica {
     pub(crate) fn hear(&mut self, changes: &Changes) {
         changes.links().for_each(|change| replay(&mut self.links, change, Link::ifindex));
         changes.ports().for_each(|change| replay(&mut self.ports, change, Port::ifindex));
-        changes.options().for_each(|change| replay(&mut self.options, change, |option| option.id().clone()));
+        changes
+            .options()
+            .for_each(|change| replay(&mut self.options, change, |option| option.id().clone()));
     }
 }
 

@@ -98,12 +98,13 @@ fn without_timeouts(entries: &[Value]) -> Vec<Value> {
     entries
 }
 
-/// Reads a line such as
-/// `ipv4 2 tcp 6 99 ESTABLISHED src=1.1.1.1 dst=2.2.2.2 … [UNREPLIED] src=2.2.2.2 … mark=7 use=1 id=5`.
+/// Reads a line such as `ipv4 2 tcp 6 99 ESTABLISHED src=1.1.1.1 dst=2.2.2.2 … [UNREPLIED]
+/// src=2.2.2.2 … mark=7 use=1 id=5`.
 fn parse(line: &str) -> Value {
     let words: Vec<&str> = line.split_whitespace().collect();
     let mut entry = json!({ "protocol": words[3].parse::<u8>().unwrap() });
-    let (mut tuples, mut status, mut is_behind) = (Vec::<Map<String, Value>>::new(), Vec::new(), false);
+    let (mut tuples, mut status, mut is_behind) =
+        (Vec::<Map<String, Value>>::new(), Vec::new(), false);
     for word in &words[4..] {
         if let Some((key, value)) = word.split_once('=') {
             let value = value.parse::<u64>().map_or_else(|_| Value::from(value), Value::from);
@@ -125,7 +126,9 @@ fn parse(line: &str) -> Value {
     let [original, reply] = tuples.try_into().expect("two directions");
     entry["original"] = original.into();
     entry["reply"] = reply.into();
-    status.sort_by_key(|word| ["unreplied", "assured", "offload"].iter().position(|known| known == word));
+    status.sort_by_key(|word| {
+        ["unreplied", "assured", "offload"].iter().position(|known| known == word)
+    });
     entry["status"] = status.into();
     entry
 }

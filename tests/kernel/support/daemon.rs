@@ -47,7 +47,12 @@ impl Daemon {
         Self::start_in(directory, config, &[], &[])
     }
 
-    fn start_in(directory: Directory, config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
+    fn start_in(
+        directory: Directory,
+        config: &Value,
+        words: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         fs::write(directory.join("config"), config.to_string()).unwrap();
         let child = Command::new(example("active_backup"))
             .args(words)
@@ -63,7 +68,11 @@ impl Daemon {
         let deadline = Instant::now() + patience();
         while daemon.ask().is_none() {
             let ended = daemon.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "it does not start: {ended:?}\n{}", daemon.log());
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "it does not start: {ended:?}\n{}",
+                daemon.log()
+            );
             sleep(Duration::from_millis(5));
         }
         daemon
@@ -104,7 +113,11 @@ impl Daemon {
             if holds(&status) {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not happen: {what}: {status:#}\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "it does not happen: {what}: {status:#}\n{}",
+                self.log()
+            );
             sleep(Duration::from_millis(5));
         }
     }
@@ -124,7 +137,8 @@ impl Daemon {
     /// Returns how long it has run so far, for itself and in the kernel, in hundredths of a second.
     pub(crate) fn processor_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        // The name, which may have spaces, is in parentheses; utime and stime are the 14th and the 15th.
+        // The name, which may have spaces, is in parentheses; utime and stime are the 14th and the
+        // 15th.
         let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
         fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }

@@ -39,7 +39,8 @@ impl Difference {
             (change.latest().ifindex().get(), (change.before().cloned(), change.after().cloned()))
         };
         let option = |change: &Change<libteam::TeamOption>| {
-            let value = |option: Option<&libteam::TeamOption>| option.map(|option| option.value().clone());
+            let value =
+                |option: Option<&libteam::TeamOption>| option.map(|option| option.value().clone());
             (change.latest().id().clone(), (value(change.before()), value(change.after())))
         };
         Self {
@@ -91,11 +92,17 @@ pub(crate) fn until_quiet(team: &mut TeamHandle) {
     }
 }
 
-/// Reads what was lost, by one call, and panics unless it tells exactly the difference to the state before, to the
-/// handlers too, and the cache is the truth afterwards.
-pub(crate) fn assert_made_good(team: &mut TeamHandle, handler: &Receiver<Changes>, before: &State) -> Changes {
-    let mut fresh =
-        TeamHandle::builder().link_scope(team.link_scope()).open_index(team.team_ifindex()).expect("the team is there");
+/// Reads what was lost, by one call, and panics unless it tells exactly the difference to the state
+/// before, to the handlers too, and the cache is the truth afterwards.
+pub(crate) fn assert_made_good(
+    team: &mut TeamHandle,
+    handler: &Receiver<Changes>,
+    before: &State,
+) -> Changes {
+    let mut fresh = TeamHandle::builder()
+        .link_scope(team.link_scope())
+        .open_index(team.team_ifindex())
+        .expect("the team is there");
     until_quiet(&mut fresh);
     let changes = team.handle_events().unwrap();
     assert!(changes.is_resynced(), "nothing was lost");
@@ -106,7 +113,8 @@ pub(crate) fn assert_made_good(team: &mut TeamHandle, handler: &Receiver<Changes
     assert_eq!(told.ports, expected.ports, "not the ports that differ");
     assert_eq!(told.options, expected.options, "not the options that differ");
     let calls: Vec<Changes> = handler.try_iter().collect();
-    let expected_calls: Vec<Changes> = (!changes.is_empty()).then(|| changes.clone()).into_iter().collect();
+    let expected_calls: Vec<Changes> =
+        (!changes.is_empty()).then(|| changes.clone()).into_iter().collect();
     assert_eq!(calls, expected_calls, "the handler is not told once of what differs");
     crate::support::snapshot::assert_true(team);
     assert_eq!(team.handle_events().unwrap(), Changes::default(), "it is told again");

@@ -15,7 +15,8 @@ impl Directory {
         Self::below(Path::new("/run"))
     }
 
-    /// Where a program can be run. The test kernel and the machine see the same files there, other test kernels too.
+    /// Where a program can be run. The test kernel and the machine see the same files there, other
+    /// test kernels too.
     pub(crate) fn for_programs() -> Self {
         Self::below(&std::env::temp_dir())
     }

@@ -10,14 +10,18 @@ use libteam::{IfIndex, NetlinkConnection, OptionId, Protocol, TeamHandle};
 use crate::support::netns::{dummies, enter, ip, own_namespace, run_ip};
 use crate::support::raw::{Listener, Raw};
 
-/// The switches of a port: `enabled` is set for both halves and reads as both together, where the driver has the halves.
+/// The switches of a port: `enabled` is set for both halves and reads as both together, where the
+/// driver has the halves.
 const SWITCHES: [&str; 3] = ["enabled", "rx_enabled", "tx_enabled"];
 
 /// The switches that a port has here: one, or all three.
 pub(crate) fn switches(team: &TeamHandle, port: IfIndex) -> Vec<&'static str> {
     let has = |name: &&'static str| team.option(&OptionId::port(*name, port)).is_some();
     let switches: Vec<_> = SWITCHES.into_iter().filter(has).collect();
-    assert!(switches == SWITCHES || switches == ["enabled"], "switches of another driver: {switches:?}");
+    assert!(
+        switches == SWITCHES || switches == ["enabled"],
+        "switches of another driver: {switches:?}"
+    );
     switches
 }
 
@@ -52,7 +56,9 @@ pub(crate) fn renaming(link: &str, name: &str) -> Vec<String> {
 
 /// Whether a message of a link has statistics.
 pub(crate) fn has_statistics(link: &LinkMessage) -> bool {
-    link.attributes.iter().any(|it| matches!(it, LinkAttribute::Stats64(_) | LinkAttribute::Stats(_)))
+    link.attributes
+        .iter()
+        .any(|it| matches!(it, LinkAttribute::Stats64(_) | LinkAttribute::Stats(_)))
 }
 
 /// Whether a link that is asked for without statistics comes without.
@@ -61,14 +67,16 @@ pub(crate) fn leaves_out_statistics() -> bool {
     request.header.index = 1;
     request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     let mut connection = NetlinkConnection::new(Protocol::ROUTE).unwrap();
-    let answers: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(request), 0).unwrap();
+    let answers: Vec<RouteNetlinkMessage> =
+        connection.request(RouteNetlinkMessage::GetLink(request), 0).unwrap();
     let [RouteNetlinkMessage::NewLink(lo)] = &answers[..] else { panic!("{answers:?}") };
     !has_statistics(lo)
 }
 
-/// Whether the kernel never lets go of a port that leaves for another namespace after its team changed its MTU, so that
-/// who deletes it there waits for ever. It does if the team gives the port its own MTU back aloud: IPv4 hears that, and
-/// starts anew on a link that is just leaving. Asked with an MTU that is too small for IPv4, which does no harm.
+/// Whether the kernel never lets go of a port that leaves for another namespace after its team
+/// changed its MTU, so that who deletes it there waits for ever. It does if the team gives the port
+/// its own MTU back aloud: IPv4 hears that, and starts anew on a link that is just leaving. Asked
+/// with an MTU that is too small for IPv4, which does no harm.
 pub(crate) fn keeps_ports_that_move() -> bool {
     const TOO_SMALL: u32 = 60;
     let attempt = || {

@@ -10,8 +10,8 @@ use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recvmsg, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind,
+    recvmsg, send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeSpec;
 
@@ -23,7 +23,13 @@ pub(crate) struct Wire(OwnedFd);
 
 impl Wire {
     pub(crate) fn open(link: &str) -> Self {
-        let fd = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll).unwrap();
+        let fd = socket(
+            AddressFamily::Packet,
+            SockType::Raw,
+            SockFlag::SOCK_NONBLOCK,
+            SockProtocol::EthAll,
+        )
+        .unwrap();
         // Forced: older kernels allow 208 KiB, some 400 frames, to those that ask.
         setsockopt(&fd, sockopt::RcvBufForce, &(4 << 20)).unwrap();
         setsockopt(&fd, sockopt::ReceiveTimestampns, &true).unwrap();
@@ -35,14 +41,15 @@ impl Wire {
         assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
     }
 
-    /// The frames that came since this was last called and are for the destinations of [`Flow`](crate::support::packets::Flow).
-    /// One that came with a VLAN tag has lost it.
+    /// The frames that came since this was last called and are for the destinations of
+    /// [`Flow`](crate::support::packets::Flow). One that came with a VLAN tag has lost it.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
         let frames = self.frames().into_iter().map(|(_, frame)| frame);
         frames.filter(|frame| frame.starts_with(&[2, 0x1b])).collect()
     }
 
-    /// All frames that came or went since this was last called, each with the time at which the kernel saw it.
+    /// All frames that came or went since this was last called, each with the time at which the
+    /// kernel saw it.
     pub(crate) fn frames(&self) -> Vec<(Duration, Vec<u8>)> {
         let mut frames = Vec::new();
         loop {
@@ -61,7 +68,8 @@ impl Wire {
         let (time, length) = {
             let mut parts = [IoSliceMut::new(&mut buffer)];
             let fd = self.0.as_raw_fd();
-            let message = recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut control), MsgFlags::empty())?;
+            let message =
+                recvmsg::<LinkAddr>(fd, &mut parts, Some(&mut control), MsgFlags::empty())?;
             let time = message.cmsgs()?.find_map(|message| match message {
                 ControlMessageOwned::ScmTimestampns(time) => Some(time.into()),
                 _ => None,
@@ -80,7 +88,9 @@ impl AsFd for Wire {
 
 fn address(link: &str) -> LinkAddr {
     let mut links = getifaddrs().unwrap().filter(|entry| entry.interface_name == link);
-    let address = links.find_map(|entry| entry.address.as_ref().and_then(|address| address.as_link_addr().copied()));
+    let address = links.find_map(|entry| {
+        entry.address.as_ref().and_then(|address| address.as_link_addr().copied())
+    });
     address.expect("the link is there")
 }
 
@@ -113,8 +123,8 @@ impl Balanced {
         Self { team, ports: indices, wire: Wire::open("team0"), far_ends }
     }
 
-    /// What came at each far end since this was last called: waits for that many frames, as a busy kernel delivers them
-    /// in its own time.
+    /// What came at each far end since this was last called: waits for that many frames, as a busy
+    /// kernel delivers them in its own time.
     pub(crate) fn received(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
         let deadline = Instant::now() + patience();
         let mut received = vec![Vec::new(); self.far_ends.len()];

@@ -19,7 +19,9 @@ impl Driver {
         socket.send_to(&request(), &SocketAddr::new(0, 0), 0).unwrap();
         let (answer, _) = socket.recv_from_full().unwrap();
         let answer = NetlinkMessage::<GenlMessage<GenlCtrl>>::deserialize(&answer).unwrap();
-        let NetlinkPayload::InnerMessage(answer) = answer.payload else { panic!("no family: {answer:?}") };
+        let NetlinkPayload::InnerMessage(answer) = answer.payload else {
+            panic!("no family: {answer:?}")
+        };
         let (mut family, mut group) = (None, None);
         for attribute in answer.payload.nlas {
             match attribute {

@@ -1,14 +1,18 @@
-//! What somebody knows of the links who hears nothing but link events, and asks where some were lost.
+//! What somebody knows of the links who hears nothing but link events, and asks where some were
+//! lost.
 
 use std::collections::BTreeMap;
 
 use libteam::netlink_packet_route::RouteNetlinkMessage;
 use libteam::netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use libteam::{IfIndex, InterruptedDump, LinkEvent, LinkEvents, LinkInfo, RtnlSocket, SocketBuilder};
+use libteam::{
+    IfIndex, InterruptedDump, LinkEvent, LinkEvents, LinkInfo, RtnlSocket, SocketBuilder,
+};
 
 use crate::support::netns::ip_json;
 
-/// The events that there are now, in short: `+` is added, `*` changed (with its cause), `-` removed, `>` moved.
+/// The events that there are now, in short: `+` is added, `*` changed (with its cause), `-`
+/// removed, `>` moved.
 pub(crate) fn marks(events: &mut LinkEvents) -> Vec<String> {
     std::iter::from_fn(|| events.try_next().unwrap()).map(|event| mark(&event)).collect()
 }
@@ -86,7 +90,9 @@ impl Heard {
                     self.links = links
                         .into_iter()
                         .filter_map(|message| match message {
-                            RouteNetlinkMessage::NewLink(link) => Some((link.header.index, Row::from(link))),
+                            RouteNetlinkMessage::NewLink(link) => {
+                                Some((link.header.index, Row::from(link)))
+                            }
                             _ => None,
                         })
                         .collect();
@@ -126,8 +132,10 @@ impl Heard {
     pub(crate) fn assert_true(&self) {
         let printed = ip_json("link");
         let number = |value: &serde_json::Value| u32::try_from(value.as_u64().unwrap()).unwrap();
-        let indices: BTreeMap<&str, u32> =
-            printed.iter().map(|link| (link["ifname"].as_str().unwrap(), number(&link["ifindex"]))).collect();
+        let indices: BTreeMap<&str, u32> = printed
+            .iter()
+            .map(|link| (link["ifname"].as_str().unwrap(), number(&link["ifindex"])))
+            .collect();
         let rows: BTreeMap<u32, Row> = printed
             .iter()
             .map(|link| {

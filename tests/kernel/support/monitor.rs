@@ -55,7 +55,9 @@ impl Monitor {
         let mut child = by_line.spawn().expect("coreutils are installed");
         let output = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = channel();
-        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+        });
         Self { child, lines, section: String::new() }
     }
 
@@ -74,13 +76,16 @@ impl Monitor {
     pub(crate) fn read_until(&mut self, text: &str) -> BTreeSet<Line> {
         let mut read = BTreeSet::new();
         while !read.iter().any(|(_, line): &Line| line.contains(text)) {
-            let line = self.next_line().unwrap_or_else(|error| panic!("no {text:?} ({error}), but {read:#?}"));
+            let line = self
+                .next_line()
+                .unwrap_or_else(|error| panic!("no {text:?} ({error}), but {read:#?}"));
             read.insert(line);
         }
         read
     }
 
-    /// Makes a change that can be told from all others, and reads what the monitor prints before it tells that.
+    /// Makes a change that can be told from all others, and reads what the monitor prints before it
+    /// tells that.
     pub(crate) fn mark(&mut self, team: &mut TeamHandle) -> BTreeSet<Line> {
         let mark = set_mark(team);
         let mut read = self.read_until(&mark);

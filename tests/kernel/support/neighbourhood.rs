@@ -1,5 +1,5 @@
-//! A team in the mode `activebackup` with neighbours at the far ends of its ports, and the packets that tell them of its
-//! addresses.
+//! A team in the mode `activebackup` with neighbours at the far ends of its ports, and the packets
+//! that tell them of its addresses.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::support::netns::{ip, veth};
 /// Time enough for the kernel to send what it sends by itself.
 pub(crate) const SOON: Duration = Duration::from_millis(400);
 
-/// `team0`, up, over the ports `eth1`, which is active, and `eth2`, with the far ends `far1` and `far2`. It has no address
-/// but those that a test gives it.
+/// `team0`, up, over the ports `eth1`, which is active, and `eth2`, with the far ends `far1` and
+/// `far2`. It has no address but those that a test gives it.
 pub(crate) struct Neighbourhood {
     pub(crate) team: TeamHandle,
     pub(crate) wires: [Wire; 2],
@@ -47,7 +47,8 @@ impl Neighbourhood {
         announcements(&self.wires[far_end])
     }
 
-    /// Has the driver announce the team, as often as it was told to: enables a port that is not the active one.
+    /// Has the driver announce the team, as often as it was told to: enables a port that is not the
+    /// active one.
     pub(crate) fn enable_spare(&mut self) {
         let eth2 = self.team.ifindex("eth2").unwrap();
         self.team.set_port_enabled(eth2, false).unwrap();
@@ -60,8 +61,8 @@ pub(crate) fn set_ipv6(link: &str, key: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/ipv6/conf/{link}/{key}"), value).unwrap();
 }
 
-/// The announcements that arrived at a link since its packets were last read, in a fixed order. A kernel delivers what
-/// was sent in its own time: it is all there when nothing more comes.
+/// The announcements that arrived at a link since its packets were last read, in a fixed order. A
+/// kernel delivers what was sent in its own time: it is all there when nothing more comes.
 pub(crate) fn announcements(wire: &Wire) -> Vec<Vec<u8>> {
     let mut heard = Vec::new();
     loop {
@@ -76,8 +77,8 @@ pub(crate) fn announcements(wire: &Wire) -> Vec<Vec<u8>> {
     }
 }
 
-/// The announcements that arrived at a link since its packets were last read, and those that arrive within this time;
-/// each with the time at which it came.
+/// The announcements that arrived at a link since its packets were last read, and those that arrive
+/// within this time; each with the time at which it came.
 pub(crate) fn listen_for(wire: &Wire, time: Duration) -> Vec<(Duration, Vec<u8>)> {
     sleep(time);
     let mut heard = wire.frames();

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 const IP_STARTS: &str = "ip starts, which is in Debian's package iproute2";
 
-/// Moves the calling thread, which is one test's own, into a new network namespace. It lasts as long as the thread and
-/// what the thread started.
+/// Moves the calling thread, which is one test's own, into a new network namespace. It lasts as
+/// long as the thread and what the thread started.
 pub(crate) fn enter() {
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace wants CAP_SYS_ADMIN");
     ip("link set lo up");
@@ -45,10 +45,15 @@ pub(crate) fn run_ip(words: &str) -> Output {
 pub(crate) fn ip_json(words: &str) -> Vec<Value> {
     let text = ip(&format!("-j {words}"));
     // Of nothing at all ip prints nothing at all.
-    if text.trim().is_empty() { Vec::new() } else { serde_json::from_str(&text).expect("ip -j prints a list") }
+    if text.trim().is_empty() {
+        Vec::new()
+    } else {
+        serde_json::from_str(&text).expect("ip -j prints a list")
+    }
 }
 
-/// Creates a veth pair that is up at its far end, and returns nothing: `name` is ready to become a port.
+/// Creates a veth pair that is up at its far end, and returns nothing: `name` is ready to become a
+/// port.
 pub(crate) fn veth(name: &str, peer: &str) {
     ip(&format!("link add {name} type veth peer name {peer}"));
     ip(&format!("link set {peer} up"));
@@ -56,14 +61,16 @@ pub(crate) fn veth(name: &str, peer: &str) {
 
 /// Creates dummy devices.
 pub(crate) fn dummies(names: &[&str]) {
-    let commands: Vec<String> = names.iter().map(|name| format!("link add {name} type dummy")).collect();
+    let commands: Vec<String> =
+        names.iter().map(|name| format!("link add {name} type dummy")).collect();
     ip_batch(&commands);
 }
 
 /// Runs `ip` once for many commands; panics at the first that fails.
 pub(crate) fn ip_batch<S: AsRef<str>>(commands: &[S]) {
     let lines: String = commands.iter().flat_map(|command| [command.as_ref(), "\n"]).collect();
-    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect(IP_STARTS);
+    let mut ip =
+        Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect(IP_STARTS);
     ip.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     assert!(ip.wait().unwrap().success(), "ip -batch:\n{lines}");
 }
@@ -71,7 +78,8 @@ pub(crate) fn ip_batch<S: AsRef<str>>(commands: &[S]) {
 /// The index of a link.
 pub(crate) fn index(name: &str) -> IfIndex {
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
-    IfIndex::new(name_to_index(socket, name).expect("there is such a link")).expect("no link has index 0")
+    IfIndex::new(name_to_index(socket, name).expect("there is such a link"))
+        .expect("no link has index 0")
 }
 
 /// Runs something on the calling thread without one of its capabilities.
@@ -123,7 +131,8 @@ impl OtherNamespace {
     }
 }
 
-/// A network namespace with a name, as `ip netns add` makes one; it is deleted when this is dropped.
+/// A network namespace with a name, as `ip netns add` makes one; it is deleted when this is
+/// dropped.
 pub(crate) struct NamedNamespace {
     name: &'static str,
 }

@@ -1,4 +1,5 @@
-//! Programs: the examples of this crate and those that they are compared with, the C library's teamnl above all.
+//! Programs: the examples of this crate and those that they are compared with, the C library's
+//! teamnl above all.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -46,7 +47,8 @@ pub(crate) fn run(mut command: Command) -> Outcome {
     Outcome { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Runs both tools. Panics unless they print the same, end with the same status, and ours says why where it fails.
+/// Runs both tools. Panics unless they print the same, end with the same status, and ours says why
+/// where it fails.
 pub(crate) fn assert_same(words: &str) -> Outcome {
     let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
     assert_eq!(ours.stdout, c.stdout, "teamnl {words}: {} {}", ours.stderr, c.stderr);
@@ -76,7 +78,12 @@ pub(crate) fn on_path(program: &str, package: &str) -> PathBuf {
 /// An example of this crate.
 pub(crate) fn example(name: &str) -> PathBuf {
     let own = env::current_exe().expect("this test is a file");
-    let built = own.parent().and_then(|deps| deps.parent()).expect("cargo built it").join("examples").join(name);
+    let built = own
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("cargo built it")
+        .join("examples")
+        .join(name);
     assert!(
         built.is_file(),
         "the example {name} is not built: cargo test --test does not, cargo build --examples does"
@@ -87,8 +94,8 @@ pub(crate) fn example(name: &str) -> PathBuf {
 pub(crate) const MODES: [Mode; 5] =
     [Mode::RoundRobin, Mode::Random, Mode::Broadcast, Mode::ActiveBackup, Mode::LoadBalance];
 
-/// A new namespace in which `team0` is up with a port in each state: the dummies `d0`, up, and `d1`, set down, the
-/// virtual cables `v0`, with carrier, and `v1`, without.
+/// A new namespace in which `team0` is up with a port in each state: the dummies `d0`, up, and
+/// `d1`, set down, the virtual cables `v0`, with carrier, and `v1`, without.
 pub(crate) fn team_with_ports_in_all_states(mode: Option<Mode>) -> TeamHandle {
     enter();
     ip("link add d0 type dummy");

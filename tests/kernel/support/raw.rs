@@ -1,4 +1,5 @@
-//! rtnetlink by hand, without the library: for changes made faster than `ip` can, and for what the kernel really sends.
+//! rtnetlink by hand, without the library: for changes made faster than `ip` can, and for what the
+//! kernel really sends.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -59,21 +60,36 @@ impl Raw {
     }
 
     /// Creates a virtual cable; each end is its name and its index.
-    pub(crate) fn add_veth(&mut self, near: (&str, IfIndex), far: (&str, IfIndex)) -> io::Result<()> {
+    pub(crate) fn add_veth(
+        &mut self,
+        near: (&str, IfIndex),
+        far: (&str, IfIndex),
+    ) -> io::Result<()> {
         let peer = [&header(far.1, 0, 0)[..], &text(IFLA_IFNAME, far.0)].concat();
         let data = attribute(IFLA_INFO_DATA, &attribute(VETH_INFO_PEER, &peer));
         self.add_with(near.0, near.1, &[text(IFLA_INFO_KIND, "veth"), data].concat(), &[])
     }
 
     /// Creates a VLAN whose number is its index.
-    pub(crate) fn add_vlan(&mut self, name: &str, ifindex: IfIndex, lower: IfIndex) -> io::Result<()> {
+    pub(crate) fn add_vlan(
+        &mut self,
+        name: &str,
+        ifindex: IfIndex,
+        lower: IfIndex,
+    ) -> io::Result<()> {
         let id = u16::try_from(ifindex.get()).unwrap().to_ne_bytes();
         let data = attribute(IFLA_INFO_DATA, &attribute(IFLA_VLAN_ID, &id));
         let lower = attribute(IFLA_LINK, &lower.get().to_ne_bytes());
         self.add_with(name, ifindex, &[text(IFLA_INFO_KIND, "vlan"), data].concat(), &lower)
     }
 
-    fn add_with(&mut self, name: &str, ifindex: IfIndex, info: &[u8], more: &[u8]) -> io::Result<()> {
+    fn add_with(
+        &mut self,
+        name: &str,
+        ifindex: IfIndex,
+        info: &[u8],
+        more: &[u8],
+    ) -> io::Result<()> {
         let attributes = [&text(IFLA_IFNAME, name), &attribute(IFLA_LINKINFO, info), more].concat();
         self.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header(ifindex, 0, 0), &attributes)
     }
@@ -87,7 +103,12 @@ impl Raw {
     }
 
     pub(crate) fn set_mtu(&mut self, ifindex: IfIndex, mtu: u32) -> io::Result<()> {
-        self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_MTU, &mtu.to_ne_bytes()))
+        self.request(
+            RTM_SETLINK,
+            0,
+            header(ifindex, 0, 0),
+            &attribute(IFLA_MTU, &mtu.to_ne_bytes()),
+        )
     }
 
     pub(crate) fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: [u8; 6]) -> io::Result<()> {
@@ -100,30 +121,58 @@ impl Raw {
     }
 
     pub(crate) fn set_carrier(&mut self, ifindex: IfIndex, carrier: bool) -> io::Result<()> {
-        self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_CARRIER, &[carrier.into()]))
+        self.request(
+            RTM_SETLINK,
+            0,
+            header(ifindex, 0, 0),
+            &attribute(IFLA_CARRIER, &[carrier.into()]),
+        )
     }
 
     pub(crate) fn add_alternative_name(&mut self, ifindex: IfIndex, name: &str) -> io::Result<()> {
-        self.request(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, header(ifindex, 0, 0), &alternative_name(name))
+        self.request(
+            RTM_NEWLINKPROP,
+            NLM_F_CREATE | NLM_F_EXCL,
+            header(ifindex, 0, 0),
+            &alternative_name(name),
+        )
     }
 
-    pub(crate) fn delete_alternative_name(&mut self, ifindex: IfIndex, name: &str) -> io::Result<()> {
+    pub(crate) fn delete_alternative_name(
+        &mut self,
+        ifindex: IfIndex,
+        name: &str,
+    ) -> io::Result<()> {
         self.request(RTM_DELLINKPROP, 0, header(ifindex, 0, 0), &alternative_name(name))
     }
 
     /// Moves a link to another network namespace.
-    pub(crate) fn send_away(&mut self, ifindex: IfIndex, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn send_away(
+        &mut self,
+        ifindex: IfIndex,
+        namespace: BorrowedFd<'_>,
+    ) -> io::Result<()> {
         let namespace = namespace.as_raw_fd().to_ne_bytes();
         self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_NET_NS_FD, &namespace))
     }
 
     /// Gives a link a master, setting it down in the same request, or releases it.
-    pub(crate) fn set_master(&mut self, ifindex: IfIndex, master: Option<IfIndex>) -> io::Result<()> {
+    pub(crate) fn set_master(
+        &mut self,
+        ifindex: IfIndex,
+        master: Option<IfIndex>,
+    ) -> io::Result<()> {
         let master = master.map_or(0, IfIndex::get).to_ne_bytes();
         self.request(RTM_SETLINK, 0, header(ifindex, 0, IFF_UP), &attribute(IFLA_MASTER, &master))
     }
 
-    fn request(&mut self, kind: u16, flags: u16, header: [u8; 16], attributes: &[u8]) -> io::Result<()> {
+    fn request(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        header: [u8; 16],
+        attributes: &[u8],
+    ) -> io::Result<()> {
         let mut message = u32::try_from(32 + attributes.len()).unwrap().to_ne_bytes().to_vec();
         message.extend(kind.to_ne_bytes());
         message.extend((NLM_F_REQUEST | NLM_F_ACK | flags).to_ne_bytes());
@@ -180,19 +229,24 @@ impl Listener {
         messages.map(|(message, _)| (word(&message[20..24]), word(&message[24..28]))).collect()
     }
 
-    /// Whether an `RTM_NEWLINK` message came since this was last asked that says this MTU of this link.
+    /// Whether an `RTM_NEWLINK` message came since this was last asked that says this MTU of this
+    /// link.
     pub(crate) fn hears_mtu(&self, ifindex: IfIndex, mtu: u32) -> bool {
         let wanted = attribute(IFLA_MTU, &mtu.to_ne_bytes());
         let mut heard = false;
         while let Ok((message, _)) = self.0.recv_from_full() {
             heard |= message[4..6] == RTM_NEWLINK.to_ne_bytes()
                 && message[20..24] == ifindex.get().to_ne_bytes()
-                && message[32..].windows(wanted.len()).step_by(4).any(|attribute| attribute == wanted);
+                && message[32..]
+                    .windows(wanted.len())
+                    .step_by(4)
+                    .any(|attribute| attribute == wanted);
         }
         heard
     }
 
-    /// How many `RTM_DELLINK` messages of this address family about this link came since this was last asked.
+    /// How many `RTM_DELLINK` messages of this address family about this link came since this was
+    /// last asked.
     pub(crate) fn deletions(&self, family: u8, ifindex: IfIndex) -> usize {
         let mut count = 0;
         while let Ok((message, _)) = self.0.recv_from_full() {
@@ -205,8 +259,8 @@ impl Listener {
     }
 }
 
-/// How many messages the kernel could not deliver: to the sockets of this namespace that hear link messages, and to
-/// those that hear the team driver.
+/// How many messages the kernel could not deliver: to the sockets of this namespace that hear link
+/// messages, and to those that hear the team driver.
 pub(crate) fn drops() -> (u64, u64) {
     // The columns: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
     let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();

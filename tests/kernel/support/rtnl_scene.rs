@@ -10,8 +10,8 @@ use crate::support::netns::{enter, ip, ip_batch, ip_json};
 
 pub(crate) type Names = HashMap<u32, String>;
 
-/// Creates links of many kinds, most of them up, with addresses of both families. There are no tunnels: their modules
-/// create links in each new namespace, also in those of other tests.
+/// Creates links of many kinds, most of them up, with addresses of both families. There are no
+/// tunnels: their modules create links in each new namespace, also in those of other tests.
 pub(crate) fn build() {
     enter();
     // Without the addresses that the kernel generates, some time later.
@@ -61,7 +61,9 @@ pub(crate) fn names() -> Names {
     let links = ip_json("link show");
     links
         .iter()
-        .map(|link| (u32::try_from(link["ifindex"].as_u64().unwrap()).unwrap(), text(&link["ifname"])))
+        .map(|link| {
+            (u32::try_from(link["ifindex"].as_u64().unwrap()).unwrap(), text(&link["ifname"]))
+        })
         .collect()
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use libteam::{HwAddr, IfIndex, Link, LinkFlags, LinkScope, OperState, OptionId, OptionValue, Port, TeamHandle};
+use libteam::{
+    HwAddr, IfIndex, Link, LinkFlags, LinkScope, OperState, OptionId, OptionValue, Port, TeamHandle,
+};
 use serde_json::Value;
 
 use crate::support::netns::ip_json;
 
-/// What two handles of the same team agree on. The original hardware address of a port is not in it: only a handle
-/// that saw the port before it was one knows that.
+/// What two handles of the same team agree on. The original hardware address of a port is not in
+/// it: only a handle that saw the port before it was one knows that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) links: BTreeMap<u32, LinkState>,
@@ -54,12 +56,16 @@ pub(crate) fn state(team: &TeamHandle) -> State {
     State {
         links: team.links().map(|each| (each.ifindex().get(), LinkState::from(each))).collect(),
         ports: team.ports().cloned().collect(),
-        options: team.options().map(|option| (option.id().clone(), option.value().clone())).collect(),
+        options: team
+            .options()
+            .map(|option| (option.id().clone(), option.value().clone()))
+            .collect(),
         option_order: team.options().map(|option| option.id().clone()).collect(),
     }
 }
 
-/// Panics unless the cache is what a fresh handle and `ip -j -d link` say. Events must have been handled before.
+/// Panics unless the cache is what a fresh handle and `ip -j -d link` say. Events must have been
+/// handled before.
 pub(crate) fn assert_true(team: &TeamHandle) {
     let builder = TeamHandle::builder().link_scope(team.link_scope());
     let fresh = builder.open_index(team.team_ifindex()).expect("a fresh handle opens");
@@ -73,14 +79,23 @@ pub(crate) fn assert_links_true(team: &TeamHandle) {
         .into_iter()
         .map(|link| (u32::try_from(link["ifindex"].as_u64().unwrap()).unwrap(), link))
         .collect();
-    let names = |ifindex: Option<IfIndex>| ifindex.map(|ifindex| by_index[&ifindex.get()]["ifname"].clone());
+    let names = |ifindex: Option<IfIndex>| {
+        ifindex.map(|ifindex| by_index[&ifindex.get()]["ifname"].clone())
+    };
     let cached: BTreeMap<u32, _> = team
         .links()
         .map(|link| {
             let address = link.hwaddr().map(|address| Value::from(address.to_string()));
             let kind = link.kind().map(Value::from);
             let more = (link.alternative_names().map(Value::from).collect(), link.is_admin_up());
-            let row = (Value::from(link.name()), address, names(link.master()), kind, Value::from(link.mtu()), more);
+            let row = (
+                Value::from(link.name()),
+                address,
+                names(link.master()),
+                kind,
+                Value::from(link.mtu()),
+                more,
+            );
             (link.ifindex().get(), row)
         })
         .collect();

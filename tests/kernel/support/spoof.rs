@@ -1,5 +1,5 @@
-//! Another process of this namespace, which means ill: with all privileges it forges what the kernel would say, without
-//! any it makes what trouble it may.
+//! Another process of this namespace, which means ill: with all privileges it forges what the
+//! kernel would say, without any it makes what trouble it may.
 
 use std::env;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -18,8 +18,8 @@ use rustix::thread::set_thread_res_uid;
 use crate::support::genl_family::{self, Driver};
 use crate::support::netns::index;
 use crate::support::raw::{
-    IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_DELLINK, RTM_NEWLINK,
-    attribute, header, text,
+    IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, RTM_DELLINK,
+    RTM_NEWLINK, attribute, header, text,
 };
 
 /// The index of a link that does not exist.
@@ -48,15 +48,18 @@ fn command(test: &str) -> Command {
     command
 }
 
-/// Whether a test of forgery started this process: whoever runs all that is ignored does not mean these.
+/// Whether a test of forgery started this process: whoever runs all that is ignored does not mean
+/// these.
 fn is_meant() -> bool {
     env::var_os(SOCKETS).is_some()
 }
 
-/// Runs one of the tests below to its end, in a process of its own: it is to find so many sockets to send to.
+/// Runs one of the tests below to its end, in a process of its own: it is to find so many sockets
+/// to send to.
 pub(crate) fn run_once(test: &str, sockets: usize) {
     let output = command(test).env(SOCKETS, sockets.to_string()).output().unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && printed.contains("1 passed"), "{test}:\n{printed}");
 }
 
@@ -67,7 +70,10 @@ impl Forger {
     pub(crate) fn start(test: &str) -> Self {
         let mut child = command(test).env(SOCKETS, "any").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.map_while(Result::ok).any(|line| line.contains(STARTED)), "{test} does not start");
+        assert!(
+            lines.map_while(Result::ok).any(|line| line.contains(STARTED)),
+            "{test} does not start"
+        );
         Self(child)
     }
 
@@ -120,7 +126,12 @@ fn of_links() -> Vec<Vec<u8>> {
     }
     // What cannot be read, from the kernel, is a loss.
     messages.push(message(RTM_NEWLINK, 0, 0, &[0; 3]));
-    messages.push(message(RTM_NEWLINK, 0, 0, &[&header(team, 0, 0)[..], &vec![0xff; 40_000]].concat()));
+    messages.push(message(
+        RTM_NEWLINK,
+        0,
+        0,
+        &[&header(team, 0, 0)[..], &vec![0xff; 40_000]].concat(),
+    ));
     messages
 }
 
@@ -152,7 +163,8 @@ fn of_the_team(family: u16) -> Vec<Vec<u8>> {
         .chain(ports)
         .map(|(command, list, item)| {
             let whose = attribute(1, &team.get().to_ne_bytes());
-            let payload = [&[command, 1, 0, 0][..], &whose, &attribute(list, &attribute(1, item))].concat();
+            let payload =
+                [&[command, 1, 0, 0][..], &whose, &attribute(list, &attribute(1, item))].concat();
             message(family, 0, 0, &payload)
         })
         .collect();
@@ -160,7 +172,8 @@ fn of_the_team(family: u16) -> Vec<Vec<u8>> {
     messages
 }
 
-/// What the kernel would answer: that it is done, that it failed, that this is the end, that something was lost.
+/// What the kernel would answer: that it is done, that it failed, that this is the end, that
+/// something was lost.
 fn answers() -> Vec<Vec<u8>> {
     let error = |code: i32| [&code.to_ne_bytes()[..], &[0; 16]].concat();
     SEQUENCES
@@ -221,7 +234,9 @@ impl Sockets {
         own.sort_unstable();
         let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
         let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let ports = rows.filter(|row| row[1] == self.protocol.to_string()).map(|row| row[2].parse().unwrap());
+        let ports = rows
+            .filter(|row| row[1] == self.protocol.to_string())
+            .map(|row| row[2].parse().unwrap());
         ports.filter(|port| *port != 0 && own.binary_search(port).is_err()).collect()
     }
 }
@@ -243,7 +258,8 @@ fn become_nobody() {
     set_thread_res_uid(nobody, nobody, nobody).unwrap();
 }
 
-/// Sends every forgery to everybody, each by unicast and once by multicast, and looks at what became of that.
+/// Sends every forgery to everybody, each by unicast and once by multicast, and looks at what
+/// became of that.
 fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
     let mut found = 0;
     for (sockets, messages) in forgeries() {
@@ -254,7 +270,11 @@ fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
                 assert_eq!(sockets.unicast(&message, port).unwrap_err().kind(), unicast_fails);
             }
             let sent = sockets.multicast(&message);
-            assert_eq!((sent.is_ok(), sockets.is_witnessed()), (multicast_arrives, multicast_arrives), "{sent:?}");
+            assert_eq!(
+                (sent.is_ok(), sockets.is_witnessed()),
+                (multicast_arrives, multicast_arrives),
+                "{sent:?}"
+            );
         }
     }
     assert_eq!(found.to_string(), env::var(SOCKETS).unwrap(), "sockets of the parent");
@@ -291,14 +311,16 @@ fn forges_without_end() {
         for (sockets, messages) in &forgeries {
             let targets = sockets.targets();
             for message in messages {
-                // What is refused is the target's own merit; what is sent need not be heard by the witness.
+                // What is refused is the target's own merit; what is sent need not be heard by the
+                // witness.
                 let _ = sockets.multicast(message);
                 for port in &targets {
                     drop(sockets.unicast(message, *port));
                 }
             }
         }
-        // The machine may have but one processor, and it is not the processor's time that this is to take.
+        // The machine may have but one processor, and it is not the processor's time that this is
+        // to take.
         thread::sleep(PAUSE);
     }
 }

@@ -21,7 +21,8 @@ use crate::support::timeouts::patience;
 pub(crate) struct Terminal {
     /// Where a person would be.
     keyboard: Option<File>,
-    /// What the program has; kept open, so that its modes can be looked at when the program is gone.
+    /// What the program has; kept open, so that its modes can be looked at when the program is
+    /// gone.
     line: File,
     emulator: vt100::Parser,
     child: Child,
@@ -39,7 +40,8 @@ impl Terminal {
     }
 
     fn start_told(program: &Command, (rows, columns): (u16, u16), told: (u16, u16)) -> Self {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        let keyboard =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
@@ -47,12 +49,21 @@ impl Terminal {
         let line = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         // Makes it the program's own terminal, which sends it signals.
         let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(program.get_program()).args(program.get_args()).env("TERM", "xterm-256color");
+        command
+            .arg("--ctty")
+            .arg(program.get_program())
+            .args(program.get_args())
+            .env("TERM", "xterm-256color");
         for (name, value) in program.get_envs() {
             command.env(name, value.unwrap_or_default());
         }
         let own = || line.try_clone().unwrap();
-        let child = command.stdin(own()).stdout(own()).stderr(own()).spawn().expect("util-linux is installed");
+        let child = command
+            .stdin(own())
+            .stdout(own())
+            .stderr(own())
+            .spawn()
+            .expect("util-linux is installed");
         let emulator = vt100::Parser::new(some(rows), some(columns), 0);
         Self { keyboard: Some(File::from(keyboard)), line, emulator, child }
     }
@@ -115,7 +126,8 @@ impl Terminal {
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         // First the emulator: what the program writes then is meant for the new size.
         self.emulator.screen_mut().set_size(some(rows), some(columns));
-        tcsetwinsize(self.keyboard.as_ref().expect("the terminal is there"), size(rows, columns)).unwrap();
+        tcsetwinsize(self.keyboard.as_ref().expect("the terminal is there"), size(rows, columns))
+            .unwrap();
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -144,7 +156,8 @@ impl Terminal {
         self.hear(Duration::from_millis(10));
     }
 
-    /// How the program ends, and panics if it does not. Everything that it wrote is on the screen then.
+    /// How the program ends, and panics if it does not. Everything that it wrote is on the screen
+    /// then.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + patience();
         let status = loop {
@@ -173,7 +186,10 @@ impl Terminal {
         assert!(!screen.alternate_screen(), "the second screen is left");
         assert!(!screen.hide_cursor(), "the cursor is shown");
         let modes = tcgetattr(&self.line).unwrap().local_modes;
-        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG), "{modes:?}");
+        assert!(
+            modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG),
+            "{modes:?}"
+        );
     }
 }
 

@@ -57,12 +57,14 @@ fn masked(text: &str) -> Value {
     json!({ "value": number(value), "mask": number(mask) })
 }
 
-/// The name of a protocol that `ip` prints by whatever name the machine's `/etc/protocols` has for it, else by its number.
+/// The name of a protocol that `ip` prints by whatever name the machine's `/etc/protocols` has for
+/// it, else by its number.
 fn protocol(printed: &str) -> String {
     let number = printed.parse::<u8>().unwrap_or_else(|_| {
         let file = fs::read_to_string("/etc/protocols").expect("ip has the name from there");
         let line = file.lines().find(|line| line.split_whitespace().next() == Some(printed));
-        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).expect("ip has the name from there")
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .expect("ip has the name from there")
     });
     match number {
         1 => "icmp".to_owned(),
@@ -96,8 +98,7 @@ fn algorithm(purpose: &str, line: &str) -> Value {
 }
 
 fn state(block: &[&str]) -> Value {
-    let mut json =
-        json!({ "src": after(block[0], "src"), "dst": after(block[0], "dst"), "flags": [], "algorithms": [] });
+    let mut json = json!({ "src": after(block[0], "src"), "dst": after(block[0], "dst"), "flags": [], "algorithms": [] });
     for line in &block[1..] {
         let second = || line.split_whitespace().nth(1).unwrap();
         match line.split_whitespace().next().unwrap() {
@@ -111,7 +112,9 @@ fn state(block: &[&str]) -> Value {
                 json["replay_window"] = number(second()).into();
                 json["flags"] = all_after(line, "flag").into();
             }
-            "replay_window" => json["replay_window"] = number(second().trim_end_matches(',')).into(),
+            "replay_window" => {
+                json["replay_window"] = number(second().trim_end_matches(',')).into()
+            }
             "mark" => json["mark"] = masked(second()),
             "output-mark" => json["output_mark"] = masked(second()),
             "if_id" => json["if_id"] = number(second()).into(),

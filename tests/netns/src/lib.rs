@@ -6,13 +6,15 @@ use std::process::Command;
 
 use nix::sched::{CloneFlags, unshare};
 
-/// Moves the calling thread to a new network namespace, in which only a loopback link exists, and that is down.
+/// Moves the calling thread to a new network namespace, in which only a loopback link exists, and
+/// that is down.
 ///
 /// # Panics
 ///
 /// Without `CAP_SYS_ADMIN`.
 pub fn enter() {
-    unshare(CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("no new network namespace: {error}"));
+    unshare(CloneFlags::CLONE_NEWNET)
+        .unwrap_or_else(|error| panic!("no new network namespace: {error}"));
 }
 
 /// Runs a command: a program and its arguments, with single spaces between them.
@@ -23,6 +25,8 @@ pub fn enter() {
 pub fn run(command: &str) {
     let mut words = command.split(' ');
     let status = Command::new(words.next().unwrap_or_default()).args(words).status();
-    let status = status.unwrap_or_else(|error| panic!("{command}: {error} (ip and tc are in the package iproute2)"));
+    let status = status.unwrap_or_else(|error| {
+        panic!("{command}: {error} (ip and tc are in the package iproute2)")
+    });
     assert!(status.success(), "{command}: {status}");
 }

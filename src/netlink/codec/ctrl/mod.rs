@@ -47,7 +47,8 @@ pub(crate) fn decode_family(payload: &[u8], group: &str) -> Result<Family, Decod
     }
     Ok(Family {
         id: id.ok_or(DecodeError::new("a generic netlink family has no number"))?,
-        group: group_id.ok_or(DecodeError::new("a generic netlink family lacks its multicast group"))?,
+        group: group_id
+            .ok_or(DecodeError::new("a generic netlink family lacks its multicast group"))?,
     })
 }
 

@@ -35,7 +35,8 @@ fn one_group_of_several_is_picked_by_its_name() {
         attribute(id, &[attribute(2, &u32::from(id).to_ne_bytes()), attribute(1, name)].concat())
     };
     let groups = [group(b"one\0", 5), group(b"two\0", 6), group(b"three\0", 7)].concat();
-    let payload = [&[1, 2, 0, 0][..], &attribute(1, &42_u16.to_ne_bytes()), &attribute(7, &groups)].concat();
+    let payload =
+        [&[1, 2, 0, 0][..], &attribute(1, &42_u16.to_ne_bytes()), &attribute(7, &groups)].concat();
     assert_eq!(decode_family(&payload, "two"), Ok(Family { id: 42, group: 6 }));
     assert_eq!(decode_family(&payload, "three"), Ok(Family { id: 42, group: 7 }));
 }

@@ -1,10 +1,12 @@
-//! Netlink messages: splitting a datagram into them, and the control messages that every protocol shares.
+//! Netlink messages: splitting a datagram into them, and the control messages that every protocol
+//! shares.
 
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer,
-    NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN,
+    NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NetlinkSerializable,
 };
 use nix::errno::Errno;
 
@@ -15,8 +17,8 @@ use crate::netlink::error::KernelError;
 /// The size of the header that starts every message, in bytes.
 pub(crate) const HEADER_LEN: usize = 16;
 
-/// The longest request, in bytes. The length field of an attribute has 16 bits, and message types write longer ones
-/// wrongly, or panic: a request that is no longer as a whole has none of them.
+/// The longest request, in bytes. The length field of an attribute has 16 bits, and message types
+/// write longer ones wrongly, or panic: a request that is no longer as a whole has none of them.
 const MAX_REQUEST_LEN: usize = u16::MAX as usize;
 
 /// Where the header holds the sequence number.
@@ -96,13 +98,17 @@ impl Frame<'_> {
             NLMSG_NOOP => Ok(Control::Noop),
             NLMSG_OVERRUN => Ok(Control::Overrun),
             NLMSG_ERROR => {
-                let (code, rest) = self.code().ok_or(DecodeError::new("an error message is too short"))?;
-                let tlvs = if self.has(NLM_F_CAPPED) { rest.get(HEADER_LEN..) } else { skip_echo(rest) };
+                let (code, rest) =
+                    self.code().ok_or(DecodeError::new("an error message is too short"))?;
+                let tlvs =
+                    if self.has(NLM_F_CAPPED) { rest.get(HEADER_LEN..) } else { skip_echo(rest) };
                 Ok(self.parse_error(code, tlvs).unwrap_or(Control::Ack))
             }
             // Generic netlink ends its multipart answers without a code: that is success.
             NLMSG_DONE => match self.code() {
-                Some((code, tlvs)) => Ok(self.parse_error(code, Some(tlvs)).unwrap_or(Control::Done)),
+                Some((code, tlvs)) => {
+                    Ok(self.parse_error(code, Some(tlvs)).unwrap_or(Control::Done))
+                }
                 None => Ok(Control::Done),
             },
             _ => Ok(Control::Data),

@@ -17,7 +17,14 @@ fn message(kind: u16, flags: u16, payload: &[&[u8]]) -> Vec<u8> {
     let payload = payload.concat();
     let length = u32::try_from(HEADER_LEN + payload.len()).unwrap();
     let sequence_and_port = [0; 8];
-    [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &flags.to_ne_bytes(), &sequence_and_port, &payload].concat()
+    [
+        &length.to_ne_bytes()[..],
+        &kind.to_ne_bytes(),
+        &flags.to_ne_bytes(),
+        &sequence_and_port,
+        &payload,
+    ]
+    .concat()
 }
 
 #[test]
@@ -76,7 +83,8 @@ fn code_0_acknowledges() {
 
 #[test]
 fn an_error_tells_the_kernels_words_with_and_without_a_copy_of_the_request() {
-    let loopback = refused(Errno::EINVAL, Some("Loopback device can't be added as a team port"), None);
+    let loopback =
+        refused(Errno::EINVAL, Some("Loopback device can't be added as a team port"), None);
     assert_eq!(classify(golden::ERROR_ENSLAVE_LOOPBACK), loopback);
     assert_eq!(classify(golden::ERROR_ENSLAVE_LOOPBACK_CAPPED), loopback);
     let long_name = refused(Errno::ERANGE, Some("Attribute failed policy validation"), Some(32));
@@ -101,7 +109,9 @@ fn a_copy_of_the_request_with_a_wild_length_hides_the_words_only() {
     for length in [0_u32, 17, 10_000, u32::MAX - 2, u32::MAX] {
         let mut datagram = bytes(golden::ERROR_ENSLAVE_LOOPBACK);
         datagram[20..24].copy_from_slice(&length.to_ne_bytes());
-        let Control::Error(refusal) = first(&datagram).classify().unwrap() else { panic!("an error is an error") };
+        let Control::Error(refusal) = first(&datagram).classify().unwrap() else {
+            panic!("an error is an error")
+        };
         assert_eq!(refusal.errno, Errno::EINVAL as i32, "length {length}");
     }
 }
@@ -110,7 +120,11 @@ fn a_copy_of_the_request_with_a_wild_length_hides_the_words_only() {
 fn a_code_that_is_no_errno_is_a_protocol_error() {
     for code in [1_i32, -4096, i32::MIN] {
         let datagram = message(NLMSG_ERROR, NLM_F_CAPPED, &[&code.to_ne_bytes(), &[0; 16]]);
-        assert_eq!(first(&datagram).classify().unwrap(), refused(Errno::EPROTO, None, None), "code {code}");
+        assert_eq!(
+            first(&datagram).classify().unwrap(),
+            refused(Errno::EPROTO, None, None),
+            "code {code}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! rtnetlink's link messages: the requests that look for links, and the few attributes of a link that are kept.
+//! rtnetlink's link messages: the requests that look for links, and the few attributes of a link
+//! that are kept.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -63,7 +64,8 @@ pub(crate) struct LinkAttrs<'a> {
     pub(crate) mtu: u32,
     pub(crate) kind: Option<Cow<'a, str>>,
     pub(crate) phys_port_id: Option<&'a [u8]>,
-    /// What made the kernel announce the link (`IFLA_EVENT_*`); 0 where it was no more than a changed attribute.
+    /// What made the kernel announce the link (`IFLA_EVENT_*`); 0 where it was no more than a
+    /// changed attribute.
     pub(crate) event: u32,
     /// The nest of alternative names, read by [`LinkAttrs::alternative_names`].
     prop_list: &'a [u8],
@@ -106,8 +108,9 @@ pub(crate) struct IfInfoMsg {
 
 impl IfInfoMsg {
     pub(crate) fn split(payload: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
-        let (header, body) =
-            payload.split_first_chunk::<16>().ok_or(DecodeError::new("a link message is too short"))?;
+        let (header, body) = payload
+            .split_first_chunk::<16>()
+            .ok_or(DecodeError::new("a link message is too short"))?;
         let [family, _, l0, l1, i0, i1, i2, i3, f0, f1, f2, f3, c0, c1, c2, c3] = *header;
         let ifindex = IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]))
             .ok_or(DecodeError::new("a link message has interface index 0"))?;
@@ -158,15 +161,18 @@ fn decode_attrs<'a>(header: &IfInfoMsg, body: &'a [u8]) -> Result<LinkUpdate<'a>
             _ => {}
         }
     }
-    // Wireless extensions send a link message with nothing but a name and their own event in it. Every message
-    // about the link itself has an MTU; without one, what is absent here is unknown, not gone.
+    // Wireless extensions send a link message with nothing but a name and their own event in it.
+    // Every message about the link itself has an MTU; without one, what is absent here is unknown,
+    // not gone.
     Ok(if is_whole { LinkUpdate::New(report) } else { LinkUpdate::Ignored })
 }
 
 fn hwaddr(value: &[u8]) -> Result<Option<HwAddr>, DecodeError> {
     match value {
         [] => Ok(None),
-        _ => HwAddr::new(value).map(Some).ok_or(DecodeError::new("a hardware address is longer than 32 bytes")),
+        _ => HwAddr::new(value)
+            .map(Some)
+            .ok_or(DecodeError::new("a hardware address is longer than 32 bytes")),
     }
 }
 
@@ -195,8 +201,9 @@ pub(crate) fn dump_request() -> RouteNetlinkMessage {
     filtered_dump_request(None, None, false)
 }
 
-/// Requests every link of the namespace, or the ports of one master, or the links of one kind. The kernel may ignore the
-/// filters. The statistics make up most of a message: they are left out unless requested.
+/// Requests every link of the namespace, or the ports of one master, or the links of one kind. The
+/// kernel may ignore the filters. The statistics make up most of a message: they are left out
+/// unless requested.
 pub(crate) fn filtered_dump_request(
     master: Option<IfIndex>,
     kind: Option<&str>,

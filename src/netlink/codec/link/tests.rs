@@ -15,7 +15,9 @@ fn address(last: u8) -> Option<HwAddr> {
 /// The report in a golden message, without its nest of alternative names, and these names.
 fn report(datagram: &[u8]) -> (LinkAttrs<'_>, Vec<String>) {
     let frame = first(datagram);
-    let LinkUpdate::New(report) = decode(frame.kind, frame.payload).unwrap() else { panic!("it reports a link") };
+    let LinkUpdate::New(report) = decode(frame.kind, frame.payload).unwrap() else {
+        panic!("it reports a link")
+    };
     let names = report.alternative_names().map(|name| name.to_str().unwrap().to_owned()).collect();
     (LinkAttrs { prop_list: &[], ..report }, names)
 }
@@ -83,13 +85,21 @@ fn every_field_of_a_port_that_is_up_is_read() {
         event: 0,
         prop_list: &[],
     };
-    assert_eq!(report(&datagram), (expected, vec!["port-of-the-golden-team".to_owned(), "p0".to_owned()]));
+    assert_eq!(
+        report(&datagram),
+        (expected, vec!["port-of-the-golden-team".to_owned(), "p0".to_owned()])
+    );
 }
 
 #[test]
 fn what_the_golden_links_lack_is_read_too() {
-    let body = payload(0, &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_PHYS_PORT_ID, b"port"), (IFLA_PERM_ADDRESS, &[1; 20])]);
-    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
+    let body = payload(
+        0,
+        &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_PHYS_PORT_ID, b"port"), (IFLA_PERM_ADDRESS, &[1; 20])],
+    );
+    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else {
+        panic!("it is whole")
+    };
     assert_eq!(report.phys_port_id, Some(&b"port"[..]));
     assert_eq!(report.permanent_hwaddr, HwAddr::new(&[1; 20]));
     assert_eq!((report.hwaddr, report.master, report.kind), (None, None, None));
@@ -100,7 +110,9 @@ fn what_the_golden_links_lack_is_read_too() {
 fn what_made_the_kernel_announce_a_link_is_read() {
     let event = IFLA_EVENT_NOTIFY_PEERS.to_ne_bytes();
     let body = payload(0, &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_EVENT, &event)]);
-    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
+    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else {
+        panic!("it is whole")
+    };
     assert_eq!(report.event, 4);
     decode(RTM_NEWLINK, &payload(0, &[(IFLA_EVENT, &event[..3])])).unwrap_err();
 }
@@ -114,7 +126,9 @@ fn without_its_attribute_the_carrier_is_read_from_the_flags() {
         let value = attribute.map(|value| [value]);
         attributes.extend(value.as_ref().map(|value| (IFLA_CARRIER, &value[..])));
         let body = payload(flags, &attributes);
-        let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else { panic!("it is whole") };
+        let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else {
+            panic!("it is whole")
+        };
         assert_eq!(report.carrier, carrier, "{flags:#x} {attribute:?}");
     }
 }
@@ -135,22 +149,31 @@ fn a_message_that_holds_a_part_of_a_link_wipes_nothing() {
     // As wireless extensions send it: the name, and IFLA_WIRELESS (11) with an event.
     let wireless = payload(0x11043, &[(IFLA_IFNAME, b"wlan0\0"), (11, &[0; 16])]);
     assert_eq!(decode(RTM_NEWLINK, &wireless), Ok(LinkUpdate::Ignored));
-    assert_eq!(decode(RTM_NEWLINK, &payload(0x11043, &[(IFLA_IFNAME, b"wlan0\0")])), Ok(LinkUpdate::Ignored));
+    assert_eq!(
+        decode(RTM_NEWLINK, &payload(0x11043, &[(IFLA_IFNAME, b"wlan0\0")])),
+        Ok(LinkUpdate::Ignored)
+    );
     assert_eq!(decode(RTM_NEWLINK, &payload(0x11043, &[])), Ok(LinkUpdate::Ignored));
 }
 
 #[test]
 fn other_kinds_are_no_news() {
-    assert_eq!(decode(RTM_NEWLINK + 4, &payload(0, &[(IFLA_MTU, &[0; 4])])), Ok(LinkUpdate::Ignored));
+    assert_eq!(
+        decode(RTM_NEWLINK + 4, &payload(0, &[(IFLA_MTU, &[0; 4])])),
+        Ok(LinkUpdate::Ignored)
+    );
 }
 
 #[test]
 fn malformed_messages_are_refused() {
     decode(RTM_NEWLINK, &[0; 15]).unwrap_err();
     decode(RTM_DELLINK, &[0; 16]).unwrap_err();
-    for (kind, value) in
-        [(IFLA_MTU, &[0; 3][..]), (IFLA_ADDRESS, &[0; 33]), (IFLA_OPERSTATE, &[]), (IFLA_LINKINFO, &[9, 0, 1, 0])]
-    {
+    for (kind, value) in [
+        (IFLA_MTU, &[0; 3][..]),
+        (IFLA_ADDRESS, &[0; 33]),
+        (IFLA_OPERSTATE, &[]),
+        (IFLA_LINKINFO, &[9, 0, 1, 0]),
+    ] {
         decode(RTM_NEWLINK, &payload(0, &[(kind, value)])).unwrap_err();
     }
 }
@@ -163,7 +186,11 @@ fn requests_are_what_the_kernel_takes() {
         (dump_request(), NLM_F_REQUEST | NLM_F_DUMP, golden::REQUEST_LINKS),
         (get_request(port), command, golden::REQUEST_LINK),
         (get_by_name_request(OsStr::new("fifteen-bytes-x")), command, golden::REQUEST_LINK_BY_NAME),
-        (get_by_name_request(OsStr::new("sixteen-bytes-xx")), command, golden::REQUEST_LINK_BY_ALTNAME),
+        (
+            get_by_name_request(OsStr::new("sixteen-bytes-xx")),
+            command,
+            golden::REQUEST_LINK_BY_ALTNAME,
+        ),
         (delete_request(team), command, golden::REQUEST_DELETE),
     ] {
         assert_eq!(serialize(request, flags).unwrap(), bytes(file), "{file}");

@@ -1,5 +1,6 @@
-//! Messages as netlink-packet-route's types, with each attribute that the crate cannot read kept as bytes: it refuses a
-//! message for one attribute of an unexpected shape (a name that is no UTF-8, say), and a dump is not lost for that.
+//! Messages as netlink-packet-route's types, with each attribute that the crate cannot read kept as
+//! bytes: it refuses a message for one attribute of an unexpected shape (a name that is no UTF-8,
+//! say), and a dump is not lost for that.
 
 use log::debug;
 use netlink_packet_core::{DefaultNla, NlasIterator, Parseable};
@@ -79,12 +80,15 @@ pub(crate) fn read_any(frame: Frame<'_>) -> Result<RouteNetlinkMessage, DecodeEr
     })
 }
 
-/// Finds the attributes that make the whole unreadable by reading ever more of them, and hides their numbers.
+/// Finds the attributes that make the whole unreadable by reading ever more of them, and hides
+/// their numbers.
 fn parse_lenient<P: Packet>(payload: &[u8], error: &DecodeError) -> Result<P, DecodeError> {
     let mut bytes = payload.to_vec();
     let mut hidden = Vec::new();
     let mut start = P::HEADER_LEN;
-    for (position, attribute) in NlasIterator::new(payload.get(start..).unwrap_or_default()).enumerate() {
+    for (position, attribute) in
+        NlasIterator::new(payload.get(start..).unwrap_or_default()).enumerate()
+    {
         let attribute = attribute.map_err(|_| error.clone())?;
         let end = (start + usize::from(attribute.length()).next_multiple_of(4)).min(payload.len());
         if bytes.get(..end).is_none_or(|part| P::parse(part).is_err()) {

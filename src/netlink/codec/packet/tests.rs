@@ -23,11 +23,17 @@ fn bytes_of(nla: &impl Nla) -> Vec<u8> {
 #[test]
 fn an_attribute_that_cannot_be_read_is_kept_as_bytes_in_its_place() {
     // A label that is no text, a counter of another width, and one that is as expected after them.
-    let payload = address(&[attribute(3, b"e\xff\0"), attribute(9, &[1; 8]), attribute(8, &128_u32.to_ne_bytes())]);
+    let payload = address(&[
+        attribute(3, b"e\xff\0"),
+        attribute(9, &[1; 8]),
+        attribute(8, &128_u32.to_ne_bytes()),
+    ]);
     AddressMessage::parse(&payload).unwrap_err();
     let message: AddressMessage = read(&payload).unwrap();
     assert_eq!((message.header.index, message.header.prefix_len), (3, 24));
-    let [AddressAttribute::Address(_), label, metric, AddressAttribute::Flags(_)] = &message.attributes[..] else {
+    let [AddressAttribute::Address(_), label, metric, AddressAttribute::Flags(_)] =
+        &message.attributes[..]
+    else {
         panic!("in order: {message:?}")
     };
     assert_eq!(*label, AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec())));

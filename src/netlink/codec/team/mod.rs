@@ -1,6 +1,7 @@
 //! The generic netlink family "team": requests to the driver, and its options and ports.
 //!
-//! A reply and an event have the same shape: the command, the team's index, and a list of options or ports.
+//! A reply and an event have the same shape: the command, the team's index, and a list of options
+//! or ports.
 
 use std::borrow::Cow;
 
@@ -16,7 +17,8 @@ use crate::model::port::Port;
 pub(crate) const FAMILY: &str = "team";
 pub(crate) const EVENT_GROUP: &str = "change_event";
 
-/// The size of the header between the netlink header and the attributes: command, version, two reserved bytes.
+/// The size of the header between the netlink header and the attributes: command, version, two
+/// reserved bytes.
 const VERSION: u8 = 1;
 
 const TEAM_CMD_OPTIONS_SET: u8 = 1;
@@ -78,7 +80,11 @@ impl TeamRequest {
     }
 
     /// Sets one option. The error says why the value cannot be put into a message.
-    pub(crate) fn options_set(team: IfIndex, id: &OptionId, value: &OptionValue) -> Result<Self, &'static str> {
+    pub(crate) fn options_set(
+        team: IfIndex,
+        id: &OptionId,
+        value: &OptionValue,
+    ) -> Result<Self, &'static str> {
         let item = encode_option(id, value)?;
         let mut request = Self::new(team, TEAM_CMD_OPTIONS_SET);
         let mut list = Vec::new();
@@ -89,7 +95,12 @@ impl TeamRequest {
 
     /// Addresses the request to the family's number.
     pub(crate) fn for_family(self, id: u16) -> GenlRequest {
-        GenlRequest { family: id, command: self.command, version: VERSION, attributes: self.attributes }
+        GenlRequest {
+            family: id,
+            command: self.command,
+            version: VERSION,
+            attributes: self.attributes,
+        }
     }
 
     fn new(team: IfIndex, command: u8) -> Self {
@@ -109,17 +120,27 @@ fn encode_option(id: &OptionId, value: &OptionValue) -> Result<Vec<u8>, &'static
     }
     let (kind, data): (u8, Cow<'_, [u8]>) = match value {
         // The driver would take the lower 16 bits and say nothing.
-        OptionValue::U32(0x1_0000..) if id.name == names::QUEUE_ID => return Err("it does not fit 16 bits"),
+        OptionValue::U32(0x1_0000..) if id.name == names::QUEUE_ID => {
+            return Err("it does not fit 16 bits");
+        }
         OptionValue::U32(number) => (NLA_U32, number.to_ne_bytes().to_vec().into()),
         OptionValue::I32(number) => (NLA_S32, number.to_ne_bytes().to_vec().into()),
         OptionValue::Bool(_) => (NLA_FLAG, Cow::Borrowed(&[])),
         OptionValue::String(text) if text.contains('\0') => return Err("the text has a NUL"),
-        OptionValue::String(text) if text.len() > MAX_TEXT_LEN => return Err("the text is longer than 31 bytes"),
-        OptionValue::String(text) => (NLA_STRING, with_nul(text).into()),
-        OptionValue::Binary(bytes) if id.name == names::BPF_HASH_FUNC && bytes.len() > MAX_PROGRAM_LEN => {
-            return Err("the team driver could not tell its options any more: a program has at most 462 instructions");
+        OptionValue::String(text) if text.len() > MAX_TEXT_LEN => {
+            return Err("the text is longer than 31 bytes");
         }
-        OptionValue::Binary(bytes) if bytes.len() > MAX_VALUE_LEN => return Err("it does not fit an attribute"),
+        OptionValue::String(text) => (NLA_STRING, with_nul(text).into()),
+        OptionValue::Binary(bytes)
+            if id.name == names::BPF_HASH_FUNC && bytes.len() > MAX_PROGRAM_LEN =>
+        {
+            return Err(
+                "the team driver could not tell its options any more: a program has at most 462 instructions",
+            );
+        }
+        OptionValue::Binary(bytes) if bytes.len() > MAX_VALUE_LEN => {
+            return Err("it does not fit an attribute");
+        }
         OptionValue::Binary(bytes) => (NLA_BINARY, bytes.into()),
         OptionValue::Other { .. } => return Err("its type is unknown"),
     };
@@ -205,8 +226,12 @@ pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<TeamMessage
         let attribute = attribute?;
         match attribute.kind {
             TEAM_ATTR_TEAM_IFINDEX => ifindex = Some(attribute.u32()?),
-            TEAM_ATTR_LIST_OPTION if command == TEAM_CMD_OPTIONS_GET => list = Some(attribute.value),
-            TEAM_ATTR_LIST_PORT if command == TEAM_CMD_PORT_LIST_GET => list = Some(attribute.value),
+            TEAM_ATTR_LIST_OPTION if command == TEAM_CMD_OPTIONS_GET => {
+                list = Some(attribute.value)
+            }
+            TEAM_ATTR_LIST_PORT if command == TEAM_CMD_PORT_LIST_GET => {
+                list = Some(attribute.value)
+            }
             _ => {}
         }
     }
@@ -215,12 +240,16 @@ pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<TeamMessage
     }
     let items = attributes(list.unwrap_or_default());
     match command {
-        TEAM_CMD_OPTIONS_GET => {
-            items.map(|item| decode_option(item?)).collect::<Result<_, _>>().map(TeamMessage::Options).map(Some)
-        }
-        TEAM_CMD_PORT_LIST_GET => {
-            items.map(|item| decode_port(item?)).collect::<Result<_, _>>().map(TeamMessage::Ports).map(Some)
-        }
+        TEAM_CMD_OPTIONS_GET => items
+            .map(|item| decode_option(item?))
+            .collect::<Result<_, _>>()
+            .map(TeamMessage::Options)
+            .map(Some),
+        TEAM_CMD_PORT_LIST_GET => items
+            .map(|item| decode_port(item?))
+            .collect::<Result<_, _>>()
+            .map(TeamMessage::Ports)
+            .map(Some),
         _ => Ok(None),
     }
 }
@@ -243,8 +272,11 @@ fn decode_option(item: Attribute<'_>) -> Result<OptionItem, DecodeError> {
     }
     let name = name.ok_or(DecodeError::new("an option has no name"))?;
     let kind = kind.ok_or(DecodeError::new("an option has no type"))?;
-    let option =
-        TeamOption { id: OptionId { name, port, array_index }, value: option_value(kind, data)?, port_name: None };
+    let option = TeamOption {
+        id: OptionId { name, port, array_index },
+        value: option_value(kind, data)?,
+        port_name: None,
+    };
     Ok(OptionItem { option, flags })
 }
 

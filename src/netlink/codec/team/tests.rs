@@ -41,7 +41,10 @@ fn options(file: &str) -> Vec<OptionItem> {
 /// A dummy has neither speed nor duplex; a veth says 10 Gbit/s while it is up.
 fn port(number: u32, link_up: bool, speed_mbps: Option<u32>, flags: ItemFlags) -> PortItem {
     let (raw_speed, raw_duplex) = (speed_mbps.unwrap_or(0), speed_mbps.is_some().into());
-    PortItem { port: Port { ifindex: ifindex(number), name: None, link_up, raw_speed, raw_duplex }, flags }
+    PortItem {
+        port: Port { ifindex: ifindex(number), name: None, link_up, raw_speed, raw_duplex },
+        flags,
+    }
 }
 
 /// The options that each port has in the mode loadbalance, as they are at first.
@@ -71,7 +74,10 @@ fn an_event_of_one_option_is_read_in_each_type() {
             golden::EVENT_OPTION_ELEMENT,
             option(OptionId::element("lb_tx_hash_to_port_mapping", 200), veth().get(), CHANGED),
         ),
-        (golden::EVENT_OPTION_BINARY, option(OptionId::global("bpf_hash_func"), &program[..], CHANGED)),
+        (
+            golden::EVENT_OPTION_BINARY,
+            option(OptionId::global("bpf_hash_func"), &program[..], CHANGED),
+        ),
     ] {
         assert_eq!(options(file), [expected]);
     }
@@ -80,7 +86,10 @@ fn an_event_of_one_option_is_read_in_each_type() {
 #[test]
 fn the_options_of_a_port_that_comes_and_goes_are_read() {
     assert_eq!(options(golden::EVENT_PORT_OPTIONS), port_options(veth(), 0, true, CHANGED));
-    assert_eq!(options(golden::EVENT_OPTIONS_REMOVED), port_options(veth(), -5, false, CHANGED_AND_REMOVED));
+    assert_eq!(
+        options(golden::EVENT_OPTIONS_REMOVED),
+        port_options(veth(), -5, false, CHANGED_AND_REMOVED)
+    );
 }
 
 #[test]
@@ -101,7 +110,8 @@ fn a_list_of_options_is_read_to_its_end() {
     assert_eq!(start[5].option.id, OptionId::global("bpf_hash_func"));
     assert_eq!(start[6], option(OptionId::global("lb_tx_method"), "hash", PLAIN));
     let count = u32::try_from(elements.len()).unwrap();
-    let expected: Vec<_> = hashes("lb_tx_hash_to_port_mapping", 0..count, OptionValue::U32(0)).collect();
+    let expected: Vec<_> =
+        hashes("lb_tx_hash_to_port_mapping", 0..count, OptionValue::U32(0)).collect();
     assert_eq!(elements, expected);
 
     let list = options(golden::OPTIONS_LAST);
@@ -173,7 +183,8 @@ fn what_is_about_another_team_or_command_is_none() {
 
 #[test]
 fn requests_are_what_the_kernel_takes() {
-    let get = |request: TeamRequest| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST).unwrap();
+    let get =
+        |request: TeamRequest| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST).unwrap();
     assert_eq!(get(TeamRequest::options_get(team())), bytes(golden::REQUEST_OPTIONS));
     assert_eq!(get(TeamRequest::port_list_get(team())), bytes(golden::REQUEST_PORTS));
 
@@ -184,13 +195,26 @@ fn requests_are_what_the_kernel_takes() {
         (OptionId::port("priority", veth()), (-5).into(), golden::REQUEST_SET_S32),
         (enabled.clone(), true.into(), golden::REQUEST_SET_TRUE),
         (enabled, false.into(), golden::REQUEST_SET_FALSE),
-        (OptionId::global("lb_tx_method"), "hash_to_port_mapping".into(), golden::REQUEST_SET_STRING),
+        (
+            OptionId::global("lb_tx_method"),
+            "hash_to_port_mapping".into(),
+            golden::REQUEST_SET_STRING,
+        ),
         (OptionId::global("bpf_hash_func"), program[..].into(), golden::REQUEST_SET_BINARY),
-        (OptionId::element("lb_tx_hash_to_port_mapping", 200), veth().get().into(), golden::REQUEST_SET_ELEMENT),
+        (
+            OptionId::element("lb_tx_hash_to_port_mapping", 200),
+            veth().get().into(),
+            golden::REQUEST_SET_ELEMENT,
+        ),
     ];
     for (id, value, file) in values {
-        let request = TeamRequest::options_set(team(), &id, &value).unwrap().for_family(TEAM_FAMILY);
-        assert_eq!(serialize(request, NLM_F_REQUEST | NLM_F_ACK).unwrap(), bytes(file), "{id} = {value}");
+        let request =
+            TeamRequest::options_set(team(), &id, &value).unwrap().for_family(TEAM_FAMILY);
+        assert_eq!(
+            serialize(request, NLM_F_REQUEST | NLM_F_ACK).unwrap(),
+            bytes(file),
+            "{id} = {value}"
+        );
     }
 }
 
@@ -217,9 +241,11 @@ fn an_encoded_option_decodes_to_itself() {
     ];
     for id in &ids {
         for value in &values {
-            let request = TeamRequest::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
+            let request =
+                TeamRequest::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
             let mut datagram = serialize(request, NLM_F_REQUEST).unwrap();
-            // A request to set options has the shape of an answer that lists them, but for the command.
+            // A request to set options has the shape of an answer that lists them, but for the
+            // command.
             assert_eq!(datagram[16], TEAM_CMD_OPTIONS_SET);
             datagram[16] = TEAM_CMD_OPTIONS_GET;
             let decoded = decode(first(&datagram).payload, team()).unwrap();
@@ -236,14 +262,21 @@ fn an_encoded_option_decodes_to_itself() {
 #[test]
 fn what_cannot_be_sent_is_told_why() {
     let id = OptionId::global("mode");
-    let set = |id: &OptionId, value: OptionValue| TeamRequest::options_set(team(), id, &value).map(drop);
+    let set =
+        |id: &OptionId, value: OptionValue| TeamRequest::options_set(team(), id, &value).map(drop);
     assert_eq!(set(&id, "a\0b".into()), Err("the text has a NUL"));
     assert_eq!(set(&id, "x".repeat(32).into()), Err("the text is longer than 31 bytes"));
     assert_eq!(set(&id, vec![0; 0xff00].into()), Err("it does not fit an attribute"));
     assert_eq!(set(&id, vec![0; 0xfeff].into()), Ok(()));
-    assert_eq!(set(&id, OptionValue::Other { type_code: 9, data: vec![] }), Err("its type is unknown"));
+    assert_eq!(
+        set(&id, OptionValue::Other { type_code: 9, data: vec![] }),
+        Err("its type is unknown")
+    );
     for name in [String::new(), "x".repeat(33)] {
-        assert_eq!(set(&OptionId::global(name), 1_u32.into()), Err("its name is empty or longer than 32 bytes"));
+        assert_eq!(
+            set(&OptionId::global(name), 1_u32.into()),
+            Err("its name is empty or longer than 32 bytes")
+        );
     }
     assert_eq!(set(&OptionId::global("mode\0x"), "random".into()), Err("its name has a NUL"));
 }

@@ -27,7 +27,8 @@ fn a_datagram_that_just_fits_is_whole() {
 #[test]
 fn a_question_whose_answer_was_cut_off_is_asked_again_and_a_command_is_not() {
     let long = || message(DATA, 0, &vec![7; 3 * SLOT_LEN]);
-    let script = || Script::new([Step::answer(&[long()]), Step::Silence, Step::answer(&[long(), ack(0)])]);
+    let script =
+        || Script::new([Step::answer(&[long()]), Step::Silence, Step::answer(&[long(), ack(0)])]);
     let (question, command) = (script(), script());
     let mut numbers = vec![];
     connection(&question)

@@ -1,13 +1,18 @@
 use super::*;
 
-/// What each of many requests was answered, as far as it was: its position, and 0 or the error number.
+/// What each of many requests was answered, as far as it was: its position, and 0 or the error
+/// number.
 type Answers = Vec<(usize, i32)>;
 
-fn request_many(connection: &mut RequestSocket, count: usize) -> (Result<(), RequestError>, Answers) {
+fn request_many(
+    connection: &mut RequestSocket,
+    count: usize,
+) -> (Result<(), RequestError>, Answers) {
     let mut answers = vec![];
-    let result = connection.send_batch((0..count).map(|_| link::dump_request()), |position, answer| {
-        answers.push((position, answer.err().map_or(0, |refusal| refusal.errno)));
-    });
+    let result =
+        connection.send_batch((0..count).map(|_| link::dump_request()), |position, answer| {
+            answers.push((position, answer.err().map_or(0, |refusal| refusal.errno)));
+        });
     (result, answers)
 }
 
@@ -48,7 +53,8 @@ fn one_of_many_that_is_refused_keeps_no_other_back() {
 
 #[test]
 fn what_answers_none_of_many_is_skipped() {
-    // Neither an earlier answer, nor a second one to the same request, nor one to a request yet to come.
+    // Neither an earlier answer, nor a second one to the same request, nor one to a request yet to
+    // come.
     let script = Script::new([acks(4, &[-1]), acks(5, &[0, 0, 0]), acks(7, &[-5]), acks(9, &[0])]);
     let mut connection = connection(&script);
     connection.sequence = 4;
@@ -71,11 +77,19 @@ fn many_requests_go_on_past_the_largest_sequence_number() {
 #[test]
 fn more_requests_than_the_receive_buffer_has_room_for_answers_go_in_parts() {
     // 212,992 bytes have room for 104 answers.
-    let script = Script::new([acks(1, &[0; 104]), acks(105, &[0; 104]), acks(209, &[0; 41]), acks(250, &[-2])]);
+    let script = Script::new([
+        acks(1, &[0; 104]),
+        acks(105, &[0; 104]),
+        acks(209, &[0; 41]),
+        acks(250, &[-2]),
+    ]);
     let (result, answers) = request_many(&mut connection(&script), 250);
     result.unwrap();
     assert_eq!((answers.len(), answers[249]), (250, (249, 2)));
-    assert_eq!(script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(), [104, 104, 42]);
+    assert_eq!(
+        script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(),
+        [104, 104, 42]
+    );
 }
 
 #[test]
@@ -84,7 +98,10 @@ fn no_datagram_of_many_requests_is_longer_than_the_kernel_takes() {
     let mut connection = connection(&script);
     connection.transport.set_receive_buffer(4 << 20).unwrap();
     request_many(&mut connection, 600).0.unwrap();
-    assert_eq!(script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(), [512, 88]);
+    assert_eq!(
+        script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(),
+        [512, 88]
+    );
 
     let long = link::get_by_name_request("n".repeat(40_000).as_ref());
     let script = Script::new([acks(1, &[0]), acks(2, &[0]), acks(3, &[0])]);
@@ -101,7 +118,8 @@ fn answers_to_many_requests_that_do_not_come_or_are_lost_end_the_exchange() {
     assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
     assert_eq!((answers, silent.sent().len()), (vec![(0, 0), (1, 2)], 1));
 
-    let lost = Script::new([acks(1, &[0]), Step::Fails(Errno::ENOBUFS), acks(2, &[0]), Step::Silence]);
+    let lost =
+        Script::new([acks(1, &[0]), Step::Fails(Errno::ENOBUFS), acks(2, &[0]), Step::Silence]);
     let (result, answers) = request_many(&mut connection(&lost), 3);
     assert!(matches!(result, Err(RequestError::Overrun { .. })), "{result:?}");
     assert_eq!((answers, lost.left()), (vec![(0, 0)], 0));

@@ -17,7 +17,8 @@ use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, mess
 const DATA: u16 = 16;
 /// How many datagrams are read of an answer that has no time.
 /// Interrupted dumps are kept after five attempts.
-const DUMPS: DumpPolicy = DumpPolicy { attempts: NonZeroU32::new(5).unwrap(), interrupted: InterruptedDump::Keep };
+const DUMPS: DumpPolicy =
+    DumpPolicy { attempts: NonZeroU32::new(5).unwrap(), interrupted: InterruptedDump::Keep };
 const READS: usize = READS_BY_CLOCK + MAX_GRACE_READS;
 
 fn connection(script: &Script) -> RequestSocket {
@@ -75,15 +76,23 @@ fn a_request_ends_with_its_acknowledgement() {
 
 #[test]
 fn a_multipart_answer_may_be_split_over_datagrams() {
-    let script =
-        Script::new([Step::answer(&[data(1), data(2)]), Step::answer(&[data(3)]), Step::answer(&[data(4), done(0)])]);
+    let script = Script::new([
+        Step::answer(&[data(1), data(2)]),
+        Step::answer(&[data(3)]),
+        Step::answer(&[data(4), done(0)]),
+    ]);
     let (result, numbers) = dump(&script, 1);
     assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1, 2, 3, 4]));
 }
 
 #[test]
 fn an_answer_that_comes_late_is_waited_for() {
-    let script = Script::new([Step::Silence, Step::answer(&[data(1)]), Step::Silence, Step::answer(&[done(0)])]);
+    let script = Script::new([
+        Step::Silence,
+        Step::answer(&[data(1)]),
+        Step::Silence,
+        Step::answer(&[done(0)]),
+    ]);
     let (result, numbers) = dump(&script, 1);
     result.unwrap();
     assert_eq!((numbers, script.waits()), (vec![1], 2));
@@ -94,7 +103,9 @@ fn silence_is_a_timeout_and_not_for_ever() {
     let script = Script::new([Step::answer(&[data(1)])]);
     let before = Instant::now();
     let (result, _) = dump(&script, 5);
-    assert!(matches!(result, Err(RequestError::Timeout(after)) if after == Duration::from_millis(20)));
+    assert!(
+        matches!(result, Err(RequestError::Timeout(after)) if after == Duration::from_millis(20))
+    );
     assert!(before.elapsed() < Duration::from_secs(2));
     assert_eq!(script.sent().len(), 1, "what timed out is not sent again");
 }
@@ -127,7 +138,11 @@ fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
 #[test]
 fn the_answer_to_an_earlier_request_is_skipped() {
     let stale = |messages: &[Vec<u8>]| Step::Answer { bytes: messages.concat(), offset: u32::MAX };
-    let script = Script::new([stale(&[data(66), ack(-1)]), stale(&[done(0)]), Step::answer(&[data(1), ack(0)])]);
+    let script = Script::new([
+        stale(&[data(66), ack(-1)]),
+        stale(&[done(0)]),
+        Step::answer(&[data(1), ack(0)]),
+    ]);
     let mut connection = connection(&script);
     connection.sequence = 7;
     let mut numbers = vec![];
@@ -204,10 +219,17 @@ fn a_dump_that_is_always_interrupted_ends_after_its_attempts() {
 fn an_error_number_inside_the_end_of_a_dump_is_an_error() {
     let tlvs = attribute(1, b"Filter by device index not supported for link dumps\0");
     let payload = [&(-22_i32).to_ne_bytes()[..], &tlvs].concat();
-    let script = Script::new([Step::answer(&[message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_ACK_TLVS, &payload)])]);
+    let script = Script::new([Step::answer(&[message(
+        NLMSG_DONE,
+        NLM_F_MULTIPART | NLM_F_ACK_TLVS,
+        &payload,
+    )])]);
     let Err(RequestError::Kernel(refusal)) = dump(&script, 5).0 else { panic!("refused") };
     let words = "Filter by device index not supported for link dumps".to_owned();
-    assert_eq!(refusal, KernelError { errno: Errno::EINVAL as i32, message: Some(words), offset: None });
+    assert_eq!(
+        refusal,
+        KernelError { errno: Errno::EINVAL as i32, message: Some(words), offset: None }
+    );
 }
 
 #[test]
@@ -235,7 +257,10 @@ fn a_refusal_carries_the_words_and_the_offset_of_the_kernel() {
         let script = Script::new([Step::answer(&[message(NLMSG_ERROR, flags, &payload)])]);
         let Err(RequestError::Kernel(refusal)) = request(&script).0 else { panic!("refused") };
         let words = Some("Device is up".to_owned());
-        assert_eq!(refusal, KernelError { errno: Errno::EBUSY as i32, message: words, offset: Some(36) });
+        assert_eq!(
+            refusal,
+            KernelError { errno: Errno::EBUSY as i32, message: words, offset: Some(36) }
+        );
     }
 }
 
@@ -243,7 +268,9 @@ fn a_refusal_carries_the_words_and_the_offset_of_the_kernel() {
 fn a_code_that_is_no_error_number_is_still_an_error() {
     for code in [1, i32::MIN, i32::MAX, -5000] {
         let script = Script::new([Step::answer(&[ack(code)])]);
-        let Err(RequestError::Kernel(refusal)) = request(&script).0 else { panic!("{code} is no success") };
+        let Err(RequestError::Kernel(refusal)) = request(&script).0 else {
+            panic!("{code} is no success")
+        };
         assert_eq!(refusal.errno, Errno::EPROTO as i32);
     }
 }
@@ -276,7 +303,9 @@ fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
 #[test]
 fn an_answer_that_never_fits_is_an_error_in_the_end() {
     let script = Script::new((0..40).flat_map(|_| [Step::Fails(Errno::ENOBUFS), Step::Silence]));
-    assert!(matches!(dump(&script, 5).0, Err(RequestError::Overrun { buffer }) if buffer > 212_992));
+    assert!(
+        matches!(dump(&script, 5).0, Err(RequestError::Overrun { buffer }) if buffer > 212_992)
+    );
     assert_eq!(script.sent().len(), 9);
 }
 
@@ -336,12 +365,17 @@ fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
 
 #[test]
 fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
-    let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[done(0)]), Step::answer(&[bare_done()])]);
+    let script = Script::new([
+        Step::answer(&[ack(0)]),
+        Step::answer(&[done(0)]),
+        Step::answer(&[bare_done()]),
+    ]);
     let mut connection = connection(&script);
     connection.execute(link::dump_request(), 0x400).unwrap();
     connection.send(Request::dump("listing", link::dump_request()), |_| Ok(())).unwrap();
     connection.send(Request::list(link::dump_request()), |_| Ok(())).unwrap();
-    let flags = script.sent().iter().map(|sent| u16::from_ne_bytes([sent[6], sent[7]])).collect::<Vec<_>>();
+    let flags =
+        script.sent().iter().map(|sent| u16::from_ne_bytes([sent[6], sent[7]])).collect::<Vec<_>>();
     assert_eq!(flags, [1 | 4 | 0x400, 1 | 0x300, 1]);
 }
 

@@ -43,7 +43,8 @@ fn a_dump_without_end_ends_with_its_time() {
 
 #[test]
 fn what_came_while_the_process_was_stopped_is_still_read() {
-    let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[ack(0)])]);
+    let script =
+        Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[ack(0)])]);
     let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
     connection.execute(link::dump_request(), 0).unwrap();
     assert_eq!((script.left(), script.waits()), (0, 0));
@@ -79,12 +80,14 @@ fn a_request_after_a_whole_answer_reads_nothing_away() {
 
 #[test]
 fn a_reader_that_fails_leaves_nothing_of_a_dump() {
-    let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[done(0)])]);
+    let script =
+        Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[done(0)])]);
     let mut connection = connection(&script);
-    let result = connection.send(Request::dump("listing", link::dump_request()), |part| match part {
-        Part::Start { .. } => Ok(()),
-        Part::Message(_) => Err(DecodeError::new("no")),
-    });
+    let result =
+        connection.send(Request::dump("listing", link::dump_request()), |part| match part {
+            Part::Start { .. } => Ok(()),
+            Part::Message(_) => Err(DecodeError::new("no")),
+        });
     assert!(matches!(result, Err(RequestError::Decode(_))), "{result:?}");
     assert_eq!((script.sent().len(), script.left()), (1, 0));
 }
@@ -105,10 +108,11 @@ fn flags_that_mean_a_dump_or_not_end_with_what_comes() {
         for end in [ack(0), done(0)] {
             let script = Script::new([Step::answer(&[data(1), end])]);
             let mut numbers = vec![];
-            let result = connection(&script).send(Request::command(link::dump_request(), flags), |part| {
-                numbers.extend(number(&part));
-                Ok(())
-            });
+            let result =
+                connection(&script).send(Request::command(link::dump_request(), flags), |part| {
+                    numbers.extend(number(&part));
+                    Ok(())
+                });
             result.unwrap();
             assert_eq!((numbers, script.waits()), (vec![1], 0), "{flags:#x}");
         }

@@ -11,10 +11,10 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, LinkFlags, OperState};
 use crate::netlink::codec::attribute::{Attribute, attributes};
 use crate::netlink::codec::link::{
-    self, IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_CARRIER, IFLA_CARRIER_CHANGES, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA,
-    IFLA_INFO_KIND, IFLA_INFO_SLAVE_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
-    IFLA_OPERSTATE, IFLA_PERM_ADDRESS, IFLA_PHYS_PORT_ID, IFLA_PROP_LIST, IfInfoMsg, LinkAttrs, LinkUpdate,
-    RTM_NEWLINK,
+    self, IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_CARRIER, IFLA_CARRIER_CHANGES, IFLA_IFALIAS,
+    IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_KIND, IFLA_LINK,
+    IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_OPERSTATE, IFLA_PERM_ADDRESS,
+    IFLA_PHYS_PORT_ID, IFLA_PROP_LIST, IfInfoMsg, LinkAttrs, LinkUpdate, RTM_NEWLINK,
 };
 use crate::netlink::codec::packet;
 use crate::netlink::error::{ErrorContext, RequestError};
@@ -24,9 +24,10 @@ const HEADER_LEN: usize = 16;
 
 /// One link, as one message of the kernel describes it.
 ///
-/// A `LinkInfo` holds the message itself, which is checked once, when it is received. Each accessor looks up its
-/// attribute, so that a dump of many links costs no more than what the caller reads. [`message`](Self::message) decodes
-/// the whole message. [`Link`] is different: a [`TeamHandle`](crate::TeamHandle) keeps it up to date.
+/// A `LinkInfo` holds the message itself, which is checked once, when it is received. Each accessor
+/// looks up its attribute, so that a dump of many links costs no more than what the caller reads.
+/// [`message`](Self::message) decodes the whole message. [`Link`] is different: a
+/// [`TeamHandle`](crate::TeamHandle) keeps it up to date.
 ///
 /// An accessor returns `None`, or the value that its docs name, if the message lacks the attribute.
 ///
@@ -80,7 +81,8 @@ pub struct LinkInfo {
 }
 
 impl LinkInfo {
-    /// Copies the payload of a link message of any type, and checks every attribute that an accessor reads.
+    /// Copies the payload of a link message of any type, and checks every attribute that an
+    /// accessor reads.
     pub(crate) fn new(payload: &[u8]) -> Result<Self, DecodeError> {
         let (IfInfoMsg { ifindex, .. }, body) = IfInfoMsg::split(payload)?;
         for attribute in attributes(body) {
@@ -93,7 +95,9 @@ impl LinkInfo {
     pub(crate) fn decode(&self) -> Result<LinkAttrs<'_>> {
         match link::decode(RTM_NEWLINK, &self.payload) {
             Ok(LinkUpdate::New(report)) => Ok(report),
-            Ok(_) => Err(RequestError::from(DecodeError::new("the reply does not describe a link"))),
+            Ok(_) => {
+                Err(RequestError::from(DecodeError::new("the reply does not describe a link")))
+            }
             Err(error) => Err(error.into()),
         }
         .with_context(|| self.op())
@@ -105,8 +109,8 @@ impl LinkInfo {
         self.ifindex
     }
 
-    /// The address family of the message: 0 (`AF_UNSPEC`) for a message about the link itself, 7 (`AF_BRIDGE`) for a
-    /// bridge's message about its port.
+    /// The address family of the message: 0 (`AF_UNSPEC`) for a message about the link itself, 7
+    /// (`AF_BRIDGE`) for a bridge's message about its port.
     #[must_use]
     pub fn family(&self) -> u8 {
         self.header().map_or(0, |header| header.family)
@@ -128,8 +132,8 @@ impl LinkInfo {
 
     /// The flags that changed, according to the message.
     ///
-    /// All bits are set for a link that was added or removed. No bit is set if something else changed, or if the message
-    /// replies to a request.
+    /// All bits are set for a link that was added or removed. No bit is set if something else
+    /// changed, or if the message replies to a request.
     #[doc(alias = "ifi_change")]
     #[must_use]
     pub fn changed_flags(&self) -> LinkFlags {
@@ -143,20 +147,22 @@ impl LinkInfo {
         self.flags().contains(LinkFlags::UP)
     }
 
-    /// The interface name as text; empty if the message has none. Bytes that are not UTF-8 show as U+FFFD;
-    /// [`name_os`](Self::name_os) has them.
+    /// The interface name as text; empty if the message has none. Bytes that are not UTF-8 show as
+    /// U+FFFD; [`name_os`](Self::name_os) has them.
     #[must_use]
     pub fn name(&self) -> Cow<'_, str> {
         self.find(IFLA_IFNAME).map(Attribute::text).unwrap_or_default()
     }
 
-    /// The interface name as the kernel has it, which need not be UTF-8; empty if the message has none.
+    /// The interface name as the kernel has it, which need not be UTF-8; empty if the message has
+    /// none.
     #[must_use]
     pub fn name_os(&self) -> &OsStr {
         self.find(IFLA_IFNAME).map_or(OsStr::new(""), Attribute::os_text)
     }
 
-    /// The alternative names of the link, each of up to 127 bytes, as text like [`name`](Self::name).
+    /// The alternative names of the link, each of up to 127 bytes, as text like
+    /// [`name`](Self::name).
     #[doc(alias = "altname")]
     pub fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.further_names().map(Attribute::text)
@@ -184,13 +190,15 @@ impl LinkInfo {
         self.address(IFLA_ADDRESS)
     }
 
-    /// The permanent hardware address of the device; `None` for virtual devices like veth and dummy.
+    /// The permanent hardware address of the device; `None` for virtual devices like veth and
+    /// dummy.
     #[must_use]
     pub fn permanent_hwaddr(&self) -> Option<HwAddr> {
         self.address(IFLA_PERM_ADDRESS)
     }
 
-    /// The largest packet that the link sends, in bytes without the link-layer header; 0 if the message has no MTU.
+    /// The largest packet that the link sends, in bytes without the link-layer header; 0 if the
+    /// message has no MTU.
     #[must_use]
     pub fn mtu(&self) -> u32 {
         self.number(IFLA_MTU).unwrap_or_default()
@@ -202,8 +210,8 @@ impl LinkInfo {
         self.number(IFLA_MASTER).and_then(IfIndex::new)
     }
 
-    /// The index of the related link: the lower device of a VLAN, the other end of a veth pair, the underlying device of
-    /// a tunnel.
+    /// The index of the related link: the lower device of a VLAN, the other end of a veth pair, the
+    /// underlying device of a tunnel.
     ///
     /// If [`link_netnsid`](Self::link_netnsid) is `Some`, the index belongs to that namespace.
     #[doc(alias = "IFLA_LINK")]
@@ -212,10 +220,11 @@ impl LinkInfo {
         self.number(IFLA_LINK).and_then(IfIndex::new)
     }
 
-    /// The namespace ID of the related link ([`link_ifindex`](Self::link_ifindex)), if that link is in another network
-    /// namespace.
+    /// The namespace ID of the related link ([`link_ifindex`](Self::link_ifindex)), if that link is
+    /// in another network namespace.
     ///
-    /// The ID is valid in the namespace of this link only. It is negative if the other namespace has no ID here.
+    /// The ID is valid in the namespace of this link only. It is negative if the other namespace
+    /// has no ID here.
     #[doc(alias = "IFLA_LINK_NETNSID")]
     #[must_use]
     pub fn link_netnsid(&self) -> Option<i32> {
@@ -257,10 +266,12 @@ impl LinkInfo {
     /// Whether the driver reports a carrier.
     #[must_use]
     pub fn has_carrier(&self) -> bool {
-        self.byte(IFLA_CARRIER).map_or_else(|| self.flags().contains(LinkFlags::LOWER_UP), |carrier| carrier != 0)
+        self.byte(IFLA_CARRIER)
+            .map_or_else(|| self.flags().contains(LinkFlags::LOWER_UP), |carrier| carrier != 0)
     }
 
-    /// How often the carrier changed since the link was created; 0 if the message has no such count.
+    /// How often the carrier changed since the link was created; 0 if the message has no such
+    /// count.
     #[must_use]
     pub fn carrier_changes(&self) -> u32 {
         self.number(IFLA_CARRIER_CHANGES).unwrap_or_default()
@@ -274,8 +285,9 @@ impl LinkInfo {
 
     /// The packet and byte counters of the link, as they were when the kernel sent the message.
     ///
-    /// `None` for links of a list without [`LinkFilter::with_statistics`](crate::LinkFilter::with_statistics), unless
-    /// the kernel ignores the request to leave them out. A link that was looked up by itself has its counters.
+    /// `None` for links of a list without
+    /// [`LinkFilter::with_statistics`](crate::LinkFilter::with_statistics), unless the kernel
+    /// ignores the request to leave them out. A link that was looked up by itself has its counters.
     ///
     /// # Examples
     ///
@@ -286,7 +298,8 @@ impl LinkInfo {
         self.attribute(IFLA_STATS64).and_then(|value| LinkStatistics::read(value).ok())
     }
 
-    /// The value of any attribute, by its number (`IFLA_*` of `linux/if_link.h`), in native byte order.
+    /// The value of any attribute, by its number (`IFLA_*` of `linux/if_link.h`), in native byte
+    /// order.
     #[must_use]
     pub fn attribute(&self, number: u16) -> Option<&[u8]> {
         self.find(number).map(|attribute| attribute.value)
@@ -296,8 +309,8 @@ impl LinkInfo {
     ///
     /// # Errors
     ///
-    /// [`Error::Decode`] if netlink-packet-route cannot decode the header. An attribute that netlink-packet-route does
-    /// not know, or cannot decode, is kept as bytes.
+    /// [`Error::Decode`] if netlink-packet-route cannot decode the header. An attribute that
+    /// netlink-packet-route does not know, or cannot decode, is kept as bytes.
     ///
     /// # Examples
     ///
@@ -314,11 +327,16 @@ impl LinkInfo {
         packet::read(&self.payload).map_err(RequestError::from).with_context(|| self.op())
     }
 
-    /// Rejects a hardware address that the kernel would silently truncate to the length of the link's own address.
+    /// Rejects a hardware address that the kernel would silently truncate to the length of the
+    /// link's own address.
     pub(crate) fn check_hwaddr(&self, hwaddr: HwAddr) -> Result<()> {
         if self.hwaddr().is_some_and(|own| own.len() < hwaddr.len()) {
             let (setting, value) = ("a hardware address", hwaddr.to_string());
-            return Err(Error::InvalidSetting { setting, value, reason: "it is longer than the link's" });
+            return Err(Error::InvalidSetting {
+                setting,
+                value,
+                reason: "it is longer than the link's",
+            });
         }
         Ok(())
     }
@@ -340,7 +358,9 @@ impl LinkInfo {
     }
 
     fn address(&self, number: u16) -> Option<HwAddr> {
-        self.find(number).filter(|attribute| !attribute.value.is_empty()).and_then(|found| HwAddr::new(found.value))
+        self.find(number)
+            .filter(|attribute| !attribute.value.is_empty())
+            .and_then(|found| HwAddr::new(found.value))
     }
 
     fn number(&self, number: u16) -> Option<u32> {
@@ -367,12 +387,16 @@ impl fmt::Debug for LinkInfo {
 /// Checks the attributes that the accessors read.
 fn check(attribute: Attribute<'_>) -> Result<(), DecodeError> {
     match attribute.kind {
-        IFLA_MTU | IFLA_LINK | IFLA_MASTER | IFLA_CARRIER_CHANGES | IFLA_LINK_NETNSID => attribute.u32().map(drop),
+        IFLA_MTU | IFLA_LINK | IFLA_MASTER | IFLA_CARRIER_CHANGES | IFLA_LINK_NETNSID => {
+            attribute.u32().map(drop)
+        }
         IFLA_OPERSTATE | IFLA_CARRIER => attribute.u8().map(drop),
         IFLA_ADDRESS | IFLA_PERM_ADDRESS if attribute.value.len() > HwAddr::MAX_LEN => {
             Err(DecodeError::new("a hardware address is longer than 32 bytes"))
         }
-        IFLA_LINKINFO | IFLA_PROP_LIST => attributes(attribute.value).try_for_each(|inner| inner.map(drop)),
+        IFLA_LINKINFO | IFLA_PROP_LIST => {
+            attributes(attribute.value).try_for_each(|inner| inner.map(drop))
+        }
         IFLA_STATS64 => LinkStatistics::read(attribute.value).map(drop),
         _ => Ok(()),
     }

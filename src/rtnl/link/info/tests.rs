@@ -38,10 +38,19 @@ fn accessors_agree_with_the_cache_decoder() {
     for text in [golden::NEWLINK_PORT, golden::NEWLINK_TEAM] {
         let info = golden(text);
         let report = info.decode().unwrap();
-        assert_eq!((info.ifindex(), info.name_os(), info.hwaddr()), (report.ifindex, report.name, report.hwaddr));
-        assert_eq!((info.master(), info.mtu(), info.kind()), (report.master, report.mtu, report.kind));
+        assert_eq!(
+            (info.ifindex(), info.name_os(), info.hwaddr()),
+            (report.ifindex, report.name, report.hwaddr)
+        );
+        assert_eq!(
+            (info.master(), info.mtu(), info.kind()),
+            (report.master, report.mtu, report.kind)
+        );
         assert_eq!((info.flags(), info.has_carrier()), (report.flags, report.carrier));
-        assert_eq!((info.oper_state(), info.phys_port_id()), (report.oper_state, report.phys_port_id));
+        assert_eq!(
+            (info.oper_state(), info.phys_port_id()),
+            (report.oper_state, report.phys_port_id)
+        );
     }
 }
 
@@ -57,7 +66,8 @@ fn missing_attributes_are_absent() {
 
 #[test]
 fn attributes_that_a_veth_lacks_are_read() {
-    let info = [attribute(IFLA_INFO_KIND, b"vlan\0"), attribute(IFLA_INFO_DATA, &[1, 2, 3, 4])].concat();
+    let info =
+        [attribute(IFLA_INFO_KIND, b"vlan\0"), attribute(IFLA_INFO_DATA, &[1, 2, 3, 4])].concat();
     let info = LinkInfo::new(&payload(&[
         (IFLA_IFALIAS, b"the uplink"),
         (IFLA_LINK_NETNSID, &7_i32.to_ne_bytes()),
@@ -69,7 +79,10 @@ fn attributes_that_a_veth_lacks_are_read() {
     ]))
     .unwrap();
     assert_eq!((info.alias().as_deref(), info.link_netnsid()), (Some("the uplink"), Some(7)));
-    assert_eq!((info.permanent_hwaddr(), info.phys_port_id()), (HwAddr::new(&[1; 20]), Some(&b"port"[..])));
+    assert_eq!(
+        (info.permanent_hwaddr(), info.phys_port_id()),
+        (HwAddr::new(&[1; 20]), Some(&b"port"[..]))
+    );
     assert_eq!((info.kind().as_deref(), info.info_data()), (Some("vlan"), Some(&[1, 2, 3, 4][..])));
     assert_eq!((info.hwaddr(), info.master()), (None, None));
 }
@@ -95,5 +108,8 @@ fn malformed_attributes_are_rejected_at_once() {
 #[test]
 fn debug_shows_name_and_kind() {
     let text = format!("{:?}", golden(golden::NEWLINK_TEAM));
-    assert!(text.starts_with("LinkInfo { ifindex: IfIndex(10), name: \"team0\", kind: Some(\"team\")"), "{text}");
+    assert!(
+        text.starts_with("LinkInfo { ifindex: IfIndex(10), name: \"team0\", kind: Some(\"team\")"),
+        "{text}"
+    );
 }

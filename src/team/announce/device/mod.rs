@@ -40,14 +40,16 @@ pub(super) fn can_announce(link: &LinkInfo) -> bool {
     link.is_admin_up() && is_ethernet(link)
 }
 
-/// The VLANs on top of a device, and those on top of them. One that was moved to another namespace is none of these.
+/// The VLANs on top of a device, and those on top of them. One that was moved to another namespace
+/// is none of these.
 pub(super) fn vlans_on(rtnl: &mut RtnlSocket, device: IfIndex) -> Result<Dump<LinkInfo>> {
     let mut vlans = rtnl.links(&LinkFilter::new().kind("vlan"))?;
     let mut found = vec![device];
     let (mut above, mut others) = (Vec::new(), std::mem::take(&mut vlans.items));
     loop {
         let (next, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(|vlan| {
-            vlan.link_netnsid().is_none() && vlan.link_ifindex().is_some_and(|lower| found.contains(&lower))
+            vlan.link_netnsid().is_none()
+                && vlan.link_ifindex().is_some_and(|lower| found.contains(&lower))
         });
         if next.is_empty() {
             break;
@@ -82,7 +84,8 @@ pub(super) fn frames(device: &LinkInfo, addresses: &[Address]) -> Frames {
                 frames.ipv4.push(gratuitous_arp(hwaddr, ip));
             }
             IpAddr::V6(ip) if !ip.is_loopback() && is_ours(flags) => {
-                // RFC 4429, section 3.3: an optimistic address must not override the entry of another node.
+                // RFC 4429, section 3.3: an optimistic address must not override the entry of
+                // another node.
                 let replaces = !flags.contains(AddressFlags::Optimistic);
                 frames.ipv6.push(neighbour_advertisement(sender, ip, replaces));
             }
@@ -94,7 +97,8 @@ pub(super) fn frames(device: &LinkInfo, addresses: &[Address]) -> Frames {
 
 /// Whether no other node has the address, or the address may be used until that is known.
 fn is_ours(flags: AddressFlags) -> bool {
-    let is_tentative = flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic);
+    let is_tentative =
+        flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic);
     !is_tentative && !flags.contains(AddressFlags::Dadfailed)
 }
 
@@ -102,16 +106,21 @@ fn ethernet_address(link: &LinkInfo) -> Option<EthernetAddress> {
     link.hwaddr()?.as_bytes().try_into().ok()
 }
 
-/// Whether the device is a router's: neighbours that hear it is none would no longer use it as such.
+/// Whether the device is a router's: neighbours that hear it is none would no longer use it as
+/// such.
 fn forwards_ipv6(link: &LinkInfo) -> bool {
     let run_in = |nest: Option<&[u8]>, kind: u16| {
-        let mut found = attributes(nest?).map_while(Result::ok).filter(|attribute| attribute.kind == kind);
+        let mut found =
+            attributes(nest?).map_while(Result::ok).filter(|attribute| attribute.kind == kind);
         found.next().map(|attribute| attribute.value.to_vec())
     };
     let ipv6 = run_in(link.attribute(IFLA_AF_SPEC), AF_INET6);
     let settings = run_in(ipv6.as_deref(), IFLA_INET6_CONF);
     // An array of numbers of 32 bits, of which `forwarding` is the first.
-    settings.as_deref().and_then(<[u8]>::first_chunk).is_some_and(|forwarding| *forwarding != [0; 4])
+    settings
+        .as_deref()
+        .and_then(<[u8]>::first_chunk)
+        .is_some_and(|forwarding| *forwarding != [0; 4])
 }
 
 #[cfg(test)]

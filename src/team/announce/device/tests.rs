@@ -1,11 +1,14 @@
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags as Flags, AddressMessage};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeaderFlags as Flags, AddressMessage,
+};
 
 use super::*;
 use crate::testing::script::attribute;
 
 /// An Ethernet link that is up, with the index 3, whose `forwarding` is this where it has IPv6.
 fn link(forwarding: Option<i32>) -> LinkInfo {
-    let (kind, numbers) = (ARPHRD_ETHER.to_ne_bytes(), [3_u32, LinkFlags::UP.bits(), 0].map(u32::to_ne_bytes));
+    let (kind, numbers) =
+        (ARPHRD_ETHER.to_ne_bytes(), [3_u32, LinkFlags::UP.bits(), 0].map(u32::to_ne_bytes));
     let mut payload = [&[0, 0], &kind[..], &numbers.concat()].concat();
     payload.extend(attribute(1, &[2, 0, 0, 0, 0, 0x2a]));
     let settings = forwarding.map(|forwarding| [forwarding, 64].map(i32::to_ne_bytes).concat());
@@ -49,7 +52,8 @@ fn an_address_is_announced_if_it_is_the_devices_own() {
 #[test]
 fn of_two_ends_the_near_one_is_announced() {
     let link = link(None);
-    let both = |local_end, far_end| address(3, Flags::empty(), vec![peer(far_end), local(local_end)]);
+    let both =
+        |local_end, far_end| address(3, Flags::empty(), vec![peer(far_end), local(local_end)]);
     let sent = frames(&link, &[both("192.0.2.1", "192.0.2.2"), both("2001:db8::1", "2001:db8::2")]);
     assert_eq!(sent.ipv4[0][28..32], [192, 0, 2, 1]);
     assert_eq!(sent.ipv6[0][77], 1);
@@ -69,7 +73,9 @@ fn an_address_that_may_be_anothers_is_not_announced_or_does_not_replace_the_othe
 
 #[test]
 fn a_router_says_that_it_is_one() {
-    for (forwarding, flags) in [(None, 0x20), (Some(0), 0x20), (Some(1), 0xa0), (Some(2), 0xa0), (Some(-1), 0xa0)] {
+    for (forwarding, flags) in
+        [(None, 0x20), (Some(0), 0x20), (Some(1), 0xa0), (Some(2), 0xa0), (Some(-1), 0xa0)]
+    {
         let address = address(3, Flags::empty(), vec![local("fe80::1")]);
         assert_eq!(announced(&link(forwarding), address).1, [flags], "{forwarding:?}");
     }

@@ -46,11 +46,17 @@ pub(super) struct Sender {
     pub(super) is_router: bool,
 }
 
-/// A neighbour advertisement that nobody asked for, to all nodes of the link: RFC 4861, section 7.2.6.
+/// A neighbour advertisement that nobody asked for, to all nodes of the link: RFC 4861, section
+/// 7.2.6.
 ///
 /// `replaces` says that it is stronger than what the neighbours know.
-pub(super) fn neighbour_advertisement(sender: Sender, address: Ipv6Addr, replaces: bool) -> Vec<u8> {
-    let flags = if sender.is_router { FROM_ROUTER } else { 0 } | if replaces { OVERRIDE } else { 0 };
+pub(super) fn neighbour_advertisement(
+    sender: Sender,
+    address: Ipv6Addr,
+    replaces: bool,
+) -> Vec<u8> {
+    let flags =
+        if sender.is_router { FROM_ROUTER } else { 0 } | if replaces { OVERRIDE } else { 0 };
     let mut message = [0; 32];
     let fields = [
         &[NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0][..],
@@ -75,9 +81,11 @@ fn ethernet(destination: EthernetAddress, source: EthernetAddress, kind: u16) ->
     [&destination[..], &source, &kind.to_be_bytes()].concat()
 }
 
-/// The checksum of an `ICMPv6` message to all nodes, whose own checksum field is 0: RFC 4443, section 2.3.
+/// The checksum of an `ICMPv6` message to all nodes, whose own checksum field is 0: RFC 4443,
+/// section 2.3.
 fn checksum(source: Ipv6Addr, message: &[u8; 32]) -> u16 {
-    let pseudo_header = [&source.octets()[..], &ALL_NODES.octets(), &[0, 0, 0, 32, 0, 0, 0, ICMPV6]].concat();
+    let pseudo_header =
+        [&source.octets()[..], &ALL_NODES.octets(), &[0, 0, 0, 32, 0, 0, 0, ICMPV6]].concat();
     let words = pseudo_header.chunks_exact(2).chain(message.chunks_exact(2));
     let words = words.map(|word| word.iter().fold(0, |word, byte| word << 8 | u32::from(*byte)));
     !fold(words.sum())

@@ -10,7 +10,11 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 fn advertise(address: &str, is_router: bool, replaces: bool) -> Vec<u8> {
-    neighbour_advertisement(Sender { address: SENDER, is_router }, address.parse().unwrap(), replaces)
+    neighbour_advertisement(
+        Sender { address: SENDER, is_router },
+        address.parse().unwrap(),
+        replaces,
+    )
 }
 
 /// Sent by Linux 7.2.7 when the driver announced a team with this hardware address.
@@ -33,18 +37,24 @@ fn an_advertisement_is_the_kernels() {
 #[test]
 fn the_flags_say_what_the_sender_is() {
     let flags = |is_router, replaces| advertise("fe80::1", is_router, replaces)[58];
-    assert_eq!([flags(false, false), flags(false, true), flags(true, false), flags(true, true)], [0, 0x20, 0x80, 0xa0]);
+    assert_eq!(
+        [flags(false, false), flags(false, true), flags(true, false), flags(true, true)],
+        [0, 0x20, 0x80, 0xa0]
+    );
 }
 
 /// The receiver's side of it: RFC 1071.
 #[test]
 fn checksums_are_right() {
-    let addresses = ["fe80::1", "2001:db8::ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::"];
+    let addresses =
+        ["fe80::1", "2001:db8::ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::"];
     for address in addresses {
         for (is_router, replaces) in [(false, true), (true, true), (true, false)] {
             let frame = advertise(address, is_router, replaces);
             let [length, next] = [32_u32, 58];
-            let words = frame[22..].chunks_exact(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
+            let words = frame[22..]
+                .chunks_exact(2)
+                .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
             let mut sum = words.sum::<u32>() + length + next;
             while sum > 0xffff {
                 sum = (sum & 0xffff) + (sum >> 16);

@@ -6,11 +6,18 @@ use crate::testing::log_record::recorded;
 
 fn text(name: &str, value: &str) -> Vec<u8> {
     let (name, value) = (format!("{name}\0"), format!("{value}\0"));
-    attribute(1, &[attribute(1, name.as_bytes()), attribute(3, &[5]), attribute(4, value.as_bytes())].concat())
+    attribute(
+        1,
+        &[attribute(1, name.as_bytes()), attribute(3, &[5]), attribute(4, value.as_bytes())]
+            .concat(),
+    )
 }
 
 fn program(value: &[u8]) -> Vec<u8> {
-    attribute(1, &[attribute(1, b"bpf_hash_func\0"), attribute(3, &[11]), attribute(4, value)].concat())
+    attribute(
+        1,
+        &[attribute(1, b"bpf_hash_func\0"), attribute(3, &[11]), attribute(4, value)].concat(),
+    )
 }
 
 /// The port that the first hash is mapped to.
@@ -50,7 +57,13 @@ fn balanced() -> Scene {
     let mut scene = Scene::new();
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), port(4, "eth2")])]);
     scene.genl.then([ports(&[3, 4])]);
-    scene.genl.then([whole(&[text("mode", "loadbalance"), text("x", "old"), program(&[]), enabled(3), enabled(4)])]);
+    scene.genl.then([whole(&[
+        text("mode", "loadbalance"),
+        text("x", "old"),
+        program(&[]),
+        enabled(3),
+        enabled(4),
+    ])]);
     scene.session.refresh(false).unwrap();
     scene.session.take_changes();
     scene
@@ -65,7 +78,10 @@ fn what_it_tells_is_taken_over_and_the_rest_kept_as_far_as_there_are_ports() {
     scene.genl.then(cut(&[text("mode", "loadbalance"), text("x", "new")]));
     let (changes, log) = recorded(|| scene.changes());
     assert!(changes.is_resynced() && changes.is_inconsistent());
-    assert!(log.iter().any(|line| line.contains("bpf_hash_func that somebody set is too long")), "{log:?}");
+    assert!(
+        log.iter().any(|line| line.contains("bpf_hash_func that somebody set is too long")),
+        "{log:?}"
+    );
     assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (1, 1, 2));
     let kept = [" mode loadbalance", " x new", " bpf_hash_func ", " enabled (port:eth2) true"];
     assert_eq!(texts(&scene), kept);
@@ -99,7 +115,10 @@ fn the_options_are_asked_for_again_when_it_may_have_ended_and_not_before() {
         scene.team_events.then([event(&[end])]);
         scene.genl.then([whole(&[text("mode", "random"), enabled(3), enabled(4)])]);
         assert!(!scene.changes().is_inconsistent());
-        assert_eq!(texts(&scene), [" mode random", " enabled (port:eth1) true", " enabled (port:eth2) true"]);
+        assert_eq!(
+            texts(&scene),
+            [" mode random", " enabled (port:eth1) true", " enabled (port:eth2) true"]
+        );
         scene.assert_played();
     }
 }
@@ -111,7 +130,10 @@ fn events_that_show_a_gap_make_the_options_be_asked_for() {
     let mut scene = balanced();
     scene.team_events.then([gone]);
     scene.changes();
-    assert!(!texts(&scene).iter().any(|text| text.contains("eth2")), "the options of a port go with it");
+    assert!(
+        !texts(&scene).iter().any(|text| text.contains("eth2")),
+        "the options of a port go with it"
+    );
     scene.assert_played();
     scene.team_events.then([come]);
     scene.genl.then(cut(&[text("mode", "loadbalance"), text("x", "new")]));

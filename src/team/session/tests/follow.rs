@@ -12,7 +12,11 @@ fn indices(indices: &[u32]) -> BTreeSet<IfIndex> {
 /// Follows `team0` and its port `eth1`.
 fn scene() -> Scene {
     let follow = EventFilter::new(index(TEAM), indices(&[TEAM, 3]));
-    let scene = Scene::starting_with([links(&[port(3, "eth1")]), one(team0())], LinkScope::Team, Some(follow));
+    let scene = Scene::starting_with(
+        [links(&[port(3, "eth1")]), one(team0())],
+        LinkScope::Team,
+        Some(follow),
+    );
     assert_eq!(scene.link_events.filters(), [], "the filter fits already");
     scene.assert_played();
     scene
@@ -29,7 +33,10 @@ fn a_link_that_became_a_port_is_looked_at_once_more_when_the_filter_names_it() {
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
     scene.rtnl.then([one(port(4, "renamed"))]);
     let changes = scene.changes();
-    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["renamed"]);
+    assert_eq!(
+        changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(),
+        ["renamed"]
+    );
     assert_filter_names(&scene, &[TEAM, 3, 4]);
     assert_eq!(scene.link_names(), ["team0", "eth1", "renamed"]);
     assert_eq!(scene.changes(), Changes::default());
@@ -40,7 +47,11 @@ fn a_link_that_became_a_port_is_looked_at_once_more_when_the_filter_names_it() {
 fn what_the_old_filter_let_through_is_read_before_a_new_port_is_looked_at() {
     let mut scene = scene();
     // Silence ends what was there when the filter was set; after it comes what that let through.
-    scene.link_events.then([Step::event(&[port(4, "eth2")]), Step::Silence, Step::event(&[port(4, "old")])]);
+    scene.link_events.then([
+        Step::event(&[port(4, "eth2")]),
+        Step::Silence,
+        Step::event(&[port(4, "old")]),
+    ]);
     scene.rtnl.then([one(link(4, "released", &[]))]);
     let changes = scene.changes();
     assert_eq!(changes, Changes::default(), "it came and left: {changes:?}");
@@ -76,7 +87,12 @@ fn a_port_that_is_released_leaves_and_one_that_is_deleted_is_removed() {
     scene.team_events.then([Step::event(&[port_list(&[3], &[2, 6])])]);
     let changes = scene.changes();
     let left = changes.links().next().unwrap();
-    assert!(left.is_released() && !left.is_removed() && left.after().is_none() && left.latest().master().is_none());
+    assert!(
+        left.is_released()
+            && !left.is_removed()
+            && left.after().is_none()
+            && left.latest().master().is_none()
+    );
     assert_eq!(scene.link_names(), ["team0"]);
     assert_filter_names(&scene, &[TEAM]);
 
@@ -113,7 +129,9 @@ fn more_ports_than_a_filter_can_name_let_everything_pass() {
     let mut scene = scene();
     let many: Vec<u32> = (4..3000).collect();
     for part in many.chunks(200) {
-        scene.link_events.then([Step::event(&part.iter().map(|each| port(*each, "eth")).collect::<Vec<_>>())]);
+        scene
+            .link_events
+            .then([Step::event(&part.iter().map(|each| port(*each, "eth")).collect::<Vec<_>>())]);
     }
     scene.rtnl.then(many.iter().map(|each| one(port(*each, "eth"))));
     assert_eq!(scene.changes().links().len(), many.len());
@@ -122,7 +140,9 @@ fn more_ports_than_a_filter_can_name_let_everything_pass() {
     scene.link_events.then([Step::event(&[port(3000, "eth")])]);
     assert_eq!(scene.changes().links().len(), 1);
     for part in many.chunks(200) {
-        scene.link_events.then([Step::event(&part.iter().map(|each| link(*each, "eth", &[])).collect::<Vec<_>>())]);
+        scene.link_events.then([Step::event(
+            &part.iter().map(|each| link(*each, "eth", &[])).collect::<Vec<_>>(),
+        )]);
     }
     assert_eq!(scene.changes().links().len(), many.len());
     assert_filter_names(&scene, &[TEAM, 3, 3000]);
@@ -197,7 +217,10 @@ fn resync_sets_a_refused_filter_again() {
 #[test]
 fn a_port_that_a_dump_skipped_is_asked_for() {
     let follow = || Some(EventFilter::new(index(TEAM), indices(&[TEAM, 3])));
-    let dumps = [vec![interrupted_links(&[]), interrupted_links(&[]), interrupted_links(&[])], vec![links(&[])]];
+    let dumps = [
+        vec![interrupted_links(&[]), interrupted_links(&[]), interrupted_links(&[])],
+        vec![links(&[])],
+    ];
     for dump in dumps {
         let is_marked = dump.len() > 1;
         let answers = dump.into_iter().chain([one(team0()), one(port(3, "eth1"))]);
@@ -216,8 +239,11 @@ fn a_port_that_another_team_of_the_same_index_took_has_left_though_it_looks_the_
     scene.link_events.then([Step::event(&[deletion]), Step::event(&[port(3, "eth1")])]);
     let changes = scene.changes();
     assert_eq!(removed_names(&changes), ["team0"]);
-    let left: Vec<&str> =
-        changes.links().filter(|change| change.is_released()).map(|change| change.latest().name()).collect();
+    let left: Vec<&str> = changes
+        .links()
+        .filter(|change| change.is_released())
+        .map(|change| change.latest().name())
+        .collect();
     assert_eq!(left, ["eth1"]);
     assert_eq!(scene.link_names(), [""; 0]);
     scene.assert_played();

@@ -38,14 +38,21 @@ impl Scene {
         Self::starting_with([links(&[lo(), team0(), port(3, "eth1")])], LinkScope::All, None)
     }
 
-    fn starting_with(answers: impl IntoIterator<Item = Step>, scope: LinkScope, follow: Option<EventFilter>) -> Self {
+    fn starting_with(
+        answers: impl IntoIterator<Item = Step>,
+        scope: LinkScope,
+        follow: Option<EventFilter>,
+    ) -> Self {
         let rtnl = Script::new([]);
         let genl = Script::new([]);
         let (link_events, team_events) = (Script::new([]), Script::new([]));
         rtnl.then(answers);
         genl.then([Step::answer(&family()), ports(&[3]), options(&["roundrobin"])]);
         let connect = |script: &Script| {
-            let dumps = DumpPolicy { attempts: NonZeroU32::new(3).unwrap(), interrupted: InterruptedDump::Keep };
+            let dumps = DumpPolicy {
+                attempts: NonZeroU32::new(3).unwrap(),
+                interrupted: InterruptedDump::Keep,
+            };
             RequestSocket::new(script.clone(), Duration::from_millis(5), dumps)
         };
         let session = Session::open(
@@ -155,7 +162,11 @@ fn overrun() -> [Step; 2] {
 }
 
 fn removed_names(changes: &Changes) -> Vec<&str> {
-    changes.links().filter(|change| change.is_removed()).map(|change| change.latest().name()).collect()
+    changes
+        .links()
+        .filter(|change| change.is_removed())
+        .map(|change| change.latest().name())
+        .collect()
 }
 
 #[test]
@@ -191,7 +202,10 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
     scene.session.refresh(true).unwrap();
     let changes = scene.session.take_changes();
-    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["skipped"]);
+    assert_eq!(
+        changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(),
+        ["skipped"]
+    );
     assert!(!changes.is_inconsistent());
     scene.assert_played();
 }
@@ -199,10 +213,15 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
 #[test]
 fn events_are_told_without_asking_the_kernel() {
     let mut scene = Scene::new();
-    scene.link_events.then([Step::event(&[link(4, "eth2", &[])]), Step::event(&[port(3, "renamed")])]);
+    scene
+        .link_events
+        .then([Step::event(&[link(4, "eth2", &[])]), Step::event(&[port(3, "renamed")])]);
     scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
     let changes = scene.changes();
-    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["eth2", "renamed"]);
+    assert_eq!(
+        changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(),
+        ["eth2", "renamed"]
+    );
     // The port's name comes from its link, and changes with it.
     let names = changes.ports().map(|change| change.latest().name()).collect::<Vec<_>>();
     assert_eq!(names, [Some("eth2"), Some("renamed")]);
@@ -311,7 +330,9 @@ fn another_device_with_the_index_of_the_team_is_not_the_team() {
 fn an_event_of_the_driver_that_cannot_be_read_makes_everything_be_asked_again() {
     let mut scene = Scene::new();
     let nameless = attribute(2, &attribute(1, &attribute(3, &[5])));
-    scene.team_events.then([Step::event(&[genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), nameless])])]);
+    scene
+        .team_events
+        .then([Step::event(&[genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), nameless])])]);
     scene.team_events.then([Step::Silence]);
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
     scene.genl.then([ports(&[3]), options(&["broadcast"])]);
@@ -338,11 +359,18 @@ fn a_link_that_shows_up_unannounced_is_asked_for_before_it_is_told() {
         Step::event(&[message])
     };
     let mut scene = Scene::new();
-    scene.link_events.then([unconfirmed(4, "given-up"), unconfirmed(5, "exists"), unconfirmed(6, "announced")]);
+    scene.link_events.then([
+        unconfirmed(4, "given-up"),
+        unconfirmed(5, "exists"),
+        unconfirmed(6, "announced"),
+    ]);
     scene.link_events.then([unconfirmed(4, "given-up"), Step::event(&[link(6, "announced", &[])])]);
     scene.rtnl.then([Step::answer(&[ack(-19)]), Step::answer(&[link(5, "exists", &[]), ack(0)])]);
     let changes = scene.changes();
-    assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["exists", "announced"]);
+    assert_eq!(
+        changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(),
+        ["exists", "announced"]
+    );
     scene.link_events.then([unconfirmed(5, "renamed")]);
     assert_eq!(scene.changes().links().len(), 1, "it is known now");
     scene.assert_played();

@@ -11,7 +11,11 @@ fn either_socket_that_overran_makes_everything_be_asked_again() {
     for team_overran in [false, true] {
         let mut scene = Scene::new();
         let script = if team_overran { &scene.team_events } else { &scene.link_events };
-        script.then([Step::Fails(Errno::ENOBUFS), Step::event(&[link(66, "stale", &[])]), Step::Silence]);
+        script.then([
+            Step::Fails(Errno::ENOBUFS),
+            Step::event(&[link(66, "stale", &[])]),
+            Step::Silence,
+        ]);
         scene.rtnl.then([links(&[team0(), port(4, "eth2"), link(1, "lo2", &[])]), no_such_link()]);
         scene.genl.then([ports(&[4]), options(&["random"])]);
         let changes = scene.changes();
@@ -19,7 +23,10 @@ fn either_socket_that_overran_makes_everything_be_asked_again() {
         assert_eq!(scene.link_names(), ["lo2", "team0", "eth2"]);
         assert_eq!(scene.port_indices(), [4]);
         assert_eq!(removed_names(&changes), ["eth1"]);
-        assert_eq!((changes.links().len(), changes.ports().len(), changes.options().len()), (3, 2, 1));
+        assert_eq!(
+            (changes.links().len(), changes.ports().len(), changes.options().len()),
+            (3, 2, 1)
+        );
         assert_eq!(scene.changes(), Changes::default());
         scene.assert_played();
     }
@@ -30,7 +37,8 @@ fn an_option_keeps_the_name_of_its_port_when_everything_is_asked_again() {
     let mut scene = Scene::new();
     let id = [attribute(1, b"enabled\0"), attribute(6, &3_u32.to_ne_bytes())].concat();
     let item = [id, attribute(3, &[6]), attribute(4, &[])].concat();
-    let list = genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), attribute(2, &attribute(1, &item))]);
+    let list =
+        genl_message(2, &[attribute(1, &TEAM.to_ne_bytes()), attribute(2, &attribute(1, &item))]);
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
     scene.genl.then([ports(&[3]), Step::answer(&[list, bare_done()])]);
@@ -93,7 +101,11 @@ fn events_that_are_lost_again_and_again_do_not_hold_the_caller() {
 fn an_interrupted_dump_is_repeated_and_then_believed() {
     let mut scene = Scene::new();
     scene.link_events.then(overrun());
-    scene.rtnl.then([interrupted_links(&[port(3, "eth1")]), links(&[lo(), team0()]), no_such_link()]);
+    scene.rtnl.then([
+        interrupted_links(&[port(3, "eth1")]),
+        links(&[lo(), team0()]),
+        no_such_link(),
+    ]);
     scene.genl.then([ports(&[]), options(&["roundrobin"])]);
     let changes = scene.changes();
     assert_eq!(removed_names(&changes), ["eth1"]);
@@ -110,7 +122,11 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
         scene.changes();
         scene.link_events.then(overrun());
         let interrupted = (0..3).map(|_| interrupted_links(&[team0()]));
-        scene.rtnl.then(if is_marked { interrupted.collect() } else { vec![links(&[lo(), team0()])] });
+        scene.rtnl.then(if is_marked {
+            interrupted.collect()
+        } else {
+            vec![links(&[lo(), team0()])]
+        });
         // In the order of their index: eth1 is there by another name, eth2 is gone.
         scene.rtnl.then([one(port(3, "eth9")), no_such_link()]);
         scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
@@ -125,7 +141,8 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
 #[test]
 fn a_receive_buffer_that_may_not_grow_keeps_nothing_from_being_asked_again() {
     let mut scene = Scene::new();
-    scene.session.link_events = MulticastSocket::new(scene.link_events.clone()).with_max_recv_buffer(1 << 20);
+    scene.session.link_events =
+        MulticastSocket::new(scene.link_events.clone()).with_max_recv_buffer(1 << 20);
     scene.link_events.refuse_buffers();
     scene.link_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "renamed")])]);
@@ -162,7 +179,9 @@ fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
     assert_eq!(removed_names(&changes), ["team0"]);
     assert_eq!(changes.ports().filter(|change| change.is_removed()).count(), 1);
     assert_eq!(changes.options().filter(|change| change.is_removed()).count(), 1);
-    assert!(matches!(scene.session.ensure_exists(), Err(Error::DeviceGone { device, .. }) if device == "team0"));
+    assert!(
+        matches!(scene.session.ensure_exists(), Err(Error::DeviceGone { device, .. }) if device == "team0")
+    );
     scene.assert_played();
 }
 
@@ -177,7 +196,9 @@ fn a_team_that_is_deleted_and_made_anew_while_it_is_listed_is_news_and_no_error(
     scene.genl.then([Step::answer(&[ack(-22)]), ports(&[]), options(&["random"])]);
     let changes = scene.changes();
     assert!(
-        changes.is_resynced() && changes.ports().all(Change::is_removed) && changes.options().all(Change::is_removed)
+        changes.is_resynced()
+            && changes.ports().all(Change::is_removed)
+            && changes.options().all(Change::is_removed)
     );
     assert_eq!((changes.ports().len(), changes.options().len()), (1, 1));
     scene.session.ensure_exists().unwrap_err();
@@ -238,7 +259,10 @@ fn lists_that_the_driver_refuses_leave_links_reported() {
     assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["eth2"]);
     assert_eq!(scene.port_indices(), [3], "what was known is kept");
     let refused = "the kernel refused listing the ports of team0";
-    assert!(warnings.iter().any(|line| line.contains("CAP_NET_ADMIN") && line.ends_with(refused)), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|line| line.contains("CAP_NET_ADMIN") && line.ends_with(refused)),
+        "{warnings:?}"
+    );
     assert!(!scene.session.is_pending(), "it would be asked again and again");
     // Events are enough to go on, and nothing is asked of the driver.
     scene.link_events.then([Step::event(&[link(4, "renamed", &[])])]);
@@ -283,7 +307,10 @@ fn refused_lists_are_read_by_a_refresh_where_the_capability_says_nothing() {
         scene.genl.then(answers);
         scene.session.refresh(true).unwrap();
         let changes = scene.session.take_changes();
-        assert_eq!((changes.is_inconsistent(), changes.options().len()), (is_refused, usize::from(!is_refused)));
+        assert_eq!(
+            (changes.is_inconsistent(), changes.options().len()),
+            (is_refused, usize::from(!is_refused))
+        );
         assert_eq!(changes.is_resynced(), !is_refused, "what was lost is known now");
         assert!(!scene.session.is_pending());
         scene.assert_played();

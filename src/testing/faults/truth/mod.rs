@@ -56,7 +56,9 @@ impl Truth {
             items: setting.items,
             untold: vec![],
         };
-        for (ifindex, name, kind, up) in [(1, "lo", "", true), (TEAM, "team0", "team", setting.team_is_up)] {
+        for (ifindex, name, kind, up) in
+            [(1, "lo", "", true), (TEAM, "team0", "team", setting.team_is_up)]
+        {
             this.links.insert(ifindex, LinkState { up, ..LinkState::new(name, kind) });
         }
         if setting.mode < 4 {
@@ -79,14 +81,21 @@ impl Truth {
     /// What a session that keeps these links is to know.
     pub(super) fn state_of(&self, scope: LinkScope) -> State {
         let is_kept = |(ifindex, link): &(&u32, &LinkState)| {
-            scope == LinkScope::All || !self.is_gone && (**ifindex == TEAM || link.master == Some(TEAM))
+            scope == LinkScope::All
+                || !self.is_gone && (**ifindex == TEAM || link.master == Some(TEAM))
         };
         let links = self.links.iter().filter(is_kept);
         let links = links.map(|(ifindex, link)| (Key::Link(*ifindex), Value::Link(link.clone())));
-        let ports: Vec<_> =
-            self.ports.iter().map(|(ifindex, port)| (Key::Port(*ifindex), Value::Port(*port))).collect();
-        let options: Vec<_> =
-            self.options.iter().map(|(id, value)| (Key::Option(id.clone()), Value::Option(value.clone()))).collect();
+        let ports: Vec<_> = self
+            .ports
+            .iter()
+            .map(|(ifindex, port)| (Key::Port(*ifindex), Value::Port(*port)))
+            .collect();
+        let options: Vec<_> = self
+            .options
+            .iter()
+            .map(|(id, value)| (Key::Option(id.clone()), Value::Option(value.clone())))
+            .collect();
         let order = ports.iter().chain(&options).map(|(key, _)| key.clone()).collect();
         State { things: links.chain(ports).chain(options).collect(), order }
     }
@@ -105,13 +114,17 @@ impl Truth {
 
     fn try_change(&mut self, change: Change) -> Answer {
         match change {
-            Change::Create(slot, value) => self.create(ifindex(slot), &format!("new{}", value % 3), "veth"),
+            Change::Create(slot, value) => {
+                self.create(ifindex(slot), &format!("new{}", value % 3), "veth")
+            }
             Change::Delete(slot) if slot % SLOTS == 0 => Err(EINVAL),
             Change::Delete(slot) => self.delete(ifindex(slot)),
             Change::Rename(slot, value) => self.rename(slot, &format!("name{value}")),
             Change::SwapNames(one, other) => self.swap_names(one, other),
             Change::Hwaddr(slot, value) => self.set_hwaddr(ifindex(slot), &[2, 0, 0, 0, 0, value]),
-            Change::Mtu(slot, value) => self.touch(ifindex(slot), |link| link.mtu = 1400 + u32::from(value)),
+            Change::Mtu(slot, value) => {
+                self.touch(ifindex(slot), |link| link.mtu = 1400 + u32::from(value))
+            }
             Change::Up(slot) => self.set_up(ifindex(slot), true),
             Change::Down(slot) => self.set_up(ifindex(slot), false),
             Change::Flip(slot) => self.flip(ifindex(slot)),
@@ -123,7 +136,9 @@ impl Truth {
                 let (id, value) = setting(slot, which, value);
                 self.set(&id, value)
             }
-            Change::LongProgram => self.set(&OptionId::global(names::BPF_HASH_FUNC), long_program()),
+            Change::LongProgram => {
+                self.set(&OptionId::global(names::BPF_HASH_FUNC), long_program())
+            }
             Change::Noise(value) => {
                 self.notices.push(noise(value));
                 Ok(())
@@ -139,7 +154,10 @@ impl Truth {
     }
 
     fn create(&mut self, ifindex: u32, name: &str, kind: &str) -> Answer {
-        if self.links.contains_key(&ifindex) || ifindex == TEAM && kind == "veth" || self.is_taken(name) {
+        if self.links.contains_key(&ifindex)
+            || ifindex == TEAM && kind == "veth"
+            || self.is_taken(name)
+        {
             return Err(EBUSY);
         }
         self.generation += 1;
@@ -177,8 +195,16 @@ impl Truth {
     fn tell_of_other_team(&mut self) {
         let (port, option) = ((3, PortState { link_up: true, speed: 1 }), setting(0, 0, 9));
         self.notices.push(Notice::Team(wire::ports(TEAM, &[port], Mark::Changed, self.items)));
-        self.notices.push(Notice::Team(wire::options(TEAM, std::slice::from_ref(&option), Mark::Changed, self.items)));
-        let things = [(Key::Port(port.0), Value::Port(port.1)), (Key::Option(option.0), Value::Option(option.1))];
+        self.notices.push(Notice::Team(wire::options(
+            TEAM,
+            std::slice::from_ref(&option),
+            Mark::Changed,
+            self.items,
+        )));
+        let things = [
+            (Key::Port(port.0), Value::Port(port.1)),
+            (Key::Option(option.0), Value::Option(option.1)),
+        ];
         for (key, value) in things {
             self.history.record_removed(key.clone());
             self.history.note(key, value);
@@ -193,7 +219,9 @@ impl Truth {
     }
 
     fn swap_names(&mut self, one: Slot, other: Slot) -> Answer {
-        let name = |this: &Self, slot| this.links.get(&ifindex(slot)).map(|link| link.name.clone()).ok_or(ENODEV);
+        let name = |this: &Self, slot| {
+            this.links.get(&ifindex(slot)).map(|link| link.name.clone()).ok_or(ENODEV)
+        };
         let (first, second) = (name(self, one)?, name(self, other)?);
         self.rename(one, "between")?;
         self.rename(other, &first)?;
@@ -229,7 +257,8 @@ impl Truth {
         if !self.links.get(&ifindex).ok_or(ENODEV)?.up {
             return Err(EINVAL);
         }
-        let names = (0..value % 3).map(|number| format!("alternative{number}of{ifindex}")).collect();
+        let names =
+            (0..value % 3).map(|number| format!("alternative{number}of{ifindex}")).collect();
         self.touch(ifindex, |link| link.alternative_names = names)
     }
 
@@ -264,7 +293,8 @@ impl Truth {
             [names::ACTIVE_PORT, names::LB_TX_HASH_TO_PORT_MAPPING].contains(&&*id.name)
                 && *value == OptionValue::U32(ifindex)
         };
-        let cleared: Vec<_> = self.options.iter().filter(referring).map(|(id, _)| id.clone()).collect();
+        let cleared: Vec<_> =
+            self.options.iter().filter(referring).map(|(id, _)| id.clone()).collect();
         for id in &cleared {
             let _ = self.store(id, OptionValue::U32(0));
         }
@@ -286,8 +316,8 @@ impl Truth {
         Ok(())
     }
 
-    /// The port's state is its link's, and the team's carrier is that of any port. Of a team that is down the kernel
-    /// does not tell it.
+    /// The port's state is its link's, and the team's carrier is that of any port. Of a team that
+    /// is down the kernel does not tell it.
     fn follow_carrier(&mut self, ifindex: u32) {
         let link_up = self.links.get(&ifindex).is_some_and(|link| link.carrier);
         if let Some((_, port)) = self.ports.iter_mut().find(|(port, _)| *port == ifindex) {
@@ -307,7 +337,8 @@ impl Truth {
     }
 
     fn tell_port(&mut self, ifindex: u32) {
-        let ports: Vec<_> = self.ports.iter().filter(|(port, _)| *port == ifindex).copied().collect();
+        let ports: Vec<_> =
+            self.ports.iter().filter(|(port, _)| *port == ifindex).copied().collect();
         self.notices.push(Notice::Team(wire::ports(TEAM, &ports, Mark::Changed, self.items)));
         self.record();
     }

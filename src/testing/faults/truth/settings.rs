@@ -7,7 +7,10 @@ impl Truth {
     pub(super) fn set_mode(&mut self, value: u8) -> Answer {
         let mode = ["roundrobin", "activebackup", "loadbalance", "random"][usize::from(value % 4)];
         let (id, value) = (OptionId::global(names::MODE), OptionValue::String(mode.to_owned()));
-        if self.is_gone || !self.ports.is_empty() || self.options.contains(&(id.clone(), value.clone())) {
+        if self.is_gone
+            || !self.ports.is_empty()
+            || self.options.contains(&(id.clone(), value.clone()))
+        {
             return Err(EBUSY);
         }
         self.remove_options(|id| !CORE.contains(&&*id.name));
@@ -19,7 +22,9 @@ impl Truth {
 
     /// Sets an option, as a request or somebody else does.
     pub(in crate::testing::faults) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
-        if let (names::ACTIVE_PORT | names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(port)) = (&*id.name, &value) {
+        if let (names::ACTIVE_PORT | names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(port)) =
+            (&*id.name, &value)
+        {
             if !self.is_port(*port) {
                 return Err(ENOENT);
             }
@@ -51,19 +56,21 @@ impl Truth {
 
     /// Tells of an option that was set: of nothing else, whatever could not be told before.
     fn tell_option(&mut self, id: &OptionId) {
-        let options: Vec<_> = self.options.iter().filter(|(other, _)| other == id).cloned().collect();
+        let options: Vec<_> =
+            self.options.iter().filter(|(other, _)| other == id).cloned().collect();
         self.notify(&options, Mark::Changed);
     }
 
-    /// Tells of options that changed by themselves, with all that could not be told before. While one of them cannot be
-    /// told, none is that is listed after it.
+    /// Tells of options that changed by themselves, with all that could not be told before. While
+    /// one of them cannot be told, none is that is listed after it.
     pub(super) fn tell_changed(&mut self, changed: Vec<OptionId>) {
         self.untold.extend(changed);
         if self.is_list_cut() {
             return;
         }
         let untold = std::mem::take(&mut self.untold);
-        let options: Vec<_> = self.options.iter().filter(|(id, _)| untold.contains(id)).cloned().collect();
+        let options: Vec<_> =
+            self.options.iter().filter(|(id, _)| untold.contains(id)).cloned().collect();
         self.notify(&options, Mark::Changed);
     }
 
