@@ -26,7 +26,7 @@ const MAX_FILTER_WAIT: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct MulticastSocket {
     transport: Box<dyn Transport>,
-    /// Events were lost since the last [`recovered`](Self::recovered).
+    /// Events were lost since the last [`clear_lost`](Self::clear_lost).
     lost: bool,
     /// What waits may be older than what is known otherwise, so that stopping halfway is worse than
     /// not to begin.
