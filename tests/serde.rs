@@ -107,36 +107,34 @@ fn changes_that_no_batch_holds_are_not_read() {
     let option =
         json!({"id": {"name": "mode", "port": null, "array_index": null}, "value": {"bool": true}});
     let link = link_shape(&json!(null));
-    let change = |before: &Value, latest: &Value, removed: bool, by_us: bool, left: bool| json!({"before": before, "latest": latest, "removed": removed, "local": by_us, "recreated": false, "released": left, "events": ""});
+    let change = |before: &Value, latest: &Value, state: &str, local: bool| {
+        let events = "";
+        json!({"before": before, "latest": latest, "state": state, "local": local, "events": events})
+    };
     let none = json!(null);
     assert!(
-        refusal::<Change<Port>>(change(&none, &port, true, false, false))
+        refusal::<Change<Port>>(change(&none, &port, "removed", false))
             .contains("not there before")
     );
     assert!(
-        refusal::<Change<Port>>(change(&port, &port, false, false, true)).contains("only a link")
+        refusal::<Change<Port>>(change(&port, &port, "released", false)).contains("only a link")
     );
     assert!(
-        refusal::<Change<Port>>(change(&port, &port, false, true, false))
-            .contains("only an option")
+        refusal::<Change<Port>>(change(&port, &port, "exists", true)).contains("only an option")
     );
     assert!(
-        refusal::<Change<TeamOption>>(change(&option, &option, false, true, true))
+        refusal::<Change<TeamOption>>(change(&option, &option, "released", true))
             .contains("only a link")
     );
     assert!(
-        refusal::<Change<Link>>(change(&link, &link, true, false, true)).contains("still exists")
-    );
-    assert!(
-        refusal::<Change<Link>>(change(&link, &link, false, true, false))
-            .contains("only an option")
+        refusal::<Change<Link>>(change(&link, &link, "exists", true)).contains("only an option")
     );
 
     assert_survives::<Change<Port>>(
-        &serde_json::from_value(change(&port, &port, true, false, false)).unwrap(),
+        &serde_json::from_value(change(&port, &port, "removed", false)).unwrap(),
     );
     assert_survives::<Change<Link>>(
-        &serde_json::from_value(change(&link, &link, false, false, true)).unwrap(),
+        &serde_json::from_value(change(&link, &link, "released", false)).unwrap(),
     );
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, Misuse> {
             Short('h') | Long("help") => return Ok(Request::Help),
             Short('j') | Long("json") => as_json = true,
             Short('p') | Long("protocol") => {
-                put(&mut filter.protocol, "protocol", &mut parser, protocol)?
+                put(&mut filter.protocol, "protocol", &mut parser, protocol)?;
             }
             Short('s') | Long("src") => put(&mut filter.src, "src", &mut parser, parsed)?,
             Short('d') | Long("dst") => put(&mut filter.dst, "dst", &mut parser, parsed)?,

@@ -78,7 +78,7 @@ impl Flow {
                 ConntrackAttribute::CtaTimeout(seconds) => timeout = Some(*seconds),
                 ConntrackAttribute::CtaMark(value) => mark = *value,
                 ConntrackAttribute::CtaProtoInfo(parts) => {
-                    tcp_state = parts.iter().find_map(read_tcp_state)
+                    tcp_state = parts.iter().find_map(read_tcp_state);
                 }
                 ConntrackAttribute::Other(other) if other.kind() == CTA_ID => {
                     id = number(other);
@@ -133,7 +133,7 @@ impl Tuple {
                     for field in fields {
                         match field {
                             ProtoTuple::Protocol(number) => {
-                                protocol = Some(Protocol((*number).into()))
+                                protocol = Some(Protocol((*number).into()));
                             }
                             ProtoTuple::SourcePort(port) => sport = Some(*port),
                             ProtoTuple::DestinationPort(port) => dport = Some(*port),

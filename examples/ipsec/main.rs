@@ -114,7 +114,7 @@ fn run(request: Request, out: &mut impl Write) -> Result<(), Failure> {
         Request::Help => write!(out, "{USAGE}")?,
         Request::States { as_json } => print(&states().map_err(listing("states"))?, as_json, out)?,
         Request::Policies { as_json } => {
-            print(&policies().map_err(listing("policies"))?, as_json, out)?
+            print(&policies().map_err(listing("policies"))?, as_json, out)?;
         }
     }
     Ok(())

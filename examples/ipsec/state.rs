@@ -107,7 +107,7 @@ impl State {
             XfrmAttrs::MarkMask(mask) => self.output_mark(|mark| mark.mask = *mask),
             XfrmAttrs::IfId(id) => self.interface_id = Some(*id),
             XfrmAttrs::EncapsulationTemplate(template) => {
-                self.encapsulation = Some(template.into())
+                self.encapsulation = Some(template.into());
             }
             XfrmAttrs::CareOfAddr(care_of) => self.care_of = Some(address(care_of, family)?),
             XfrmAttrs::Other(other) if other.kind() == XFRMA_SA_DIR => {

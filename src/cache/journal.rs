@@ -32,12 +32,19 @@ struct Entry<V> {
     flagged_by_kernel: bool,
     /// This handle changed it.
     is_local: bool,
+    presence: Presence,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    /// It exists, or only events that may be old say that it does not.
+    Kept,
     /// It was removed, and has not been added again.
-    is_removed: bool,
+    Removed,
     /// It was there before, was removed, and was added again.
-    is_recreated: bool,
+    Recreated,
     /// It was added and removed again: there is nothing to report.
-    is_cancelled: bool,
+    Cancelled,
 }
 
 impl<V> Entry<V> {
@@ -47,9 +54,7 @@ impl<V> Entry<V> {
             final_state: None,
             flagged_by_kernel: false,
             is_local: false,
-            is_removed: false,
-            is_recreated: false,
-            is_cancelled: false,
+            presence: Presence::Kept,
         }
     }
 }
@@ -83,8 +88,9 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
     ) {
         let Some(entry) = self.entry(key, before) else { return };
         entry.flagged_by_kernel |= flagged_by_kernel;
-        entry.is_recreated |= entry.is_removed;
-        entry.is_removed = false;
+        if entry.presence == Presence::Removed {
+            entry.presence = Presence::Recreated;
+        }
         entry.final_state = None;
     }
 
@@ -100,34 +106,34 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         let is_stale = self.is_stale;
         let Some(entry) = self.entry(key, before) else { return true };
         if entry.before.is_none() {
-            entry.is_cancelled = true;
+            entry.presence = Presence::Cancelled;
             self.cancelled_count += 1;
             self.drop_cancelled();
             return false;
         }
         entry.flagged_by_kernel |= flagged_by_kernel;
         entry.final_state = final_state;
-        entry.is_removed = !is_stale;
-        entry.is_recreated = false;
+        entry.presence = if is_stale { Presence::Kept } else { Presence::Removed };
         true
     }
 
     /// Like [`record_removed`](Self::record_removed), for something that still exists and is only
     /// not tracked any more.
-    pub(super) fn record_released(&mut self, key: K, before: V) -> bool
+    pub(super) fn record_released(&mut self, key: &K, before: V) -> bool
     where
         K: Clone,
     {
         let is_reported = self.record_removed(key.clone(), || Some(before), None, false);
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.is_removed = false;
+        if let Some(entry) = self.entries.get_mut(key).filter(|_| is_reported) {
+            entry.presence = Presence::Kept;
         }
         is_reported
     }
 
     /// Records a change that this handle made of something that is there `now`, or was.
     pub(super) fn record_local(&mut self, key: K, now: Option<V>) {
-        let is_recorded = self.entries.get(&key).is_some_and(|entry| !entry.is_cancelled);
+        let is_recorded =
+            self.entries.get(&key).is_some_and(|entry| entry.presence != Presence::Cancelled);
         if now.is_none() && !is_recorded {
             return;
         }
@@ -140,7 +146,7 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
     /// end.
     fn drop_cancelled(&mut self) {
         if self.cancelled_count > MAX_CANCELLED && self.cancelled_count > self.entries.len() / 2 {
-            self.entries.retain(|_, entry| !entry.is_cancelled);
+            self.entries.retain(|_, entry| entry.presence != Presence::Cancelled);
             self.cancelled_count = 0;
         }
     }
@@ -153,7 +159,7 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
             indexmap::map::Entry::Vacant(vacant) => Some(vacant.insert(Entry::new(before()))),
             indexmap::map::Entry::Occupied(occupied) => {
                 let entry = occupied.into_mut();
-                if entry.is_cancelled {
+                if entry.presence == Presence::Cancelled {
                     *entry = Entry::new(before());
                     self.cancelled_count -= 1;
                 }
@@ -173,17 +179,19 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         V: 'a,
     {
         self.cancelled_count = 0;
-        let entries =
-            std::mem::take(&mut self.entries).into_iter().filter(|(_, entry)| !entry.is_cancelled);
+        let entries = std::mem::take(&mut self.entries)
+            .into_iter()
+            .filter(|(_, entry)| entry.presence != Presence::Cancelled);
         entries
             .filter_map(|(key, entry)| {
                 let after = now(&key);
-                let is_recreated = entry.is_recreated && after.is_some();
+                let is_recreated = entry.presence == Presence::Recreated && after.is_some();
                 let differs =
                     entry.flagged_by_kernel || is_recreated || entry.before.as_ref() != after;
                 let change = Change::between(entry.before, after.cloned()).filter(|_| differs)?;
                 let change = change.with_final_state(entry.final_state);
-                Some(change.made_locally(entry.is_local).recreated(is_recreated))
+                let change = change.made_locally(entry.is_local);
+                Some(if is_recreated { change.recreated() } else { change })
             })
             .collect()
     }
@@ -335,7 +343,7 @@ mod tests {
         journal.record_removed("key", || Some(1), Some(1), false);
         journal.record("key", || None, false);
         let changes = journal.take(|_| Some(&1));
-        assert_eq!(changes, [Change::between(Some(1), Some(1)).unwrap().recreated(true)]);
+        assert_eq!(changes, [Change::between(Some(1), Some(1)).unwrap().recreated()]);
         assert!(changes[0].is_recreated() && !changes[0].is_added() && !changes[0].is_removed());
 
         journal.record_removed("key", || Some(1), None, false);
@@ -355,7 +363,7 @@ mod tests {
     #[test]
     fn released_and_tracked_again_is_not_recreated() {
         let mut journal = Journal::default();
-        assert!(journal.record_released("key", 1));
+        assert!(journal.record_released(&"key", 1));
         journal.record("key", || None, false);
         assert_eq!(journal.take(|_| Some(&1)), []);
     }

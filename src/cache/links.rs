@@ -93,7 +93,7 @@ impl Links {
             let mut link = Link::clone(&before);
             link.update(report, &mut self.kinds);
             self.replaced.forget(report.ifindex);
-            if self.journal.record_released(report.ifindex, *before) {
+            if self.journal.record_released(&report.ifindex, *before) {
                 self.released.insert(report.ifindex, link);
             } else {
                 self.events.remove(&report.ifindex);

@@ -31,11 +31,27 @@ use crate::model::port::Port;
 pub struct Change<T> {
     pub(super) before: Option<T>,
     pub(super) after: T,
-    pub(super) removed: bool,
+    pub(super) state: ObjectState,
     pub(super) local: bool,
-    pub(super) recreated: bool,
-    pub(super) released: bool,
     pub(super) events: LinkChange,
+}
+
+/// What has become of the object of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub(super) enum ObjectState {
+    /// It exists, newly or still.
+    Exists,
+    /// It was removed and added again.
+    Recreated,
+    /// It was removed.
+    Removed,
+    /// It exists, but is not tracked any more.
+    Released,
 }
 
 impl<T> Change<T> {
@@ -44,10 +60,9 @@ impl<T> Change<T> {
     where
         T: Clone,
     {
-        let removed = after.is_none();
+        let state = if after.is_some() { ObjectState::Exists } else { ObjectState::Removed };
         let after = after.or_else(|| before.clone())?;
-        let (local, recreated, released, events) = (false, false, false, LinkChange::empty());
-        Some(Self { before, after, removed, local, recreated, released, events })
+        Some(Self { before, after, state, local: false, events: LinkChange::empty() })
     }
 
     /// This change and a later one of the same thing as one; `None` if the thing was there neither
@@ -57,9 +72,16 @@ impl<T> Change<T> {
             return None;
         }
         let (local, events) = (self.local || later.local, self.events | later.events);
-        let recreated = self.recreated || self.removed || later.recreated;
-        let recreated = recreated && self.before.is_some() && later.after().is_some();
-        Some(Self { before: self.before, local, recreated, events, ..later })
+        let state = match (self.state, later.state) {
+            (ObjectState::Recreated | ObjectState::Removed, ObjectState::Exists)
+                if self.before.is_some() =>
+            {
+                ObjectState::Recreated
+            }
+            (_, ObjectState::Recreated) if self.before.is_none() => ObjectState::Exists,
+            (_, state) => state,
+        };
+        Some(Self { before: self.before, state, local, events, ..later })
     }
 
     /// The same change, made by this handle or not.
@@ -67,20 +89,20 @@ impl<T> Change<T> {
         Self { local, ..self }
     }
 
-    /// The same change, of something that was removed and added again or not.
-    pub(crate) fn recreated(self, recreated: bool) -> Self {
-        Self { recreated, ..self }
+    /// The same change, of something that was removed and added again.
+    pub(crate) fn recreated(self) -> Self {
+        Self { state: ObjectState::Recreated, ..self }
     }
 
     /// The same change, of something that is there as it is here, and followed no more.
     pub(crate) fn released_as(self, after: T) -> Self {
-        Self { after, removed: false, released: true, ..self }
+        Self { after, state: ObjectState::Released, ..self }
     }
 
     /// The same change; if it is a removal, with what the kernel said of the thing when it went.
     pub(crate) fn with_final_state(self, final_state: Option<T>) -> Self {
         match final_state {
-            Some(final_state) if self.removed => Self { after: final_state, ..self },
+            Some(final_state) if self.is_removed() => Self { after: final_state, ..self },
             _ => self,
         }
     }
@@ -95,7 +117,7 @@ impl<T> Change<T> {
     /// [left](Change::is_released).
     #[must_use]
     pub fn after(&self) -> Option<&T> {
-        (!self.removed && !self.released).then_some(&self.after)
+        matches!(self.state, ObjectState::Exists | ObjectState::Recreated).then_some(&self.after)
     }
 
     /// The newest state there is: the one now, or the last one of what was removed, as the kernel
@@ -139,7 +161,7 @@ impl<T> Change<T> {
     /// If notifications were lost as well, a removal that only they announced goes unnoticed.
     #[must_use]
     pub fn is_recreated(&self) -> bool {
-        self.recreated
+        self.state == ObjectState::Recreated
     }
 
     /// Whether it is gone.
@@ -147,7 +169,7 @@ impl<T> Change<T> {
     #[doc(alias = "team_is_ifinfo_removed")]
     #[must_use]
     pub fn is_removed(&self) -> bool {
-        self.removed
+        self.state == ObjectState::Removed
     }
 }
 
@@ -184,7 +206,7 @@ impl Change<Link> {
     /// `RTM_NEWLINK` without `IFLA_MASTER`, `linux/if_link.h`.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.released
+        self.state == ObjectState::Released
     }
 }
 
@@ -228,19 +250,19 @@ impl Change<TeamOption> {
     /// `team_change_mode` and `team_port_del`, `drivers/net/team/team_core.c`.
     #[must_use]
     pub fn is_removed_with_port(&self) -> bool {
-        self.removed && self.after.id.port.is_some()
+        self.is_removed() && self.after.id.port.is_some()
     }
 }
 
 impl fmt::Display for Change<Port> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.after.fmt_marked(if self.removed { '-' } else { '*' }, f)
+        self.after.fmt_marked(if self.is_removed() { '-' } else { '*' }, f)
     }
 }
 
 /// As the option itself, marked: `*` for changed or new, `-` for removed.
 impl fmt::Display for Change<TeamOption> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.after.fmt_marked(if self.removed { '-' } else { '*' }, f)
+        self.after.fmt_marked(if self.is_removed() { '-' } else { '*' }, f)
     }
 }

@@ -4,6 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Change;
+use crate::changes::change::ObjectState;
 use crate::changes::link_change::LinkChange;
 use crate::model::link::Link;
 use crate::model::option::TeamOption;
@@ -14,45 +15,28 @@ use crate::model::port::Port;
 struct Shape<T> {
     before: Option<T>,
     latest: T,
-    removed: bool,
+    state: ObjectState,
     local: bool,
-    recreated: bool,
-    released: bool,
     events: LinkChange,
 }
 
 impl<T: Serialize> Serialize for Change<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { before, after, removed, local, recreated, released, events } = self;
-        let (removed, local, recreated) = (*removed, *local, *recreated);
-        let (released, events) = (*released, *events);
-        Shape {
-            before: before.as_ref(),
-            latest: after,
-            removed,
-            local,
-            recreated,
-            released,
-            events,
-        }
-        .serialize(serializer)
+        let Self { before, after, state, local, events } = self;
+        let (state, local, events) = (*state, *local, *events);
+        Shape { before: before.as_ref(), latest: after, state, local, events }.serialize(serializer)
     }
 }
 
 impl<T> Shape<T> {
     /// What only changes of some things can be, the others' implementations forbid.
     fn into_change<E: Error>(self, may_be_local: bool, may_leave: bool) -> Result<Change<T>, E> {
-        let Self { before, latest, removed, local, recreated, released, events } = self;
-        if removed && before.is_none() {
+        let Self { before, latest, state, local, events } = self;
+        if before.is_none() && matches!(state, ObjectState::Removed | ObjectState::Recreated) {
             return Err(E::custom("something is removed that was not there before"));
         }
-        if recreated && (removed || before.is_none()) {
-            return Err(E::custom(
-                "only something that was there before and is there now can be recreated",
-            ));
-        }
-        if released && (removed || !may_leave) {
-            return Err(E::custom("only a link that still exists can leave"));
+        if state == ObjectState::Released && !may_leave {
+            return Err(E::custom("only a link can be released"));
         }
         if local && !may_be_local {
             return Err(E::custom("only an option can be set by a handle"));
@@ -60,7 +44,7 @@ impl<T> Shape<T> {
         if !events.is_empty() && !may_leave {
             return Err(E::custom("only of a link it is told what the kernel did with it"));
         }
-        Ok(Change { before, after: latest, removed, local, recreated, released, events })
+        Ok(Change { before, after: latest, state, local, events })
     }
 }
 

@@ -14,7 +14,7 @@ fn joined_changes_are_the_difference_over_both() {
     let between = |before, after| Change::between(before, after);
     assert_eq!(joined_values([Some(1), Some(2)], [Some(2), Some(3)]), between(Some(1), Some(3)));
     assert_eq!(joined_values([None, Some(2)], [Some(2), Some(3)]), between(None, Some(3)));
-    let recreated = between(Some(1), Some(3)).map(|change| change.recreated(true));
+    let recreated = between(Some(1), Some(3)).map(Change::recreated);
     assert_eq!(joined_values([Some(1), None], [None, Some(3)]), recreated);
     assert_eq!(joined_values([None, Some(2)], [Some(2), None]), None);
     let gone = joined_values([Some(1), Some(2)], [Some(2), None]).unwrap();

@@ -37,7 +37,9 @@ fn the_first_question_about_it_is_answered() {
         count(opened.link(team).unwrap().alternative_names().count());
     });
     on_its_own_thread(|| {
-        count(TeamHandle::open_index(team).unwrap().link(team).unwrap().alternative_names().count())
+        count(
+            TeamHandle::open_index(team).unwrap().link(team).unwrap().alternative_names().count(),
+        );
     });
     on_its_own_thread(|| {
         assert_eq!(RtnlSocket::new().unwrap().link_by_index(team).unwrap().name(), "team0");
@@ -49,7 +51,7 @@ fn the_first_question_about_it_is_answered() {
         );
     });
     on_its_own_thread(|| {
-        RtnlSocket::new().unwrap().set_link(team, &LinkSettings::new().mtu(1400)).unwrap()
+        RtnlSocket::new().unwrap().set_link(team, &LinkSettings::new().mtu(1400)).unwrap();
     });
     on_its_own_thread(|| {
         let mut question = LinkMessage::default();

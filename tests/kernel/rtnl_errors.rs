@@ -252,7 +252,7 @@ fn operations_that_require_a_capability() {
         // The kernel checks the caller, not only the process that opened the socket.
         for mut rtnl in [with_it, RtnlSocket::new().unwrap()] {
             let refused = |result, op: &str| {
-                assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, op, "")
+                assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, op, "");
             };
             refused(rtnl.create_link(&NewLink::dummy("x")).map(drop), "creating dummy device x");
             refused(rtnl.delete_link(d0), "deleting d0");

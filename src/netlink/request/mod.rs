@@ -240,7 +240,7 @@ impl RequestSocket {
             }
             self.transact(&datagram, |this, buffer| {
                 this.read_acknowledgements(buffer, first, count, &mut |position, one| {
-                    answer(done + position, one)
+                    answer(done + position, one);
                 })
             })?;
             done += count;
@@ -380,7 +380,7 @@ impl RequestSocket {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    deadline.record_reads(1)
+                    deadline.record_reads(1);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let left = deadline.remaining(&*self.transport);
@@ -442,10 +442,10 @@ impl RequestSocket {
                 match self.transport.receive(buffer) {
                     Ok(batch) => deadline.record_reads(batch.received.len()),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                        deadline.record_reads(1)
+                        deadline.record_reads(1);
                     }
                     Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
-                        deadline.record_reads(1)
+                        deadline.record_reads(1);
                     }
                     Err(error) => {
                         self.reply_pending = error.kind() != io::ErrorKind::WouldBlock;

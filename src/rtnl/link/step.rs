@@ -53,10 +53,10 @@ pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     match settings.master {
         Master::Clear => steps.push(Step::Release),
         Master::Set(new) if has_other_master(new) && !attributes.is_empty() => {
-            steps.push(Step::Release)
+            steps.push(Step::Release);
         }
         Master::Keep if settings.namespace.is_some() && link.master().is_some() => {
-            steps.push(Step::Release)
+            steps.push(Step::Release);
         }
         Master::Set(_) | Master::Keep => {}
     }
@@ -67,7 +67,7 @@ pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     let up = settings.up == Some(true);
     match &settings.namespace {
         Some(namespace) => {
-            steps.push(Step::Move { namespace: namespace.clone(), name: name(settings), up })
+            steps.push(Step::Move { namespace: namespace.clone(), name: name(settings), up });
         }
         None if up => steps.push(Step::Up),
         None => {}
@@ -105,12 +105,12 @@ impl Step {
             Self::Release => message.attributes.push(LinkAttribute::Controller(0)),
             Self::Mtu(bytes) => message.attributes.push(LinkAttribute::Mtu(*bytes)),
             Self::HwAddr(hwaddr) => {
-                message.attributes.push(LinkAttribute::Address(hwaddr.as_bytes().to_vec()))
+                message.attributes.push(LinkAttribute::Address(hwaddr.as_bytes().to_vec()));
             }
             Self::Carrier(up) => message.attributes.push(LinkAttribute::Carrier((*up).into())),
             Self::Name(name) => message.attributes.push(ifname(name)),
             Self::Enslave(master) => {
-                message.attributes.push(LinkAttribute::Controller(master.get()))
+                message.attributes.push(LinkAttribute::Controller(master.get()));
             }
             Self::Move { namespace, name, .. } => {
                 message.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));

@@ -103,7 +103,7 @@ impl Kernel {
             }
             Happening::Fault(line, Fault::Babble(count)) => self.socket(line).babble = count,
             Happening::Fault(line, Fault::Flood(count)) if line.is_for_events() => {
-                self.socket(line).flood = count
+                self.socket(line).flood = count;
             }
             Happening::Fault(line, fault) => self.socket(line).faults.push_back(fault),
         }
@@ -115,7 +115,7 @@ impl Kernel {
         for notice in notices {
             match notice {
                 Notice::Links(message) => {
-                    _ = self.socket(Line::LinkEvents).deliver(Datagram::new(message))
+                    _ = self.socket(Line::LinkEvents).deliver(Datagram::new(message));
                 }
                 Notice::Team(messages) => {
                     for datagram in service::multipart(messages, self.setting.items) {

@@ -23,7 +23,7 @@ fn run(program: &[BpfInstruction], mut ways: u8) {
         next += 1;
         match (code & 0x07, code & 0xf0) {
             (0 | 1, 0x60) => {
-                assert!(k < 16 && written & 1 << k != 0, "{next}: it reads what it did not write")
+                assert!(k < 16 && written & 1 << k != 0, "{next}: it reads what it did not write");
             }
             (2 | 3, _) => {
                 assert!(k < 16, "{next}: there is no such word");

@@ -62,7 +62,7 @@ impl Player {
             (NLMSG_DONE, 1..) => self.end_answer(),
             (NLMSG_ERROR, 1..) => self.cut_answer(),
             (RTM_NEWLINK | RTM_DELLINK, 0) => {
-                self.cache.apply_link(&link::decode(frame.kind, frame.payload)?)
+                self.cache.apply_link(&link::decode(frame.kind, frame.payload)?);
             }
             (RTM_NEWLINK, _) => self.link_of_answer(frame)?,
             (FAMILY, sequence) => {

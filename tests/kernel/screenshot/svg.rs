@@ -76,7 +76,7 @@ fn runs(screen: &Screen, row: u16) -> Vec<Run<'_>> {
                 run.width += blanks + 1;
             }
             None => {
-                runs.push(Run { first: cell, column, width: 1, text: cell.contents().to_owned() })
+                runs.push(Run { first: cell, column, width: 1, text: cell.contents().to_owned() });
             }
         }
         blanks = 0;
@@ -105,7 +105,7 @@ impl Run<'_> {
                 write!(svg, r#" fill="{color}""#).unwrap();
             }
             Color::Rgb(red, green, blue) => {
-                write!(svg, r##" fill="#{red:02x}{green:02x}{blue:02x}""##).unwrap()
+                write!(svg, r##" fill="#{red:02x}{green:02x}{blue:02x}""##).unwrap();
             }
         }
         svg.push_str(if is_bold { r#" font-weight="bold""# } else { "" });

@@ -113,7 +113,7 @@ fn state(block: &[&str]) -> Value {
                 json["flags"] = all_after(line, "flag").into();
             }
             "replay_window" => {
-                json["replay_window"] = number(second().trim_end_matches(',')).into()
+                json["replay_window"] = number(second().trim_end_matches(',')).into();
             }
             "mark" => json["mark"] = masked(second()),
             "output-mark" => json["output_mark"] = masked(second()),

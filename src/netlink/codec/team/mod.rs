@@ -227,10 +227,10 @@ pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<TeamMessage
         match attribute.kind {
             TEAM_ATTR_TEAM_IFINDEX => ifindex = Some(attribute.u32()?),
             TEAM_ATTR_LIST_OPTION if command == TEAM_CMD_OPTIONS_GET => {
-                list = Some(attribute.value)
+                list = Some(attribute.value);
             }
             TEAM_ATTR_LIST_PORT if command == TEAM_CMD_PORT_LIST_GET => {
-                list = Some(attribute.value)
+                list = Some(attribute.value);
             }
             _ => {}
         }
