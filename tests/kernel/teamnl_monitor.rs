@@ -104,6 +104,7 @@ fn comparable(style: &str, (section, line): &Line) -> Line {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn changes_are_printed_as_the_c_library_prints_them() {
     // The link of a port that comes or goes is shown while the port is one: a matter of which
     // socket is read first.
