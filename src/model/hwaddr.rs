@@ -43,10 +43,7 @@ impl HwAddr {
     /// The address's length in bytes.
     #[doc(alias = "team_get_ifinfo_hwaddr_len")]
     #[doc(alias = "team_get_ifinfo_orig_hwaddr_len")]
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "the length of an address is no number of elements"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "an address is not a collection")]
     #[must_use]
     pub fn len(self) -> usize {
         self.length.into()
