@@ -29,7 +29,9 @@ use crate::netlink::dump::Dump;
 ///
 /// # test_netns::enter();
 /// # test_netns::run("ip link add d0 type dummy");
+/// # test_netns::run("ip addr add 192.0.2.1/24 dev d0");
 /// # test_netns::run("ip link set d0 up");
+/// # test_netns::run("ip route add default via 192.0.2.2");
 /// let mut rtnl = RtnlSocket::new()?;
 /// let routes = rtnl.routes(&RouteFilter::new().family(AddressFamily::Inet).table(254))?;
 /// let default = routes.items().iter().find(|route| route.is_default()).expect("a default route");
@@ -191,7 +193,10 @@ impl From<RouteMessage> for Route {
 ///
 /// # test_netns::enter();
 /// # test_netns::run("ip link add d0 type dummy");
+/// # test_netns::run("ip addr add 192.0.2.1/24 dev d0");
 /// # test_netns::run("ip link set d0 up");
+/// # let hops = "nexthop via 192.0.2.2 nexthop via 192.0.2.3";
+/// # test_netns::run(&format!("ip route add 198.51.100.0/24 {hops}"));
 /// let mut rtnl = RtnlSocket::new()?;
 /// let routes = rtnl.routes(&RouteFilter::new().table(254))?;
 /// let multipath = routes.items().iter().find(|route| route.next_hops().count() == 2).expect("such a route");

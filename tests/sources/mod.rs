@@ -24,7 +24,10 @@ pub(crate) fn public() -> Vec<Source> {
         let is_inner =
             INNER.iter().any(|inner| path.starts_with(inner)) || path.ends_with("tests.rs");
         if path.extension().is_some_and(|extension| extension == "rs") && !is_inner {
-            sources.push(Source { path, text: fs::read_to_string(&file).expect("a source file") });
+            sources.push(Source {
+                path,
+                text: join_attributes(&fs::read_to_string(&file).expect("a source file")),
+            });
         }
     }
     sources
@@ -38,4 +41,18 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         .into_iter()
         .chain(directories.iter().flat_map(|directory| self::files(directory)))
         .collect()
+}
+
+/// Puts each attribute that spans lines on one line.
+fn join_attributes(source: &str) -> String {
+    let (mut joined, mut is_inside) = (String::new(), false);
+    for line in source.lines() {
+        joined.push_str(if is_inside { line.trim() } else { line });
+        let starts = line.trim_start().starts_with("#[") && !line.trim_end().ends_with(']');
+        is_inside = (is_inside || starts) && line.trim() != ")]";
+        if !is_inside {
+            joined.push('\n');
+        }
+    }
+    joined
 }
