@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test")]
 
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -28,17 +30,10 @@ fn repository(path: &str) -> std::path::PathBuf {
 /// Which items carry which alias: `Type::item`, or a name alone for a type or module.
 fn aliases() -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::new();
-    for file in sources(&repository("src")) {
-        collect_aliases(&fs::read_to_string(&file).expect("a source file"), &mut found);
+    for source in sources::public() {
+        collect_aliases(&source.text, &mut found);
     }
     found
-}
-
-fn sources(directory: &Path) -> Vec<std::path::PathBuf> {
-    let entries =
-        fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    files.into_iter().chain(directories.iter().flat_map(|directory| sources(directory))).collect()
 }
 
 fn collect_aliases(source: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
