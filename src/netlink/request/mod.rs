@@ -13,7 +13,7 @@ use super::codec::frame::{Control, Frame, frames, serialize, set_sequence};
 use super::deadline::Deadline;
 use super::dump::{Dump, InterruptedDump};
 use super::error::{KernelError, RequestError};
-use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport};
+use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport, is_overrun};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
@@ -391,7 +391,7 @@ impl RequestSocket {
                         break;
                     }
                 }
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                Err(error) if is_overrun(&error) => {
                     return Err(self.overrun());
                 }
                 Err(error) => return Err(error.into()),
@@ -441,10 +441,9 @@ impl RequestSocket {
             while deadline.may_read(&*self.transport) {
                 match self.transport.receive(buffer) {
                     Ok(batch) => deadline.record_reads(batch.received.len()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                        deadline.record_reads(1);
-                    }
-                    Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    Err(error)
+                        if error.kind() == io::ErrorKind::Interrupted || is_overrun(&error) =>
+                    {
                         deadline.record_reads(1);
                     }
                     Err(error) => {
