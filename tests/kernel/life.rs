@@ -3,8 +3,8 @@
 use std::thread;
 
 use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, SocketBuilder, TeamHandle};
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
-use rustix::io::Errno;
 
 use crate::support::changes::{refusal, team_with};
 use crate::support::netns::{dummies, enter, index, ip, ip_json, veth};
@@ -46,7 +46,7 @@ fn a_name_that_is_taken_is_refused_by_the_kernel_whoever_has_it() {
     let _team = TeamHandle::create("team0").unwrap();
     for name in ["team0", "d0", "spare", "lo"] {
         let error = TeamHandle::create(name).unwrap_err();
-        assert_eq!(refusal(&error), Errno::EXIST, "{name}");
+        assert_eq!(refusal(&error), Errno::EEXIST, "{name}");
         assert_eq!(error.to_string(), format!("the kernel refused creating team device {name}"));
     }
     assert_eq!(kind_of("d0").as_deref(), Some("dummy"));
@@ -123,7 +123,7 @@ fn recreating_leaves_a_team_alone_that_has_the_name_beside_its_own() {
     let team = TeamHandle::create("team0").unwrap();
     ip("link property add dev team0 altname uplink");
     let error = TeamHandle::recreate("uplink").unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::EXIST.raw_os_error()), "{error}");
+    assert_eq!(error.raw_os_error(), Some(Errno::EEXIST as i32), "{error}");
     assert_eq!(TeamHandle::open("team0").unwrap().team_ifindex(), team.team_ifindex());
 }
 

@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use libteam::{Error, Mode, OptionId, OptionValue, TeamHandle};
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_GENERIC;
-use rustix::io::Errno;
-use rustix::net::sockopt::set_socket_recv_buffer_size;
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::support::changes::{assert_silent, hear_until_true, refusal, team_with, told};
 use crate::support::genl_family::Driver;
@@ -25,7 +25,7 @@ impl DeafListener {
         let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
         socket.bind_auto().unwrap();
         let group = Driver::ask(&socket).group;
-        set_socket_recv_buffer_size(&socket, 0).unwrap();
+        setsockopt(&socket, sockopt::RcvBuf, &0).unwrap();
         socket.set_broadcast_error(true).unwrap();
         socket.add_membership(group).unwrap();
         socket.set_non_blocking(true).unwrap();
@@ -36,7 +36,7 @@ impl DeafListener {
     fn missed_something(self) -> bool {
         loop {
             match self.socket.recv_from_full() {
-                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
                     return true;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
@@ -95,10 +95,10 @@ fn an_error_stays_one_though_a_listener_of_another_process_is_full() {
     for number in 1..=20_u32 {
         team.set_option(&count(), number).unwrap();
     }
-    assert_eq!(refusal(&team.set_mode(Mode::Random).unwrap_err()), Errno::BUSY);
+    assert_eq!(refusal(&team.set_mode(Mode::Random).unwrap_err()), Errno::EBUSY);
     assert_eq!(
         refusal(&team.set_option(&OptionId::port("queue_id", index("d0")), 99_u32).unwrap_err()),
-        Errno::INVAL
+        Errno::EINVAL
     );
 }
 

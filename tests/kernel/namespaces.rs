@@ -15,7 +15,7 @@ use libteam::{
     ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, Protocol,
     RtnlSocket, SocketBuilder, TeamHandle,
 };
-use rustix::io::Errno;
+use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::CapabilitySet;
 
@@ -212,20 +212,20 @@ fn what_is_no_namespace_is_refused_and_nobody_moves() {
     dead.0.wait().unwrap();
     let file = |path| OwnedFd::from(File::open(path).unwrap());
     for (descriptor, errno) in [
-        (file("/dev/null"), Errno::INVAL),
-        (file("/proc/thread-self/ns/mnt"), Errno::INVAL),
-        (file("/proc/thread-self/ns/user"), Errno::INVAL),
-        (pidfd, Errno::SRCH),
+        (file("/dev/null"), Errno::EINVAL),
+        (file("/proc/thread-self/ns/mnt"), Errno::EINVAL),
+        (file("/proc/thread-self/ns/user"), Errno::EINVAL),
+        (pidfd, Errno::ESRCH),
     ] {
         let error = RtnlSocket::in_namespace(&descriptor).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()), "{error:?}");
+        assert_eq!(error.raw_os_error(), Some(errno as i32), "{error:?}");
         assert_eq!(
             error.to_string(),
             "opening a netlink socket in another network namespace failed"
         );
         let builder = TeamHandle::builder().in_namespace(&descriptor).unwrap();
-        assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
-        assert_eq!(builder.open("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
+        assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno as i32));
+        assert_eq!(builder.open("team0").unwrap_err().raw_os_error(), Some(errno as i32));
         assert_eq!(where_am_i(), here);
     }
     assert_eq!(links_here(), ["lo"]);
@@ -240,7 +240,7 @@ fn a_thread_that_may_not_enter_is_told_so_and_does_not_move() {
         let error = RtnlSocket::in_namespace(there.open()).unwrap_err();
         assert_eq!(
             (error.kind(), error.raw_os_error()),
-            (ErrorKind::PermissionDenied, Some(Errno::PERM.raw_os_error()))
+            (ErrorKind::PermissionDenied, Some(Errno::EPERM as i32))
         );
         let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
         assert_eq!(builder.create("team0").unwrap_err().kind(), ErrorKind::PermissionDenied);
@@ -380,7 +380,7 @@ fn no_thread_and_no_descriptor_is_left_behind() {
     }
     for _ in 0..50 {
         assert_eq!(builder.open("team0").unwrap().name(), "team0");
-        assert_eq!(refusal(&builder.create("team0").unwrap_err()), Errno::EXIST);
+        assert_eq!(refusal(&builder.create("team0").unwrap_err()), Errno::EEXIST);
         builder.open("absent").unwrap_err();
     }
     drop(builder);

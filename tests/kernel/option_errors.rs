@@ -1,7 +1,7 @@
 //! Options that cannot be set, and why.
 
 use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, TeamHandle};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::support::changes::{assert_silent, refusal, team_with, told};
 use crate::support::netns::{dummies, enter, index};
@@ -91,7 +91,7 @@ fn a_value_that_no_message_can_carry_is_refused() {
     assert!(matches!(team.set_option(&two_names, 1_u32), Err(Error::OptionValue { .. })));
     // The longest text goes out, and the kernel itself refuses it.
     let longest = Mode::Other("a-mode-of-thirty-one-bytes-....".to_owned());
-    assert_eq!(refusal(&team.set_mode(longest).unwrap_err()), Errno::INVAL);
+    assert_eq!(refusal(&team.set_mode(longest).unwrap_err()), Errno::EINVAL);
     assert_untouched(&mut team, &before);
 }
 
@@ -101,14 +101,14 @@ fn a_mode_that_cannot_be_is_refused_by_the_kernel() {
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::RoundRobin).unwrap();
     let set = |team: &mut TeamHandle, mode| refusal(&team.set_mode(mode).unwrap_err());
-    assert_eq!(set(&mut team, Mode::Other("weighted".to_owned())), Errno::INVAL);
-    assert_eq!(set(&mut team, Mode::Unset), Errno::INVAL);
-    assert_eq!(set(&mut team, Mode::Other(String::new())), Errno::INVAL);
-    assert_eq!(set(&mut team, Mode::RoundRobin), Errno::INVAL);
+    assert_eq!(set(&mut team, Mode::Other("weighted".to_owned())), Errno::EINVAL);
+    assert_eq!(set(&mut team, Mode::Unset), Errno::EINVAL);
+    assert_eq!(set(&mut team, Mode::Other(String::new())), Errno::EINVAL);
+    assert_eq!(set(&mut team, Mode::RoundRobin), Errno::EINVAL);
     dummies(&["d0"]);
     team.add_port(index("d0")).unwrap();
     let error = team.set_mode(Mode::Random).unwrap_err();
-    assert_eq!(refusal(&error), Errno::BUSY);
+    assert_eq!(refusal(&error), Errno::EBUSY);
     assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to random");
     assert_eq!(team.mode(), Some(Mode::RoundRobin));
     team.remove_port(index("d0")).unwrap();
@@ -148,14 +148,14 @@ fn a_value_that_the_driver_refuses_is_an_error_with_its_number() {
     let before = TeamHandle::open("team0").unwrap();
     let d0 = index("d0");
     let table: [(OptionId, OptionValue, Errno); 8] = [
-        (OptionId::port("queue_id", d0), 16_u32.into(), Errno::INVAL),
-        (OptionId::global("lb_tx_method"), "magic".into(), Errno::INVAL),
-        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 1_u32.into(), Errno::NODEV),
-        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 0_u32.into(), Errno::NODEV),
-        (OptionId::element("lb_hash_stats", 0), vec![0; 8].into(), Errno::OPNOTSUPP),
-        (OptionId::port("lb_port_stats", d0), vec![0; 8].into(), Errno::OPNOTSUPP),
-        (OptionId::global("bpf_hash_func"), vec![0; 7].into(), Errno::INVAL),
-        (OptionId::global("bpf_hash_func"), vec![0xff; 8].into(), Errno::INVAL),
+        (OptionId::port("queue_id", d0), 16_u32.into(), Errno::EINVAL),
+        (OptionId::global("lb_tx_method"), "magic".into(), Errno::EINVAL),
+        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 1_u32.into(), Errno::ENODEV),
+        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 0_u32.into(), Errno::ENODEV),
+        (OptionId::element("lb_hash_stats", 0), vec![0; 8].into(), Errno::EOPNOTSUPP),
+        (OptionId::port("lb_port_stats", d0), vec![0; 8].into(), Errno::EOPNOTSUPP),
+        (OptionId::global("bpf_hash_func"), vec![0; 7].into(), Errno::EINVAL),
+        (OptionId::global("bpf_hash_func"), vec![0xff; 8].into(), Errno::EINVAL),
     ];
     for (id, value, errno) in table {
         let error = team.set_option(&id, value.clone()).unwrap_err();

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use libteam::{Change, Changes, Error, IfIndex, Link, Mode, OptionId, Port, TeamHandle};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::support::changes::{
     Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen,
@@ -263,10 +263,10 @@ fn what_the_driver_refuses_is_told_in_its_own_words() {
     ip_batch(&["link set d0 up", "link add link team0 name team0.5 type vlan id 5"]);
     told(&mut team);
     let table = [
-        ("d0", Errno::BUSY, "Device is up. Set it down before adding it as a team port"),
-        ("lo", Errno::INVAL, "Loopback device can't be added as a team port"),
-        ("team0", Errno::INVAL, "Cannot enslave team device to itself"),
-        ("team0.5", Errno::BUSY, "Device is already an upper device of the team interface"),
+        ("d0", Errno::EBUSY, "Device is up. Set it down before adding it as a team port"),
+        ("lo", Errno::EINVAL, "Loopback device can't be added as a team port"),
+        ("team0", Errno::EINVAL, "Cannot enslave team device to itself"),
+        ("team0.5", Errno::EBUSY, "Device is already an upper device of the team interface"),
     ];
     for (name, errno, words) in table {
         let error = team.add_port(index(name)).unwrap_err();

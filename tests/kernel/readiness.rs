@@ -4,8 +4,8 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::fd::OwnedFd;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::support::changes::{all_links, assert_silent, team_with, told};
 use crate::support::netns::{enter, ip};
@@ -13,8 +13,8 @@ use crate::support::timeouts::patience;
 
 pub(crate) fn is_readable(team: &TeamHandle) -> bool {
     let descriptor = team.as_fd();
-    let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
-    poll(&mut descriptors, Some(&Timespec::default())).unwrap() == 1
+    let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
+    poll(&mut descriptors, PollTimeout::ZERO).unwrap() == 1
 }
 
 /// Panics unless poll(2) and `wait` agree on this.
@@ -177,26 +177,19 @@ fn waiting_ends_when_another_handle_changes_something() {
 }
 
 /// An epoll that tells of each event once, as that of mio and tokio does.
-pub(crate) struct Edges(OwnedFd);
+pub(crate) struct Edges(Epoll);
 
 impl Edges {
     pub(crate) fn of(team: &TeamHandle) -> Self {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&epoll, team, epoll::EventData::new_u64(0), flags).unwrap();
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        epoll.add(team, EpollEvent::new(flags, 0)).unwrap();
         Self(epoll)
     }
 
     /// Whether something came that was not told before.
     pub(crate) fn came(&self) -> bool {
-        let mut events = Vec::with_capacity(1);
-        epoll::wait(
-            &self.0,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&Timespec::default()),
-        )
-        .unwrap()
-            > 0
+        self.0.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO).unwrap() > 0
     }
 }
 

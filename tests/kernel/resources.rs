@@ -14,7 +14,8 @@ use libteam::{
 };
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt};
 use rustix::thread::CapabilitySet;
 
 use crate::environment::{is_alone, open_descriptors, run_alone};
@@ -61,14 +62,14 @@ fn nothing_is_left_open_by_what_fails() {
         drop(nowhere);
         // All sockets are open when the driver refuses to list its ports.
         without(CapabilitySet::NET_ADMIN, || {
-            assert_eq!(refusal(&TeamHandle::open("team0").unwrap_err()), Errno::PERM);
-            assert_eq!(refusal(&TeamHandle::create("team1").unwrap_err()), Errno::PERM);
+            assert_eq!(refusal(&TeamHandle::open("team0").unwrap_err()), Errno::EPERM);
+            assert_eq!(refusal(&TeamHandle::create("team1").unwrap_err()), Errno::EPERM);
         });
         without(CapabilitySet::SYS_ADMIN, || {
             let forbidden = TeamHandle::builder().in_namespace(&namespace).unwrap();
             assert_eq!(
                 forbidden.create("team1").unwrap_err().raw_os_error(),
-                Some(Errno::PERM.raw_os_error())
+                Some(Errno::EPERM as i32)
             );
             assert!(LinkEvents::in_namespace(&namespace).is_err());
         });
@@ -86,11 +87,7 @@ fn assert_fails_cleanly<T>(open: impl Fn() -> Result<T>) -> usize {
     let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     for free in 0..wanted {
         let error = open().err().expect("it has no more descriptors than the first");
-        assert_eq!(
-            error.raw_os_error(),
-            Some(Errno::MFILE.raw_os_error()),
-            "{free} free: {error:?}"
-        );
+        assert_eq!(error.raw_os_error(), Some(Errno::EMFILE as i32), "{free} free: {error:?}");
         let left: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         assert_eq!(left.len(), free, "descriptors are left open");
         drop(left);
@@ -260,11 +257,11 @@ fn options_fit_the_default_buffer(team: IfIndex) -> bool {
     let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
     socket.bind_auto().unwrap();
     let family = Driver::ask(&socket).family;
-    assert_eq!(rustix::net::sockopt::socket_recv_buffer_size(&socket).unwrap(), DEFAULT_BUFFER);
+    assert_eq!(getsockopt(&socket, sockopt::RcvBuf).unwrap(), DEFAULT_BUFFER);
     let payload = [&[TEAM_OPTIONS, 1, 0, 0][..], &attribute(1, &team.get().to_ne_bytes())].concat();
     socket.send_to(&message(family, 1, 1, &payload), &SocketAddr::new(0, 0), 0).unwrap();
     match socket.recv_from_full() {
-        Err(error) => error.raw_os_error() != Some(Errno::NOBUFS.raw_os_error()),
+        Err(error) => error.raw_os_error() != Some(Errno::ENOBUFS as i32),
         Ok(_) => true,
     }
 }

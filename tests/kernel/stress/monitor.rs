@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use libteam::IfIndex;
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_ROUTE;
-use rustix::net::sockopt;
+use nix::sys::socket::{setsockopt, sockopt};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
@@ -18,7 +18,7 @@ pub(super) struct Witness(Socket);
 impl Witness {
     pub(super) fn new() -> Self {
         let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
-        sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).unwrap();
+        setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).unwrap();
         socket.bind_auto().unwrap();
         socket.add_membership(RTNLGRP_LINK).unwrap();
         socket.set_non_blocking(true).unwrap();

@@ -8,7 +8,7 @@ use libteam::{
     Change, ChangeKind, Changes, Error, IfIndex, Link, LinkScope, Mode, OptionId, Port,
     TeamBuilder, TeamHandle, TeamOption,
 };
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::support::features::renames_links_that_are_up;
 use crate::support::netns::{dummies, index, ip};
@@ -143,7 +143,7 @@ pub(crate) fn listen(team: &mut TeamHandle) -> Receiver<Changes> {
 /// The error number of an error that the kernel answered.
 pub(crate) fn refusal(error: &Error) -> Errno {
     assert!(matches!(error, Error::Kernel { .. }), "not the kernel's: {error:?}");
-    Errno::from_raw_os_error(error.raw_os_error().unwrap())
+    Errno::from_raw(error.raw_os_error().unwrap())
 }
 
 /// What somebody knows who hears nothing but changes.

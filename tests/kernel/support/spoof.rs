@@ -11,9 +11,8 @@ use std::time::Duration;
 use libteam::IfIndex;
 use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
-use rustix::net::sockopt::set_socket_recv_buffer_size;
-use rustix::process::Uid;
-use rustix::thread::set_thread_res_uid;
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::unistd::{Uid, setresuid};
 
 use crate::support::genl_family::{self, Driver};
 use crate::support::netns::index;
@@ -255,7 +254,7 @@ fn forgeries() -> [(Sockets, Vec<Vec<u8>>); 2] {
 /// Gives up all that makes this thread more than anybody.
 fn become_nobody() {
     let nobody = Uid::from_raw(65534);
-    set_thread_res_uid(nobody, nobody, nobody).unwrap();
+    setresuid(nobody, nobody, nobody).unwrap();
 }
 
 /// Sends every forgery to everybody, each by unicast and once by multicast, and looks at what
@@ -328,7 +327,7 @@ fn forges_without_end() {
 /// A listener that never reads, and wants the kernel to tell senders so.
 fn deaf(protocol: isize, group: u32) -> Socket {
     let socket = bound(protocol);
-    set_socket_recv_buffer_size(&socket, 0).unwrap();
+    setsockopt(&socket, sockopt::RcvBuf, &0).unwrap();
     socket.set_broadcast_error(true).unwrap();
     socket.add_membership(group).unwrap();
     socket

@@ -4,15 +4,16 @@ use std::fmt::Write;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::num::NonZero;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
@@ -101,9 +102,14 @@ impl Terminal {
     /// Shows what the program writes within so long, or the first part of it.
     fn hear(&mut self, limit: Duration) {
         let Some(keyboard) = &mut self.keyboard else { return };
-        let mut sources = [PollFd::new(keyboard, PollFlags::IN)];
-        let limit = Timespec::try_from(limit).unwrap();
-        if retry_on_intr(|| poll(&mut sources, Some(&limit))).unwrap() > 0 {
+        let mut sources = [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)];
+        let ready = loop {
+            match ppoll(&mut sources, Some(limit.into()), None) {
+                Err(Errno::EINTR) => {}
+                polled => break polled.unwrap(),
+            }
+        };
+        if ready > 0 {
             let mut bytes = [0; 4096];
             let count = keyboard.read(&mut bytes).unwrap();
             self.emulator.process(&bytes[..count]);
@@ -176,7 +182,8 @@ impl Terminal {
 
     fn has_more(&self) -> bool {
         let Some(keyboard) = &self.keyboard else { return false };
-        poll(&mut [PollFd::new(keyboard, PollFlags::IN)], Some(&Timespec::default())).unwrap() > 0
+        poll(&mut [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).unwrap()
+            > 0
     }
 
     /// Panics unless the terminal is as it was before.
