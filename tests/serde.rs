@@ -82,13 +82,15 @@ fn name_that_is_not_utf8_survives() {
 
 #[test]
 fn values_that_could_not_be_made_are_not_read_either() {
-    assert!(refusal::<IfIndex>(json!(0)).contains("nonzero"));
-    assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
-    assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
-    assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));
+    assert!(kernel_errno::<IfIndex>(json!(0)).contains("nonzero"));
+    assert!(kernel_errno::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
+    assert!(
+        kernel_errno::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash")
+    );
+    assert!(kernel_errno::<BpfProgram>(json!([])).contains("at least one instruction"));
     let load = json!([{"code": 0x30, "jt": 0, "jf": 0, "k": 5}]);
-    assert!(refusal::<BpfProgram>(load).contains("the last instruction is no return"));
-    assert!(refusal::<Link>(link_shape(&json!(vec![0; 33]))).contains("at most 32 bytes"));
+    assert!(kernel_errno::<BpfProgram>(load).contains("the last instruction is no return"));
+    assert!(kernel_errno::<Link>(link_shape(&json!(vec![0; 33]))).contains("at most 32 bytes"));
     assert_survives::<Link>(&serde_json::from_value(link_shape(&json!(vec![0; 32]))).unwrap());
 }
 
@@ -113,21 +115,24 @@ fn changes_that_no_batch_holds_are_not_read() {
     };
     let none = json!(null);
     assert!(
-        refusal::<Change<Port>>(change(&none, &port, "removed", false))
+        kernel_errno::<Change<Port>>(change(&none, &port, "removed", false))
             .contains("not there before")
     );
     assert!(
-        refusal::<Change<Port>>(change(&port, &port, "released", false)).contains("only a link")
-    );
-    assert!(
-        refusal::<Change<Port>>(change(&port, &port, "exists", true)).contains("only an option")
-    );
-    assert!(
-        refusal::<Change<TeamOption>>(change(&option, &option, "released", true))
+        kernel_errno::<Change<Port>>(change(&port, &port, "released", false))
             .contains("only a link")
     );
     assert!(
-        refusal::<Change<Link>>(change(&link, &link, "exists", true)).contains("only an option")
+        kernel_errno::<Change<Port>>(change(&port, &port, "exists", true))
+            .contains("only an option")
+    );
+    assert!(
+        kernel_errno::<Change<TeamOption>>(change(&option, &option, "released", true))
+            .contains("only a link")
+    );
+    assert!(
+        kernel_errno::<Change<Link>>(change(&link, &link, "exists", true))
+            .contains("only an option")
     );
 
     assert_survives::<Change<Port>>(

@@ -10,7 +10,7 @@ use rustix::thread::CapabilitySet;
 use crate::support::frames::Wire;
 use crate::support::neighbourhood::{Neighbourhood, SOON, announcements, set_ipv6};
 use crate::support::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 fn with_vlans() -> AnnounceOptions {
     AnnounceOptions::new().vlans(true)
@@ -38,7 +38,7 @@ fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
 
 /// Waits until the kernel finds that the address of `team0` is somebody else's.
 fn wait_for_duplicate() {
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while ip_json("address show dev team0 dadfailed")
         .iter()
         .all(|link| link["addr_info"][0].is_null())
@@ -340,7 +340,7 @@ fn announcing_leaves_no_descriptor_open() {
         assert_eq!(counts(team.announce_with(&with_vlans()).unwrap()), (1, 0));
     }
     // A program that another test starts has all descriptors for a moment.
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while sockets() != before {
         assert!(Instant::now() < deadline, "{}", sockets());
         sleep(Duration::from_millis(20));

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use libteam::{LinkChange, TeamHandle};
 
-use crate::support::changes::{assert_silent, link_change, told};
-use crate::support::neighbourhood::{Neighbourhood, SOON, listen_for};
+use crate::support::changes::{assert_no_changes, link_change, take_changes};
+use crate::support::neighbourhood::{Neighbourhood, SOON, frames_within};
 use crate::support::netns::{enter, ip};
 
 /// The kernel's timers of the slowest clock that tests run with.
@@ -17,7 +17,7 @@ fn told_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
     let mut heard = Vec::new();
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         if team.wait(Some(left)).unwrap() {
-            let (changes, ifindex) = (told(team), team.team_ifindex());
+            let (changes, ifindex) = (take_changes(team), team.team_ifindex());
             let change = link_change(&changes, ifindex)
                 .inspect(|change| assert_eq!(change.before(), change.after()));
             heard.extend(change.map(libteam::Change::changed_fields));
@@ -38,7 +38,7 @@ fn the_driver_announces_so_often_and_so_far_apart() {
         assert_eq!(scene.team.notify_peers_interval(), Some(interval));
         scene.heard(0);
         scene.enable_spare();
-        let heard = listen_for(&scene.wires[0], interval * count + SOON);
+        let heard = frames_within(&scene.wires[0], interval * count + SOON);
         assert_eq!(heard.len(), usize::try_from(count).unwrap(), "{heard:?}");
         for pair in heard.windows(2) {
             let apart = pair[1].0.abs_diff(pair[0].0);
@@ -62,7 +62,7 @@ fn each_announcement_is_a_change_of_the_link_though_nothing_of_it_changed() {
     scene.enable_spare();
     let heard = told_of_link(&mut scene.team, Duration::from_millis(180) + SOON);
     assert_eq!(heard, [LinkChange::NOTIFY_PEERS; 3]);
-    assert_silent(&mut scene.team);
+    assert_no_changes(&mut scene.team);
 }
 
 #[test]
@@ -89,18 +89,18 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
     scene.enable_spare();
     std::thread::sleep(SOON);
     ip("link set team0 mtu 1400");
-    let changes = told(&mut scene.team);
+    let changes = take_changes(&mut scene.team);
     let change = link_change(&changes, scene.team.team_ifindex()).unwrap();
     assert_eq!(
         change.changed_fields(),
         LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU
     );
     assert_eq!((change.before().unwrap().mtu(), change.latest().mtu()), (1500, 1400));
-    assert_silent(&mut scene.team);
+    assert_no_changes(&mut scene.team);
 
     // What was told is not told again.
     ip("link set team0 mtu 1500");
-    let changes = told(&mut scene.team);
+    let changes = take_changes(&mut scene.team);
     assert_eq!(
         link_change(&changes, scene.team.team_ifindex()).unwrap().changed_fields(),
         LinkChange::MTU
@@ -138,7 +138,7 @@ fn another_active_port_is_not_announced_by_the_kernel() {
         let port = scene.team.ifindex(port).unwrap();
         scene.team.set_active_port(port).unwrap();
         for wire in &scene.wires {
-            assert_eq!(listen_for(wire, SOON), []);
+            assert_eq!(frames_within(wire, SOON), []);
         }
     }
     assert!(told_of_link(&mut scene.team, SOON).is_empty());

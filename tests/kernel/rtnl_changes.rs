@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::Value;
 
-use crate::support::changes::refusal;
+use crate::support::changes::kernel_errno;
 use crate::support::features::renames_links_that_are_up;
 use crate::support::netns::{OtherNamespace, enter, index, ip, ip_batch, ip_json, own_namespace};
 
@@ -107,7 +107,10 @@ fn existing_link_of_any_kind_is_not_changed_by_a_create() {
             NewLink::veth(&name, "x"),
         ] {
             let error = rtnl.create_link(&new.mtu(1400).up()).unwrap_err();
-            assert_eq!((error.kind(), refusal(&error)), (ErrorKind::AlreadyExists, Errno::EEXIST));
+            assert_eq!(
+                (error.kind(), kernel_errno(&error)),
+                (ErrorKind::AlreadyExists, Errno::EEXIST)
+            );
         }
     }
     assert_eq!(ip("-d -j link"), before);
@@ -146,7 +149,7 @@ fn new_link_that_cannot_be_set_up_is_deleted() {
         (vlan.master(index("br0")), "setting the new vlan device d0.5 up"),
     ] {
         let error = rtnl.create_link(&new).unwrap_err();
-        assert_eq!(refusal(&error), Errno::ENETDOWN);
+        assert_eq!(kernel_errno(&error), Errno::ENETDOWN);
         assert_eq!(error.to_string(), format!("the kernel refused {op}"));
     }
     assert_eq!(rest(), before);

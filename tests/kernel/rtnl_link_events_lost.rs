@@ -10,7 +10,7 @@ use libteam::{LinkEvents, SocketBuilder};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-use crate::support::link_replica::{Heard, marks};
+use crate::support::link_replica::{LinkReplica, marks};
 use crate::support::netns::{dummies, enter, ip};
 use crate::support::raw::drops;
 
@@ -88,18 +88,18 @@ fn start_ip(commands: &[String]) -> Child {
 /// the resulting state is that of the kernel after each round. Returns how often events were lost.
 fn follow_churn(mut events: LinkEvents, rounds: usize, pause: impl Fn(&mut Child)) -> usize {
     ip("link add br0 type bridge");
-    let mut heard = Heard::new();
+    let mut replica = LinkReplica::new();
     for round in 0..rounds {
         let mut ip = start_ip(&churn(round));
         while ip.try_wait().unwrap().is_none() {
             pause(&mut ip);
-            heard.hear(&mut events);
+            replica.read_events(&mut events);
         }
         assert!(ip.wait().unwrap().success());
-        heard.hear(&mut events);
-        heard.assert_true();
+        replica.read_events(&mut events);
+        replica.assert_matches_ip();
     }
-    heard.losses
+    replica.losses
 }
 
 /// Waits until the kernel has dropped more events than before, or `ip` has finished.
@@ -165,7 +165,7 @@ fn event_loop_receives_every_event() {
     epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, 7)).unwrap();
     ip("link add br0 type bridge");
     marks(&mut events);
-    let mut heard = Heard::new();
+    let mut replica = LinkReplica::new();
     let mut ip = start_ip(&churn(0));
     let mut is_ready = false;
     // One event each time: the remaining ones have to wake the loop again.
@@ -173,9 +173,9 @@ fn event_loop_receives_every_event() {
         is_ready = epoll.wait(&mut [EpollEvent::empty()], 200_u8).unwrap() > 0;
         if is_ready {
             let event = events.try_next().unwrap().expect("the descriptor said so");
-            heard.take_in(&event);
+            replica.apply(&event);
         }
     }
-    heard.assert_true();
+    replica.assert_matches_ip();
     assert_eq!(events.try_next().unwrap(), None);
 }
