@@ -160,7 +160,7 @@ impl TeamHandle {
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers_count(3)?;
     ///
-    /// let mut waiting = [PollFd::new(team.as_fd(), PollFlags::POLLIN)]; // and what else the loop waits for
+    /// let mut waiting = [PollFd::new(team.as_fd(), PollFlags::POLLIN)]; // and other sources
     /// poll(&mut waiting, PollTimeout::NONE)?;
     /// if waiting[0].any() == Some(true) {
     ///     team.handle_events()?;

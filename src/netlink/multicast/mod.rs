@@ -247,7 +247,8 @@ impl MulticastSocket {
     }
 
     /// Receives some of the datagrams that wait, and passes each to `handle`. After a truncated
-    /// datagram the buffer is long enough for one of its length. An [overrun](is_overrun) is an error.
+    /// datagram the buffer is long enough for one of its length. An [overrun](is_overrun) is an
+    /// error.
     pub(crate) fn receive(&mut self, mut handle: impl FnMut(Datagram<&[u8]>)) -> io::Result<Drain> {
         Buffer::with_thread_buffer(|buffer| {
             let batch = match self.transport.receive(buffer) {
