@@ -119,8 +119,8 @@ pub(super) fn fail(cached: &State, expected: &State, team: IfIndex, carriers: bo
     panic!("{text}")
 }
 
-/// Ignores changes that the kernel does not announce for a link that is down. The handle queries the
-/// team's own link, unless another program set the carrier.
+/// Ignores changes that the kernel does not announce for a link that is down. The handle queries
+/// the team's own link, unless another program set the carrier.
 fn ignore_unannounced(cached: &mut State, expected: &State, team: IfIndex, carriers: bool) {
     for (ifindex, link) in
         expected.links.iter().filter(|(_, link)| !link.flags.contains(LinkFlags::UP))

@@ -1,4 +1,5 @@
-//! Holds the handle that follows one team; after the team is deleted, a new handle for its successor.
+//! Holds the handle that follows one team; after the team is deleted, a new handle for its
+//! successor.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -91,8 +92,8 @@ impl Slot {
             if is_gone { expected.without_team(self.view) } else { expected.of(self.view).clone() };
         match compare(&cached, &expected, team, carriers) {
             Verdict::Same => {}
-            // The kernel sends no delayed event for a link that is down: the handle has to query the
-            // team's own link.
+            // The kernel sends no delayed event for a link that is down: the handle has to query
+            // the team's own link.
             Verdict::Late
                 if !is_gone
                     && (time || !expected.links[&team.get()].flags.contains(LinkFlags::UP)) =>

@@ -85,8 +85,9 @@ pub(crate) fn handle_until_quiet(team: &mut TeamHandle) {
     }
 }
 
-/// Handles a loss of events with one call, and panics unless the call returns exactly the difference
-/// from the state before, handlers get the same, and the cache equals the kernel's state afterwards.
+/// Handles a loss of events with one call, and panics unless the call returns exactly the
+/// difference from the state before, handlers get the same, and the cache equals the kernel's state
+/// afterwards.
 pub(crate) fn assert_recovered(
     team: &mut TeamHandle,
     handler: &Receiver<Changes>,

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::support::netns::ip_json;
 
-/// The state that two handles of the same team agree on. It lacks the original hardware address of a
-/// port, which only a handle knows that was open before the link became a port.
+/// The state that two handles of the same team agree on. It lacks the original hardware address of
+/// a port, which only a handle knows that was open before the link became a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) links: BTreeMap<u32, LinkState>,

@@ -255,8 +255,8 @@ fn drop_privileges() {
     setresuid(nobody, nobody, nobody).unwrap();
 }
 
-/// Sends every spoofed message to every socket, by unicast to each and once by multicast, and checks
-/// the results.
+/// Sends every spoofed message to every socket, by unicast to each and once by multicast, and
+/// checks the results.
 fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
     let mut found = 0;
     for (sockets, messages) in spoofed_messages() {

@@ -18,7 +18,8 @@ pub(crate) fn slowness() -> u32 {
     if processors.contains("QEMU TCG CPU") { 10 } else { 1 }
 }
 
-/// Counts to `count`, or on a slow machine as far as the time limit allows, but at least to `least`.
+/// Counts to `count`, or on a slow machine as far as the time limit allows, but at least to
+/// `least`.
 pub(crate) fn rounds(count: u32, least: u32) -> impl Iterator<Item = u32> {
     let end = Instant::now() + LIMIT;
     (0..count).take_while(move |&round| round < least || Instant::now() < end)
