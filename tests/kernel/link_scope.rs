@@ -1,12 +1,11 @@
 //! A handle that follows the team's own links only, and pays for no other.
 
-use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use libteam::{Changes, IfIndex, Link, LinkChange, LinkScope, Mode, TeamHandle};
 
-use crate::support::changes::{all_links, link_change, take_changes};
+use crate::support::changes::{Replica, all_links, link_change, take_changes};
 use crate::support::diff::handle_until_quiet;
 use crate::support::features::renaming;
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip};
@@ -216,22 +215,6 @@ fn churn(random: &mut fastrand::Rng, master: IfIndex) -> u32 {
     done
 }
 
-/// Handles events, and applies what is told to what was told before.
-fn follow(team: &mut TeamHandle, mirror: &mut BTreeMap<IfIndex, Link>) {
-    for change in take_changes(team).links() {
-        let ifindex = change.latest().ifindex();
-        assert_eq!(
-            change.before(),
-            mirror.get(&ifindex),
-            "{ifindex} was told to be something else before"
-        );
-        match change.after() {
-            Some(link) => mirror.insert(ifindex, link.clone()),
-            None => mirror.remove(&ifindex),
-        };
-    }
-}
-
 #[test]
 fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
     enter();
@@ -240,15 +223,14 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut team = team_of(&[]);
     let master = team.team_ifindex();
-    let mut mirror: BTreeMap<IfIndex, Link> =
-        team.links().map(|link| (link.ifindex(), link.clone())).collect();
+    let mut replica = Replica::of(&team);
     let (mut made, mut done, mut with_ports) = (0, 0, 0);
     for round in rounds(ROUNDS, FEW_ROUNDS) {
         made += 1;
         done += thread::scope(|scope| {
             let writer = scope.spawn(|| churn(&mut random, master));
             while !writer.is_finished() {
-                follow(&mut team, &mut mirror);
+                replica.apply(&take_changes(&mut team));
                 thread::yield_now();
             }
             writer.join().unwrap()
@@ -256,7 +238,7 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
         // The kernel looks at carriers in its own time.
         let deadline = Instant::now() + timeout();
         loop {
-            follow(&mut team, &mut mirror);
+            replica.apply(&take_changes(&mut team));
             let fresh = state(&TeamHandle::open("team0").unwrap());
             let now = state(&team);
             if (&now.links, &now.ports) == (&fresh.links, &fresh.ports) {
@@ -270,7 +252,7 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
                 fresh.links
             );
         }
-        assert!(mirror.values().eq(team.links()), "what was told does not add up in round {round}");
+        assert_eq!(replica, Replica::of(&team), "the changes do not add up in round {round}");
     }
     eprintln!("{made} rounds, {done} changes by the writer, {with_ports} rounds ended with ports");
     assert!(done > 2 * made && with_ports > made / 4);

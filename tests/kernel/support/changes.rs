@@ -1,6 +1,7 @@
 //! The changes that a handle reports, as tests use them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -164,30 +165,36 @@ impl Replica {
         }
     }
 
-    /// Applies changes; panics at a change that does not start from the known state.
+    /// Applies the changes of one batch; panics at an object that changes twice, and at a change
+    /// that does not start from the known state.
     pub(crate) fn apply(&mut self, changes: &Changes) {
-        changes.links().for_each(|change| replay(&mut self.links, change, Link::ifindex));
-        changes.ports().for_each(|change| replay(&mut self.ports, change, Port::ifindex));
-        changes
-            .options()
-            .for_each(|change| replay(&mut self.options, change, |option| option.id().clone()));
+        replay(&mut self.links, changes.links(), Link::ifindex);
+        replay(&mut self.ports, changes.ports(), Port::ifindex);
+        replay(&mut self.options, changes.options(), |option| option.id().clone());
     }
 }
 
-fn replay<K: Ord, V>(known: &mut BTreeMap<K, V>, change: &Change<V>, key: impl Fn(&V) -> K)
-where
-    V: Clone + PartialEq + std::fmt::Debug,
+fn replay<'a, K: Ord + Clone, V>(
+    known: &mut BTreeMap<K, V>,
+    changes: impl Iterator<Item = &'a Change<V>>,
+    key: impl Fn(&V) -> K,
+) where
+    V: Clone + PartialEq + Debug + 'a,
 {
-    let id = key(change.latest());
-    assert_eq!(
-        known.get(&id),
-        change.before(),
-        "a change does not start from the last reported state"
-    );
-    match change.after() {
-        Some(after) => known.insert(id, after.clone()),
-        None => known.remove(&id),
-    };
+    let mut seen = BTreeSet::new();
+    for change in changes {
+        let id = key(change.latest());
+        assert!(seen.insert(id.clone()), "an object changed twice in a batch: {change:?}");
+        let before = match change.after() {
+            Some(after) => known.insert(id, after.clone()),
+            None => known.remove(&id),
+        };
+        assert_eq!(
+            before.as_ref(),
+            change.before(),
+            "a change does not start from the last reported state"
+        );
+    }
 }
 
 /// Opens teams whose handle follows all links of the namespace.
