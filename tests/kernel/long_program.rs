@@ -23,7 +23,7 @@ fn set_program(team: &TeamHandle, count: usize) -> i32 {
     let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
     socket.bind_auto().unwrap();
     socket.set_cap_ack(true).unwrap();
-    let family = Driver::ask(&socket).family;
+    let family = Driver::query(&socket).family;
     let (name, kind) = (attribute(1, b"bpf_hash_func\0"), attribute(3, &[11]));
     let item = attribute(1, &[name, kind, attribute(4, &program)].concat());
     let body = [

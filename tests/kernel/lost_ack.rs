@@ -26,7 +26,7 @@ impl DeafListener {
     fn new() -> Self {
         let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
         socket.bind_auto().unwrap();
-        let group = Driver::ask(&socket).group;
+        let group = Driver::query(&socket).group;
         setsockopt(&socket, sockopt::RcvBuf, &0).unwrap();
         socket.set_broadcast_error(true).unwrap();
         socket.add_membership(group).unwrap();

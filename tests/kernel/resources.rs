@@ -256,7 +256,7 @@ fn memory_stays_flat_over_all_events() {
 fn options_fit_the_default_buffer(team: IfIndex) -> bool {
     let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
     socket.bind_auto().unwrap();
-    let family = Driver::ask(&socket).family;
+    let family = Driver::query(&socket).family;
     assert_eq!(getsockopt(&socket, sockopt::RcvBuf).unwrap(), DEFAULT_BUFFER);
     let payload = [&[TEAM_OPTIONS, 1, 0, 0][..], &attribute(1, &team.get().to_ne_bytes())].concat();
     socket.send_to(&message(family, 1, 1, &payload), &SocketAddr::new(0, 0), 0).unwrap();

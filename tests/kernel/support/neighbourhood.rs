@@ -10,7 +10,7 @@ use crate::support::frames::Wire;
 use crate::support::netns::{ip, veth};
 
 /// Time enough for the kernel to send what it sends by itself.
-pub(crate) const SOON: Duration = Duration::from_millis(400);
+pub(crate) const ANNOUNCE_DELAY: Duration = Duration::from_millis(400);
 
 /// `team0`, up, over the ports `eth1`, which is active, and `eth2`, with the far ends `far1` and
 /// `far2`. It has no address but those that a test gives it.
@@ -43,7 +43,7 @@ impl Neighbourhood {
     }
 
     /// The announcements that arrived at one of the far ends since this was last called.
-    pub(crate) fn heard(&self, far_end: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn received(&self, far_end: usize) -> Vec<Vec<u8>> {
         announcements(&self.wires[far_end])
     }
 

@@ -240,7 +240,7 @@ impl Sockets {
 
 /// The sockets of both protocols, and the messages to spoof with each.
 fn spoofed_messages() -> [(Sockets, Vec<Vec<u8>>); 2] {
-    let driver = Driver::ask(&bound(NETLINK_GENERIC));
+    let driver = Driver::query(&bound(NETLINK_GENERIC));
     let of_links = [of_links(), answers()].concat();
     let of_the_team = [of_the_team(driver.family), answers()].concat();
     [
@@ -278,7 +278,7 @@ fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
+#[ignore = "the tests of spoofing run it in a process of its own"]
 fn spoofs_once() {
     if !is_spoofing_process() {
         return;
@@ -287,7 +287,7 @@ fn spoofs_once() {
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
+#[ignore = "the tests of spoofing run it in a process of its own"]
 fn spoofs_without_privileges() {
     if !is_spoofing_process() {
         return;
@@ -297,7 +297,7 @@ fn spoofs_without_privileges() {
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
+#[ignore = "the tests of spoofing run it in a process of its own"]
 fn spoofs_until_killed() {
     if !is_spoofing_process() {
         return;
@@ -332,13 +332,13 @@ fn full_listener(protocol: isize, group: u32) -> Socket {
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
+#[ignore = "the tests of spoofing run it in a process of its own"]
 fn overruns_sockets_until_killed() {
     if !is_spoofing_process() {
         return;
     }
     drop_privileges();
-    let group = Driver::ask(&bound(NETLINK_GENERIC)).group;
+    let group = Driver::query(&bound(NETLINK_GENERIC)).group;
     let _deaf = [(NETLINK_ROUTE, RTNLGRP_LINK), (NETLINK_GENERIC, group)]
         .map(|(protocol, group)| [0; 4].map(|_| full_listener(protocol, group)));
     // The number that the kernel would give to the parent's next socket of each protocol.

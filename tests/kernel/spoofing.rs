@@ -1,4 +1,4 @@
-//! Another process that passes itself off as the kernel, or is in the way of everybody.
+//! A hostile process that spoofs messages of the kernel, or floods sockets.
 
 use std::time::{Duration, Instant};
 
@@ -32,12 +32,12 @@ fn handles() -> [TeamHandle; 2] {
 }
 
 /// Has a process send whatever it may, and panics if anybody believes it.
-fn assert_unmoved_by(forger: &str) {
+fn assert_unaffected_by(spoofer: &str) {
     let mut handles = handles();
     let mut events = LinkEvents::new().unwrap();
     let mut rtnl = RtnlSocket::new().unwrap();
     let before = [0, 1].map(|which: usize| state(&handles[which]));
-    run_once(forger, SOCKETS);
+    run_once(spoofer, SOCKETS);
     assert_eq!(marks(&mut events), [""; 0]);
     for (team, before) in handles.iter_mut().zip(before) {
         let changes = take_changes(team);
@@ -62,13 +62,13 @@ fn assert_unmoved_by(forger: &str) {
 }
 
 #[test]
-fn what_a_privileged_process_forges_changes_nothing_and_is_told_to_nobody() {
-    assert_unmoved_by("support::spoof::spoofs_once");
+fn spoofed_messages_change_and_report_nothing() {
+    assert_unaffected_by("support::spoof::spoofs_once");
 }
 
 #[test]
-fn a_process_without_privileges_may_not_even_send_it() {
-    assert_unmoved_by("support::spoof::spoofs_without_privileges");
+fn unprivileged_process_cannot_send_spoofed_messages() {
+    assert_unaffected_by("support::spoof::spoofs_without_privileges");
 }
 
 /// Gives every sort of command, among them some that the kernel refuses, and returns how long the
@@ -115,11 +115,11 @@ fn give_commands(team: &mut TeamHandle, rtnl: &mut RtnlSocket, round: u32) -> Du
 
 /// Gives commands while a process does its worst, and panics if one fails, hangs, or makes the
 /// handles tell a lie.
-fn assert_works_beside(forger: &str) {
+fn assert_works_despite(spoofer: &str) {
     let mut handles = handles();
     let mut replicas = [0, 1].map(|which: usize| Replica::of(&handles[which]));
     let mut rtnl = RtnlSocket::new().unwrap();
-    let mut forger = Spoofer::start(forger);
+    let mut spoofer = Spoofer::start(spoofer);
     let (mut slowest, mut resyncs) = (Duration::ZERO, 0);
     for round in 0..ROUNDS {
         slowest = slowest.max(give_commands(&mut handles[0], &mut rtnl, round));
@@ -133,8 +133,8 @@ fn assert_works_beside(forger: &str) {
             replica.apply(&changes);
         }
     }
-    assert!(forger.is_running(), "the other process ended");
-    drop(forger);
+    assert!(spoofer.is_running(), "the other process ended");
+    drop(spoofer);
     eprintln!("{ROUNDS} rounds, {resyncs} resyncs, the slowest command took {slowest:?}");
     for (team, replica) in handles.iter_mut().zip(&mut replicas) {
         while team.wait(Some(Duration::from_millis(100))).unwrap() {
@@ -146,22 +146,22 @@ fn assert_works_beside(forger: &str) {
 }
 
 #[test]
-fn commands_work_beside_a_privileged_process_that_forges_without_end() {
-    assert_works_beside("support::spoof::spoofs_until_killed");
+fn commands_work_despite_endless_spoofed_messages() {
+    assert_works_despite("support::spoof::spoofs_until_killed");
 }
 
 #[test]
-fn a_process_without_privileges_makes_no_command_hang_or_fail() {
-    assert_works_beside("support::spoof::overruns_sockets_until_killed");
+fn unprivileged_process_makes_no_command_hang_or_fail() {
+    assert_works_despite("support::spoof::overruns_sockets_until_killed");
 }
 
 #[test]
-fn a_handle_opens_and_links_are_followed_beside_a_process_that_forges() {
+fn handle_and_link_events_work_despite_spoofed_messages() {
     let [team, own] = handles();
     drop((team, own));
     // `ip` loses its answer to a process that forges.
     dummies(&["d2"]);
-    let _forger = Spoofer::start("support::spoof::spoofs_until_killed");
+    let _spoofer = Spoofer::start("support::spoof::spoofs_until_killed");
     for round in 0..20_u32 {
         let mut rtnl = RtnlSocket::new().unwrap();
         assert!(matches!(rtnl.delete_link(absent()), Err(Error::NoSuchDevice { .. })));
