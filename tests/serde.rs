@@ -28,7 +28,7 @@ fn assert_is<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, sha
     assert_survives(value);
 }
 
-fn refusal<T: DeserializeOwned + Debug>(shape: Value) -> String {
+fn error_of<T: DeserializeOwned + Debug>(shape: Value) -> String {
     serde_json::from_value::<T>(shape).unwrap_err().to_string()
 }
 
@@ -82,13 +82,13 @@ fn name_that_is_not_utf8_survives() {
 
 #[test]
 fn values_that_could_not_be_made_are_not_read_either() {
-    assert!(refusal::<IfIndex>(json!(0)).contains("nonzero"));
-    assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
-    assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
-    assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));
+    assert!(error_of::<IfIndex>(json!(0)).contains("nonzero"));
+    assert!(error_of::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
+    assert!(error_of::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
+    assert!(error_of::<BpfProgram>(json!([])).contains("at least one instruction"));
     let load = json!([{"code": 0x30, "jt": 0, "jf": 0, "k": 5}]);
-    assert!(refusal::<BpfProgram>(load).contains("the last instruction is no return"));
-    assert!(refusal::<Link>(link_shape(&json!(vec![0; 33]))).contains("at most 32 bytes"));
+    assert!(error_of::<BpfProgram>(load).contains("the last instruction is no return"));
+    assert!(error_of::<Link>(link_shape(&json!(vec![0; 33]))).contains("at most 32 bytes"));
     assert_survives::<Link>(&serde_json::from_value(link_shape(&json!(vec![0; 32]))).unwrap());
 }
 
@@ -113,21 +113,21 @@ fn changes_that_no_batch_holds_are_not_read() {
     };
     let none = json!(null);
     assert!(
-        refusal::<Change<Port>>(change(&none, &port, "removed", false))
+        error_of::<Change<Port>>(change(&none, &port, "removed", false))
             .contains("not there before")
     );
     assert!(
-        refusal::<Change<Port>>(change(&port, &port, "released", false)).contains("only a link")
+        error_of::<Change<Port>>(change(&port, &port, "released", false)).contains("only a link")
     );
     assert!(
-        refusal::<Change<Port>>(change(&port, &port, "exists", true)).contains("only an option")
+        error_of::<Change<Port>>(change(&port, &port, "exists", true)).contains("only an option")
     );
     assert!(
-        refusal::<Change<TeamOption>>(change(&option, &option, "released", true))
+        error_of::<Change<TeamOption>>(change(&option, &option, "released", true))
             .contains("only a link")
     );
     assert!(
-        refusal::<Change<Link>>(change(&link, &link, "exists", true)).contains("only an option")
+        error_of::<Change<Link>>(change(&link, &link, "exists", true)).contains("only an option")
     );
 
     assert_survives::<Change<Port>>(

@@ -6,7 +6,7 @@ use std::io;
 use libteam::{IfIndex, LinkScope};
 use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
-use rustix::net::sockopt;
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::count::Traffic;
 use crate::netlink::{attribute, find, generic, link, request};
@@ -179,7 +179,7 @@ pub(crate) fn driver() -> (u16, u32) {
 
 fn connected(protocol: isize) -> Socket {
     let socket = Socket::new(protocol).unwrap();
-    sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).unwrap();
+    setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).unwrap();
     socket.connect(&SocketAddr::new(0, 0)).unwrap();
     socket
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::thread;
 
 use libteam::{IfIndex, LinkScope, TeamHandle};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::netns::{enter, index, ip_batch};
 use crate::raw::Raw;
@@ -76,10 +76,10 @@ fn make_teams() -> Vec<IfIndex> {
 /// Which handles have something to handle.
 fn readable(handles: &[TeamHandle]) -> Vec<usize> {
     let mut descriptors: Vec<_> =
-        handles.iter().map(|handle| PollFd::new(handle, PollFlags::IN)).collect();
-    poll(&mut descriptors, Some(&Timespec::default())).unwrap();
+        handles.iter().map(|handle| PollFd::new(handle.as_fd(), PollFlags::POLLIN)).collect();
+    poll(&mut descriptors, PollTimeout::ZERO).unwrap();
     let ready =
-        descriptors.iter().enumerate().filter(|(_, descriptor)| !descriptor.revents().is_empty());
+        descriptors.iter().enumerate().filter(|(_, descriptor)| descriptor.any() != Some(false));
     ready.map(|(place, _)| place).collect()
 }
 

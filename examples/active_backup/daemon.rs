@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libteam::{ErrorKind, LinkEvents, LinkInfo, RtnlSocket};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
 use crate::Result;
 use crate::config::Config;
@@ -114,7 +115,7 @@ impl<'a> Daemon<'a> {
             .chain(others.into_iter().flatten())
             .min();
         let left = due.map(|due| due.saturating_duration_since(now));
-        let timeout = left.map(Timespec::try_from).transpose()?;
+        let timeout = left.map(TimeSpec::from);
         let mut sources = vec![self.signals.as_fd()];
         if !self.is_deaf {
             sources.extend([self.links.as_fd(), self.server.listener.as_fd()]);
@@ -122,12 +123,13 @@ impl<'a> Daemon<'a> {
         sources.extend(
             self.team.as_ref().filter(|team| !team.is_deaf).map(|team| team.handle.as_fd()),
         );
-        let mut sources: Vec<_> = sources
-            .into_iter()
-            .map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN))
-            .collect();
-        retry_on_intr(|| poll(&mut sources, timeout.as_ref()))?;
-        Ok(())
+        let mut sources: Vec<_> =
+            sources.into_iter().map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
+        match ppoll(&mut sources, timeout, None) {
+            // The loop looks at every source again in any case.
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Reads what happened to the links of the namespace, and notes whether it concerns this team,

@@ -3,8 +3,9 @@
 
 use std::fmt;
 use std::io::{Write as _, stderr};
+use std::os::fd::AsFd as _;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 macro_rules! say {
     ($($words:tt)*) => { $crate::say::write_line(format_args!($($words)*)) };
@@ -19,8 +20,8 @@ const AT_ONCE: usize = 4096;
 pub(crate) fn write_line(words: fmt::Arguments<'_>) {
     let line = format!("{words}\n");
     let mut stderr = stderr();
-    let mut writable = [PollFd::new(&stderr, PollFlags::OUT)];
-    if poll(&mut writable, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+    let mut writable = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut writable, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
         let line = line.as_bytes();
         drop(stderr.write_all(line.get(..AT_ONCE).unwrap_or(line)));
     }

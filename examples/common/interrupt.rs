@@ -1,12 +1,13 @@
 //! Signals that end a program's loop, where they would have ended the program.
 
 use std::io;
+use std::os::fd::AsFd as _;
 
 use libteam::TeamHandle;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::retry_on_intr;
 
 /// Signals that wait in a descriptor.
 #[derive(Debug)]
@@ -22,12 +23,14 @@ impl Interrupt {
 
     /// Waits until the team has something to handle; false if one of the signals came first.
     pub(crate) fn wait(&self, team: &TeamHandle) -> io::Result<bool> {
-        let mut sources = [
-            PollFd::new(&self.0, PollFlags::IN),
-            PollFd::from_borrowed_fd(team.as_fd(), PollFlags::IN),
-        ];
-        retry_on_intr(|| poll(&mut sources, None))?;
+        let mut sources =
+            [self.0.as_fd(), team.as_fd()].map(|source| PollFd::new(source, PollFlags::POLLIN));
+        while let Err(error) = poll(&mut sources, PollTimeout::NONE) {
+            if error != Errno::EINTR {
+                return Err(error.into());
+            }
+        }
         let [signal, _] = sources;
-        Ok(signal.revents().is_empty())
+        Ok(signal.any() == Some(false))
     }
 }

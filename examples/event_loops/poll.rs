@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use libteam::TeamHandle;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
 
 use scene::{PATIENCE, Result};
 
@@ -27,13 +27,16 @@ fn follow(mut teams: Vec<TeamHandle>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !teams.is_empty() {
         let mut sources: Vec<_> =
-            teams.iter().map(|team| PollFd::new(team, PollFlags::IN)).collect();
-        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now()))?;
-        if retry_on_intr(|| poll(&mut sources, Some(&left)))? == 0 {
-            return Err(scene::nothing_came());
-        }
+            teams.iter().map(|team| PollFd::new(team.as_fd(), PollFlags::POLLIN)).collect();
+        let left = deadline.saturating_duration_since(Instant::now());
+        match ppoll(&mut sources, Some(left.into()), None) {
+            Ok(0) => return Err(scene::nothing_came()),
+            // A signal: nothing is known of the sources.
+            Err(Errno::EINTR) => continue,
+            polled => polled?,
+        };
         let is_ready: Vec<bool> =
-            sources.iter().map(|source| !source.revents().is_empty()).collect();
+            sources.iter().map(|source| source.any() != Some(false)).collect();
         let mut followed = Vec::new();
         for (mut team, is_ready) in teams.into_iter().zip(is_ready) {
             // What one call leaves to do makes the next poll return at once: poll tells what is,

@@ -9,14 +9,15 @@
 
 mod scene;
 
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use libteam::{Changes, TeamHandle};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::retry_on_intr;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use scene::{PATIENCE, Result};
 
@@ -58,10 +59,15 @@ fn follow(
     // A handle stays in the network namespace where it was opened, whatever the thread's is.
     scene::enter_new_namespace()?;
     loop {
-        let mut sources = [PollFd::new(&team, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
-        retry_on_intr(|| poll(&mut sources, None))?;
-        let [_, stopped] = sources.map(|source| !source.revents().is_empty());
-        if stopped {
+        let mut sources =
+            [team.as_fd(), stopped.as_fd()].map(|source| PollFd::new(source, PollFlags::POLLIN));
+        match poll(&mut sources, PollTimeout::NONE) {
+            // A signal: nothing is known of the sources.
+            Err(Errno::EINTR) => continue,
+            polled => polled?,
+        };
+        let [_, stopped] = sources;
+        if stopped.any() != Some(false) {
             return Ok(team);
         }
         let changes = team.handle_events()?;

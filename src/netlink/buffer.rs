@@ -37,6 +37,11 @@ impl Buffer {
         Self { bytes: vec![0; SLOTS * SLOT_LEN], slot_len: SLOT_LEN }
     }
 
+    /// Returns the number of bytes that one slot holds.
+    pub(crate) fn slot_len(&self) -> usize {
+        self.slot_len
+    }
+
     pub(crate) fn slots(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes.chunks_exact(self.slot_len)
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 use netlink_sys::{Socket, SocketAddr};
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::RcvBufForce;
 use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg, setsockopt};
 use socket2::{SockFilter, SockRef};
@@ -26,46 +27,55 @@ pub(crate) const NO_MORE_ROOM: &str = "more requires CAP_NET_ADMIN or a larger n
 /// recv(2).
 const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT);
 
-/// One received datagram.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RecvMeta {
-    /// The datagram's own length: more than the slot's when it was cut off.
-    pub(crate) length: usize,
-    /// The sender's port id as the kernel vouches for it (the one in the message can be forged).
-    pub(crate) sender: u32,
-}
-
-/// What one receive took: at least one datagram, each in its slot of the buffer.
-#[derive(Clone, Debug)]
-pub(crate) struct Batch {
-    pub(crate) received: Vec<RecvMeta>,
-    /// There was nothing more, or an error, which the next receive tells.
-    pub(crate) drained: bool,
-}
-
-/// What a datagram is worth.
+/// One received datagram. `B` is `&[u8]`, or the number of bytes while the bytes are in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Datagram<'a> {
-    /// All that the kernel sent.
-    Complete(&'a [u8]),
-    /// From the kernel, but it did not fit.
+pub(crate) enum Datagram<B> {
+    /// A whole datagram of the kernel.
+    Complete(B),
+    /// A datagram of the kernel that was longer than its slot of the buffer.
     Truncated { length: usize },
-    /// From somebody else.
+    /// A datagram of another sender.
     NotFromKernel { sender: u32 },
 }
 
+/// The result of one receive: at least one datagram, each in its slot of the buffer.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) received: Vec<Datagram<usize>>,
+    /// The socket had no further datagram, or the next receive returns an error.
+    pub(crate) drained: bool,
+}
+
+impl Datagram<usize> {
+    /// Classifies a datagram by its own length and by the port id that the kernel has recorded for
+    /// its sender (the one in the message can be forged).
+    pub(crate) fn new(length: usize, sender: u32, slot_len: usize) -> Self {
+        match sender {
+            KERNEL_PORT_ID if length <= slot_len => Self::Complete(length),
+            KERNEL_PORT_ID => Self::Truncated { length },
+            _ => Self::NotFromKernel { sender },
+        }
+    }
+}
+
+/// Whether the kernel dropped datagrams because the receive buffer was full; those that it had
+/// queued before can still be read.
+pub(crate) fn is_overrun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ENOBUFS as i32)
+}
+
 impl Batch {
-    /// The datagrams in order.
+    /// Returns the datagrams in order.
     pub(crate) fn datagrams<'a>(
         &'a self,
         buffer: &'a Buffer,
-    ) -> impl Iterator<Item = Datagram<'a>> {
-        self.received.iter().zip(buffer.slots()).map(|(&RecvMeta { length, sender }, slot)| {
-            match slot.get(..length) {
-                _ if sender != KERNEL_PORT_ID => Datagram::NotFromKernel { sender },
-                Some(whole) => Datagram::Complete(whole),
-                None => Datagram::Truncated { length },
+    ) -> impl Iterator<Item = Datagram<&'a [u8]>> {
+        self.received.iter().zip(buffer.slots()).map(|(datagram, slot)| match *datagram {
+            Datagram::Complete(length) => {
+                slot.get(..length).map_or(Datagram::Truncated { length }, Datagram::Complete)
             }
+            Datagram::Truncated { length } => Datagram::Truncated { length },
+            Datagram::NotFromKernel { sender } => Datagram::NotFromKernel { sender },
         })
     }
 }
@@ -165,6 +175,7 @@ impl Transport for NetlinkSocket {
     }
 
     fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch> {
+        let slot_len = buffer.slot_len();
         let mut slots: Vec<_> = buffer.slots_mut().map(|slot| [IoSliceMut::new(slot)]).collect();
         let count = slots.len();
         let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(count, None);
@@ -174,7 +185,7 @@ impl Transport for NetlinkSocket {
             .map(|message| {
                 // What has no address is not the kernel's.
                 let sender = message.address.map_or(u32::MAX, |address| address.pid());
-                RecvMeta { length: message.bytes, sender }
+                Datagram::new(message.bytes, sender, slot_len)
             })
             .collect();
         Ok(Batch { drained: received.len() < count, received })

@@ -154,15 +154,15 @@ impl TeamHandle {
     ///
     /// ```
     /// use libteam::TeamHandle;
-    /// use rustix::event::{PollFd, PollFlags, poll};
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_notify_peers_count(3)?;
     ///
-    /// let mut waiting = [PollFd::new(&team, PollFlags::IN)]; // and whatever else the loop waits for
-    /// poll(&mut waiting, None)?;
-    /// if waiting[0].revents().contains(PollFlags::IN) {
+    /// let mut waiting = [PollFd::new(team.as_fd(), PollFlags::POLLIN)]; // and other sources
+    /// poll(&mut waiting, PollTimeout::NONE)?;
+    /// if waiting[0].any() == Some(true) {
     ///     team.handle_events()?;
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())

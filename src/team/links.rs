@@ -120,7 +120,8 @@ impl TeamHandle {
             return Ok(());
         }
         link.check_hwaddr(hwaddr)?;
-        let result = self.execute(|session| session.rtnl.step(ifindex, &Step::HwAddr(hwaddr)))?;
+        let result = self.session.rtnl.step(ifindex, &Step::HwAddr(hwaddr));
+        self.sync_after(&result)?;
         result
             .with_context(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
     }

@@ -247,8 +247,10 @@ impl TeamHandle {
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
         let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());
-        self.command(|session| session.rtnl.delete(ifindex))?
-            .with_context(|| format!("deleting team device {name}"))
+        self.sync()?;
+        let result = self.session.rtnl.delete(ifindex);
+        self.sync_after(&result)?;
+        result.with_context(|| format!("deleting team device {name}"))
     }
 
     /// Brings the cache up to date, and makes sure that there still is a device to command: what a
@@ -259,27 +261,11 @@ impl TeamHandle {
         updated.and_then(|()| self.session.ensure_exists())
     }
 
-    /// Carries out a command that depends on nothing in the cache.
+    /// Brings the cache up to date with the effect of a command that was just sent, after
+    /// [`sync`](Self::sync).
     ///
-    /// The outer error says that the command could not be tried, or failed because the device is
-    /// gone.
-    pub(crate) fn command<R>(
-        &mut self,
-        run: impl FnOnce(&mut Session) -> Result<R, RequestError>,
-    ) -> Result<Result<R, RequestError>> {
-        self.sync()?;
-        self.execute(run)
-    }
-
-    /// Runs one command against the kernel, after [`sync`](Self::sync), and brings the cache up to
-    /// date with its effect.
-    ///
-    /// The outer error says that the command failed because the device is gone.
-    pub(crate) fn execute<R>(
-        &mut self,
-        run: impl FnOnce(&mut Session) -> Result<R, RequestError>,
-    ) -> Result<Result<R, RequestError>> {
-        let result = run(&mut self.session);
+    /// Fails if the command failed because the device is gone.
+    pub(crate) fn sync_after<R>(&mut self, result: &Result<R, RequestError>) -> Result<()> {
         // The kernel queues a command's events before it acknowledges the command. If they cannot
         // be read now, that is no error of the command: the handle stays readable, and
         // handle_events reports it.
@@ -290,7 +276,7 @@ impl TeamHandle {
         if result.is_err() {
             self.session.ensure_exists()?;
         }
-        Ok(result)
+        Ok(())
     }
 
     /// Makes the descriptor readable while there is work that no socket announces.

@@ -161,7 +161,9 @@ impl TeamHandle {
     pub fn set_carrier(&mut self, up: bool) -> Result<()> {
         let team = self.team_ifindex();
         let state = if up { "up" } else { "down" };
-        let result = self.command(|session| session.rtnl.step(team, &Step::Carrier(up)))?;
+        self.sync()?;
+        let result = self.session.rtnl.step(team, &Step::Carrier(up));
+        self.sync_after(&result)?;
         result.with_context(|| format!("setting the carrier of {} {state}", self.name()))
     }
 }

@@ -146,15 +146,13 @@ impl TeamHandle {
             .collect::<Result<Vec<_>>>()?;
         options.iter().try_for_each(|(id, value)| self.check_type(id, value))?;
         let mut answers: Vec<_> = options.iter().map(|_| Answer::None).collect();
-        let exchange = self.execute(|session| {
-            // What this returns is told below, option by option: only a missing answer is a failure
-            // of all.
-            session.genl.set_options(requests, |position, answer| {
-                if let Some(slot) = answers.get_mut(position) {
-                    *slot = answer.map_or_else(Answer::Refused, |()| Answer::Set);
-                }
-            })
-        })?;
+        // A refused option is reported below: only a missing answer is a failure of the exchange.
+        let exchange = self.session.genl.set_options(requests, |position, answer| {
+            if let Some(slot) = answers.get_mut(position) {
+                *slot = answer.map_or_else(Answer::Refused, |()| Answer::Set);
+            }
+        });
+        self.sync_after(&exchange)?;
         let result = self.check_results(options, answers, exchange);
         self.update_readiness()?;
         result

@@ -52,9 +52,10 @@ impl TeamHandle {
         self.sync()?;
         let link = self.session.rtnl.link_by_index(ifindex)?;
         self.session.begin_enslave(&link);
-        let result = self.execute(|session| session.rtnl.enslave(&link, team));
+        let result = self.session.rtnl.enslave(&link, team);
+        let synced = self.sync_after(&result);
         self.session.end_enslave();
-        let result = result?;
+        synced?;
         self.check_port_command(result, ifindex, || format!("adding port {}", link.name()))
     }
 
@@ -96,7 +97,8 @@ impl TeamHandle {
         }
         let name =
             self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
-        let result = self.execute(|session| session.rtnl.step(ifindex, &Step::Release))?;
+        let result = self.session.rtnl.step(ifindex, &Step::Release);
+        self.sync_after(&result)?;
         self.check_port_command(result, ifindex, || format!("removing port {name}"))
     }
 

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
 use crate::netlink::codec::frame::HEADER_LEN;
-use crate::netlink::socket::{Batch, KERNEL_PORT_ID, RecvMeta, Transport};
+use crate::netlink::socket::{Batch, Datagram, KERNEL_PORT_ID, Transport};
 
 /// What a receive finds.
 #[derive(Debug)]
@@ -176,7 +176,8 @@ impl Transport for Script {
         let slot = buffer.slots_mut().next().expect("a buffer has slots");
         let fits = bytes.len().min(slot.len());
         slot[..fits].copy_from_slice(&bytes[..fits]);
-        Ok(Batch { received: vec![RecvMeta { length: bytes.len(), sender }], drained: false })
+        let datagram = Datagram::new(bytes.len(), sender, buffer.slot_len());
+        Ok(Batch { received: vec![datagram], drained: false })
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {

@@ -11,7 +11,7 @@ use crate::support::daemon::{
     Daemon, TEAM_HWADDR, cables, config, hwaddr, own_hwaddr, two_ports, wait_until,
 };
 use crate::support::frames::Wire;
-use crate::support::neighbourhood::listen_for;
+use crate::support::neighbourhood::frames_within;
 use crate::support::netns::{enter, index, ip};
 use crate::support::raw::Raw;
 use crate::support::timeouts::slowness;
@@ -197,7 +197,7 @@ fn a_failover_is_announced_as_often_as_configured() {
     let wire = Wire::open("far2");
     wire.frames();
     ip("link set far1 down");
-    let heard = listen_for(&wire, Duration::from_secs(1));
+    let heard = frames_within(&wire, Duration::from_secs(1));
     assert_eq!(heard.len(), 6, "{heard:?}\n{}", daemon.log());
     let of_team: Vec<_> =
         heard.iter().filter(|(_, frame)| frame[28..32] == [192, 0, 2, 1]).collect();

@@ -13,12 +13,12 @@ use crate::support::daemon::{Daemon, cables, config, two_ports, wait_until};
 use crate::support::directory::Directory;
 use crate::support::netns::{enter, index, ip, ip_json};
 use crate::support::programs::example;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 /// Runs the daemon with this text as its configuration; returns what it writes. Panics unless it
 /// ends with status 1.
 #[track_caller]
-fn refusal(text: &str) -> String {
+fn kernel_errno(text: &str) -> String {
     let directory = Directory::for_sockets();
     let file = directory.join("config");
     fs::write(&file, text).unwrap();
@@ -30,7 +30,7 @@ fn refusal(text: &str) -> String {
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let end = Instant::now() + patience();
+    let end = Instant::now() + timeout();
     while child.try_wait().unwrap().is_none() {
         if directory.join("socket").exists() || Instant::now() > end {
             child.kill().unwrap();
@@ -51,7 +51,7 @@ fn refusal(text: &str) -> String {
 
 #[track_caller]
 fn assert_refused(text: &str, why: &str) {
-    let written = refusal(text);
+    let written = kernel_errno(text);
     assert!(written.contains(why), "{text}: {why:?} is not in {written:?}");
 }
 

@@ -17,7 +17,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::support::daemon::{Daemon, cables, two_ports, wait_until};
 use crate::support::netns::{enter, ip};
 use crate::support::programs::example;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 /// The daemon's own limit, and time to start on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -113,7 +113,7 @@ fn one_of_many_that_start_at_once_runs() {
         let mut first = Daemon::start(&two_ports());
         first.end(Signal::SIGKILL);
         let mut started: Vec<Child> = (0..8).map(|_| start(first.directory(), &[])).collect();
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         while started.len() > 1 {
             assert!(Instant::now() < deadline, "{} are running", started.len());
             started.retain_mut(|child| child.try_wait().unwrap().is_none());

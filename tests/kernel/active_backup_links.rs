@@ -143,7 +143,7 @@ fn a_team_in_another_mode_is_put_into_this_one() {
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     daemon.until_port("eth2", "up");
-    crate::support::changes::hear_until(&mut team, "the mode is set", |team| {
+    crate::support::changes::handle_until(&mut team, "the mode is set", |team| {
         team.mode() == Some(Mode::ActiveBackup)
     });
 }
@@ -216,7 +216,7 @@ fn a_mode_that_somebody_else_sets_does_not_last() {
     team.remove_port(index("eth1")).unwrap();
     team.set_mode(Mode::Broadcast).unwrap();
     daemon.signal(Signal::SIGCONT);
-    crate::support::changes::hear_until(&mut team, "the mode is set", |team| {
+    crate::support::changes::handle_until(&mut team, "the mode is set", |team| {
         team.mode() == Some(Mode::ActiveBackup)
     });
     daemon.until_active("eth1");

@@ -142,7 +142,7 @@ fn a_configuration_that_makes_no_sense_is_refused() {
 fn a_daemon_that_nobody_hears_fails_over() {
     enter();
     cables(2);
-    let daemon = Daemon::start_unheard(&two_ports());
+    let daemon = Daemon::start_without_reader(&two_ports());
     daemon.until_active("eth1");
     daemon.until_port("eth2", "up");
     ip("link set far1 down");

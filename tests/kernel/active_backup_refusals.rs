@@ -97,7 +97,7 @@ const SHUT: Refused = Refused {
 /// How long the daemon is watched.
 const WATCHED: Duration = Duration::from_secs(8);
 /// In this time after a remedy the link is a port. It would be tried again later by itself.
-const SOON: Duration = Duration::from_secs(4);
+const ANNOUNCE_DELAY: Duration = Duration::from_secs(4);
 /// The messages of one try are less far apart.
 const ONE_TRY: Duration = Duration::from_millis(500);
 /// More than the driver causes in one try: an MTU set and set back, a link opened and closed, their
@@ -199,7 +199,7 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
         ip(remedy);
         wait_until(&format!("{name} is a port after {remedy}"), || master(name) == "team0");
         let time = changed.elapsed();
-        assert!(time < SOON * slowness(), "{name}: {time:?} after {remedy}: {log}");
+        assert!(time < ANNOUNCE_DELAY * slowness(), "{name}: {time:?} after {remedy}: {log}");
     }
 }
 

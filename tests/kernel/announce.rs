@@ -8,9 +8,9 @@ use libteam::{AnnounceOptions, AnnounceReport, Error, ErrorKind, IfIndex, TeamHa
 use rustix::thread::CapabilitySet;
 
 use crate::support::frames::Wire;
-use crate::support::neighbourhood::{Neighbourhood, SOON, announcements, set_ipv6};
+use crate::support::neighbourhood::{ANNOUNCE_DELAY, Neighbourhood, announcements, set_ipv6};
 use crate::support::netns::{NamedNamespace, OtherNamespace, enter, index, ip, ip_json, without};
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 fn with_vlans() -> AnnounceOptions {
     AnnounceOptions::new().vlans(true)
@@ -38,7 +38,7 @@ fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
 
 /// Waits until the kernel finds that the address of `team0` is somebody else's.
 fn wait_for_duplicate() {
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while ip_json("address show dev team0 dadfailed")
         .iter()
         .all(|link| link["addr_info"][0].is_null())
@@ -87,12 +87,12 @@ fn the_packets_are_those_of_the_kernel_byte_for_byte() {
     }
     let wires = ["far1", "far1.10", "far1.10.20"].map(Wire::open);
     let heard = || [0, 1, 2].map(|wire| announcements(&wires[wire]));
-    sleep(SOON);
+    sleep(ANNOUNCE_DELAY);
     heard();
 
     scene.team.set_notify_peers(1, Duration::ZERO).unwrap();
     scene.enable_spare();
-    sleep(SOON);
+    sleep(ANNOUNCE_DELAY);
     let kernels = heard();
     assert_eq!([kernels[1].len(), kernels[2].len()], [4, 2]);
 
@@ -129,18 +129,18 @@ fn a_router_announces_itself_as_the_kernel_would() {
     ip("address add 2001:db8::1/64 dev team0 nodad");
     set_ipv6("team0", "forwarding", "1");
     scene.team.set_notify_peers(1, Duration::ZERO).unwrap();
-    sleep(SOON);
-    scene.heard(0);
+    sleep(ANNOUNCE_DELAY);
+    scene.received(0);
     scene.enable_spare();
-    sleep(SOON);
-    let kernels = scene.heard(0);
+    sleep(ANNOUNCE_DELAY);
+    let kernels = scene.received(0);
     assert_eq!(
         kernels.iter().map(|frame| frame[58]).collect::<Vec<_>>(),
         [0xa0],
         "router, override"
     );
     scene.team.announce().unwrap();
-    assert_eq!(scene.heard(0), kernels);
+    assert_eq!(scene.received(0), kernels);
 }
 
 #[test]
@@ -161,9 +161,9 @@ fn addresses_in_doubt_are_not_announced() {
     ip("address del 2001:db8::1/64 dev team0");
 
     ip("address add 2001:db8::1/64 dev team0 nodad");
-    scene.heard(0);
+    scene.received(0);
     assert_eq!(counts(scene.team.announce().unwrap()), (0, 1));
-    let targets: Vec<_> = scene.heard(0).iter().map(|frame| frame[62..78].to_vec()).collect();
+    let targets: Vec<_> = scene.received(0).iter().map(|frame| frame[62..78].to_vec()).collect();
     assert_eq!(targets, ["2001:db8::1".parse::<Ipv6Addr>().unwrap().octets()]);
 }
 
@@ -189,13 +189,13 @@ fn what_is_down_announces_nothing_and_what_does_without_arp_sends_none() {
     ip("link set team0 arp off up");
     ip("address add 2001:db8::1/64 dev team0 nodad");
     scene.team.set_notify_peers(1, Duration::ZERO).unwrap();
-    scene.heard(0);
+    scene.received(0);
     scene.enable_spare();
-    sleep(SOON);
-    let kernels = scene.heard(0);
+    sleep(ANNOUNCE_DELAY);
+    let kernels = scene.received(0);
     assert_eq!(kernels.len(), 1, "an advertisement, which is no ARP");
     assert_eq!(counts(scene.team.announce().unwrap()), (0, 1));
-    assert_eq!(scene.heard(0), kernels);
+    assert_eq!(scene.received(0), kernels);
 }
 
 #[test]
@@ -209,8 +209,8 @@ fn after_a_failover_the_neighbours_hear_the_address_of_now() {
     ip("link set team0 address 02:00:00:00:00:77");
     scene.wires.iter().for_each(|wire| drop(wire.frames()));
     scene.team.announce().unwrap();
-    assert_eq!(scene.heard(1), [arp([2, 0, 0, 0, 0, 0x77], [192, 0, 2, 1])]);
-    assert_eq!(scene.heard(0), Vec::<Vec<u8>>::new());
+    assert_eq!(scene.received(1), [arp([2, 0, 0, 0, 0, 0x77], [192, 0, 2, 1])]);
+    assert_eq!(scene.received(0), Vec::<Vec<u8>>::new());
 }
 
 #[test]
@@ -221,10 +221,10 @@ fn a_thousand_addresses_are_announced() {
     let lines: Vec<_> =
         (1..=1000).map(|number| format!("address add {}/8 dev team0", address(number))).collect();
     crate::support::netns::ip_batch(&lines);
-    sleep(SOON);
-    scene.heard(0);
+    sleep(ANNOUNCE_DELAY);
+    scene.received(0);
     assert_eq!(counts(scene.team.announce().unwrap()), (1000, 0));
-    let heard: Vec<_> = scene.heard(0).iter().map(|frame| frame[38..42].to_vec()).collect();
+    let heard: Vec<_> = scene.received(0).iter().map(|frame| frame[38..42].to_vec()).collect();
     assert_eq!(
         heard,
         (1..=1000).map(|number| address(number).octets().to_vec()).collect::<Vec<_>>()
@@ -293,7 +293,7 @@ fn a_handle_announces_from_a_thread_in_another_namespace() {
         (announced, refused.unwrap())
     });
     assert_eq!(counts(announced.unwrap()), (1, 0));
-    assert_eq!(scene.heard(0).len(), 1);
+    assert_eq!(scene.received(0).len(), 1);
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::PermissionDenied);
 }
 
@@ -340,7 +340,7 @@ fn announcing_leaves_no_descriptor_open() {
         assert_eq!(counts(team.announce_with(&with_vlans()).unwrap()), (1, 0));
     }
     // A program that another test starts has all descriptors for a moment.
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while sockets() != before {
         assert!(Instant::now() < deadline, "{}", sockets());
         sleep(Duration::from_millis(20));

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use libteam::{LinkChange, TeamHandle};
 
-use crate::support::changes::{assert_silent, link_change, told};
-use crate::support::neighbourhood::{Neighbourhood, SOON, listen_for};
+use crate::support::changes::{assert_no_changes, link_change, take_changes};
+use crate::support::neighbourhood::{ANNOUNCE_DELAY, Neighbourhood, frames_within};
 use crate::support::netns::{enter, ip};
 
 /// The kernel's timers of the slowest clock that tests run with.
@@ -17,7 +17,7 @@ fn told_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
     let mut heard = Vec::new();
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         if team.wait(Some(left)).unwrap() {
-            let (changes, ifindex) = (told(team), team.team_ifindex());
+            let (changes, ifindex) = (take_changes(team), team.team_ifindex());
             let change = link_change(&changes, ifindex)
                 .inspect(|change| assert_eq!(change.before(), change.after()));
             heard.extend(change.map(libteam::Change::changed_fields));
@@ -36,15 +36,15 @@ fn the_driver_announces_so_often_and_so_far_apart() {
         scene.team.set_notify_peers(count, interval).unwrap();
         assert_eq!(scene.team.notify_peers_count(), Some(count));
         assert_eq!(scene.team.notify_peers_interval(), Some(interval));
-        scene.heard(0);
+        scene.received(0);
         scene.enable_spare();
-        let heard = listen_for(&scene.wires[0], interval * count + SOON);
+        let heard = frames_within(&scene.wires[0], interval * count + ANNOUNCE_DELAY);
         assert_eq!(heard.len(), usize::try_from(count).unwrap(), "{heard:?}");
         for pair in heard.windows(2) {
             let apart = pair[1].0.abs_diff(pair[0].0);
             println!("{interval:?}: {apart:?}");
             assert!(
-                apart + TICK >= interval && apart < interval + SOON,
+                apart + TICK >= interval && apart < interval + ANNOUNCE_DELAY,
                 "{apart:?}, not {interval:?}"
             );
             assert_eq!(pair[0].1, pair[1].1);
@@ -58,11 +58,11 @@ fn each_announcement_is_a_change_of_the_link_though_nothing_of_it_changed() {
     let mut scene = Neighbourhood::new();
     let team = &mut scene.team;
     team.set_notify_peers(3, Duration::from_millis(60)).unwrap();
-    told_of_link(team, SOON);
+    told_of_link(team, ANNOUNCE_DELAY);
     scene.enable_spare();
-    let heard = told_of_link(&mut scene.team, Duration::from_millis(180) + SOON);
+    let heard = told_of_link(&mut scene.team, Duration::from_millis(180) + ANNOUNCE_DELAY);
     assert_eq!(heard, [LinkChange::NOTIFY_PEERS; 3]);
-    assert_silent(&mut scene.team);
+    assert_no_changes(&mut scene.team);
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn the_rejoining_of_multicast_groups_is_a_change_of_the_link_too() {
     team.set_mcast_rejoin(2, Duration::from_millis(60)).unwrap();
     assert_eq!(team.mcast_rejoin_count(), Some(2));
     assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(60)));
-    told_of_link(team, SOON);
+    told_of_link(team, ANNOUNCE_DELAY);
     scene.enable_spare();
-    let heard = told_of_link(&mut scene.team, Duration::from_millis(120) + SOON);
+    let heard = told_of_link(&mut scene.team, Duration::from_millis(120) + ANNOUNCE_DELAY);
     assert_eq!(heard, [LinkChange::MCAST_REJOIN; 2]);
 }
 
@@ -85,22 +85,22 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
     let mut scene = Neighbourhood::new();
     scene.team.set_notify_peers(2, Duration::from_millis(20)).unwrap();
     scene.team.set_mcast_rejoin(1, Duration::ZERO).unwrap();
-    told_of_link(&mut scene.team, SOON);
+    told_of_link(&mut scene.team, ANNOUNCE_DELAY);
     scene.enable_spare();
-    std::thread::sleep(SOON);
+    std::thread::sleep(ANNOUNCE_DELAY);
     ip("link set team0 mtu 1400");
-    let changes = told(&mut scene.team);
+    let changes = take_changes(&mut scene.team);
     let change = link_change(&changes, scene.team.team_ifindex()).unwrap();
     assert_eq!(
         change.changed_fields(),
         LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU
     );
     assert_eq!((change.before().unwrap().mtu(), change.latest().mtu()), (1500, 1400));
-    assert_silent(&mut scene.team);
+    assert_no_changes(&mut scene.team);
 
     // What was told is not told again.
     ip("link set team0 mtu 1500");
-    let changes = told(&mut scene.team);
+    let changes = take_changes(&mut scene.team);
     assert_eq!(
         link_change(&changes, scene.team.team_ifindex()).unwrap().changed_fields(),
         LinkChange::MTU
@@ -132,14 +132,14 @@ fn another_active_port_is_not_announced_by_the_kernel() {
     let mut scene = Neighbourhood::new();
     ip("address add 192.0.2.1/24 dev team0");
     scene.team.set_notify_peers(3, Duration::from_millis(10)).unwrap();
-    told_of_link(&mut scene.team, SOON);
+    told_of_link(&mut scene.team, ANNOUNCE_DELAY);
     scene.wires.iter().for_each(|wire| drop(wire.frames()));
     for port in ["eth2", "eth1"] {
         let port = scene.team.ifindex(port).unwrap();
         scene.team.set_active_port(port).unwrap();
         for wire in &scene.wires {
-            assert_eq!(listen_for(wire, SOON), []);
+            assert_eq!(frames_within(wire, ANNOUNCE_DELAY), []);
         }
     }
-    assert!(told_of_link(&mut scene.team, SOON).is_empty());
+    assert!(told_of_link(&mut scene.team, ANNOUNCE_DELAY).is_empty());
 }

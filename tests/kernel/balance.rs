@@ -10,8 +10,8 @@ use crate::support::frames::{Balanced, Wire};
 use crate::support::netns::{enter, ip};
 use crate::support::packets::interpreter::{Packet, hash};
 use crate::support::packets::{Flow, UDP};
-use crate::support::snapshot::assert_true;
-use crate::support::timeouts::patience;
+use crate::support::snapshot::assert_matches_kernel;
+use crate::support::timeouts::timeout;
 
 /// As many flows as asked for, each by another source port.
 fn flows(count: u16) -> impl Iterator<Item = Flow> {
@@ -61,7 +61,7 @@ fn the_statistics_agree_with_what_arrived() {
         by_hash[usize::from(hash(&program, &packet))] += bytes;
         total += bytes;
     }
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while balanced.team.lb_hash_stats().unwrap().iter().sum::<u64>() < total
         && Instant::now() < deadline
     {
@@ -77,7 +77,7 @@ fn the_statistics_agree_with_what_arrived() {
     }
     assert_eq!(balanced.team.lb_port_stats(balanced.team.team_ifindex()), None);
     balanced.team.set_lb_stats_refresh_interval(Duration::ZERO).unwrap();
-    assert_true(&balanced.team);
+    assert_matches_kernel(&balanced.team);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_hash_takes_the_port_that_the_mapping_gives_it() {
     balanced.team.set_lb_tx_method(TxMethod::HashToPortMapping).unwrap();
     let mapping = balanced.team.lb_tx_hash_to_port_mapping().unwrap();
     assert!((0..=255).zip(mapping).all(|(hash, mapped)| mapped == Some(port(hash))));
-    assert_true(&balanced.team);
+    assert_matches_kernel(&balanced.team);
 
     for flow in flows(256) {
         let packet = flow.ipv4(&[]);
@@ -286,7 +286,7 @@ fn without_a_program_all_takes_one_port() {
     balanced.team.clear_bpf_hash_func().unwrap();
     assert_eq!(balanced.team.bpf_hash_func(), Ok(None));
     assert_eq!(send(&balanced), 1);
-    assert_true(&balanced.team);
+    assert_matches_kernel(&balanced.team);
 }
 
 /// The interpreter's hash is the kernel's: the driver counts every packet where the interpreter
@@ -318,7 +318,7 @@ fn every_header_is_hashed_as_the_interpreter_does() {
     for packet in &packets {
         balanced.wire.send(&packet.frame);
         expected[usize::from(hash(&program, packet))] += packet.frame.len() as u64;
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         while balanced.team.lb_hash_stats() != Some(expected) {
             assert!(Instant::now() < deadline, "the driver counts it elsewhere: {packet:?}");
             balanced.team.wait(Some(Duration::from_millis(200))).unwrap();

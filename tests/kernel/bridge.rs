@@ -2,27 +2,27 @@
 
 use libteam::{Changes, TeamHandle};
 
-use crate::support::changes::all_links;
-use crate::support::diff::{overhear, until_quiet};
+use crate::support::changes::{all_links, record_changes};
+use crate::support::diff::handle_until_quiet;
 use crate::support::netns::{dummies, enter, index, ip};
 use crate::support::raw::Listener;
-use crate::support::snapshot::assert_true;
+use crate::support::snapshot::assert_matches_kernel;
 
 const AF_BRIDGE: u8 = 7;
 
 /// Lets `member` join a bridge and leave it, and panics unless the link lives on in every eye.
 fn join_and_leave(team: &mut TeamHandle, member: &str) {
-    let handler = overhear(team);
+    let handler = record_changes(team);
     let (listener, ifindex) = (Listener::new(), index(member));
     ip(&format!("link set {member} master br0"));
-    until_quiet(team);
+    handle_until_quiet(team);
     assert_eq!(team.link(ifindex).unwrap().master(), Some(index("br0")));
-    assert_true(team);
+    assert_matches_kernel(team);
     ip(&format!("link set {member} nomaster"));
     assert!(listener.deletions(AF_BRIDGE, ifindex) > 0, "the bridge did not say it");
-    until_quiet(team);
+    handle_until_quiet(team);
     assert_eq!(team.link(ifindex).unwrap().master(), None);
-    assert_true(team);
+    assert_matches_kernel(team);
     let told: Vec<Changes> = handler.try_iter().collect();
     assert!(told.len() > 1 && !told.iter().any(Changes::is_resynced));
     let removed = |changes: &Changes| changes.links().any(libteam::Change::is_removed);
@@ -59,7 +59,7 @@ fn a_port_that_moves_to_a_bridge_is_removed_and_lives_on_as_a_link() {
     dummies(&["eth1"]);
     let a = index("eth1");
     team.add_port(a).unwrap();
-    until_quiet(&mut team);
+    handle_until_quiet(&mut team);
     join_and_leave(&mut team, "eth1");
     assert!(!team.is_port(a) && team.link(a).is_some());
 }

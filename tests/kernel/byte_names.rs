@@ -14,7 +14,7 @@ use libteam::{
 
 use crate::support::netns::enter;
 use crate::support::programs::{Tool, example};
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 fn name(bytes: &[u8]) -> OsString {
     OsStr::from_bytes(bytes).to_owned()
@@ -170,7 +170,7 @@ fn other_tools_print_the_bytes_of_the_kernel() {
         (program, child, part)
     });
     // They say nothing when they are ready; watch_ports sets this.
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while team.notify_peers_count() != Some(2) {
         assert!(Instant::now() < deadline, "watch_ports does not start");
         sleep(Duration::from_millis(20));

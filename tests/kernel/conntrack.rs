@@ -10,7 +10,10 @@ use nix::sys::socket::{
 };
 use serde_json::Value;
 
-use crate::support::conntrack_cli::{assert_listed, ids, insert, listed, original, printed, truth};
+use crate::support::conntrack_cli::{
+    assert_listed, ids, insert, listed_by_conntrack, listed_by_example, printed_by_example,
+    run_conntrack,
+};
 use crate::support::netns::{OtherNamespace, enter, ip, veth};
 use crate::support::programs::on_path;
 
@@ -59,7 +62,7 @@ const FILTERS: [(&str, &str); 22] = [
 #[test]
 fn entries_are_those_that_conntrack_lists() {
     enter();
-    assert_eq!((listed(""), printed("list")), (vec![], String::new()));
+    assert_eq!((listed_by_example(""), printed_by_example("list")), (vec![], String::new()));
     for (count, entry) in ENTRIES.into_iter().enumerate() {
         insert(&[entry]);
         assert_eq!(assert_listed().len(), count + 1, "{entry}");
@@ -71,16 +74,16 @@ fn a_filter_lists_what_the_same_filter_of_conntrack_lists() {
     enter();
     insert(&ENTRIES);
     for (filter, same) in FILTERS {
-        let chosen = ids(&listed(filter));
-        assert_eq!(chosen, ids(&truth(same)), "{filter}");
+        let chosen = ids(&listed_by_example(filter));
+        assert_eq!(chosen, ids(&listed_by_conntrack(same)), "{filter}");
         assert!(
             (1..ENTRIES.len()).contains(&chosen.len()),
             "{filter} chooses {} of all",
             chosen.len()
         );
     }
-    assert_eq!(listed("--sport 1000").len(), 5, "of any protocol that has ports");
-    assert_eq!(listed("--mark 0/0").len(), ENTRIES.len());
+    assert_eq!(listed_by_example("--sport 1000").len(), 5, "of any protocol that has ports");
+    assert_eq!(listed_by_example("--mark 0/0").len(), ENTRIES.len());
     for none in [
         "-p sctp",
         "-s 10.0.0.9",
@@ -90,7 +93,7 @@ fn a_filter_lists_what_the_same_filter_of_conntrack_lists() {
         "-p udp --dport 80",
         "-s fc02::/16",
     ] {
-        assert_eq!(listed(none), [] as [Value; 0], "{none}");
+        assert_eq!(listed_by_example(none), [] as [Value; 0], "{none}");
     }
 }
 
@@ -99,17 +102,17 @@ fn exactly_the_entries_of_a_filter_are_deleted() {
     enter();
     for (filter, same) in FILTERS {
         insert(&ENTRIES);
-        let (before, chosen) = (ids(&truth("")), ids(&truth(same)));
+        let (before, chosen) = (ids(&listed_by_conntrack("")), ids(&listed_by_conntrack(same)));
         assert_eq!(before.len(), ENTRIES.len());
         assert_eq!(
-            printed(&format!("delete {filter}")),
+            printed_by_example(&format!("delete {filter}")),
             format!("{} deleted\n", chosen.len()),
             "{filter}"
         );
         let left: Vec<u64> = before.into_iter().filter(|id| !chosen.contains(id)).collect();
-        assert_eq!(ids(&truth("")), left, "{filter}");
-        assert_eq!(printed(&format!("delete {filter}")), "0 deleted\n", "{filter}");
-        original("-F");
+        assert_eq!(ids(&listed_by_conntrack("")), left, "{filter}");
+        assert_eq!(printed_by_example(&format!("delete {filter}")), "0 deleted\n", "{filter}");
+        run_conntrack("-F");
     }
 }
 
@@ -136,11 +139,11 @@ fn a_person_reads_one_line_for_each() {
         ),
     ] {
         insert(&[entry]);
-        let text = printed("list");
+        let text = printed_by_example("list");
         let rest = text.strip_prefix(line).unwrap_or_else(|| panic!("{line}\n{text}"));
         let seconds = rest.strip_prefix(", ").and_then(|rest| rest.strip_suffix(" s left\n"));
         assert!(matches!(seconds.unwrap().parse(), Ok(2900..=3000)), "{text}");
-        original("-F");
+        run_conntrack("-F");
     }
 }
 
@@ -227,13 +230,16 @@ fn real_connections_are_listed_and_deleted() {
         assert!(protocols.contains(&protocol), "{before:#?}");
     }
     let filter = "--protocol tcp --dport 80 --dst 10.0.0.2 --src 10.0.0.1 --mark 5";
-    let [tcp] = &listed(filter)[..] else { panic!("{before:#?}") };
-    assert_eq!(printed(&format!("delete {filter}")), "1 deleted\n");
+    let [tcp] = &listed_by_example(filter)[..] else { panic!("{before:#?}") };
+    assert_eq!(printed_by_example(&format!("delete {filter}")), "1 deleted\n");
     let left: Vec<u64> =
         ids(&before).into_iter().filter(|id| Some(*id) != tcp["id"].as_u64()).collect();
     assert_eq!(ids(&assert_listed()), left);
-    let chosen = truth("-p udp").len();
-    assert_eq!(printed("delete --protocol udp --dport 53"), format!("{chosen} deleted\n"));
-    assert!(chosen == 2 && truth("-p udp").is_empty());
+    let chosen = listed_by_conntrack("-p udp").len();
+    assert_eq!(
+        printed_by_example("delete --protocol udp --dport 53"),
+        format!("{chosen} deleted\n")
+    );
+    assert!(chosen == 2 && listed_by_conntrack("-p udp").is_empty());
     drop(traffic);
 }

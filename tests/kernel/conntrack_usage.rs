@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use crate::support::conntrack_cli::{original, ours, printed, truth};
+use crate::support::conntrack_cli::{
+    listed_by_conntrack, printed_by_example, run_conntrack, run_example,
+};
 use crate::support::netns::enter;
 use crate::support::programs::{example, run};
 
@@ -47,11 +49,11 @@ const MISUSES: [(&str, &str); 30] = [
 #[test]
 fn what_cannot_be_understood_is_said_and_deletes_nothing() {
     enter();
-    original(
+    run_conntrack(
         "-I -p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 3000",
     );
     for (words, error) in MISUSES {
-        let outcome = ours(words);
+        let outcome = run_example(words);
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
         assert!(
             outcome.stderr.starts_with(&format!("conntrack: {error}\n\nUsage: ")),
@@ -59,8 +61,8 @@ fn what_cannot_be_understood_is_said_and_deletes_nothing() {
             outcome.stderr
         );
     }
-    assert_eq!(truth("").len(), 1);
-    assert!(printed("--help").starts_with("Usage: conntrack list"));
+    assert_eq!(listed_by_conntrack("").len(), 1);
+    assert!(printed_by_example("--help").starts_with("Usage: conntrack list"));
 }
 
 #[test]
@@ -77,7 +79,7 @@ fn where_nobody_reads_it_ends_as_by_a_signal_and_says_nothing() {
 #[test]
 fn without_the_right_the_kernels_words_are_shown() {
     enter();
-    original("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 3000");
+    run_conntrack("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 3000");
     for words in ["list", "delete --protocol udp"] {
         let mut command = Command::new("setpriv");
         command
@@ -93,5 +95,5 @@ fn without_the_right_the_kernels_words_are_shown() {
             "{words}"
         );
     }
-    assert_eq!(truth("").len(), 1);
+    assert_eq!(listed_by_conntrack("").len(), 1);
 }

@@ -3,11 +3,11 @@
 use libteam::{Change, Error, IfIndex, Link, Mode, OptionId, Result, TeamHandle};
 
 use crate::support::changes::{
-    Replica, all_links, assert_silent, hear_until_true, link_change, listen, port_marks, team_with,
-    told,
+    Replica, all_links, assert_no_changes, handle_until_converged, link_change, port_marks,
+    record_changes, take_changes, team_with,
 };
 use crate::support::netns::{dummies, enter, index, ip};
-use crate::support::snapshot::{assert_links_true, assert_true};
+use crate::support::snapshot::{assert_links_match_ip, assert_matches_kernel};
 
 fn option_ids(team: &TeamHandle) -> Vec<OptionId> {
     team.options().map(|option| option.id().clone()).collect()
@@ -25,11 +25,11 @@ fn assert_gone(error: &Error, name: &str, ifindex: IfIndex) {
 fn it_is_told_once_with_everything_that_was_its() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     let (link, mut options) = (team.team_link().unwrap().clone(), option_ids(&team));
     ip("link del team0");
 
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     let removed: Vec<&Link> =
         changes.links().filter(|each| each.is_removed()).map(Change::latest).collect();
     assert_eq!(removed, [&link]);
@@ -44,8 +44,8 @@ fn it_is_told_once_with_everything_that_was_its() {
     assert_eq!((team.ports().len(), team.options().len(), team.team_link()), (0, 0, None));
     assert_eq!((team.mode(), team.active_port()), (None, None));
     assert_eq!(team.name(), "team0");
-    assert_links_true(&team);
-    assert_silent(&mut team);
+    assert_links_match_ip(&team);
+    assert_no_changes(&mut team);
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
 }
 
@@ -55,7 +55,7 @@ fn every_command_says_so_and_events_are_handled_on() {
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     let (team0, d0) = (team.team_ifindex(), index("d0"));
     ip("link del team0");
-    told(&mut team);
+    take_changes(&mut team);
     let commands: [fn(&mut TeamHandle, IfIndex) -> Result<()>; 8] = [
         TeamHandle::add_port,
         TeamHandle::remove_port,
@@ -69,10 +69,10 @@ fn every_command_says_so_and_events_are_handled_on() {
     for command in commands {
         assert_gone(&command(&mut team, d0).unwrap_err(), "team0", team0);
     }
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 
     ip("link set d0 mtu 1400");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().mtu(), 1400);
     assert_eq!(team.ifindex("d0").unwrap(), d0);
     assert_gone(&team.destroy().unwrap_err(), "team0", team0);
@@ -82,15 +82,15 @@ fn every_command_says_so_and_events_are_handled_on() {
 fn a_command_that_notices_first_leaves_the_telling_to_handle_events() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     let mut replica = Replica::of(&team);
     ip("link del team0");
     assert_gone(&team.set_mode(Mode::RoundRobin).unwrap_err(), "team0", team.team_ifindex());
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
-    replica.hear(&changes);
+    replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert_eq!(heard.try_iter().count(), 1);
 }
 
@@ -103,9 +103,9 @@ fn a_refresh_that_notices_first_tells_it_once() {
     let changes = team.refresh().unwrap();
     assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
     assert_eq!(port_marks(&changes), ["-d0"]);
-    replica.hear(&changes);
+    replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert_gone(&team.refresh().unwrap_err(), "team0", team.team_ifindex());
 }
 
@@ -123,7 +123,7 @@ fn its_last_name_stays_known() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip("link set team0 name uplink");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     let change = link_change(&changes, team.team_ifindex()).unwrap();
     assert_eq!(
         (change.before().unwrap().name(), change.after().unwrap().name()),
@@ -131,7 +131,7 @@ fn its_last_name_stays_known() {
     );
     assert_eq!(team.name(), "uplink");
     ip("link del uplink");
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(team.name(), "uplink");
     assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
 }
@@ -142,7 +142,7 @@ fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip("link set team0 name uplink");
     ip("link del uplink");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_eq!(changes.links().len(), 1);
     assert!(
         changes
@@ -158,14 +158,14 @@ fn a_new_device_of_the_same_name_is_another_one() {
     let mut old = team_with(Mode::RoundRobin, &[]);
     ip("link del team0");
     ip("link add team0 type team");
-    let changes = told(&mut old);
+    let changes = take_changes(&mut old);
     let new = all_links().open("team0").unwrap();
     assert!(link_change(&changes, old.team_ifindex()).unwrap().is_removed());
     assert!(link_change(&changes, new.team_ifindex()).unwrap().is_added());
     assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.team_ifindex());
     assert_eq!(new.mode(), Some(Mode::Unset));
-    assert_true(&new);
-    assert_silent(&mut old);
+    assert_matches_kernel(&new);
+    assert_no_changes(&mut old);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type team"));
-    replica.hear(&told(&mut old));
+    replica.apply(&take_changes(&mut old));
     assert_eq!(replica, Replica::of(&old));
     assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", ifindex);
     assert_eq!((old.team_link(), old.options().len(), old.ports().len()), (None, 0, 0));
@@ -185,12 +185,12 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
     assert_eq!(new.team_ifindex(), ifindex);
     new.set_mode(Mode::Random).unwrap();
     new.add_port(index("d0")).unwrap();
-    let changes = told(&mut old);
+    let changes = take_changes(&mut old);
     assert_eq!((changes.options().len(), changes.ports().len()), (0, 0));
     assert_eq!(old.options().len(), 0);
     // The kernel does not announce the carrier of a device that is down.
     ip("link set team0 up");
-    hear_until_true(&mut new);
+    handle_until_converged(&mut new);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_device_of_another_kind_with_the_same_index_is_another_one() {
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type dummy"));
-    replica.hear(&told(&mut old));
+    replica.apply(&take_changes(&mut old));
     assert_eq!(replica, Replica::of(&old));
     assert_eq!(old.link(ifindex).unwrap().kind(), Some("dummy"));
     assert_eq!((old.team_link(), old.options().len()), (None, 0));
@@ -216,7 +216,7 @@ fn refreshing_does_not_take_a_device_of_another_kind_for_the_old_one() {
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type dummy"));
-    replica.hear(&old.refresh().unwrap());
+    replica.apply(&old.refresh().unwrap());
     assert_eq!(replica, Replica::of(&old));
     assert_eq!((old.team_link(), old.options().len()), (None, 0));
     assert_gone(&old.refresh().unwrap_err(), "team0", ifindex);
@@ -229,9 +229,9 @@ fn another_team_that_is_deleted_is_none_of_our_business() {
     dummies(&["d0"]);
     ip("link add team1 type team");
     ip("link set d0 master team1");
-    told(&mut team);
+    take_changes(&mut team);
     ip("link del team1");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_eq!((changes.ports().len(), changes.options().len()), (0, 0));
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }

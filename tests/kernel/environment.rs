@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::process::Command;
 
 use libteam::{Error, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::support::netns::{dummies, enter, index, ip_json};
 
@@ -134,7 +134,7 @@ fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
             let Err(Error::Io { source, .. }) = result else {
                 panic!("{free} free descriptors: {result:?}")
             };
-            assert_eq!(source.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
+            assert_eq!(source.raw_os_error(), Some(Errno::EMFILE as i32));
         }
         let still_free: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         assert_eq!(still_free.len(), free);

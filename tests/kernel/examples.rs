@@ -10,8 +10,10 @@ use nix::sys::signal::Signal;
 
 use crate::support::monitor::{Line, Monitor, set_mark};
 use crate::support::netns::{enter, ip};
-use crate::support::programs::{Outcome, example, hear_until, run, team_with_ports_in_all_states};
-use crate::support::timeouts::patience;
+use crate::support::programs::{
+    Outcome, example, handle_until, run, team_with_ports_in_all_states,
+};
+use crate::support::timeouts::timeout;
 
 fn control(words: &str) -> Outcome {
     let mut command = Command::new(example("team_manual_control"));
@@ -101,7 +103,7 @@ fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
         command.args(words.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         drop(child.stdout.take());
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         while child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "{program} does not end");
             // The monitor has something to print, as soon as it listens.
@@ -147,7 +149,7 @@ fn the_monitor_lists_ports_and_options_when_one_changes() {
     let told = monitor.read_until("ifname v0, linkup 0, changed 0");
     assert!(has(&told, "\tifname d0, linkup 0, changed 1, speed 0, duplex 0"), "{told:#?}");
 
-    hear_until(&mut team, |team| !team.port(v0).unwrap().is_link_up());
+    handle_until(&mut team, |team| !team.port(v0).unwrap().is_link_up());
     monitor.signal(Signal::SIGINT);
     assert_eq!(monitor.wait().code(), Some(0));
 }

@@ -3,12 +3,13 @@
 
 use std::collections::HashSet;
 use std::io::{Write, stderr};
+use std::os::fd::AsFd as _;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use libteam::IfIndex;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::{Value, json};
 
 use crate::support::daemon::{Daemon, cables};
@@ -87,8 +88,8 @@ impl Traffic {
         self.sent.push(Instant::now());
         self.from.send(&packet.frame);
         let mut fds: Vec<_> =
-            cables.iter().map(|cable| PollFd::new(&cable.wire, PollFlags::IN)).collect();
-        poll(&mut fds, Some(&Timespec::try_from(Duration::from_millis(1)).unwrap())).unwrap();
+            cables.iter().map(|cable| PollFd::new(cable.wire.as_fd(), PollFlags::POLLIN)).collect();
+        poll(&mut fds, 1_u8).unwrap();
         let mut last = None;
         for (number, cable) in cables.iter().enumerate() {
             for frame in cable.wire.received() {

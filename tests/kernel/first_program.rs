@@ -14,8 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::netns::{enter, index, ip, veth};
-use crate::support::programs::{example, hear_until, run};
-use crate::support::timeouts::patience;
+use crate::support::programs::{example, handle_until, run};
+use crate::support::timeouts::timeout;
 
 fn repository(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -52,7 +52,7 @@ impl Program {
     /// Takes the link from the port, and gives it back, until the program has printed both: it says
     /// nothing when it is ready.
     fn prints_both_states(&self) {
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         for state in ["down", "up"] {
             let wanted = format!("eth1: {state} ");
             let mut lines = std::iter::from_fn(|| {
@@ -72,7 +72,7 @@ impl Program {
 fn team_that_is_up() -> TeamHandle {
     let eth1 = index("eth1");
     let mut team = (0..).find_map(|_| TeamHandle::open("team0").ok()).unwrap();
-    hear_until(&mut team, |team| {
+    handle_until(&mut team, |team| {
         team.active_port() == Some(eth1) && team.team_link().is_some_and(libteam::Link::has_carrier)
     });
     team

@@ -11,7 +11,9 @@ use libteam::{BoxError, Changes, Mode, Result, TeamHandle};
 
 use crate::handlers::{ALL, count, counts, heard_counts, set_count};
 use crate::readiness::{Edges, assert_readable, is_readable};
-use crate::support::changes::{Replica, all_links, assert_silent, listen, team_with, told};
+use crate::support::changes::{
+    Replica, all_links, assert_no_changes, record_changes, take_changes, team_with,
+};
 use crate::support::netns::enter;
 
 /// The most batches that one call of `handle_events` may deliver.
@@ -47,12 +49,12 @@ fn endless_nested_batches_do_not_keep_a_call_from_returning() {
         }
         Ok(())
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
     let mut returned = Vec::new();
     while returned.last() != Some(&LAST) {
         assert_readable(&mut team, true);
-        let changes = told(&mut team);
+        let changes = take_changes(&mut team);
         let batches = heard_counts(&heard);
         assert!(batches.len() <= MAX_BATCHES, "one call delivered {} batches", batches.len());
         assert_eq!(batches.concat(), counts(&changes), "the call returns what it delivered");
@@ -60,7 +62,7 @@ fn endless_nested_batches_do_not_keep_a_call_from_returning() {
     }
     assert_eq!(returned, (1..=LAST).collect::<Vec<_>>(), "no batch is lost or out of order");
     assert_readable(&mut team, false);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 }
 
 #[test]
@@ -79,12 +81,12 @@ fn waiting_batch_is_an_edge_after_each_call() {
     set_count(&mut team, 1);
     let mut calls = 0;
     while edges.came() {
-        told(&mut team);
+        take_changes(&mut team);
         calls += 1;
     }
     assert!(calls > 100 / MAX_BATCHES, "{calls} calls");
     assert_eq!(team.notify_peers_count(), Some(100));
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 }
 
 #[test]
@@ -107,10 +109,10 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
         }
         Ok(report.send(next)?)
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
     for call in 0..40 {
-        let changes = told(&mut team);
+        let changes = take_changes(&mut team);
         assert!(
             counts(&changes).len() <= MAX_BATCHES,
             "call {call} returns {}",
@@ -120,19 +122,19 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
         assert!(batches.len() <= MAX_BATCHES, "call {call} delivered {} batches", batches.len());
         // It panics unless each change starts where the one before it ended.
         for changes in &batches {
-            replica.hear(changes);
+            replica.apply(changes);
             assert_eq!(counts(changes).len(), 1, "an option is in a batch once");
         }
     }
     goes_on.store(false, Ordering::Relaxed);
     let mut calls = 0;
     while team.wait(Some(Duration::ZERO)).unwrap() {
-        told(&mut team);
+        take_changes(&mut team);
         calls += 1;
     }
     assert!(calls <= 2, "{calls} calls to deliver what waits");
     for changes in heard.try_iter() {
-        replica.hear(&changes);
+        replica.apply(&changes);
     }
     assert_eq!(replica, Replica::of(&team));
     assert_eq!(
@@ -158,9 +160,9 @@ fn nested_loop_ends_when_nothing_is_new() {
         }
         Ok(())
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
-    assert_eq!(counts(&told(&mut team)), [1, 2]);
+    assert_eq!(counts(&take_changes(&mut team)), [1, 2]);
     assert_eq!(heard_counts(&heard), [[1], [2]]);
 }
 
@@ -179,9 +181,9 @@ fn handler_added_after_a_batch_was_taken_does_not_get_it() {
         Ok(())
     });
     set_count(&mut team, 1);
-    told(&mut team);
+    take_changes(&mut team);
     set_count(&mut team, 3);
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(heard_counts(&heard_by_added), [[3]]);
 }
 
@@ -200,7 +202,7 @@ impl Replaced {
         let (mut team, spare) = two_handles();
         let (keep, kept) = channel();
         let (send, own) = channel();
-        let before = listen(&mut team);
+        let before = record_changes(&mut team);
         let mut spare = Some(spare);
         team.add_handler(ALL, move |team, changes| {
             send.send(changes.clone())?;
@@ -209,9 +211,9 @@ impl Replaced {
             }
             replace(team, &mut spare, &keep)
         });
-        let after = listen(&mut team);
+        let after = record_changes(&mut team);
         set_count(&mut team, 1);
-        let returned = told(&mut team);
+        let returned = take_changes(&mut team);
         Self {
             kept: kept.try_recv().unwrap(),
             in_place: team,
@@ -235,13 +237,13 @@ fn replaced_handle_delivers_its_queue_in_order() {
     assert_eq!(counts(&replaced.returned), [1]);
     assert_readable(&mut replaced.kept, true);
     set_count(&mut replaced.kept, 3);
-    assert_eq!(counts(&told(&mut replaced.kept)), [2, 3]);
+    assert_eq!(counts(&take_changes(&mut replaced.kept)), [2, 3]);
     let all = vec![vec![1], vec![2], vec![3]];
     assert_eq!(replaced.heard_counts(), [all.clone(), all.clone(), all]);
     assert_readable(&mut replaced.kept, false);
-    assert_silent(&mut replaced.kept);
+    assert_no_changes(&mut replaced.kept);
     assert_eq!(
-        counts(&told(&mut replaced.in_place)).last(),
+        counts(&take_changes(&mut replaced.in_place)).last(),
         Some(&3),
         "the other handle works too"
     );
@@ -254,11 +256,11 @@ fn replaced_handle_delivers_the_rest_of_a_batch() {
     let mut replaced = Replaced::after(|_| Ok(()));
     assert_eq!(replaced.heard_counts(), [vec![vec![1]], vec![vec![1]], vec![]]);
     assert!(is_readable(&replaced.kept), "a handler has not got the batch");
-    assert_silent(&mut replaced.kept);
+    assert_no_changes(&mut replaced.kept);
     assert_eq!(replaced.heard_counts(), [vec![], vec![], vec![vec![1]]]);
     assert_readable(&mut replaced.kept, false);
     set_count(&mut replaced.kept, 2);
-    told(&mut replaced.kept);
+    take_changes(&mut replaced.kept);
     assert_eq!(
         replaced.heard_counts(),
         [vec![vec![2]], vec![vec![2]], vec![vec![2]]],
@@ -274,13 +276,13 @@ fn replaced_handle_is_an_edge_once() {
     let (keep, kept) = channel();
     let mut spare = Some(spare);
     team.add_handler(ALL, move |team, _| replace(team, &mut spare, &keep));
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
     assert!(edges.came());
-    told(&mut team);
+    take_changes(&mut team);
     assert!(edges.came(), "the batch that waits is announced");
     let mut kept = kept.try_recv().unwrap();
-    assert_silent(&mut kept);
+    assert_no_changes(&mut kept);
     assert!(!edges.came());
     assert_eq!(heard_counts(&heard), [[1]]);
 }
@@ -302,13 +304,13 @@ fn swapped_handle_delivers_its_queue_in_order() {
         }
         Ok(())
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
-    assert_eq!(counts(&told(&mut team)), [1]);
+    assert_eq!(counts(&take_changes(&mut team)), [1]);
     let mut swapped = elsewhere.lock().unwrap();
     assert_readable(&mut swapped, true);
     set_count(&mut swapped, 4);
-    assert_eq!(counts(&told(&mut swapped)), [2, 3, 4]);
+    assert_eq!(counts(&take_changes(&mut swapped)), [2, 3, 4]);
     assert_eq!(heard_counts(&heard), [[1], [2], [3], [4]]);
     assert!(swapped.remove_handler(id), "the handler is still there");
 }
@@ -317,7 +319,7 @@ fn swapped_handle_delivers_its_queue_in_order() {
 fn handle_that_is_swapped_back_goes_on() {
     enter();
     let (mut team, mut other) = two_handles();
-    let heard_by_other = listen(&mut other);
+    let heard_by_other = record_changes(&mut other);
     team.add_handler(ALL, move |team, changes| {
         if counts(changes) == [1] {
             mem::swap(team, &mut other);
@@ -328,9 +330,9 @@ fn handle_that_is_swapped_back_goes_on() {
         }
         Ok(())
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
-    assert_eq!(counts(&told(&mut team)), [1, 2]);
+    assert_eq!(counts(&take_changes(&mut team)), [1, 2]);
     assert_eq!(heard_counts(&heard), [[1], [2]]);
     assert_eq!(heard_counts(&heard_by_other), [[1]]);
     assert_readable(&mut team, false);
@@ -349,12 +351,12 @@ fn replaced_handle_asked_inside_the_handler_delivers_later() {
         assert_eq!(counts(&own.handle_events()?), [2]);
         keep.send(own).map_err(|_| "the receiver is gone".into())
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
-    assert_eq!(counts(&told(&mut team)), [1]);
+    assert_eq!(counts(&take_changes(&mut team)), [1]);
     let mut kept = kept.try_recv().unwrap();
     assert_readable(&mut kept, true);
-    assert_eq!(counts(&told(&mut kept)), [2]);
+    assert_eq!(counts(&take_changes(&mut kept)), [2]);
     assert_eq!(heard_counts(&heard), [[1], [2]]);
     assert_readable(&mut kept, false);
 }
@@ -369,13 +371,17 @@ fn replaced_handle_keeps_a_panicking_handler_out() {
         replace(team, &mut spare, &keep)?;
         panic!("on purpose")
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| team.handle_events())).unwrap_err();
     let mut kept = kept.try_recv().unwrap();
     assert_readable(&mut kept, true);
-    assert_silent(&mut kept);
+    assert_no_changes(&mut kept);
     assert_eq!(heard_counts(&heard), [[1]]);
     assert!(!kept.remove_handler(id));
-    assert_eq!(counts(&told(&mut team))[..1], [1], "the caller gets the changes by its next call");
+    assert_eq!(
+        counts(&take_changes(&mut team))[..1],
+        [1],
+        "the caller gets the changes by its next call"
+    );
 }

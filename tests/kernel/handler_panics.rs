@@ -11,7 +11,9 @@ use libteam::{BoxError, Changes, Error, HandlerId, Mode, Result, TeamHandle};
 
 use crate::handlers::{ALL, counts, heard_counts, set_count};
 use crate::readiness::assert_readable;
-use crate::support::changes::{all_links, assert_silent, listen, team_with, told};
+use crate::support::changes::{
+    all_links, assert_no_changes, record_changes, take_changes, team_with,
+};
 use crate::support::netns::enter;
 
 /// Panics when it is dropped.
@@ -59,21 +61,21 @@ fn text(panic: &(dyn Any + Send)) -> &str {
 /// returned.
 fn assert_others_get_the_batch(expected: &str, add: impl FnOnce(&mut TeamHandle)) {
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let before = listen(&mut team);
+    let before = record_changes(&mut team);
     add(&mut team);
-    let after = listen(&mut team);
+    let after = record_changes(&mut team);
     set_count(&mut team, 1);
     let panic = panic_of(&mut team, TeamHandle::handle_events);
     assert_eq!(text(&*panic), expected);
     assert_heard(&before, &after, &[1]);
     assert_readable(&mut team, true);
-    assert_eq!(counts(&told(&mut team)), [1], "the next call returns the changes");
+    assert_eq!(counts(&take_changes(&mut team)), [1], "the next call returns the changes");
     assert_heard(&before, &after, &[]);
     assert_readable(&mut team, false);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 
     set_count(&mut team, 2);
-    assert_eq!(counts(&told(&mut team)), [2], "the handle works as before");
+    assert_eq!(counts(&take_changes(&mut team)), [2], "the handle works as before");
     assert_heard(&before, &after, &[2]);
 }
 
@@ -115,7 +117,7 @@ fn drop_panic_of_failed_removed_handler_spares_others() {
 fn drop_panic_in_remove_handler_leaves_the_handle_whole() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     let bomb = Bomb("dropped with a removed handler");
     let id = team.add_handler(ALL, move |_, _| {
         let _owned = &bomb;
@@ -125,7 +127,7 @@ fn drop_panic_in_remove_handler_leaves_the_handle_whole() {
     assert_eq!(text(&*panic), "dropped with a removed handler");
     assert!(!team.remove_handler(id), "the handler is gone");
     set_count(&mut team, 1);
-    assert_eq!(counts(&told(&mut team)), [1]);
+    assert_eq!(counts(&take_changes(&mut team)), [1]);
     assert_eq!(heard_counts(&heard), [[1]]);
 }
 
@@ -207,7 +209,7 @@ fn drop_panics_of_replaced_handle_leave_the_changes() {
     set_count(&mut team, 1);
     let panic = panic_of(&mut team, TeamHandle::handle_events);
     assert_eq!(text(&*panic), "dropped with the handle");
-    assert_eq!(counts(&told(&mut team))[..1], [1]);
+    assert_eq!(counts(&take_changes(&mut team))[..1], [1]);
 }
 
 /// A handler panics in this call: the next call of `next` returns the changes, those since then
@@ -218,7 +220,7 @@ fn assert_next_call_returns_the_changes(
 ) {
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ALL, |_, _| panic!("on purpose"));
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(text(&*panic_of(&mut team, call)), "on purpose");
     assert_readable(&mut team, true);
@@ -226,7 +228,7 @@ fn assert_next_call_returns_the_changes(
     assert_eq!(counts(&next(&mut team).unwrap()), [1, 2]);
     assert_eq!(heard_counts(&heard), [[1], [2]]);
     assert_readable(&mut team, false);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 }
 
 #[test]
@@ -251,7 +253,7 @@ fn panic_of_a_handler_leaves_the_changes_to_the_next_refresh() {
 /// returns it again.
 fn assert_error_carries_the_changes(call: fn(&mut TeamHandle) -> Result<Changes>) {
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let first_heard = listen(&mut team);
+    let first_heard = record_changes(&mut team);
     team.add_handler(ALL, |team, changes| {
         if counts(changes) == [1] {
             set_count(team, 2);
@@ -259,7 +261,7 @@ fn assert_error_carries_the_changes(call: fn(&mut TeamHandle) -> Result<Changes>
         }
         Err(format!("{:?} is refused", counts(changes)).into())
     });
-    let last_heard = listen(&mut team);
+    let last_heard = record_changes(&mut team);
     set_count(&mut team, 1);
     match call(&mut team) {
         Err(Error::Handler { source, changes, .. }) => {
@@ -270,7 +272,7 @@ fn assert_error_carries_the_changes(call: fn(&mut TeamHandle) -> Result<Changes>
     }
     assert_heard(&first_heard, &last_heard, &[1, 2]);
     assert_readable(&mut team, false);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     team.refresh().unwrap();
 }
 

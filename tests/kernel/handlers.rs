@@ -9,7 +9,9 @@ use libteam::{
     TeamHandle, TeamOption,
 };
 
-use crate::support::changes::{all_links, assert_silent, listen, make_renamable, team_with, told};
+use crate::support::changes::{
+    all_links, assert_no_changes, make_renamable, record_changes, take_changes, team_with,
+};
 use crate::support::netns::{dummies, enter, index, ip};
 
 /// Where handlers write their names when they are called.
@@ -74,7 +76,7 @@ fn they_are_called_in_order_first_ones_first() {
     team.add_handler(ALL, calls.note("fourth"));
     set_count(&mut team, 1);
     assert_eq!(calls.take(), [""; 0], "not before events are handled");
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(calls.take(), ["first", "second", "third", "fourth"]);
 }
 
@@ -82,13 +84,13 @@ fn they_are_called_in_order_first_ones_first() {
 fn each_hears_a_batch_once_and_none_hears_an_empty_one() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let heard = listen(&mut team);
-    assert_silent(&mut team);
+    let heard = record_changes(&mut team);
+    assert_no_changes(&mut team);
     team.refresh().unwrap();
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), []);
     set_count(&mut team, 1);
-    let changes = told(&mut team);
-    assert_silent(&mut team);
+    let changes = take_changes(&mut team);
+    assert_no_changes(&mut team);
     team.refresh().unwrap();
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
 }
@@ -103,15 +105,15 @@ fn each_hears_only_batches_with_a_change_of_its_kinds() {
     team.add_handler(ChangeKind::PORT | ChangeKind::OPTION, calls.note("port or option"));
     team.add_handler(ChangeKind::empty(), calls.note("never"));
     set_count(&mut team, 1);
-    assert_eq!(told(&mut team).kinds(), ChangeKind::OPTION);
+    assert_eq!(take_changes(&mut team).kinds(), ChangeKind::OPTION);
     assert_eq!(calls.take(), ["option", "port or option"]);
     ip("link set lo mtu 1400");
-    assert_eq!(told(&mut team).kinds(), ChangeKind::LINK);
+    assert_eq!(take_changes(&mut team).kinds(), ChangeKind::LINK);
     assert_eq!(calls.take(), ["link"]);
     make_renamable(&mut team, "d0");
     calls.take();
     ip("link set d0 name uplink");
-    assert_eq!(told(&mut team).kinds(), ChangeKind::LINK | ChangeKind::PORT);
+    assert_eq!(take_changes(&mut team).kinds(), ChangeKind::LINK | ChangeKind::PORT);
     assert_eq!(calls.take(), ["port", "link", "port or option"]);
 }
 
@@ -124,7 +126,7 @@ fn one_can_be_removed_once() {
     assert!(team.remove_handler(first));
     assert!(!team.remove_handler(first));
     set_count(&mut team, 1);
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(calls.take(), ["second"]);
     let third = team.add_handler(ALL, calls.note("third"));
     assert!(third != first && third != second, "an id is not used again");
@@ -144,7 +146,7 @@ fn one_may_remove_itself() {
     team.add_handler(ALL, calls.note("always"));
     for number in [1, 2] {
         set_count(&mut team, number);
-        told(&mut team);
+        take_changes(&mut team);
     }
     assert_eq!(calls.take(), ["once", "always", "always"]);
     assert!(!team.remove_handler(id));
@@ -163,7 +165,7 @@ fn one_that_another_removes_before_its_turn_is_not_called() {
         note(team, changes)
     });
     set_count(&mut team, 1);
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(calls.take(), ["remover", "before", "last"]);
     assert!(!team.remove_handler(after) && team.remove_handler(before));
 }
@@ -182,10 +184,10 @@ fn one_that_is_added_inside_another_is_called_from_the_next_batch_on() {
         note(team, changes)
     });
     set_count(&mut team, 1);
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(calls.take(), ["adder"]);
     set_count(&mut team, 2);
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(calls.take(), ["new first", "adder", "new last"]);
 }
 
@@ -194,9 +196,9 @@ fn one_may_command_and_its_effect_is_told_next() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
-    told(&mut team);
+    take_changes(&mut team);
     let d0 = index("d0");
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     team.add_handler(ChangeKind::OPTION, move |team, changes| {
         if counts(changes) == [1] {
             team.set_option(&count(), 2_u32)?;
@@ -206,12 +208,12 @@ fn one_may_command_and_its_effect_is_told_next() {
         Ok(())
     });
     set_count(&mut team, 1);
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_eq!((counts(&changes), changes.ports().len()), (vec![1], 0));
     assert!(team.wait(Some(std::time::Duration::ZERO)).unwrap());
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_eq!((counts(&changes), changes.ports().len()), (vec![2], 1));
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert_eq!(heard_counts(&heard), [[1], [2]]);
 }
 
@@ -225,10 +227,10 @@ fn one_may_delete_the_device_itself() {
         }
         Ok(())
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
-    assert_eq!(told(&mut team).options().len(), 1);
-    assert_eq!(told(&mut team).options().len(), 5);
+    assert_eq!(take_changes(&mut team).options().len(), 1);
+    assert_eq!(take_changes(&mut team).options().len(), 5);
     assert_eq!((heard.try_iter().count(), team.team_link()), (2, None));
 }
 
@@ -236,7 +238,7 @@ fn one_may_delete_the_device_itself() {
 /// of it.
 fn assert_nested_call_is_delivered_by_the_outer(nested: fn(&mut TeamHandle) -> Result<Changes>) {
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let before = listen(&mut team);
+    let before = record_changes(&mut team);
     let (tell, inner) = channel();
     team.add_handler(ALL, move |team, changes| {
         if counts(changes) == [1] {
@@ -245,14 +247,14 @@ fn assert_nested_call_is_delivered_by_the_outer(nested: fn(&mut TeamHandle) -> R
         }
         Ok(())
     });
-    let after = listen(&mut team);
+    let after = record_changes(&mut team);
     set_count(&mut team, 1);
-    let outer = told(&mut team);
+    let outer = take_changes(&mut team);
     assert_eq!(counts(&inner.try_recv().unwrap()), [2], "the nested call returns what is new");
     assert_eq!(counts(&outer), [1, 2], "the outer call returns all");
     assert_eq!(heard_counts(&before), [[1], [2]], "whole batches, one after the other");
     assert_eq!(heard_counts(&after), [[1], [2]], "whole batches, one after the other");
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert!(!team.wait(Some(std::time::Duration::ZERO)).unwrap());
 }
 
@@ -286,7 +288,7 @@ fn a_handler_that_fails_keeps_no_other_from_running() {
         assert_eq!(error.to_string(), "a change handler failed");
         assert_eq!(error.source().unwrap().to_string(), "the first failure");
         assert_eq!(calls.take(), ["before", "after"]);
-        assert_silent(&mut team);
+        assert_no_changes(&mut team);
     }
 }
 
@@ -314,7 +316,7 @@ fn a_failure_in_a_later_batch_comes_out_too() {
         team.handle_events()?;
         Ok(())
     });
-    let heard = listen(&mut team);
+    let heard = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(
         team.handle_events().unwrap_err().source().unwrap().to_string(),
@@ -346,7 +348,7 @@ fn one_that_puts_another_handle_in_place_of_its_own_and_fails_does_no_harm_to_ei
     assert_eq!(team.handle_events().unwrap_err().source().unwrap().to_string(), "it is gone");
     assert_eq!(calls.take(), [""; 0]);
     set_count(&mut team, 2);
-    assert_eq!(counts(&told(&mut team)), [2]);
+    assert_eq!(counts(&take_changes(&mut team)), [2]);
     assert_eq!(calls.take(), ["other"]);
 
     second.add_handler_first(ALL, {
@@ -361,7 +363,10 @@ fn one_that_puts_another_handle_in_place_of_its_own_and_fails_does_no_harm_to_ei
     let mut moved = kept.try_recv().unwrap();
     set_count(&mut second, 3);
     assert_eq!(calls.take(), [""; 0]);
-    assert_eq!((counts(&told(&mut moved)), counts(&told(&mut second))), (vec![3], vec![3]));
+    assert_eq!(
+        (counts(&take_changes(&mut moved)), counts(&take_changes(&mut second))),
+        (vec![3], vec![3])
+    );
     assert_eq!(calls.take(), ["other"; 3], "the batch that waited, and two new ones");
     assert!(moved.remove_handler(last) && !second.remove_handler(last));
 }
@@ -380,7 +385,11 @@ fn a_handler_that_panics_is_gone_and_keeps_no_other_from_running() {
     assert!(!team.remove_handler(panicking));
 
     set_count(&mut team, 2);
-    assert_eq!(counts(&told(&mut team)), [1, 2], "the first call could not return what changed");
-    assert_silent(&mut team);
+    assert_eq!(
+        counts(&take_changes(&mut team)),
+        [1, 2],
+        "the first call could not return what changed"
+    );
+    assert_no_changes(&mut team);
     assert_eq!(calls.take(), ["before", "after"]);
 }

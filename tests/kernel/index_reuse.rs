@@ -5,11 +5,11 @@ use std::sync::mpsc::Receiver;
 
 use libteam::{Changes, Error, IfIndex, Mode, TeamHandle};
 
-use crate::support::changes::all_links;
-use crate::support::diff::{Difference, assert_made_good, overhear};
+use crate::support::changes::{all_links, record_changes};
+use crate::support::diff::{Difference, assert_recovered};
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
 use crate::support::raw::drops;
-use crate::support::snapshot::{State, assert_links_true, state};
+use crate::support::snapshot::{State, assert_links_match_ip, state};
 
 /// A team with the ports `eth1` and `eth2`, whose handle has the smallest buffer and has told
 /// everything.
@@ -24,8 +24,8 @@ fn team() -> (TeamHandle, Receiver<Changes>, State) {
         team.add_port(IfIndex::new(port).unwrap()).unwrap();
     }
     // A change of the link state may follow by itself.
-    crate::support::diff::until_quiet(&mut team);
-    let handler = overhear(&mut team);
+    crate::support::diff::handle_until_quiet(&mut team);
+    let handler = record_changes(&mut team);
     let before = state(&team);
     (team, handler, before)
 }
@@ -45,7 +45,7 @@ fn overrun() {
 fn assert_told_gone(team: &mut TeamHandle, handler: &Receiver<Changes>, before: &State) -> Changes {
     let changes = team.handle_events().unwrap();
     assert!(changes.is_resynced());
-    let told = Difference::told(&changes);
+    let told = Difference::reported(&changes);
     assert!(
         told.ports.values().all(|(before, after)| before.is_some() && after.is_none()),
         "{told:?}"
@@ -56,7 +56,7 @@ fn assert_told_gone(team: &mut TeamHandle, handler: &Receiver<Changes>, before: 
     );
     assert_eq!((told.ports.len(), told.options.len()), (before.ports.len(), before.options.len()));
     assert_eq!(handler.try_iter().collect::<Vec<_>>(), vec![changes.clone()]);
-    assert_links_true(team);
+    assert_links_match_ip(team);
     assert_eq!(team.handle_events().unwrap(), Changes::default(), "it is told again");
     assert!(team.team_link().is_none());
     assert_eq!((team.ports().len(), team.options().len()), (0, 0));
@@ -79,7 +79,7 @@ fn a_link_that_took_the_index_of_a_deleted_one_is_a_change_not_a_removal() {
             "link add eth4 index {deleted} address 02:00:00:00:00:0d mtu 1300 type veth peer name eth5"
         ),
     ]);
-    let changes = assert_made_good(&mut team, &handler, &before);
+    let changes = assert_recovered(&mut team, &handler, &before);
     let link = changes.links().find(|link| link.latest().ifindex() == deleted).unwrap();
     assert!(!link.is_removed() && !link.is_added());
     assert_eq!((link.before().unwrap().name(), link.latest().name()), ("eth3", "eth4"));
@@ -90,7 +90,7 @@ fn a_port_that_took_the_index_of_a_deleted_port_is_told_by_what_differs() {
     let (mut team, handler, before) = team();
     overrun();
     ip_batch(&["link del eth1", "link add eth4 index 20 type dummy", "link set eth4 master team0"]);
-    let changes = assert_made_good(&mut team, &handler, &before);
+    let changes = assert_recovered(&mut team, &handler, &before);
     let names: Vec<_> =
         changes.ports().map(|port| (port.before().unwrap().name(), port.latest().name())).collect();
     assert_eq!(names, [(Some("eth1"), Some("eth4"))], "the same index under another name");
@@ -102,7 +102,7 @@ fn a_port_that_moved_to_another_namespace_during_a_loss_is_removed() {
     let elsewhere = OtherNamespace::new();
     overrun();
     elsewhere.take("eth2");
-    let changes = assert_made_good(&mut team, &handler, &before);
+    let changes = assert_recovered(&mut team, &handler, &before);
     assert_eq!(changes.ports().filter(|port| port.is_removed()).count(), 1);
     assert_eq!(changes.links().filter(|link| link.is_removed()).count(), 1);
     assert!(changes.options().all(libteam::Change::is_removed));
@@ -162,7 +162,7 @@ fn a_team_made_anew_with_name_and_index_of_the_old_one_is_told_by_what_differs()
         "link set eth2 down",
         "link set eth2 master team0",
     ]);
-    let changes = assert_made_good(&mut team, &handler, &before);
+    let changes = assert_recovered(&mut team, &handler, &before);
     assert_eq!(team.mode(), Some(Mode::Unset));
     assert_eq!(changes.ports().len(), 1, "{changes:?}");
 }

@@ -3,13 +3,13 @@
 use std::thread;
 
 use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, SocketBuilder, TeamHandle};
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
-use rustix::io::Errno;
 
-use crate::support::changes::{refusal, team_with};
+use crate::support::changes::{kernel_errno, team_with};
 use crate::support::netns::{dummies, enter, index, ip, ip_json, veth};
 use crate::support::raw::Raw;
-use crate::support::snapshot::assert_true;
+use crate::support::snapshot::assert_matches_kernel;
 
 /// As `ip` prints it.
 fn kind_of(name: &str) -> Option<String> {
@@ -26,7 +26,7 @@ fn a_created_device_is_there_and_a_destroyed_one_is_not() {
     assert_eq!(team.mode(), Some(Mode::Unset));
     assert_eq!(team.ports().len(), 0);
     assert!(!team.team_link().unwrap().is_admin_up());
-    assert_true(&team);
+    assert_matches_kernel(&team);
     team.destroy().unwrap();
     assert!(matches!(TeamHandle::open("team0"), Err(Error::NoSuchDevice { .. })));
 }
@@ -46,7 +46,7 @@ fn a_name_that_is_taken_is_refused_by_the_kernel_whoever_has_it() {
     let _team = TeamHandle::create("team0").unwrap();
     for name in ["team0", "d0", "spare", "lo"] {
         let error = TeamHandle::create(name).unwrap_err();
-        assert_eq!(refusal(&error), Errno::EXIST, "{name}");
+        assert_eq!(kernel_errno(&error), Errno::EEXIST, "{name}");
         assert_eq!(error.to_string(), format!("the kernel refused creating team device {name}"));
     }
     assert_eq!(kind_of("d0").as_deref(), Some("dummy"));
@@ -113,7 +113,7 @@ fn a_device_is_opened_by_name_by_index_and_by_alternative_name() {
     for opened in [TeamHandle::open("team0"), TeamHandle::open("uplink"), by_index] {
         let opened = opened.unwrap();
         assert_eq!((opened.name(), opened.team_ifindex()), ("team0", team.team_ifindex()));
-        assert_true(&opened);
+        assert_matches_kernel(&opened);
     }
 }
 
@@ -123,7 +123,7 @@ fn recreating_leaves_a_team_alone_that_has_the_name_beside_its_own() {
     let team = TeamHandle::create("team0").unwrap();
     ip("link property add dev team0 altname uplink");
     let error = TeamHandle::recreate("uplink").unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::EXIST.raw_os_error()), "{error}");
+    assert_eq!(error.raw_os_error(), Some(Errno::EEXIST as i32), "{error}");
     assert_eq!(TeamHandle::open("team0").unwrap().team_ifindex(), team.team_ifindex());
 }
 
@@ -168,7 +168,7 @@ fn recreating_replaces_a_team() {
     let new = TeamHandle::recreate("team0").unwrap();
     assert_ne!(new.team_ifindex(), old.team_ifindex());
     assert_eq!((new.name(), new.mode(), new.ports().len()), ("team0", Some(Mode::Unset), 0));
-    assert_true(&new);
+    assert_matches_kernel(&new);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn recreating_creates_what_is_absent() {
     enter();
     let team = TeamHandle::recreate("team0").unwrap();
     assert_eq!(team.team_ifindex(), index("team0"));
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_handle_works_on_in_a_thread_of_another_namespace() {
     let here = TeamHandle::open("team0").unwrap();
     let active = here.option(&OptionId::global("activeport")).unwrap().value().clone();
     assert_eq!(active, OptionValue::U32(d0.get()));
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 #[test]

@@ -5,12 +5,12 @@ use libteam::{
 };
 
 use crate::support::changes::{
-    Replica, all_links, assert_silent, hear_until, link_change, listen, make_renamable, only_link,
-    team_with, told,
+    Replica, all_links, assert_no_changes, handle_until, link_change, make_renamable, only_link,
+    record_changes, take_changes, team_with,
 };
-use crate::support::diff::until_quiet;
+use crate::support::diff::handle_until_quiet;
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, run_ip, veth};
-use crate::support::snapshot::{assert_links_true, assert_true};
+use crate::support::snapshot::{assert_links_match_ip, assert_matches_kernel};
 
 /// A team and the dummy `d0`, which is up and no port of it.
 fn team_and_link() -> (TeamHandle, IfIndex) {
@@ -22,13 +22,13 @@ fn team_and_link() -> (TeamHandle, IfIndex) {
 fn change_by_ip(team: &mut TeamHandle, d0: IfIndex, words: &str) -> (Link, Link) {
     let mut replica = Replica::of(team);
     ip(words);
-    let changes = told(team);
+    let changes = take_changes(team);
     let change = only_link(&changes);
     assert!(!change.is_added() && !change.is_removed());
-    replica.hear(&changes);
+    replica.apply(&changes);
     assert_eq!(replica, Replica::of(team));
-    assert_silent(team);
-    assert_true(team);
+    assert_no_changes(team);
+    assert_matches_kernel(team);
     assert_eq!(team.link(d0), change.after());
     (change.before().unwrap().clone(), change.after().unwrap().clone())
 }
@@ -135,22 +135,22 @@ fn a_new_link_and_a_deleted_one() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
     let d0 = index("d0");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     let change = only_link(&changes);
     assert!(change.is_added() && !change.is_removed());
     assert_eq!((change.before(), change.after()), (None, team.link(d0)));
     assert_eq!((change.latest().name(), change.latest().kind()), ("d0", Some("dummy")));
-    assert_silent(&mut team);
-    assert_true(&team);
+    assert_no_changes(&mut team);
+    assert_matches_kernel(&team);
 
     let last = team.link(d0).unwrap().clone();
     ip("link del d0");
-    let change = only_link(&told(&mut team));
+    let change = only_link(&take_changes(&mut team));
     assert!(change.is_removed() && !change.is_added());
     assert_eq!((change.before(), change.after(), change.latest()), (Some(&last), None, &last));
     assert_eq!(team.link(d0), None);
-    assert_silent(&mut team);
-    assert_true(&team);
+    assert_no_changes(&mut team);
+    assert_matches_kernel(&team);
 }
 
 #[test]
@@ -173,13 +173,13 @@ fn a_link_that_moves_to_another_namespace_is_gone() {
     let (mut team, d0) = team_and_link();
     let other = OtherNamespace::new();
     other.take("d0");
-    assert!(link_change(&told(&mut team), d0).unwrap().is_removed());
+    assert!(link_change(&take_changes(&mut team), d0).unwrap().is_removed());
     assert_eq!(team.link(d0), None);
-    assert_true(&team);
+    assert_matches_kernel(&team);
     other.give_back("d0");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert!(only_link(&changes).is_added());
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn what_was_undone_meanwhile_is_not_told() {
         "link add d1 type dummy",
         "link del d1",
     ]);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn many_changes_of_one_link_are_told_as_one() {
         "link set d9 mtu 1290",
         "link set d9 promisc on",
     ]);
-    let change = only_link(&told(&mut team));
+    let change = only_link(&take_changes(&mut team));
     let (before, after) = (change.before().unwrap(), change.after().unwrap());
     assert_eq!((before.name(), before.mtu()), ("d0", 1500));
     assert_eq!((after.name(), after.mtu()), ("d9", 1290));
@@ -230,7 +230,7 @@ fn the_carrier_goes_and_comes_with_the_peer() {
         (link.has_carrier(), link.oper_state())
     };
     let up = (true, OperState::Up);
-    hear_until(&mut team, "both ends come up", |team| {
+    handle_until(&mut team, "both ends come up", |team| {
         state(team, v0) == up && state(team, peer0) == up
     });
     let mut replica = Replica::of(&team);
@@ -242,9 +242,9 @@ fn the_carrier_goes_and_comes_with_the_peer() {
     ] {
         let before = state(&team, v0);
         ip(command);
-        let heard = hear_until(&mut team, command, |team| state(team, v0) == after);
+        let heard = handle_until(&mut team, command, |team| state(team, v0) == after);
         for changes in &heard {
-            replica.hear(changes);
+            replica.apply(changes);
         }
         assert_eq!(replica, Replica::of(&team));
         assert!(
@@ -273,22 +273,22 @@ fn a_master_comes_and_goes_and_a_bridge_that_releases_a_port_does_not_delete_it(
     let (mut team, d0) = team_and_link();
     ip("link add br0 type bridge");
     let br0 = index("br0");
-    told(&mut team);
+    take_changes(&mut team);
     let mut replica = Replica::of(&team);
     for (command, before, after) in
         [("link set d0 master br0", None, Some(br0)), ("link set d0 nomaster", Some(br0), None)]
     {
         ip(command);
-        let changes = told(&mut team);
+        let changes = take_changes(&mut team);
         let change = link_change(&changes, d0).unwrap();
         assert_eq!(change.before().unwrap().master(), before, "{command}");
         assert_eq!(change.after().unwrap().master(), after, "{command}");
         assert!(changes.links().all(|change| [d0, br0].contains(&change.latest().ifindex())));
         assert_eq!((changes.ports().len(), changes.options().len()), (0, 0));
-        replica.hear(&changes);
+        replica.apply(&changes);
         assert_eq!(replica, Replica::of(&team));
-        assert_silent(&mut team);
-        assert_true(&team);
+        assert_no_changes(&mut team);
+        assert_matches_kernel(&team);
     }
 }
 
@@ -297,17 +297,17 @@ fn a_team_that_leaves_its_bridge_is_still_there() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     ip("link add br0 type bridge");
-    told(&mut team);
+    take_changes(&mut team);
     for command in ["link set team0 master br0", "link set team0 nomaster"] {
         ip(command);
-        let changes = told(&mut team);
+        let changes = take_changes(&mut team);
         assert!(changes.links().all(|change| !change.is_removed()));
         assert_eq!((changes.ports().len(), changes.options().len()), (0, 0));
         assert!(team.team_link().is_some());
     }
     assert_eq!(team.team_link().unwrap().master(), None);
     team.set_active_port(index("d0")).unwrap();
-    assert_links_true(&team);
+    assert_links_match_ip(&team);
 }
 
 #[test]
@@ -318,15 +318,15 @@ fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message
     dummies(&["d0"]);
     team.add_port(index("d0")).unwrap();
     assert_eq!(team.carrier(), Some(true));
-    assert_true(&team);
-    let changes = told(&mut team);
+    assert_matches_kernel(&team);
+    let changes = take_changes(&mut team);
     let told_of_team =
         changes.links().find(|link| link.latest().ifindex() == team.team_ifindex()).unwrap();
     assert!(told_of_team.changed_fields().contains(LinkChange::CARRIER));
     ip("link set d0 nomaster");
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(team.carrier(), Some(false));
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 #[test]
@@ -337,15 +337,15 @@ fn a_link_that_the_kernel_gives_up_before_it_is_finished_is_never_told() {
     ip("link add bond0 type bond");
     ip("link set d0 master bond0");
     let mut team = all_links().create("team0").unwrap();
-    told(&mut team);
-    let heard = listen(&mut team);
+    take_changes(&mut team);
+    let heard = record_changes(&mut team);
     // A port of a bond cannot be one of an HSR device too: the device has shown up by then, and
     // goes without a word.
     assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
     // This one shows up before it is finished, but is finished.
     ip("link add bond1 type bond mode active-backup");
-    until_quiet(&mut team);
-    assert_links_true(&team);
+    handle_until_quiet(&mut team);
+    assert_links_match_ip(&team);
     let told: Vec<Changes> = heard.try_iter().collect();
     assert!(
         told.iter().flat_map(Changes::links).all(|change| change.latest().name() != "hsr0"),

@@ -1,20 +1,17 @@
 //! A handle that follows the team's own links only, and pays for no other.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use libteam::{Changes, IfIndex, Link, LinkChange, LinkScope, Mode, TeamHandle};
 
-use crate::support::changes::{all_links, hear_until_true, link_change, told};
-use crate::support::diff::until_quiet;
+use crate::support::changes::{Replica, all_links, link_change, take_changes};
+use crate::support::diff::handle_until_quiet;
 use crate::support::features::renaming;
-use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch};
+use crate::support::netns::{OtherNamespace, dummies, enter, index, ip};
 use crate::support::raw::{Raw, drops};
-use crate::support::snapshot::{assert_true, state};
-use crate::support::timeouts::{patience, rounds};
+use crate::support::snapshot::{assert_matches_kernel, state};
+use crate::support::timeouts::{rounds, timeout};
 
 /// Indexes of links that come and go; each is used again and again.
 const PASSING: std::ops::Range<u32> = 1000..1008;
@@ -28,13 +25,13 @@ fn names(team: &TeamHandle) -> Vec<&str> {
     team.links().map(Link::name).collect()
 }
 
-fn team_of(ports: &[&str]) -> TeamHandle {
+pub(crate) fn team_of(ports: &[&str]) -> TeamHandle {
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();
     for port in ports {
         team.add_port(index(port)).unwrap();
     }
-    until_quiet(&mut team);
+    handle_until_quiet(&mut team);
     team
 }
 
@@ -51,8 +48,8 @@ fn only_the_team_and_its_ports_are_kept() {
         !team.wait(Some(Duration::from_millis(50))).unwrap(),
         "a link of no concern woke the handle"
     );
-    assert!(told(&mut team).is_empty());
-    assert_true(&team);
+    assert!(take_changes(&mut team).is_empty());
+    assert_matches_kernel(&team);
 }
 
 #[test]
@@ -64,8 +61,8 @@ fn what_happens_to_a_port_is_told_as_to_a_handle_that_follows_all() {
     let (d0, own) = (index("d0"), team.team_ifindex());
     team.add_port(d0).unwrap();
     team.add_port(index("d1")).unwrap();
-    until_quiet(&mut team);
-    until_quiet(&mut all);
+    handle_until_quiet(&mut team);
+    handle_until_quiet(&mut all);
     let mut commands = vec!["link set team0 mtu 1300".to_owned()];
     commands.extend(renaming("d0", "port0"));
     commands.extend(
@@ -75,13 +72,13 @@ fn what_happens_to_a_port_is_told_as_to_a_handle_that_follows_all() {
         ip(&command);
         until_told(&mut team, &mut all, &[d0, own]);
     }
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 /// Compares what two handles tell of some links.
 fn until_told(team: &mut TeamHandle, all: &mut TeamHandle, links: &[IfIndex]) {
     thread::sleep(Duration::from_millis(30));
-    let (of_team, of_all) = (told(team), told(all));
+    let (of_team, of_all) = (take_changes(team), take_changes(all));
     for link in links {
         assert_eq!(link_change(&of_team, *link), link_change(&of_all, *link));
         assert_eq!(team.link(*link), all.link(*link));
@@ -96,7 +93,7 @@ fn a_port_comes_and_leaves_and_is_followed_no_more() {
     let d0 = index("d0");
     ip("link set d0 mtu 1400 address 02:00:00:00:00:11");
     ip("link set d0 master team0");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     let added = link_change(&changes, d0).unwrap();
     assert!(added.is_added() && added.after() == team.link(d0));
     assert_eq!(team.link(d0).unwrap().original_hwaddr().unwrap().to_string(), "02:00:00:00:00:11");
@@ -110,14 +107,14 @@ fn a_port_comes_and_leaves_and_is_followed_no_more() {
     assert_eq!(team.link(d0), None);
     ip("link set d0 mtu 1300");
     assert!(!team.wait(Some(Duration::from_millis(50))).unwrap(), "it is followed still");
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 /// Handles events until there is nothing more; the first batch with links in it is looked at.
 fn until_quiet_telling(team: &mut TeamHandle, look: impl FnOnce(&Changes)) {
     let mut look = Some(look);
     while team.wait(Some(Duration::from_millis(60))).unwrap() {
-        let changes = told(team);
+        let changes = take_changes(team);
         if changes.links().len() > 0 {
             if let Some(look) = look.take() {
                 look(&changes);
@@ -136,14 +133,14 @@ fn a_port_that_is_deleted_or_moved_away_is_removed() {
     let (d0, d1) = (index("d0"), index("d1"));
     ip("link del d0");
     other.take("d1");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     for link in [d0, d1] {
         let change = link_change(&changes, link).unwrap();
         assert!(change.is_removed() || change.is_released(), "{change:?}");
         assert_eq!(team.link(link), None);
     }
     assert!(link_change(&changes, d0).unwrap().is_removed());
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 #[test]
@@ -193,153 +190,7 @@ fn ten_thousand_messages_of_an_unrelated_link_wake_nobody_and_cost_no_buffer() {
     }
     assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "a link of no concern woke the handle");
     assert_eq!(drops().0, 0, "dropped by the filter is not lost");
-    assert!(told(&mut team).is_empty());
-}
-
-#[test]
-fn a_team_with_more_ports_than_the_kernel_takes_a_filter_for_loses_nothing() {
-    enter();
-    let limit = "/proc/sys/net/core/optmem_max";
-    // Where every namespace has its own limit. Else the number of ports has to be as large as the
-    // limit.
-    let own_limit = fs::write(limit, "400").is_ok();
-    eprintln!("own limit: {own_limit}");
-    let ports = if own_limit { 40 } else { 2100 };
-    let names: Vec<String> = (0..ports).map(|number| format!("p{number}")).collect();
-    ip_batch(&names.iter().map(|name| format!("link add {name} type dummy")).collect::<Vec<_>>());
-    let mut team = team_of(&[]);
-    ip_batch(&names.iter().map(|name| format!("link set {name} master team0")).collect::<Vec<_>>());
-    hear_until_true(&mut team);
-    assert_eq!(team.links().len(), ports + 1);
-    ip("link del p0");
-    ip("link set p1 nomaster");
-    ip_batch(&renaming("p2", "q2"));
-    hear_until_true(&mut team);
-    assert_eq!(team.links().len(), ports - 1);
-    let fresh = TeamHandle::open("team0").unwrap();
-    assert_eq!(state(&fresh), state(&team));
-    ip_batch(&names[3..].iter().map(|name| format!("link del {name}")).collect::<Vec<_>>());
-    hear_until_true(&mut team);
-    assert_eq!(team.links().len(), 2);
-}
-
-/// `net.core.optmem_max`, from which the kernel takes the memory of socket filters. A kernel has
-/// one for each network namespace or one for all: that of the first namespace is restored when this
-/// is dropped.
-struct FilterMemory {
-    file: File,
-    at_first: String,
-    /// Where a namespace has its own limit, a smaller one will do, and fewer ports: by this factor.
-    divisor: usize,
-}
-
-impl FilterMemory {
-    /// Enters a new network namespace.
-    fn enter() -> Self {
-        const PATH: &str = "/proc/sys/net/core/optmem_max";
-        let open = || File::options().read(true).write(true).open(PATH);
-        let of_all = open().unwrap();
-        enter();
-        let (mut file, divisor) = open().map_or((of_all, 1), |own| (own, 5));
-        let mut at_first = String::new();
-        file.read_to_string(&mut at_first).unwrap();
-        Self { file, at_first, divisor }
-    }
-
-    fn set(&self, bytes: usize) {
-        self.write(&(bytes / self.divisor).to_string());
-    }
-
-    fn write(&self, value: &str) {
-        (&self.file).rewind().unwrap();
-        (&self.file).write_all(value.as_bytes()).unwrap();
-    }
-}
-
-impl Drop for FilterMemory {
-    fn drop(&mut self) {
-        self.write(&self.at_first);
-    }
-}
-
-/// Older kernels have this limit, the same for all namespaces.
-const FILTER_MEMORY: usize = 20480;
-/// A filter that names so many ports takes more than half of that.
-const MANY_PORTS: usize = 600;
-/// And of so many all of it.
-const TOO_MANY_PORTS: usize = 1400;
-
-/// Creates `team0` with so many ports, and returns a handle that has read all that the kernel
-/// reports of that.
-fn team_of_many(ports: usize) -> TeamHandle {
-    let names: Vec<String> = (0..ports).map(|number| format!("p{number}")).collect();
-    ip_batch(&names.iter().map(|name| format!("link add {name} type dummy")).collect::<Vec<_>>());
-    let mut team = team_of(&[]);
-    ip_batch(&names.iter().map(|name| format!("link set {name} master team0")).collect::<Vec<_>>());
-    hear_until_true(&mut team);
-    until_quiet(&mut team);
-    team
-}
-
-/// A new handle of the same team, whose filter is the first of its sockets.
-fn reopened(team: &TeamHandle) -> TeamHandle {
-    let mut reopened = TeamHandle::open_index(team.team_ifindex()).unwrap();
-    until_quiet(&mut reopened);
-    reopened
-}
-
-/// Whether a message about a link that is not the team's wakes a handle, which then reads it.
-fn is_woken_by_others(team: &mut TeamHandle) -> bool {
-    for mtu in [1300, 1400] {
-        ip(&format!("link set other mtu {mtu}"));
-    }
-    let is_woken = team.wait(Some(Duration::from_millis(50))).unwrap();
-    assert!(told(team).is_empty());
-    is_woken
-}
-
-#[test]
-fn filter_that_fits_only_without_the_old_one_is_attached() {
-    let memory = FilterMemory::enter();
-    memory.set(FILTER_MEMORY);
-    dummies(&["other", "more"]);
-    let ports = MANY_PORTS / memory.divisor;
-    let mut team = reopened(&team_of_many(ports));
-    assert!(!is_woken_by_others(&mut team), "there is no filter for {ports} ports");
-    ip("link set more master team0");
-    hear_until_true(&mut team);
-    until_quiet(&mut team);
-    assert_eq!(team.links().len(), ports + 2);
-    assert!(!is_woken_by_others(&mut team), "there is no filter for {} ports", ports + 1);
-    ip("link set more nomaster");
-    hear_until_true(&mut team);
-    assert_eq!(team.links().len(), ports + 1);
-}
-
-#[test]
-fn filter_that_was_refused_is_attached_when_memory_allows() {
-    let memory = FilterMemory::enter();
-    memory.set(FILTER_MEMORY);
-    dummies(&["other"]);
-    let mut team = team_of_many(TOO_MANY_PORTS / memory.divisor);
-    let mut opened = reopened(&team);
-    for team in [&mut team, &mut opened] {
-        assert!(is_woken_by_others(team), "the filter was not refused");
-    }
-    memory.set(8 * FILTER_MEMORY);
-    for (number, team) in [&mut team, &mut opened].into_iter().enumerate() {
-        until_quiet(team);
-        let woken = (0..1000).take_while(|_| is_woken_by_others(team)).count();
-        assert!(woken < 20, "woken {woken} times by a link that is not the team's");
-        let address = format!("02:00:00:00:00:0{number}");
-        ip(&format!("link set p0 address {address}"));
-        let changes = told(team);
-        assert_eq!(
-            link_change(&changes, index("p0")).unwrap().latest().hwaddr().unwrap().to_string(),
-            address
-        );
-    }
-    hear_until_true(&mut team);
+    assert!(take_changes(&mut team).is_empty());
 }
 
 /// Makes links ports of `team0`, releases and deletes them at random, without a pause; how often it
@@ -364,22 +215,6 @@ fn churn(random: &mut fastrand::Rng, master: IfIndex) -> u32 {
     done
 }
 
-/// Handles events, and applies what is told to what was told before.
-fn follow(team: &mut TeamHandle, mirror: &mut BTreeMap<IfIndex, Link>) {
-    for change in told(team).links() {
-        let ifindex = change.latest().ifindex();
-        assert_eq!(
-            change.before(),
-            mirror.get(&ifindex),
-            "{ifindex} was told to be something else before"
-        );
-        match change.after() {
-            Some(link) => mirror.insert(ifindex, link.clone()),
-            None => mirror.remove(&ifindex),
-        };
-    }
-}
-
 #[test]
 fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
     enter();
@@ -388,23 +223,22 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut team = team_of(&[]);
     let master = team.team_ifindex();
-    let mut mirror: BTreeMap<IfIndex, Link> =
-        team.links().map(|link| (link.ifindex(), link.clone())).collect();
+    let mut replica = Replica::of(&team);
     let (mut made, mut done, mut with_ports) = (0, 0, 0);
     for round in rounds(ROUNDS, FEW_ROUNDS) {
         made += 1;
         done += thread::scope(|scope| {
             let writer = scope.spawn(|| churn(&mut random, master));
             while !writer.is_finished() {
-                follow(&mut team, &mut mirror);
+                replica.apply(&take_changes(&mut team));
                 thread::yield_now();
             }
             writer.join().unwrap()
         });
         // The kernel looks at carriers in its own time.
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         loop {
-            follow(&mut team, &mut mirror);
+            replica.apply(&take_changes(&mut team));
             let fresh = state(&TeamHandle::open("team0").unwrap());
             let now = state(&team);
             if (&now.links, &now.ports) == (&fresh.links, &fresh.ports) {
@@ -418,7 +252,7 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
                 fresh.links
             );
         }
-        assert!(mirror.values().eq(team.links()), "what was told does not add up in round {round}");
+        assert_eq!(replica, Replica::of(&team), "the changes do not add up in round {round}");
     }
     eprintln!("{made} rounds, {done} changes by the writer, {with_ports} rounds ended with ports");
     assert!(done > 2 * made && with_ports > made / 4);

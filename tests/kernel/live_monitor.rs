@@ -26,7 +26,7 @@ fn program(words: &str) -> Command {
 /// Starts it in a terminal of the usual size, and returns when it shows the team.
 fn watch() -> Terminal {
     let mut terminal = Terminal::start(&program("--live team0"), 24, 80);
-    terminal.see("LAST CHANGES");
+    terminal.wait_for_text("LAST CHANGES");
     terminal
 }
 
@@ -53,30 +53,30 @@ fn the_team_and_its_ports_are_shown_and_followed() {
     assert_line(&terminal, "● d1", &["set down"]);
 
     ip("link set peer0 down");
-    terminal.see("v0 lost its link");
-    terminal.see_that("v0 without carrier", |terminal| {
+    terminal.wait_for_text("v0 lost its link");
+    terminal.wait_for("v0 without carrier", |terminal| {
         terminal.line_with("● v0").unwrap().contains("no carrier")
     });
-    terminal.see_that("a rate", |terminal| !terminal.line_with("● v0").unwrap().contains(" 0.0"));
+    terminal.wait_for("a rate", |terminal| !terminal.line_with("● v0").unwrap().contains(" 0.0"));
     ip("link set peer0 up");
-    terminal.see("v0 has a link");
+    terminal.wait_for_text("v0 has a link");
 
     let d0 = team.ifindex("d0").unwrap();
     team.set_active_port(d0).unwrap();
-    terminal.see("d0 is the active port");
+    terminal.wait_for_text("d0 is the active port");
     team.set_port_enabled(v0, false).unwrap();
-    terminal.see_that("v0 disabled", |terminal| {
+    terminal.wait_for("v0 disabled", |terminal| {
         terminal.line_with("● v0").unwrap().contains("disabled")
     });
     team.remove_port(d0).unwrap();
-    terminal.see("d0 left the team");
-    terminal.see("of 3 ports up");
+    terminal.wait_for_text("d0 left the team");
+    terminal.wait_for_text("of 3 ports up");
     ip("link set team0 mtu 1400");
-    terminal.see("MTU 1400");
+    terminal.wait_for_text("MTU 1400");
 
     terminal.type_in("q");
     assert_eq!(terminal.wait().code(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn keys_and_signals_end_it_and_give_the_terminal_back() {
         assert!(terminal.screen().alternate_screen());
         terminal.type_in(keys);
         assert_eq!(terminal.wait().code(), Some(0), "{keys:?}");
-        terminal.assert_given_back();
+        terminal.assert_restored();
     }
     for (signal, code) in
         [(Signal::SIGINT, 0), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGQUIT, 131)]
@@ -95,7 +95,7 @@ fn keys_and_signals_end_it_and_give_the_terminal_back() {
         let mut terminal = watch();
         terminal.signal(signal);
         assert_eq!(terminal.wait().code(), Some(code), "{signal}");
-        terminal.assert_given_back();
+        terminal.assert_restored();
     }
 }
 
@@ -117,30 +117,30 @@ fn it_stops_and_goes_on() {
     for (stop, count) in stops.into_iter().zip(7..) {
         stop(&mut terminal);
         terminal.wait_until_stopped();
-        terminal.assert_given_back();
+        terminal.assert_restored();
         team.set_notify_peers_count(count).unwrap();
         terminal.signal(Signal::SIGCONT);
-        terminal.see(&format!("notify_peers_count is {count}"));
+        terminal.wait_for_text(&format!("notify_peers_count is {count}"));
         assert!(terminal.screen().alternate_screen());
     }
     terminal.type_in("q");
     assert_eq!(terminal.wait().code(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
 fn a_screen_of_another_size_is_filled() {
     let _team = team_with_ports_in_all_states(None);
     let mut terminal = watch();
-    terminal.see("CHANGES  CHG/S");
+    terminal.wait_for_text("CHANGES  CHG/S");
     terminal.resize(12, 30);
-    terminal.see_that("the most important", |terminal| {
+    terminal.wait_for("the most important", |terminal| {
         let title = terminal.line_with("PORT").unwrap_or_default();
         title.contains("SPEED") && !title.contains("CHG/S") && terminal.text().contains("● v1")
     });
     terminal.resize(40, 120);
-    terminal.see("CHANGES  CHG/S");
-    terminal.see_that("the foot at the foot", |terminal| {
+    terminal.wait_for_text("CHANGES  CHG/S");
+    terminal.wait_for("the foot at the foot", |terminal| {
         terminal.screen().contents_between(39, 0, 39, 120).contains("q quit")
     });
 }
@@ -149,13 +149,13 @@ fn a_screen_of_another_size_is_filled() {
 fn a_terminal_that_does_not_know_its_size_has_the_usual_one() {
     let _team = team_with_ports_in_all_states(None);
     let mut terminal = Terminal::start_without_size(&program("--live team0"));
-    terminal.see("CHANGES  CHG/S");
-    terminal.see_that("the foot at the foot", |terminal| {
+    terminal.wait_for_text("CHANGES  CHG/S");
+    terminal.wait_for("the foot at the foot", |terminal| {
         terminal.screen().contents_between(23, 0, 23, 80).contains("q quit")
     });
     terminal.type_in("q");
     assert_eq!(terminal.wait().code(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn more_ports_than_rows_can_be_scrolled() {
     let names: Vec<String> = (0..60).map(|number| format!("d{number:02}")).collect();
     let _team = team_with(Mode::RoundRobin, &names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut terminal = watch();
-    terminal.see("ports 1-13 of 60");
+    terminal.wait_for_text("ports 1-13 of 60");
     for (keys, first, last) in [
         ("\x1b[B", "d01", "d13"),
         ("\x1b[6~", "d14", "d26"),
@@ -174,7 +174,7 @@ fn more_ports_than_rows_can_be_scrolled() {
         ("\x1b[H", "d00", "d12"),
     ] {
         terminal.type_in(keys);
-        terminal.see_that(first, |terminal| {
+        terminal.wait_for(first, |terminal| {
             let text = terminal.text();
             let ports: Vec<&str> = text
                 .lines()
@@ -195,15 +195,15 @@ fn a_team_that_is_deleted_is_shown_so_and_found_again() {
     let team = team_with_ports_in_all_states(None);
     let mut terminal = watch();
     team.destroy().unwrap();
-    terminal.see("team0 is gone");
+    terminal.wait_for_text("team0 is gone");
     // A slow machine may show only some of the seconds.
-    terminal.see_that("for how long", |terminal| seconds_gone(terminal).is_some());
+    terminal.wait_for("for how long", |terminal| seconds_gone(terminal).is_some());
     let first = seconds_gone(&terminal);
-    terminal.see_that("that time goes by", |terminal| seconds_gone(terminal) > first);
+    terminal.wait_for("that time goes by", |terminal| seconds_gone(terminal) > first);
     assert_line(&terminal, "● v0", &["up"]);
     let team = TeamHandle::create("team0").unwrap();
-    terminal.see("team0 is there again");
-    terminal.see("no ports");
+    terminal.wait_for_text("team0 is there again");
+    terminal.wait_for_text("no ports");
     assert_line(&terminal, "team0", &["set down"]);
     drop(team);
     terminal.type_in("q");
@@ -216,14 +216,14 @@ fn the_traffic_of_a_team_that_balances_it_is_shown() {
     let mut balanced = Balanced::over(2);
     balanced.team.set_bpf_hash_func(&BpfProgram::hash(HashFields::ETH)).unwrap();
     let mut terminal = watch();
-    terminal.see("traffic is not counted");
+    terminal.wait_for_text("traffic is not counted");
     balanced.team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
     let frame = [0xff; 1000];
     for _ in 0..50 {
         balanced.wire.send(&frame);
     }
-    terminal.see("50 kB");
-    terminal.see_that("a rate", |terminal| terminal.text().contains("kB/s"));
+    terminal.wait_for_text("50 kB");
+    terminal.wait_for("a rate", |terminal| terminal.text().contains("kB/s"));
     assert!(!terminal.text().contains("traffic is not counted"));
 }
 
@@ -257,9 +257,9 @@ fn a_panic_gives_the_terminal_back_before_it_is_told() {
     // A long one would leave no room for the message.
     command.env("RUST_BACKTRACE", "0");
     let mut terminal = Terminal::start(&command, 24, 80);
-    terminal.see("as is wanted");
+    terminal.wait_for_text("as is wanted");
     assert_eq!(terminal.wait().code(), Some(101));
-    terminal.assert_given_back();
+    terminal.assert_restored();
     assert!(terminal.text().contains("as is wanted"), "not on the screen that is left");
 }
 
@@ -277,22 +277,22 @@ fn panics_on_the_screen() {
 fn demo_shows_a_team_of_its_own() {
     enter();
     let mut terminal = Terminal::start(&program("--demo"), 24, 80);
-    terminal.see("LAST CHANGES");
+    terminal.wait_for_text("LAST CHANGES");
     assert_line(&terminal, "team0", &["loadbalance"]);
     for port in ["● eth1", "● eth2", "● eth3", "● eth4"] {
-        terminal.see(port);
+        terminal.wait_for_text(port);
     }
-    terminal.see_that("traffic", |terminal| {
+    terminal.wait_for("traffic", |terminal| {
         terminal.line_with("● eth2").is_some_and(|line| line.ends_with("kB/s"))
     });
-    terminal.see("eth4 lost its link");
-    terminal.see("eth2 is false");
-    terminal.see("eth1 left the team");
-    terminal.see("eth1 joined the team");
+    terminal.wait_for_text("eth4 lost its link");
+    terminal.wait_for_text("eth2 is false");
+    terminal.wait_for_text("eth1 left the team");
+    terminal.wait_for_text("eth1 joined the team");
     assert!(TeamHandle::open("team0").is_err(), "the team is in a namespace of the program's own");
     terminal.type_in("q");
     assert_eq!(terminal.wait().code(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
@@ -320,13 +320,13 @@ fn team_that_is_gone_has_no_ports_up_and_no_traffic_that_nobody_counts() {
     let mut team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     team.set_lb_stats_refresh_interval(Duration::ZERO).unwrap();
     let mut terminal = Terminal::start(&program("--live team0"), 24, 120);
-    terminal.see("2 of 4 ports up");
+    terminal.wait_for_text("2 of 4 ports up");
     let line = terminal.line_with("● v0").unwrap();
     assert!(line.ends_with("-           -"), "{line}");
     team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
-    terminal.see_that("traffic", |terminal| terminal.line_with("● v0").unwrap().ends_with("B/s"));
+    terminal.wait_for("traffic", |terminal| terminal.line_with("● v0").unwrap().ends_with("B/s"));
     team.destroy().unwrap();
-    terminal.see("gone for");
-    terminal.see("as last seen, with 4 ports");
+    terminal.wait_for_text("gone for");
+    terminal.wait_for_text("as last seen, with 4 ports");
     assert!(!terminal.text().contains("ports up"), "{}", terminal.text());
 }

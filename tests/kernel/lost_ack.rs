@@ -6,10 +6,12 @@ use std::io::ErrorKind;
 use libteam::{Error, Mode, OptionId, OptionValue, TeamHandle};
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_GENERIC;
-use rustix::io::Errno;
-use rustix::net::sockopt::set_socket_recv_buffer_size;
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
 
-use crate::support::changes::{assert_silent, hear_until_true, refusal, team_with, told};
+use crate::support::changes::{
+    assert_no_changes, handle_until_converged, kernel_errno, take_changes, team_with,
+};
 use crate::support::genl_family::Driver;
 use crate::support::netns::{enter, index};
 use crate::support::snapshot::state;
@@ -24,8 +26,8 @@ impl DeafListener {
     fn new() -> Self {
         let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
         socket.bind_auto().unwrap();
-        let group = Driver::ask(&socket).group;
-        set_socket_recv_buffer_size(&socket, 0).unwrap();
+        let group = Driver::query(&socket).group;
+        setsockopt(&socket, sockopt::RcvBuf, &0).unwrap();
         socket.set_broadcast_error(true).unwrap();
         socket.add_membership(group).unwrap();
         socket.set_non_blocking(true).unwrap();
@@ -36,7 +38,7 @@ impl DeafListener {
     fn missed_something(self) -> bool {
         loop {
             match self.socket.recv_from_full() {
-                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
                     return true;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
@@ -62,7 +64,7 @@ fn a_set_is_done_though_a_listener_of_another_process_is_full() {
     for number in 1..=20_u32 {
         team.set_option(&count(), number).unwrap();
         assert_eq!(value(&team, &count()), OptionValue::U32(number));
-        assert_eq!(told(&mut team).options().len(), 1);
+        assert_eq!(take_changes(&mut team).options().len(), 1);
     }
     assert_eq!(value(&TeamHandle::open("team0").unwrap(), &count()), OptionValue::U32(20));
     assert!(deaf.missed_something(), "or else the kernel would not have answered ENOBUFS");
@@ -81,7 +83,7 @@ fn all_commands_work_though_a_listener_of_another_process_is_full() {
     team.set_mode(Mode::ActiveBackup).unwrap();
     team.add_port(d0).unwrap();
     team.set_active_port(d0).unwrap();
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!((team.active_port(), team.ports().len()), (Some(d0), 1));
     assert_eq!(state(&team).options, state(&TeamHandle::open("team0").unwrap()).options);
     assert!(deaf.missed_something(), "or else the kernel would not have answered ENOBUFS");
@@ -95,10 +97,12 @@ fn an_error_stays_one_though_a_listener_of_another_process_is_full() {
     for number in 1..=20_u32 {
         team.set_option(&count(), number).unwrap();
     }
-    assert_eq!(refusal(&team.set_mode(Mode::Random).unwrap_err()), Errno::BUSY);
+    assert_eq!(kernel_errno(&team.set_mode(Mode::Random).unwrap_err()), Errno::EBUSY);
     assert_eq!(
-        refusal(&team.set_option(&OptionId::port("queue_id", index("d0")), 99_u32).unwrap_err()),
-        Errno::INVAL
+        kernel_errno(
+            &team.set_option(&OptionId::port("queue_id", index("d0")), 99_u32).unwrap_err()
+        ),
+        Errno::EINVAL
     );
 }
 
@@ -112,7 +116,7 @@ fn a_set_is_done_though_our_own_events_do_not_fit() {
     }
     team.set_option(&count(), 51_u32).unwrap();
     assert_eq!(value(&team, &count()), OptionValue::U32(51));
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert!(changes.is_resynced());
     let change = changes.options().next().unwrap();
     assert_eq!(
@@ -130,8 +134,8 @@ fn a_mode_is_set_though_its_many_options_fit_no_listeners_buffer() {
     team.set_mode(Mode::LoadBalance).unwrap();
     assert_eq!(team.mode(), Some(Mode::LoadBalance));
     assert_eq!(team.options().len(), 5 + 3 + 512);
-    assert!(told(&mut team).is_resynced());
-    hear_until_true(&mut team);
+    assert!(take_changes(&mut team).is_resynced());
+    handle_until_converged(&mut team);
 }
 
 #[test]
@@ -147,6 +151,6 @@ fn a_program_that_is_too_long_to_be_told_is_refused_before_it_is_sent() {
         error.to_string().starts_with("option bpf_hash_func cannot be set to 4000 bytes: "),
         "{error}"
     );
-    assert_silent(&mut team);
-    hear_until_true(&mut team);
+    assert_no_changes(&mut team);
+    handle_until_converged(&mut team);
 }

@@ -9,7 +9,7 @@ use libteam::{Mode, TeamHandle};
 
 use crate::support::directory::Directory;
 use crate::support::netns::{enter, ip, veth};
-use crate::support::programs::{example, hear_until, on_path, run};
+use crate::support::programs::{example, handle_until, on_path, run};
 
 /// Compiles the guide's C program into a directory, with every warning an error.
 fn c_program(directory: &Directory) -> PathBuf {
@@ -39,14 +39,14 @@ fn watched_by(program: &Path) -> (Vec<String>, ExitStatus) {
     team.set_mode(Mode::ActiveBackup).unwrap();
     let eth1 = team.ifindex("eth1").unwrap();
     team.add_port(eth1).unwrap();
-    hear_until(&mut team, |team| team.port(eth1).is_some_and(libteam::Port::is_link_up));
+    handle_until(&mut team, |team| team.port(eth1).is_some_and(libteam::Port::is_link_up));
 
     let mut child = Command::new(program).arg("team0").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut printed: Vec<String> = lines.by_ref().take(2).collect();
     // It registers its handler, or not yet: what happens next waits in its socket, or changes what
     // it reads first.
-    hear_until(&mut team, |team| team.notify_peers_count() == Some(2));
+    handle_until(&mut team, |team| team.notify_peers_count() == Some(2));
     ip("link set far1 down");
     printed.extend(lines.next());
     ip("link set far1 up");

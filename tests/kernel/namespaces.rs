@@ -15,16 +15,16 @@ use libteam::{
     ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, Protocol,
     RtnlSocket, SocketBuilder, TeamHandle,
 };
-use rustix::io::Errno;
+use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::CapabilitySet;
 
 use crate::environment::{is_alone, open_descriptors, run_alone};
-use crate::support::changes::{hear_until, refusal, told};
+use crate::support::changes::{handle_until, kernel_errno, take_changes};
 use crate::support::features::renaming;
 use crate::support::netns::{enter, index, ip, ip_json, run_ip, without};
 use crate::support::snapshot::state;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 /// A namespace with a name under `/run/netns`, for as long as this lasts.
 struct Named(String);
@@ -78,7 +78,7 @@ impl Elsewhere {
             .spawn()
             .expect("util-linux is installed");
         let elsewhere = Self(child);
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         while fs::read_link(elsewhere.path()).unwrap() == where_am_i() {
             assert!(Instant::now() < deadline, "unshare does not unshare");
             thread::sleep(Duration::from_millis(5));
@@ -122,7 +122,7 @@ fn tasks() -> usize {
 
 /// Waits until there are so many threads: one that was joined is still listed for a moment.
 fn assert_tasks(expected: usize) {
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while tasks() != expected {
         assert!(Instant::now() < deadline, "{} threads, not {expected}", tasks());
         thread::sleep(Duration::from_millis(2));
@@ -212,20 +212,20 @@ fn what_is_no_namespace_is_refused_and_nobody_moves() {
     dead.0.wait().unwrap();
     let file = |path| OwnedFd::from(File::open(path).unwrap());
     for (descriptor, errno) in [
-        (file("/dev/null"), Errno::INVAL),
-        (file("/proc/thread-self/ns/mnt"), Errno::INVAL),
-        (file("/proc/thread-self/ns/user"), Errno::INVAL),
-        (pidfd, Errno::SRCH),
+        (file("/dev/null"), Errno::EINVAL),
+        (file("/proc/thread-self/ns/mnt"), Errno::EINVAL),
+        (file("/proc/thread-self/ns/user"), Errno::EINVAL),
+        (pidfd, Errno::ESRCH),
     ] {
         let error = RtnlSocket::in_namespace(&descriptor).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()), "{error:?}");
+        assert_eq!(error.raw_os_error(), Some(errno as i32), "{error:?}");
         assert_eq!(
             error.to_string(),
             "opening a netlink socket in another network namespace failed"
         );
         let builder = TeamHandle::builder().in_namespace(&descriptor).unwrap();
-        assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
-        assert_eq!(builder.open("team0").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
+        assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno as i32));
+        assert_eq!(builder.open("team0").unwrap_err().raw_os_error(), Some(errno as i32));
         assert_eq!(where_am_i(), here);
     }
     assert_eq!(links_here(), ["lo"]);
@@ -240,7 +240,7 @@ fn a_thread_that_may_not_enter_is_told_so_and_does_not_move() {
         let error = RtnlSocket::in_namespace(there.open()).unwrap_err();
         assert_eq!(
             (error.kind(), error.raw_os_error()),
-            (ErrorKind::PermissionDenied, Some(Errno::PERM.raw_os_error()))
+            (ErrorKind::PermissionDenied, Some(Errno::EPERM as i32))
         );
         let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
         assert_eq!(builder.create("team0").unwrap_err().kind(), ErrorKind::PermissionDenied);
@@ -263,19 +263,19 @@ fn a_handle_works_in_another_namespace() {
     team.set_active_port(d0).unwrap();
     assert_eq!((team.is_port(d0), team.active_port()), (true, Some(d0)));
     assert!(there.ip("-d link show d0").contains("master team0"));
-    told(&mut team);
+    take_changes(&mut team);
 
     // Events come from there.
     for command in renaming("d0", "uplink") {
         there.ip(&command);
     }
-    hear_until(&mut team, "the port is renamed, and up", |team| {
+    handle_until(&mut team, "the port is renamed, and up", |team| {
         let port = team.port(d0).unwrap();
         port.name() == Some("uplink") && port.is_link_up()
     });
     // And none from here, where a link has the same index.
     ip(&format!("link add other index {d0} type dummy"));
-    assert_eq!(told(&mut team).kinds(), libteam::ChangeKind::empty());
+    assert_eq!(take_changes(&mut team).kinds(), libteam::ChangeKind::empty());
 
     assert_eq!(state(&builder.open("team0").unwrap()), state(&team));
     let recreated = builder.recreate("team0").unwrap();
@@ -299,7 +299,7 @@ fn a_handle_in_another_namespace_resyncs_there() {
     for number in 0..20 {
         there.ip(&format!("link add d{number} master team0 type dummy"));
     }
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert!(changes.is_resynced());
     assert_eq!((changes.ports().len(), team.ports().len(), team.links().len()), (20, 20, 22));
     assert_eq!(state(&builder.open("team0").unwrap()), state(&team));
@@ -325,7 +325,7 @@ fn a_handle_goes_from_thread_to_thread_and_stays_where_its_team_is() {
         there.ip(&format!("link add d{number} type dummy"));
         let port = team.ifindex(format!("d{number}")).unwrap();
         team.add_port(port).unwrap();
-        assert_eq!(told(&mut team).ports().len(), 1);
+        assert_eq!(take_changes(&mut team).ports().len(), 1);
     }
     assert_eq!(team.ports().len(), 3);
     assert_eq!(ip_json("link").len(), 1);
@@ -380,7 +380,7 @@ fn no_thread_and_no_descriptor_is_left_behind() {
     }
     for _ in 0..50 {
         assert_eq!(builder.open("team0").unwrap().name(), "team0");
-        assert_eq!(refusal(&builder.create("team0").unwrap_err()), Errno::EXIST);
+        assert_eq!(kernel_errno(&builder.create("team0").unwrap_err()), Errno::EEXIST);
         builder.open("absent").unwrap_err();
     }
     drop(builder);

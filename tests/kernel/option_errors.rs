@@ -1,15 +1,15 @@
 //! Options that cannot be set, and why.
 
 use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, TeamHandle};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
-use crate::support::changes::{assert_silent, refusal, team_with, told};
+use crate::support::changes::{assert_no_changes, kernel_errno, take_changes, team_with};
 use crate::support::netns::{dummies, enter, index};
 use crate::support::snapshot::state;
 
 /// Panics unless the team is as it was and has nothing to tell.
 fn assert_untouched(team: &mut TeamHandle, before: &TeamHandle) {
-    assert_silent(team);
+    assert_no_changes(team);
     assert_eq!(state(team).options, state(before).options);
     assert_eq!(state(&TeamHandle::open("team0").unwrap()).options, state(before).options);
 }
@@ -91,7 +91,7 @@ fn a_value_that_no_message_can_carry_is_refused() {
     assert!(matches!(team.set_option(&two_names, 1_u32), Err(Error::OptionValue { .. })));
     // The longest text goes out, and the kernel itself refuses it.
     let longest = Mode::Other("a-mode-of-thirty-one-bytes-....".to_owned());
-    assert_eq!(refusal(&team.set_mode(longest).unwrap_err()), Errno::INVAL);
+    assert_eq!(kernel_errno(&team.set_mode(longest).unwrap_err()), Errno::EINVAL);
     assert_untouched(&mut team, &before);
 }
 
@@ -100,15 +100,15 @@ fn a_mode_that_cannot_be_is_refused_by_the_kernel() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::RoundRobin).unwrap();
-    let set = |team: &mut TeamHandle, mode| refusal(&team.set_mode(mode).unwrap_err());
-    assert_eq!(set(&mut team, Mode::Other("weighted".to_owned())), Errno::INVAL);
-    assert_eq!(set(&mut team, Mode::Unset), Errno::INVAL);
-    assert_eq!(set(&mut team, Mode::Other(String::new())), Errno::INVAL);
-    assert_eq!(set(&mut team, Mode::RoundRobin), Errno::INVAL);
+    let set = |team: &mut TeamHandle, mode| kernel_errno(&team.set_mode(mode).unwrap_err());
+    assert_eq!(set(&mut team, Mode::Other("weighted".to_owned())), Errno::EINVAL);
+    assert_eq!(set(&mut team, Mode::Unset), Errno::EINVAL);
+    assert_eq!(set(&mut team, Mode::Other(String::new())), Errno::EINVAL);
+    assert_eq!(set(&mut team, Mode::RoundRobin), Errno::EINVAL);
     dummies(&["d0"]);
     team.add_port(index("d0")).unwrap();
     let error = team.set_mode(Mode::Random).unwrap_err();
-    assert_eq!(refusal(&error), Errno::BUSY);
+    assert_eq!(kernel_errno(&error), Errno::EBUSY);
     assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to random");
     assert_eq!(team.mode(), Some(Mode::RoundRobin));
     team.remove_port(index("d0")).unwrap();
@@ -148,18 +148,18 @@ fn a_value_that_the_driver_refuses_is_an_error_with_its_number() {
     let before = TeamHandle::open("team0").unwrap();
     let d0 = index("d0");
     let table: [(OptionId, OptionValue, Errno); 8] = [
-        (OptionId::port("queue_id", d0), 16_u32.into(), Errno::INVAL),
-        (OptionId::global("lb_tx_method"), "magic".into(), Errno::INVAL),
-        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 1_u32.into(), Errno::NODEV),
-        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 0_u32.into(), Errno::NODEV),
-        (OptionId::element("lb_hash_stats", 0), vec![0; 8].into(), Errno::OPNOTSUPP),
-        (OptionId::port("lb_port_stats", d0), vec![0; 8].into(), Errno::OPNOTSUPP),
-        (OptionId::global("bpf_hash_func"), vec![0; 7].into(), Errno::INVAL),
-        (OptionId::global("bpf_hash_func"), vec![0xff; 8].into(), Errno::INVAL),
+        (OptionId::port("queue_id", d0), 16_u32.into(), Errno::EINVAL),
+        (OptionId::global("lb_tx_method"), "magic".into(), Errno::EINVAL),
+        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 1_u32.into(), Errno::ENODEV),
+        (OptionId::element("lb_tx_hash_to_port_mapping", 0), 0_u32.into(), Errno::ENODEV),
+        (OptionId::element("lb_hash_stats", 0), vec![0; 8].into(), Errno::EOPNOTSUPP),
+        (OptionId::port("lb_port_stats", d0), vec![0; 8].into(), Errno::EOPNOTSUPP),
+        (OptionId::global("bpf_hash_func"), vec![0; 7].into(), Errno::EINVAL),
+        (OptionId::global("bpf_hash_func"), vec![0xff; 8].into(), Errno::EINVAL),
     ];
     for (id, value, errno) in table {
         let error = team.set_option(&id, value.clone()).unwrap_err();
-        assert_eq!(refusal(&error), errno, "{id}");
+        assert_eq!(kernel_errno(&error), errno, "{id}");
         assert_eq!(
             error.to_string(),
             format!("the kernel refused setting option {id} of team0 to {value}")
@@ -176,5 +176,5 @@ fn a_refused_value_does_not_keep_the_next_from_being_set() {
     team.set_option(&OptionId::port("queue_id", d0), 99_u32).unwrap_err();
     team.set_option(&OptionId::port("queue_id", d0), 1_u32).unwrap();
     assert_eq!(team.option(&OptionId::port("queue_id", d0)).unwrap().value(), &OptionValue::U32(1));
-    assert_eq!(told(&mut team).options().len(), 1);
+    assert_eq!(take_changes(&mut team).options().len(), 1);
 }

@@ -3,11 +3,12 @@
 use libteam::{Change, IfIndex, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
 
 use crate::support::changes::{
-    Replica, assert_silent, listen, only_option, options_told, team_with, told,
+    Replica, assert_no_changes, only_option, option_changes, record_changes, take_changes,
+    team_with,
 };
 use crate::support::features::{has_halves, switches};
 use crate::support::netns::{enter, index};
-use crate::support::snapshot::{assert_true, state};
+use crate::support::snapshot::{assert_matches_kernel, state};
 
 /// A classic BPF program that hashes everything to 0: one instruction, `ret #0`.
 const RETURN_ZERO: [u8; 8] = [6, 0, 0, 0, 0, 0, 0, 0];
@@ -46,7 +47,7 @@ fn assert_tells_set(
     before: Option<&OptionValue>,
     after: &OptionValue,
 ) {
-    let change = only_option(&told(team));
+    let change = only_option(&take_changes(team));
     assert_eq!(change.after().map(|option| (option.id(), option.value())), Some((id, after)));
     assert_eq!(change.before().map(TeamOption::value), before, "{id}");
     assert_eq!(value(team, id).as_ref(), Some(after));
@@ -110,7 +111,7 @@ fn the_options_of_every_mode_come_and_go_with_it() {
         team.set_mode(mode.clone()).unwrap();
         assert_eq!(team.mode(), Some(mode.clone()));
         assert_eq!(team.options().len(), 5 + own_options, "{mode}");
-        let changes = told(&mut team);
+        let changes = take_changes(&mut team);
         let set = changes
             .options()
             .find(|change| change.latest().id() == &OptionId::global("mode"))
@@ -122,13 +123,13 @@ fn the_options_of_every_mode_come_and_go_with_it() {
             "{mode}"
         );
         assert!(set.is_local());
-        let heard = told(&mut theirs);
-        assert_eq!(options_told(&heard), options_told(&changes));
+        let heard = take_changes(&mut theirs);
+        assert_eq!(option_changes(&heard), option_changes(&changes));
         assert!(!heard.options().any(Change::is_local));
-        replica.hear(&changes);
+        replica.apply(&changes);
         assert_eq!(replica, Replica::of(&team));
-        assert_true(&team);
-        assert_silent(&mut team);
+        assert_matches_kernel(&team);
+        assert_no_changes(&mut team);
     }
 }
 
@@ -146,7 +147,7 @@ fn modes_that_pass_unseen_leave_nothing_behind() {
         Some(&"roundrobin".into()),
         &"roundrobin".into(),
     );
-    assert_true(&theirs);
+    assert_matches_kernel(&theirs);
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn the_active_port_is_none_until_one_is_set_and_after_it_left() {
     );
     team.remove_port(d0).unwrap();
     assert_eq!(team.active_port(), None);
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     let change = changes
         .options()
         .find(|change| change.latest().id() == &OptionId::global("activeport"))
@@ -196,16 +197,16 @@ fn the_switches_of_a_port_stay_true_whichever_is_set() {
                 for (&switch, on) in switches.iter().zip(start) {
                     ours.set_option(&OptionId::port(switch, d0), on).unwrap();
                 }
-                told(&mut ours);
-                told(&mut theirs);
+                take_changes(&mut ours);
+                take_changes(&mut theirs);
                 let mut replica = Replica::of(&theirs);
                 let id = OptionId::port(switch, d0);
                 ours.set_option(&id, on).unwrap();
-                let changes = told(&mut theirs);
-                assert_eq!(options_told(&told(&mut ours)), options_told(&changes));
+                let changes = take_changes(&mut theirs);
+                assert_eq!(option_changes(&take_changes(&mut ours)), option_changes(&changes));
                 let what = format!("{switch} set to {on} from {start:?}");
                 assert!(changes.options().any(|change| change.latest().id() == &id), "{what}");
-                replica.hear(&changes);
+                replica.apply(&changes);
                 assert_eq!(replica, Replica::of(&theirs), "{what}");
                 let fresh = TeamHandle::open("team0").unwrap();
                 assert_eq!(state(&theirs).options, state(&fresh).options, "{what}");
@@ -229,7 +230,7 @@ fn the_switches_of_a_port_stay_true_over_many_sets_that_are_heard_at_once() {
             let choice = sequence / place % choices;
             ours.set_option(&OptionId::port(switches[choice / 2], d0), choice % 2 == 0).unwrap();
         }
-        told(&mut theirs);
+        take_changes(&mut theirs);
         let fresh = TeamHandle::open("team0").unwrap();
         assert_eq!(state(&theirs).options, state(&fresh).options, "sequence {sequence}");
         assert_eq!(state(&ours).options, state(&fresh).options, "sequence {sequence}");
@@ -242,7 +243,7 @@ fn what_follows_from_a_switch_is_told_only_where_it_changed() {
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let d0 = index("d0");
     let ids = |team: &mut TeamHandle| -> Vec<String> {
-        let mut ids: Vec<_> = told(team)
+        let mut ids: Vec<_> = take_changes(team)
             .options()
             .map(|change| change.latest().id().name.clone().into_owned())
             .collect();
@@ -268,10 +269,10 @@ fn a_disabled_port_loses_its_hash_mappings() {
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
     let (d0, mapping) = (index("d0"), OptionId::element("lb_tx_hash_to_port_mapping", 9));
     team.set_option(&mapping, d0.get()).unwrap();
-    told(&mut team);
+    take_changes(&mut team);
     team.set_port_enabled(d0, false).unwrap();
     assert_eq!(value(&team, &mapping), Some(OptionValue::U32(0)));
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     let cleared = changes.options().find(|change| change.latest().id() == &mapping).unwrap();
     assert_eq!(cleared.before().unwrap().value(), &OptionValue::U32(d0.get()));
     let fresh = TeamHandle::open("team0").unwrap();
@@ -283,11 +284,11 @@ fn what_is_set_on_another_team_is_not_told_here() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     let mut other = TeamHandle::create("team1").unwrap();
-    told(&mut team);
-    let heard = listen(&mut team);
+    take_changes(&mut team);
+    let heard = record_changes(&mut team);
     other.set_mode(Mode::LoadBalance).unwrap();
     other.set_option(&OptionId::global("notify_peers_count"), 9_u32).unwrap();
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), []);
     assert_eq!(value(&team, &OptionId::global("notify_peers_count")), Some(OptionValue::U32(0)));
 }

@@ -2,7 +2,7 @@
 
 use libteam::{HwAddr, IfIndex, Link, Mode, TeamHandle};
 
-use crate::support::changes::{Replica, all_links, team_with, told};
+use crate::support::changes::{Replica, all_links, take_changes, team_with};
 use crate::support::netns::{dummies, enter, index, ip, ip_batch};
 
 const OWN: &str = "02:00:00:00:00:11";
@@ -53,11 +53,11 @@ fn it_outlives_being_a_port_in_every_mode_whoever_adds_and_removes() {
             } else {
                 ip("link set d0 master team0");
             }
-            replica.hear(&told(&mut team));
+            replica.apply(&take_changes(&mut team));
             let current = if overwrites { team_address(&team) } else { own };
             assert_eq!(addresses(&team, d0), (current, own), "{mode}, added by us: {by_us}");
 
-            replica.hear(&team.refresh().unwrap());
+            replica.apply(&team.refresh().unwrap());
             assert_eq!(addresses(&team, d0), (current, own), "{mode}, refreshed");
 
             if by_us {
@@ -65,7 +65,7 @@ fn it_outlives_being_a_port_in_every_mode_whoever_adds_and_removes() {
             } else {
                 ip("link set d0 nomaster");
             }
-            replica.hear(&told(&mut team));
+            replica.apply(&take_changes(&mut team));
             assert_eq!(addresses(&team, d0), (own, own), "{mode}, removed by us: {by_us}");
             assert_eq!(replica, Replica::of(&team));
             team.destroy().unwrap();
@@ -80,7 +80,7 @@ fn it_is_right_when_everything_is_heard_at_once() {
     for (mode, overwrites) in modes() {
         let (mut team, d0) = team_and_link(mode.clone());
         ip_batch(&["link set d0 master team0", "link set d0 nomaster", "link set d0 master team0"]);
-        told(&mut team);
+        take_changes(&mut team);
         let current = if overwrites { team_address(&team) } else { Some(address(OWN)) };
         assert_eq!(addresses(&team, d0), (current, Some(address(OWN))), "{mode}");
         team.destroy().unwrap();
@@ -98,7 +98,7 @@ fn an_address_that_is_set_by_hand_just_before_is_the_original_one() {
             let flap = ["link set d0 up", "link set d0 down"];
             let flap = if is_up_meanwhile { &flap[..] } else { &[] };
             ip_batch(&[&[&*set], flap, &["link set d0 master team0"]].concat());
-            told(&mut team);
+            take_changes(&mut team);
             assert_eq!(
                 addresses(&team, d0).1,
                 Some(address(OTHER)),
@@ -120,7 +120,7 @@ fn the_teams_address_set_by_hand_just_before_is_the_original_one() {
             &*format!("link set d0 address {}", of_team.unwrap()),
             "link set d0 master team0",
         ]);
-        told(&mut team);
+        take_changes(&mut team);
         assert_eq!(addresses(&team, d0), (of_team, of_team), "{mode}");
         team.destroy().unwrap();
         ip("link del d0");
@@ -134,14 +134,14 @@ fn it_outlives_a_new_address_of_the_team_and_of_the_port() {
         let (mut team, d0) = team_and_link(mode.clone());
         team.add_port(d0).unwrap();
         ip(&format!("link set team0 address {OTHER}"));
-        told(&mut team);
+        take_changes(&mut team);
         let (own, other) = (Some(address(OWN)), Some(address(OTHER)));
         assert_eq!(addresses(&team, d0), (if overwrites { other } else { own }, own), "{mode}");
         ip("link set d0 address 02:00:00:00:00:33");
-        told(&mut team);
+        take_changes(&mut team);
         assert_eq!(addresses(&team, d0), (Some(address("02:00:00:00:00:33")), own), "{mode}");
         ip("link set d0 nomaster");
-        told(&mut team);
+        take_changes(&mut team);
         assert_eq!(addresses(&team, d0), (own, own), "{mode}");
         team.destroy().unwrap();
         ip("link del d0");
@@ -156,8 +156,8 @@ fn it_goes_along_from_one_team_to_another() {
     second.set_mode(Mode::Broadcast).unwrap();
     first.add_port(d0).unwrap();
     ip("link set d0 master team1");
-    told(&mut first);
-    told(&mut second);
+    take_changes(&mut first);
+    take_changes(&mut second);
     let expected = (team_address(&second), Some(address(OWN)));
     assert_eq!((addresses(&first, d0), addresses(&second, d0)), (expected, expected));
 }
@@ -171,7 +171,7 @@ fn a_handle_that_comes_later_learns_it_when_the_port_leaves() {
     // A dummy has no permanent address that the kernel would tell.
     assert_eq!(addresses(&late, d0), (team_address(&team), None));
     team.remove_port(d0).unwrap();
-    told(&mut late);
+    take_changes(&mut late);
     assert_eq!(addresses(&late, d0), (Some(address(OWN)), Some(address(OWN))));
 }
 
@@ -181,7 +181,7 @@ fn a_link_that_is_no_port_has_its_own_address() {
     let (mut team, d0) = team_and_link(Mode::RoundRobin);
     dummies(&["d1"]);
     ip(&format!("link set d0 address {OTHER}"));
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(addresses(&team, d0), (Some(address(OTHER)), Some(address(OTHER))));
     let (current, original) = addresses(&team, index("d1"));
     assert_eq!(current, original);
@@ -193,7 +193,7 @@ fn a_link_that_is_created_as_a_port_has_its_own_address_too() {
     for (mode, overwrites) in modes() {
         let mut team = team_with(mode.clone(), &[]);
         ip(&format!("link add d0 address {OWN} master team0 type dummy"));
-        told(&mut team);
+        take_changes(&mut team);
         let current = if overwrites { team_address(&team) } else { Some(address(OWN)) };
         assert_eq!(addresses(&team, index("d0")), (current, Some(address(OWN))), "{mode}");
         team.destroy().unwrap();

@@ -5,8 +5,8 @@ use std::fs;
 use libteam::{ChangeKind, Changes, Mode, OptionId, TeamBuilder, TeamHandle};
 use rustix::thread::CapabilitySet;
 
-use crate::support::changes::all_links;
-use crate::support::diff::{assert_made_good, overhear, until_quiet};
+use crate::support::changes::{all_links, record_changes};
+use crate::support::diff::{assert_recovered, handle_until_quiet};
 use crate::support::features::{has_halves, renaming};
 use crate::support::netns::{dummies, enter, index, ip, ip_batch, without};
 use crate::support::raw::{Raw, drops};
@@ -57,22 +57,22 @@ fn lose(builder: &TeamBuilder, lost: Lost, changes: impl FnOnce(&mut TeamHandle)
     for port in ["port-stays", "port-changed", "port-released", "port-deleted"] {
         other.add_port(index(port)).unwrap();
     }
-    until_quiet(&mut other);
+    handle_until_quiet(&mut other);
     let mut team = builder.open("team0").unwrap();
-    let handler = overhear(&mut team);
+    let handler = record_changes(&mut team);
     let before = state(&team);
     assert_eq!(before.ports.len(), 4);
 
     changes(&mut other);
 
-    until_quiet(&mut other);
+    handle_until_quiet(&mut other);
     let (links, driver) = drops();
     assert_eq!(
         Lost { links: links > 0, team: driver > 0 },
         lost,
         "{links} and {driver} messages were dropped"
     );
-    assert_made_good(&mut team, &handler, &before)
+    assert_recovered(&mut team, &handler, &before)
 }
 
 /// Links are added, changed and removed: none of them a port.
@@ -247,7 +247,7 @@ fn a_mode_that_changed_during_a_loss_is_told_with_its_options() {
 fn a_handle_that_loses_again_and_again_tells_each_difference() {
     enter();
     let mut team = small().create("team0").unwrap();
-    let handler = overhear(&mut team);
+    let handler = record_changes(&mut team);
     dummies(&["eth1", "eth2"]);
     for round in 0..6 {
         team.handle_events().unwrap();
@@ -259,7 +259,7 @@ fn a_handle_that_loses_again_and_again_tells_each_difference() {
             format!("link add x{round} type dummy"),
             format!("link set x{round} master team0"),
         ]);
-        let changes = assert_made_good(&mut team, &handler, &before);
+        let changes = assert_recovered(&mut team, &handler, &before);
         assert_eq!(
             (changes.links().filter(|link| link.is_added()).count(), changes.ports().len()),
             (1, 1)

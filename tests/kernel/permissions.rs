@@ -10,12 +10,12 @@ use libteam::{
 };
 use rustix::thread::CapabilitySet;
 
-use crate::support::changes::{all_links, hear_until_true, link_change, told};
+use crate::support::changes::{all_links, handle_until_converged, link_change, take_changes};
 use crate::support::directory::Directory;
 use crate::support::netns::{dummies, enter, index, ip, ip_batch, without};
 use crate::support::programs::example;
 use crate::support::raw::drops;
-use crate::support::snapshot::{assert_links_true, assert_true};
+use crate::support::snapshot::{assert_links_match_ip, assert_matches_kernel};
 
 /// What somebody manages: to make a team, to give it a port, to read its ports by a handle.
 const STEPS: &str = "\
@@ -98,7 +98,7 @@ fn opened_with_net_admin() -> TeamHandle {
     let mut team = all_links().receive_buffer(0).create("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();
     team.add_port(index("d0")).unwrap();
-    hear_until_true(&mut team);
+    handle_until_converged(&mut team);
     assert!(!is_readable(&mut team));
     team
 }
@@ -132,7 +132,7 @@ fn count(team: &TeamHandle) -> Option<&OptionValue> {
 /// Reads what waits, which must leave nothing to do.
 fn told_at_once(team: &mut TeamHandle) -> Changes {
     assert!(is_readable(team), "there is nothing to read");
-    let changes = told(team);
+    let changes = take_changes(team);
     assert!(!is_readable(team), "a loop that waits for the handle never sleeps");
     changes
 }
@@ -154,13 +154,13 @@ fn lost_link_events_are_recovered_without_net_admin() {
                     format!("02:00:00:00:01:0{number}")
                 );
             }
-            assert_links_true(&team);
-            assert_eq!(told(&mut team), Changes::default(), "it is reported again");
+            assert_links_match_ip(&team);
+            assert_eq!(take_changes(&mut team), Changes::default(), "it is reported again");
         }
         // The driver's events need no capability.
         ip("link set d1 master team0");
         while is_readable(&mut team) {
-            told(&mut team);
+            take_changes(&mut team);
         }
         assert_eq!(team.ports().len(), 2);
         let error = team.set_active_port(index("d0")).unwrap_err();
@@ -171,7 +171,7 @@ fn lost_link_events_are_recovered_without_net_admin() {
         );
         assert!(!is_readable(&mut team));
     });
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 #[test]
@@ -193,8 +193,8 @@ fn lost_driver_events_are_recovered_when_net_admin_is_back() {
     let changes = told_at_once(&mut team);
     assert!(changes.is_resynced() && !changes.is_inconsistent(), "{changes:#?}");
     assert_eq!(count(&team), Some(&3_u32.into()));
-    assert_true(&team);
-    assert_eq!(told(&mut team), Changes::default());
+    assert_matches_kernel(&team);
+    assert_eq!(take_changes(&mut team), Changes::default());
 }
 
 #[test]
@@ -209,13 +209,13 @@ fn refresh_without_net_admin_reads_links_only() {
             altered = altered.take().or(link_change(&changes, index("d1")).cloned());
             assert!(!is_readable(&mut team));
         }
-        assert_links_true(&team);
+        assert_links_match_ip(&team);
     });
     assert!(altered.unwrap().changed_fields().contains(LinkChange::HWADDR));
     let changes = team.refresh().unwrap();
     assert!(changes.is_empty() && !changes.is_inconsistent(), "{changes:#?}");
     assert!(!is_readable(&mut team));
-    assert_true(&team);
+    assert_matches_kernel(&team);
 }
 
 #[test]

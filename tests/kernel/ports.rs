@@ -3,14 +3,14 @@
 use std::error::Error as _;
 
 use libteam::{Change, Changes, Error, IfIndex, Link, Mode, OptionId, Port, TeamHandle};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::support::changes::{
-    Replica, all_links, assert_silent, hear_until, hear_until_true, link_change, listen,
-    make_renamable, options_of, port_marks, refusal, team_with, told,
+    Replica, all_links, assert_no_changes, handle_until, handle_until_converged, kernel_errno,
+    link_change, make_renamable, options_of, port_marks, record_changes, take_changes, team_with,
 };
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
-use crate::support::snapshot::assert_true;
+use crate::support::snapshot::assert_matches_kernel;
 
 fn names(team: &TeamHandle) -> Vec<&str> {
     team.ports().map(|port| port.name().unwrap_or("?")).collect()
@@ -49,18 +49,18 @@ fn a_port_that_is_added_here_is_known_at_once_and_told_once() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
-    told(&mut team);
-    let heard = listen(&mut team);
+    take_changes(&mut team);
+    let heard = record_changes(&mut team);
     let d0 = index("d0");
     team.add_port(d0).unwrap();
     assert!(team.is_port(d0) && heard.try_recv().is_err());
     assert_eq!((names(&team), team.port_priority(d0)), (vec!["d0"], Some(0)));
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_tells_added(&team, &changes, d0);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
     ip("link set team0 up");
-    hear_until_true(&mut team);
+    handle_until_converged(&mut team);
 }
 
 #[test]
@@ -68,13 +68,13 @@ fn a_port_that_somebody_else_adds_is_told_once() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
-    told(&mut team);
+    take_changes(&mut team);
     ip("link set d0 master team0");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_tells_added(&team, &changes, index("d0"));
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     ip("link set team0 up");
-    hear_until_true(&mut team);
+    handle_until_converged(&mut team);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_port_is_told_with_its_name_even_if_its_link_is_as_new() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip_batch(&["link add d0 type dummy", "link set d0 master team0"]);
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_tells_added(&team, &changes, index("d0"));
     assert!(link_change(&changes, index("d0")).unwrap().is_added());
     ip_batch(&["link add d1 type dummy", "link set d1 master team0"]);
@@ -98,15 +98,15 @@ fn a_port_that_is_removed_here_is_gone_at_once_and_told_once() {
     let options = options_of(&team, d0);
     team.remove_port(d0).unwrap();
     assert!(!team.is_port(d0));
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_tells_removed(&team, &changes, d0, &options);
     let link = link_change(&changes, d0).unwrap();
     assert_eq!(link.before().unwrap().master(), Some(team.team_ifindex()));
     assert_eq!(link.after().unwrap().master(), None);
     assert!(!link.after().unwrap().is_admin_up());
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     ip("link set team0 up");
-    hear_until_true(&mut team);
+    handle_until_converged(&mut team);
 }
 
 #[test]
@@ -119,10 +119,10 @@ fn a_port_that_somebody_else_removes_is_told_once() {
         let d0 = index("d0");
         let options = options_of(&team, d0);
         ip(how);
-        let changes = told(&mut team);
+        let changes = take_changes(&mut team);
         assert_tells_removed(&team, &changes, d0, &options);
         assert_eq!(link_change(&changes, d0).unwrap().is_removed(), how == "link del d0");
-        assert_silent(&mut team);
+        assert_no_changes(&mut team);
         team.destroy().unwrap();
         ip(cleanup);
     }
@@ -135,15 +135,15 @@ fn a_port_that_moves_to_another_namespace_is_removed_and_new_when_it_comes_back(
     let (d0, other) = (index("d0"), OtherNamespace::new());
     let options = options_of(&team, d0);
     other.take("d0");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_tells_removed(&team, &changes, d0, &options);
     assert!(link_change(&changes, d0).unwrap().is_removed());
     assert_eq!(team.link(d0), None);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 
     other.give_back("d0");
     ip("link set d0 master team0");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_tells_added(&team, &changes, index("d0"));
     assert!(link_change(&changes, index("d0")).unwrap().is_added());
 }
@@ -154,10 +154,10 @@ fn a_port_that_came_and_went_meanwhile_is_not_told() {
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let mut replica = Replica::of(&team);
     ip_batch(&["link add d1 type dummy", "link set d1 master team0", "link del d1"]);
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_eq!(port_marks(&changes), [""; 0]);
     assert_eq!(option_ids(&changes), []);
-    replica.hear(&changes);
+    replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
 }
 
@@ -167,13 +167,13 @@ fn a_port_that_went_and_came_meanwhile_is_told_as_changed() {
     let mut team = team_with(Mode::RoundRobin, &["d0", "d1"]);
     let mut replica = Replica::of(&team);
     team.set_port_priority(index("d0"), 7).unwrap();
-    replica.hear(&told(&mut team));
+    replica.apply(&take_changes(&mut team));
     ip_batch(&["link set d0 nomaster", "link set d0 master team0"]);
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     assert_eq!(port_marks(&changes), ["*d0"]);
     assert_eq!(team.port_priority(index("d0")), Some(0));
     assert_eq!(names(&team), ["d1", "d0"]);
-    replica.hear(&changes);
+    replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
 }
 
@@ -202,7 +202,7 @@ fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
         team.remove_port(index(name)).unwrap();
         team.add_port(index(name)).unwrap();
     }
-    assert!(told(&mut late).is_resynced());
+    assert!(take_changes(&mut late).is_resynced());
     assert_eq!(names(&late), ["d2", "d1", "d0"]);
     let ids =
         |team: &TeamHandle| team.options().map(|option| option.id().clone()).collect::<Vec<_>>();
@@ -216,7 +216,7 @@ fn a_renamed_port_is_told_as_port_and_as_link() {
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     make_renamable(&mut team, "d0");
     ip("link set d0 name uplink");
-    let changes = told(&mut team);
+    let changes = take_changes(&mut team);
     let port = changes.ports().next().unwrap();
     assert_eq!(
         (port.before().unwrap().name(), port.after().unwrap().name()),
@@ -226,7 +226,7 @@ fn a_renamed_port_is_told_as_port_and_as_link() {
     assert_eq!((link.before().unwrap().name(), link.after().unwrap().name()), ("d0", "uplink"));
     assert_eq!((changes.ports().len(), changes.links().len(), changes.options().len()), (1, 1, 0));
     assert_eq!(names(&team), ["uplink"]);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 }
 
 #[test]
@@ -239,17 +239,17 @@ fn a_ports_link_is_seen_going_down_and_up_with_its_peer() {
     // The kernel does not announce the carrier of a team that is down.
     ip("link set team0 up");
     let is_up = move |team: &TeamHandle| team.port(v0).unwrap().is_link_up();
-    hear_until(&mut team, "the port comes up", is_up);
-    hear_until_true(&mut team);
+    handle_until(&mut team, "the port comes up", is_up);
+    handle_until_converged(&mut team);
     for (command, up) in [("link set peer0 down", false), ("link set peer0 up", true)] {
         ip(command);
-        let heard = hear_until(&mut team, command, |team| is_up(team) == up);
+        let heard = handle_until(&mut team, command, |team| is_up(team) == up);
         let told: Vec<_> = heard.iter().flat_map(Changes::ports).collect();
         assert_eq!(told.len(), 1, "{told:#?}");
         assert_eq!(told[0].before().map(Port::is_link_up), Some(!up));
         assert_eq!(told[0].after().map(Port::is_link_up), Some(up));
-        hear_until_true(&mut team);
-        assert_true(&team);
+        handle_until_converged(&mut team);
+        assert_matches_kernel(&team);
     }
     // A veth tells its speed while its link is up.
     assert_eq!(team.port(v0).unwrap().speed_mbps(), Some(10_000));
@@ -261,16 +261,16 @@ fn what_the_driver_refuses_is_told_in_its_own_words() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
     ip_batch(&["link set d0 up", "link add link team0 name team0.5 type vlan id 5"]);
-    told(&mut team);
+    take_changes(&mut team);
     let table = [
-        ("d0", Errno::BUSY, "Device is up. Set it down before adding it as a team port"),
-        ("lo", Errno::INVAL, "Loopback device can't be added as a team port"),
-        ("team0", Errno::INVAL, "Cannot enslave team device to itself"),
-        ("team0.5", Errno::BUSY, "Device is already an upper device of the team interface"),
+        ("d0", Errno::EBUSY, "Device is up. Set it down before adding it as a team port"),
+        ("lo", Errno::EINVAL, "Loopback device can't be added as a team port"),
+        ("team0", Errno::EINVAL, "Cannot enslave team device to itself"),
+        ("team0.5", Errno::EBUSY, "Device is already an upper device of the team interface"),
     ];
     for (name, errno, words) in table {
         let error = team.add_port(index(name)).unwrap_err();
-        assert_eq!(refusal(&error), errno, "{name}");
+        assert_eq!(kernel_errno(&error), errno, "{name}");
         assert_eq!(
             error.to_string(),
             format!("the kernel refused adding port {name}, team team0: {words}")
@@ -278,7 +278,7 @@ fn what_the_driver_refuses_is_told_in_its_own_words() {
         assert!(matches!(&error, Error::Kernel { message: Some(message), .. } if message == words));
         assert!(error.source().is_some());
     }
-    assert_eq!(told(&mut team).ports().len(), 0);
+    assert_eq!(take_changes(&mut team).ports().len(), 0);
     assert_eq!(team.ports().len(), 0);
 }
 
@@ -300,7 +300,7 @@ fn adding_a_port_again_changes_nothing() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     team.add_port(index("d0")).unwrap();
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 }
 
 #[test]
@@ -330,9 +330,9 @@ fn a_port_that_another_team_takes_leaves_this_one() {
     let d0 = index("d0");
     let options = options_of(&old, d0);
     new.add_port(d0).unwrap();
-    let changes = told(&mut new);
+    let changes = take_changes(&mut new);
     assert_tells_added_to_second(&new, &changes, d0, old.team_ifindex());
-    let changes = told(&mut old);
+    let changes = take_changes(&mut old);
     assert_tells_removed(&old, &changes, d0, &options);
     assert_eq!(
         link_change(&changes, d0).unwrap().after().unwrap().master(),

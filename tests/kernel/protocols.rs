@@ -13,7 +13,7 @@ use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterProto
 use netlink_packet_xfrm::state::{DelGetMessage, ModifyMessage};
 use netlink_packet_xfrm::{Alg, UserSaInfo, XFRM_INF, XfrmAttrs, XfrmMessage};
 
-use crate::support::conntrack_cli::original;
+use crate::support::conntrack_cli::run_conntrack;
 use crate::support::netns::{enter, ip};
 use crate::support::programs::{example, run};
 
@@ -63,7 +63,7 @@ fn a_dump_given_up_half_way_does_not_get_in_the_way_of_the_next() {
             .unwrap();
         assert_eq!((dump.items().len(), dump.is_consistent(), dump.attempts()), (3000, true, 1));
     }
-    assert_eq!(original("-L").lines().count(), 3000);
+    assert_eq!(run_conntrack("-L").lines().count(), 3000);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_connection_tracking_refuses_is_told_apart() {
     let answers: Vec<NetfilterMessage> =
         connection.request(netfilter(ConntrackMessage::Get(vec![entry(2).remove(0)])), 0).unwrap();
     assert_eq!(answers.len(), 1);
-    assert_eq!(original("-L").lines().count(), 1);
+    assert_eq!(run_conntrack("-L").lines().count(), 1);
 }
 
 /// A state without algorithms but one.

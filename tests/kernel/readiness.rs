@@ -4,17 +4,17 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::fd::OwnedFd;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::support::changes::{all_links, assert_silent, team_with, told};
+use crate::support::changes::{all_links, assert_no_changes, take_changes, team_with};
 use crate::support::netns::{enter, ip};
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 pub(crate) fn is_readable(team: &TeamHandle) -> bool {
     let descriptor = team.as_fd();
-    let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
-    poll(&mut descriptors, Some(&Timespec::default())).unwrap() == 1
+    let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
+    poll(&mut descriptors, PollTimeout::ZERO).unwrap() == 1
 }
 
 /// Panics unless poll(2) and `wait` agree on this.
@@ -33,7 +33,7 @@ fn a_new_handle_has_nothing_to_tell() {
     enter();
     let mut team = all_links().create("team0").unwrap();
     assert_readable(&mut team, false);
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn it_is_readable_after_an_own_command_until_events_are_handled() {
     // The command after it has read the sockets empty.
     team.set_option(&count(), 1_u32).unwrap();
     assert_readable(&mut team, true);
-    told(&mut team);
+    take_changes(&mut team);
     assert_readable(&mut team, false);
 }
 
@@ -57,11 +57,11 @@ fn it_is_readable_after_a_change_by_somebody_else_until_events_are_handled() {
     let mut theirs = all_links().open("team0").unwrap();
     theirs.set_option(&count(), 1_u32).unwrap();
     assert_readable(&mut team, true);
-    told(&mut team);
+    take_changes(&mut team);
     assert_readable(&mut team, false);
     ip("link set lo mtu 1400");
     assert_readable(&mut team, true);
-    told(&mut team);
+    take_changes(&mut team);
     assert_readable(&mut team, false);
 }
 
@@ -80,9 +80,9 @@ fn it_is_readable_after_a_handler_gave_a_command() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ChangeKind::LINK, |team, _| Ok(team.set_option(&count(), 5_u32)?));
     ip("link set lo mtu 1400");
-    told(&mut team);
+    take_changes(&mut team);
     assert_readable(&mut team, true);
-    told(&mut team);
+    take_changes(&mut team);
     assert_readable(&mut team, false);
 }
 
@@ -104,7 +104,7 @@ fn it_is_readable_after_a_command_that_fails_but_has_read_events() {
         ip(&format!("link set lo mtu {mtu}"));
         command(&mut team).unwrap_err();
         assert!(is_readable(&team), "after {what}");
-        assert_eq!(told(&mut team).links().len(), 1);
+        assert_eq!(take_changes(&mut team).links().len(), 1);
         assert!(!is_readable(&team), "after {what}");
     }
 }
@@ -116,7 +116,7 @@ fn it_is_readable_after_a_command_that_finds_the_device_gone() {
     ip("link del team0");
     assert!(matches!(team.set_mode(Mode::Random), Err(Error::DeviceGone { .. })));
     assert!(is_readable(&team));
-    assert_eq!(told(&mut team).options().len(), 5);
+    assert_eq!(take_changes(&mut team).options().len(), 5);
     assert_readable(&mut team, false);
     assert!(matches!(team.refresh(), Err(Error::DeviceGone { .. })));
     assert_readable(&mut team, false);
@@ -131,7 +131,7 @@ fn it_is_readable_while_lost_events_are_not_made_good() {
         theirs.set_option(&count(), number).unwrap();
     }
     assert_readable(&mut team, true);
-    told(&mut team);
+    take_changes(&mut team);
     assert_readable(&mut team, false);
 }
 
@@ -144,7 +144,7 @@ fn the_descriptor_stays_the_same() {
     assert_eq!(team.as_raw_fd(), before);
     team.set_option(&count(), 1_u32).unwrap();
     team.refresh().unwrap();
-    told(&mut team);
+    take_changes(&mut team);
     assert_eq!(number(&team), before);
 }
 
@@ -168,35 +168,28 @@ fn waiting_ends_when_another_handle_changes_something() {
         theirs.set_option(&count(), 1_u32).unwrap();
     });
     tell.send(()).unwrap();
-    assert!(team.wait(Some(patience())).unwrap());
+    assert!(team.wait(Some(timeout())).unwrap());
     // Without a limit too, now that it does not have to wait.
     assert!(team.wait(None).unwrap());
-    assert_eq!(told(&mut team).options().len(), 1);
+    assert_eq!(take_changes(&mut team).options().len(), 1);
     setter.join().unwrap();
     assert_readable(&mut team, false);
 }
 
 /// An epoll that tells of each event once, as that of mio and tokio does.
-pub(crate) struct Edges(OwnedFd);
+pub(crate) struct Edges(Epoll);
 
 impl Edges {
     pub(crate) fn of(team: &TeamHandle) -> Self {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&epoll, team, epoll::EventData::new_u64(0), flags).unwrap();
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        epoll.add(team, EpollEvent::new(flags, 0)).unwrap();
         Self(epoll)
     }
 
     /// Whether something came that was not told before.
     pub(crate) fn came(&self) -> bool {
-        let mut events = Vec::with_capacity(1);
-        epoll::wait(
-            &self.0,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&Timespec::default()),
-        )
-        .unwrap()
-            > 0
+        self.0.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO).unwrap() > 0
     }
 }
 
@@ -210,7 +203,7 @@ fn what_comes_is_an_edge_once() {
         ip(&format!("link set lo mtu {mtu}"));
         assert!(edges.came());
         assert!(!edges.came());
-        assert_eq!(told(&mut team).links().len(), 1);
+        assert_eq!(take_changes(&mut team).links().len(), 1);
         assert!(!edges.came());
     }
 }
@@ -224,7 +217,7 @@ fn what_comes_before_the_last_was_handled_is_an_edge() {
         ip(&format!("link set lo mtu {mtu}"));
         assert!(edges.came());
     }
-    assert_eq!(told(&mut team).links().len(), 1);
+    assert_eq!(take_changes(&mut team).links().len(), 1);
     assert!(!edges.came());
 }
 
@@ -236,7 +229,7 @@ fn an_own_command_is_an_edge() {
     for _ in 0..2 {
         team.set_option(&count(), 1_u32).unwrap();
         assert!(edges.came());
-        told(&mut team);
+        take_changes(&mut team);
         assert!(!edges.came());
     }
 }
@@ -250,9 +243,9 @@ fn a_command_that_a_handler_gives_is_an_edge() {
     for mtu in [1400, 1300] {
         ip(&format!("link set lo mtu {mtu}"));
         assert!(edges.came());
-        told(&mut team);
+        take_changes(&mut team);
         assert!(edges.came());
-        assert_eq!(told(&mut team).options().len(), 1);
+        assert_eq!(take_changes(&mut team).options().len(), 1);
         assert!(!edges.came());
     }
 }

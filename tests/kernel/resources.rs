@@ -14,16 +14,17 @@ use libteam::{
 };
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt};
 use rustix::thread::CapabilitySet;
 
 use crate::environment::{is_alone, open_descriptors, run_alone};
-use crate::support::changes::{all_links, hear_until_true, refusal, told};
+use crate::support::changes::{all_links, handle_until_converged, kernel_errno, take_changes};
 use crate::support::features::renaming;
 use crate::support::genl_family::Driver;
 use crate::support::netns::{NamedNamespace, dummies, enter, index, ip_batch, without};
 use crate::support::raw::{Raw, attribute};
-use crate::support::snapshot::assert_true;
+use crate::support::snapshot::assert_matches_kernel;
 use crate::support::spoof::{TEAM_OPTIONS, message};
 use crate::support::timeouts::rounds;
 
@@ -61,14 +62,14 @@ fn nothing_is_left_open_by_what_fails() {
         drop(nowhere);
         // All sockets are open when the driver refuses to list its ports.
         without(CapabilitySet::NET_ADMIN, || {
-            assert_eq!(refusal(&TeamHandle::open("team0").unwrap_err()), Errno::PERM);
-            assert_eq!(refusal(&TeamHandle::create("team1").unwrap_err()), Errno::PERM);
+            assert_eq!(kernel_errno(&TeamHandle::open("team0").unwrap_err()), Errno::EPERM);
+            assert_eq!(kernel_errno(&TeamHandle::create("team1").unwrap_err()), Errno::EPERM);
         });
         without(CapabilitySet::SYS_ADMIN, || {
             let forbidden = TeamHandle::builder().in_namespace(&namespace).unwrap();
             assert_eq!(
                 forbidden.create("team1").unwrap_err().raw_os_error(),
-                Some(Errno::PERM.raw_os_error())
+                Some(Errno::EPERM as i32)
             );
             assert!(LinkEvents::in_namespace(&namespace).is_err());
         });
@@ -86,11 +87,7 @@ fn assert_fails_cleanly<T>(open: impl Fn() -> Result<T>) -> usize {
     let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     for free in 0..wanted {
         let error = open().err().expect("it has no more descriptors than the first");
-        assert_eq!(
-            error.raw_os_error(),
-            Some(Errno::MFILE.raw_os_error()),
-            "{free} free: {error:?}"
-        );
+        assert_eq!(error.raw_os_error(), Some(Errno::EMFILE as i32), "{free} free: {error:?}");
         let left: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         assert_eq!(left.len(), free, "descriptors are left open");
         drop(left);
@@ -181,7 +178,7 @@ fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
     catch_unwind(AssertUnwindSafe(|| team.handle_events())).unwrap_err();
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["team0"]);
     assert_eq!(open_descriptors(), own);
-    assert_true(&team);
+    assert_matches_kernel(&team);
     drop(team);
     assert_eq!(open_descriptors(), before);
 }
@@ -221,7 +218,7 @@ impl Scene {
     }
 
     fn hear(&mut self) {
-        self.handles.iter_mut().for_each(|team| drop(told(team)));
+        self.handles.iter_mut().for_each(|team| drop(take_changes(team)));
         while self.events.try_next().unwrap().is_some() {}
     }
 }
@@ -252,19 +249,19 @@ fn memory_stays_flat_over_all_events() {
     println!("{events} events: descriptors and KiB {before:?}, then {after:?}");
     assert_eq!(after.0, before.0, "descriptors");
     assert!(after.1 <= before.1 + FEW_KIBIBYTES, "KiB: {} grew to {}", before.1, after.1);
-    assert_true(&scene.handles[0]);
+    assert_matches_kernel(&scene.handles[0]);
 }
 
 /// Whether the whole list of the options fits a socket as it is by default.
 fn options_fit_the_default_buffer(team: IfIndex) -> bool {
     let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
     socket.bind_auto().unwrap();
-    let family = Driver::ask(&socket).family;
-    assert_eq!(rustix::net::sockopt::socket_recv_buffer_size(&socket).unwrap(), DEFAULT_BUFFER);
+    let family = Driver::query(&socket).family;
+    assert_eq!(getsockopt(&socket, sockopt::RcvBuf).unwrap(), DEFAULT_BUFFER);
     let payload = [&[TEAM_OPTIONS, 1, 0, 0][..], &attribute(1, &team.get().to_ne_bytes())].concat();
     socket.send_to(&message(family, 1, 1, &payload), &SocketAddr::new(0, 0), 0).unwrap();
     match socket.recv_from_full() {
-        Err(error) => error.raw_os_error() != Some(Errno::NOBUFS.raw_os_error()),
+        Err(error) => error.raw_os_error() != Some(Errno::ENOBUFS as i32),
         Ok(_) => true,
     }
 }
@@ -277,7 +274,7 @@ fn a_team_of_600_ports_opens_and_works() {
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::LoadBalance).unwrap();
     ip_batch(&names.iter().map(|name| format!("link set {name} master team0")).collect::<Vec<_>>());
-    hear_until_true(&mut team);
+    handle_until_converged(&mut team);
     assert!(
         !options_fit_the_default_buffer(team.team_ifindex()),
         "the list fits: it would show nothing"
@@ -300,10 +297,10 @@ fn a_team_of_600_ports_opens_and_works() {
         assert!(!team.is_port(first));
         ip_batch(&renaming(&names[10 * number as usize], &format!("q{number}")));
         team.wait(Some(Duration::from_secs(1))).unwrap();
-        hear_until_true(&mut team);
+        handle_until_converged(&mut team);
         assert_eq!(team.ports().len(), ports - 1);
         assert!(team.links().any(|link| link.name() == format!("q{number}")));
         assert!(team.refresh().unwrap().is_empty(), "it had not been the truth");
-        assert_true(&team);
+        assert_matches_kernel(&team);
     }
 }

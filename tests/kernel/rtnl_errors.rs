@@ -9,7 +9,7 @@ use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute};
 use libteam::{
     Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkSettings, NewLink, Result, RtnlSocket,
 };
-use rustix::io::Errno;
+use nix::errno::Errno;
 use rustix::thread::CapabilitySet;
 
 use crate::support::features::explains_addresses;
@@ -29,11 +29,7 @@ fn assert_refused<T: Debug>(
     let Error::Kernel { message, offset, .. } = &error else {
         panic!("{op}: not the kernel's: {error:?}")
     };
-    assert_eq!(
-        (error.kind(), error.raw_os_error()),
-        (kind, Some(errno.raw_os_error())),
-        "{op}: {error:?}"
-    );
+    assert_eq!((error.kind(), error.raw_os_error()), (kind, Some(errno as i32)), "{op}: {error:?}");
     let is_unexplained = message.is_none() && op.contains("ing address ") && !explains_addresses();
     let words = if is_unexplained { "" } else { words };
     assert_eq!((message.as_deref().unwrap_or(""), *offset), (words, None), "{op}");
@@ -85,7 +81,7 @@ fn existing_objects_are_already_exists() {
     ip("link add link d0 name d0.5 type vlan id 5");
     let before = everything();
     let mut refused = |link: NewLink, op: &str, words: &str| {
-        assert_refused(rtnl.create_link(&link), ErrorKind::AlreadyExists, Errno::EXIST, op, words);
+        assert_refused(rtnl.create_link(&link), ErrorKind::AlreadyExists, Errno::EEXIST, op, words);
     };
     for name in ["d0", "team0", "lo", "spare"] {
         refused(NewLink::dummy(name), &format!("creating dummy device {name}"), "");
@@ -100,14 +96,14 @@ fn existing_objects_are_already_exists() {
     );
 
     let renamed = rtnl.set_link(index("v0"), &LinkSettings::new().name("d0"));
-    assert_refused(renamed, ErrorKind::AlreadyExists, Errno::EXIST, "renaming v0 to d0", "");
+    assert_refused(renamed, ErrorKind::AlreadyExists, Errno::EEXIST, "renaming v0 to d0", "");
     for (address, prefix_len, words) in [
         ("192.0.2.1", 24, "ipv4: Address already assigned"),
         ("2001:db8::1", 64, "ipv6: address already assigned"),
     ] {
         let result = rtnl.add_address(index("d0"), address.parse().unwrap(), prefix_len);
         let op = format!("adding address {address}/{prefix_len} to d0");
-        assert_refused(result, ErrorKind::AlreadyExists, Errno::EXIST, &op, words);
+        assert_refused(result, ErrorKind::AlreadyExists, Errno::EEXIST, &op, words);
     }
     assert_eq!(everything(), before);
 }
@@ -140,7 +136,7 @@ fn missing_objects_are_not_found() {
     }
     let vlan = rtnl.create_link(&NewLink::vlan("x", absent(), 5));
     let words = "8021q: link does not exist";
-    assert_refused(vlan, ErrorKind::NotFound, Errno::NODEV, "creating vlan device x", words);
+    assert_refused(vlan, ErrorKind::NotFound, Errno::ENODEV, "creating vlan device x", words);
 
     let (v4, v6) = (address("192.0.2.9"), address("2001:db8::9"));
     for (address, words) in
@@ -150,7 +146,7 @@ fn missing_objects_are_not_found() {
         assert_refused(
             rtnl.add_address(absent(), address, 24),
             ErrorKind::NotFound,
-            Errno::NODEV,
+            Errno::ENODEV,
             &op,
             words,
         );
@@ -158,7 +154,7 @@ fn missing_objects_are_not_found() {
         assert_refused(
             rtnl.delete_address(absent(), address, 24),
             ErrorKind::NotFound,
-            Errno::NODEV,
+            Errno::ENODEV,
             &op,
             words,
         );
@@ -174,7 +170,7 @@ fn missing_objects_are_not_found() {
     ] {
         let result = rtnl.delete_address(index(link), address.parse().unwrap(), prefix_len);
         let op = format!("deleting address {address}/{prefix_len} of {link}");
-        assert_refused(result, ErrorKind::NotFound, Errno::ADDRNOTAVAIL, &op, words);
+        assert_refused(result, ErrorKind::NotFound, Errno::EADDRNOTAVAIL, &op, words);
     }
     assert_eq!(everything(), before);
 }
@@ -184,7 +180,7 @@ fn unsupported_operations() {
     let mut rtnl = scene();
     let before = everything();
     let refused = |result, op: &str, words: &str| {
-        assert_refused(result, ErrorKind::Unsupported, Errno::OPNOTSUPP, op, words);
+        assert_refused(result, ErrorKind::Unsupported, Errno::EOPNOTSUPP, op, words);
     };
     let nosuch = NewLink::new(InfoKind::Other("nosuch".to_owned()), "x");
     refused(rtnl.create_link(&nosuch).map(drop), "creating nosuch device x", "Unknown device type");
@@ -219,7 +215,7 @@ fn busy_links() {
     ] {
         let result = rtnl.set_link(index(port), &LinkSettings::new().master(team).up());
         let op = format!("making {port} a port of link {team}");
-        assert_refused(result, ErrorKind::Busy, Errno::BUSY, &op, words);
+        assert_refused(result, ErrorKind::Busy, Errno::EBUSY, &op, words);
     }
     assert_eq!(everything(), before);
 }
@@ -232,7 +228,7 @@ fn operations_that_are_never_permitted() {
     assert_refused(
         result,
         ErrorKind::PermissionDenied,
-        Errno::PERM,
+        Errno::EPERM,
         "setting the MTU of v0 to 1400",
         "",
     );
@@ -240,7 +236,7 @@ fn operations_that_are_never_permitted() {
     let result = rtnl.add_address(index("d1"), address("2001:db8::2"), 64);
     let words = "ipv6: IPv6 is disabled on this device";
     let op = "adding address 2001:db8::2/64 to d1";
-    assert_refused(result, ErrorKind::PermissionDenied, Errno::ACCESS, op, words);
+    assert_refused(result, ErrorKind::PermissionDenied, Errno::EACCES, op, words);
 }
 
 #[test]
@@ -252,7 +248,7 @@ fn operations_that_require_a_capability() {
         // The kernel checks the caller, not only the process that opened the socket.
         for mut rtnl in [with_it, RtnlSocket::new().unwrap()] {
             let refused = |result, op: &str| {
-                assert_refused(result, ErrorKind::PermissionDenied, Errno::PERM, op, "");
+                assert_refused(result, ErrorKind::PermissionDenied, Errno::EPERM, op, "");
             };
             refused(rtnl.create_link(&NewLink::dummy("x")).map(drop), "creating dummy device x");
             refused(rtnl.delete_link(d0), "deleting d0");
@@ -277,16 +273,16 @@ fn invalid_link_settings() {
     };
     let (small, large) = ("mtu less than device minimum", "mtu greater than device maximum");
     let team = "creating team device x";
-    refused(NewLink::team("x").mtu(67), Errno::INVAL, team, small);
-    refused(NewLink::team("x").mtu(65536), Errno::INVAL, team, large);
+    refused(NewLink::team("x").mtu(67), Errno::EINVAL, team, small);
+    refused(NewLink::team("x").mtu(65536), Errno::EINVAL, team, large);
     let negative = IfIndex::new(u32::MAX).unwrap();
-    refused(NewLink::team("x").index(negative), Errno::INVAL, team, "ifindex can't be negative");
-    refused(NewLink::team("x").hwaddr(hwaddr("01:00:00:00:00:00")), Errno::ADDRNOTAVAIL, team, "");
-    refused(NewLink::team("x").hwaddr(hwaddr("02:00:00:00:00")), Errno::INVAL, team, "");
-    refused(NewLink::team("x").hwaddr(hwaddr("02:00:00:00:00:01:02")), Errno::INVAL, team, "");
-    refused(NewLink::team("x").master(absent()), Errno::INVAL, team, "");
+    refused(NewLink::team("x").index(negative), Errno::EINVAL, team, "ifindex can't be negative");
+    refused(NewLink::team("x").hwaddr(hwaddr("01:00:00:00:00:00")), Errno::EADDRNOTAVAIL, team, "");
+    refused(NewLink::team("x").hwaddr(hwaddr("02:00:00:00:00")), Errno::EINVAL, team, "");
+    refused(NewLink::team("x").hwaddr(hwaddr("02:00:00:00:00:01:02")), Errno::EINVAL, team, "");
+    refused(NewLink::team("x").master(absent()), Errno::EINVAL, team, "");
     let vlan = NewLink::vlan("x", index("d0"), 4095);
-    refused(vlan, Errno::RANGE, "creating vlan device x", "8021q: Invalid VLAN id");
+    refused(vlan, Errno::ERANGE, "creating vlan device x", "8021q: Invalid VLAN id");
 
     let (d0, team0) = (index("d0"), index("team0"));
     let mut refused = |link: IfIndex,
@@ -297,24 +293,24 @@ fn invalid_link_settings() {
         assert_refused(rtnl.set_link(link, &settings), ErrorKind::InvalidInput, errno, op, words);
     };
     let set = LinkSettings::new;
-    refused(team0, set().mtu(67), Errno::INVAL, "setting the MTU of team0 to 67", small);
-    refused(team0, set().mtu(65536), Errno::INVAL, "setting the MTU of team0 to 65536", large);
-    refused(d0, set().mtu(u32::MAX), Errno::INVAL, "setting the MTU of d0 to 4294967295", small);
+    refused(team0, set().mtu(67), Errno::EINVAL, "setting the MTU of team0 to 67", small);
+    refused(team0, set().mtu(65536), Errno::EINVAL, "setting the MTU of team0 to 65536", large);
+    refused(d0, set().mtu(u32::MAX), Errno::EINVAL, "setting the MTU of d0 to 4294967295", small);
     for (address, errno) in [
-        ("01:00:00:00:00:00", Errno::ADDRNOTAVAIL),
-        ("00:00:00:00:00:00", Errno::ADDRNOTAVAIL),
-        ("02:00:00:00:00", Errno::INVAL),
+        ("01:00:00:00:00:00", Errno::EADDRNOTAVAIL),
+        ("00:00:00:00:00:00", Errno::EADDRNOTAVAIL),
+        ("02:00:00:00:00", Errno::EINVAL),
     ] {
         let op = format!("setting the hardware address of d0 to {address}");
         refused(d0, set().hwaddr(hwaddr(address)), errno, &op, "");
     }
-    refused(d0, set().master(absent()), Errno::INVAL, "making d0 a port of link 4711", "");
+    refused(d0, set().master(absent()), Errno::EINVAL, "making d0 a port of link 4711", "");
     for (port, words) in [
         ("lo", "Loopback device can't be added as a team port"),
         ("team0", "Cannot enslave team device to itself"),
     ] {
         let op = format!("making {port} a port of link {team0}");
-        refused(index(port), set().master(team0), Errno::INVAL, &op, words);
+        refused(index(port), set().master(team0), Errno::EINVAL, &op, words);
     }
     assert_eq!(everything(), before);
 }
@@ -324,14 +320,14 @@ fn invalid_addresses() {
     let mut rtnl = scene();
     let before = everything();
     for (address, prefix_len, errno, words) in [
-        ("192.0.2.2", 33, Errno::INVAL, "ipv4: Invalid prefix length"),
-        ("2001:db8::2", 129, Errno::INVAL, "ipv6: Invalid prefix length"),
-        ("::", 64, Errno::ADDRNOTAVAIL, "ipv6: Invalid address"),
-        ("::1", 128, Errno::ADDRNOTAVAIL, "ipv6: Cannot assign loopback address on this device"),
+        ("192.0.2.2", 33, Errno::EINVAL, "ipv4: Invalid prefix length"),
+        ("2001:db8::2", 129, Errno::EINVAL, "ipv6: Invalid prefix length"),
+        ("::", 64, Errno::EADDRNOTAVAIL, "ipv6: Invalid address"),
+        ("::1", 128, Errno::EADDRNOTAVAIL, "ipv6: Cannot assign loopback address on this device"),
         (
             "ff02::9",
             64,
-            Errno::ADDRNOTAVAIL,
+            Errno::EADDRNOTAVAIL,
             "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag",
         ),
     ] {
@@ -360,7 +356,7 @@ fn error_has_the_offset_of_the_invalid_attribute() {
     );
     assert_eq!(
         (error.kind(), error.raw_os_error()),
-        (ErrorKind::InvalidInput, Some(Errno::RANGE.raw_os_error()))
+        (ErrorKind::InvalidInput, Some(Errno::ERANGE as i32))
     );
 }
 
@@ -415,11 +411,11 @@ fn white_space_in_names_is_that_of_the_kernel() {
         let (name, ifindex) = (format!("a{character}"), IfIndex::new(number).unwrap());
         let ours = rtnl.create_link(&NewLink::dummy(&name).index(ifindex));
         match raw.add_dummy(&name, IfIndex::new(number + 1000).unwrap()) {
-            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+            Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
                 assert!(matches!(ours, Err(Error::InvalidName { .. })), "{name:?}: {ours:?}");
             }
             Err(error) => {
-                assert_eq!(error.raw_os_error(), Some(Errno::EXIST.raw_os_error()), "{name:?}");
+                assert_eq!(error.raw_os_error(), Some(Errno::EEXIST as i32), "{name:?}");
                 rtnl.delete_link(ours.unwrap()).unwrap();
             }
             Ok(()) => panic!("the kernel takes {name:?}, and the library does not: {ours:?}"),

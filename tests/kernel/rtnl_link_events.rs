@@ -11,11 +11,11 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
 use crate::support::changes::team_with;
-use crate::support::link_replica::{Heard, marks};
+use crate::support::link_replica::{LinkReplica, marks};
 use crate::support::netns::{
     NamedNamespace, OtherNamespace, dummies, enter, index, ip, ip_json, run_ip, veth,
 };
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 /// The link of the last event about it. Panics if there is no such event.
 fn last(events: &mut LinkEvents, name: &str) -> LinkInfo {
@@ -221,7 +221,7 @@ fn move_to_an_unnamed_namespace_is_an_event() {
 
 /// Waits for events of a link with each of these causes; panics if one does not arrive.
 fn wait_for_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<LinkEventCause>) {
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while !causes.is_empty() {
         let remaining = deadline.saturating_duration_since(Instant::now());
         let event = events
@@ -283,18 +283,18 @@ fn link_whose_creation_fails_is_not_added() {
     ip("link add v0 type veth peer name v1");
     ip("link add bond0 type bond");
     ip("link set d0 master bond0");
-    let (mut events, mut heard) = (LinkEvents::new().unwrap(), Heard::new());
+    let (mut events, mut replica) = (LinkEvents::new().unwrap(), LinkReplica::new());
     // A port of a bond cannot be one of an HSR device too: the kernel has sent events of the device
     // by then.
     assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
     // This one fails after its creation, and is deleted.
     assert!(!run_ip("link add e0 master lo type dummy").status.success());
-    heard.hear(&mut events);
-    heard.assert_true();
+    replica.read_events(&mut events);
+    replica.assert_matches_ip();
     // This one has events before it has been created, and succeeds.
     ip("link add bond1 type bond mode active-backup");
-    heard.hear(&mut events);
-    heard.assert_true();
+    replica.read_events(&mut events);
+    replica.assert_matches_ip();
 }
 
 #[test]

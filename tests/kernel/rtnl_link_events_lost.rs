@@ -1,14 +1,16 @@
 //! `LinkEvents` with a receive buffer that is too small, and its descriptor.
 
 use std::io::Write;
+use std::os::fd::AsFd as _;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use libteam::{LinkEvents, SocketBuilder};
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-use crate::support::link_replica::{Heard, marks};
+use crate::support::link_replica::{LinkReplica, marks};
 use crate::support::netns::{dummies, enter, ip};
 use crate::support::raw::drops;
 
@@ -86,18 +88,18 @@ fn start_ip(commands: &[String]) -> Child {
 /// the resulting state is that of the kernel after each round. Returns how often events were lost.
 fn follow_churn(mut events: LinkEvents, rounds: usize, pause: impl Fn(&mut Child)) -> usize {
     ip("link add br0 type bridge");
-    let mut heard = Heard::new();
+    let mut replica = LinkReplica::new();
     for round in 0..rounds {
         let mut ip = start_ip(&churn(round));
         while ip.try_wait().unwrap().is_none() {
             pause(&mut ip);
-            heard.hear(&mut events);
+            replica.read_events(&mut events);
         }
         assert!(ip.wait().unwrap().success());
-        heard.hear(&mut events);
-        heard.assert_true();
+        replica.read_events(&mut events);
+        replica.assert_matches_ip();
     }
-    heard.losses
+    replica.losses
 }
 
 /// Waits until the kernel has dropped more events than before, or `ip` has finished.
@@ -133,8 +135,8 @@ fn a_large_buffer_loses_nothing() {
 }
 
 fn is_readable(events: &LinkEvents) -> bool {
-    let mut descriptors = [PollFd::new(events, PollFlags::IN)];
-    poll(&mut descriptors, Some(&Timespec::default())).unwrap() == 1
+    let mut descriptors = [PollFd::new(events.as_fd(), PollFlags::POLLIN)];
+    poll(&mut descriptors, PollTimeout::ZERO).unwrap() == 1
 }
 
 #[test]
@@ -159,23 +161,21 @@ fn descriptor_is_readable_while_there_are_events() {
 fn event_loop_receives_every_event() {
     enter();
     let mut events = with_room_for(4);
-    let (epoll, mut ready) =
-        (epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(), Vec::with_capacity(4));
-    epoll::add(&epoll, &events, epoll::EventData::new_u64(7), epoll::EventFlags::IN).unwrap();
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+    epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, 7)).unwrap();
     ip("link add br0 type bridge");
     marks(&mut events);
-    let mut heard = Heard::new();
+    let mut replica = LinkReplica::new();
     let mut ip = start_ip(&churn(0));
-    let timeout = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+    let mut is_ready = false;
     // One event each time: the remaining ones have to wake the loop again.
-    while ip.try_wait().unwrap().is_none() || !ready.is_empty() {
-        ready.clear();
-        epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut ready), Some(&timeout)).unwrap();
-        if !ready.is_empty() {
+    while ip.try_wait().unwrap().is_none() || is_ready {
+        is_ready = epoll.wait(&mut [EpollEvent::empty()], 200_u8).unwrap() > 0;
+        if is_ready {
             let event = events.try_next().unwrap().expect("the descriptor said so");
-            heard.take_in(&event);
+            replica.apply(&event);
         }
     }
-    heard.assert_true();
+    replica.assert_matches_ip();
     assert_eq!(events.try_next().unwrap(), None);
 }

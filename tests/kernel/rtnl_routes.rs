@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::netns::{index, ip_json};
 use crate::support::rtnl_scene::{
-    Names, assert_same_lines, build, family, ip_each, names, said, text,
+    Names, assert_same_lines, attributes_text, build, family, ip_each, names, text,
 };
 
 /// The scene, and routes of many types in many tables.
@@ -74,7 +74,7 @@ fn our_route(route: &Route, names: &Names) -> String {
         u8::from(route.scope()),
         route.metric(),
         shown(route.preferred_source()),
-        said(&route.message().attributes, id),
+        attributes_text(&route.message().attributes, id),
         route.next_hops().map(|hop| our_hop(&hop, names)).collect::<Vec<_>>(),
     )
 }

@@ -6,44 +6,46 @@ use libteam::{ErrorKind, RtnlSocket, RuleFilter};
 use serde_json::Value;
 
 use crate::support::netns::ip_json;
-use crate::support::rtnl_scene::{assert_same_lines, build, family, ip_each, said, text};
+use crate::support::rtnl_scene::{
+    assert_same_lines, attributes_text, build, family, ip_each, text,
+};
 
 fn our_rule(rule: &RuleMessage) -> String {
     let attributes = &rule.attributes;
-    let source = said(attributes, |it| {
+    let source = attributes_text(attributes, |it| {
         if let RuleAttribute::Source(it) = it { Some(it.to_string()) } else { None }
     });
     let source = if source.is_empty() { "all".to_owned() } else { source };
     let whole = if rule.header.family == Inet { 32 } else { 128 };
     let length = Some(rule.header.src_len).filter(|length| *length != 0 && *length != whole);
-    let goto = said(attributes, |it| {
+    let goto = attributes_text(attributes, |it| {
         if let RuleAttribute::Goto(it) = it { Some(it.to_string()) } else { None }
     });
-    let table = said(attributes, |it| {
+    let table = attributes_text(attributes, |it| {
         if let RuleAttribute::Table(it) = it { Some(it.to_string()) } else { None }
     });
     format!(
         "{} {} from {source}/{} iif {:?} fwmark {:?} goto {goto:?} table {:?} uids {:?}",
         family(rule.header.family),
         // The first rule's priority is 0, which the kernel does not send.
-        said(attributes, |it| if let RuleAttribute::Priority(it) = it {
+        attributes_text(attributes, |it| if let RuleAttribute::Priority(it) = it {
             Some(it.to_string())
         } else {
             None
         }),
         length.map(|length| length.to_string()).unwrap_or_default(),
-        said(attributes, |it| if let RuleAttribute::Iifname(it) = it {
+        attributes_text(attributes, |it| if let RuleAttribute::Iifname(it) = it {
             Some(it.clone())
         } else {
             None
         }),
-        said(attributes, |it| if let RuleAttribute::FwMark(it) = it {
+        attributes_text(attributes, |it| if let RuleAttribute::FwMark(it) = it {
             Some(format!("{it:#x}"))
         } else {
             None
         }),
         if table == "0" { String::new() } else { table },
-        said(attributes, |it| match it {
+        attributes_text(attributes, |it| match it {
             RuleAttribute::UidRange(range) => Some(format!("{}-{}", range.start, range.end)),
             _ => None,
         }),

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use libteam::{Mode, TeamHandle};
 
 use crate::support::netns::{enter, ip};
-use crate::support::programs::{Tool, assert_same, hear_until, team_with_ports_in_all_states};
+use crate::support::programs::{Tool, assert_same, handle_until, team_with_ports_in_all_states};
 
 /// Ways to write what both carry out.
 const WAYS: [&str; 26] = [
@@ -172,7 +172,7 @@ fn an_unknown_speed_is_no_speed() {
     let inner = team.ifindex("inner").unwrap();
     team.add_port(inner).unwrap();
     ip("link set inner carrier on");
-    hear_until(&mut team, |team| team.port(inner).unwrap().is_link_up());
+    handle_until(&mut team, |team| team.port(inner).unwrap().is_link_up());
     assert_eq!(team.port(inner).unwrap().speed_mbps(), None);
     let shown = |tool: Tool| tool.run("team0 ports").stdout;
     // The kernel's number for an unknown speed, and its number for an unknown duplex taken for full

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use crate::support::monitor::Monitor;
 use crate::support::netns::{enter, ip};
 use crate::support::programs::Tool;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 fn team() -> TeamHandle {
     enter();
@@ -24,7 +24,7 @@ fn team() -> TeamHandle {
 
 /// Whether our handle hears that somebody else set an option to this.
 fn hears(team: &mut TeamHandle, name: &str, value: &str) -> bool {
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while Instant::now() < deadline {
         let changes: Changes = team.handle_events().unwrap();
         let told = changes.options().find(|change| change.latest().id().name == name);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use libteam::{Changes, Mode, OptionId, TeamBuilder, TeamHandle};
 
-use crate::support::changes::all_links;
-use crate::support::diff::{overhear, until_quiet};
+use crate::support::changes::{all_links, record_changes};
+use crate::support::diff::handle_until_quiet;
 use crate::support::netns::{dummies, enter, index, ip};
-use crate::support::snapshot::{assert_true, state};
+use crate::support::snapshot::{assert_matches_kernel, state};
 
 /// Two teams with a port each, `eth1` and `eth2`, both heard of.
 fn neighbours(builder: &TeamBuilder) -> (TeamHandle, TeamHandle) {
@@ -22,7 +22,7 @@ fn neighbours(builder: &TeamBuilder) -> (TeamHandle, TeamHandle) {
         // Of a link that is down the kernel does not tell when its carrier comes.
         ip(&format!("link set {} up", team.name()));
     }
-    teams.each_mut().into_iter().for_each(until_quiet);
+    teams.each_mut().into_iter().for_each(handle_until_quiet);
     let [one, two] = teams;
     (one, two)
 }
@@ -40,17 +40,17 @@ fn ports_and_options(handler: &Receiver<Changes>) -> (Vec<u32>, Vec<String>) {
 #[test]
 fn a_handle_hears_nothing_of_the_ports_and_options_of_another_team() {
     let (mut one, mut two) = neighbours(&all_links());
-    let (before, handler) = (state(&one), overhear(&mut one));
+    let (before, handler) = (state(&one), record_changes(&mut one));
     two.set_option(&OptionId::global("notify_peers_count"), 9_u32).unwrap();
     two.add_port(index("eth3")).unwrap();
     two.set_port_priority(index("eth2"), 12).unwrap();
     two.remove_port(index("eth2")).unwrap();
-    until_quiet(&mut one);
+    handle_until_quiet(&mut one);
     assert_eq!(ports_and_options(&handler), (vec![], vec![]));
     assert_eq!((&state(&one).ports, &state(&one).options), (&before.ports, &before.options));
-    assert_true(&one);
-    until_quiet(&mut two);
-    assert_true(&two);
+    assert_matches_kernel(&one);
+    handle_until_quiet(&mut two);
+    assert_matches_kernel(&two);
 }
 
 #[test]
@@ -58,31 +58,31 @@ fn another_teams_events_cost_this_one_no_buffer_and_wake_nobody() {
     let (mut one, mut two) = neighbours(&all_links().receive_buffer(1));
     // The kernel may look at the state of the links, and tell it, a second later.
     while one.wait(Some(Duration::from_millis(1100))).unwrap() {
-        until_quiet(&mut one);
+        handle_until_quiet(&mut one);
     }
-    let handler = overhear(&mut one);
+    let handler = record_changes(&mut one);
     for count in 0..20_u32 {
         two.set_option(&OptionId::global("notify_peers_count"), count).unwrap();
     }
     assert!(!one.wait(Some(Duration::ZERO)).unwrap(), "another team's events woke the handle");
     assert_eq!(one.handle_events().unwrap(), Changes::default());
     assert_eq!(handler.try_iter().count(), 0);
-    assert_true(&one);
+    assert_matches_kernel(&one);
 }
 
 #[test]
 fn a_port_that_changes_its_team_leaves_one_and_joins_the_other() {
     for buffer in [1, 1 << 20] {
         let (mut one, mut two) = neighbours(&all_links().receive_buffer(buffer));
-        let (of_one, of_two) = (overhear(&mut one), overhear(&mut two));
+        let (of_one, of_two) = (record_changes(&mut one), record_changes(&mut two));
         let a = index("eth1");
         ip("link set eth1 down");
         ip("link set eth1 master two");
-        until_quiet(&mut one);
-        until_quiet(&mut two);
+        handle_until_quiet(&mut one);
+        handle_until_quiet(&mut two);
         assert!(!one.is_port(a) && two.is_port(a), "buffer {buffer}");
-        assert_true(&one);
-        assert_true(&two);
+        assert_matches_kernel(&one);
+        assert_matches_kernel(&two);
         assert_eq!((one.ports().len(), two.ports().len()), (0, 2));
         for told in [of_one, of_two] {
             let removed =
@@ -95,11 +95,11 @@ fn a_port_that_changes_its_team_leaves_one_and_joins_the_other() {
 #[test]
 fn the_death_of_one_team_is_a_lost_link_to_the_other() {
     let (mut one, two) = neighbours(&all_links());
-    let handler = overhear(&mut one);
+    let handler = record_changes(&mut one);
     let gone = two.team_ifindex();
     two.destroy().unwrap();
-    until_quiet(&mut one);
+    handle_until_quiet(&mut one);
     assert!(one.link(gone).is_none() && one.team_link().is_some());
     assert_eq!(ports_and_options(&handler), (vec![], vec![]));
-    assert_true(&one);
+    assert_matches_kernel(&one);
 }

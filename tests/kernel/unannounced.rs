@@ -3,7 +3,9 @@
 
 use libteam::{IfIndex, LinkSettings, Mode, RtnlSocket, TeamHandle};
 
-use crate::support::changes::{all_links, assert_silent, hear_until, team_with, told};
+use crate::support::changes::{
+    all_links, assert_no_changes, handle_until, take_changes, team_with,
+};
 use crate::support::netns::{dummies, enter, index, ip};
 
 /// What the cache holds of a link that may be announced late.
@@ -25,7 +27,7 @@ fn assert_cache_is_old_until(bring_up_to_date: fn(&mut TeamHandle)) {
     let before = cached(&team, d0);
     ip("link property add dev d0 altname another");
     ip("link set d0 carrier off");
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert_eq!(cached(&team, d0), before);
     bring_up_to_date(&mut team);
     let (_, had_carrier, carrier_changes) = before;
@@ -38,7 +40,7 @@ fn link_that_is_down_is_old_until_its_next_message() {
     enter();
     assert_cache_is_old_until(|team| {
         ip("link set d0 mtu 1400");
-        assert_eq!(told(team).links().len(), 1);
+        assert_eq!(take_changes(team).links().len(), 1);
     });
 }
 
@@ -53,7 +55,7 @@ fn carrier_set_on_a_team_that_is_down_shows_after_a_refresh() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.set_carrier(true).unwrap();
-    assert_silent(&mut team);
+    assert_no_changes(&mut team);
     assert_eq!(team.carrier(), Some(false));
     team.refresh().unwrap();
     assert_eq!(team.carrier(), Some(true));
@@ -65,5 +67,5 @@ fn carrier_set_on_a_team_that_is_down_shows_when_it_is_set_up() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.set_carrier(true).unwrap();
     RtnlSocket::new().unwrap().set_link(team.team_ifindex(), &LinkSettings::new().up()).unwrap();
-    hear_until(&mut team, "the carrier", |team| team.carrier() == Some(true));
+    handle_until(&mut team, "the carrier", |team| team.carrier() == Some(true));
 }

@@ -2,10 +2,10 @@
 
 use libteam::{Changes, Mode, OptionId, TeamBuilder};
 
-use crate::support::changes::all_links;
-use crate::support::diff::{overhear, until_quiet};
+use crate::support::changes::{all_links, record_changes};
+use crate::support::diff::handle_until_quiet;
 use crate::support::netns::{enter, index, ip_batch, veth};
-use crate::support::snapshot::assert_true;
+use crate::support::snapshot::assert_matches_kernel;
 
 const VLANS: std::ops::RangeInclusive<u32> = 1..=51;
 
@@ -19,8 +19,8 @@ fn storm(builder: &TeamBuilder) -> Vec<Changes> {
     veth("port2", "far2");
     let add = |id| format!("link add link team0 name team0.{id} type vlan id {id}");
     ip_batch(&VLANS.map(add).collect::<Vec<_>>());
-    until_quiet(&mut team);
-    let handler = overhear(&mut team);
+    handle_until_quiet(&mut team);
+    let handler = record_changes(&mut team);
 
     let mut commands: Vec<String> =
         vec!["link set team0 up".into(), "link set port1 master team0".into()];
@@ -31,9 +31,9 @@ fn storm(builder: &TeamBuilder) -> Vec<Changes> {
         }
     }
     ip_batch(&commands);
-    until_quiet(&mut team);
+    handle_until_quiet(&mut team);
 
-    assert_true(&team);
+    assert_matches_kernel(&team);
     assert_eq!(
         team.links().filter(|link| link.kind() == Some("vlan") && link.has_carrier()).count(),
         51

@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libteam::{Error, ErrorKind, IfIndex, Mode, NewLink, RtnlSocket, TeamHandle};
 use netns::{enter, ip_json};
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 /// What is there in a guest only.
 const MARKER: &str = "/run/team-kernel";
@@ -93,7 +93,7 @@ fn assert_unknown(error: &Error) {
         error.to_string(),
         "the kernel refused creating team device team0: Unknown device type"
     );
-    assert_eq!(error.raw_os_error(), Some(Errno::OPNOTSUPP.raw_os_error()));
+    assert_eq!(error.raw_os_error(), Some(Errno::EOPNOTSUPP as i32));
     assert!(matches!(error, Error::Kernel { kind: ErrorKind::Unsupported, .. }), "{error:?}");
 }
 

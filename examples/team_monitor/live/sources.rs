@@ -1,6 +1,7 @@
 //! What the loop waits for: the team, the keyboard, and signals.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -8,11 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use libteam::TeamHandle;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 use super::scroll::By;
 
@@ -61,13 +62,12 @@ impl Sources {
     /// Waits for one of them as long as this.
     pub(crate) fn wait(&self, team: Option<&TeamHandle>, limit: Duration) -> io::Result<Woken> {
         let mut sources = vec![
-            PollFd::new(&self.signals, PollFlags::IN),
-            PollFd::new(&self.keyboard.bell, PollFlags::IN),
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.keyboard.bell.as_fd(), PollFlags::POLLIN),
         ];
-        sources.extend(team.map(|team| PollFd::new(team, PollFlags::IN)));
-        let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
-        match poll(&mut sources, Some(&limit)) {
-            Ok(0) | Err(Errno::INTR) => return Ok(Woken::Not),
+        sources.extend(team.map(|team| PollFd::new(team.as_fd(), PollFlags::POLLIN)));
+        match ppoll(&mut sources, Some(limit.into()), None) {
+            Ok(0) | Err(Errno::EINTR) => return Ok(Woken::Not),
             polled => polled?,
         };
         if let Some(signal) = self.signals.read_signal()? {

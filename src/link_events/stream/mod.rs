@@ -9,7 +9,8 @@ use super::event::LinkEvent;
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 use crate::netlink::codec::frame::frames;
-use crate::netlink::multicast::{Drain, Found, MulticastSocket};
+use crate::netlink::multicast::{Drain, MulticastSocket};
+use crate::netlink::socket::{Datagram, is_overrun};
 
 /// The events of a multicast socket, in order.
 #[derive(Debug)]
@@ -68,18 +69,14 @@ impl LinkEventStream {
 
     fn read(&mut self) -> ControlFlow<()> {
         let in_buffer = self.socket.budget();
-        let mut flow = ControlFlow::Continue(());
-        let rest = self.socket.receive(|found| {
-            if self.queue.push(&found, in_buffer).is_break() {
-                flow = ControlFlow::Break(());
-            }
-        });
+        let rest = self.socket.receive(|datagram| self.queue.push(datagram));
         match rest {
-            Ok(Drain::More) => flow,
+            Ok(Drain::More) => ControlFlow::Continue(()),
             Ok(Drain::Empty) => {
                 self.queue.end_gap();
                 ControlFlow::Break(())
             }
+            Err(error) if is_overrun(&error) => self.queue.begin_gap(in_buffer),
             Err(error) => {
                 self.queue.events.push_back(Err(error));
                 ControlFlow::Break(())
@@ -89,33 +86,32 @@ impl LinkEventStream {
 }
 
 impl Queue {
-    /// Adds what was read; `in_buffer` is how many datagrams the receive buffer can hold.
-    fn push(&mut self, found: &Found<'_>, in_buffer: usize) -> ControlFlow<()> {
-        match found {
-            Found::Datagram(datagram) => {
+    /// Adds the events of a datagram.
+    fn push(&mut self, datagram: Datagram<&[u8]>) {
+        match datagram {
+            Datagram::Complete(datagram) => {
                 if let Err(error) = decode(datagram, |event| self.events.push_back(Ok(event))) {
                     warn!(target: EVENTS, "decoding a link event failed: {error}");
                     self.push_lost();
                 }
             }
-            Found::Ignored => {}
-            Found::CutOff => self.push_lost(),
-            Found::Overrun => {
-                warn!(target: EVENTS, "link events were lost: the receive buffer was full");
-                // The kernel reports the next overrun only after the socket was empty: the gap of
-                // the last one has passed.
-                return match self.until_gap.replace(in_buffer) {
-                    Some(_) => {
-                        self.push_lost();
-                        ControlFlow::Break(())
-                    }
-                    None => ControlFlow::Continue(()),
-                };
-            }
+            Datagram::NotFromKernel { .. } => {}
+            Datagram::Truncated { .. } => self.push_lost(),
         }
         self.until_gap = self.until_gap.map(|left| left - 1);
         if self.until_gap == Some(0) {
             self.end_gap();
+        }
+    }
+
+    /// Handles an overrun; `in_buffer` is how many datagrams the receive buffer can hold.
+    fn begin_gap(&mut self, in_buffer: usize) -> ControlFlow<()> {
+        warn!(target: EVENTS, "link events were lost: the receive buffer was full");
+        // The kernel reports the next overrun only after the socket was empty: the gap of the last
+        // one has passed.
+        if self.until_gap.replace(in_buffer).is_some() {
+            self.push_lost();
+            return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     }

@@ -3,11 +3,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use log::{debug, info, warn};
-use nix::errno::Errno;
 
 use super::buffer::Buffer;
 use super::codec::frame::{Frame, frames};
-use super::socket::{Datagram, NO_MORE_ROOM, Transport};
+use super::socket::{Datagram, NO_MORE_ROOM, Transport, is_overrun};
 use crate::bpf::BpfInstruction;
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
@@ -69,19 +68,6 @@ pub(crate) enum Drain {
     Empty,
     /// There may be more.
     More,
-}
-
-/// What a receive finds.
-#[derive(Debug)]
-pub(crate) enum Found<'a> {
-    /// What the kernel sent.
-    Datagram(&'a [u8]),
-    /// What somebody else sent, or a signal: nothing that means anything here.
-    Ignored,
-    /// An event that was longer than the buffer and is lost; the next one of its length will fit.
-    CutOff,
-    /// The kernel had to drop events. Those that it had queued before are still to be read.
-    Overrun,
 }
 
 impl MulticastSocket {
@@ -223,14 +209,14 @@ impl MulticastSocket {
         let mut count = 0;
         while count < MIN_BUDGET || count < self.budget() {
             let mut lost = self.lost;
-            let before = count;
-            let rest = self.receive(|found| {
-                count += 1;
-                match found {
-                    Found::Ignored => {}
-                    Found::CutOff | Found::Overrun => lost = true,
-                    Found::Datagram(_) if lost => {}
-                    Found::Datagram(datagram) => {
+            let mut received = 0;
+            let rest = self.receive(|datagram| {
+                received += 1;
+                match datagram {
+                    Datagram::NotFromKernel { .. } => {}
+                    Datagram::Truncated { .. } => lost = true,
+                    Datagram::Complete(_) if lost => {}
+                    Datagram::Complete(datagram) => {
                         let applied = frames(datagram).try_for_each(|frame| apply(frame?));
                         lost |= applied
                             .inspect_err(
@@ -240,13 +226,19 @@ impl MulticastSocket {
                     }
                 }
             });
-            self.lost = lost;
+            self.lost = lost || rest.as_ref().is_err_and(is_overrun);
+            // A receive without a datagram, as at an overrun, counts too: the loop has to end.
+            count += received.max(1);
             if let Filter::Refused(refused) = &mut self.filter {
-                refused.received += count - before;
+                refused.received += received;
             }
             // A receive that took something may have ended at an overrun, which only the next one
             // tells.
-            if rest? == Drain::Empty && (count == before || !self.stale) {
+            let rest = match rest {
+                Err(error) if is_overrun(&error) => Drain::More,
+                rest => rest?,
+            };
+            if rest == Drain::Empty && (received == 0 || !self.stale) {
                 self.stale = false;
                 return Ok(Drain::Empty);
             }
@@ -254,36 +246,32 @@ impl MulticastSocket {
         Ok(Drain::More)
     }
 
-    /// Takes some of the datagrams that wait; `tell` gets what each is.
-    pub(crate) fn receive(&mut self, mut tell: impl FnMut(Found<'_>)) -> io::Result<Drain> {
+    /// Receives some of the datagrams that wait, and passes each to `handle`. After a truncated
+    /// datagram the buffer is long enough for one of its length. An [overrun](is_overrun) is an
+    /// error.
+    pub(crate) fn receive(&mut self, mut handle: impl FnMut(Datagram<&[u8]>)) -> io::Result<Drain> {
         Buffer::with_thread_buffer(|buffer| {
             let batch = match self.transport.receive(buffer) {
                 Ok(batch) => batch,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Drain::Empty),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    tell(Found::Ignored);
-                    return Ok(Drain::More);
-                }
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
-                    tell(Found::Overrun);
                     return Ok(Drain::More);
                 }
                 Err(error) => return Err(error),
             };
             let mut longest = 0;
             for datagram in batch.datagrams(buffer) {
-                tell(match datagram {
-                    Datagram::Complete(bytes) => Found::Datagram(bytes),
+                match datagram {
+                    Datagram::Complete(_) => {}
                     Datagram::Truncated { length } => {
                         warn!(target: EVENTS, "an event of {length} bytes was cut off");
                         longest = longest.max(length);
-                        Found::CutOff
                     }
                     Datagram::NotFromKernel { sender } => {
                         warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
-                        Found::Ignored
                     }
-                });
+                }
+                handle(datagram);
             }
             buffer.grow_to(longest);
             Ok(if batch.drained { Drain::Empty } else { Drain::More })

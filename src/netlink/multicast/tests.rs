@@ -1,3 +1,5 @@
+use nix::errno::Errno;
+
 use super::*;
 use crate::netlink::buffer::SLOT_LEN;
 use crate::netlink::socket::KERNEL_PORT_ID;

@@ -1,3 +1,5 @@
+mod batch;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 use std::{fmt, io};
@@ -12,8 +14,8 @@ use super::buffer::Buffer;
 use super::codec::frame::{Control, Frame, frames, serialize, set_sequence};
 use super::deadline::Deadline;
 use super::dump::{Dump, InterruptedDump};
-use super::error::{KernelError, RequestError};
-use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport};
+use super::error::RequestError;
+use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport, is_overrun};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
@@ -21,15 +23,8 @@ use crate::log_target::COMMAND;
 /// time.
 const MAX_DOUBLINGS: u32 = 8;
 
-/// How many requests go into one datagram at most, and how many bytes. The kernel takes what its
-/// send buffer can hold, 208 KiB by default.
-const MAX_BATCH: usize = 512;
-const MAX_BATCH_LEN: usize = 64 * 1024;
-/// What one acknowledgement takes of the receive buffer, the kernel's bookkeeping included: 896
-/// bytes were seen, and an error may bring words.
-const ACK_COST: usize = 2048;
 /// How many datagrams are read after the deadline: as many as may answer one of requests.
-const MAX_GRACE_READS: usize = MAX_BATCH;
+const MAX_GRACE_READS: usize = batch::MAX_REQUESTS;
 
 /// A socket for requests: sends them, matches their replies, keeps the deadline.
 pub(crate) struct RequestSocket {
@@ -213,77 +208,6 @@ impl RequestSocket {
         Ok(Dump { items, consistent: consistency == Consistency::Consistent, attempts })
     }
 
-    /// Sends many requests, as many in one datagram as the buffers can do with. The kernel carries
-    /// them out one by one, in order, whatever becomes of each: `answer` gets the position of each
-    /// request and what it was answered. After an error the requests without an answer may have
-    /// been carried out or not.
-    pub(crate) fn send_batch<M: NetlinkSerializable>(
-        &mut self,
-        messages: impl IntoIterator<Item = M>,
-        mut answer: impl FnMut(usize, Result<(), KernelError>),
-    ) -> Result<(), RequestError> {
-        let limit = (self.transport.receive_buffer()? / ACK_COST).clamp(1, MAX_BATCH);
-        let serialized =
-            messages.into_iter().map(|message| serialize(message, NLM_F_REQUEST | NLM_F_ACK));
-        let mut requests = serialized.collect::<io::Result<Vec<_>>>()?.into_iter().peekable();
-        let mut done = 0;
-        while requests.peek().is_some() {
-            let (mut datagram, mut count) = (Vec::new(), 0);
-            let first = self.sequence.wrapping_add(1);
-            while let Some(mut request) = requests.next_if(|request| {
-                count == 0 || count < limit && datagram.len() + request.len() <= MAX_BATCH_LEN
-            }) {
-                self.sequence = self.sequence.wrapping_add(1);
-                set_sequence(&mut request, self.sequence);
-                datagram.extend(request);
-                count += 1;
-            }
-            self.transact(&datagram, |this, buffer| {
-                this.read_acknowledgements(buffer, first, count, &mut |position, one| {
-                    answer(done + position, one);
-                })
-            })?;
-            done += count;
-        }
-        Ok(())
-    }
-
-    /// Waits until each of `count` requests, numbered from `first` on, is answered.
-    fn read_acknowledgements(
-        &mut self,
-        buffer: &mut Buffer,
-        first: u32,
-        count: usize,
-        answer: &mut dyn FnMut(usize, Result<(), KernelError>),
-    ) -> Result<(), RequestError> {
-        let mut deadline = self.deadline();
-        let mut answered = vec![false; count];
-        let mut left = count;
-        while left > 0 {
-            let batch = self.recv_before(&mut deadline, buffer)?;
-            for frame in messages(&batch, buffer) {
-                let frame = frame?;
-                let position =
-                    usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
-                let Some(answered) = answered.get_mut(position).filter(|answered| !**answered)
-                else {
-                    trace!(target: COMMAND, "skipping a message of an earlier exchange");
-                    continue;
-                };
-                let one = match frame.classify()? {
-                    Control::Ack => Ok(()),
-                    Control::Error(refusal) => Err(refusal),
-                    Control::Overrun => return Err(self.overrun()),
-                    Control::Data | Control::Done | Control::Noop => continue,
-                };
-                *answered = true;
-                left -= 1;
-                answer(position, one);
-            }
-        }
-        Ok(())
-    }
-
     /// Doubles the receive buffer. The kernel doubles what it is asked for by itself.
     fn grow(&mut self) -> io::Result<()> {
         let size = self.transport.receive_buffer()?;
@@ -391,7 +315,7 @@ impl RequestSocket {
                         break;
                     }
                 }
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                Err(error) if is_overrun(&error) => {
                     return Err(self.overrun());
                 }
                 Err(error) => return Err(error.into()),
@@ -441,10 +365,9 @@ impl RequestSocket {
             while deadline.may_read(&*self.transport) {
                 match self.transport.receive(buffer) {
                     Ok(batch) => deadline.record_reads(batch.received.len()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                        deadline.record_reads(1);
-                    }
-                    Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    Err(error)
+                        if error.kind() == io::ErrorKind::Interrupted || is_overrun(&error) =>
+                    {
                         deadline.record_reads(1);
                     }
                     Err(error) => {

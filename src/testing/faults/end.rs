@@ -8,10 +8,10 @@ use nix::errno::Errno;
 
 use super::action::{Fault, Line};
 use super::kernel::Shared;
-use super::socket::Datagram;
+use super::socket::Datagram as Queued;
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
-use crate::netlink::socket::{Batch, RecvMeta, Transport};
+use crate::netlink::socket::{Batch, Datagram, Transport};
 
 /// The session's end of a socket.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Transport for End {
         let mut batch = Batch { received: vec![], drained: false };
         let size = kernel.setting.batch;
         for slot in buffer.slots_mut().take(size) {
-            let Datagram { bytes, sender, length } = match kernel.receive(self.line) {
+            let Queued { bytes, sender, length } = match kernel.receive(self.line) {
                 Ok(datagram) => datagram,
                 Err(error) if batch.received.is_empty() => return Err(error),
                 Err(error) => {
@@ -47,7 +47,7 @@ impl Transport for End {
             slot[..fits].copy_from_slice(&bytes[..fits]);
             // A datagram that is too long for any buffer.
             let length = length.map_or(bytes.len(), |length| length.max(slot.len() + 1));
-            batch.received.push(RecvMeta { length, sender });
+            batch.received.push(Datagram::new(length, sender, slot.len()));
         }
         Ok(batch)
     }

@@ -1,14 +1,14 @@
-//! Messages applied to a cache as the session applies them, and what the cache tells held against
-//! what it holds.
+//! Messages applied to a cache as the session applies them; the changes that the cache reports are
+//! compared with its state.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Debug;
 
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 
 use super::codec::TEAM;
 use crate::cache::Cache;
-use crate::changes::Change;
+use crate::changes::{Change, Changes};
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
@@ -23,8 +23,8 @@ use crate::netlink::codec::team::{self, TeamMessage};
 const FAMILY: u16 = 30;
 
 /// Messages, one after the other. Those with the sequence number 0 are events, the others parts of
-/// an answer, which `NLMSG_DONE` ends, or `NLMSG_ERROR` cuts off. `NLMSG_NOOP` has the cache tell
-/// its changes.
+/// an answer, which `NLMSG_DONE` ends, or `NLMSG_ERROR` cuts off. At `NLMSG_NOOP` the
+/// changes of the cache are taken.
 pub(super) fn cache(messages: &[u8]) {
     for scope in [LinkScope::Team, LinkScope::All] {
         play(messages, scope);
@@ -34,18 +34,18 @@ pub(super) fn cache(messages: &[u8]) {
 fn play(messages: &[u8], scope: LinkScope) {
     let Some(team) = TEAM else { return };
     let cache = Cache::new(team, "team0".into(), scope);
-    let mut player = Player { cache, told: Told::default(), answer: None };
+    let mut player = Player { cache, replica: Replica::default(), answer: None };
     // An event that cannot be read counts as lost: what is left of its datagram is not applied.
     if frames(messages).try_for_each(|frame| player.play(team, frame?)).is_err() {
         player.answer = None;
     }
-    player.tell();
+    player.take_changes();
     player.lose_all();
 }
 
 struct Player {
     cache: Cache,
-    told: Told,
+    replica: Replica,
     answer: Option<Answer>,
 }
 
@@ -58,7 +58,7 @@ enum Answer {
 impl Player {
     fn play(&mut self, team: IfIndex, frame: Frame<'_>) -> Result<(), DecodeError> {
         match (frame.kind, frame.sequence) {
-            (NLMSG_NOOP, _) => self.tell(),
+            (NLMSG_NOOP, _) => self.take_changes(),
             (NLMSG_DONE, 1..) => self.end_answer(),
             (NLMSG_ERROR, 1..) => self.cut_answer(),
             (RTM_NEWLINK | RTM_DELLINK, 0) => {
@@ -131,8 +131,8 @@ impl Player {
         }
     }
 
-    /// The changes that the cache tells lead from what it told last to what it holds.
-    fn tell(&mut self) {
+    /// Takes the changes; panics unless they lead from the last reported state to the cached one.
+    fn take_changes(&mut self) {
         if self.cache.needs_team_link() {
             assert!(self.cache.team_link().is_some());
         }
@@ -143,14 +143,12 @@ impl Player {
             changes.links().all(|change| change.before() != change.after()),
             "a link changed to what it was"
         );
-        self.told.links.follow(changes.links(), Link::ifindex);
-        self.told.ports.follow(changes.ports(), Port::ifindex);
-        self.told.options.follow(changes.options(), |option| option.id().clone());
-        self.told.check(&self.cache);
+        self.replica.apply(&changes);
+        self.replica.check(&self.cache);
         self.cache.check_invariants();
         assert!(
             !self.cache.has_changes() && self.cache.take_changes().is_empty(),
-            "it tells the same twice"
+            "it reports a change twice"
         );
         for text in
             changes.links().map(ToString::to_string).chain(changes.ports().map(ToString::to_string))
@@ -167,20 +165,26 @@ impl Player {
         for link in links {
             self.cache.link_removed(link);
         }
-        self.tell();
-        assert_eq!(self.told, Told::default(), "something was never told to be gone");
+        self.take_changes();
+        assert_eq!(self.replica, Replica::default(), "an object was never reported as removed");
     }
 }
 
-/// What somebody knows who hears of changes only.
+/// The state according to the reported changes alone.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct Replica {
     links: BTreeMap<IfIndex, Link>,
-    ports: HashMap<IfIndex, Port>,
-    options: HashMap<OptionId, TeamOption>,
+    ports: BTreeMap<IfIndex, Port>,
+    options: BTreeMap<OptionId, TeamOption>,
 }
 
-impl Told {
+impl Replica {
+    fn apply(&mut self, changes: &Changes) {
+        replay(&mut self.links, changes.links(), Link::ifindex);
+        replay(&mut self.ports, changes.ports(), Port::ifindex);
+        replay(&mut self.options, changes.options(), |option| option.id().clone());
+    }
+
     fn check(&self, cache: &Cache) {
         let (links, ports, options) =
             (cache.links().iter(), cache.ports().iter(), cache.options().iter());
@@ -195,50 +199,29 @@ impl Told {
     }
 }
 
-/// A map that follows changes.
-trait EventFilter<K, V: 'static> {
-    fn put(&mut self, key: K, value: V) -> Option<V>;
-    fn take(&mut self, key: &K) -> Option<V>;
-
-    fn follow<'a>(&mut self, changes: impl Iterator<Item = &'a Change<V>>, key: impl Fn(&V) -> K)
-    where
-        K: Hash + Eq + Clone,
-        V: Clone + PartialEq + std::fmt::Debug,
-    {
-        let mut seen = HashSet::new();
-        for change in changes {
-            let key = key(change.latest());
-            assert!(seen.insert(key.clone()), "one thing changed twice in a batch: {change:?}");
-            assert!(change.before().is_some() || change.after().is_some());
-            let before = match change.after() {
-                Some(after) => self.put(key, after.clone()),
-                None => self.take(&key),
-            };
-            assert_eq!(
-                before.as_ref(),
-                change.before(),
-                "the state before is not what was told last"
-            );
-        }
-    }
-}
-
-impl<V: 'static> EventFilter<IfIndex, V> for BTreeMap<IfIndex, V> {
-    fn put(&mut self, key: IfIndex, value: V) -> Option<V> {
-        self.insert(key, value)
-    }
-
-    fn take(&mut self, key: &IfIndex) -> Option<V> {
-        self.remove(key)
-    }
-}
-
-impl<K: Hash + Eq, V: 'static> EventFilter<K, V> for HashMap<K, V> {
-    fn put(&mut self, key: K, value: V) -> Option<V> {
-        self.insert(key, value)
-    }
-
-    fn take(&mut self, key: &K) -> Option<V> {
-        self.remove(key)
+/// Applies changes to a map; panics at an object that changes twice, and at a change that does not
+/// start from the known state.
+fn replay<'a, K, V>(
+    known: &mut BTreeMap<K, V>,
+    changes: impl Iterator<Item = &'a Change<V>>,
+    key: impl Fn(&V) -> K,
+) where
+    K: Ord + Clone,
+    V: Clone + PartialEq + Debug + 'a,
+{
+    let mut seen = BTreeSet::new();
+    for change in changes {
+        let key = key(change.latest());
+        assert!(seen.insert(key.clone()), "an object changed twice in a batch: {change:?}");
+        assert!(change.before().is_some() || change.after().is_some());
+        let before = match change.after() {
+            Some(after) => known.insert(key, after.clone()),
+            None => known.remove(&key),
+        };
+        assert_eq!(
+            before.as_ref(),
+            change.before(),
+            "the change does not start from the last state"
+        );
     }
 }

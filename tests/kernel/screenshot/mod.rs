@@ -90,15 +90,15 @@ fn the_readme_s_picture() {
     let mut program = Command::new(example("team_monitor"));
     program.args(["--live", "team0"]);
     let mut terminal = Terminal::start(&program, 17, 80);
-    terminal.see("LAST CHANGES");
+    terminal.wait_for_text("LAST CHANGES");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| send(&is_over));
         act(&mut team, port);
         is_over.store(true, Ordering::Relaxed);
     });
-    terminal.see("eth3 lost its link");
-    terminal.see_that("what eth4 sends", |terminal| {
+    terminal.wait_for_text("eth3 lost its link");
+    terminal.wait_for("what eth4 sends", |terminal| {
         terminal
             .line_with("● eth4")
             .is_some_and(|line| line.contains("up") && line.ends_with("kB/s"))

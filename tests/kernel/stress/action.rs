@@ -2,7 +2,7 @@
 
 use libteam::{IfIndex, OptionId, OptionValue};
 
-use super::world::{PASSING, TEAMS, is_known, twin};
+use super::world::{TEAMS, TRANSIENT, is_known, veth_peer};
 
 #[derive(Clone, Debug)]
 pub(super) enum Action {
@@ -101,7 +101,7 @@ pub(super) enum Effect {
     Makes,
     /// It does not hold afterwards.
     Ends,
-    /// Nobody knows.
+    /// Either is possible.
     Unsure,
 }
 
@@ -159,23 +159,23 @@ impl Action {
     }
 
     fn effect_on_link(&self, fact: IfIndex) -> Effect {
-        let is_twin =
-            PASSING.contains(&fact) && self.subject().is_some_and(|link| twin(link) == fact);
+        let is_veth_peer =
+            TRANSIENT.contains(&fact) && self.subject().is_some_and(|link| veth_peer(link) == fact);
         match self {
             Self::Add { link, .. } | Self::AddVlan { link, .. } | Self::AddVeth { link }
                 if *link == fact =>
             {
                 Effect::Makes
             }
-            Self::AddVeth { .. } if is_twin => Effect::Makes,
+            Self::AddVeth { .. } if is_veth_peer => Effect::Makes,
             // Where its index is taken it gets another one: then there is a link with this one too.
             Self::BringBack { link } if *link == fact => Effect::Makes,
             Self::Delete { link } | Self::SendAway { link } if *link == fact => Effect::Ends,
-            Self::Delete { .. } | Self::DeleteAway { .. } if is_twin => Effect::Unsure,
+            Self::Delete { .. } | Self::DeleteAway { .. } if is_veth_peer => Effect::Unsure,
             // It may be the other end of any cable.
             Self::Delete { .. } | Self::DeleteAway { .. } if !is_known(fact) => Effect::Unsure,
             // It may have been under a VLAN.
-            Self::Delete { .. } if PASSING.contains(&fact) => match self.subject() {
+            Self::Delete { .. } if TRANSIENT.contains(&fact) => match self.subject() {
                 Some(link) if TEAMS.contains(&link) => Effect::Unsure,
                 _ => Effect::None,
             },

@@ -1,4 +1,4 @@
-//! Whether what a handle tells can have happened, by the log of what was done.
+//! Whether the reported changes can have happened, according to the log of actions.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::log::Log;
 use super::world::is_known;
 
 /// The options that a team has in every mode.
-const CORE: [&str; 5] = [
+const ALWAYS_PRESENT: [&str; 5] = [
     "mode",
     "notify_peers_count",
     "notify_peers_interval",
@@ -18,10 +18,9 @@ const CORE: [&str; 5] = [
     "mcast_rejoin_interval",
 ];
 
-/// Panics if something is told to be gone, or to be new, though it certainly was not at any time
-/// between two moments: one of which the handle knew everything before, and the one at which it
-/// told.
-pub(super) fn assert_truthful(
+/// Panics if an object is reported as removed or added, although it certainly was not between two
+/// times: `since`, up to which the cache was current, and `at`, when the change was reported.
+pub(super) fn assert_possible(
     (team, scope): View,
     changes: &Changes,
     log: &Log,
@@ -35,13 +34,13 @@ pub(super) fn assert_truthful(
             if change.is_released() {
                 assert!(
                     !log.held(fact, since, at),
-                    "a link has left that was a port all the time: {change:?}"
+                    "a link is reported as released that was a port all the time: {change:?}"
                 );
             }
             if change.is_added() && is_known(ifindex) {
                 assert!(
                     !log.lacked(fact, since, at),
-                    "a link has come that never was a port: {change:?}"
+                    "a link is reported as added that never was a port: {change:?}"
                 );
             }
         }
@@ -53,14 +52,14 @@ pub(super) fn assert_truthful(
         if change.is_removed() || is_another {
             assert!(
                 !log.held(fact, since, at),
-                "a link is told to be gone that was there all the time: {change:?}"
+                "a link is reported as removed that existed all the time: {change:?}"
             );
         }
-        // Where a link that came back found its index taken, it has one that nobody chose.
+        // A link that was moved back and found its index taken has an index of the kernel's choice.
         if change.is_added() && is_known(ifindex) {
             assert!(
                 !log.lacked(fact, since, at),
-                "a link is told to be new that was never there: {change:?}"
+                "a link is reported as added that never existed: {change:?}"
             );
         }
     }
@@ -70,39 +69,39 @@ pub(super) fn assert_truthful(
         if change.is_removed() {
             assert!(
                 !log.held(fact, since, at),
-                "a port is told to be gone that was one all the time: {change:?}"
+                "a port is reported as removed that was one all the time: {change:?}"
             );
         }
         if change.is_added() && is_known(port) {
             assert!(
                 !log.lacked(fact, since, at),
-                "a port is told to be new that never was one: {change:?}"
+                "a port is reported as added that never was one: {change:?}"
             );
         }
     }
     for change in changes.options().filter(|change| change.is_removed() || change.is_added()) {
         let id = change.latest().id();
-        let fact = ground(team, id);
+        let fact = prerequisite(team, id);
         if change.is_removed() {
             assert!(
                 !log.held(fact, since, at),
-                "an option is told to be gone that was there all the time: {change:?}"
+                "an option is reported as removed that existed all the time: {change:?}"
             );
         } else if id.port.is_none_or(is_known) {
             let lacked = match fact {
                 Fact::Mode { .. } => log.held(fact, since, at),
                 _ => log.lacked(fact, since, at),
             };
-            assert!(!lacked, "an option is told to be new that cannot be: {change:?}");
+            assert!(!lacked, "an option is reported as added that cannot exist: {change:?}");
         }
     }
 }
 
-/// What an option hangs on.
-fn ground(team: IfIndex, id: &OptionId) -> Fact {
+/// Returns the fact that an option depends on.
+fn prerequisite(team: IfIndex, id: &OptionId) -> Fact {
     match id.port {
         Some(port) => Fact::Port { team, port },
-        None if CORE.contains(&&*id.name) => Fact::Link(team),
+        None if ALWAYS_PRESENT.contains(&&*id.name) => Fact::Link(team),
         None => Fact::Mode { team },
     }
 }

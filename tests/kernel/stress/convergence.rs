@@ -1,4 +1,4 @@
-//! The truth once a storm is over, and whether a cache is it.
+//! The state to which every cache converges after a round, and the comparison with a cache.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -8,23 +8,23 @@ use libteam::{IfIndex, Link, LinkFlags, LinkScope, Port, TeamHandle};
 use super::action::Fact;
 use super::world::TEAMS;
 use crate::support::diff::Difference;
-use crate::support::snapshot::{LinkState, State, assert_links_true, state};
+use crate::support::snapshot::{LinkState, State, assert_links_match_ip, state};
 
-/// What a handle follows: a team, and so many links.
+/// The team and the links that a handle follows.
 pub(super) type View = (IfIndex, LinkScope);
 
-/// What fresh handles of each team see, and `ip` prints.
-pub(super) struct Truth(Vec<(View, State)>);
+/// The states of fresh handles of each team, compared with the output of `ip`.
+pub(super) struct Expected(Vec<(View, State)>);
 
-impl Truth {
-    pub(super) fn now() -> Self {
+impl Expected {
+    pub(super) fn read() -> Self {
         let mut states = Vec::new();
         for team in TEAMS {
             for scope in [LinkScope::All, LinkScope::Team] {
                 let handle = TeamHandle::builder().link_scope(scope).open_index(team);
-                let handle = handle.expect("a storm leaves both teams");
+                let handle = handle.expect("both teams exist after a round");
                 if team == TEAMS[0] {
-                    assert_links_true(&handle);
+                    assert_links_match_ip(&handle);
                 }
                 states.push(((team, scope), state(&handle)));
             }
@@ -39,8 +39,8 @@ impl Truth {
             .expect("every view has its state")
     }
 
-    /// What is left to know for the handle of a team that was deleted, though another one may have
-    /// its index.
+    /// Returns the state that a handle keeps whose team was deleted, even if another team has its
+    /// index.
     pub(super) fn without_team(&self, (team, scope): View) -> State {
         let links = if scope == LinkScope::All {
             self.of((team, scope)).links.clone()
@@ -67,16 +67,16 @@ impl Truth {
     }
 }
 
-/// How a cache and what a fresh handle sees compare.
+/// The result of comparing a cache with a fresh handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Same,
-    /// They differ in what the kernel tells in its own time only: at most once a second.
+    /// They differ only in what the kernel reports with a delay, at most once a second.
     Late,
     Different,
 }
 
-/// Panics unless what a handle knows of ports and links fits together.
+/// Panics unless the cached ports and links are consistent with each other.
 pub(super) fn assert_coherent(team: &TeamHandle) {
     for port in team.ports() {
         let link = team.link(port.ifindex());
@@ -91,70 +91,70 @@ pub(super) fn assert_coherent(team: &TeamHandle) {
     }
 }
 
-/// Compares what a handle knows of everything with the truth. `carriers`: whether others set the
-/// team's carrier.
-pub(super) fn compare(cached: &State, truth: &State, team: IfIndex, carriers: bool) -> Verdict {
+/// Compares a cache with the expected state. `carriers`: whether other programs set the team's
+/// carrier.
+pub(super) fn compare(cached: &State, expected: &State, team: IfIndex, carriers: bool) -> Verdict {
     let mut cached = cached.clone();
-    forgive_what_is_not_told(&mut cached, truth, team, carriers);
-    if cached == *truth {
+    ignore_unannounced(&mut cached, expected, team, carriers);
+    if cached == *expected {
         return Verdict::Same;
     }
-    forgive_what_is_told_late(&mut cached, truth);
-    if cached == *truth { Verdict::Late } else { Verdict::Different }
+    ignore_late(&mut cached, expected);
+    if cached == *expected { Verdict::Late } else { Verdict::Different }
 }
 
-/// Panics with what nothing excuses, and with what the kernel tells late, which did not come.
-pub(super) fn fail(cached: &State, truth: &State, team: IfIndex, carriers: bool) -> ! {
+/// Panics with the differences, including those of delayed events that did not arrive.
+pub(super) fn fail(cached: &State, expected: &State, team: IfIndex, carriers: bool) -> ! {
     let mut cached = cached.clone();
-    forgive_what_is_not_told(&mut cached, truth, team, carriers);
-    let difference = Difference::between(&cached, truth);
+    ignore_unannounced(&mut cached, expected, team, carriers);
+    let difference = Difference::between(&cached, expected);
     let order = |state: &State| {
         (state.ports.iter().map(Port::ifindex).collect::<Vec<_>>(), state.option_order.clone())
     };
-    let mut text = format!("what the cache of {team} has, and the truth: {difference:#?}");
-    if order(&cached) != order(truth) {
-        let orders = [order(&cached), order(truth)];
+    let mut text = format!("the cache of {team} and the expected state differ: {difference:#?}");
+    if order(&cached) != order(expected) {
+        let orders = [order(&cached), order(expected)];
         write!(text, "\nports and options in this order: {orders:?}").unwrap();
     }
     panic!("{text}")
 }
 
-/// The kernel sends no message of some changes to a link that is down. For the team's own link the
-/// handle asks, unless somebody else set the carrier.
-fn forgive_what_is_not_told(cached: &mut State, truth: &State, team: IfIndex, carriers: bool) {
+/// Ignores changes that the kernel does not announce for a link that is down. The handle queries
+/// the team's own link, unless another program set the carrier.
+fn ignore_unannounced(cached: &mut State, expected: &State, team: IfIndex, carriers: bool) {
     for (ifindex, link) in
-        truth.links.iter().filter(|(_, link)| !link.flags.contains(LinkFlags::UP))
+        expected.links.iter().filter(|(_, link)| !link.flags.contains(LinkFlags::UP))
     {
         let Some(known) = cached.links.get_mut(ifindex) else { continue };
         known.alternative_names.clone_from(&link.alternative_names);
         if *ifindex != team.get() || carriers {
-            forgive_link_watch(known, link);
+            ignore_link_watch(known, link);
         }
     }
 }
 
-/// What the link watch finds out, what the driver makes of it, and what the driver tells by a
-/// timer.
-fn forgive_what_is_told_late(cached: &mut State, truth: &State) {
+/// Ignores the results of the link watch, the driver's reaction to them, and the driver's periodic
+/// statistics.
+fn ignore_late(cached: &mut State, expected: &State) {
     for (ifindex, link) in &mut cached.links {
-        if let Some(real) = truth.links.get(ifindex) {
-            forgive_link_watch(link, real);
+        if let Some(real) = expected.links.get(ifindex) {
+            ignore_link_watch(link, real);
         }
     }
     let names = |state: &State| -> Vec<_> {
         state.ports.iter().map(|port| (port.ifindex(), port.name().map(str::to_owned))).collect()
     };
-    if names(cached) == names(truth) {
-        cached.ports.clone_from(&truth.ports);
+    if names(cached) == names(expected) {
+        cached.ports.clone_from(&expected.ports);
     }
     for (id, value) in cached.options.iter_mut().filter(|(id, _)| id.name.ends_with("_stats")) {
-        if let Some(real) = truth.options.get(id) {
+        if let Some(real) = expected.options.get(id) {
             value.clone_from(real);
         }
     }
 }
 
-fn forgive_link_watch(link: &mut LinkState, real: &LinkState) {
+fn ignore_link_watch(link: &mut LinkState, real: &LinkState) {
     let watched = LinkFlags::RUNNING | LinkFlags::LOWER_UP | LinkFlags::DORMANT;
     link.flags = link.flags.difference(watched) | real.flags.intersection(watched);
     link.carrier = real.carrier;

@@ -1,24 +1,24 @@
-//! What a storm leaves out where the kernel would never recover from it.
+//! Actions that the stress test leaves out, because this kernel would not recover from them.
 
 use super::action::Action;
 use crate::support::features::keeps_ports_that_move;
 
-/// What one era leaves out.
+/// The actions that one era leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Omission {
+pub(super) enum Exclusion {
     Nothing,
     Moves,
     Mtus,
 }
 
-impl Omission {
-    /// Of what is too much together for this kernel, one era leaves out the one and the next the
-    /// other.
-    pub(super) fn on_this_kernel() -> [Self; 2] {
+impl Exclusion {
+    /// Returns the exclusions of two eras: where this kernel fails with both kinds of action
+    /// together, each era leaves out one kind.
+    pub(super) fn for_this_kernel() -> [Self; 2] {
         if keeps_ports_that_move() { [Self::Moves, Self::Mtus] } else { [Self::Nothing; 2] }
     }
 
-    pub(super) fn has(self, action: &Action) -> bool {
+    pub(super) fn excludes(self, action: &Action) -> bool {
         match self {
             Self::Nothing => false,
             Self::Moves => {

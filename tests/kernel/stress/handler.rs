@@ -1,4 +1,4 @@
-//! A handler that does things itself, and sometimes sleeps or fails.
+//! A change handler that sends commands, and sometimes sleeps or fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use libteam::{BoxError, Changes, HwAddr, IfIndex, Result, TeamHandle};
 
 use super::action::Action;
 use super::log::Log;
-use super::world::{LASTING, PASSING, PORTS};
+use super::world::{PERMANENT, PORTS, TRANSIENT};
 use super::writer::assert_expected;
 
-pub(super) struct Meddler {
+pub(super) struct StressHandler {
     log: Arc<Log>,
     rng: Rng,
     over: Arc<AtomicBool>,
@@ -21,24 +21,20 @@ pub(super) struct Meddler {
     carriers: bool,
 }
 
-impl Meddler {
-    /// What it says when it fails.
-    pub(super) const ERROR: &str = "the handler does not like it";
+impl StressHandler {
+    /// The text of its error.
+    pub(super) const ERROR: &str = "the handler fails on purpose";
 
     pub(super) fn new(log: &Arc<Log>, over: &Arc<AtomicBool>, carriers: bool, rng: Rng) -> Self {
         Self { log: Arc::clone(log), rng, over: Arc::clone(over), nested: Arc::default(), carriers }
     }
 
-    /// How often it made the handle look for more.
+    /// Returns the count of nested calls that handled events.
     pub(super) fn nested(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.nested)
     }
 
-    pub(super) fn meddle(
-        &mut self,
-        team: &mut TeamHandle,
-        changes: &Changes,
-    ) -> Result<(), BoxError> {
+    pub(super) fn run(&mut self, team: &mut TeamHandle, changes: &Changes) -> Result<(), BoxError> {
         // Else one change would lead to the next for ever.
         if self.over.load(Ordering::Relaxed) {
             return Ok(());
@@ -93,7 +89,7 @@ impl Meddler {
     }
 
     fn link(&mut self) -> IfIndex {
-        let links = if self.rng.bool() { &LASTING[..] } else { &PASSING[..] };
+        let links = if self.rng.bool() { &PERMANENT[..] } else { &TRANSIENT[..] };
         links[self.rng.usize(..links.len())]
     }
 }

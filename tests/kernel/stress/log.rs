@@ -1,4 +1,4 @@
-//! Who did what and when, and what was certainly true meanwhile.
+//! All actions with their times, and the facts that certainly held between two times.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -37,15 +37,15 @@ impl Entry {
         }
     }
 
-    fn has_done(&self, wanted: Effect, fact: Fact, before: Instant) -> bool {
+    fn has_done(&self, cause: Effect, fact: Fact, before: Instant) -> bool {
         self.ended.is_some_and(|(ended, done)| done && ended <= before)
-            && self.effect_on(fact) == wanted
+            && self.effect_on(fact) == cause
     }
 
-    fn may_do(&self, feared: Effect, fact: Fact, from: Instant, until: Instant) -> bool {
+    fn may_do(&self, risk: Effect, fact: Fact, from: Instant, until: Instant) -> bool {
         self.began <= until
             && self.ended.is_none_or(|(ended, _)| ended >= from)
-            && [feared, Effect::Unsure].contains(&self.effect_on(fact))
+            && [risk, Effect::Unsure].contains(&self.effect_on(fact))
     }
 }
 
@@ -102,7 +102,7 @@ impl Log {
     fn lasted(
         &self,
         fact: Fact,
-        (wanted, feared): (Effect, Effect),
+        (cause, risk): (Effect, Effect),
         initially: bool,
         from: Instant,
         until: Instant,
@@ -113,10 +113,10 @@ impl Log {
         let causes = entries
             .list
             .iter()
-            .filter(|entry| entry.has_done(wanted, fact, from))
+            .filter(|entry| entry.has_done(cause, fact, from))
             .map(|entry| entry.began);
         let lasts =
-            |since| !entries.list.iter().any(|entry| entry.may_do(feared, fact, since, until));
+            |since| !entries.list.iter().any(|entry| entry.may_do(risk, fact, since, until));
         causes.chain(initial).max().is_some_and(lasts)
     }
 
@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    const LINK: IfIndex = super::super::world::PASSING[0];
+    const LINK: IfIndex = super::super::world::TRANSIENT[0];
     const THERE: Fact = Fact::Link(LINK);
 
     fn moment() -> Instant {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_does_meanwhile_leaves_a_fact_uncertain() {
+    fn concurrent_action_makes_a_fact_uncertain() {
         let log = Log::new();
         let slow = log.begin("slow", Action::Delete { link: LINK });
         done(&log, Action::Add { kind: "dummy", link: LINK });
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_whose_index_nobody_chose_may_be_the_other_end_of_any_cable() {
+    fn link_with_an_index_of_the_kernel_may_be_any_veth_peer() {
         let log = Log::new();
         let came_back = Fact::Link(IfIndex::new(2).unwrap());
         log.start_round(HashSet::from([came_back]));
@@ -218,7 +218,7 @@ mod tests {
         log.start_round(HashSet::from([THERE]));
         let start = moment();
         assert!(log.held(THERE, start, moment()));
-        done(&log, Action::Delete { link: super::super::world::twin(LINK) });
+        done(&log, Action::Delete { link: super::super::world::veth_peer(LINK) });
         assert!(!log.held(THERE, start, moment()));
     }
 }

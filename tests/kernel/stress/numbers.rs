@@ -1,4 +1,4 @@
-//! What a storm was like.
+//! What happened during the rounds, in numbers.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -13,14 +13,14 @@ pub(super) struct Numbers {
     pub(super) resyncs: usize,
     /// Resyncs of which every dump was interrupted.
     pub(super) inconsistent: usize,
-    /// What handles told.
+    /// Reported batches and changes.
     pub(super) batches: usize,
     pub(super) changes: usize,
-    /// Handles that were opened in a storm, and teams that went under a handle.
+    /// Handles that were opened during changes, and teams that were deleted under a handle.
     pub(super) opened: usize,
     pub(super) gone: usize,
-    /// Rounds after which a link's state was still to be told.
-    pub(super) lagging: usize,
+    /// Rounds after which the kernel had not reported a link's state yet.
+    pub(super) late: usize,
 }
 
 impl AddAssign for Numbers {
@@ -34,7 +34,7 @@ impl AddAssign for Numbers {
         self.changes += other.changes;
         self.opened += other.opened;
         self.gone += other.gone;
-        self.lagging += other.lagging;
+        self.late += other.late;
     }
 }
 
@@ -50,13 +50,13 @@ impl fmt::Display for Numbers {
             changes,
             opened,
             gone,
-            lagging,
+            late,
         } = self;
         write!(
             f,
-            "{rounds} rounds, {messages} link messages, {changes} changes told in {batches} batches, {dropped} messages \
+            "{rounds} rounds, {messages} link messages, {changes} changes in {batches} batches, {dropped} messages \
              overran a buffer, {resyncs} resyncs ({inconsistent} from interrupted dumps), {opened} handles opened, \
-             {gone} teams gone under one, {lagging} states late"
+             {gone} teams gone under one, {late} states late"
         )
     }
 }

@@ -1,4 +1,4 @@
-//! A handle that follows a storm, and whether what it tells can be true.
+//! A handle that follows the changes, and the checks of what it reports.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,30 +10,29 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use libteam::{ChangeKind, Changes, Error, IfIndex, TeamBuilder, TeamHandle};
 
-use super::check::assert_truthful;
+use super::check::assert_possible;
 use super::convergence::View;
-use super::handler::Meddler;
+use super::handler::StressHandler;
 use super::log::Log;
 use super::numbers::Numbers;
 use crate::support::changes::Replica;
-use crate::support::diff::Difference;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
-/// Without a message for this long, a storm is over.
+/// A round is over when no message arrives for this long.
 const QUIET: Duration = Duration::from_millis(40);
 
-/// What is told to a handler, and when.
-type Told = (Instant, Changes);
+/// The changes that a handler was called with, and when.
+type Call = (Instant, Changes);
 
 pub(super) struct Observer {
     pub(super) team: TeamHandle,
-    /// How often each link was told to be gone since this was last emptied.
+    /// How often each link was reported as removed since this was last emptied.
     pub(super) removals: BTreeMap<IfIndex, usize>,
     pub(super) opened: Instant,
-    told: Receiver<Told>,
-    /// How often a handler made the handle look for more.
+    calls: Receiver<Call>,
+    /// How often a handler made the handle read more events.
     nested: Arc<AtomicUsize>,
-    /// Who hears nothing but what handlers are told.
+    /// The state according to the changes that handlers were called with.
     replica: Replica,
     /// The cache is at least as new as this.
     current: Instant,
@@ -41,49 +40,54 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Opens a handle whatever happens meanwhile. When the storm is over there is a team.
+    /// Opens a handle while the team is deleted and created again. After the round there is a team.
     pub(super) fn open(
         team: IfIndex,
         builder: &TeamBuilder,
         rng: &mut Rng,
-        meddler: Meddler,
+        handler: StressHandler,
         over: &AtomicBool,
     ) -> Self {
         loop {
             let was_over = over.load(Ordering::Relaxed);
             let opened = Instant::now();
             match builder.open_index(team) {
-                Ok(team) => return Self::of(team, opened, rng, meddler),
+                Ok(team) => return Self::of(team, opened, rng, handler),
                 Err(
                     Error::NoSuchDevice { .. } | Error::NotTeam { .. } | Error::DeviceGone { .. },
                 ) if !was_over => {
                     thread::sleep(Duration::from_millis(1));
                 }
-                Err(error) => panic!("a handle cannot be opened in a storm: {error:?}"),
+                Err(error) => panic!("a handle cannot be opened: {error:?}"),
             }
         }
     }
 
-    fn of(mut team: TeamHandle, opened: Instant, rng: &mut Rng, mut meddler: Meddler) -> Self {
-        let (tell, told) = channel();
+    fn of(
+        mut team: TeamHandle,
+        opened: Instant,
+        rng: &mut Rng,
+        mut handler: StressHandler,
+    ) -> Self {
+        let (sender, calls) = channel();
         let replica = Replica::of(&team);
-        let nested = meddler.nested();
+        let nested = handler.nested();
         let everything = ChangeKind::all();
         if rng.bool() {
-            team.add_handler(everything, move |team, changes| meddler.meddle(team, changes));
+            team.add_handler(everything, move |team, changes| handler.run(team, changes));
             team.add_handler_first(everything, move |_, changes| {
-                Ok(tell.send((Instant::now(), changes.clone()))?)
+                Ok(sender.send((Instant::now(), changes.clone()))?)
             });
         } else {
             team.add_handler(everything, move |_, changes| {
-                Ok(tell.send((Instant::now(), changes.clone()))?)
+                Ok(sender.send((Instant::now(), changes.clone()))?)
             });
-            team.add_handler(everything, move |team, changes| meddler.meddle(team, changes));
+            team.add_handler(everything, move |team, changes| handler.run(team, changes));
         }
         Self {
             team,
             opened,
-            told,
+            calls,
             nested,
             replica,
             current: opened,
@@ -92,10 +96,10 @@ impl Observer {
         }
     }
 
-    /// Follows a storm until it is over and everything is told.
+    /// Handles events until the round is over and the kernel is quiet.
     pub(super) fn follow(&mut self, log: &Log, over: &AtomicBool, numbers: &mut Numbers) {
-        let deadline = Instant::now() + patience();
-        let sleepy = self.rng.bool();
+        let deadline = Instant::now() + timeout();
+        let is_slow = self.rng.bool();
         loop {
             let was_over = over.load(Ordering::Relaxed);
             if self.team.wait(Some(QUIET)).unwrap() {
@@ -103,51 +107,51 @@ impl Observer {
             } else if was_over {
                 return;
             }
-            if sleepy && !was_over && self.rng.u32(..8) == 0 {
+            if is_slow && !was_over && self.rng.u32(..8) == 0 {
                 thread::sleep(Duration::from_millis(self.rng.u64(1..20)));
             }
-            assert!(Instant::now() < deadline, "the namespace does not come to rest");
+            assert!(Instant::now() < deadline, "the namespace does not become quiet");
         }
     }
 
-    /// Handles events once, and panics unless what is told fits what was told before and can be
-    /// true.
+    /// Handles events once, and panics unless the changes continue the earlier ones and are
+    /// possible.
     pub(super) fn step(&mut self, log: &Log, numbers: &mut Numbers) {
         let began = Instant::now();
         self.nested.store(0, Ordering::Relaxed);
         let result = self.team.handle_events();
-        let told: Vec<Told> = self.told.try_iter().collect();
+        let calls: Vec<Call> = self.calls.try_iter().collect();
         let nested = self.nested.load(Ordering::Relaxed);
         assert!(
-            told.len() <= 1 + nested,
+            calls.len() <= 1 + nested,
             "{} calls of a handler for {} batches",
-            told.len(),
+            calls.len(),
             1 + nested
         );
         assert!(
-            !told.iter().any(|(_, changes)| changes.is_empty()),
+            !calls.iter().any(|(_, changes)| changes.is_empty()),
             "a handler is called for nothing"
         );
         match result {
             Ok(changes) => {
-                assert_same(&changes, &told);
+                assert_same(&changes, &calls);
                 numbers.resyncs += usize::from(changes.is_resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
-            Err(Error::Handler { source, changes, .. }) if source.to_string() == Meddler::ERROR => {
-                assert_same(&changes, &told);
+            Err(Error::Handler { source, changes, .. })
+                if source.to_string() == StressHandler::ERROR =>
+            {
+                assert_same(&changes, &calls);
                 numbers.resyncs += usize::from(changes.is_resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
             Err(error) => panic!("{error:?}"),
         }
-        for (position, (at, changes)) in told.iter().enumerate() {
-            // What a handler found out is newer than what it was told before.
+        for (position, (at, changes)) in calls.iter().enumerate() {
+            // The changes of a nested call are newer than those of the outer one.
             let since = if position == 0 { self.current } else { began };
-            assert_truthful(self.view(), changes, log, since, *at);
-            // It panics at what is told twice.
-            Difference::told(changes);
-            self.replica.hear(changes);
+            assert_possible(self.view(), changes, log, since, *at);
+            self.replica.apply(changes);
             for removed in changes.links().filter(|link| link.is_removed()) {
                 *self.removals.entry(removed.latest().ifindex()).or_default() += 1;
             }
@@ -155,7 +159,7 @@ impl Observer {
             numbers.changes +=
                 changes.links().len() + changes.ports().len() + changes.options().len();
         }
-        // Everything that had been sent then was read, or asked for.
+        // Everything sent before that time was read or queried.
         self.current = began;
     }
 
@@ -170,22 +174,22 @@ impl Observer {
         }
     }
 
-    /// Panics unless what was told adds up to what is known.
-    pub(super) fn assert_adds_up(&self) {
+    /// Panics unless the reported changes add up to the cache.
+    pub(super) fn assert_replica_matches(&self) {
         assert_eq!(
             self.replica,
             Replica::of(&self.team),
-            "what was told does not add up to what is known"
+            "the reported changes do not add up to the cache"
         );
     }
 }
 
-/// Panics unless all batches that handlers were told are what the outermost call returns.
-fn assert_same(returned: &Changes, told: &[Told]) {
-    let all = || told.iter().map(|(_, changes)| changes);
+/// Panics unless the outermost call returns the changes of all calls of handlers.
+fn assert_same(returned: &Changes, calls: &[Call]) {
+    let all = || calls.iter().map(|(_, changes)| changes);
     let same = returned.links().eq(all().flat_map(Changes::links))
         && returned.ports().eq(all().flat_map(Changes::ports))
         && returned.options().eq(all().flat_map(Changes::options))
         && all().all(|changes| returned.is_resynced() || !changes.is_resynced());
-    assert!(same, "handlers are told something else than the caller: {returned:?} {told:?}");
+    assert!(same, "handlers and caller get different changes: {returned:?} {calls:?}");
 }

@@ -5,44 +5,44 @@ use libteam::{IfIndex, OptionId, OptionValue};
 
 use super::action::Action;
 use super::world::{
-    BRIDGE, FAR_END, LASTING, LOOSE_ALIAS, PASSING, PORTS, RIVAL, TEAM, TEAM_ALIAS, TEAMS,
+    ALIAS, BRIDGE, FAR_END, OTHER_TEAM, PERMANENT, PORTS, TEAM, TEAM_ALIAS, TEAMS, TRANSIENT,
     first_name,
 };
 
 /// What happens to the team in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum TeamLife {
     /// It keeps its mode and its lasting ports.
-    Stays,
+    Kept,
     /// It loses all its ports now and then, and gets another mode.
-    ChangesMode,
+    ModeChanges,
     /// It is deleted now and then, and made anew.
-    IsRemade,
+    Recreated,
 }
 
 /// What one round does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
-    pub(super) fate: Fate,
+    pub(super) team_life: TeamLife,
     pub(super) writers: usize,
     /// How many times each writer draws what to do.
     pub(super) draws: usize,
     /// Whether writers rest now and then, so that handles read everything before it goes on.
     pub(super) rests: bool,
-    /// Whether somebody else sets the team's carrier. Of a team that is down the kernel does not
+    /// Whether another program sets the team's carrier. Of a team that is down the kernel does not
     /// tell that.
     pub(super) carriers: bool,
 }
 
 impl Plan {
     pub(super) fn draw(rng: &mut Rng, carriers: bool) -> Self {
-        let fate = match rng.u32(..10) {
-            0..5 => Fate::Stays,
-            5..8 => Fate::ChangesMode,
-            _ => Fate::IsRemade,
+        let team_life = match rng.u32(..10) {
+            0..5 => TeamLife::Kept,
+            5..8 => TeamLife::ModeChanges,
+            _ => TeamLife::Recreated,
         };
         Self {
-            fate,
+            team_life,
             writers: rng.usize(1..=3),
             draws: rng.usize(10..=60),
             rests: rng.bool(),
@@ -52,7 +52,7 @@ impl Plan {
 
     /// What is done before the writers start: in some rounds the team has lasting ports.
     pub(super) fn prologue(self) -> Vec<Action> {
-        if self.fate != Fate::Stays {
+        if self.team_life != TeamLife::Kept {
             return Vec::new();
         }
         PORTS.map(|link| Action::SetMaster { link, master: Some(TEAM) }).to_vec()
@@ -71,7 +71,7 @@ impl Plan {
     pub(super) fn next(self, rng: &mut Rng, writer: usize) -> Vec<Action> {
         match rng.u32(..100) {
             0..9 => vec![add(rng)],
-            9..16 => vec![Action::Delete { link: any(rng, &PASSING) }],
+            9..16 => vec![Action::Delete { link: any(rng, &TRANSIENT) }],
             16..23 => {
                 vec![Action::Rename { link: anything(rng), name: format!("name{}", rng.u32(..20)) }]
             }
@@ -96,30 +96,30 @@ impl Plan {
         let carrier = rng.bool();
         match rng.u32(..4) {
             0 if self.carriers => Action::SetCarrier { link: any(rng, &TEAMS), carrier },
-            1 => Action::SetCarrier { link: any(rng, &LASTING), carrier },
+            1 => Action::SetCarrier { link: any(rng, &PERMANENT), carrier },
             _ => Action::SetFlags { link: FAR_END, flags: carrier.into(), mask: 1 },
         }
     }
 
     fn master(self, rng: &mut Rng) -> Action {
         let link = match rng.u32(..10) {
-            0..4 => any(rng, &LASTING),
-            4 if self.fate != Fate::Stays => any(rng, &PORTS),
-            5 => any(rng, &[RIVAL, BRIDGE]),
-            _ => any(rng, &PASSING),
+            0..4 => any(rng, &PERMANENT),
+            4 if self.team_life != TeamLife::Kept => any(rng, &PORTS),
+            5 => any(rng, &[OTHER_TEAM, BRIDGE]),
+            _ => any(rng, &TRANSIENT),
         };
         let master = match rng.u32(..10) {
             0..5 => Some(TEAM),
-            5 => Some(RIVAL),
+            5 => Some(OTHER_TEAM),
             6 => Some(BRIDGE),
-            7 => Some(any(rng, &PASSING)),
+            7 => Some(any(rng, &TRANSIENT)),
             _ => None,
         };
         Action::SetMaster { link, master }
     }
 
     fn mode(self, rng: &mut Rng) -> Vec<Action> {
-        let team = if self.fate == Fate::ChangesMode { TEAM } else { RIVAL };
+        let team = if self.team_life == TeamLife::ModeChanges { TEAM } else { OTHER_TEAM };
         let mode = any(rng, &["roundrobin", "random", "broadcast", "activebackup", "loadbalance"]);
         let mut actions: Vec<Action> =
             if rng.bool() { all_released().collect() } else { Vec::new() };
@@ -128,7 +128,8 @@ impl Plan {
     }
 
     fn end_of_team(self, rng: &mut Rng) -> Vec<Action> {
-        let team = if self.fate == Fate::IsRemade { any(rng, &TEAMS) } else { RIVAL };
+        let team =
+            if self.team_life == TeamLife::Recreated { any(rng, &TEAMS) } else { OTHER_TEAM };
         let mut actions = vec![Action::Delete { link: team }];
         if rng.u32(..4) == 0 {
             // Another link takes its index.
@@ -148,8 +149,8 @@ fn any<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
 
 fn anything(rng: &mut Rng) -> IfIndex {
     match rng.u32(..10) {
-        0..4 => any(rng, &PASSING),
-        4..7 => any(rng, &LASTING),
+        0..4 => any(rng, &TRANSIENT),
+        4..7 => any(rng, &PERMANENT),
         7 => any(rng, &PORTS),
         8 => any(rng, &[BRIDGE, FAR_END]),
         _ => any(rng, &TEAMS),
@@ -157,9 +158,9 @@ fn anything(rng: &mut Rng) -> IfIndex {
 }
 
 fn all_released() -> impl Iterator<Item = Action> {
-    LASTING
+    PERMANENT
         .into_iter()
-        .chain(PASSING)
+        .chain(TRANSIENT)
         .chain(PORTS)
         .map(|link| Action::SetMaster { link, master: None })
 }
@@ -171,7 +172,7 @@ fn flags(rng: &mut Rng) -> Action {
 }
 
 fn add(rng: &mut Rng) -> Action {
-    let link = any(rng, &PASSING);
+    let link = any(rng, &TRANSIENT);
     match rng.u32(..10) {
         0..3 => Action::AddVeth { link },
         3 => Action::AddVlan { link, lower: any(rng, &TEAMS) },
@@ -205,7 +206,7 @@ fn alternative_name(rng: &mut Rng) -> Action {
 }
 
 fn moves(rng: &mut Rng) -> Vec<Action> {
-    let link = any(rng, &PASSING);
+    let link = any(rng, &TRANSIENT);
     let mut actions = vec![Action::SendAway { link }];
     match rng.u32(..5) {
         0..2 => actions.push(Action::BringBack { link }),
@@ -229,10 +230,10 @@ fn option(rng: &mut Rng) -> Action {
     const PROGRAM: [u8; 8] = [6, 0, 0, 0, 0, 0, 0, 0];
     let port = match rng.u32(..3) {
         0 => any(rng, &PORTS),
-        1 => any(rng, &LASTING),
-        _ => any(rng, &PASSING),
+        1 => any(rng, &PERMANENT),
+        _ => any(rng, &TRANSIENT),
     };
-    let team = if rng.u32(..6) == 0 { RIVAL } else { TEAM };
+    let team = if rng.u32(..6) == 0 { OTHER_TEAM } else { TEAM };
     let (id, value): (OptionId, OptionValue) = match rng.u32(..10) {
         0..2 => (OptionId::global(any(rng, &GLOBAL)), rng.u32(..3).into()),
         2..6 => (OptionId::port(any(rng, &SWITCHES), port), rng.bool().into()),
@@ -258,7 +259,7 @@ fn option(rng: &mut Rng) -> Action {
 }
 
 fn teamnl(rng: &mut Rng) -> Action {
-    let loose = LASTING[4];
+    let loose = PERMANENT[4];
     let (words, port) = any(
         rng,
         &[
@@ -270,7 +271,7 @@ fn teamnl(rng: &mut Rng) -> Action {
             ("the-team port remove loose", Some((loose, None))),
         ],
     );
-    debug_assert!(words.contains(TEAM_ALIAS) && (port.is_none() || words.contains(LOOSE_ALIAS)));
+    debug_assert!(words.contains(TEAM_ALIAS) && (port.is_none() || words.contains(ALIAS)));
     Action::Teamnl { words, port }
 }
 

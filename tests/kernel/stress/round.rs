@@ -1,4 +1,4 @@
-//! One namespace, some handles that follow it, and storm after storm.
+//! One namespace, the handles that follow it, and its rounds of changes.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use std::thread;
 use fastrand::Rng;
 use libteam::{IfIndex, LinkScope, TeamHandle};
 
-use super::convergence::Truth;
-use super::exclusions::Omission;
+use super::convergence::Expected;
+use super::exclusions::Exclusion;
 use super::log::Log;
-use super::monitor::Witness;
+use super::monitor::LinkMonitor;
 use super::numbers::Numbers;
 use super::plan::Plan;
-use super::slot::Seat;
+use super::slot::Slot;
 use super::world::{TEAM, TEAMS, World};
 use super::writer::Writer;
 use crate::support::raw::drops;
@@ -28,11 +28,11 @@ const LARGE: [usize; 3] = [128 << 10, 1 << 20, 4 << 20];
 /// A namespace with its handles.
 pub(super) struct Era {
     world: World,
-    witness: Witness,
+    monitor: LinkMonitor,
     log: Arc<Log>,
     over: Arc<AtomicBool>,
     rng: Rng,
-    seats: Vec<Seat>,
+    slots: Vec<Slot>,
     /// Whether others than the driver set the team's carrier.
     carriers: bool,
     plan: Option<Plan>,
@@ -40,91 +40,92 @@ pub(super) struct Era {
 }
 
 impl Era {
-    pub(super) fn new(seed: u64, omission: Omission, log: &Arc<Log>) -> Self {
+    pub(super) fn new(seed: u64, exclusion: Exclusion, log: &Arc<Log>) -> Self {
         let mut rng = Rng::with_seed(seed);
         // They make dumps longer, and so likelier to be interrupted.
-        let world = World::new(if seed % 3 == 0 { 300 } else { 0 }, omission);
+        let world = World::new(if seed % 3 == 0 { 300 } else { 0 }, exclusion);
         let carriers = rng.bool();
         let (team, buffers) = (TEAMS[rng.usize(..2)], if rng.bool() { SMALL } else { LARGE });
         let mut scopes = [LinkScope::All, LinkScope::Team];
         rng.shuffle(&mut scopes);
-        let seats = [
+        let slots = [
             (TEAM, scopes[0], SMALL),
             (TEAM, scopes[1], LARGE),
             (team, scopes[rng.usize(..2)], buffers),
         ];
-        let mut seat = |(team, scope, buffers): (IfIndex, LinkScope, [usize; 3])| {
+        let mut slot = |(team, scope, buffers): (IfIndex, LinkScope, [usize; 3])| {
             let attempts = NonZeroU32::MIN.saturating_add(rng.u32(..5));
             let builder = TeamHandle::builder()
                 .receive_buffer(buffers[rng.usize(..3)])
                 .dump_attempts(attempts);
-            Seat::new((team, scope), builder, carriers)
+            Slot::new((team, scope), builder, carriers)
         };
-        let seats = seats.map(&mut seat).into();
-        Writer::new("main", &world, log).carry_out(Plan::epilogue(&mut rng));
+        let slots = slots.map(&mut slot).into();
+        Writer::new("main", &world, log).execute(Plan::epilogue(&mut rng));
         let era = Self {
             world,
-            witness: Witness::new(),
+            monitor: LinkMonitor::new(),
             log: Arc::clone(log),
             over: Arc::default(),
             rng,
-            seats,
+            slots,
             carriers,
             plan: None,
             numbers: Numbers::default(),
         };
-        era.log.start_round(Truth::now().facts());
+        era.log.start_round(Expected::read().facts());
         era
     }
 
-    /// One storm, and the truth afterwards. What the kernel tells late is waited for only if there
-    /// is `time`.
+    /// Runs one round and checks all handles afterwards. Waits for late events of the kernel only if
+    /// `time` is true.
     pub(super) fn round(&mut self, time: bool) {
         let plan = Plan::draw(&mut self.rng, self.carriers);
         self.plan = Some(plan);
         let dropped_before = all_drops();
-        self.storm(plan);
+        self.run(plan);
         self.numbers.rounds += 1;
         // A handle that was closed takes what it lost with it.
         self.numbers.dropped += all_drops().saturating_sub(dropped_before);
-        let (messages, deletions) = self.witness.testify();
+        let (messages, deletions) = self.monitor.take_counts();
         self.numbers.messages += messages;
-        let truth = Truth::now();
-        for seat in &mut self.seats {
-            seat.assert_no_deletion_invented(&deletions);
-            seat.assert_true(&truth, time, &self.log, &mut self.numbers);
+        let expected = Expected::read();
+        for slot in &mut self.slots {
+            slot.assert_no_deletion_invented(&deletions);
+            slot.assert_converged(&expected, time, &self.log, &mut self.numbers);
         }
-        self.log.start_round(truth.facts());
-        // Half of the rounds starts with a handle that is opened in the storm.
-        let leaves = self.rng.usize(..2 * self.seats.len());
-        if let Some(seat) = self.seats.get_mut(leaves) {
-            seat.leave();
+        self.log.start_round(expected.facts());
+        // In half of the rounds one handle is opened while links change.
+        let closed = self.rng.usize(..2 * self.slots.len());
+        if let Some(slot) = self.slots.get_mut(closed) {
+            slot.close();
         }
     }
 
-    /// What was drawn for this round, for people.
+    /// Returns the plan of this round as text.
     pub(super) fn description(&self) -> String {
-        format!("{:?}, {:?}", self.plan, self.seats)
+        format!("{:?}, {:?}", self.plan, self.slots)
     }
 
-    fn storm(&mut self, plan: Plan) {
+    fn run(&mut self, plan: Plan) {
         let (world, log, over) = (&self.world, &self.log, &self.over);
         over.store(false, Ordering::Relaxed);
-        Writer::new("main", world, log).carry_out(plan.prologue());
+        Writer::new("main", world, log).execute(plan.prologue());
         let epilogue = Plan::epilogue(&mut self.rng);
         let rng = &mut self.rng;
         thread::scope(|scope| {
             let mut observers = Vec::new();
-            for seat in &mut self.seats {
+            for slot in &mut self.slots {
                 let rng = rng.fork();
-                observers.push(scope.spawn(move || seat.follow(log, over, rng)));
+                observers.push(scope.spawn(move || slot.follow(log, over, rng)));
             }
             // The observers have to stop even if this fails.
             let over = SetOnDrop(over);
             let write = |(writer, mut rng): (usize, Rng)| {
                 scope.spawn(move || {
-                    let mut hand = Writer::new(WRITERS[writer], world, log);
-                    (0..plan.draws).for_each(|_| hand.carry_out(plan.next(&mut rng, writer)));
+                    let mut writer_thread = Writer::new(WRITERS[writer], world, log);
+                    (0..plan.draws)
+                        .for_each(|_| writer_thread.execute(plan.next(&mut rng, writer)));
                 })
             };
             let writers: Vec<_> =
@@ -132,7 +133,7 @@ impl Era {
             for writer in writers {
                 writer.join().unwrap();
             }
-            Writer::new("main", world, log).carry_out(epilogue);
+            Writer::new("main", world, log).execute(epilogue);
             drop(over);
             for observer in observers {
                 self.numbers += observer.join().unwrap();

@@ -1,5 +1,4 @@
-//! The links of a storm, by the indexes that each of them always has, and the two namespaces that
-//! they live in.
+//! The links of the stress test, by their fixed indexes, and its two network namespaces.
 
 use std::fs::File;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,27 +7,28 @@ use std::thread;
 use libteam::IfIndex;
 use nix::sched::{CloneFlags, unshare};
 
-use super::exclusions::Omission;
+use super::exclusions::Exclusion;
 use crate::support::netns::{enter, own_namespace};
 use crate::support::raw::Raw;
 
 /// The team that handles follow, and one that takes its ports away.
 pub(super) const TEAM: IfIndex = number(10);
-pub(super) const RIVAL: IfIndex = number(11);
-pub(super) const TEAMS: [IfIndex; 2] = [TEAM, RIVAL];
+pub(super) const OTHER_TEAM: IfIndex = number(11);
+pub(super) const TEAMS: [IfIndex; 2] = [TEAM, OTHER_TEAM];
 pub(super) const BRIDGE: IfIndex = number(12);
 
-/// Links that nobody ever deletes.
-pub(super) const LASTING: [IfIndex; 5] = [number(20), number(21), number(22), number(23), LOOSE];
+/// Links that are never deleted.
+pub(super) const PERMANENT: [IfIndex; 5] =
+    [number(20), number(21), number(22), number(23), ALIASED];
 /// The lasting link that the C library's tools know by its alternative name.
-const LOOSE: IfIndex = number(24);
+const ALIASED: IfIndex = number(24);
 
 /// Ports that stay ports as long as the round says so: one end of a virtual cable, and a dummy.
 pub(super) const PORTS: [IfIndex; 2] = [number(30), number(32)];
 pub(super) const FAR_END: IfIndex = number(31);
 
 /// Indexes whose links come and go. An even one and the next may be the ends of a virtual cable.
-pub(super) const PASSING: [IfIndex; 12] = [
+pub(super) const TRANSIENT: [IfIndex; 12] = [
     number(100),
     number(101),
     number(102),
@@ -45,7 +45,7 @@ pub(super) const PASSING: [IfIndex; 12] = [
 
 /// Alternative names that stay, whatever the links are called.
 pub(super) const TEAM_ALIAS: &str = "the-team";
-pub(super) const LOOSE_ALIAS: &str = "loose";
+pub(super) const ALIAS: &str = "loose";
 
 const fn number(index: u32) -> IfIndex {
     match IfIndex::new(index) {
@@ -55,40 +55,39 @@ const fn number(index: u32) -> IfIndex {
 }
 
 /// The other end of the virtual cable of which a passing link may be one end.
-pub(super) fn twin(link: IfIndex) -> IfIndex {
+pub(super) fn veth_peer(link: IfIndex) -> IfIndex {
     number(link.get() ^ 1)
 }
 
-/// The namespace of the storm, which is that of the calling thread, and one where links are moved
-/// to.
+/// The network namespace of the calling thread, and another one that links are moved to.
 pub(super) struct World {
     pub(super) here: File,
     pub(super) there: File,
     raw_there: Mutex<Raw>,
-    /// What nobody does to it.
-    pub(super) omission: Omission,
+    /// Actions that are not executed here.
+    pub(super) exclusion: Exclusion,
 }
 
 impl World {
-    /// A new namespace with the links that last, and so many more that nothing ever happens to.
-    pub(super) fn new(bystanders: u32, omission: Omission) -> Self {
+    /// Creates a namespace with the permanent links and this many links that never change.
+    pub(super) fn new(unused_links: u32, exclusion: Exclusion) -> Self {
         enter();
         let raw = &mut Raw::new();
-        for link in LASTING.into_iter().chain([PORTS[1]]) {
+        for link in PERMANENT.into_iter().chain([PORTS[1]]) {
             raw.add_dummy(&first_name(link), link).unwrap();
         }
-        for link in (0..bystanders).map(|bystander| number(10_000 + bystander)) {
+        for link in (0..unused_links).map(|unused_link| number(10_000 + unused_link)) {
             raw.add_dummy(&first_name(link), link).unwrap();
         }
         raw.add_veth((&first_name(PORTS[0]), PORTS[0]), (&first_name(FAR_END), FAR_END)).unwrap();
         raw.add("bridge", &first_name(BRIDGE), BRIDGE).unwrap();
-        raw.add_alternative_name(LOOSE, LOOSE_ALIAS).unwrap();
+        raw.add_alternative_name(ALIASED, ALIAS).unwrap();
         let elsewhere = || {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();
             (own_namespace(), Raw::new())
         };
         let (there, raw_there) = thread::spawn(elsewhere).join().unwrap();
-        Self { here: own_namespace(), there, raw_there: Mutex::new(raw_there), omission }
+        Self { here: own_namespace(), there, raw_there: Mutex::new(raw_there), exclusion }
     }
 
     /// A connection that changes links of the other namespace.
@@ -102,12 +101,12 @@ pub(super) fn first_name(link: IfIndex) -> String {
     format!("link{link}")
 }
 
-/// Whether whoever makes a link with this index says so in the log. A link that came back and found
-/// its index taken has another one.
+/// Whether the log records each creation of a link with this index. A link that is moved back and
+/// finds its index taken gets another one, which is not recorded.
 pub(super) fn is_known(link: IfIndex) -> bool {
     let others = [BRIDGE, FAR_END];
-    PASSING.contains(&link)
-        || LASTING.contains(&link)
+    TRANSIENT.contains(&link)
+        || PERMANENT.contains(&link)
         || PORTS.contains(&link)
         || TEAMS.contains(&link)
         || others.contains(&link)

@@ -9,7 +9,7 @@ use libteam::{Error, IfIndex, OptionId, OptionValue, TeamHandle};
 
 use super::action::Action;
 use super::log::Log;
-use super::world::{TEAMS, World, first_name, twin};
+use super::world::{TEAMS, World, first_name, veth_peer};
 use crate::support::programs::Tool;
 use crate::support::raw::Raw;
 
@@ -28,8 +28,8 @@ impl<'a> Writer<'a> {
         Self { who, world, log, raw: Raw::new(), handles: [None, None] }
     }
 
-    pub(super) fn carry_out(&mut self, actions: Vec<Action>) {
-        for action in actions.into_iter().filter(|action| !self.world.omission.has(action)) {
+    pub(super) fn execute(&mut self, actions: Vec<Action>) {
+        for action in actions.into_iter().filter(|action| !self.world.exclusion.excludes(action)) {
             let ticket = self.log.begin(self.who, action.clone());
             // What cannot be done at the moment is not done.
             let done = self.try_to(action);
@@ -42,7 +42,7 @@ impl<'a> Writer<'a> {
         let result = match action {
             Action::Add { kind, link } => raw.add(kind, &first_name(link), link),
             Action::AddVeth { link } => {
-                let far = twin(link);
+                let far = veth_peer(link);
                 raw.add_veth((&first_name(link), link), (&first_name(far), far))
             }
             Action::AddVlan { link, lower } => raw.add_vlan(&first_name(link), link, lower),

@@ -1,6 +1,7 @@
-//! What a handle tells, as tests look at it.
+//! The changes that a handle reports, as tests use them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,14 @@ use libteam::{
     Change, ChangeKind, Changes, Error, IfIndex, Link, LinkScope, Mode, OptionId, Port,
     TeamBuilder, TeamHandle, TeamOption,
 };
-use rustix::io::Errno;
+use nix::errno::Errno;
 
 use crate::support::features::renames_links_that_are_up;
 use crate::support::netns::{dummies, index, ip};
 use crate::support::snapshot::state;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
-/// Creates `team0` in this mode with new dummy devices as its ports, and hears everything of that.
+/// Creates `team0` in this mode with new dummy devices as its ports, and takes the changes of that.
 pub(crate) fn team_with(mode: Mode, ports: &[&str]) -> TeamHandle {
     if !ports.is_empty() {
         dummies(ports);
@@ -25,31 +26,32 @@ pub(crate) fn team_with(mode: Mode, ports: &[&str]) -> TeamHandle {
     for port in ports {
         team.add_port(index(port)).unwrap();
     }
-    told(&mut team);
+    take_changes(&mut team);
     team
 }
 
-/// What the handle has to tell now.
-pub(crate) fn told(team: &mut TeamHandle) -> Changes {
+/// Handles the events of a team, and returns the changes.
+pub(crate) fn take_changes(team: &mut TeamHandle) -> Changes {
     team.handle_events().expect("events can be handled")
 }
 
-/// The options told, before and after: what two handles tell alike, whichever of them did it.
-pub(crate) fn options_told(changes: &Changes) -> Vec<(Option<TeamOption>, Option<TeamOption>)> {
+/// Returns the changed options, before and after, without the flag that says whether this handle
+/// changed them.
+pub(crate) fn option_changes(changes: &Changes) -> Vec<(Option<TeamOption>, Option<TeamOption>)> {
     changes.options().map(|change| (change.before().cloned(), change.after().cloned())).collect()
 }
 
-/// Sets a link down, of which the handle hears, where the kernel would not rename it otherwise.
+/// Sets a link down where the kernel renames only such links, and takes the changes of that.
 pub(crate) fn make_renamable(team: &mut TeamHandle, link: &str) {
     if !renames_links_that_are_up() {
         ip(&format!("link set {link} down"));
-        told(team);
+        take_changes(team);
     }
 }
 
-/// Panics if the handle has anything to tell.
-pub(crate) fn assert_silent(team: &mut TeamHandle) {
-    assert_eq!(told(team), Changes::default());
+/// Panics if the handle reports any change.
+pub(crate) fn assert_no_changes(team: &mut TeamHandle) {
+    assert_eq!(take_changes(team), Changes::default());
 }
 
 /// The one link that changed; panics if anything else did.
@@ -95,27 +97,27 @@ pub(crate) fn options_of(team: &TeamHandle, port: IfIndex) -> Vec<OptionId> {
     team.options().map(|option| option.id().clone()).filter(|id| id.port == Some(port)).collect()
 }
 
-/// Hears what the kernel tells in its own time until something holds; panics if it does not come to
-/// hold.
-pub(crate) fn hear_until(
+/// Handles events until a condition holds; panics if it does not hold within the
+/// [timeout](timeout()).
+pub(crate) fn handle_until(
     team: &mut TeamHandle,
     what: &str,
     holds: impl Fn(&TeamHandle) -> bool,
 ) -> Vec<Changes> {
-    let deadline = Instant::now() + patience();
-    let mut heard = vec![told(team)];
+    let deadline = Instant::now() + timeout();
+    let mut batches = vec![take_changes(team)];
     while !holds(team) {
         let left = deadline.saturating_duration_since(Instant::now());
         assert!(!left.is_zero(), "it does not happen: {what}");
         team.wait(Some(left)).unwrap();
-        heard.push(told(team));
+        batches.push(take_changes(team));
     }
-    heard
+    batches
 }
 
-/// Hears events until the cache is what a fresh handle sees; panics if it never is.
-pub(crate) fn hear_until_true(team: &mut TeamHandle) {
-    let deadline = Instant::now() + patience();
+/// Handles events until the cache equals that of a fresh handle; panics if it never does.
+pub(crate) fn handle_until_converged(team: &mut TeamHandle) {
+    let deadline = Instant::now() + timeout();
     loop {
         let fresh = state(
             &TeamHandle::builder()
@@ -123,7 +125,7 @@ pub(crate) fn hear_until_true(team: &mut TeamHandle) {
                 .open_index(team.team_ifindex())
                 .expect("a fresh handle opens"),
         );
-        told(team);
+        take_changes(team);
         if state(team) == fresh {
             return;
         }
@@ -132,21 +134,21 @@ pub(crate) fn hear_until_true(team: &mut TeamHandle) {
     }
 }
 
-/// Registers a handler for everything, and returns where what it hears arrives.
-pub(crate) fn listen(team: &mut TeamHandle) -> Receiver<Changes> {
-    let (tell, heard) = channel();
+/// Registers a handler for all kinds of changes, and returns the receiver of its calls.
+pub(crate) fn record_changes(team: &mut TeamHandle) -> Receiver<Changes> {
+    let (sender, receiver) = channel();
     let everything = ChangeKind::all();
-    team.add_handler(everything, move |_, changes| Ok(tell.send(changes.clone())?));
-    heard
+    team.add_handler(everything, move |_, changes| Ok(sender.send(changes.clone())?));
+    receiver
 }
 
-/// The error number of an error that the kernel answered.
-pub(crate) fn refusal(error: &Error) -> Errno {
+/// Returns the error number of an error of the kernel.
+pub(crate) fn kernel_errno(error: &Error) -> Errno {
     assert!(matches!(error, Error::Kernel { .. }), "not the kernel's: {error:?}");
-    Errno::from_raw_os_error(error.raw_os_error().unwrap())
+    Errno::from_raw(error.raw_os_error().unwrap())
 }
 
-/// What somebody knows who hears nothing but changes.
+/// The state according to the reported changes alone.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Replica {
     links: BTreeMap<IfIndex, Link>,
@@ -163,26 +165,36 @@ impl Replica {
         }
     }
 
-    /// Takes over changes; panics where one does not start from what is known.
-    pub(crate) fn hear(&mut self, changes: &Changes) {
-        changes.links().for_each(|change| replay(&mut self.links, change, Link::ifindex));
-        changes.ports().for_each(|change| replay(&mut self.ports, change, Port::ifindex));
-        changes
-            .options()
-            .for_each(|change| replay(&mut self.options, change, |option| option.id().clone()));
+    /// Applies the changes of one batch; panics at an object that changes twice, and at a change
+    /// that does not start from the known state.
+    pub(crate) fn apply(&mut self, changes: &Changes) {
+        replay(&mut self.links, changes.links(), Link::ifindex);
+        replay(&mut self.ports, changes.ports(), Port::ifindex);
+        replay(&mut self.options, changes.options(), |option| option.id().clone());
     }
 }
 
-fn replay<K: Ord, V>(known: &mut BTreeMap<K, V>, change: &Change<V>, key: impl Fn(&V) -> K)
-where
-    V: Clone + PartialEq + std::fmt::Debug,
+fn replay<'a, K: Ord + Clone, V>(
+    known: &mut BTreeMap<K, V>,
+    changes: impl Iterator<Item = &'a Change<V>>,
+    key: impl Fn(&V) -> K,
+) where
+    V: Clone + PartialEq + Debug + 'a,
 {
-    let id = key(change.latest());
-    assert_eq!(known.get(&id), change.before(), "a change does not start from what was told last");
-    match change.after() {
-        Some(after) => known.insert(id, after.clone()),
-        None => known.remove(&id),
-    };
+    let mut seen = BTreeSet::new();
+    for change in changes {
+        let id = key(change.latest());
+        assert!(seen.insert(id.clone()), "an object changed twice in a batch: {change:?}");
+        let before = match change.after() {
+            Some(after) => known.insert(id, after.clone()),
+            None => known.remove(&id),
+        };
+        assert_eq!(
+            before.as_ref(),
+            change.before(),
+            "a change does not start from the last reported state"
+        );
+    }
 }
 
 /// Opens teams whose handle follows all links of the namespace.

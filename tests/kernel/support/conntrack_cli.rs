@@ -9,7 +9,7 @@ use crate::support::programs::{Outcome, example, on_path, run};
 
 /// Runs Debian's conntrack and returns what it prints; panics if it fails.
 #[track_caller]
-pub(crate) fn original(words: &str) -> String {
+pub(crate) fn run_conntrack(words: &str) -> String {
     let mut command = Command::new(on_path("conntrack", "conntrack"));
     command.args(words.split_whitespace());
     let outcome = run(command);
@@ -27,30 +27,30 @@ pub(crate) fn insert(entries: &[&str]) {
 }
 
 /// Runs the example.
-pub(crate) fn ours(words: &str) -> Outcome {
+pub(crate) fn run_example(words: &str) -> Outcome {
     let mut command = Command::new(example("conntrack"));
     command.args(words.split_whitespace());
     run(command)
 }
 
-/// What the example prints.
+/// Returns what the example prints.
 #[track_caller]
-pub(crate) fn printed(words: &str) -> String {
-    let outcome = ours(words);
+pub(crate) fn printed_by_example(words: &str) -> String {
+    let outcome = run_example(words);
     assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), ""), "{words}");
     outcome.stdout
 }
 
-/// What Debian's conntrack lists with some filter, as the example would tell it.
+/// Returns what Debian's conntrack lists with a filter, in the example's JSON form.
 #[track_caller]
-pub(crate) fn truth(filter: &str) -> Vec<Value> {
-    original(&format!("-L {filter} -o extended,id")).lines().map(parse).collect()
+pub(crate) fn listed_by_conntrack(filter: &str) -> Vec<Value> {
+    run_conntrack(&format!("-L {filter} -o extended,id")).lines().map(parse).collect()
 }
 
-/// What the example lists with some filter.
+/// Returns what the example lists with a filter.
 #[track_caller]
-pub(crate) fn listed(filter: &str) -> Vec<Value> {
-    serde_json::from_str(&printed(&format!("list --json {filter}"))).expect("a list")
+pub(crate) fn listed_by_example(filter: &str) -> Vec<Value> {
+    serde_json::from_str(&printed_by_example(&format!("list --json {filter}"))).expect("a list")
 }
 
 /// The numbers of entries, in order.
@@ -65,7 +65,8 @@ pub(crate) fn ids(entries: &[Value]) -> Vec<u64> {
 pub(crate) fn assert_listed() -> Vec<Value> {
     // The kernel changes entries in its own time; of two equal looks, what is between is equal too.
     let (before, between) = loop {
-        let (before, between, after) = (truth(""), listed(""), truth(""));
+        let (before, between, after) =
+            (listed_by_conntrack(""), listed_by_example(""), listed_by_conntrack(""));
         if without_timeouts(&before) == without_timeouts(&after) {
             break (before, between);
         }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::directory::Directory;
 use crate::support::netns::{ip, ip_json, veth};
 use crate::support::programs::example;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 /// The hardware address of the team, as [`two_ports`] has it.
 pub(crate) const TEAM_HWADDR: &str = "02:00:00:00:00:aa";
@@ -41,7 +41,7 @@ impl Daemon {
     }
 
     /// Starts one whose standard error takes nothing.
-    pub(crate) fn start_unheard(config: &Value) -> Self {
+    pub(crate) fn start_without_reader(config: &Value) -> Self {
         let directory = Directory::for_sockets();
         symlink("/dev/full", directory.join("log")).unwrap();
         Self::start_in(directory, config, &[], &[])
@@ -65,7 +65,7 @@ impl Daemon {
             .spawn()
             .unwrap();
         let mut daemon = Self { child, directory };
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         while daemon.ask().is_none() {
             let ended = daemon.child.try_wait().unwrap();
             assert!(
@@ -99,7 +99,7 @@ impl Daemon {
     fn ask(&self) -> Option<Value> {
         let mut text = String::new();
         let mut stream = UnixStream::connect(self.directory.join("socket")).ok()?;
-        stream.set_read_timeout(Some(patience())).unwrap();
+        stream.set_read_timeout(Some(timeout())).unwrap();
         stream.read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
@@ -107,7 +107,7 @@ impl Daemon {
     /// Asks until the answer is this; panics if it never is.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         loop {
             let status = self.status();
             if holds(&status) {
@@ -150,7 +150,7 @@ impl Daemon {
     /// Ends it, and returns how it ended.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -211,7 +211,7 @@ pub(crate) fn master(link: &str) -> String {
 
 #[track_caller]
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + patience();
+    let deadline = Instant::now() + timeout();
     while !holds() {
         assert!(Instant::now() < deadline, "it does not happen: {what}");
         sleep(Duration::from_millis(10));

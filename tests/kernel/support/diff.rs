@@ -1,16 +1,17 @@
-//! The difference between two states, computed without the library, against what the library tells.
+//! The difference between two states, computed without the library, and the difference that the
+//! library reports.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use libteam::{Change, ChangeKind, Changes, OptionId, OptionValue, Port, TeamHandle};
+use libteam::{Change, Changes, OptionId, OptionValue, Port, TeamHandle};
 
 use crate::support::snapshot::{LinkState, State, state};
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
-/// What each thing was before and is after, of those that differ.
+/// The objects that differ, each before and after.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) links: BTreeMap<u32, Pair<LinkState>>,
@@ -29,8 +30,8 @@ impl Difference {
         }
     }
 
-    /// Panics if something is told twice.
-    pub(crate) fn told(changes: &Changes) -> Self {
+    /// Returns the difference that changes describe. Panics if an object is reported twice.
+    pub(crate) fn reported(changes: &Changes) -> Self {
         let link = |change: &Change<libteam::Link>| {
             let pair = (change.before().map(LinkState::from), change.after().map(LinkState::from));
             (change.latest().ifindex().get(), pair)
@@ -70,31 +71,24 @@ fn pairs<K: Ord + Clone, V: PartialEq + Clone>(
 fn each_once<K: Ord + Clone + Debug, V>(told: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
     let mut map = BTreeMap::new();
     for (key, value) in told {
-        assert!(map.insert(key.clone(), value).is_none(), "{key:?} is told twice in one batch");
+        assert!(map.insert(key.clone(), value).is_none(), "{key:?} is reported twice in one batch");
     }
     map
 }
 
-/// Registers a handler and returns what it is called with.
-pub(crate) fn overhear(team: &mut TeamHandle) -> Receiver<Changes> {
-    let (tell, told) = channel();
-    let all = ChangeKind::all();
-    team.add_handler(all, move |_, changes| Ok(tell.send(changes.clone())?));
-    told
-}
-
-/// Handles events until the kernel has said everything that it says in its own time.
-pub(crate) fn until_quiet(team: &mut TeamHandle) {
-    let deadline = Instant::now() + patience();
+/// Handles events until the kernel sends no more delayed ones.
+pub(crate) fn handle_until_quiet(team: &mut TeamHandle) {
+    let deadline = Instant::now() + timeout();
     while team.wait(Some(Duration::from_millis(60))).unwrap() {
         team.handle_events().unwrap();
-        assert!(Instant::now() < deadline, "the namespace does not come to rest");
+        assert!(Instant::now() < deadline, "the namespace does not become quiet");
     }
 }
 
-/// Reads what was lost, by one call, and panics unless it tells exactly the difference to the state
-/// before, to the handlers too, and the cache is the truth afterwards.
-pub(crate) fn assert_made_good(
+/// Handles a loss of events with one call, and panics unless the call returns exactly the
+/// difference from the state before, handlers get the same, and the cache equals the kernel's state
+/// afterwards.
+pub(crate) fn assert_recovered(
     team: &mut TeamHandle,
     handler: &Receiver<Changes>,
     before: &State,
@@ -103,20 +97,24 @@ pub(crate) fn assert_made_good(
         .link_scope(team.link_scope())
         .open_index(team.team_ifindex())
         .expect("the team is there");
-    until_quiet(&mut fresh);
+    handle_until_quiet(&mut fresh);
     let changes = team.handle_events().unwrap();
     assert!(changes.is_resynced(), "nothing was lost");
     assert!(!changes.is_inconsistent());
     let expected = Difference::between(before, &state(&fresh));
-    let told = Difference::told(&changes);
+    let told = Difference::reported(&changes);
     assert_eq!(told.links, expected.links, "not the links that differ");
     assert_eq!(told.ports, expected.ports, "not the ports that differ");
     assert_eq!(told.options, expected.options, "not the options that differ");
     let calls: Vec<Changes> = handler.try_iter().collect();
     let expected_calls: Vec<Changes> =
         (!changes.is_empty()).then(|| changes.clone()).into_iter().collect();
-    assert_eq!(calls, expected_calls, "the handler is not told once of what differs");
-    crate::support::snapshot::assert_true(team);
-    assert_eq!(team.handle_events().unwrap(), Changes::default(), "it is told again");
+    assert_eq!(calls, expected_calls, "the handler is not called once with the difference");
+    crate::support::snapshot::assert_matches_kernel(team);
+    assert_eq!(
+        team.handle_events().unwrap(),
+        Changes::default(),
+        "the difference is reported again"
+    );
     changes
 }

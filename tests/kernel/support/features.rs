@@ -94,7 +94,7 @@ pub(crate) fn keeps_ports_that_move() -> bool {
         raw.set_master(port, Some(team)).unwrap();
         let listener = Listener::new();
         raw.send_away(port, elsewhere.as_fd()).unwrap();
-        listener.hears_mtu(port, TOO_SMALL)
+        listener.receives_mtu(port, TOO_SMALL)
     };
     thread::spawn(attempt).join().unwrap()
 }

@@ -16,7 +16,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 
 use crate::support::netns::{ip, veth};
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 /// A packet socket on one link.
 pub(crate) struct Wire(OwnedFd);
@@ -126,7 +126,7 @@ impl Balanced {
     /// What came at each far end since this was last called: waits for that many frames, as a busy
     /// kernel delivers them in its own time.
     pub(crate) fn received(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         let mut received = vec![Vec::new(); self.far_ends.len()];
         loop {
             for (frames, far_end) in received.iter_mut().zip(&self.far_ends) {

@@ -15,7 +15,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Asks by a generic netlink socket that is bound.
-    pub(crate) fn ask(socket: &Socket) -> Self {
+    pub(crate) fn query(socket: &Socket) -> Self {
         socket.send_to(&request(), &SocketAddr::new(0, 0), 0).unwrap();
         let (answer, _) = socket.recv_from_full().unwrap();
         let answer = NetlinkMessage::<GenlMessage<GenlCtrl>>::deserialize(&answer).unwrap();

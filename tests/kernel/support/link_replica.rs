@@ -66,24 +66,24 @@ impl From<LinkMessage> for Row {
     }
 }
 
-/// The links as they were heard of.
-pub(crate) struct Heard {
+/// The links according to the link events.
+pub(crate) struct LinkReplica {
     rtnl: RtnlSocket,
     links: BTreeMap<u32, Row>,
-    /// How often events were lost.
+    /// The number of losses of events.
     pub(crate) losses: usize,
 }
 
-impl Heard {
-    /// Asks for all links. The stream that is heard must be open already.
+impl LinkReplica {
+    /// Dumps all links. The stream of events must be open already.
     pub(crate) fn new() -> Self {
         let rtnl = SocketBuilder::new().interrupted_dump(InterruptedDump::Fail).rtnl().unwrap();
-        let mut heard = Self { rtnl, links: BTreeMap::new(), losses: 0 };
-        heard.ask();
-        heard
+        let mut replica = Self { rtnl, links: BTreeMap::new(), losses: 0 };
+        replica.dump();
+        replica
     }
 
-    fn ask(&mut self) {
+    fn dump(&mut self) {
         loop {
             match self.rtnl.dump(RouteNetlinkMessage::GetLink(LinkMessage::default())) {
                 Ok(links) => {
@@ -104,18 +104,18 @@ impl Heard {
         }
     }
 
-    /// Takes in the events that there are now.
-    pub(crate) fn hear(&mut self, events: &mut LinkEvents) {
+    /// Applies all events that are queued.
+    pub(crate) fn read_events(&mut self, events: &mut LinkEvents) {
         while let Some(event) = events.try_next().unwrap() {
-            self.take_in(&event);
+            self.apply(&event);
         }
     }
 
-    pub(crate) fn take_in(&mut self, event: &LinkEvent) {
+    pub(crate) fn apply(&mut self, event: &LinkEvent) {
         match event {
             LinkEvent::Lost => {
                 self.losses += 1;
-                self.ask();
+                self.dump();
             }
             LinkEvent::Added(link) => drop(self.links.insert(link.ifindex().get(), link.into())),
             LinkEvent::Changed { link, .. } => {
@@ -128,8 +128,8 @@ impl Heard {
         }
     }
 
-    /// Panics unless what is known is what `ip` prints.
-    pub(crate) fn assert_true(&self) {
+    /// Panics unless the links are those that `ip` prints.
+    pub(crate) fn assert_matches_ip(&self) {
         let printed = ip_json("link");
         let number = |value: &serde_json::Value| u32::try_from(value.as_u64().unwrap()).unwrap();
         let indices: BTreeMap<&str, u32> = printed
@@ -148,6 +148,6 @@ impl Heard {
                 (number(&link["ifindex"]), row)
             })
             .collect();
-        assert_eq!(self.links, rows, "what was heard is not what ip prints");
+        assert_eq!(self.links, rows, "the links according to the events are not those of ip");
     }
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::programs::Tool;
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 /// What one line says, and in which section it stands.
 pub(crate) type Line = (String, String);
@@ -35,7 +35,7 @@ impl Monitor {
     pub(crate) fn watch(program: &Command, team: &mut TeamHandle) -> Self {
         let monitor = Self::spawn(program);
         // It says nothing when it is ready: until it tells of a change it has to be made again.
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         while monitor.lines.recv_timeout(Duration::from_millis(100)).is_err() {
             assert!(Instant::now() < deadline, "{program:?} never starts");
             team.set_notify_peers_interval(Duration::from_millis(1)).unwrap();
@@ -64,7 +64,7 @@ impl Monitor {
     /// The next line that is no title.
     fn next_line(&mut self) -> Result<Line, RecvTimeoutError> {
         loop {
-            let line = self.lines.recv_timeout(patience())?;
+            let line = self.lines.recv_timeout(timeout())?;
             match line.strip_suffix(':').filter(|_| !line.starts_with(' ')) {
                 Some(title) => title.clone_into(&mut self.section),
                 None => return Ok((self.section.clone(), line)),
@@ -99,7 +99,7 @@ impl Monitor {
 
     /// How it ends; panics if it does not.
     pub(crate) fn wait(mut self) -> ExitStatus {
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

@@ -10,7 +10,7 @@ use crate::support::frames::Wire;
 use crate::support::netns::{ip, veth};
 
 /// Time enough for the kernel to send what it sends by itself.
-pub(crate) const SOON: Duration = Duration::from_millis(400);
+pub(crate) const ANNOUNCE_DELAY: Duration = Duration::from_millis(400);
 
 /// `team0`, up, over the ports `eth1`, which is active, and `eth2`, with the far ends `far1` and
 /// `far2`. It has no address but those that a test gives it.
@@ -36,14 +36,14 @@ impl Neighbourhood {
         set_ipv6("team0", "disable_ipv6", "0");
         let eth1 = team.ifindex("eth1").unwrap();
         team.set_active_port(eth1).unwrap();
-        crate::support::changes::hear_until(&mut team, "all is up", |team| {
+        crate::support::changes::handle_until(&mut team, "all is up", |team| {
             team.carrier() == Some(true) && team.ports().all(libteam::Port::is_link_up)
         });
         Self { team, wires: ["far1", "far2"].map(Wire::open) }
     }
 
     /// The announcements that arrived at one of the far ends since this was last called.
-    pub(crate) fn heard(&self, far_end: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn received(&self, far_end: usize) -> Vec<Vec<u8>> {
         announcements(&self.wires[far_end])
     }
 
@@ -79,7 +79,7 @@ pub(crate) fn announcements(wire: &Wire) -> Vec<Vec<u8>> {
 
 /// The announcements that arrived at a link since its packets were last read, and those that arrive
 /// within this time; each with the time at which it came.
-pub(crate) fn listen_for(wire: &Wire, time: Duration) -> Vec<(Duration, Vec<u8>)> {
+pub(crate) fn frames_within(wire: &Wire, time: Duration) -> Vec<(Duration, Vec<u8>)> {
     sleep(time);
     let mut heard = wire.frames();
     heard.retain(|(_, frame)| is_announcement(frame));

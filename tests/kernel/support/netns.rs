@@ -8,9 +8,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use libteam::IfIndex;
+use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
-use rustix::net::netdevice::name_to_index;
-use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use serde_json::Value;
 
@@ -77,9 +76,7 @@ pub(crate) fn ip_batch<S: AsRef<str>>(commands: &[S]) {
 
 /// The index of a link.
 pub(crate) fn index(name: &str) -> IfIndex {
-    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
-    IfIndex::new(name_to_index(socket, name).expect("there is such a link"))
-        .expect("no link has index 0")
+    IfIndex::new(if_nametoindex(name).expect("there is such a link")).expect("no link has index 0")
 }
 
 /// Runs something on the calling thread without one of its capabilities.

@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus};
 use libteam::{IfIndex, Mode, TeamHandle};
 
 use crate::support::netns::{enter, ip, veth};
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
@@ -113,7 +113,7 @@ pub(crate) fn team_with_ports_in_all_states(mode: Option<Mode>) -> TeamHandle {
     ip("link set team0 up");
     ip("link set d1 down");
     let v0 = team.ifindex("v0").unwrap();
-    hear_until(&mut team, |team| is_up(team, v0));
+    handle_until(&mut team, |team| is_up(team, v0));
     team
 }
 
@@ -122,10 +122,10 @@ fn is_up(team: &TeamHandle, port: IfIndex) -> bool {
 }
 
 /// Handles events until something holds.
-pub(crate) fn hear_until(team: &mut TeamHandle, holds: impl Fn(&TeamHandle) -> bool) {
+pub(crate) fn handle_until(team: &mut TeamHandle, holds: impl Fn(&TeamHandle) -> bool) {
     team.handle_events().unwrap();
     while !holds(team) {
-        assert!(team.wait(Some(patience())).unwrap(), "it does not happen");
+        assert!(team.wait(Some(timeout())).unwrap(), "it does not happen");
         team.handle_events().unwrap();
     }
 }

@@ -231,7 +231,7 @@ impl Listener {
 
     /// Whether an `RTM_NEWLINK` message came since this was last asked that says this MTU of this
     /// link.
-    pub(crate) fn hears_mtu(&self, ifindex: IfIndex, mtu: u32) -> bool {
+    pub(crate) fn receives_mtu(&self, ifindex: IfIndex, mtu: u32) -> bool {
         let wanted = attribute(IFLA_MTU, &mtu.to_ne_bytes());
         let mut heard = false;
         while let Ok((message, _)) = self.0.recv_from_full() {

@@ -78,7 +78,7 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 /// The text of the first matching attribute; the empty string if there is none.
-pub(crate) fn said<A>(attributes: &[A], say: impl Fn(&A) -> Option<String>) -> String {
+pub(crate) fn attributes_text<A>(attributes: &[A], say: impl Fn(&A) -> Option<String>) -> String {
     attributes.iter().find_map(say).unwrap_or_default()
 }
 

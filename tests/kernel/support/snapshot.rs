@@ -1,4 +1,4 @@
-//! Whether a handle's cache is the truth: what a fresh handle and `ip` say.
+//! The comparison of a handle's cache with a fresh handle and with `ip`.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::support::netns::ip_json;
 
-/// What two handles of the same team agree on. The original hardware address of a port is not in
-/// it: only a handle that saw the port before it was one knows that.
+/// The state that two handles of the same team agree on. It lacks the original hardware address of
+/// a port, which only a handle knows that was open before the link became a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) links: BTreeMap<u32, LinkState>,
@@ -64,17 +64,17 @@ pub(crate) fn state(team: &TeamHandle) -> State {
     }
 }
 
-/// Panics unless the cache is what a fresh handle and `ip -j -d link` say. Events must have been
-/// handled before.
-pub(crate) fn assert_true(team: &TeamHandle) {
+/// Panics unless the cache equals that of a fresh handle and the output of `ip -j -d link`. Events
+/// must have been handled before.
+pub(crate) fn assert_matches_kernel(team: &TeamHandle) {
     let builder = TeamHandle::builder().link_scope(team.link_scope());
     let fresh = builder.open_index(team.team_ifindex()).expect("a fresh handle opens");
     assert_eq!(state(team), state(&fresh), "the cache is not what a fresh handle sees");
-    assert_links_true(team);
+    assert_links_match_ip(team);
 }
 
 /// Panics unless the cached links are those that `ip -j -d link` prints.
-pub(crate) fn assert_links_true(team: &TeamHandle) {
+pub(crate) fn assert_links_match_ip(team: &TeamHandle) {
     let by_index: BTreeMap<u32, Value> = ip_json("-d link")
         .into_iter()
         .map(|link| (u32::try_from(link["ifindex"].as_u64().unwrap()).unwrap(), link))

@@ -1,5 +1,5 @@
-//! Another process of this namespace, which means ill: with all privileges it forges what the
-//! kernel would say, without any it makes what trouble it may.
+//! A hostile process in the same network namespace: with all privileges it spoofs messages of the
+//! kernel, without privileges it floods sockets.
 
 use std::env;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -11,9 +11,8 @@ use std::time::Duration;
 use libteam::IfIndex;
 use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
-use rustix::net::sockopt::set_socket_recv_buffer_size;
-use rustix::process::Uid;
-use rustix::thread::set_thread_res_uid;
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::unistd::{Uid, setresuid};
 
 use crate::support::genl_family::{self, Driver};
 use crate::support::netns::index;
@@ -23,10 +22,10 @@ use crate::support::raw::{
 };
 
 /// The index of a link that does not exist.
-pub(crate) const INVENTED: u32 = 4711;
-/// How many of the parent's sockets are to be found.
+pub(crate) const ABSENT_IFINDEX: u32 = 4711;
+/// The number of sockets of the parent process to find.
 const SOCKETS: &str = "LIBTEAM_TEST_SOCKETS";
-const STARTED: &str = "the forger started";
+const STARTED: &str = "the spoofing process started";
 
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -48,14 +47,13 @@ fn command(test: &str) -> Command {
     command
 }
 
-/// Whether a test of forgery started this process: whoever runs all that is ignored does not mean
-/// these.
-fn is_meant() -> bool {
+/// Whether a test started this process to spoof: with `--ignored` alone these tests do nothing.
+fn is_spoofing_process() -> bool {
     env::var_os(SOCKETS).is_some()
 }
 
-/// Runs one of the tests below to its end, in a process of its own: it is to find so many sockets
-/// to send to.
+/// Runs one of the tests below to its end in a process of its own, which has to find this many
+/// sockets to send to.
 pub(crate) fn run_once(test: &str, sockets: usize) {
     let output = command(test).env(SOCKETS, sockets.to_string()).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned()
@@ -63,10 +61,10 @@ pub(crate) fn run_once(test: &str, sockets: usize) {
     assert!(output.status.success() && printed.contains("1 passed"), "{test}:\n{printed}");
 }
 
-/// One of the tests below that goes on until this is dropped.
-pub(crate) struct Forger(Child);
+/// A process that runs one of the tests below until this is dropped.
+pub(crate) struct Spoofer(Child);
 
-impl Forger {
+impl Spoofer {
     pub(crate) fn start(test: &str) -> Self {
         let mut child = command(test).env(SOCKETS, "any").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -77,19 +75,19 @@ impl Forger {
         Self(child)
     }
 
-    pub(crate) fn is_at_work(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
     }
 }
 
-impl Drop for Forger {
+impl Drop for Spoofer {
     fn drop(&mut self) {
         let _ = self.0.kill();
         self.0.wait().unwrap();
     }
 }
 
-/// A datagram of one message that says that the kernel sent it.
+/// A datagram of one message whose header claims the kernel as its sender.
 pub(crate) fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(16 + payload.len()).unwrap().to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
@@ -100,20 +98,20 @@ pub(crate) fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> V
     bytes
 }
 
-fn invented() -> IfIndex {
-    IfIndex::new(INVENTED).unwrap()
+fn absent_link() -> IfIndex {
+    IfIndex::new(ABSENT_IFINDEX).unwrap()
 }
 
-/// What the kernel would say of links: of those that there are, and of one that there is not.
+/// Messages about links: existing ones and one that does not exist.
 fn of_links() -> Vec<Vec<u8>> {
     let team = index("team0");
     let mut messages = Vec::new();
-    for ifindex in [team, index("d0"), index("d1"), invented()] {
-        for master in [0, team.get(), INVENTED] {
+    for ifindex in [team, index("d0"), index("d1"), absent_link()] {
+        for master in [0, team.get(), ABSENT_IFINDEX] {
             let attributes = [
                 text(IFLA_IFNAME, &format!("forged{ifindex}")),
                 attribute(IFLA_ADDRESS, &[2, 6, 6, 6, 6, 6]),
-                attribute(IFLA_MTU, &INVENTED.to_ne_bytes()),
+                attribute(IFLA_MTU, &ABSENT_IFINDEX.to_ne_bytes()),
                 attribute(IFLA_MASTER, &master.to_ne_bytes()),
                 attribute(IFLA_LINKINFO, &text(IFLA_INFO_KIND, "forged")),
             ];
@@ -135,27 +133,27 @@ fn of_links() -> Vec<Vec<u8>> {
     messages
 }
 
-/// What the driver would say of its options and ports.
+/// Messages of the driver about its options and ports.
 fn of_the_team(family: u16) -> Vec<Vec<u8>> {
     let (team, port) = (index("team0"), index("d0"));
     let (changed, removed) = (attribute(2, &[]), attribute(5, &[]));
     let name = |name| text(1, name);
     let kind = |kind| attribute(3, &[kind]);
     let of_port = |port: IfIndex| attribute(6, &port.get().to_ne_bytes());
-    let number = || [kind(3), attribute(4, &INVENTED.to_ne_bytes())].concat();
+    let number = || [kind(3), attribute(4, &ABSENT_IFINDEX.to_ne_bytes())].concat();
     let options = [
         [name("notify_peers_count"), changed.clone(), number()].concat(),
         [name("notify_peers_interval"), changed.clone(), removed.clone(), number()].concat(),
         [name("forged"), changed.clone(), number()].concat(),
         [name("mode"), changed.clone(), kind(5), text(4, "random")].concat(),
         [name("enabled"), of_port(port), changed.clone(), kind(6)].concat(),
-        [name("enabled"), of_port(invented()), changed.clone(), kind(6)].concat(),
+        [name("enabled"), of_port(absent_link()), changed.clone(), kind(6)].concat(),
     ];
     let index_of = |port: IfIndex| attribute(1, &port.get().to_ne_bytes());
     let ports = [
         [index_of(port), changed.clone(), attribute(6, &[])].concat(),
-        [index_of(port), changed.clone(), attribute(4, &INVENTED.to_ne_bytes())].concat(),
-        [index_of(invented()), changed, attribute(3, &[])].concat(),
+        [index_of(port), changed.clone(), attribute(4, &ABSENT_IFINDEX.to_ne_bytes())].concat(),
+        [index_of(absent_link()), changed, attribute(3, &[])].concat(),
     ];
     let options = options.iter().map(|option| (TEAM_OPTIONS, 2, option));
     let ports = ports.iter().map(|port| (TEAM_PORTS, 3, port));
@@ -172,8 +170,7 @@ fn of_the_team(family: u16) -> Vec<Vec<u8>> {
     messages
 }
 
-/// What the kernel would answer: that it is done, that it failed, that this is the end, that
-/// something was lost.
+/// Replies: an acknowledgement, an error, the end of a dump, an overrun.
 fn answers() -> Vec<Vec<u8>> {
     let error = |code: i32| [&code.to_ne_bytes()[..], &[0; 16]].concat();
     SEQUENCES
@@ -194,10 +191,10 @@ fn bound(protocol: isize) -> Socket {
     socket
 }
 
-/// The forger's sockets for one protocol.
+/// The sockets of the spoofing process for one protocol.
 struct Sockets {
     sender: Socket,
-    /// Hears what it multicasts.
+    /// Receives what it multicasts.
     witness: Socket,
     protocol: isize,
     group: u32,
@@ -219,12 +216,12 @@ impl Sockets {
         self.sender.send_to(message, &SocketAddr::new(0, 1 << (self.group - 1)), 0)
     }
 
-    /// Whether a message arrived that somebody sent who is not the kernel.
-    fn is_witnessed(&self) -> bool {
+    /// Whether a message arrived whose sender is not the kernel.
+    fn has_received_spoofed(&self) -> bool {
         self.witness.recv_from_full().is_ok_and(|(_, from)| from.port_number() != 0)
     }
 
-    /// The port ids of the sockets that others have.
+    /// The port ids of the sockets of other processes.
     fn targets(&self) -> Vec<u32> {
         let mut own = [&self.sender, &self.witness].map(|socket| {
             let mut address = SocketAddr::new(0, 0);
@@ -241,9 +238,9 @@ impl Sockets {
     }
 }
 
-/// The sockets of both protocols, and what to forge by each.
-fn forgeries() -> [(Sockets, Vec<Vec<u8>>); 2] {
-    let driver = Driver::ask(&bound(NETLINK_GENERIC));
+/// The sockets of both protocols, and the messages to spoof with each.
+fn spoofed_messages() -> [(Sockets, Vec<Vec<u8>>); 2] {
+    let driver = Driver::query(&bound(NETLINK_GENERIC));
     let of_links = [of_links(), answers()].concat();
     let of_the_team = [of_the_team(driver.family), answers()].concat();
     [
@@ -252,17 +249,17 @@ fn forgeries() -> [(Sockets, Vec<Vec<u8>>); 2] {
     ]
 }
 
-/// Gives up all that makes this thread more than anybody.
-fn become_nobody() {
+/// Switches to an unprivileged user.
+fn drop_privileges() {
     let nobody = Uid::from_raw(65534);
-    set_thread_res_uid(nobody, nobody, nobody).unwrap();
+    setresuid(nobody, nobody, nobody).unwrap();
 }
 
-/// Sends every forgery to everybody, each by unicast and once by multicast, and looks at what
-/// became of that.
+/// Sends every spoofed message to every socket, by unicast to each and once by multicast, and
+/// checks the results.
 fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
     let mut found = 0;
-    for (sockets, messages) in forgeries() {
+    for (sockets, messages) in spoofed_messages() {
         let targets = sockets.targets();
         found += targets.len();
         for message in messages {
@@ -271,7 +268,7 @@ fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
             }
             let sent = sockets.multicast(&message);
             assert_eq!(
-                (sent.is_ok(), sockets.is_witnessed()),
+                (sent.is_ok(), sockets.has_received_spoofed()),
                 (multicast_arrives, multicast_arrives),
                 "{sent:?}"
             );
@@ -281,31 +278,31 @@ fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
-fn forges_once() {
-    if !is_meant() {
+#[ignore = "the tests of spoofing run it in a process of its own"]
+fn spoofs_once() {
+    if !is_spoofing_process() {
         return;
     }
     send_all(ErrorKind::ConnectionRefused, true);
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
-fn is_not_allowed_to_forge() {
-    if !is_meant() {
+#[ignore = "the tests of spoofing run it in a process of its own"]
+fn spoofs_without_privileges() {
+    if !is_spoofing_process() {
         return;
     }
-    become_nobody();
+    drop_privileges();
     send_all(ErrorKind::PermissionDenied, false);
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
-fn forges_without_end() {
-    if !is_meant() {
+#[ignore = "the tests of spoofing run it in a process of its own"]
+fn spoofs_until_killed() {
+    if !is_spoofing_process() {
         return;
     }
-    let forgeries = forgeries();
+    let forgeries = spoofed_messages();
     println!("{STARTED}");
     loop {
         for (sockets, messages) in &forgeries {
@@ -325,25 +322,25 @@ fn forges_without_end() {
     }
 }
 
-/// A listener that never reads, and wants the kernel to tell senders so.
-fn deaf(protocol: isize, group: u32) -> Socket {
+/// A listener that never reads, and has the kernel report that to senders.
+fn full_listener(protocol: isize, group: u32) -> Socket {
     let socket = bound(protocol);
-    set_socket_recv_buffer_size(&socket, 0).unwrap();
+    setsockopt(&socket, sockopt::RcvBuf, &0).unwrap();
     socket.set_broadcast_error(true).unwrap();
     socket.add_membership(group).unwrap();
     socket
 }
 
 #[test]
-#[ignore = "the tests of forgery run it in a process of its own"]
-fn pesters_without_end() {
-    if !is_meant() {
+#[ignore = "the tests of spoofing run it in a process of its own"]
+fn overruns_sockets_until_killed() {
+    if !is_spoofing_process() {
         return;
     }
-    become_nobody();
-    let group = Driver::ask(&bound(NETLINK_GENERIC)).group;
+    drop_privileges();
+    let group = Driver::query(&bound(NETLINK_GENERIC)).group;
     let _deaf = [(NETLINK_ROUTE, RTNLGRP_LINK), (NETLINK_GENERIC, group)]
-        .map(|(protocol, group)| [0; 4].map(|_| deaf(protocol, group)));
+        .map(|(protocol, group)| [0; 4].map(|_| full_listener(protocol, group)));
     // The number that the kernel would give to the parent's next socket of each protocol.
     let _taken = [NETLINK_ROUTE, NETLINK_GENERIC].map(|protocol| {
         let mut socket = Socket::new(protocol).unwrap();

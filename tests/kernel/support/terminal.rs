@@ -4,19 +4,20 @@ use std::fmt::Write;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::num::NonZero;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::support::timeouts::patience;
+use crate::support::timeouts::timeout;
 
 pub(crate) struct Terminal {
     /// Where a person would be.
@@ -31,15 +32,15 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts a program in a new terminal of so many rows and columns.
     pub(crate) fn start(program: &Command, rows: u16, columns: u16) -> Self {
-        Self::start_told(program, (rows, columns), (rows, columns))
+        Self::start_with_size(program, (rows, columns), (rows, columns))
     }
 
     /// Starts a program in a new terminal of the usual size, which it is not told.
     pub(crate) fn start_without_size(program: &Command) -> Self {
-        Self::start_told(program, (24, 80), (0, 0))
+        Self::start_with_size(program, (24, 80), (0, 0))
     }
 
-    fn start_told(program: &Command, (rows, columns): (u16, u16), told: (u16, u16)) -> Self {
+    fn start_with_size(program: &Command, (rows, columns): (u16, u16), told: (u16, u16)) -> Self {
         let keyboard =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
@@ -84,26 +85,31 @@ impl Terminal {
 
     /// Waits until something is on the screen.
     #[track_caller]
-    pub(crate) fn see(&mut self, what: &str) {
-        self.see_that(what, |terminal| terminal.text().contains(what));
+    pub(crate) fn wait_for_text(&mut self, what: &str) {
+        self.wait_for(what, |terminal| terminal.text().contains(what));
     }
 
     /// Waits until something holds of the screen.
     #[track_caller]
-    pub(crate) fn see_that(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + patience();
+    pub(crate) fn wait_for(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + timeout();
         while !holds(self) {
             assert!(Instant::now() < deadline, "no {what:?}, but\n{}", self.framed());
-            self.hear(Duration::from_millis(100));
+            self.read_output(Duration::from_millis(100));
         }
     }
 
     /// Shows what the program writes within so long, or the first part of it.
-    fn hear(&mut self, limit: Duration) {
+    fn read_output(&mut self, limit: Duration) {
         let Some(keyboard) = &mut self.keyboard else { return };
-        let mut sources = [PollFd::new(keyboard, PollFlags::IN)];
-        let limit = Timespec::try_from(limit).unwrap();
-        if retry_on_intr(|| poll(&mut sources, Some(&limit))).unwrap() > 0 {
+        let mut sources = [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)];
+        let ready = loop {
+            match ppoll(&mut sources, Some(limit.into()), None) {
+                Err(Errno::EINTR) => {}
+                polled => break polled.unwrap(),
+            }
+        };
+        if ready > 0 {
             let mut bytes = [0; 4096];
             let count = keyboard.read(&mut bytes).unwrap();
             self.emulator.process(&bytes[..count]);
@@ -145,23 +151,23 @@ impl Terminal {
 
     /// Waits until the program stops itself.
     pub(crate) fn wait_until_stopped(&mut self) {
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         while !matches!(
             waitpid(self.pid(), Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)),
             Ok(WaitStatus::Stopped(..))
         ) {
             assert!(Instant::now() < deadline, "it does not stop");
-            self.hear(Duration::from_millis(10));
+            self.read_output(Duration::from_millis(10));
         }
-        self.hear(Duration::from_millis(10));
+        self.read_output(Duration::from_millis(10));
     }
 
     /// How the program ends, and panics if it does not. Everything that it wrote is on the screen
     /// then.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + patience();
+        let deadline = Instant::now() + timeout();
         let status = loop {
-            self.hear(Duration::from_millis(10));
+            self.read_output(Duration::from_millis(10));
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
@@ -169,19 +175,20 @@ impl Terminal {
         };
         assert_eq!(status.signal(), None);
         while self.has_more() {
-            self.hear(Duration::ZERO);
+            self.read_output(Duration::ZERO);
         }
         status
     }
 
     fn has_more(&self) -> bool {
         let Some(keyboard) = &self.keyboard else { return false };
-        poll(&mut [PollFd::new(keyboard, PollFlags::IN)], Some(&Timespec::default())).unwrap() > 0
+        poll(&mut [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).unwrap()
+            > 0
     }
 
     /// Panics unless the terminal is as it was before.
     #[track_caller]
-    pub(crate) fn assert_given_back(&self) {
+    pub(crate) fn assert_restored(&self) {
         let screen = self.screen();
         assert!(!screen.alternate_screen(), "the second screen is left");
         assert!(!screen.hide_cursor(), "the cursor is shown");

@@ -1,27 +1,26 @@
-//! How long a test repeats what is the better test the more often it is done, and how long it
-//! waits.
+//! How long a test waits, and how often it repeats.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// What happens at all has happened after this, even on a machine that is emulated or busy.
-pub(crate) fn patience() -> Duration {
+/// Returns the limit of a wait: long enough even on an emulated or busy machine.
+pub(crate) fn timeout() -> Duration {
     Duration::from_secs(60) * slowness()
 }
 
-/// Long enough for all of it, unless the machine is emulated.
+/// The limit for all rounds together.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// By how much a time is to be longer that something has to be done in: QEMU's emulated processor
-/// is slower by this at least, and says by its name what it is.
+/// Returns the factor for a time within which something has to be done: 10 on QEMU's emulated
+/// processor, which its name identifies, 1 elsewhere.
 pub(crate) fn slowness() -> u32 {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap();
     if processors.contains("QEMU TCG CPU") { 10 } else { 1 }
 }
 
-/// Counts to `wanted`: on a slow machine as far as it gets in the time there is, but no less far
-/// than `least`.
-pub(crate) fn rounds(wanted: u32, least: u32) -> impl Iterator<Item = u32> {
+/// Counts to `count`, or on a slow machine as far as the time limit allows, but at least to
+/// `least`.
+pub(crate) fn rounds(count: u32, least: u32) -> impl Iterator<Item = u32> {
     let end = Instant::now() + LIMIT;
-    (0..wanted).take_while(move |&round| round < least || Instant::now() < end)
+    (0..count).take_while(move |&round| round < least || Instant::now() < end)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART};
 use nix::errno::Errno;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::*;
 use crate::changes::Change;
@@ -188,8 +188,8 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
     let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
     let mut handle = TeamHandle::new(session, readiness, None).unwrap();
     let is_readable = |handle: &TeamHandle| {
-        let mut waiting = [PollFd::new(handle, PollFlags::IN)];
-        poll(&mut waiting, Some(&Timespec::default())).unwrap() > 0
+        let mut waiting = [PollFd::new(handle.as_fd(), PollFlags::POLLIN)];
+        poll(&mut waiting, PollTimeout::ZERO).unwrap() > 0
     };
     assert!(is_readable(&handle), "nobody would ask");
     let changes = handle.handle_events().unwrap();

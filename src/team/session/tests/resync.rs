@@ -1,7 +1,6 @@
 //! What was lost is asked for again.
 
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::*;
 use crate::testing::log_record::recorded;
@@ -222,13 +221,10 @@ fn failed_resync_makes_an_edge_each_time() {
     let Scene { session, rtnl, genl, link_events, team_events } = Scene::new();
     let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
     let mut handle = TeamHandle::new(session, readiness, None).unwrap();
-    let edges = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
-    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-    epoll::add(&edges, &handle, epoll::EventData::new_u64(0), flags).unwrap();
-    let is_edge = || {
-        let mut buffer = Vec::with_capacity(1);
-        epoll::wait(&edges, spare_capacity(&mut buffer), Some(&Timespec::default())).unwrap() > 0
-    };
+    let edges = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+    let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+    edges.add(&handle, EpollEvent::new(flags, 0)).unwrap();
+    let is_edge = || edges.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO).unwrap() > 0;
     assert!(!is_edge());
     link_events.then(overrun());
     for _ in 0..3 {

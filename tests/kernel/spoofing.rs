@@ -1,22 +1,24 @@
-//! Another process that passes itself off as the kernel, or is in the way of everybody.
+//! A hostile process that spoofs messages of the kernel, or floods sockets.
 
 use std::time::{Duration, Instant};
 
 use libteam::{Error, IfIndex, LinkEvents, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
 
-use crate::support::changes::{Replica, all_links, hear_until_true, team_with, told};
-use crate::support::diff::until_quiet;
+use crate::support::changes::{
+    Replica, all_links, handle_until_converged, take_changes, team_with,
+};
+use crate::support::diff::handle_until_quiet;
 use crate::support::link_replica::marks;
 use crate::support::netns::{dummies, enter, index, ip};
-use crate::support::snapshot::{assert_true, state};
-use crate::support::spoof::{Forger, INVENTED, run_once};
+use crate::support::snapshot::{assert_matches_kernel, state};
+use crate::support::spoof::{ABSENT_IFINDEX, Spoofer, run_once};
 
 /// The sockets of two handles, of a stream of link events and of an rtnetlink connection.
 const SOCKETS: usize = 4 + 4 + 1 + 1;
 const ROUNDS: u32 = 40;
 
 fn absent() -> IfIndex {
-    IfIndex::new(INVENTED).unwrap()
+    IfIndex::new(ABSENT_IFINDEX).unwrap()
 }
 
 /// A handle that follows all links, another one that follows its team's, both of the same team with
@@ -24,24 +26,24 @@ fn absent() -> IfIndex {
 fn handles() -> [TeamHandle; 2] {
     enter();
     let mut all = team_with(Mode::ActiveBackup, &["d0", "d1"]);
-    until_quiet(&mut all);
+    handle_until_quiet(&mut all);
     let own = TeamHandle::open("team0").unwrap();
     [all, own]
 }
 
 /// Has a process send whatever it may, and panics if anybody believes it.
-fn assert_unmoved_by(forger: &str) {
+fn assert_unaffected_by(spoofer: &str) {
     let mut handles = handles();
     let mut events = LinkEvents::new().unwrap();
     let mut rtnl = RtnlSocket::new().unwrap();
     let before = [0, 1].map(|which: usize| state(&handles[which]));
-    run_once(forger, SOCKETS);
+    run_once(spoofer, SOCKETS);
     assert_eq!(marks(&mut events), [""; 0]);
     for (team, before) in handles.iter_mut().zip(before) {
-        let changes = told(team);
+        let changes = take_changes(team);
         assert!(changes.is_empty() && !changes.is_resynced(), "{changes:#?}");
         assert_eq!(state(team), before);
-        assert_true(team);
+        assert_matches_kernel(team);
         assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "what was ignored is still there");
     }
     // The next request of each socket has a number that was forged: an acknowledgement, a refusal
@@ -53,20 +55,20 @@ fn assert_unmoved_by(forger: &str) {
         assert!(team.add_port(absent()).is_err());
         team.set_notify_peers_count(number).unwrap();
         assert_eq!(team.notify_peers_count().unwrap(), number);
-        hear_until_true(team);
+        handle_until_converged(team);
     }
     ip("link set more mtu 1400");
     assert!(marks(&mut events).iter().any(|mark| mark == "*more"));
 }
 
 #[test]
-fn what_a_privileged_process_forges_changes_nothing_and_is_told_to_nobody() {
-    assert_unmoved_by("support::spoof::forges_once");
+fn spoofed_messages_change_and_report_nothing() {
+    assert_unaffected_by("support::spoof::spoofs_once");
 }
 
 #[test]
-fn a_process_without_privileges_may_not_even_send_it() {
-    assert_unmoved_by("support::spoof::is_not_allowed_to_forge");
+fn unprivileged_process_cannot_send_spoofed_messages() {
+    assert_unaffected_by("support::spoof::spoofs_without_privileges");
 }
 
 /// Gives every sort of command, among them some that the kernel refuses, and returns how long the
@@ -113,53 +115,53 @@ fn give_commands(team: &mut TeamHandle, rtnl: &mut RtnlSocket, round: u32) -> Du
 
 /// Gives commands while a process does its worst, and panics if one fails, hangs, or makes the
 /// handles tell a lie.
-fn assert_works_beside(forger: &str) {
+fn assert_works_despite(spoofer: &str) {
     let mut handles = handles();
     let mut replicas = [0, 1].map(|which: usize| Replica::of(&handles[which]));
     let mut rtnl = RtnlSocket::new().unwrap();
-    let mut forger = Forger::start(forger);
+    let mut spoofer = Spoofer::start(spoofer);
     let (mut slowest, mut resyncs) = (Duration::ZERO, 0);
     for round in 0..ROUNDS {
         slowest = slowest.max(give_commands(&mut handles[0], &mut rtnl, round));
         for (team, replica) in handles.iter_mut().zip(&mut replicas) {
-            let changes = told(team);
+            let changes = take_changes(team);
             resyncs += u32::from(changes.is_resynced());
             for link in changes.links() {
                 assert_ne!(link.latest().ifindex(), absent(), "{link:?}");
                 assert!(!link.latest().name().starts_with("forged"), "{link:?}");
             }
-            replica.hear(&changes);
+            replica.apply(&changes);
         }
     }
-    assert!(forger.is_at_work(), "the other process ended");
-    drop(forger);
+    assert!(spoofer.is_running(), "the other process ended");
+    drop(spoofer);
     eprintln!("{ROUNDS} rounds, {resyncs} resyncs, the slowest command took {slowest:?}");
     for (team, replica) in handles.iter_mut().zip(&mut replicas) {
         while team.wait(Some(Duration::from_millis(100))).unwrap() {
-            replica.hear(&told(team));
+            replica.apply(&take_changes(team));
         }
         assert_eq!(*replica, Replica::of(team));
-        assert_true(team);
+        assert_matches_kernel(team);
     }
 }
 
 #[test]
-fn commands_work_beside_a_privileged_process_that_forges_without_end() {
-    assert_works_beside("support::spoof::forges_without_end");
+fn commands_work_despite_endless_spoofed_messages() {
+    assert_works_despite("support::spoof::spoofs_until_killed");
 }
 
 #[test]
-fn a_process_without_privileges_makes_no_command_hang_or_fail() {
-    assert_works_beside("support::spoof::pesters_without_end");
+fn unprivileged_process_makes_no_command_hang_or_fail() {
+    assert_works_despite("support::spoof::overruns_sockets_until_killed");
 }
 
 #[test]
-fn a_handle_opens_and_links_are_followed_beside_a_process_that_forges() {
+fn handle_and_link_events_work_despite_spoofed_messages() {
     let [team, own] = handles();
     drop((team, own));
     // `ip` loses its answer to a process that forges.
     dummies(&["d2"]);
-    let _forger = Forger::start("support::spoof::forges_without_end");
+    let _spoofer = Spoofer::start("support::spoof::spoofs_until_killed");
     for round in 0..20_u32 {
         let mut rtnl = RtnlSocket::new().unwrap();
         assert!(matches!(rtnl.delete_link(absent()), Err(Error::NoSuchDevice { .. })));
