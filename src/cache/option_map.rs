@@ -26,6 +26,16 @@ impl OptionMap {
         self.by_port.get_mut(&Some(port)).into_iter().flat_map(IndexMap::values_mut)
     }
 
+    pub(super) fn count_of_port(&self, port: IfIndex) -> usize {
+        self.by_port.get(&Some(port)).map_or(0, IndexMap::len)
+    }
+
+    /// How many options the port has that has the most, if there are any.
+    pub(super) fn most_of_any_port(&self) -> Option<usize> {
+        let of_ports = self.by_port.iter().filter(|(port, _)| port.is_some());
+        of_ports.map(|(_, options)| options.len()).max()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.iter().len()
     }

@@ -13,6 +13,10 @@ use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::team::{ItemFlags, OptionItem};
 
+/// How many options of its own each port has at the least: `enabled`, `user_linkup`,
+/// `user_linkup_enabled`, `priority`, `queue_id`.
+const MIN_PER_PORT: usize = 5;
+
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
@@ -21,6 +25,8 @@ pub(crate) struct Options {
     order: ListOrder<OptionId>,
     /// The last list ended before an option that the driver cannot tell.
     is_truncated: bool,
+    /// How many options each port had in the last whole list that held a port.
+    per_port: Option<usize>,
     /// The list may be another one than the events tell.
     is_doubtful: bool,
 }
@@ -69,12 +75,17 @@ impl Options {
 
     /// Takes over a list of which only the beginning was told.
     pub(super) fn replace_truncated(&mut self, reports: Vec<OptionItem>) {
-        self.replace(reports);
+        self.replace_list(reports);
         self.is_truncated = true;
     }
 
     /// Takes over a whole list: what is not in it is gone.
     pub(crate) fn replace(&mut self, reports: Vec<OptionItem>) {
+        self.replace_list(reports);
+        self.per_port = self.by_id.most_of_any_port().or(self.per_port);
+    }
+
+    fn replace_list(&mut self, reports: Vec<OptionItem>) {
         (self.is_truncated, self.is_doubtful) = (false, false);
         if self.is_list_of(&reports) {
             self.update(reports);
@@ -161,11 +172,12 @@ impl Options {
         }
     }
 
-    /// Looks for ports whose options the driver could not tell.
+    /// Looks for ports whose options the driver could not tell. That one of them was set is
+    /// announced all the same, so that some may be known.
     pub(super) fn find_missing_options(&mut self, mut ports: impl Iterator<Item = IfIndex>) {
         if !self.is_truncated && self.may_truncate() {
-            self.is_doubtful |=
-                ports.any(|port| self.get(&OptionId::port(names::ENABLED, port)).is_none());
+            let expected = self.per_port.unwrap_or(MIN_PER_PORT);
+            self.is_doubtful |= ports.any(|port| self.by_id.count_of_port(port) < expected);
         }
     }
 

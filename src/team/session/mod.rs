@@ -42,6 +42,10 @@ pub(crate) struct Session {
     follow: Option<EventFilter>,
     /// The last update stopped before there was nothing more to do.
     unfinished: bool,
+    /// Events were lost, and the resync after that has not succeeded. The cache may hold what
+    /// events said that are older than the last answers, without the later events that were lost:
+    /// nothing of it is reported.
+    is_outdated: bool,
     /// Told with the next changes, as is what follows.
     resynced: bool,
     /// The last dump of the links may have skipped one, or the last list of options ended before
@@ -78,6 +82,7 @@ impl Session {
         follow: Option<EventFilter>,
     ) -> Result<Self> {
         let (unfinished, resynced, inconsistent, refusal) = (false, false, false, None);
+        let is_outdated = false;
         let mut session = Self {
             rtnl,
             genl,
@@ -86,6 +91,7 @@ impl Session {
             cache,
             follow,
             unfinished,
+            is_outdated,
             resynced,
             inconsistent,
             refusal,
@@ -240,6 +246,9 @@ impl Session {
 
     /// Tells what changed since this was last called.
     pub(crate) fn take_changes(&mut self) -> Changes {
+        if self.is_outdated {
+            return Changes::default();
+        }
         let mut changes = self.cache.take_changes();
         changes.resynced = std::mem::take(&mut self.resynced);
         changes.inconsistent = std::mem::take(&mut self.inconsistent);
@@ -308,6 +317,7 @@ impl Session {
         self.team_events.retry_filter_in_time();
         let reading = || "reading events".to_owned();
         let rests = (team_rest.with_context(reading)?, link_rest.with_context(reading)?);
+        self.is_outdated |= self.has_lost_events();
         self.cache.settle_order();
         if rests != (Drain::Empty, Drain::Empty) {
             return Ok(Drain::More);
@@ -338,6 +348,7 @@ impl Session {
         if is_listed {
             self.resynced |= self.refusal.take().is_some_and(|refusal| refusal.has_lost_events);
         }
+        self.is_outdated = false;
         // Only now is what earlier answers lacked made good.
         self.inconsistent = is_interrupted || !is_listed || self.cache.options().is_truncated();
         Ok(())

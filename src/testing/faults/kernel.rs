@@ -80,6 +80,8 @@ impl Kernel {
     pub(super) fn calm(&mut self) {
         for socket in &mut self.sockets {
             socket.faults.clear();
+            // That it overran is no fault of now: what it lost is still lost.
+            socket.error = socket.error.filter(|errno| *errno != Errno::ENOMEM);
             (socket.babble, socket.flood) = (0, 0);
         }
         self.service.has_net_admin = true;
