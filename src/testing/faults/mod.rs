@@ -136,7 +136,7 @@ impl Case {
         if result.is_err() && matches!(call, Call::Refresh) {
             // A refresh is not repeated, and the session may not have received the list that it
             // requested.
-            self.kernel.lock().service.is_cut_unsaid = was_cut_unsaid;
+            self.kernel.lock().service.is_cut_unsaid &= was_cut_unsaid;
         }
         self.is_refusal_said &= self.session.is_refused();
         Ok(result)
