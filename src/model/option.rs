@@ -28,6 +28,10 @@ pub(crate) mod names {
     pub(crate) const LB_PORT_STATS: &str = "lb_port_stats";
     pub(crate) const LB_STATS_REFRESH_INTERVAL: &str = "lb_stats_refresh_interval";
 
+    /// The options that a port has in every mode, as far as the kernel has them at all.
+    pub(crate) const OF_ANY_PORT: [&str; 7] =
+        [ENABLED, RX_ENABLED, TX_ENABLED, USER_LINKUP, USER_LINKUP_ENABLED, PRIORITY, QUEUE_ID];
+
     /// Every name that a known kernel uses; a decoded name that is here costs no allocation.
     pub(crate) const KNOWN: [&str; 19] = [
         MODE,

@@ -26,11 +26,6 @@ const MAX_FILTER_WAIT: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct MulticastSocket {
     transport: Box<dyn Transport>,
-    /// Events were lost since the last [`clear_lost`](Self::clear_lost).
-    lost: bool,
-    /// What waits may be older than what is known otherwise, so that stopping halfway is worse than
-    /// not to begin.
-    stale: bool,
     /// Asked for where it matters.
     budget: OnceCell<usize>,
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
@@ -62,6 +57,44 @@ pub(crate) struct RefusedFilter {
     received: usize,
 }
 
+/// What the events that wait on a socket are worth, to whoever applies them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Backlog {
+    /// They are newer than what is known.
+    #[default]
+    Current,
+    /// The kernel was asked since: they may be older than its answer, so that stopping halfway is
+    /// worse than not to begin.
+    Stale,
+    /// Events were lost: they are read and discarded, and so is what comes until the kernel was
+    /// asked for everything.
+    Lost,
+    /// Like [`Lost`](Self::Lost), but they are all older than the kernel's answer: what is known is
+    /// right.
+    Obsolete,
+}
+
+impl Backlog {
+    /// Whether events are discarded.
+    pub(crate) fn is_discarded(self) -> bool {
+        matches!(self, Self::Lost | Self::Obsolete)
+    }
+
+    /// Records that the kernel is asked for something: what waits may be older than the answer.
+    pub(crate) fn answered(&mut self) {
+        if *self == Self::Current {
+            *self = Self::Stale;
+        }
+    }
+
+    /// Records that the kernel was asked for everything after the socket was read empty.
+    pub(crate) fn recovered(&mut self) {
+        if self.is_discarded() {
+            *self = Self::Stale;
+        }
+    }
+}
+
 /// What is left on the socket after some of it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drain {
@@ -89,8 +122,6 @@ impl MulticastSocket {
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
         Self {
             transport: Box::new(transport),
-            lost: false,
-            stale: false,
             budget: OnceCell::new(),
             limit: 0,
             filter: Filter::None,
@@ -123,26 +154,6 @@ impl MulticastSocket {
             warn!(target: EVENTS, "the receive buffer of an event socket stays at {after} bytes: {NO_MORE_ROOM}");
         }
         Ok(after > before)
-    }
-
-    /// Whether events were lost: what they would have told must be asked for.
-    pub(crate) fn has_lost_events(&self) -> bool {
-        self.lost
-    }
-
-    /// What waits is not to be read: it is older than what is known otherwise.
-    pub(crate) fn mark_lost(&mut self) {
-        self.lost = true;
-    }
-
-    /// The kernel was asked: what waits now is older than its answer.
-    pub(crate) fn mark_stale(&mut self) {
-        self.stale = true;
-    }
-
-    /// The loss was made good.
-    pub(crate) fn clear_lost(&mut self) {
-        self.lost = false;
     }
 
     /// The receive buffer's size in bytes as the kernel counts it.
@@ -214,40 +225,40 @@ impl MulticastSocket {
 
     /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
     ///
-    /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new
-    /// before the socket is empty.
+    /// After a loss, which is noted in the backlog, the rest is discarded: it is old, and the kernel
+    /// delivers nothing new before the socket is empty.
     pub(crate) fn drain(
         &mut self,
+        backlog: &mut Backlog,
         mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> io::Result<Drain> {
         let mut count = 0;
         while count < MIN_BUDGET || count < self.budget() {
-            let mut lost = self.lost;
             let before = count;
             let rest = self.receive(|found| {
                 count += 1;
                 match found {
                     Found::Ignored => {}
-                    Found::CutOff | Found::Overrun => lost = true,
-                    Found::Datagram(_) if lost => {}
+                    Found::CutOff | Found::Overrun => *backlog = Backlog::Lost,
+                    Found::Datagram(_) if backlog.is_discarded() => {}
                     Found::Datagram(datagram) => {
                         let applied = frames(datagram).try_for_each(|frame| apply(frame?));
-                        lost |= applied
-                            .inspect_err(
-                                |error| warn!(target: EVENTS, "an event cannot be read: {error}"),
-                            )
-                            .is_err();
+                        if let Err(error) = applied {
+                            warn!(target: EVENTS, "an event cannot be read: {error}");
+                            *backlog = Backlog::Lost;
+                        }
                     }
                 }
             });
-            self.lost = lost;
             if let Filter::Refused(refused) = &mut self.filter {
                 refused.received += count - before;
             }
             // A receive that took something may have ended at an overrun, which only the next one
             // tells.
-            if rest? == Drain::Empty && (count == before || !self.stale) {
-                self.stale = false;
+            if rest? == Drain::Empty && (count == before || *backlog == Backlog::Current) {
+                if *backlog == Backlog::Stale {
+                    *backlog = Backlog::Current;
+                }
                 return Ok(Drain::Empty);
             }
         }

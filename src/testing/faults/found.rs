@@ -1,5 +1,6 @@
 //! Cases that the properties found, as plain tests.
 
+use super::action::Malformation;
 use super::*;
 
 fn setting(mode: u8, ports: u8, scope: LinkScope) -> Setting {
@@ -103,6 +104,60 @@ fn error_behind_the_last_datagram_ends_with_the_faults() {
                     (1, fault(Line::LinkEvents, Fault::ReceiveFails)),
                 ],
             ),
+        ],
+    );
+}
+
+#[test]
+fn datagrams_of_others_do_not_hide_the_end_of_old_events() {
+    let setting = Setting { events: 9, team_is_up: false, ..setting(0, 1, LinkScope::All) };
+    play(
+        setting,
+        [
+            Action::Calls(Call::Refresh, vec![(1, change(Change::Delete(1)))]),
+            Action::Calls(
+                Call::HandleEvents,
+                vec![(1, fault(Line::TeamEvents, Fault::Babble(248)))],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn list_that_is_whole_again_need_not_be_reported_as_cut() {
+    let setting = Setting { team_is_up: false, ..setting(2, 2, LinkScope::All) };
+    play(
+        setting,
+        [
+            Action::Happens(change(Change::Down(0))),
+            Action::Calls(
+                Call::HandleEvents,
+                vec![(3, change(Change::Enslave(3))), (0, change(Change::LongProgram))],
+            ),
+            Action::Calls(Call::Update, vec![]),
+            Action::Happens(change(Change::Set(0, 7, 0))),
+            Action::Calls(Call::Refresh, vec![(4, fault(Line::Rtnl, Fault::Late))]),
+        ],
+    );
+}
+
+#[test]
+fn port_options_outlive_a_mode_change_that_was_lost() {
+    let setting = Setting { team_is_up: false, ..setting(0, 0, LinkScope::Team) };
+    play(
+        setting,
+        [
+            Action::Calls(
+                Call::HandleEvents,
+                vec![(0, fault(Line::Rtnl, Fault::Cut(0))), (0, change(Change::Mode(2)))],
+            ),
+            Action::Happens(fault(Line::Rtnl, Fault::Malformed(Malformation::TooLong))),
+            Action::Happens(change(Change::Create(0, 0))),
+            Action::HasNetAdmin(false),
+            Action::Calls(Call::AddPort(0), vec![]),
+            Action::Calls(Call::AddPort(0), vec![(2, change(Change::Enslave(1)))]),
+            Action::Happens(change(Change::LongProgram)),
+            Action::Calls(Call::HandleEvents, vec![]),
         ],
     );
 }

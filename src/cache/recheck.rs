@@ -1,0 +1,18 @@
+use std::collections::BTreeSet;
+
+use crate::model::ifindex::IfIndex;
+
+/// What has to be requested, as the messages that were applied do not say it. The cache only adds
+/// to it; whoever sends the requests clears what was made up for.
+#[derive(Debug, Default)]
+pub(crate) struct Recheck {
+    /// The order of the ports or options: only both lists tell it.
+    pub(crate) lists: bool,
+    /// The options: the driver may be able to list what it could not announce.
+    pub(crate) options: bool,
+    /// The team's own link: the driver reported something, and a team that is down does not
+    /// announce the carrier that it gets from its ports.
+    pub(crate) team_link: bool,
+    /// Links of which events alone do not say whether they exist.
+    pub(crate) links: BTreeSet<IfIndex>,
+}
