@@ -95,7 +95,9 @@ impl Options {
     pub(super) fn port_gone(&mut self, port: IfIndex, recheck: &mut Recheck) {
         let ids: Vec<OptionId> =
             self.list.items().of_port(port).map(|option| option.id.clone()).collect();
-        ids.iter().for_each(|id| self.list.remove(id));
+        for id in &ids {
+            self.list.remove(id);
+        }
         // The driver clears what referred to the port, and tells that before too.
         recheck.options |= !self.is_truncated && self.may_truncate() && self.is_mapped_to(port);
     }

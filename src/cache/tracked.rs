@@ -43,7 +43,7 @@ impl<S: Store> TrackedList<S> {
         &self.items
     }
 
-    /// The items, for changes that nobody is to know of.
+    /// The items, for changes that are not reported.
     pub(super) fn items_untracked(&mut self) -> &mut S {
         &mut self.items
     }
@@ -77,7 +77,8 @@ impl<S: Store> TrackedList<S> {
         gone
     }
 
-    /// Whether the list has the same items in the same order: an order costs more to take over.
+    /// Whether the list has the items that there are, in the same order, as it mostly has: such a list
+    /// is taken over without moving items.
     fn is_list_of(&self, list: &[(S::Item, ItemFlags)]) -> bool {
         let items = self.items.iter();
         items.len() == list.len()
