@@ -48,8 +48,11 @@ impl Options {
         recheck.lists |= self.list.apply(report.option, report.flags);
     }
 
-    /// The beginning of a list, with the rest as it may be: what it was, as far as there still are
-    /// the mode and the ports. What a port has in every mode it has in the new one.
+    /// Returns the beginning of a list with the rest as it may be: as it was known, without what the
+    /// mode that the list names does not have, and without the options of ports that are gone.
+    ///
+    /// The mode that is known may be an earlier one: an event may have been lost between the options
+    /// of the new mode and the mode itself.
     pub(super) fn merge_known(
         &self,
         mut first: Vec<OptionItem>,
@@ -57,14 +60,14 @@ impl Options {
     ) -> Vec<OptionItem> {
         let told: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
         let mode = first.iter().find(|report| &*report.option.id.name == names::MODE);
-        let is_same_mode =
-            mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
+        let mode = mode.map(|report| report.option.value.clone());
+        let is_of_mode = |option: &TeamOption| {
+            mode.as_ref().is_none_or(|mode| {
+                self.value(&OptionId::global(names::MODE)) == Some(mode) || has_option(mode, option)
+            })
+        };
         let kept = self.iter().filter(|option| {
-            let is_of_any_mode =
-                || option.id.port.is_some() && names::OF_ANY_PORT.contains(&&*option.id.name);
-            (is_same_mode || is_of_any_mode())
-                && !told.contains(&option.id)
-                && option.id.port.is_none_or(&is_port)
+            is_of_mode(option) && !told.contains(&option.id) && option.id.port.is_none_or(&is_port)
         });
         first.extend(
             kept.map(|option| OptionItem { option: option.clone(), flags: ItemFlags::default() }),
@@ -181,4 +184,12 @@ impl Options {
             self.list.change(id, |option| option.value = value);
         }
     }
+}
+
+/// Whether a team in some mode is known to have an option, given its port if it is one of a port.
+fn has_option(mode: &OptionValue, option: &TeamOption) -> bool {
+    let (name, is_of_port) = (&*option.id.name, option.id.port.is_some());
+    let is_load_balance = matches!(mode, OptionValue::String(mode) if mode == Mode::LOAD_BALANCE);
+    is_of_port && names::OF_ANY_PORT.contains(&name)
+        || is_load_balance && names::OF_LOAD_BALANCE.contains(&name)
 }

@@ -32,6 +32,16 @@ pub(crate) mod names {
     pub(crate) const OF_ANY_PORT: [&str; 7] =
         [ENABLED, RX_ENABLED, TX_ENABLED, USER_LINKUP, USER_LINKUP_ENABLED, PRIORITY, QUEUE_ID];
 
+    /// The options of the mode `loadbalance`.
+    pub(crate) const OF_LOAD_BALANCE: [&str; 6] = [
+        BPF_HASH_FUNC,
+        LB_TX_METHOD,
+        LB_TX_HASH_TO_PORT_MAPPING,
+        LB_HASH_STATS,
+        LB_PORT_STATS,
+        LB_STATS_REFRESH_INTERVAL,
+    ];
+
     /// Every name that a known kernel uses; a decoded name that is here costs no allocation.
     pub(crate) const KNOWN: [&str; 19] = [
         MODE,

@@ -161,3 +161,21 @@ fn port_options_outlive_a_mode_change_that_was_lost() {
         ],
     );
 }
+
+#[test]
+fn options_of_a_mode_that_was_lost_are_kept() {
+    let setting = Setting { events: 4, team_is_up: false, ..setting(0, 0, LinkScope::All) };
+    let malformed = fault(Line::Rtnl, Fault::Malformed(Malformation::TooLong));
+    play(
+        setting,
+        [
+            Action::Calls(Call::RemovePort(0), vec![(4, malformed)]),
+            Action::Happens(change(Change::Mode(2))),
+            Action::Calls(Call::HandleEvents, vec![]),
+            Action::HasNetAdmin(false),
+            Action::Calls(Call::HandleEvents, vec![]),
+            Action::Happens(change(Change::Set(0, 7, 0))),
+            Action::Calls(Call::Refresh, vec![(0, change(Change::LongProgram))]),
+        ],
+    );
+}
