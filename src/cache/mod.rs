@@ -345,6 +345,10 @@ impl Cache {
     /// Gives a port, if it is one, the name of its link. Either can be the first to arrive, and a
     /// link can be renamed.
     fn name_port(&mut self, ifindex: IfIndex) {
+        // Of very many links, few are ports.
+        if self.ports.get(ifindex).is_none() {
+            return;
+        }
         let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, &link.name));
         if let Some(name) = name {
             self.options.name_port(ifindex, &name);
