@@ -1,4 +1,4 @@
-//! What the handle knows: links, ports and options. Takes decoded messages, tells what they
+//! What the handle knows: links, ports and options. Applies decoded messages, returns what they
 //! changed; no I/O, no bytes.
 
 pub(crate) mod links;
@@ -66,12 +66,12 @@ impl Cache {
         }
     }
 
-    /// Nothing is told of what becomes known from now on.
+    /// Stops recording changes.
     pub(crate) fn suspend_journal(&mut self) {
         self.set_paused(true);
     }
 
-    /// What is known by now is no change: what changes from here on is told.
+    /// Starts recording changes, from what is known now.
     pub(crate) fn start_journal(&mut self) {
         self.set_paused(false);
     }
@@ -119,8 +119,8 @@ impl Cache {
     }
 
     /// Takes over a link message, and adds what it leaves to be requested.
-    pub(crate) fn apply_link(&mut self, news: &LinkUpdate<'_>, recheck: &mut Recheck) {
-        match news {
+    pub(crate) fn apply_link(&mut self, update: &LinkUpdate<'_>, recheck: &mut Recheck) {
+        match update {
             LinkUpdate::New(report) => {
                 if self.scope == LinkScope::All {
                     self.confirm_link(report, recheck);
@@ -202,14 +202,14 @@ impl Cache {
         self.links.expect_none();
     }
 
-    /// The links to follow: the team's, and those of its ports, whether the driver told of them or
+    /// The links to follow: the team's, and those of its ports, whether the driver reported them or
     /// rtnetlink.
     pub(crate) fn tracked_links(&self) -> BTreeSet<IfIndex> {
         let links = self.links.iter().map(Link::ifindex);
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
     }
 
-    /// The ports of which the driver told, but rtnetlink did not.
+    /// The ports that the driver reported, but rtnetlink did not.
     pub(crate) fn ports_without_link(&self) -> impl Iterator<Item = IfIndex> {
         self.ports.iter().map(Port::ifindex).filter(|port| self.links.get(*port).is_none())
     }
@@ -326,7 +326,7 @@ impl Cache {
         self.team_link().is_some_and(|link| !link.is_admin_up())
     }
 
-    /// Whether there is something to tell.
+    /// Whether there is something to report.
     pub(crate) fn has_changes(&self) -> bool {
         self.links.has_changes() || self.ports.list.has_changes() || self.options.list.has_changes()
     }

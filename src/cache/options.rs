@@ -20,7 +20,7 @@ const MIN_PER_PORT: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(super) list: TrackedList<OptionMap>,
-    /// The last list ended before an option that the driver cannot tell.
+    /// The last list ended before an option that is too long for the driver to list.
     is_truncated: bool,
     /// How many options each port had in the last whole list that held a port.
     per_port: Option<usize>,
@@ -58,7 +58,7 @@ impl Options {
         mut first: Vec<OptionItem>,
         is_port: impl Fn(IfIndex) -> bool,
     ) -> Vec<OptionItem> {
-        let told: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
+        let listed: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
         let mode = first.iter().find(|report| &*report.option.id.name == names::MODE);
         let mode = mode.map(|report| report.option.value.clone());
         let is_of_mode = |option: &TeamOption| {
@@ -67,7 +67,9 @@ impl Options {
             })
         };
         let kept = self.iter().filter(|option| {
-            is_of_mode(option) && !told.contains(&option.id) && option.id.port.is_none_or(&is_port)
+            is_of_mode(option)
+                && !listed.contains(&option.id)
+                && option.id.port.is_none_or(&is_port)
         });
         first.extend(
             kept.map(|option| OptionItem { option: option.clone(), flags: ItemFlags::default() }),
@@ -75,7 +77,7 @@ impl Options {
         first
     }
 
-    /// Takes over a list of which only the beginning was told.
+    /// Takes over a list of which only the beginning was received.
     pub(super) fn replace_truncated(&mut self, reports: Vec<OptionItem>) {
         self.replace_list(reports);
         self.is_truncated = true;
@@ -93,15 +95,15 @@ impl Options {
             .replace(reports.into_iter().map(|report| (report.option, report.flags)).collect());
     }
 
-    /// Forgets the options of a port that is gone. The driver tells that they go before it tells
-    /// that of the port, unless it cannot.
+    /// Forgets the options of a port that is gone. The driver announces their removal before that of
+    /// the port, unless it cannot.
     pub(super) fn port_gone(&mut self, port: IfIndex, recheck: &mut Recheck) {
         let ids: Vec<OptionId> =
             self.list.items().of_port(port).map(|option| option.id.clone()).collect();
         for id in &ids {
             self.list.remove(id);
         }
-        // The driver clears what referred to the port, and tells that before too.
+        // The driver clears what referred to the port, and announces that before, too.
         recheck.options |= !self.is_truncated && self.may_truncate() && self.is_mapped_to(port);
     }
 
@@ -112,13 +114,14 @@ impl Options {
         })
     }
 
-    /// Whether the last list ended before an option that the driver cannot tell.
+    /// Whether the last list ended before an option that is too long for the driver to list.
     pub(crate) fn is_truncated(&self) -> bool {
         self.is_truncated
     }
 
-    /// Whether an event says that the list is another one than the events tell: what could not be
-    /// told may be told now, or a mode ended whose options the driver could not tell to go.
+    /// Whether an event shows that the list differs from what events reported: the driver may be able
+    /// to list all options now, or a mode ended whose options the driver could not announce as
+    /// removed.
     fn invalidates_list(&self, option: &TeamOption) -> bool {
         match (&*option.id.name, &option.value) {
             (names::BPF_HASH_FUNC, _) => self.is_truncated,
@@ -129,8 +132,8 @@ impl Options {
         }
     }
 
-    /// Looks for ports whose options the driver could not tell. That one of them was set is
-    /// announced all the same, so that some may be known.
+    /// Whether there is a port with options that the driver could not announce. That one of them was
+    /// set is announced all the same, so that some may be known.
     pub(super) fn are_missing_of(&self, mut ports: impl Iterator<Item = IfIndex>) -> bool {
         let expected = self.per_port.unwrap_or(MIN_PER_PORT);
         !self.is_truncated
@@ -138,7 +141,7 @@ impl Options {
             && ports.any(|port| self.list.items().count_of_port(port) < expected)
     }
 
-    /// Whether there is the option that can become too long to be told.
+    /// Whether there is the option that can become too long to be listed.
     fn may_truncate(&self) -> bool {
         self.get(&OptionId::global(names::BPF_HASH_FUNC)).is_some()
     }
@@ -154,7 +157,7 @@ impl Options {
         }
     }
 
-    /// The driver keeps two switches a port, for receiving and for sending, and tells only of the
+    /// The driver keeps two switches a port, for receiving and for sending, and announces only the
     /// option that was set: `enabled` sets both and reads as both together.
     fn derive_enabled(&mut self, set: &TeamOption) {
         let (Some(port), OptionValue::Bool(enabled)) = (set.id.port, &set.value) else { return };

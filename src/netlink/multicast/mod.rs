@@ -57,17 +57,17 @@ pub(crate) struct RefusedFilter {
     received: usize,
 }
 
-/// What the events that wait on a socket are worth, to whoever applies them.
+/// How the events that wait on a socket relate to what their reader knows otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Backlog {
     /// They are newer than what is known.
     #[default]
     Current,
-    /// The kernel was asked since: they may be older than its answer, so that stopping halfway is
-    /// worse than not to begin.
+    /// A request was sent since: they may be older than its answer, so that reading some of them is
+    /// worse than reading none.
     Stale,
-    /// Events were lost: they are read and discarded, and so is what comes until the kernel was
-    /// asked for everything.
+    /// Events were lost: they are read and discarded, and so is what comes until everything was
+    /// requested.
     Lost,
     /// Like [`Lost`](Self::Lost), but they are all older than the kernel's answer: what is known is
     /// right.
@@ -80,14 +80,14 @@ impl Backlog {
         matches!(self, Self::Lost | Self::Obsolete)
     }
 
-    /// Records that the kernel is asked for something: what waits may be older than the answer.
+    /// Records that a request is sent: what waits may be older than its answer.
     pub(crate) fn answered(&mut self) {
         if *self == Self::Current {
             *self = Self::Stale;
         }
     }
 
-    /// Records that the kernel was asked for everything after the socket was read empty.
+    /// Records that everything was requested after the socket was read empty.
     pub(crate) fn recovered(&mut self) {
         if self.is_discarded() {
             *self = Self::Stale;
@@ -109,7 +109,7 @@ pub(crate) enum Drain {
 pub(crate) enum Found<'a> {
     /// What the kernel sent.
     Datagram(&'a [u8]),
-    /// What somebody else sent, or a signal: nothing that means anything here.
+    /// What another process sent, or a signal: nothing that matters here.
     Ignored,
     /// An event that was longer than the buffer and is lost; the next one of its length will fit.
     CutOff,
@@ -144,7 +144,7 @@ impl MulticastSocket {
         if before >= self.limit {
             return Ok(false);
         }
-        // The kernel doubles what it is asked for.
+        // The kernel doubles the size that is requested.
         self.transport.set_receive_buffer(before.min(self.limit / 2))?;
         let after = self.transport.receive_buffer()?;
         self.budget.take();
@@ -216,7 +216,7 @@ impl MulticastSocket {
     /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
     ///
     /// So a drain that follows a dump has read all that is older than the dump before its changes
-    /// are told, and no old news is ever told as the last word.
+    /// are reported, and no outdated state is ever reported as the latest.
     pub(crate) fn budget(&self) -> usize {
         let budget =
             || self.transport.receive_buffer().map_or(0, |size| size / MIN_CHARGE).max(MIN_BUDGET);
@@ -254,7 +254,7 @@ impl MulticastSocket {
                 refused.received += count - before;
             }
             // A receive that took something may have ended at an overrun, which only the next one
-            // tells.
+            // reports.
             if rest? == Drain::Empty && (count == before || *backlog == Backlog::Current) {
                 if *backlog == Backlog::Stale {
                     *backlog = Backlog::Current;
@@ -265,25 +265,25 @@ impl MulticastSocket {
         Ok(Drain::More)
     }
 
-    /// Takes some of the datagrams that wait; `tell` gets what each is.
-    pub(crate) fn receive(&mut self, mut tell: impl FnMut(Found<'_>)) -> io::Result<Drain> {
+    /// Takes some of the datagrams that wait; `found` gets what each is.
+    pub(crate) fn receive(&mut self, mut found: impl FnMut(Found<'_>)) -> io::Result<Drain> {
         Buffer::with_thread_buffer(|buffer| {
             let batch = match self.transport.receive(buffer) {
                 Ok(batch) => batch,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Drain::Empty),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    tell(Found::Ignored);
+                    found(Found::Ignored);
                     return Ok(Drain::More);
                 }
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
-                    tell(Found::Overrun);
+                    found(Found::Overrun);
                     return Ok(Drain::More);
                 }
                 Err(error) => return Err(error),
             };
             let mut longest = 0;
             for datagram in batch.datagrams(buffer) {
-                tell(match datagram {
+                found(match datagram {
                     Datagram::Complete(bytes) => Found::Datagram(bytes),
                     Datagram::Truncated { length } => {
                         warn!(target: EVENTS, "an event of {length} bytes was cut off");

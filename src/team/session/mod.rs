@@ -1,5 +1,5 @@
-//! The four sockets and the cache, kept in step: events are applied, and what was lost is asked for
-//! again.
+//! The four sockets and the cache, kept in step: applies events, and requests again what was lost.
+//! What is still to be done is in [`pending`].
 
 mod pending;
 
@@ -26,8 +26,8 @@ use crate::rtnl::{LinkInfo, LinkPart, RtnlSocket};
 use crate::team::driver::TeamDriver;
 use crate::team::event_filter::EventFilter;
 
-/// How often one call makes a loss good, or looks after new ports, and finds that there is more to
-/// do meanwhile. After that it returns: the handle is still readable, so the next call goes on.
+/// How often one call resyncs, or looks up new ports, and finds more to do after that. Then it
+/// returns: the handle is still readable, so the next call continues.
 const MAX_ROUNDS: u32 = 4;
 
 /// How often the driver may say that there is no team while there is one: it was made after that.
@@ -80,7 +80,7 @@ impl Session {
     }
 
     /// Notes the address of a link that is about to become a port: in some modes the driver gives
-    /// it another one, and of a link that is not followed yet nobody tells the old one.
+    /// it another one, and no event reports the old one of a link that is not followed yet.
     pub(crate) fn begin_enslave(&mut self, link: &LinkInfo) {
         if link.master().is_none() {
             self.cache.begin_enslave(link.ifindex(), link.hwaddr());
@@ -163,8 +163,8 @@ impl Session {
         self.settle()
     }
 
-    /// Ends what asked for everything. What came meanwhile the sockets announce: it is read now
-    /// only where something else depends on it.
+    /// Ends a resync that the caller requested. The sockets announce what came during it: it is read
+    /// now only where something else depends on it.
     fn settle(&mut self) -> Result<()> {
         self.update_filter()?;
         self.pending.finish();
@@ -180,7 +180,7 @@ impl Session {
         self.link_events.as_fd()
     }
 
-    /// Whether there is work that no socket announces: changes to tell, a resync that failed, or
+    /// Whether there is work that no socket announces: changes to report, a resync that failed, or
     /// what was left undone when reading stopped, which may be just where the events ended.
     pub(crate) fn is_pending(&self) -> bool {
         self.cache.has_changes() || self.pending.has_report() || self.needs_sync()
@@ -325,7 +325,7 @@ impl Session {
                 cache.apply_link_reply(&report);
             }
         })?;
-        // The kernel tells them in order, or nearly so.
+        // The kernel lists them in order, or nearly so.
         seen.sort_unstable();
         let mut seen = seen.into_iter().peekable();
         let mut missing: BTreeSet<IfIndex> = self
@@ -379,7 +379,7 @@ impl Session {
     }
 
     /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the
-    /// team may have gone meanwhile: that is news, no error. Another one may have its index
+    /// team may have been deleted: that is a change, no error. Another one may have its index
     /// already: that one is asked.
     fn resync_list(
         &mut self,

@@ -18,9 +18,9 @@
 //! | the team is gone | only for lost events | done | | done | |
 //!
 //! What fails stays due. A resync comes before the options, the options before the links; the
-//! sockets are read empty before each of them. The filter of link events follows the cache and has no
-//! state here; a filter that the kernel refused is the socket's own affair, as only the socket
-//! counts what passes without it.
+//! sockets are read empty before each of them. The filter of link events follows the cache and needs
+//! no state here. A filter that the kernel refused stays in its socket: when to set it again depends
+//! on how much the socket received without it, and takes no request.
 //!
 //! `resynced` is reported once after a resync made up for lost events, `inconsistent` once after a
 //! list or dump that may lack something, unless a later resync lacks nothing. While events are lost,
@@ -34,9 +34,9 @@ use crate::netlink::multicast::{Backlog, MulticastSocket};
 /// What is to be done before links are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Ask for everything.
+    /// Request everything.
     Resync,
-    /// Ask for the options.
+    /// Request the list of options.
     Options,
 }
 
@@ -124,7 +124,7 @@ impl Pending {
         self.unfinished = false;
     }
 
-    /// The kernel is asked for everything, or for a link only: what waits may be older than its answer.
+    /// A resync begins: what waits may be older than the kernel's answers.
     pub(super) fn begin_resync(&mut self) {
         self.link_events.answered();
         self.team_events.answered();
@@ -159,7 +159,7 @@ impl Pending {
         (self.link_events, self.team_events) = (Backlog::Obsolete, Backlog::Obsolete);
     }
 
-    /// The driver listed the options, up to one that it cannot tell if the list is truncated.
+    /// The driver listed the options, up to one that is too long if the list is truncated.
     pub(super) fn options_listed(&mut self, is_truncated: bool) {
         self.recheck.options = false;
         self.inconsistent |= is_truncated;
