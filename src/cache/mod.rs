@@ -1,4 +1,4 @@
-//! What the handle knows: links, ports and options. Takes decoded messages, tells what they
+//! What the handle knows: links, ports and options. Applies decoded messages, returns what they
 //! changed; no I/O, no bytes.
 
 pub(crate) mod links;
@@ -12,14 +12,17 @@ mod journal;
 mod option_map;
 mod order;
 mod original_hwaddr;
+pub(crate) mod recheck;
 #[cfg(test)]
 mod tests;
+mod tracked;
 
 use std::collections::BTreeSet;
 
 use links::Links;
 use options::Options;
 use ports::Ports;
+use recheck::Recheck;
 
 use crate::changes::Changes;
 use crate::model::hwaddr::HwAddr;
@@ -43,16 +46,8 @@ pub(crate) struct Cache {
     team: IfIndex,
     team_name: Name,
     scope: LinkScope,
-    /// Links that showed up without being announced as new. The kernel announces a new link once it
-    /// is finished; what it gives up before that goes without a word.
-    unconfirmed: BTreeSet<IfIndex>,
     /// The device was deleted. What has its index later is another one.
     gone: bool,
-    /// The driver told of the team since its own link was last looked at.
-    team_link_stale: bool,
-    /// Ports that may have another name than their links: they or their links were told of since
-    /// ports were last named.
-    renamed_ports: Vec<IfIndex>,
     links: Links,
     ports: Ports,
     options: Options,
@@ -64,31 +59,27 @@ impl Cache {
             team,
             team_name,
             scope,
-            unconfirmed: BTreeSet::new(),
             gone: false,
-            team_link_stale: false,
-            renamed_ports: Vec::new(),
             links: Links::default(),
             ports: Ports::default(),
             options: Options::default(),
         }
     }
 
-    /// Nothing is told of what becomes known from now on.
+    /// Stops recording changes.
     pub(crate) fn suspend_journal(&mut self) {
         self.set_paused(true);
     }
 
-    /// What is known by now is no change: what changes from here on is told.
+    /// Starts recording changes, from what is known now.
     pub(crate) fn start_journal(&mut self) {
-        self.update_port_names();
         self.set_paused(false);
     }
 
     fn set_paused(&mut self, is_paused: bool) {
         self.links.pause(is_paused);
-        self.ports.pause(is_paused);
-        self.options.pause(is_paused);
+        self.ports.list.suspend_journal(is_paused);
+        self.options.list.suspend_journal(is_paused);
     }
 
     pub(crate) fn team(&self) -> IfIndex {
@@ -127,11 +118,21 @@ impl Cache {
         self.links.get(self.team).filter(|_| !self.gone)
     }
 
-    /// Takes over a link message.
-    pub(crate) fn apply_link(&mut self, news: &LinkUpdate<'_>) {
-        match news {
-            LinkUpdate::New(report) => self.apply_link_attrs(report, true),
-            LinkUpdate::Deleted(ifindex) => self.link_removed(*ifindex),
+    /// Takes over a link message, and adds what it leaves to be requested.
+    pub(crate) fn apply_link(&mut self, update: &LinkUpdate<'_>, recheck: &mut Recheck) {
+        match update {
+            LinkUpdate::New(report) => {
+                if self.scope == LinkScope::All {
+                    self.confirm_link(report, recheck);
+                }
+                self.apply_link_attrs(report, true);
+            }
+            LinkUpdate::Deleted(ifindex) => {
+                if self.scope == LinkScope::All {
+                    recheck.links.remove(ifindex);
+                }
+                self.link_removed(*ifindex);
+            }
             LinkUpdate::Ignored => {}
         }
     }
@@ -139,6 +140,16 @@ impl Cache {
     /// Takes over the answer to a question about a link.
     pub(crate) fn apply_link_reply(&mut self, report: &LinkAttrs<'_>) {
         self.apply_link_attrs(report, false);
+    }
+
+    /// The kernel announces a new link as new once it is finished; what it gives up before that goes
+    /// without a message.
+    fn confirm_link(&self, report: &LinkAttrs<'_>, recheck: &mut Recheck) {
+        if report.is_new {
+            recheck.links.remove(&report.ifindex);
+        } else if self.links.get(report.ifindex).is_none() {
+            recheck.links.insert(report.ifindex);
+        }
     }
 
     fn apply_link_attrs(&mut self, report: &LinkAttrs<'_>, is_event: bool) {
@@ -160,21 +171,11 @@ impl Cache {
             self.links.get(report.ifindex).is_some_and(|link| link.master().is_some());
         let master = report.master.filter(|_| !is_port_already);
         let inherited = master.and_then(|master| self.inherited_hwaddr(master));
-        if report.is_new {
-            self.unconfirmed.remove(&report.ifindex);
-        } else if is_event
-            && self.scope == LinkScope::All
-            && self.links.get(report.ifindex).is_none()
-        {
-            self.unconfirmed.insert(report.ifindex);
-        }
         // Before it is a port, a link is not followed: the first event about it is that it became
         // one.
         let is_enslaved_now = is_event && self.scope == LinkScope::Team;
         self.links.apply(report, inherited, is_enslaved_now);
-        if self.ports.get(report.ifindex).is_some() {
-            self.renamed_ports.push(report.ifindex);
-        }
+        self.name_port(report.ifindex);
         if index_reused {
             self.mark_gone();
         } else if is_team {
@@ -201,64 +202,54 @@ impl Cache {
         self.links.expect_none();
     }
 
-    /// The links that showed up unannounced, to be asked for.
-    pub(crate) fn unconfirmed(&self) -> impl Iterator<Item = IfIndex> {
-        self.unconfirmed.iter().copied()
-    }
-
-    /// They were asked for.
-    pub(crate) fn clear_unconfirmed(&mut self) {
-        self.unconfirmed.clear();
-    }
-
-    /// The links to follow: the team's, and those of its ports, whether the driver told of them or
+    /// The links to follow: the team's, and those of its ports, whether the driver reported them or
     /// rtnetlink.
     pub(crate) fn tracked_links(&self) -> BTreeSet<IfIndex> {
         let links = self.links.iter().map(Link::ifindex);
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
     }
 
-    /// The ports of which the driver told, but rtnetlink did not.
+    /// The ports that the driver reported, but rtnetlink did not.
     pub(crate) fn ports_without_link(&self) -> impl Iterator<Item = IfIndex> {
         self.ports.iter().map(Port::ifindex).filter(|port| self.links.get(*port).is_none())
     }
 
     pub(crate) fn link_removed(&mut self, ifindex: IfIndex) {
-        self.unconfirmed.remove(&ifindex);
         self.links.remove(ifindex);
         if ifindex == self.team {
             self.mark_gone();
         }
     }
 
-    /// Takes over an event of the team driver.
-    pub(crate) fn apply_team_event(&mut self, report: TeamMessage) {
+    /// Takes over an event of the team driver, and adds what it leaves to be requested.
+    pub(crate) fn apply_team_event(&mut self, report: TeamMessage, recheck: &mut Recheck) {
         if self.gone {
             return;
         }
-        self.team_link_stale = true;
+        recheck.team_link = true;
         match report {
             TeamMessage::Options(options) => {
                 for report in self.with_port_names(options) {
-                    self.options.apply(report);
+                    self.options.apply(report, recheck);
                 }
             }
             // Only lists are cut.
             TeamMessage::TruncatedOptions(_) => {}
             TeamMessage::Ports(ports) => {
                 for port in &ports {
-                    self.ports.apply(port);
-                    self.renamed_ports.push(port.port.ifindex);
+                    self.ports.apply(port, recheck);
+                    self.name_port(port.port.ifindex);
                     if port.flags.removed {
-                        self.options.port_gone(port.port.ifindex);
+                        self.options.port_gone(port.port.ifindex, recheck);
                     }
                 }
             }
         }
     }
 
-    /// Takes over a whole list of ports or options: what is not in it is gone.
-    pub(crate) fn apply_team_dump(&mut self, report: TeamMessage) {
+    /// Takes over a whole list of ports or options: what is not in it is gone. Adds what it leaves to
+    /// be requested.
+    pub(crate) fn apply_team_dump(&mut self, report: TeamMessage, recheck: &mut Recheck) {
         if self.gone {
             return;
         }
@@ -275,11 +266,11 @@ impl Cache {
             }
             TeamMessage::Ports(ports) => {
                 for gone in self.ports.replace(&ports) {
-                    self.options.port_gone(gone);
+                    self.options.port_gone(gone, recheck);
                 }
-                self.renamed_ports.extend(self.ports.iter().map(Port::ifindex));
-                // Options that are listed after them have their names from the start.
-                self.update_port_names();
+                for report in ports {
+                    self.name_port(report.port.ifindex);
+                }
             }
         }
     }
@@ -301,32 +292,21 @@ impl Cache {
         reports
     }
 
-    /// Whether the order of the ports or options is not known, so that they have to be asked for
-    /// again.
-    pub(crate) fn needs_list_resync(&self) -> bool {
-        self.ports.order().is_doubtful() || self.options.order().is_doubtful()
-    }
-
-    /// All events that may be older than the last lists were applied.
-    pub(crate) fn settle_order(&mut self) {
-        self.ports.settle_order();
-        self.options.settle_order();
-        if self.team_link_stale {
-            self.options.find_missing_options(self.ports.iter().map(Port::ifindex));
-        }
-    }
-
-    /// Whether the options have to be asked for again, as the driver may be able to tell them, or
-    /// may not have told all of them.
-    pub(crate) fn needs_options_resync(&self) -> bool {
-        self.options.is_doubtful()
+    /// Ends a drain: all events that may be older than the last lists were applied. Adds what they
+    /// leave to be requested.
+    pub(crate) fn end_drain(&mut self, recheck: &mut Recheck) {
+        self.ports.list.settle_order();
+        self.options.list.settle_order();
+        // Without an event of the driver nothing is missing that was not before.
+        recheck.options |=
+            recheck.team_link && self.options.are_missing_of(self.ports.iter().map(Port::ifindex));
     }
 
     /// Says whether the events that are applied from now on may be older than what is known.
     pub(crate) fn set_stale(&mut self, is_stale: bool) {
         self.links.set_stale(is_stale);
-        self.ports.set_stale(is_stale);
-        self.options.set_stale(is_stale);
+        self.ports.list.set_stale(is_stale);
+        self.options.list.set_stale(is_stale);
     }
 
     /// The device is gone, and with it what the kernel does not announce one by one.
@@ -338,45 +318,40 @@ impl Cache {
 
     /// Notes that this handle set an option.
     pub(crate) fn mark_local(&mut self, id: &OptionId) {
-        self.options.mark_local(id);
+        self.options.list.mark_local(id);
     }
 
-    /// Whether the team's own link may be another than is known: its carrier follows the ports, and
-    /// while the team is down the kernel sends no message of that.
-    pub(crate) fn needs_team_link(&self) -> bool {
-        self.team_link_stale && self.team_link().is_some_and(|link| !link.is_admin_up())
+    /// Whether the team exists and is down: then the kernel announces no carrier of its link.
+    pub(crate) fn is_team_down(&self) -> bool {
+        self.team_link().is_some_and(|link| !link.is_admin_up())
     }
 
-    /// The team's own link was looked at, or is up and speaks for itself.
-    pub(crate) fn team_link_refreshed(&mut self) {
-        self.team_link_stale = false;
-    }
-
-    /// Whether there is something to tell.
+    /// Whether there is something to report.
     pub(crate) fn has_changes(&self) -> bool {
-        self.links.has_changes() || self.ports.has_changes() || self.options.has_changes()
+        self.links.has_changes() || self.ports.list.has_changes() || self.options.list.has_changes()
     }
 
     /// Tells what changed since this was last called.
     pub(crate) fn take_changes(&mut self) -> Changes {
         Changes {
             links: self.links.take_changes(),
-            ports: self.ports.take_changes(),
-            options: self.options.take_changes(),
+            ports: self.ports.list.take_changes(),
+            options: self.options.list.take_changes(),
             resynced: false,
             inconsistent: false,
         }
     }
 
-    /// Gives the ports the names of their links. Either can be the first to arrive, and a link can
-    /// be renamed.
-    pub(crate) fn update_port_names(&mut self) {
-        for ifindex in std::mem::take(&mut self.renamed_ports) {
-            let name =
-                self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, &link.name));
-            if let Some(name) = name {
-                self.options.name_port(ifindex, &name);
-            }
+    /// Gives a port, if it is one, the name of its link. Either can be the first to arrive, and a
+    /// link can be renamed.
+    fn name_port(&mut self, ifindex: IfIndex) {
+        // Of very many links, few are ports.
+        if self.ports.get(ifindex).is_none() {
+            return;
+        }
+        let name = self.links.get(ifindex).and_then(|link| self.ports.rename(ifindex, &link.name));
+        if let Some(name) = name {
+            self.options.name_port(ifindex, &name);
         }
     }
 }

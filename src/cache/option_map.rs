@@ -1,5 +1,6 @@
 use indexmap::IndexMap;
 
+use super::tracked::Store;
 use crate::cache::iter;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, TeamOption};
@@ -18,45 +19,61 @@ impl OptionMap {
         iter::Options::over(&self.by_port)
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut TeamOption> {
-        self.by_port.values_mut().flat_map(IndexMap::values_mut)
+    pub(super) fn of_port(&self, port: IfIndex) -> impl Iterator<Item = &TeamOption> {
+        self.by_port.get(&Some(port)).into_iter().flat_map(IndexMap::values)
     }
 
     pub(super) fn of_port_mut(&mut self, port: IfIndex) -> impl Iterator<Item = &mut TeamOption> {
         self.by_port.get_mut(&Some(port)).into_iter().flat_map(IndexMap::values_mut)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.iter().len()
+    pub(super) fn count_of_port(&self, port: IfIndex) -> usize {
+        self.by_port.get(&Some(port)).map_or(0, IndexMap::len)
     }
 
-    pub(super) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
+    /// How many options the port has that has the most, if there are any.
+    pub(super) fn most_of_any_port(&self) -> Option<usize> {
+        let of_ports = self.by_port.iter().filter(|(port, _)| port.is_some());
+        of_ports.map(|(_, options)| options.len()).max()
+    }
+}
+
+impl Store for OptionMap {
+    type Key = OptionId;
+    type Item = TeamOption;
+
+    fn key(option: &TeamOption) -> &OptionId {
+        &option.id
+    }
+
+    fn iter(&self) -> impl ExactSizeIterator<Item = &TeamOption> {
+        self.iter()
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut TeamOption> {
+        self.by_port.values_mut().flat_map(IndexMap::values_mut)
+    }
+
+    fn get(&self, id: &OptionId) -> Option<&TeamOption> {
         self.by_port.get(&id.port)?.get(id)
     }
 
-    pub(super) fn get_mut(&mut self, id: &OptionId) -> Option<&mut TeamOption> {
+    fn get_mut(&mut self, id: &OptionId) -> Option<&mut TeamOption> {
         self.by_port.get_mut(&id.port)?.get_mut(id)
     }
 
-    /// Puts an option in the place of the one that has its id, which is returned, or behind all
-    /// others of its port.
-    pub(super) fn insert(&mut self, option: TeamOption) -> Option<TeamOption> {
-        self.by_port.entry(option.id.port).or_default().insert(option.id.clone(), option)
+    /// A new option is put behind all others of its port.
+    fn insert(&mut self, option: TeamOption) -> bool {
+        self.by_port.entry(option.id.port).or_default().insert(option.id.clone(), option).is_none()
     }
 
-    /// False if there is none.
-    pub(super) fn remove(&mut self, id: &OptionId) -> bool {
+    fn remove(&mut self, id: &OptionId) -> bool {
         let Some(siblings) = self.by_port.get_mut(&id.port) else { return false };
         let is_removed = siblings.shift_remove(id).is_some();
         if siblings.is_empty() {
             self.by_port.shift_remove(&id.port);
         }
         is_removed
-    }
-
-    /// Removes all options of a port, and returns them.
-    pub(super) fn remove_port(&mut self, port: IfIndex) -> impl Iterator<Item = TeamOption> {
-        self.by_port.shift_remove(&Some(port)).into_iter().flat_map(IndexMap::into_values)
     }
 }
 
@@ -100,7 +117,7 @@ mod tests {
     fn one_that_is_there_keeps_its_place_and_one_that_went_has_lost_it() {
         let mut map =
             map_of(&[option(Some(9), "b", 1), option(Some(9), "c", 2), option(Some(3), "b", 3)]);
-        assert_eq!(map.insert(option(Some(9), "b", 4)), Some(option(Some(9), "b", 1)));
+        assert!(!map.insert(option(Some(9), "b", 4)));
         assert_eq!(texts(map.iter()), ["b of port 9=4", "c of port 9=2", "b of port 3=3"]);
         for name in ["b", "c"] {
             let id = option(Some(9), name, 0).id;
@@ -108,8 +125,8 @@ mod tests {
             assert!(!map.remove(&id));
             assert_eq!(map.get(&id), None);
         }
-        assert_eq!((map.len(), map.by_port.len()), (1, 1));
-        assert_eq!(map.insert(option(Some(9), "c", 5)), None);
+        assert_eq!((map.iter().len(), map.by_port.len()), (1, 1));
+        assert!(map.insert(option(Some(9), "c", 5)));
         assert_eq!(texts(map.iter()), ["b of port 3=3", "c of port 9=5"]);
     }
 
@@ -121,6 +138,7 @@ mod tests {
             option.value = OptionValue::U32(7);
         }
         assert_eq!(texts(map.iter()), ["a=1", "b of port 9=7", "b of port 3=3"]);
-        assert_eq!(map.of_port_mut(IfIndex::new(4).unwrap()).count(), 0);
+        assert_eq!(map.of_port(IfIndex::new(4).unwrap()).count(), 0);
+        assert_eq!(map.of_port(IfIndex::new(9).unwrap()).count(), 1);
     }
 }

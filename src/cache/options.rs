@@ -1,11 +1,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::journal::Journal;
 use super::option_map::OptionMap;
-use super::order::ListOrder;
+use super::recheck::Recheck;
+use super::tracked::{Store, TrackedList};
 use crate::cache::iter;
-use crate::changes::Change;
 use crate::model::ifindex::IfIndex;
 use crate::model::mode::Mode;
 use crate::model::name::Name;
@@ -13,25 +12,27 @@ use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::team::{ItemFlags, OptionItem};
 
+/// How many options of its own each port has at the least: `enabled`, `user_linkup`,
+/// `user_linkup_enabled`, `priority`, `queue_id`.
+const MIN_PER_PORT: usize = 5;
+
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    by_id: OptionMap,
-    journal: Journal<OptionId, TeamOption>,
-    order: ListOrder<OptionId>,
-    /// The last list ended before an option that the driver cannot tell.
+    pub(super) list: TrackedList<OptionMap>,
+    /// The last list ended before an option that is too long for the driver to list.
     is_truncated: bool,
-    /// The list may be another one than the events tell.
-    is_doubtful: bool,
+    /// How many options each port had in the last whole list that held a port.
+    per_port: Option<usize>,
 }
 
 impl Options {
     pub(crate) fn iter(&self) -> iter::Options<'_> {
-        self.by_id.iter()
+        self.list.items().iter()
     }
 
     pub(crate) fn get(&self, id: &OptionId) -> Option<&TeamOption> {
-        self.by_id.get(id)
+        self.list.items().get(id)
     }
 
     pub(crate) fn value(&self, id: &OptionId) -> Option<&OptionValue> {
@@ -39,27 +40,36 @@ impl Options {
     }
 
     /// Takes over what an event says of an option.
-    pub(crate) fn apply(&mut self, report: OptionItem) {
+    pub(crate) fn apply(&mut self, report: OptionItem, recheck: &mut Recheck) {
         if !report.flags.removed {
             self.derive_enabled(&report.option);
         }
-        self.is_doubtful |= self.invalidates_list(&report.option);
-        self.store(report);
+        recheck.options |= self.invalidates_list(&report.option);
+        recheck.lists |= self.list.apply(report.option, report.flags);
     }
 
-    /// The beginning of a list, with the rest as it may be: what it was, as far as there still are
-    /// the mode and the ports.
+    /// Returns the beginning of a list with the rest as it may be: as it was known, without what the
+    /// mode that the list names does not have, and without the options of ports that are gone.
+    ///
+    /// The mode that is known may be an earlier one: an event may have been lost between the options
+    /// of the new mode and the mode itself.
     pub(super) fn merge_known(
         &self,
         mut first: Vec<OptionItem>,
         is_port: impl Fn(IfIndex) -> bool,
     ) -> Vec<OptionItem> {
-        let told: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
+        let listed: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
         let mode = first.iter().find(|report| &*report.option.id.name == names::MODE);
-        let is_same_mode =
-            mode.is_none_or(|mode| self.value(&mode.option.id) == Some(&mode.option.value));
-        let kept = self.by_id.iter().filter(|option| {
-            is_same_mode && !told.contains(&option.id) && option.id.port.is_none_or(&is_port)
+        let mode = mode.map(|report| report.option.value.clone());
+        let is_of_mode = |option: &TeamOption| {
+            mode.as_ref().is_none_or(|mode| {
+                self.value(&OptionId::global(names::MODE)) == Some(mode) || has_option(mode, option)
+            })
+        };
+        let kept = self.iter().filter(|option| {
+            is_of_mode(option)
+                && !listed.contains(&option.id)
+                && option.id.port.is_none_or(&is_port)
         });
         first.extend(
             kept.map(|option| OptionItem { option: option.clone(), flags: ItemFlags::default() }),
@@ -67,69 +77,34 @@ impl Options {
         first
     }
 
-    /// Takes over a list of which only the beginning was told.
+    /// Takes over a list of which only the beginning was received.
     pub(super) fn replace_truncated(&mut self, reports: Vec<OptionItem>) {
-        self.replace(reports);
+        self.replace_list(reports);
         self.is_truncated = true;
     }
 
     /// Takes over a whole list: what is not in it is gone.
     pub(crate) fn replace(&mut self, reports: Vec<OptionItem>) {
-        (self.is_truncated, self.is_doubtful) = (false, false);
-        if self.is_list_of(&reports) {
-            self.update(reports);
-        } else {
-            self.rebuild(reports);
-        }
-        self.order.listed();
+        self.replace_list(reports);
+        self.is_truncated = false;
+        self.per_port = self.list.items().most_of_any_port().or(self.per_port);
     }
 
-    /// Whether these are the options that there are, in the same order: so it is unless the mode or
-    /// the ports changed.
-    fn is_list_of(&self, reports: &[OptionItem]) -> bool {
-        self.by_id.len() == reports.len()
-            && self
-                .iter()
-                .zip(reports)
-                .all(|(option, report)| option.id == report.option.id && !report.flags.removed)
+    fn replace_list(&mut self, reports: Vec<OptionItem>) {
+        self.list
+            .replace(reports.into_iter().map(|report| (report.option, report.flags)).collect());
     }
 
-    fn update(&mut self, reports: Vec<OptionItem>) {
-        for (option, report) in self.by_id.iter_mut().zip(reports) {
-            if report.flags.changed || option.value != report.option.value {
-                let before = std::mem::replace(option, report.option);
-                self.journal.record(before.id.clone(), || Some(before), report.flags.changed);
-            } else {
-                option.port_name = report.option.port_name;
-            }
+    /// Forgets the options of a port that is gone. The driver announces their removal before that of
+    /// the port, unless it cannot.
+    pub(super) fn port_gone(&mut self, port: IfIndex, recheck: &mut Recheck) {
+        let ids: Vec<OptionId> =
+            self.list.items().of_port(port).map(|option| option.id.clone()).collect();
+        for id in &ids {
+            self.list.remove(id);
         }
-    }
-
-    fn rebuild(&mut self, reports: Vec<OptionItem>) {
-        let mut old = std::mem::take(&mut self.by_id);
-        for report in reports {
-            let id = report.option.id.clone();
-            if let Some(option) = old.get(&id) {
-                self.by_id.insert(option.clone());
-            }
-            self.store(report);
-            old.remove(&id);
-        }
-        for option in old.iter() {
-            self.journal.record_removed(option.id.clone(), || Some(option.clone()), None, false);
-        }
-    }
-
-    /// Forgets the options of a port that is gone. The driver tells that they go before it tells
-    /// that of the port, unless it cannot.
-    pub(super) fn port_gone(&mut self, port: IfIndex) {
-        for option in self.by_id.remove_port(port) {
-            let id = option.id.clone();
-            self.order.removed(id.clone());
-            self.journal.record_removed(id, || Some(option), None, false);
-        }
-        // The driver clears what referred to the port, and tells that before too.
-        self.is_doubtful |= !self.is_truncated && self.may_truncate() && self.is_mapped_to(port);
+        // The driver clears what referred to the port, and announces that before, too.
+        recheck.options |= !self.is_truncated && self.may_truncate() && self.is_mapped_to(port);
     }
 
     fn is_mapped_to(&self, port: IfIndex) -> bool {
@@ -139,18 +114,14 @@ impl Options {
         })
     }
 
-    /// Whether the last list ended before an option that the driver cannot tell.
+    /// Whether the last list ended before an option that is too long for the driver to list.
     pub(crate) fn is_truncated(&self) -> bool {
         self.is_truncated
     }
 
-    /// Whether the options have to be asked for again.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.is_doubtful
-    }
-
-    /// Whether an event says that the list is another one than the events tell: what could not be
-    /// told may be told now, or a mode ended whose options the driver could not tell to go.
+    /// Whether an event shows that the list differs from what events reported: the driver may be able
+    /// to list all options now, or a mode ended whose options the driver could not announce as
+    /// removed.
     fn invalidates_list(&self, option: &TeamOption) -> bool {
         match (&*option.id.name, &option.value) {
             (names::BPF_HASH_FUNC, _) => self.is_truncated,
@@ -161,15 +132,16 @@ impl Options {
         }
     }
 
-    /// Looks for ports whose options the driver could not tell.
-    pub(super) fn find_missing_options(&mut self, mut ports: impl Iterator<Item = IfIndex>) {
-        if !self.is_truncated && self.may_truncate() {
-            self.is_doubtful |=
-                ports.any(|port| self.get(&OptionId::port(names::ENABLED, port)).is_none());
-        }
+    /// Whether there is a port with options that the driver could not announce. That one of them was
+    /// set is announced all the same, so that some may be known.
+    pub(super) fn are_missing_of(&self, mut ports: impl Iterator<Item = IfIndex>) -> bool {
+        let expected = self.per_port.unwrap_or(MIN_PER_PORT);
+        !self.is_truncated
+            && self.may_truncate()
+            && ports.any(|port| self.list.items().count_of_port(port) < expected)
     }
 
-    /// Whether there is the option that can become too long to be told.
+    /// Whether there is the option that can become too long to be listed.
     fn may_truncate(&self) -> bool {
         self.get(&OptionId::global(names::BPF_HASH_FUNC)).is_some()
     }
@@ -180,40 +152,19 @@ impl Options {
 
     /// Takes over the name of the link under a port. That changes no option.
     pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<Name>) {
-        for option in self.by_id.of_port_mut(port) {
+        for option in self.list.items_untracked().of_port_mut(port) {
             option.port_name = Some(Arc::clone(name));
         }
     }
 
-    /// Notes that this handle set an option.
-    pub(super) fn mark_local(&mut self, id: &OptionId) {
-        self.journal.record_local(id.clone(), self.by_id.get(id).cloned());
-    }
-
-    fn store(&mut self, report: OptionItem) {
-        let id = report.option.id.clone();
-        let before = self.by_id.get(&id).cloned();
-        if report.flags.removed {
-            if self.by_id.remove(&id) {
-                self.order.removed(id.clone());
-            }
-            self.journal.record_removed(id, || before, Some(report.option), report.flags.changed);
-        } else {
-            if self.by_id.insert(report.option).is_none() {
-                self.order.added(&id);
-            }
-            self.journal.record(id, || before, report.flags.changed);
-        }
-    }
-
-    /// The driver keeps two switches a port, for receiving and for sending, and tells only of the
+    /// The driver keeps two switches a port, for receiving and for sending, and announces only the
     /// option that was set: `enabled` sets both and reads as both together.
     fn derive_enabled(&mut self, set: &TeamOption) {
         let (Some(port), OptionValue::Bool(enabled)) = (set.id.port, &set.value) else { return };
         match &*set.id.name {
             names::ENABLED => {
-                self.derive(OptionId::port(names::RX_ENABLED, port), *enabled);
-                self.derive(OptionId::port(names::TX_ENABLED, port), *enabled);
+                self.derive(&OptionId::port(names::RX_ENABLED, port), *enabled);
+                self.derive(&OptionId::port(names::TX_ENABLED, port), *enabled);
             }
             names::RX_ENABLED => self.derive_both(port, *enabled, names::TX_ENABLED),
             names::TX_ENABLED => self.derive_both(port, *enabled, names::RX_ENABLED),
@@ -225,43 +176,23 @@ impl Options {
         // While a port is being added its options come one by one: the other half is not known yet.
         if let Some(OptionValue::Bool(other)) = self.value(&OptionId::port(other, port)) {
             let both = this && *other;
-            self.derive(OptionId::port(names::ENABLED, port), both);
+            self.derive(&OptionId::port(names::ENABLED, port), both);
         }
     }
 
     /// Changes an option that is there.
-    fn derive(&mut self, id: OptionId, value: bool) {
+    fn derive(&mut self, id: &OptionId, value: bool) {
         let value = OptionValue::Bool(value);
-        if let Some(option) = self.by_id.get_mut(&id) {
-            if option.value != value {
-                self.journal.record(id, || Some(option.clone()), false);
-                option.value = value;
-            }
+        if self.value(id).is_some_and(|known| *known != value) {
+            self.list.change(id, |option| option.value = value);
         }
     }
+}
 
-    pub(super) fn order(&self) -> &ListOrder<OptionId> {
-        &self.order
-    }
-
-    pub(super) fn settle_order(&mut self) {
-        self.order.settle();
-    }
-
-    /// Tells nothing of what changes from now on, or again what changes.
-    pub(super) fn pause(&mut self, is_paused: bool) {
-        self.journal.suspend(is_paused);
-    }
-
-    pub(super) fn set_stale(&mut self, is_stale: bool) {
-        self.journal.set_stale(is_stale);
-    }
-
-    pub(super) fn has_changes(&self) -> bool {
-        !self.journal.is_empty()
-    }
-
-    pub(super) fn take_changes(&mut self) -> Vec<Change<TeamOption>> {
-        self.journal.take(|id| self.by_id.get(id))
-    }
+/// Whether a team in some mode is known to have an option, given its port if it is one of a port.
+fn has_option(mode: &OptionValue, option: &TeamOption) -> bool {
+    let (name, is_of_port) = (&*option.id.name, option.id.port.is_some());
+    let is_load_balance = matches!(mode, OptionValue::String(mode) if mode == Mode::LOAD_BALANCE);
+    is_of_port && names::OF_ANY_PORT.contains(&name)
+        || is_load_balance && names::OF_LOAD_BALANCE.contains(&name)
 }

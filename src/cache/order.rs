@@ -1,53 +1,48 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// Whether the order of a list is known.
+/// What is known of the order of a list.
 ///
-/// The first events after a list was asked for may be older than it. What they say of one thing the
-/// list says too, or a later event; but of something that went and came back nobody knows whether
-/// it did so before the list was made and has its place, or after and is the last one.
+/// The first events after a list was requested may be older than it. What they say of one item the
+/// list says too, or a later event; but an item that was removed and added again may have been so
+/// before the list was made, and has its place in it, or after that, and is the last one.
 #[derive(Debug)]
 pub(super) struct ListOrder<K> {
     /// Events may be older than the list.
     is_fresh: bool,
-    /// What went since the list was made.
-    went: HashSet<K>,
-    is_doubtful: bool,
+    /// What was removed since the list was made.
+    removed: HashSet<K>,
 }
 
 impl<K> Default for ListOrder<K> {
     fn default() -> Self {
-        Self { is_fresh: false, went: HashSet::new(), is_doubtful: false }
+        Self { is_fresh: false, removed: HashSet::new() }
     }
 }
 
 impl<K: Hash + Eq> ListOrder<K> {
-    /// The list was taken over.
+    /// Records that the list was taken over.
     pub(super) fn listed(&mut self) {
-        *self = Self { is_fresh: true, ..Self::default() };
+        (self.is_fresh, self.removed) = (true, HashSet::new());
     }
 
-    /// Something of the list went.
+    /// Records that an item of the list was removed.
     pub(super) fn removed(&mut self, key: K) {
         if self.is_fresh {
-            self.went.insert(key);
+            self.removed.insert(key);
         }
     }
 
-    /// Something came to the list.
-    pub(super) fn added(&mut self, key: &K) {
-        self.is_doubtful |= self.went.contains(key);
+    /// Returns whether the place of an item that was added is unknown, so that the list has to be
+    /// requested again.
+    pub(super) fn is_place_unknown(&self, key: &K) -> bool {
+        self.removed.contains(key)
     }
 
-    /// Every event that is older than the list was read.
+    /// Records that every event that is older than the list was read.
     pub(super) fn settle(&mut self) {
         self.is_fresh = false;
-        self.went.clear();
-    }
-
-    /// Whether the list has to be asked for again.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.is_doubtful
+        self.removed.clear();
     }
 }
 
@@ -56,25 +51,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_doubtful_only_of_what_went_and_came_back_right_after_the_list() {
+    fn place_is_unknown_only_of_what_was_removed_right_after_the_list() {
         let mut order = ListOrder::default();
         order.removed(1);
-        order.added(&1);
-        assert!(!order.is_doubtful(), "there was no list");
+        assert!(!order.is_place_unknown(&1), "there was no list");
         order.listed();
-        order.added(&1);
+        assert!(!order.is_place_unknown(&1));
         order.removed(1);
-        order.added(&2);
-        assert!(!order.is_doubtful());
-        order.added(&1);
-        assert!(order.is_doubtful());
-        order.settle();
-        assert!(order.is_doubtful(), "until there is another list");
+        assert!(!order.is_place_unknown(&2));
+        assert!(order.is_place_unknown(&1));
         order.listed();
-        assert!(!order.is_doubtful());
+        assert!(!order.is_place_unknown(&1));
         order.removed(1);
         order.settle();
-        order.added(&1);
-        assert!(!order.is_doubtful(), "that is newer than the list");
+        assert!(!order.is_place_unknown(&1), "its addition is newer than the list");
     }
 }

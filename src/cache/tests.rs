@@ -37,7 +37,10 @@ fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event:
     if ifindex == TEAM {
         payload.extend(attribute(18, &attribute(1, b"team\0")));
     }
-    cache.apply_link(&crate::netlink::codec::link::decode(RTM_NEWLINK, &payload).unwrap());
+    cache.apply_link(
+        &crate::netlink::codec::link::decode(RTM_NEWLINK, &payload).unwrap(),
+        &mut Recheck::default(),
+    );
 }
 
 /// What the driver says of a port and its options when it comes or goes.
@@ -54,7 +57,7 @@ fn port(ifindex: u32, removed: bool) -> [TeamMessage; 2] {
 
 fn hear(cache: &mut Cache, reports: [TeamMessage; 2]) {
     for report in reports {
-        cache.apply_team_event(report);
+        cache.apply_team_event(report, &mut Recheck::default());
     }
 }
 
@@ -65,7 +68,6 @@ fn come_and_go(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
     link(cache, ifindex, &name, Some(TEAM), 0);
     hear(cache, port(ifindex, false));
     link(cache, ifindex, &name, Some(TEAM), IFLA_EVENT_NOTIFY_PEERS);
-    cache.update_port_names();
     cache.mark_local(&OptionId::port(names::PRIORITY, index(ifindex)));
     hear(cache, port(ifindex, true));
     cache.mark_local(&OptionId::port(names::PRIORITY, index(ifindex)));
@@ -73,8 +75,7 @@ fn come_and_go(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
     if is_deleted {
         cache.link_removed(index(ifindex));
     }
-    cache.settle_order();
-    cache.update_port_names();
+    cache.end_drain(&mut Recheck::default());
 }
 
 #[test]
@@ -100,7 +101,6 @@ fn what_is_there_in_the_end_is_told_however_often_it_went() {
         }
         link(&mut cache, 10, "p10", Some(TEAM), 0);
         hear(&mut cache, port(10, false));
-        cache.update_port_names();
         let changes = cache.take_changes();
         assert_eq!(
             (changes.links().len(), changes.ports().len(), changes.options().len()),
@@ -128,7 +128,7 @@ fn options_that_are_listed_after_their_ports_have_their_names_from_the_start() {
     let mut cache = cache(LinkScope::Team);
     link(&mut cache, 10, "p10", Some(TEAM), 0);
     for report in port(10, false) {
-        cache.apply_team_dump(report);
+        cache.apply_team_dump(report, &mut Recheck::default());
     }
     assert!(
         cache

@@ -28,6 +28,20 @@ pub(crate) mod names {
     pub(crate) const LB_PORT_STATS: &str = "lb_port_stats";
     pub(crate) const LB_STATS_REFRESH_INTERVAL: &str = "lb_stats_refresh_interval";
 
+    /// The options that a port has in every mode, as far as the kernel has them at all.
+    pub(crate) const OF_ANY_PORT: [&str; 7] =
+        [ENABLED, RX_ENABLED, TX_ENABLED, USER_LINKUP, USER_LINKUP_ENABLED, PRIORITY, QUEUE_ID];
+
+    /// The options of the mode `loadbalance`.
+    pub(crate) const OF_LOAD_BALANCE: [&str; 6] = [
+        BPF_HASH_FUNC,
+        LB_TX_METHOD,
+        LB_TX_HASH_TO_PORT_MAPPING,
+        LB_HASH_STATS,
+        LB_PORT_STATS,
+        LB_STATS_REFRESH_INTERVAL,
+    ];
+
     /// Every name that a known kernel uses; a decoded name that is here costs no allocation.
     pub(crate) const KNOWN: [&str; 19] = [
         MODE,

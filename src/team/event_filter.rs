@@ -20,28 +20,28 @@ pub(crate) struct EventFilter {
     team: IfIndex,
     /// The links that the filter names, if it is in place: see [`MulticastSocket::is_filtered`].
     named: BTreeSet<IfIndex>,
-    /// Links that the filter names only since they are ports.
-    to_recheck: BTreeSet<IfIndex>,
 }
 
 impl EventFilter {
     /// Follows the team and these ports, which the socket's first filter names.
     pub(crate) fn new(team: IfIndex, named: BTreeSet<IfIndex>) -> Self {
-        Self { team, named, to_recheck: BTreeSet::new() }
+        Self { team, named }
     }
 
-    /// Has the filter name just these links.
+    /// Has the filter name just these links, and adds those to `late` that it did not name before:
+    /// they have to be looked up when the socket has been read empty.
     pub(super) fn update(
         &mut self,
         wanted: BTreeSet<IfIndex>,
         socket: &mut MulticastSocket,
+        late: &mut BTreeSet<IfIndex>,
     ) -> io::Result<()> {
         if self.named == wanted {
             return Ok(());
         }
         // While everything passes there is no gap.
         if socket.is_filtered() {
-            self.to_recheck.extend(wanted.difference(&self.named));
+            late.extend(wanted.difference(&self.named));
         }
         socket.set_filter(filter::link_events(self.team, &wanted))?;
         if !socket.is_filtered() {
@@ -49,15 +49,5 @@ impl EventFilter {
         }
         self.named = wanted;
         Ok(())
-    }
-
-    /// The links to look at once more, when the socket has been read empty.
-    pub(super) fn to_recheck(&self) -> impl Iterator<Item = IfIndex> {
-        self.to_recheck.iter().copied()
-    }
-
-    /// They were looked at.
-    pub(super) fn clear_recheck(&mut self) {
-        self.to_recheck.clear();
     }
 }

@@ -25,11 +25,6 @@ const MAX_FILTER_WAIT: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct MulticastSocket {
     transport: Box<dyn Transport>,
-    /// Events were lost since the last [`clear_lost`](Self::clear_lost).
-    lost: bool,
-    /// What waits may be older than what is known otherwise, so that stopping halfway is worse than
-    /// not to begin.
-    stale: bool,
     /// Asked for where it matters.
     budget: OnceCell<usize>,
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
@@ -61,6 +56,44 @@ pub(crate) struct RefusedFilter {
     received: usize,
 }
 
+/// How the events that wait on a socket relate to what their reader knows otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Backlog {
+    /// They are newer than what is known.
+    #[default]
+    Current,
+    /// A request was sent since: they may be older than its answer, so that reading some of them is
+    /// worse than reading none.
+    Stale,
+    /// Events were lost: they are read and discarded, and so is what comes until everything was
+    /// requested.
+    Lost,
+    /// Like [`Lost`](Self::Lost), but they are all older than the kernel's answer: what is known is
+    /// right.
+    Obsolete,
+}
+
+impl Backlog {
+    /// Whether events are discarded.
+    pub(crate) fn is_discarded(self) -> bool {
+        matches!(self, Self::Lost | Self::Obsolete)
+    }
+
+    /// Records that a request is sent: what waits may be older than its answer.
+    pub(crate) fn answered(&mut self) {
+        if *self == Self::Current {
+            *self = Self::Stale;
+        }
+    }
+
+    /// Records that everything was requested after the socket was read empty.
+    pub(crate) fn recovered(&mut self) {
+        if self.is_discarded() {
+            *self = Self::Stale;
+        }
+    }
+}
+
 /// What is left on the socket after some of it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drain {
@@ -75,8 +108,6 @@ impl MulticastSocket {
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
         Self {
             transport: Box::new(transport),
-            lost: false,
-            stale: false,
             budget: OnceCell::new(),
             limit: 0,
             filter: Filter::None,
@@ -99,7 +130,7 @@ impl MulticastSocket {
         if before >= self.limit {
             return Ok(false);
         }
-        // The kernel doubles what it is asked for.
+        // The kernel doubles the size that is requested.
         self.transport.set_receive_buffer(before.min(self.limit / 2))?;
         let after = self.transport.receive_buffer()?;
         self.budget.take();
@@ -109,26 +140,6 @@ impl MulticastSocket {
             warn!(target: EVENTS, "the receive buffer of an event socket stays at {after} bytes: {NO_MORE_ROOM}");
         }
         Ok(after > before)
-    }
-
-    /// Whether events were lost: what they would have told must be asked for.
-    pub(crate) fn has_lost_events(&self) -> bool {
-        self.lost
-    }
-
-    /// What waits is not to be read: it is older than what is known otherwise.
-    pub(crate) fn mark_lost(&mut self) {
-        self.lost = true;
-    }
-
-    /// The kernel was asked: what waits now is older than its answer.
-    pub(crate) fn mark_stale(&mut self) {
-        self.stale = true;
-    }
-
-    /// The loss was made good.
-    pub(crate) fn clear_lost(&mut self) {
-        self.lost = false;
     }
 
     /// The receive buffer's size in bytes as the kernel counts it.
@@ -191,7 +202,7 @@ impl MulticastSocket {
     /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
     ///
     /// So a drain that follows a dump has read all that is older than the dump before its changes
-    /// are told, and no old news is ever told as the last word.
+    /// are reported, and no outdated state is ever reported as the latest.
     pub(crate) fn budget(&self) -> usize {
         let budget =
             || self.transport.receive_buffer().map_or(0, |size| size / MIN_CHARGE).max(MIN_BUDGET);
@@ -200,46 +211,49 @@ impl MulticastSocket {
 
     /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
     ///
-    /// After a loss the rest is discarded: it is old news, and the kernel delivers nothing new
-    /// before the socket is empty.
+    /// After a loss, which is noted in the backlog, the rest is discarded: it is old, and the kernel
+    /// delivers nothing new before the socket is empty.
     pub(crate) fn drain(
         &mut self,
+        backlog: &mut Backlog,
         mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> io::Result<Drain> {
         let mut count = 0;
         while count < MIN_BUDGET || count < self.budget() {
-            let mut lost = self.lost;
             let mut received = 0;
             let rest = self.receive(|datagram| {
                 received += 1;
                 match datagram {
                     Datagram::NotFromKernel { .. } => {}
-                    Datagram::Truncated { .. } => lost = true,
-                    Datagram::Complete(_) if lost => {}
+                    Datagram::Truncated { .. } => *backlog = Backlog::Lost,
+                    Datagram::Complete(_) if backlog.is_discarded() => {}
                     Datagram::Complete(datagram) => {
                         let applied = frames(datagram).try_for_each(|frame| apply(frame?));
-                        lost |= applied
-                            .inspect_err(
-                                |error| warn!(target: EVENTS, "an event cannot be read: {error}"),
-                            )
-                            .is_err();
+                        if let Err(error) = applied {
+                            warn!(target: EVENTS, "an event cannot be read: {error}");
+                            *backlog = Backlog::Lost;
+                        }
                     }
                 }
             });
-            self.lost = lost || rest.as_ref().is_err_and(is_overrun);
+            if rest.as_ref().is_err_and(is_overrun) {
+                *backlog = Backlog::Lost;
+            }
             // A receive without a datagram, as at an overrun, counts too: the loop has to end.
             count += received.max(1);
             if let Filter::Refused(refused) = &mut self.filter {
                 refused.received += received;
             }
             // A receive that took something may have ended at an overrun, which only the next one
-            // tells.
+            // reports.
             let rest = match rest {
                 Err(error) if is_overrun(&error) => Drain::More,
                 rest => rest?,
             };
-            if rest == Drain::Empty && (received == 0 || !self.stale) {
-                self.stale = false;
+            if rest == Drain::Empty && (received == 0 || *backlog == Backlog::Current) {
+                if *backlog == Backlog::Stale {
+                    *backlog = Backlog::Current;
+                }
                 return Ok(Drain::Empty);
             }
         }

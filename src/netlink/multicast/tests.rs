@@ -14,10 +14,10 @@ fn event(number: u8) -> Step {
 
 /// Drains a socket, and returns what is left on it, whether something was lost, and the numbers
 /// that were applied.
-fn drain(socket: &mut MulticastSocket) -> (Drain, bool, Vec<u8>) {
+fn drain(socket: &mut MulticastSocket, backlog: &mut Backlog) -> (Drain, bool, Vec<u8>) {
     let mut numbers = vec![];
     let rest = socket
-        .drain(|frame| match frame.payload.first() {
+        .drain(backlog, |frame| match frame.payload.first() {
             Some(&number) => {
                 numbers.push(number);
                 Ok(())
@@ -25,11 +25,11 @@ fn drain(socket: &mut MulticastSocket) -> (Drain, bool, Vec<u8>) {
             None => Err(DecodeError::new("empty")),
         })
         .unwrap();
-    (rest, socket.has_lost_events(), numbers)
+    (rest, *backlog == Backlog::Lost, numbers)
 }
 
 fn play(steps: impl IntoIterator<Item = Step>) -> (Drain, bool, Vec<u8>) {
-    drain(&mut MulticastSocket::new(Script::new(steps)))
+    drain(&mut MulticastSocket::new(Script::new(steps)), &mut Backlog::Current)
 }
 
 #[test]
@@ -48,19 +48,23 @@ fn after_an_overrun_the_old_events_are_read_away() {
 #[test]
 fn a_recovered_socket_applies_events_again() {
     let script = Script::new([Step::Fails(Errno::ENOBUFS), Step::Silence, event(1)]);
+    let mut backlog = Backlog::Current;
     let mut socket = MulticastSocket::new(script);
-    assert_eq!(drain(&mut socket), (Drain::Empty, true, vec![]));
-    socket.clear_lost();
-    assert_eq!(drain(&mut socket), (Drain::Empty, false, vec![1]));
+    assert_eq!(drain(&mut socket, &mut backlog), (Drain::Empty, true, vec![]));
+    backlog.recovered();
+    assert_eq!(backlog, Backlog::Stale);
+    assert_eq!(drain(&mut socket, &mut backlog), (Drain::Empty, false, vec![1]));
 }
 
 #[test]
 fn a_cut_off_event_is_a_loss_and_the_next_one_of_its_size_fits() {
     let long = || Step::event(&[message(16, 0, &vec![9; 40_000])]);
+    let mut backlog = Backlog::Current;
     let mut socket = MulticastSocket::new(Script::new([long(), event(1), Step::Silence, long()]));
-    assert_eq!(drain(&mut socket), (Drain::Empty, true, vec![]));
-    socket.clear_lost();
-    assert_eq!(drain(&mut socket), (Drain::Empty, false, vec![9]));
+    assert_eq!(drain(&mut socket, &mut backlog), (Drain::Empty, true, vec![]));
+    backlog.recovered();
+    assert_eq!(backlog, Backlog::Stale);
+    assert_eq!(drain(&mut socket, &mut backlog), (Drain::Empty, false, vec![9]));
 }
 
 #[test]
@@ -83,8 +87,9 @@ fn an_event_of_another_sender_changes_nothing() {
 #[test]
 fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
     let script = Script::new((0..10_000).map(|_| event(1)));
+    let mut backlog = Backlog::Current;
     let mut socket = MulticastSocket::new(script.clone());
-    let (rest, lost, numbers) = drain(&mut socket);
+    let (rest, lost, numbers) = drain(&mut socket, &mut backlog);
     assert_eq!((rest, lost), (Drain::More, false));
     assert_eq!(numbers.len(), 212_992 / 512);
     assert_eq!(script.left(), 10_000 - numbers.len());
@@ -99,9 +104,10 @@ fn an_event_that_just_fits_is_whole() {
 #[test]
 fn any_other_error_of_the_system_is_told_as_it_is() {
     let mut socket = MulticastSocket::new(Script::new([Step::Fails(Errno::EBADF)]));
-    let error = socket.drain(|_| Ok(())).unwrap_err();
+    let mut backlog = Backlog::Current;
+    let error = socket.drain(&mut backlog, |_| Ok(())).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(Errno::EBADF as i32));
-    assert!(!socket.has_lost_events());
+    assert_eq!(backlog, Backlog::Current);
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! The four sockets and the cache, kept in step: events are applied, and what was lost is asked for
-//! again.
+//! The four sockets and the cache, kept in step: applies events, and requests again what was lost.
+//! What is still to be done is in [`pending`].
+
+mod pending;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -8,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use log::warn;
 use nix::errno::Errno;
 
+use self::pending::{Pending, Task};
 use crate::cache::Cache;
 use crate::changes::Changes;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,8 +26,8 @@ use crate::rtnl::{LinkInfo, LinkPart, RtnlSocket};
 use crate::team::driver::TeamDriver;
 use crate::team::event_filter::EventFilter;
 
-/// How often one call makes a loss good, or looks after new ports, and finds that there is more to
-/// do meanwhile. After that it returns: the handle is still readable, so the next call goes on.
+/// How often one call resyncs, or looks up new ports, and finds more to do after that. Then it
+/// returns: the handle is still readable, so the next call continues.
 const MAX_ROUNDS: u32 = 4;
 
 /// How often the driver may say that there is no team while there is one: it was made after that.
@@ -40,30 +43,7 @@ pub(crate) struct Session {
     cache: Cache,
     /// Unless all links are kept.
     follow: Option<EventFilter>,
-    /// The last update stopped before there was nothing more to do.
-    unfinished: bool,
-    /// Told with the next changes, as is what follows.
-    resynced: bool,
-    /// The last dump of the links may have skipped one, or the last list of options ended before
-    /// one, or the driver refused a list.
-    inconsistent: bool,
-    /// While the driver refuses its lists, as the process dropped a capability.
-    refusal: Option<KernelError>,
-}
-
-/// The driver refused to list ports or options (`EPERM`). What is known of them is what its events
-/// reported.
-///
-/// Links are read all the same. The lists are requested again when the capability is back, and by
-/// whatever reads everything; not by each event, as the answer would be the same.
-#[derive(Debug)]
-struct KernelError {
-    error: Error,
-    /// The thread had the capability, but not where it counts: nothing announces that the driver
-    /// would answer now.
-    had_net_admin: bool,
-    /// Events were lost that only the lists make up for.
-    has_lost_events: bool,
+    pending: Pending,
 }
 
 impl Session {
@@ -77,36 +57,21 @@ impl Session {
         cache: Cache,
         follow: Option<EventFilter>,
     ) -> Result<Self> {
-        let (unfinished, resynced, inconsistent, refusal) = (false, false, false, None);
-        let mut session = Self {
-            rtnl,
-            genl,
-            link_events,
-            team_events,
-            cache,
-            follow,
-            unfinished,
-            resynced,
-            inconsistent,
-            refusal,
-        };
+        let pending = Pending::default();
+        let mut session = Self { rtnl, genl, link_events, team_events, cache, follow, pending };
         session.cache.suspend_journal();
         session.resync()?;
         session.settle()?;
-        if let Some(refusal) = session.refusal {
-            return Err(refusal.error);
-        }
+        session.pending.end_start()?;
         session.ensure_exists()?;
         session.cache.start_journal();
-        // That everything was asked for is no news at a start; that it may lack something is.
-        session.resynced = false;
         Ok(session)
     }
 
     /// Whether the driver refuses its lists.
     #[cfg(test)]
     pub(crate) fn is_refused(&self) -> bool {
-        self.refusal.is_some()
+        self.pending.is_refused()
     }
 
     /// Notes that this handle set an option.
@@ -115,7 +80,7 @@ impl Session {
     }
 
     /// Notes the address of a link that is about to become a port: in some modes the driver gives
-    /// it another one, and of a link that is not followed yet nobody tells the old one.
+    /// it another one, and no event reports the old one of a link that is not followed yet.
     pub(crate) fn begin_enslave(&mut self, link: &LinkInfo) {
         if link.master().is_none() {
             self.cache.begin_enslave(link.ifindex(), link.hwaddr());
@@ -145,46 +110,42 @@ impl Session {
     /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost.
     /// Does not wait.
     pub(crate) fn update(&mut self) -> Result<()> {
-        let tracked_links = self.process_events();
-        self.cache.update_port_names();
-        tracked_links
-    }
-
-    fn process_events(&mut self) -> Result<()> {
-        self.unfinished = true;
+        self.pending.begin();
         let mut rounds = 0;
         // A socket must be read empty before it is resynced: until then the kernel delivers nothing
         // new to it.
         while rounds < MAX_ROUNDS {
             if self.drain()? == Drain::More {
-                // Old news that still waits would make the team's link doubtful again.
+                // Older events that still wait may be of the team's link.
                 return Ok(());
             }
             rounds += 1;
-            if self.needs_resync() {
-                if self.has_lost_events() {
-                    warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
-                    self.grow_buffers();
+            match self.pending.task(&self.cache, &self.team_events) {
+                Some(Task::Resync) => {
+                    if self.pending.has_lost_events() {
+                        warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
+                        self.grow_buffers();
+                    }
+                    self.resync()?;
+                    self.pending.recovered();
                 }
-                self.resync()?;
-                self.recovered();
-                continue;
-            }
-            if self.needs_options_resync() {
-                let options = self.resync_options();
-                self.is_granted(options)?;
-                continue;
-            }
-            let looked = self.check_doubtful_links()?;
-            if !self.update_filter()? && !looked {
-                self.unfinished = false;
-                break;
+                Some(Task::Options) => {
+                    let options = self.resync_options();
+                    self.is_granted(options)?;
+                }
+                None => {
+                    let looked_up = self.look_up_links()?;
+                    if !self.update_filter()? && !looked_up {
+                        self.pending.finish();
+                        break;
+                    }
+                }
             }
         }
-        if self.cache.needs_team_link() {
+        if self.pending.needs_team_link(&self.cache) {
             self.recheck_link(self.cache.team())?;
         }
-        self.cache.team_link_refreshed();
+        self.pending.recheck.team_link = false;
         Ok(())
     }
 
@@ -196,25 +157,21 @@ impl Session {
         let rest = if events_wait { self.drain()? } else { Drain::Empty };
         self.resync()?;
         match rest {
-            Drain::Empty => self.recovered(),
-            Drain::More => {
-                self.link_events.mark_lost();
-                self.team_events.mark_lost();
-            }
+            Drain::Empty => self.pending.recovered(),
+            Drain::More => self.pending.left_unread(),
         }
         self.settle()
     }
 
-    /// Ends what asked for everything. What came meanwhile the sockets announce: it is read now
-    /// only where something else depends on it.
+    /// Ends a resync that the caller requested. The sockets announce what came during it: it is read
+    /// now only where something else depends on it.
     fn settle(&mut self) -> Result<()> {
         self.update_filter()?;
-        self.unfinished = false;
+        self.pending.finish();
         if self.needs_sync() {
             return self.update();
         }
-        self.cache.team_link_refreshed();
-        self.cache.update_port_names();
+        self.pending.recheck.team_link = false;
         Ok(())
     }
 
@@ -223,27 +180,22 @@ impl Session {
         self.link_events.as_fd()
     }
 
-    /// Whether there is work that no socket announces: changes to tell, a resync that failed, or
+    /// Whether there is work that no socket announces: changes to report, a resync that failed, or
     /// what was left undone when reading stopped, which may be just where the events ended.
     pub(crate) fn is_pending(&self) -> bool {
-        self.cache.has_changes() || self.resynced || self.inconsistent || self.needs_sync()
+        self.cache.has_changes() || self.pending.has_report() || self.needs_sync()
     }
 
-    /// Whether the cache may not be what the kernel said last.
     fn needs_sync(&self) -> bool {
-        self.unfinished
-            || self.needs_resync()
-            || self.needs_options_resync()
-            || self.cache.needs_team_link()
-            || self.doubtful_links().next().is_some()
+        self.pending.needs_sync(&self.cache, &self.team_events)
     }
 
-    /// Tells what changed since this was last called.
+    /// Returns what changed since this was last called.
     pub(crate) fn take_changes(&mut self) -> Changes {
-        let mut changes = self.cache.take_changes();
-        changes.resynced = std::mem::take(&mut self.resynced);
-        changes.inconsistent = std::mem::take(&mut self.inconsistent);
-        changes
+        let Some((resynced, inconsistent)) = self.pending.take_report() else {
+            return Changes::default();
+        };
+        Changes { resynced, inconsistent, ..self.cache.take_changes() }
     }
 
     /// An error if the team device is known to be gone.
@@ -260,8 +212,11 @@ impl Session {
     /// What overran has more room from now on, where that is allowed: a small one only overruns
     /// more often.
     fn grow_buffers(&mut self) {
-        for socket in [&mut self.link_events, &mut self.team_events] {
-            if socket.has_lost_events() {
+        let Self { link_events, team_events, pending, .. } = self;
+        for (socket, backlog) in
+            [(link_events, pending.link_events), (team_events, pending.team_events)]
+        {
+            if backlog.is_discarded() {
                 if let Err(error) = socket.grow() {
                     warn!(target: RESYNC, "{}: a receive buffer cannot grow: {error}", self.cache.team_name());
                 }
@@ -269,38 +224,23 @@ impl Session {
         }
     }
 
-    fn needs_resync(&self) -> bool {
-        self.has_lost_events()
-            || match &self.refusal {
-                None => self.cache.needs_list_resync(),
-                Some(refusal) => !refusal.had_net_admin && self.team_events.has_net_admin(),
-            }
-    }
-
-    fn needs_options_resync(&self) -> bool {
-        self.cache.needs_options_resync() && self.refusal.is_none()
-    }
-
-    fn has_lost_events(&self) -> bool {
-        self.link_events.has_lost_events() || self.team_events.has_lost_events()
-    }
-
     /// Applies the events that wait, the driver's first: the driver announces a port after its link
     /// was announced, so that the link of a port that is known here is known afterwards.
     fn drain(&mut self) -> Result<Drain> {
         let (team, family) = (self.cache.team(), self.genl.family_id());
-        let cache = &mut self.cache;
-        let team_rest = self.team_events.drain(|frame| {
+        let (cache, pending) = (&mut self.cache, &mut self.pending);
+        let recheck = &mut pending.recheck;
+        let team_rest = self.team_events.drain(&mut pending.team_events, |frame| {
             if frame.kind == family {
                 if let Some(report) = team::decode(frame.payload, team)? {
-                    cache.apply_team_event(report);
+                    cache.apply_team_event(report, recheck);
                 }
             }
             Ok(())
         });
-        let link_rest = self.link_events.drain(|frame| {
+        let link_rest = self.link_events.drain(&mut pending.link_events, |frame| {
             if matches!(frame.kind, link::RTM_NEWLINK | link::RTM_DELLINK) {
-                cache.apply_link(&link::decode(frame.kind, frame.payload)?);
+                cache.apply_link(&link::decode(frame.kind, frame.payload)?, recheck);
             }
             Ok(())
         });
@@ -308,7 +248,7 @@ impl Session {
         self.team_events.retry_filter_in_time();
         let reading = || "reading events".to_owned();
         let rests = (team_rest.with_context(reading)?, link_rest.with_context(reading)?);
-        self.cache.settle_order();
+        self.cache.end_drain(&mut self.pending.recheck);
         if rests != (Drain::Empty, Drain::Empty) {
             return Ok(Drain::More);
         }
@@ -319,13 +259,14 @@ impl Session {
     /// Asks for the links, then the ports, then the options, and makes the cache equal to the
     /// answers.
     fn resync(&mut self) -> Result<()> {
-        for socket in [&mut self.link_events, &mut self.team_events] {
-            socket.mark_stale();
-            socket.retry_filter();
-        }
+        self.pending.begin_resync();
+        self.link_events.retry_filter();
+        self.team_events.retry_filter();
         self.cache.set_stale(true);
         let is_interrupted = self.resync_links()? == Consistency::Interrupted;
-        self.inconsistent |= is_interrupted;
+        if is_interrupted {
+            self.pending.links_interrupted();
+        }
         let ports = self.resync_list(TeamDriver::ports, "listing the ports");
         let mut is_listed = self.is_granted(ports)?;
         // The dump may have skipped them, or they came later.
@@ -335,11 +276,8 @@ impl Session {
             let options = self.resync_options();
             is_listed = self.is_granted(options)?;
         }
-        if is_listed {
-            self.resynced |= self.refusal.take().is_some_and(|refusal| refusal.has_lost_events);
-        }
-        // Only now is what earlier answers lacked made good.
-        self.inconsistent = is_interrupted || !is_listed || self.cache.options().is_truncated();
+        let is_complete = !is_interrupted && !self.cache.options().is_truncated();
+        self.pending.end_resync(is_complete, is_listed);
         Ok(())
     }
 
@@ -350,44 +288,31 @@ impl Session {
             Err(error @ Error::Kernel { kind: ErrorKind::PermissionDenied, .. }) => error,
             listed => return listed.map(|()| true),
         };
-        if self.refusal.is_none() {
+        let refusal = error.to_string();
+        if self.pending.refused(error, self.team_events.has_net_admin()) {
             warn!(
                 target: RESYNC,
                 "{}: only links are read again until the process has CAP_NET_ADMIN in the initial user namespace: \
-                 {error}",
+                 {refusal}",
                 self.name()
             );
         }
-        let was_lost = self.refusal.take().is_some_and(|refusal| refusal.has_lost_events);
-        let had_net_admin = self.team_events.has_net_admin();
-        self.refusal = Some(KernelError {
-            error,
-            had_net_admin,
-            has_lost_events: was_lost || self.has_lost_events(),
-        });
-        self.inconsistent = true;
         Ok(false)
     }
 
     fn resync_options(&mut self) -> Result<()> {
         self.resync_list(TeamDriver::options, "listing the options")?;
-        if self.cache.options().is_truncated() {
+        let is_truncated = self.cache.options().is_truncated();
+        if is_truncated {
             warn!(
                 target: RESYNC,
                 "{}: the driver cannot tell all options (EMSGSIZE): a bpf_hash_func that somebody set is too long. \
                  Those listed after it are as they were last known, until it is cleared or replaced",
                 self.name()
             );
-            self.inconsistent = true;
         }
+        self.pending.options_listed(is_truncated);
         Ok(())
-    }
-
-    /// What was lost was asked for, after the sockets were read empty.
-    fn recovered(&mut self) {
-        self.resynced |= self.has_lost_events();
-        self.link_events.clear_lost();
-        self.team_events.clear_lost();
     }
 
     fn resync_links(&mut self) -> Result<Consistency> {
@@ -400,7 +325,7 @@ impl Session {
                 cache.apply_link_reply(&report);
             }
         })?;
-        // The kernel tells them in order, or nearly so.
+        // The kernel lists them in order, or nearly so.
         seen.sort_unstable();
         let mut seen = seen.into_iter().peekable();
         let mut missing: BTreeSet<IfIndex> = self
@@ -422,35 +347,28 @@ impl Session {
         Ok(consistency)
     }
 
-    /// The links of which events alone do not tell whether they exist.
-    fn doubtful_links(&self) -> impl Iterator<Item = IfIndex> {
-        self.follow.iter().flat_map(EventFilter::to_recheck).chain(self.cache.unconfirmed())
+    /// Looks up the links of which events alone do not say whether they exist. The sockets were read
+    /// empty just now. True if there were any.
+    fn look_up_links(&mut self) -> Result<bool> {
+        let links = self.pending.recheck.links.clone();
+        links.iter().try_for_each(|ifindex| self.recheck_link(*ifindex))?;
+        self.pending.recheck.links.clear();
+        Ok(!links.is_empty())
     }
 
-    /// Asks for the doubtful links by themselves. The sockets were read empty just now. True if
-    /// there were any.
-    fn check_doubtful_links(&mut self) -> Result<bool> {
-        let doubtful: Vec<IfIndex> = self.doubtful_links().collect();
-        for &ifindex in &doubtful {
-            self.recheck_link(ifindex)?;
-        }
-        self.follow.iter_mut().for_each(EventFilter::clear_recheck);
-        self.cache.clear_unconfirmed();
-        Ok(!doubtful.is_empty())
-    }
-
-    /// Has the link events' filter follow the ports. True if some came into it late.
+    /// Has the link events' filter follow the ports. True if it named some of them late.
     fn update_filter(&mut self) -> Result<bool> {
         let Some(follow) = &mut self.follow else { return Ok(false) };
-        let adopted = follow.update(self.cache.tracked_links(), &mut self.link_events);
-        adopted.with_context(|| "filtering link events".to_owned())?;
-        Ok(follow.to_recheck().next().is_some())
+        let late = &mut self.pending.recheck.links;
+        let updated = follow.update(self.cache.tracked_links(), &mut self.link_events, late);
+        updated.with_context(|| "filtering link events".to_owned())?;
+        Ok(!late.is_empty())
     }
 
     /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is
     /// gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
-        self.link_events.mark_stale();
+        self.pending.link_events.answered();
         self.cache.set_stale(true);
         match self.rtnl.link_by_index(ifindex) {
             Ok(link) => self.cache.apply_link_reply(&link.decode()?),
@@ -461,7 +379,7 @@ impl Session {
     }
 
     /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the
-    /// team may have gone meanwhile: that is news, no error. Another one may have its index
+    /// team may have been deleted: that is a change, no error. Another one may have its index
     /// already: that one is asked.
     fn resync_list(
         &mut self,
@@ -483,7 +401,7 @@ impl Session {
                 }
             }
             let report = answer.with_context(|| format!("{op} of {}", self.name()))?;
-            self.cache.apply_team_dump(report);
+            self.cache.apply_team_dump(report, &mut self.pending.recheck);
             break;
         }
         Ok(())

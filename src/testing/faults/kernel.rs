@@ -80,6 +80,8 @@ impl Kernel {
     pub(super) fn calm(&mut self) {
         for socket in &mut self.sockets {
             socket.faults.clear();
+            // That it overran is no fault of now: what it lost is still lost.
+            socket.error = socket.error.filter(|errno| *errno != Errno::ENOMEM);
             (socket.babble, socket.flood) = (0, 0);
         }
         self.service.has_net_admin = true;
@@ -208,11 +210,13 @@ impl Kernel {
         }
         if self.socket(line).babble > 0 {
             self.socket(line).babble -= 1;
+            self.call.faults += 1;
             if !line.is_for_events() {
                 self.now += TIMEOUT / 1000;
+                return Ok(foreign(ack(0)));
             }
-            self.call.faults += 1;
-            return Ok(foreign(ack(0)));
+            // Behind the events that wait, as far as there is room.
+            self.socket(line).push_foreign(ack(0));
         }
         let is_congested = self.socket(line).is_congested;
         if let Some(fault) =

@@ -8,6 +8,7 @@
 
 mod action;
 mod end;
+mod found;
 mod history;
 mod kernel;
 mod notice;
@@ -116,6 +117,7 @@ impl Case {
     /// What a handle does.
     fn call(&mut self, call: Call) -> Result<Result<()>, TestCaseError> {
         let session = &mut self.session;
+        let was_cut_unsaid = self.kernel.lock().service.is_cut_unsaid;
         let result = match call {
             Call::HandleEvents => session.update(),
             Call::Refresh => session.refresh(true),
@@ -130,6 +132,11 @@ impl Case {
                 service.is_said();
                 self.is_refusal_said = true;
             }
+        }
+        if result.is_err() && matches!(call, Call::Refresh) {
+            // A refresh is not repeated, and the session may not have received the list that it
+            // requested.
+            self.kernel.lock().service.is_cut_unsaid &= was_cut_unsaid;
         }
         self.is_refusal_said &= self.session.is_refused();
         Ok(result)

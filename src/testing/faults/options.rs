@@ -36,8 +36,16 @@ pub(super) fn mode_options(mode: &str) -> Options {
 pub(super) fn port_options(ifindex: u32) -> Options {
     let id = |name| OptionId::port(name, index(ifindex));
     let on = |name| (id(name), OptionValue::Bool(true));
-    let priority = (id(names::PRIORITY), OptionValue::I32(0));
-    vec![on(names::ENABLED), on(names::RX_ENABLED), on(names::TX_ENABLED), priority]
+    let off = |name| (id(name), OptionValue::Bool(false));
+    vec![
+        on(names::ENABLED),
+        on(names::RX_ENABLED),
+        on(names::TX_ENABLED),
+        off(names::USER_LINKUP),
+        off(names::USER_LINKUP_ENABLED),
+        (id(names::PRIORITY), OptionValue::I32(0)),
+        (id(names::QUEUE_ID), OptionValue::U32(0)),
+    ]
 }
 
 /// One of the settings that somebody makes.

@@ -37,7 +37,7 @@ pub(super) struct Service {
     /// Whether the process has `CAP_NET_ADMIN`, without which the driver carries out no request.
     pub(super) has_net_admin: bool,
     /// The last list of options was cut, and the session did not say so yet.
-    is_cut_unsaid: bool,
+    pub(super) is_cut_unsaid: bool,
 }
 
 /// Links that are there all along, and that a dump of all links did not tell.

@@ -67,6 +67,14 @@ impl Socket {
         true
     }
 
+    /// Puts a datagram of another sender into the queue. Where there is no room, its sender has an
+    /// error, and this socket none.
+    pub(super) fn push_foreign(&mut self, bytes: Vec<u8>) {
+        if self.queue.len() < self.capacity {
+            self.queue.push_back(foreign(bytes));
+        }
+    }
+
     pub(super) fn overrun(&mut self) {
         self.overran = true;
         self.is_congested = true;

@@ -8,6 +8,7 @@ use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP};
 
 use super::codec::TEAM;
 use crate::cache::Cache;
+use crate::cache::recheck::Recheck;
 use crate::changes::{Change, Changes};
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
@@ -34,7 +35,8 @@ pub(super) fn cache(messages: &[u8]) {
 fn play(messages: &[u8], scope: LinkScope) {
     let Some(team) = TEAM else { return };
     let cache = Cache::new(team, "team0".into(), scope);
-    let mut player = Player { cache, replica: Replica::default(), answer: None };
+    let mut player =
+        Player { cache, replica: Replica::default(), answer: None, recheck: Recheck::default() };
     // An event that cannot be read counts as lost: what is left of its datagram is not applied.
     if frames(messages).try_for_each(|frame| player.play(team, frame?)).is_err() {
         player.answer = None;
@@ -47,6 +49,7 @@ struct Player {
     cache: Cache,
     replica: Replica,
     answer: Option<Answer>,
+    recheck: Recheck,
 }
 
 /// An answer that is being read.
@@ -62,7 +65,8 @@ impl Player {
             (NLMSG_DONE, 1..) => self.end_answer(),
             (NLMSG_ERROR, 1..) => self.cut_answer(),
             (RTM_NEWLINK | RTM_DELLINK, 0) => {
-                self.cache.apply_link(&link::decode(frame.kind, frame.payload)?);
+                let update = link::decode(frame.kind, frame.payload)?;
+                self.cache.apply_link(&update, &mut self.recheck);
             }
             (RTM_NEWLINK, _) => self.link_of_answer(frame)?,
             (FAMILY, sequence) => {
@@ -93,7 +97,7 @@ impl Player {
 
     fn team(&mut self, report: TeamMessage, sequence: u32) {
         match (&mut self.answer, sequence) {
-            (_, 0) => self.cache.apply_team_event(report),
+            (_, 0) => self.cache.apply_team_event(report, &mut self.recheck),
             (Some(Answer::Team(answer)), _) => answer.extend(report),
             (answer, _) => *answer = Some(Answer::Team(report)),
         }
@@ -119,7 +123,7 @@ impl Player {
                     self.cache.link_removed(link);
                 }
             }
-            Some(Answer::Team(report)) => self.cache.apply_team_dump(report),
+            Some(Answer::Team(report)) => self.cache.apply_team_dump(report, &mut self.recheck),
             Some(Answer::Links { .. }) | None => {}
         }
     }
@@ -127,17 +131,14 @@ impl Player {
     /// Where the driver cannot tell an option, it has told those before it.
     fn cut_answer(&mut self) {
         if let Some(Answer::Team(TeamMessage::Options(first))) = self.answer.take() {
-            self.cache.apply_team_dump(TeamMessage::TruncatedOptions(first));
+            self.cache.apply_team_dump(TeamMessage::TruncatedOptions(first), &mut self.recheck);
         }
     }
 
     /// Takes the changes; panics unless they lead from the last reported state to the cached one.
     fn take_changes(&mut self) {
-        if self.cache.needs_team_link() {
-            assert!(self.cache.team_link().is_some());
-        }
-        self.cache.team_link_refreshed();
-        self.cache.update_port_names();
+        self.cache.end_drain(&mut self.recheck);
+        self.recheck = Recheck::default();
         let changes = self.cache.take_changes();
         assert!(
             changes.links().all(|change| change.before() != change.after()),
@@ -159,8 +160,8 @@ impl Player {
 
     /// Empty lists and no links are left of everything.
     fn lose_all(&mut self) {
-        self.cache.apply_team_dump(TeamMessage::Ports(Vec::new()));
-        self.cache.apply_team_dump(TeamMessage::Options(Vec::new()));
+        self.cache.apply_team_dump(TeamMessage::Ports(Vec::new()), &mut self.recheck);
+        self.cache.apply_team_dump(TeamMessage::Options(Vec::new()), &mut self.recheck);
         let links: Vec<_> = self.cache.links().iter().map(Link::ifindex).collect();
         for link in links {
             self.cache.link_removed(link);

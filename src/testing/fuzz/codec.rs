@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use crate::cache::Cache;
+use crate::cache::recheck::Recheck;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::link_scope::LinkScope;
@@ -89,7 +90,7 @@ pub(super) fn link(payload: &[u8]) {
     );
 
     let mut cache = Cache::new(team, Name::default(), LinkScope::All);
-    cache.apply_link(&news);
+    cache.apply_link(&news, &mut Recheck::default());
     let name = cache.links().get(report.ifindex).map(Link::name_os);
     assert_eq!(name, Some(report.name));
     let link = cache.links().get(report.ifindex).map(ToString::to_string).unwrap_or_default();
@@ -98,7 +99,7 @@ pub(super) fn link(payload: &[u8]) {
         "{link}"
     );
     assert_eq!(cache.take_changes().links().len(), 1);
-    cache.apply_link(&news);
+    cache.apply_link(&news, &mut Recheck::default());
     assert!(cache.take_changes().is_empty(), "the same news are none");
     cache.check_invariants();
 }

@@ -90,13 +90,16 @@ fn what_it_tells_is_taken_over_and_the_rest_kept_as_far_as_there_are_ports() {
 }
 
 #[test]
-fn of_another_mode_nothing_is_kept() {
+fn of_another_mode_only_what_every_port_has_is_kept() {
     let mut scene = balanced();
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), port(4, "eth2")])]);
     scene.genl.then([ports(&[3, 4])]);
     scene.genl.then(cut(&[text("mode", "of the future")]));
     scene.session.refresh(false).unwrap();
-    assert_eq!(texts(&scene), [" mode of the future"]);
+    assert_eq!(
+        texts(&scene),
+        [" mode of the future", " enabled (port:eth1) true", " enabled (port:eth2) true"]
+    );
     scene.assert_played();
 }
 
