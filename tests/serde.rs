@@ -83,12 +83,23 @@ fn name_that_is_not_utf8_survives() {
 #[test]
 fn values_that_could_not_be_made_are_not_read_either() {
     assert!(refusal::<IfIndex>(json!(0)).contains("nonzero"));
-    assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
-    assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
-    assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));
+    assert!(refusal::<HwAddr>(json!("2a:")).contains(
+        "invalid hardware address \"2a:\": expected up to 32 hex bytes separated by colons"
+    ));
+    assert!(
+        refusal::<HashFields>(json!(["eth", "mac"]))
+            .contains("invalid hash field \"mac\": expected eth, vlan, ")
+    );
+    assert!(
+        refusal::<BpfProgram>(json!([]))
+            .contains("invalid BPF program of 0 instructions: expected at least one")
+    );
     let load = json!([{"code": 0x30, "jt": 0, "jf": 0, "k": 5}]);
-    assert!(refusal::<BpfProgram>(load).contains("the last instruction is no return"));
-    assert!(refusal::<Link>(link_shape(&json!(vec![0; 33]))).contains("at most 32 bytes"));
+    assert!(
+        refusal::<BpfProgram>(load)
+            .contains("invalid BPF instruction 0: expected a return as the last instruction")
+    );
+    assert!(refusal::<Link>(link_shape(&json!(vec![0; 33]))).contains("expected at most 32 bytes"));
     assert_survives::<Link>(&serde_json::from_value(link_shape(&json!(vec![0; 32]))).unwrap());
 }
 

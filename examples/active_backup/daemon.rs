@@ -13,7 +13,6 @@ use rustix::io::retry_on_intr;
 
 use crate::Result;
 use crate::config::Config;
-use crate::report::Report;
 use crate::retry::Retry;
 use crate::say::say;
 use crate::server::Server;
@@ -180,7 +179,7 @@ impl<'a> Daemon<'a> {
             // When it is created, that is heard.
             Err(error) if error.kind() == ErrorKind::NotFound && !may_create => None,
             Err(error) => {
-                self.opening.failed(Report(&error).to_string(), now);
+                self.opening.failed(error.to_string(), now);
                 self.may_create = self.may_create.and(self.opening.due());
                 None
             }
@@ -202,7 +201,7 @@ impl<'a> Daemon<'a> {
     }
 
     fn complain(&mut self, error: &dyn Error) {
-        let trouble = Report(error).to_string();
+        let trouble = error.to_string();
         if self.trouble.as_ref() != Some(&trouble) {
             say!("{trouble}");
             self.trouble = Some(trouble);

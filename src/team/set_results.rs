@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
+use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::error::{ErrorContext, KernelError, RequestError};
@@ -61,7 +62,7 @@ impl TeamHandle {
         first_error.map_or(Ok(()), Err)
     }
 
-    /// Says what became of an option that is not set.
+    /// Returns the error of an option that is not set.
     fn error_of(
         &self,
         id: &OptionId,
@@ -88,7 +89,19 @@ impl TeamHandle {
         refreshed.is_ok()
     }
 
+    /// Returns the error for an option that the team does not have: the option itself is unknown, or
+    /// its port is.
     pub(super) fn unknown_option(&self, id: &OptionId) -> Error {
-        Error::UnknownOption { team: self.name().to_owned(), id: id.clone() }
+        match id.port {
+            Some(port) if !self.is_port(port) => {
+                self.not_port(format!("setting option {id} of {}", self.name()), port)
+            }
+            _ => Error::UnknownOption { team: self.name().to_owned(), id: id.clone() },
+        }
+    }
+
+    /// Returns the error for a link that is not a port of the team.
+    pub(super) fn not_port(&self, op: String, ifindex: IfIndex) -> Error {
+        Error::NotPort { op, team: self.name().to_owned(), ifindex }
     }
 }

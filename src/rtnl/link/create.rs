@@ -122,7 +122,10 @@ impl RtnlSocket {
     ///
     /// `RTM_DELLINK`, rtnetlink(7).
     pub fn delete_link(&mut self, ifindex: IfIndex) -> Result<()> {
-        let no_such_device = || Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
+        let no_such_device = || {
+            let (op, device) = (format!("deleting link {ifindex}"), format!("index {ifindex}"));
+            Err(Error::NoSuchDevice { op, device })
+        };
         if !ifindex.is_possible() {
             return no_such_device();
         }

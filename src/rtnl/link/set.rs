@@ -31,7 +31,7 @@ impl RtnlSocket {
     ///   which the kernel would truncate, and for a master together with another namespace. Nothing
     ///   is changed then.
     /// - [`NoSuchDevice`].
-    /// - [`Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is
+    /// - [`Kernel`]: [`Busy`](crate::ErrorKind::ResourceBusy) if the new master is a team and the link is
     ///   up; [`NotPermitted`](crate::ErrorKind::PermissionDenied) for the MTU of a team's port;
     ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU out of range, an invalid hardware
     ///   address, a master that does not exist, a link that cannot be moved (a team, a loopback),
@@ -60,7 +60,7 @@ impl RtnlSocket {
     /// let dummy = rtnl.create_link(&NewLink::dummy("d0").up())?;
     ///
     /// let error = rtnl.set_link(dummy, &LinkSettings::new().mtu(1400).master(team)).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Busy);
+    /// assert_eq!(error.kind(), ErrorKind::ResourceBusy);
     /// rtnl.set_link(dummy, &LinkSettings::new().down().mtu(1400).master(team))?;
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -71,7 +71,9 @@ impl RtnlSocket {
     #[doc(alias = "mtu")]
     pub fn set_link(&mut self, ifindex: IfIndex, settings: &LinkSettings) -> Result<()> {
         settings.check()?;
-        let before = self.link_by_index(ifindex)?;
+        let before = self
+            .link_by_index(ifindex)
+            .map_err(|error| error.during(format!("changing link {ifindex}")))?;
         settings.hwaddr.map_or(Ok(()), |hwaddr| before.check_hwaddr(hwaddr))?;
         let steps = plan(&before, settings);
         match self.steps(&before, &steps) {

@@ -134,7 +134,7 @@ impl Observer {
                 numbers.resyncs += usize::from(changes.is_resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
-            Err(Error::Handler { source, changes, .. }) if source.to_string() == Meddler::ERROR => {
+            Err(Error::Handler { error, changes, .. }) if error.to_string() == Meddler::ERROR => {
                 assert_same(&changes, &told);
                 numbers.resyncs += usize::from(changes.is_resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());

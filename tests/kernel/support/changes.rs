@@ -146,6 +146,23 @@ pub(crate) fn refusal(error: &Error) -> Errno {
     Errno::from_raw_os_error(error.raw_os_error().unwrap())
 }
 
+/// What the library says of an error number.
+pub(crate) fn reason(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ACCESS => "permission denied (EACCES)",
+        Errno::ADDRNOTAVAIL => "cannot assign requested address (EADDRNOTAVAIL)",
+        Errno::BUSY => "device or resource busy (EBUSY)",
+        Errno::EXIST => "file exists (EEXIST)",
+        Errno::INVAL => "invalid argument (EINVAL)",
+        Errno::NODEV => "no such device (ENODEV)",
+        Errno::OPNOTSUPP => "operation not supported on transport endpoint (EOPNOTSUPP)",
+        Errno::PERM => "operation not permitted (EPERM)",
+        Errno::RANGE => "math result not representable (ERANGE)",
+        Errno::SRCH => "no such process (ESRCH)",
+        other => panic!("{other:?} has no text here"),
+    }
+}
+
 /// What somebody knows who hears nothing but changes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Replica {
