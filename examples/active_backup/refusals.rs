@@ -98,7 +98,7 @@ impl Refusals {
                 Err(refused) => error = refused,
             }
         }
-        refusal.retry.failed(format!("{name} cannot be made a port: {}", error), now);
+        refusal.retry.failed(format!("{name} cannot be made a port: {error}"), now);
         self.0.insert(link.ifindex(), refusal);
         Ok(false)
     }

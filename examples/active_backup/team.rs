@@ -219,7 +219,7 @@ impl<'a> Team<'a> {
             if let Some(member) = self.members.get_mut(next) {
                 member
                     .activation
-                    .failed(format!("{name} cannot be active: {}", error), Instant::now());
+                    .failed(format!("{name} cannot be active: {error}"), Instant::now());
             }
         }
     }

@@ -60,7 +60,7 @@ impl TeamHandle {
         let result = self.execute(|session| session.rtnl.enslave(&link, team));
         self.session.end_enslave();
         let result = result?;
-        self.check_port_command(result, ifindex, || {
+        check_port_command(result, ifindex, || {
             format!("adding port {} to {}", link.name(), self.name())
         })
     }
@@ -105,22 +105,19 @@ impl TeamHandle {
         let name =
             self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
         let result = self.execute(|session| session.rtnl.step(ifindex, &Step::Release))?;
-        self.check_port_command(result, ifindex, || {
-            format!("removing port {name} from {}", self.name())
-        })
+        check_port_command(result, ifindex, || format!("removing port {name} from {}", self.name()))
     }
+}
 
-    fn check_port_command(
-        &self,
-        result: Result<(), RequestError>,
-        ifindex: IfIndex,
-        op: impl FnOnce() -> String,
-    ) -> Result<()> {
-        if let Err(failure) = &result {
-            if failure.is(Errno::ENODEV) {
-                return Err(Error::NoSuchDevice { op: op(), device: format!("index {ifindex}") });
-            }
+fn check_port_command(
+    result: Result<(), RequestError>,
+    ifindex: IfIndex,
+    op: impl FnOnce() -> String,
+) -> Result<()> {
+    match result {
+        Err(error) if error.is(Errno::ENODEV) => {
+            Err(Error::NoSuchDevice { op: op(), device: format!("index {ifindex}") })
         }
-        result.with_context(op)
+        result => result.with_context(op),
     }
 }

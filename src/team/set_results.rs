@@ -69,10 +69,14 @@ impl TeamHandle {
         value: &OptionValue,
         result: Result<(), RequestError>,
     ) -> Result<()> {
-        if result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT))
-            && self.option(id).is_none()
-        {
-            return Err(self.unknown_option(id));
+        let is_missing = result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT));
+        match (self.option(id), id.port) {
+            (None, _) if is_missing => return Err(self.unknown_option(id)),
+            // The port has left the team, and is a port again by now.
+            (Some(_), Some(port)) if is_missing => {
+                return Err(self.not_port(self.setting_op(id), port));
+            }
+            _ => {}
         }
         result.with_context(|| {
             format!("setting option {id} of {} to {}", self.name(), value.abbreviated())
@@ -93,11 +97,13 @@ impl TeamHandle {
     /// its port is.
     pub(super) fn unknown_option(&self, id: &OptionId) -> Error {
         match id.port {
-            Some(port) if !self.is_port(port) => {
-                self.not_port(format!("setting option {id} of {}", self.name()), port)
-            }
+            Some(port) if !self.is_port(port) => self.not_port(self.setting_op(id), port),
             _ => Error::UnknownOption { team: self.name().to_owned(), id: id.clone() },
         }
+    }
+
+    fn setting_op(&self, id: &OptionId) -> String {
+        format!("setting option {id} of {}", self.name())
     }
 
     /// Returns the error for a link that is not a port of the team.

@@ -1,6 +1,11 @@
 //! Options that cannot be set, and why.
 
-use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, Result, TeamHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use libteam::{
+    Error, IfIndex, LinkSettings, Mode, OptionId, OptionValue, Result, RtnlSocket, TeamHandle,
+};
 use rustix::io::Errno;
 
 use crate::support::changes::{assert_silent, reason, refusal, team_with, told};
@@ -42,8 +47,11 @@ fn an_option_that_the_team_does_not_have_is_unknown() {
     assert_untouched(&mut team, &before);
 }
 
+/// A command for one port.
+type PortCommand = fn(&mut TeamHandle, IfIndex) -> Result<()>;
+
 /// Every command for one port, with the option that it sets.
-fn port_commands() -> Vec<(&'static str, fn(&mut TeamHandle, IfIndex) -> Result<()>)> {
+fn port_commands() -> Vec<(&'static str, PortCommand)> {
     vec![
         ("enabled of port {}", |team, port| team.set_port_enabled(port, true)),
         ("priority of port {}", |team, port| team.set_port_priority(port, 1)),
@@ -118,6 +126,33 @@ fn port_that_has_just_left_is_not_port() {
             assert_not_port(&mut team, d0);
         }
     }
+}
+
+#[test]
+fn port_that_leaves_during_a_command_is_not_port() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    let (d0, master) = (index("d0"), team.team_ifindex());
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let is_stopped = Arc::clone(&stop);
+    let moves = std::thread::spawn(move || {
+        while !is_stopped.load(Ordering::Relaxed) {
+            rtnl.set_link(d0, &LinkSettings::new().no_master()).unwrap();
+            rtnl.set_link(d0, &LinkSettings::new().down().master(master)).unwrap();
+        }
+    });
+    let mut failed = 0;
+    for priority in 0..2000 {
+        match team.set_port_priority(d0, priority) {
+            Ok(()) => {}
+            Err(Error::NotPort { ifindex, .. }) if ifindex == d0 => failed += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    moves.join().unwrap();
+    assert_ne!(failed, 0, "the port never left");
 }
 
 #[test]

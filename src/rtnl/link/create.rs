@@ -26,7 +26,7 @@ impl RtnlSocket {
     ///   then.
     /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::AlreadyExists) if a link has this name, as
     ///   its own or an alternative name, or this index;
-    ///   [`NotSupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
+    ///   [`Unsupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
     ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support,
     ///   or an invalid hardware address; and every other error of the driver and of the master.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
@@ -101,7 +101,7 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`].
-    /// - [`Error::Kernel`] with [`NotSupported`](crate::ErrorKind::Unsupported) for a link that
+    /// - [`Error::Kernel`] with [`Unsupported`](crate::ErrorKind::Unsupported) for a link that
     ///   cannot be deleted: the loopback, or a physical device.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///

@@ -158,8 +158,10 @@ impl RtnlSocket {
 
     /// Looks up the link again; `None` if it is gone.
     fn resnapshot(&mut self, before: &LinkInfo) -> Option<LinkInfo> {
-        self.find_link(before.ifindex()).unwrap_or_else(|failure| {
-            warn!(target: COMMAND, "the settings of {} may have changed: {failure:?}", before.name());
+        let found = self.find_link(before.ifindex());
+        let op = || format!("looking up link {}", before.ifindex());
+        found.with_context(op).unwrap_or_else(|error| {
+            warn!(target: COMMAND, "the settings of {} may have changed: {error}", before.name());
             None
         })
     }

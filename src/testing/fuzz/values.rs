@@ -35,7 +35,9 @@ pub(super) fn option_value(input: &[u8]) {
             sent_and_read(&OptionId::global(name.to_owned()), &value);
         }
         Err(error) => {
-            assert!(error.to_string().starts_with(&format!("invalid {wanted} {text:?}: expected ")))
+            assert!(
+                error.to_string().starts_with(&format!("invalid {wanted} {text:?}: expected "))
+            );
         }
     }
 }
