@@ -215,6 +215,6 @@ fn set_options(name: &str, ifindex: IfIndex, config: &Config, team: &mut TeamHan
     let prio = team.set_port_priority(ifindex, port.prio);
     let queue = port.queue_id.map_or(Ok(()), |queue| team.set_port_queue_id(ifindex, queue));
     for error in [prio, queue].into_iter().filter_map(Result::err) {
-        say!("{name}: {}", error);
+        say!("{name}: {error}");
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn failure(prefix: &str, error: &(dyn Error + 'static)) -> ExitCode {
         Some(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
         _ => {
             // The terminal may be gone.
-            drop(writeln!(io::stderr(), "{prefix}{}{}", error, driver::hint()));
+            drop(writeln!(io::stderr(), "{prefix}{error}{}", driver::hint()));
             ExitCode::FAILURE
         }
     }

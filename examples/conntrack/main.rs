@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let request = match arguments::parse(lexopt::Parser::from_env()) {
         Ok(request) => request,
         Err(misuse) => {
-            eprintln!("conntrack: {}\n\n{USAGE}", misuse);
+            eprintln!("conntrack: {misuse}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
             ExitCode::from(NOBODY_READS)
         }
         Err(failure) => {
-            eprintln!("conntrack: {}", failure);
+            eprintln!("conntrack: {failure}");
             ExitCode::FAILURE
         }
     }

@@ -89,7 +89,7 @@ fn main() -> ExitCode {
             ExitCode::from(NOBODY_READS)
         }
         Err(failure) => {
-            eprintln!("ipsec: {}", failure);
+            eprintln!("ipsec: {failure}");
             ExitCode::FAILURE
         }
     }

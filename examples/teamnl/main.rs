@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         }
         Err(Failure::Misuse) => ExitCode::from(2),
         Err(failure) => {
-            eprintln!("Command failed: {}{}", failure, driver::hint());
+            eprintln!("Command failed: {failure}{}", driver::hint());
             ExitCode::FAILURE
         }
     }

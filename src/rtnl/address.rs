@@ -292,10 +292,10 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::InvalidSetting`] for 0.0.0.0; nothing is sent.
-    /// - [`Error::Kernel`]: [`Exists`](ErrorKind::AlreadyExists) if the link has the address;
-    ///   [`NotFound`](ErrorKind::NotFound) if the link does not exist;
-    ///   [`Invalid`](ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
-    ///   address that a link cannot have; [`NotPermitted`](ErrorKind::PermissionDenied) if IPv6 is
+    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the link has the address;
+    ///   [`NotFound`](crate::ErrorKind::NotFound) if the link does not exist;
+    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
+    ///   address that a link cannot have; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) if IPv6 is
     ///   disabled on the link.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///

@@ -24,10 +24,10 @@ impl RtnlSocket {
     /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for an attribute of more than 65531
     ///   bytes, or for the namespace of a peer that links of this kind do not have. Nothing is sent
     ///   then.
-    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::AlreadyExists) if a link has this name, as
+    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if a link has this name, as
     ///   its own or an alternative name, or this index;
     ///   [`Unsupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
-    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support,
+    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support,
     ///   or an invalid hardware address; and every other error of the driver and of the master.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
     ///   [`Error::Timeout`] it is unknown whether the link exists.
