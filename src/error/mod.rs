@@ -296,11 +296,9 @@ impl Error {
 impl Error {
     /// Replaces the operation of a lookup that found no device by the operation that needs the
     /// device.
-    pub(crate) fn during(self, operation: impl Into<String>) -> Self {
+    pub(crate) fn with_op(self, op: impl Into<String>) -> Self {
         match self {
-            Self::NoSuchDevice { device, .. } => {
-                Self::NoSuchDevice { op: operation.into(), device }
-            }
+            Self::NoSuchDevice { device, .. } => Self::NoSuchDevice { op: op.into(), device },
             error => error,
         }
     }

@@ -264,7 +264,7 @@ impl TeamBuilder {
         let link = rtnl.link_by_name(name).map_err(|error| match error {
             // An alternative name may be invalid as a name, but no link has this one.
             Error::NoSuchDevice { .. } => {
-                ifname::validate_ifname(name).err().unwrap_or_else(|| error.during(op()))
+                ifname::validate_ifname(name).err().unwrap_or_else(|| error.with_op(op()))
             }
             error => error,
         })?;
@@ -291,7 +291,7 @@ impl TeamBuilder {
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
         let mut rtnl = self.sockets.rtnl()?;
         let op = || format!("opening link {ifindex}");
-        let link = rtnl.link_by_index(ifindex).map_err(|error| error.during(op()))?;
+        let link = rtnl.link_by_index(ifindex).map_err(|error| error.with_op(op()))?;
         self.attach(rtnl, require_team(&link, op)?, link.name_os())
     }
 

@@ -55,7 +55,7 @@ impl TeamHandle {
         let team = self.team_ifindex();
         self.sync()?;
         let op = format!("adding port {ifindex} to {}", self.name());
-        let link = self.session.rtnl.link_by_index(ifindex).map_err(|error| error.during(op))?;
+        let link = self.session.rtnl.link_by_index(ifindex).map_err(|error| error.with_op(op))?;
         self.session.begin_enslave(&link);
         let result = self.execute(|session| session.rtnl.enslave(&link, team));
         self.session.end_enslave();

@@ -73,7 +73,7 @@ impl RtnlSocket {
         settings.check()?;
         let before = self
             .link_by_index(ifindex)
-            .map_err(|error| error.during(format!("changing link {ifindex}")))?;
+            .map_err(|error| error.with_op(format!("changing link {ifindex}")))?;
         settings.hwaddr.map_or(Ok(()), |hwaddr| before.check_hwaddr(hwaddr))?;
         let steps = plan(&before, settings);
         match self.steps(&before, &steps) {
