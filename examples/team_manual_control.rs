@@ -14,8 +14,6 @@ mod driver;
 mod ending;
 #[path = "common/nobody_reads.rs"]
 mod nobody_reads;
-#[path = "common/report.rs"]
-mod report;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -23,7 +21,7 @@ use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-use libteam::{BoxError, Duplex, Error, Mode, OptionId, TeamHandle};
+use libteam::{BoxError, Duplex, Mode, OptionId, TeamHandle};
 
 type Result<T, E = BoxError> = std::result::Result<T, E>;
 
@@ -92,7 +90,7 @@ fn print_active_port(team: &OsStr) -> Result<()> {
     let mut team = TeamHandle::open(team)?;
     let id = OptionId::global("activeport");
     if team.option(&id).is_none() {
-        return Err(Error::UnknownOption { team: team.name().to_owned(), id }.into());
+        return Err(format!("reading option {id} of {}: no such option", team.name()).into());
     }
     let Some(active) = team.active_port() else { return Ok(writeln!(stdout(), "NONE")?) };
     let name = match team.link(active) {

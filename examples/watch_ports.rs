@@ -16,8 +16,6 @@ mod driver;
 mod ending;
 #[path = "common/nobody_reads.rs"]
 mod nobody_reads;
-#[path = "common/report.rs"]
-mod report;
 #[path = "watch_ports/watch.rs"]
 mod watch;
 

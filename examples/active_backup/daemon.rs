@@ -14,7 +14,6 @@ use nix::sys::time::TimeSpec;
 
 use crate::Result;
 use crate::config::Config;
-use crate::report::Report;
 use crate::retry::Retry;
 use crate::say::say;
 use crate::server::Server;
@@ -182,7 +181,7 @@ impl<'a> Daemon<'a> {
             // When it is created, that is heard.
             Err(error) if error.kind() == ErrorKind::NotFound && !may_create => None,
             Err(error) => {
-                self.opening.failed(Report(&error).to_string(), now);
+                self.opening.failed(error.to_string(), now);
                 self.may_create = self.may_create.and(self.opening.due());
                 None
             }
@@ -204,7 +203,7 @@ impl<'a> Daemon<'a> {
     }
 
     fn complain(&mut self, error: &dyn Error) {
-        let trouble = Report(error).to_string();
+        let trouble = error.to_string();
         if self.trouble.as_ref() != Some(&trouble) {
             say!("{trouble}");
             self.trouble = Some(trouble);

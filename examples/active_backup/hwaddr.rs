@@ -6,7 +6,6 @@ use libteam::{ErrorKind, HwAddr, IfIndex, Link, Result, TeamHandle};
 
 use crate::config::HwAddrPolicy;
 use crate::members::Members;
-use crate::report::Report;
 use crate::retry::Retry;
 
 /// Gives a port what it needs before it becomes active: the team's address, unless the team gets
@@ -50,7 +49,7 @@ fn give_or_wait(team: &mut TeamHandle, link: IfIndex, wanted: Option<HwAddr>, re
     match give(team, link, hwaddr) {
         Ok(()) => retry.succeeded(),
         Err(_) if team.team_link().is_none() => {}
-        Err(error) => retry.failed(Report(&error).to_string(), Instant::now()),
+        Err(error) => retry.failed(error.to_string(), Instant::now()),
     }
 }
 

@@ -93,8 +93,6 @@ mod driver;
 mod ending;
 #[path = "../common/nobody_reads.rs"]
 mod nobody_reads;
-#[path = "../common/report.rs"]
-mod report;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

@@ -9,7 +9,6 @@ use libteam::{
 
 use crate::config::Config;
 use crate::refusals::Refusals;
-use crate::report::Report;
 use crate::retry::Retry;
 use crate::say::say;
 use crate::watch::Watch;
@@ -216,6 +215,6 @@ fn set_options(name: &str, ifindex: IfIndex, config: &Config, team: &mut TeamHan
     let prio = team.set_port_priority(ifindex, port.prio);
     let queue = port.queue_id.map_or(Ok(()), |queue| team.set_port_queue_id(ifindex, queue));
     for error in [prio, queue].into_iter().filter_map(Result::err) {
-        say!("{name}: {}", Report(&error));
+        say!("{name}: {error}");
     }
 }

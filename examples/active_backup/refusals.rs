@@ -9,7 +9,6 @@ use libteam::{
     TeamHandle,
 };
 
-use crate::report::Report;
 use crate::retry::{Retry, SHORTEST};
 
 /// The links that the kernel refused.
@@ -99,7 +98,7 @@ impl Refusals {
                 Err(refused) => error = refused,
             }
         }
-        refusal.retry.failed(format!("{name} cannot be made a port: {}", Report(&error)), now);
+        refusal.retry.failed(format!("{name} cannot be made a port: {error}"), now);
         self.0.insert(link.ifindex(), refusal);
         Ok(false)
     }
@@ -221,7 +220,7 @@ fn is_missing(error: &Error) -> bool {
 /// the team: it would be set down for nothing.
 fn may_be_for_being_up(error: &Error) -> bool {
     let is_upper = matches!(error, Error::Kernel { message: Some(message), .. } if message.contains("is already an upper device"));
-    error.kind() == ErrorKind::Busy && !is_upper
+    error.kind() == ErrorKind::ResourceBusy && !is_upper
 }
 
 /// Adds a link that is up, which the driver accepts only when it is down; sets it up again if the

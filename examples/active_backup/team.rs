@@ -12,7 +12,6 @@ use crate::announcer::Announcer;
 use crate::config::Config;
 use crate::hwaddr;
 use crate::members::{Member, Members};
-use crate::report::Report;
 use crate::retry::Retry;
 use crate::say::say;
 use crate::status::{PortState, PortStatus, Status};
@@ -134,7 +133,7 @@ impl<'a> Team<'a> {
             say!("{} is not set up any more", self.config.device);
             if let Err(error) = self.set_up(rtnl) {
                 if !self.is_gone() {
-                    self.setup.failed(Report(&error).to_string(), now);
+                    self.setup.failed(error.to_string(), now);
                 }
                 return Ok(());
             }
@@ -220,7 +219,7 @@ impl<'a> Team<'a> {
             if let Some(member) = self.members.get_mut(next) {
                 member
                     .activation
-                    .failed(format!("{name} cannot be active: {}", Report(&error)), Instant::now());
+                    .failed(format!("{name} cannot be active: {error}"), Instant::now());
             }
         }
     }

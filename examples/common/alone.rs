@@ -6,8 +6,6 @@ pub(crate) mod driver;
 mod ending;
 #[path = "nobody_reads.rs"]
 pub(crate) mod nobody_reads;
-#[path = "report.rs"]
-mod report;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use super::driver;
 use super::nobody_reads::NOBODY_READS;
-use super::report::Report;
 
 /// The status of a program whose command line is wrong.
 const MISUSE: u8 = 2;
@@ -27,13 +26,13 @@ pub(crate) fn misuse(program: &str, reason: impl Display, help: &str) -> ExitCod
     ExitCode::from(MISUSE)
 }
 
-/// Prints an error as one sentence after the prefix, or nothing if it is that the output is closed.
+/// Prints an error after the prefix, or nothing if the error is that the output is closed.
 pub(crate) fn failure(prefix: &str, error: &(dyn Error + 'static)) -> ExitCode {
     match error.downcast_ref::<io::Error>() {
         Some(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
         _ => {
             // The terminal may be gone.
-            drop(writeln!(io::stderr(), "{prefix}{}{}", Report(error), driver::hint()));
+            drop(writeln!(io::stderr(), "{prefix}{error}{}", driver::hint()));
             ExitCode::FAILURE
         }
     }

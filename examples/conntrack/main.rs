@@ -17,8 +17,6 @@ mod nobody_reads;
 mod print;
 #[path = "../common/protocol.rs"]
 mod protocol;
-#[path = "../common/report.rs"]
-mod report;
 
 mod arguments;
 mod filter;
@@ -32,24 +30,30 @@ use std::process::ExitCode;
 use arguments::{Request, USAGE};
 use nobody_reads::NOBODY_READS;
 use print::print;
-use report::Report;
 use table::Table;
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("cannot list the connections")]
-    List(#[source] table::Failure),
-    #[error("cannot delete all of them, only {0}")]
-    Delete(usize, #[source] table::Failure),
-    #[error("writing failed")]
-    Write(#[from] io::Error),
+    #[error("listing the connections: {0}")]
+    List(table::Failure),
+    #[error("deleting the connections, after {0} of them: {1}")]
+    Delete(usize, table::Failure),
+    #[error("writing the output: {0}")]
+    Write(io::Error),
+}
+
+// Not derived: the text has the whole error already, so that it is no source.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
 }
 
 fn main() -> ExitCode {
     let request = match arguments::parse(lexopt::Parser::from_env()) {
         Ok(request) => request,
         Err(misuse) => {
-            eprintln!("conntrack: {}\n\n{USAGE}", Report(&misuse));
+            eprintln!("conntrack: {misuse}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -60,7 +64,7 @@ fn main() -> ExitCode {
             ExitCode::from(NOBODY_READS)
         }
         Err(failure) => {
-            eprintln!("conntrack: {}", Report(&failure));
+            eprintln!("conntrack: {failure}");
             ExitCode::FAILURE
         }
     }

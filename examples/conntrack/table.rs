@@ -16,7 +16,7 @@ const CTA_MARK_MASK: u16 = 21;
 pub(crate) enum Failure {
     #[error(transparent)]
     Kernel(#[from] Error),
-    #[error("the kernel sent something that is no connection")]
+    #[error("the kernel sent a message that is not a connection")]
     Alien,
 }
 

@@ -1,17 +1,10 @@
-use std::error::Error;
 use std::process::ExitCode;
 
 use libteam::{ChangeKind, ErrorKind, LinkSettings, Mode, Result, RtnlSocket, TeamHandle};
 
 fn main() -> ExitCode {
     let Err(error) = run() else { return ExitCode::SUCCESS };
-    eprint!("{error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        eprint!(": {error}");
-        cause = error.source();
-    }
-    eprintln!();
+    eprintln!("{error}");
     ExitCode::FAILURE
 }
 

@@ -16,8 +16,6 @@ mod nobody_reads;
 mod print;
 #[path = "../common/protocol.rs"]
 mod protocol;
-#[path = "../common/report.rs"]
-mod report;
 
 mod policy;
 mod selector;
@@ -37,7 +35,6 @@ use netlink_packet_xfrm::state::GetDumpMessage;
 use nobody_reads::NOBODY_READS;
 use policy::Policy;
 use print::print;
-use report::Report;
 use state::State;
 
 const USAGE: &str = "\
@@ -60,14 +57,21 @@ enum Request {
 enum Failure {
     #[error(transparent)]
     Kernel(#[from] libteam::Error),
-    #[error("the kernel sent something that is no {0}")]
+    #[error("the kernel sent a message that is not a {0}")]
     Alien(&'static str),
-    #[error("the kernel sent a {0} that makes no sense")]
-    Malformed(&'static str, #[source] DecodeError),
-    #[error("cannot list the {0}")]
-    List(&'static str, #[source] Box<Failure>),
-    #[error("writing failed")]
-    Write(#[from] io::Error),
+    #[error("the kernel sent a malformed {0}: {1}")]
+    Malformed(&'static str, DecodeError),
+    #[error("listing the {0}: {1}")]
+    List(&'static str, Box<Failure>),
+    #[error("writing the output: {0}")]
+    Write(io::Error),
+}
+
+// Not derived: the text has the whole error already, so that it is no source.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
 }
 
 fn main() -> ExitCode {
@@ -85,7 +89,7 @@ fn main() -> ExitCode {
             ExitCode::from(NOBODY_READS)
         }
         Err(failure) => {
-            eprintln!("ipsec: {}", Report(&failure));
+            eprintln!("ipsec: {failure}");
             ExitCode::FAILURE
         }
     }

@@ -30,8 +30,6 @@ mod live;
 mod namespace;
 #[path = "../common/nobody_reads.rs"]
 mod nobody_reads;
-#[path = "../common/report.rs"]
-mod report;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdout};

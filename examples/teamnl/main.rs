@@ -15,8 +15,6 @@ mod driver;
 mod interrupt;
 #[path = "../common/nobody_reads.rs"]
 mod nobody_reads;
-#[path = "../common/report.rs"]
-mod report;
 
 mod arguments;
 mod line;
@@ -33,7 +31,6 @@ use arguments::{Arguments, Command, Misuse, Request, Usage};
 use line::{End, Item, Line};
 use monitor::Style;
 use nobody_reads::NOBODY_READS;
-use report::Report;
 
 /// The C tool puts a blank behind every line.
 const END: End = End { whole: " ", cut: " <trunc>" };
@@ -48,10 +45,10 @@ enum Failure {
     Misuse,
     #[error("{0}")]
     Request(String),
-    #[error("writing failed")]
-    Write(#[source] io::Error),
-    #[error("waiting failed")]
-    Wait(#[source] io::Error),
+    #[error("writing the output: {0}")]
+    Write(io::Error),
+    #[error("waiting for changes: {0}")]
+    Wait(io::Error),
 }
 
 fn main() -> ExitCode {
@@ -74,7 +71,7 @@ fn main() -> ExitCode {
         }
         Err(Failure::Misuse) => ExitCode::from(2),
         Err(failure) => {
-            eprintln!("Command failed: {}{}", Report(&failure), driver::hint());
+            eprintln!("Command failed: {failure}{}", driver::hint());
             ExitCode::FAILURE
         }
     }
@@ -99,7 +96,10 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
             let id = OptionId { port, array_index, ..OptionId::global(word()) };
             match team.option(&id) {
                 Some(option) => writeln!(out, "{}", option.value()).map_err(Failure::Write),
-                None => Err(Error::UnknownOption { team: team.name().to_owned(), id }.into()),
+                None => Err(Failure::Request(format!(
+                    "reading option {id} of {}: no such option",
+                    team.name()
+                ))),
             }
         }
         Command::SetOption => {
@@ -130,7 +130,7 @@ fn number(text: &OsString) -> Result<u32, Failure> {
     let text = text.to_string_lossy();
     text.trim_ascii_start().parse().map_err(|_| {
         Failure::Request(format!(
-            "{text:?} is no array index: want a decimal number up to {}",
+            "invalid array index {text:?}: expected a decimal number up to {}",
             u32::MAX
         ))
     })

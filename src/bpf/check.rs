@@ -26,28 +26,35 @@ pub(super) fn check(instructions: &[BpfInstruction]) -> Result<(), BpfError> {
         let operand = check_alone(instruction).map_err(wrong)?;
         let targets = targets(position, instruction, operand);
         if targets.into_iter().flatten().any(|target| target >= count) {
-            return Err(wrong("it jumps to outside the program"));
+            return Err(wrong("expected a jump to an instruction of the program"));
         }
         scratch.follow(position, instruction, targets).map_err(wrong)?;
     }
     if matches!(last.code, code::RETURN_CONSTANT | code::RETURN_A) {
         return Ok(());
     }
-    Err(BpfError::Instruction { position: count - 1, reason: "the last instruction is no return" })
+    Err(BpfError::Instruction {
+        position: count - 1,
+        reason: "expected a return as the last instruction",
+    })
 }
 
 /// Checks what can be seen from an instruction without the others.
 fn check_alone(instruction: BpfInstruction) -> Result<Operand, &'static str> {
     let BpfInstruction { code, k, .. } = instruction;
-    let (_, operand) = operation(code).ok_or("there is no such opcode")?;
+    let (_, operand) = operation(code).ok_or("expected an opcode of classic BPF")?;
     match (operand, code) {
-        (Operand::Scratch, _) if k >= SCRATCH_WORDS => Err("scratch memory has 16 words"),
-        (Operand::Constant, code::DIVIDE | code::MODULO) if k == 0 => Err("it divides by 0"),
+        (Operand::Scratch, _) if k >= SCRATCH_WORDS => {
+            Err("expected a scratch memory word below 16")
+        }
+        (Operand::Constant, code::DIVIDE | code::MODULO) if k == 0 => {
+            Err("expected a divisor other than 0")
+        }
         (Operand::Constant, code::SHIFT_LEFT | code::SHIFT_RIGHT) if k >= u32::BITS => {
-            Err("it shifts by over 31 bits")
+            Err("expected a shift by at most 31 bits")
         }
         (Operand::Packet, _) if k >= ANCILLARY && !is_ancillary(k - ANCILLARY) => {
-            Err("the kernel keeps no such thing beside a packet")
+            Err("expected an offset of packet metadata that the kernel has")
         }
         _ => Ok(operand),
     }
@@ -92,7 +99,7 @@ impl Scratch {
         match instruction.code {
             code::STORE | code::STORE_X => self.written |= word,
             code::LOAD_SCRATCH | code::LOAD_X_SCRATCH if self.written & word == 0 => {
-                return Err("it reads scratch memory that may not have been written");
+                return Err("expected a scratch memory word that was written before");
             }
             _ => {}
         }

@@ -106,10 +106,15 @@ impl fmt::Display for HashFields {
 ///
 /// ```
 /// let error = "eth,port".parse::<libteam::HashFields>().unwrap_err();
-/// assert!(error.to_string().starts_with("\"port\" is no field to hash"));
+/// assert_eq!(
+///     error.to_string(),
+///     "invalid hash field \"port\": expected eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4",
+/// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{name}\" is no field to hash: want eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4")]
+#[error(
+    "invalid hash field {name:?}: expected eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4"
+)]
 pub struct ParseHashFieldsError {
     name: String,
 }

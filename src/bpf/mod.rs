@@ -98,7 +98,7 @@ impl BpfInstruction {
 /// assert_eq!(program.to_string(), "(000) ldb [5]\n(001) ret a\n");
 ///
 /// let error = BpfProgram::new([load]).unwrap_err();
-/// assert_eq!(error.to_string(), "BPF instruction 0: the last instruction is no return");
+/// assert_eq!(error.to_string(), "invalid BPF instruction 0: expected a return as the last instruction");
 ///
 /// let program = BpfProgram::hash(HashFields::IP | HashFields::L4);
 /// assert_eq!(BpfProgram::from_bytes(&program.to_bytes())?, program);
@@ -234,17 +234,18 @@ impl fmt::Display for BpfProgram {
 #[non_exhaustive]
 pub enum BpfError {
     /// There is no instruction.
-    #[error("a BPF program has at least one instruction")]
+    #[error("invalid BPF program of 0 instructions: expected at least one")]
     Empty,
     /// The bytes do not end with an instruction.
-    #[error("{length} bytes are no whole number of BPF instructions of 8 bytes")]
+    #[error("invalid BPF program of {length} bytes: expected instructions of 8 bytes each")]
     PartialInstruction {
         /// How many bytes there are.
         length: usize,
     },
     /// The driver could not tell of it: see [`BpfProgram::MAX_INSTRUCTIONS`].
     #[error(
-        "a BPF program of {count} instructions is more than the {} that fit a message of the team driver",
+        "invalid BPF program of {count} instructions: expected at most {}, \
+         which fit a message of the team driver",
         BpfProgram::MAX_INSTRUCTIONS
     )]
     TooLargeForDriver {
@@ -253,7 +254,7 @@ pub enum BpfError {
     },
     /// The kernel runs no program that long.
     #[error(
-        "a BPF program of {count} instructions is more than the {} that the kernel runs",
+        "invalid BPF program of {count} instructions: expected at most {}, the kernel's limit",
         BpfProgram::KERNEL_MAX_INSTRUCTIONS
     )]
     TooLargeForKernel {
@@ -261,7 +262,7 @@ pub enum BpfError {
         count: usize,
     },
     /// One instruction is wrong.
-    #[error("BPF instruction {position}: {reason}")]
+    #[error("invalid BPF instruction {position}: {reason}")]
     Instruction {
         /// Which one, counted from 0.
         position: usize,

@@ -33,16 +33,20 @@ impl<T> Shape<T> {
     fn into_change<E: Error>(self, may_be_local: bool, may_leave: bool) -> Result<Change<T>, E> {
         let Self { before, latest, state, local, events } = self;
         if before.is_none() && matches!(state, ObjectState::Removed | ObjectState::Recreated) {
-            return Err(E::custom("something is removed that was not there before"));
+            return Err(E::custom(
+                "invalid change: expected a removed object to have existed before",
+            ));
         }
         if state == ObjectState::Released && !may_leave {
-            return Err(E::custom("only a link can be released"));
+            return Err(E::custom("invalid change: expected a released object to be a link"));
         }
         if local && !may_be_local {
-            return Err(E::custom("only an option can be set by a handle"));
+            return Err(E::custom(
+                "invalid change: expected a locally changed object to be an option",
+            ));
         }
         if !events.is_empty() && !may_leave {
-            return Err(E::custom("only of a link it is told what the kernel did with it"));
+            return Err(E::custom("invalid change: expected link events for a link only"));
         }
         Ok(Change { before, after: latest, state, local, events })
     }

@@ -1,11 +1,14 @@
+use std::io;
+
 use nix::errno::Errno;
 
 use super::Error;
 
-/// What sort of failure an [`Error`] is, for code that wants to act on it.
+/// The kind of an [`Error`], with the names of [`std::io::ErrorKind`].
 ///
-/// The kernel's error numbers are put together by what they mean to a caller;
-/// [`Error::raw_os_error`] still tells the number.
+/// Errors of the kernel ([`Error::Kernel`]) and of system calls ([`Error::Io`]) are classified by
+/// their error number, which [`Error::raw_os_error`] returns; each kind lists its error numbers and
+/// the other variants of [`Error`] that it covers.
 ///
 /// # Examples
 ///
@@ -18,51 +21,64 @@ use super::Error;
 )]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is such a thing already: `EEXIST`.
+    /// The object exists already: `EEXIST`.
     AlreadyExists,
-    /// There is no such thing: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`, what was asked for is not in
-    /// the answer, or `EADDRNOTAVAIL` where an address was to be deleted.
+    /// The object does not exist: `ENODEV`, `ENOENT`, `ESRCH`, `ENXIO`;
+    /// [`Error::NoSuchDevice`], [`Error::NoSuchAddress`], [`Error::DeviceGone`],
+    /// [`Error::NotPort`], [`Error::UnknownOption`].
     NotFound,
-    /// The kernel, the driver or the device cannot do it: `EOPNOTSUPP`, `EAFNOSUPPORT`,
-    /// `EPROTONOSUPPORT`, `ENOSYS`, or the team driver is not loaded.
+    /// The kernel, the driver or the device does not support the operation: `EOPNOTSUPP`,
+    /// `EAFNOSUPPORT`, `EPROTONOSUPPORT`, `ENOSYS`; [`Error::FamilyNotFound`].
     Unsupported,
-    /// Something is in the way at present: `EBUSY`.
-    Busy,
-    /// The caller may not: `EPERM`, `EACCES`. The kernel answers so too where nobody may.
+    /// The object is in use, or not in a state that allows the operation: `EBUSY`.
+    ResourceBusy,
+    /// The caller lacks a capability: `EPERM`, `EACCES`. The kernel also replies so to some
+    /// requests that no caller may make.
     PermissionDenied,
-    /// What was asked for makes no sense: `EINVAL`, `ERANGE`, `EADDRNOTAVAIL`, or it was not even
-    /// sent.
+    /// The request is invalid: `EINVAL`, `ERANGE`, `EADDRNOTAVAIL`, or an [`Error::Io`] whose
+    /// request is too long to be sent; [`Error::NotTeam`], [`Error::InvalidName`],
+    /// [`Error::InvalidSetting`], [`Error::OptionType`], [`Error::OptionValue`],
+    /// [`Error::OptionParse`], [`Error::InvalidProgram`].
     InvalidInput,
-    /// No answer came in time.
+    /// The kernel did not reply in time: `ETIMEDOUT`; [`Error::Timeout`].
     TimedOut,
-    /// Every attempt at a dump was interrupted.
+    /// Every attempt at a dump was interrupted: [`Error::Interrupted`].
     Interrupted,
-    /// An answer was lost, was malformed, or did not hold what it should.
+    /// The reply was lost, was malformed, or lacked the object: [`Error::Decode`],
+    /// [`Error::NoReply`], [`Error::Overrun`].
     InvalidData,
-    /// Anything else.
+    /// Any other error: all other error numbers; [`Error::Handler`].
     Other,
 }
 
 impl ErrorKind {
-    /// What an error number means to a caller.
-    pub(crate) fn of(number: Option<i32>) -> Self {
-        match number.map(Errno::from_raw) {
-            Some(Errno::EEXIST) => Self::AlreadyExists,
-            Some(Errno::ENODEV | Errno::ENOENT | Errno::ESRCH | Errno::ENXIO) => Self::NotFound,
-            Some(
-                Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOSYS,
-            ) => Self::Unsupported,
-            Some(Errno::EBUSY) => Self::Busy,
-            Some(Errno::EPERM | Errno::EACCES) => Self::PermissionDenied,
-            Some(Errno::EINVAL | Errno::ERANGE | Errno::EADDRNOTAVAIL) => Self::InvalidInput,
-            Some(Errno::ETIMEDOUT) => Self::TimedOut,
+    /// Classifies an error number.
+    fn from_errno(errno: i32) -> Self {
+        match Errno::from_raw(errno) {
+            Errno::EEXIST => Self::AlreadyExists,
+            Errno::ENODEV | Errno::ENOENT | Errno::ESRCH | Errno::ENXIO => Self::NotFound,
+            Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT | Errno::ENOSYS => {
+                Self::Unsupported
+            }
+            Errno::EBUSY => Self::ResourceBusy,
+            Errno::EPERM | Errno::EACCES => Self::PermissionDenied,
+            Errno::EINVAL | Errno::ERANGE | Errno::EADDRNOTAVAIL => Self::InvalidInput,
+            Errno::ETIMEDOUT => Self::TimedOut,
             _ => Self::Other,
+        }
+    }
+
+    fn from_io(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(errno) => Self::from_errno(errno),
+            None if error.kind() == io::ErrorKind::InvalidInput => Self::InvalidInput,
+            None => Self::Other,
         }
     }
 }
 
 impl Error {
-    /// What sort of failure this is.
+    /// Returns the kind of the error.
     ///
     /// # Examples
     ///
@@ -76,9 +92,10 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Kernel { kind, .. } => *kind,
-            Self::Io { source, .. } => ErrorKind::of(source.raw_os_error()),
+            Self::Kernel { errno, .. } => ErrorKind::from_errno(*errno),
+            Self::Io { error, .. } => ErrorKind::from_io(error),
             Self::NoSuchDevice { .. }
+            | Self::NoSuchAddress { .. }
             | Self::DeviceGone { .. }
             | Self::NotPort { .. }
             | Self::UnknownOption { .. } => ErrorKind::NotFound,

@@ -1,9 +1,13 @@
+mod errno;
 mod kind;
+mod text;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
+
+use nix::errno::Errno;
 
 pub use self::kind::ErrorKind;
 use crate::bpf::BpfError;
@@ -12,15 +16,20 @@ use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_type::{OptionType, ParseOptionError};
 
-/// What a function of this crate returns.
+/// The result of a function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any error, as a change handler may return it.
+/// An error of any type, as a change handler may return it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Why something could not be done.
+/// The reason why a function of this crate failed.
 ///
-/// `Display` says what was being done and to whom; the cause below it is in `source()`.
+/// The text says what was attempted, on which object, and why it failed: `{error}` is enough to
+/// print. [`source`](StdError::source) holds only what the text does not say: the source of the
+/// error that the text ends with, where that error has one.
+///
+/// [`kind`](Self::kind) classifies the errors for a program that reacts to them, and
+/// [`raw_os_error`](Self::raw_os_error) returns the error number.
 ///
 /// # Examples
 ///
@@ -31,144 +40,147 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// let mut team = TeamHandle::create("team0")?;
 /// let lo = team.ifindex("lo")?;
 /// let error = team.add_port(lo).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "adding port lo to team0: invalid argument (EINVAL): \
+///      Loopback device can't be added as a team port",
+/// );
 /// assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, Some(22)));
 ///
 /// let Error::Kernel { op, message, .. } = error else { panic!("{error}") };
-/// assert_eq!(op, "adding port lo, team team0");
+/// assert_eq!(op, "adding port lo to team0");
 /// assert_eq!(message.as_deref(), Some("Loopback device can't be added as a team port"));
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
 /// # Source
 ///
-/// netlink(7); the kernel's own words and their place are `NLMSGERR_ATTR_MSG` and
+/// netlink(7); the kernel's message and its offset are `NLMSGERR_ATTR_MSG` and
 /// `NLMSGERR_ATTR_OFFS`, `linux/netlink.h`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A system call failed.
-    #[error("{op} failed")]
     Io {
-        /// What was being done.
+        /// The operation and its object.
         op: String,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
-    /// The kernel answered a request with an error.
-    #[error("the kernel refused {op}{}", .message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    /// The kernel replied to a request with an error.
     Kernel {
-        /// What was being done.
+        /// The operation and its object.
         op: String,
-        /// What the error number means here.
-        kind: ErrorKind,
-        /// The kernel's own words (the extended acknowledgement), where it gave some.
+        /// The error number, such as 16 for `EBUSY`.
+        errno: i32,
+        /// The kernel's own message (the extended acknowledgement), if the kernel sent one.
         message: Option<String>,
-        /// Where in the request the offending attribute starts, in bytes, where the kernel said so.
+        /// The offset of the offending attribute in the request, in bytes, if the kernel sent it.
         offset: Option<u32>,
-        /// The error number.
-        source: io::Error,
     },
-    /// The kernel's answer could not be understood.
-    #[error("the answer to {op} is malformed")]
+    /// The kernel's reply could not be decoded.
     Decode {
-        /// What was being done.
+        /// The operation and its object.
         op: String,
-        /// What was wrong.
-        source: DecodeError,
+        /// What is wrong with the reply.
+        error: DecodeError,
     },
-    /// The kernel did not answer in time.
-    #[error("no answer to {op} within {after:?}")]
+    /// The kernel did not reply in time.
     Timeout {
-        /// What was being done.
+        /// The operation and its object.
         op: String,
-        /// The time that was waited: the handle's command timeout.
+        /// The time that was waited: the command timeout of the handle or the socket.
         after: Duration,
     },
-    /// The kernel says that it did what was asked, but did not tell what it was asked for.
-    #[error("the kernel acknowledged {op}, but gave no answer")]
+    /// The kernel acknowledged a request for an object, but did not send the object.
     NoReply {
-        /// What was being done.
+        /// The operation and its object.
         op: String,
     },
-    /// Every attempt at a dump was interrupted by changes, and the caller wanted none that was.
-    #[error("{op} was interrupted by changes in each of {attempts} attempts")]
+    /// Every attempt at a dump was interrupted by changes, and the caller accepts only a dump that
+    /// was not.
     Interrupted {
-        /// What was being done.
+        /// The operation and its object.
         op: String,
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: u32,
     },
-    /// The answer did not fit the command socket's receive buffer, not even the largest one tried.
-    #[error("the answer to {op} does not fit a receive buffer of {buffer} bytes")]
+    /// The reply did not fit the socket's receive buffer, not even the largest one tried.
     Overrun {
-        /// What was being done.
+        /// The operation and its object.
         op: String,
         /// The size of the buffer that the kernel gave, in bytes.
         buffer: usize,
     },
     /// The kernel has no generic netlink family `team`: the driver is not loaded.
-    #[error("the kernel has no team driver loaded")]
     FamilyNotFound,
     /// No link has this name or index.
-    #[error("no such device: {device}")]
     NoSuchDevice {
-        /// The name or index asked for.
+        /// The operation and its object.
+        op: String,
+        /// The name of the link, or `index` and its index.
         device: String,
     },
+    /// A link does not have the address that was to be deleted.
+    NoSuchAddress {
+        /// The operation and its object.
+        op: String,
+        /// The kernel's own message (the extended acknowledgement), if the kernel sent one.
+        message: Option<String>,
+    },
     /// The device is not a team.
-    #[error("{device} is not a team device{}", .kind.as_ref().map(|kind| format!(" but of kind {kind}")).unwrap_or_default())]
     NotTeam {
+        /// The operation and its object.
+        op: String,
         /// The device's name.
         device: String,
-        /// What it is instead, where it is a virtual link.
+        /// The kind of the device; `None` for a device that is not a virtual link.
         kind: Option<String>,
     },
     /// The team device was deleted while the handle was open.
-    #[error("team device {device} (index {ifindex}) is gone")]
     DeviceGone {
         /// The last name of the device.
         device: String,
-        /// Its index.
+        /// The index of the device.
         ifindex: IfIndex,
     },
-    /// The link is not a port of the team.
-    #[error("link {ifindex} is not a port of {team}")]
+    /// The link is not a port of the team, or has just left it.
     NotPort {
+        /// The operation and its object.
+        op: String,
         /// The team's name.
         team: String,
         /// The link's index.
         ifindex: IfIndex,
     },
-    /// The kernel would not take this as the name of a device. Nothing was sent, but for the
-    /// question whether it is the alternative name of one where that was to be opened.
-    #[error("{name:?} cannot name a device: {reason}")]
+    /// The kernel does not accept this name for a device. No request was sent, except the lookup
+    /// of an alternative name where a team was to be opened.
     InvalidName {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// What a name is expected to be.
         reason: &'static str,
     },
-    /// A setting makes no sense, though the kernel might take it.
-    #[error("{setting} is {value:?}: {reason}")]
+    /// A setting is invalid, though the kernel might accept it.
     InvalidSetting {
-        /// The setting's name.
+        /// The setting.
         setting: &'static str,
-        /// The value found.
+        /// Its value.
         value: String,
-        /// What is wrong with it.
+        /// What is expected instead.
         reason: &'static str,
     },
-    /// The team has no such option in its present mode and with its present ports.
-    #[error("{team} has no option {id}")]
+    /// The team does not have this option in its present mode and with its present ports.
     UnknownOption {
         /// The team's name.
         team: String,
-        /// The option asked for.
+        /// The option.
         id: OptionId,
     },
-    /// The option has another type than the value.
-    #[error("option {id} is of type {expected}, the value is of type {found}")]
+    /// The option has another type than the value. The option was not sent.
     OptionType {
+        /// The team's name.
+        team: String,
         /// The option.
         id: OptionId,
         /// The option's type.
@@ -176,76 +188,145 @@ pub enum Error {
         /// The value's type.
         found: OptionType,
     },
-    /// The value cannot be sent as a value of this option; nothing was sent.
-    #[error("option {id} cannot be set to {value}: {reason}")]
+    /// The value cannot be sent as a value of this option. The option was not sent.
     OptionValue {
+        /// The team's name.
+        team: String,
         /// The option.
         id: OptionId,
         /// The value as text.
         value: String,
-        /// What is wrong with it.
+        /// What is expected instead.
         reason: &'static str,
     },
-    /// A text is no value of the option's type; nothing was sent.
-    #[error("option {id} cannot be set")]
+    /// A text is not a value of the option's type. The option was not sent.
     OptionParse {
+        /// The team's name.
+        team: String,
         /// The option.
         id: OptionId,
         /// What is wrong with the text.
-        source: ParseOptionError,
+        error: ParseOptionError,
     },
-    /// A BPF program is not one that the kernel and the driver do with.
-    #[error(transparent)]
-    InvalidProgram(#[from] BpfError),
+    /// The kernel or the driver does not accept this BPF program.
+    InvalidProgram(BpfError),
     /// A change handler failed. All other handlers were called, and no change is lost: the error
-    /// carries them.
-    #[error("a change handler failed")]
+    /// carries the changes.
     Handler {
         /// The first error that a handler returned.
-        source: BoxError,
-        /// What the call would have returned without the error: what was delivered to the handlers.
-        /// No later call returns it again.
+        error: BoxError,
+        /// What the call would have returned without the error: the changes that were delivered to
+        /// the handlers. No later call returns them again.
         changes: Changes,
     },
 }
 
 impl Error {
-    /// The error number of the system or the kernel, where the error has one: what the C library
-    /// returns as `-errno`.
+    /// Returns the error number: what the C library returns as `-errno`, before libnl changes it.
+    ///
+    /// | variant | error number |
+    /// |---|---|
+    /// | [`Io`](Self::Io) | the system's; `None` if no system call failed |
+    /// | [`Kernel`](Self::Kernel) | the kernel's |
+    /// | [`Decode`](Self::Decode) | `EBADMSG` |
+    /// | [`Timeout`](Self::Timeout) | `ETIMEDOUT` |
+    /// | [`NoReply`](Self::NoReply) | `ENODATA` |
+    /// | [`Interrupted`](Self::Interrupted) | `EINTR` |
+    /// | [`Overrun`](Self::Overrun) | `ENOBUFS` |
+    /// | [`FamilyNotFound`](Self::FamilyNotFound) | `ENOENT` |
+    /// | [`NoSuchDevice`](Self::NoSuchDevice) | `ENODEV` |
+    /// | [`NoSuchAddress`](Self::NoSuchAddress) | `EADDRNOTAVAIL` |
+    /// | [`NotTeam`](Self::NotTeam) | `EINVAL` |
+    /// | [`DeviceGone`](Self::DeviceGone) | `ENODEV` |
+    /// | [`NotPort`](Self::NotPort) | `ENOENT` |
+    /// | [`InvalidName`](Self::InvalidName) | `ENAMETOOLONG` for a name that is too long, else `EINVAL` |
+    /// | [`InvalidSetting`](Self::InvalidSetting) | `EINVAL` |
+    /// | [`UnknownOption`](Self::UnknownOption) | `ENOENT` |
+    /// | [`OptionType`](Self::OptionType) | `EINVAL` |
+    /// | [`OptionValue`](Self::OptionValue) | `EINVAL` |
+    /// | [`OptionParse`](Self::OptionParse) | `ERANGE` for a number that is out of range, else `EINVAL` |
+    /// | [`InvalidProgram`](Self::InvalidProgram) | `EINVAL` |
+    /// | [`Handler`](Self::Handler) | `None`: the handler's own error is in the field `error` |
     ///
     /// # Examples
     ///
     /// ```
-    /// let error = libteam::TeamHandle::open("no/slash").unwrap_err();
-    /// assert_eq!(error.raw_os_error(), None, "the name was not even sent");
+    /// use libteam::TeamHandle;
+    ///
+    /// # test_netns::enter();
+    /// let error = TeamHandle::open("team7").unwrap_err();
+    /// assert_eq!(error.raw_os_error(), Some(19), "ENODEV");
+    /// assert_eq!(error.to_string(), "opening team7: no such device (ENODEV)");
     /// ```
     ///
     /// # Source
     ///
     /// errno(3).
+    #[doc(alias = "errno")]
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
+        let errno = match self {
+            Self::Io { error, .. } => return error.raw_os_error(),
+            Self::Kernel { errno, .. } => return Some(*errno),
+            Self::Handler { .. } => return None,
+            Self::Decode { .. } => Errno::EBADMSG,
+            Self::Timeout { .. } => Errno::ETIMEDOUT,
+            Self::NoReply { .. } => Errno::ENODATA,
+            Self::Interrupted { .. } => Errno::EINTR,
+            Self::Overrun { .. } => Errno::ENOBUFS,
+            Self::FamilyNotFound | Self::NotPort { .. } | Self::UnknownOption { .. } => {
+                Errno::ENOENT
+            }
+            Self::NoSuchDevice { .. } | Self::DeviceGone { .. } => Errno::ENODEV,
+            Self::NoSuchAddress { .. } => Errno::EADDRNOTAVAIL,
+            Self::InvalidName { reason, .. } if *reason == NAME_TOO_LONG => Errno::ENAMETOOLONG,
+            Self::OptionParse { error, .. } if error.is_out_of_range() => Errno::ERANGE,
+            Self::NotTeam { .. }
+            | Self::InvalidName { .. }
+            | Self::InvalidSetting { .. }
+            | Self::OptionType { .. }
+            | Self::OptionValue { .. }
+            | Self::OptionParse { .. }
+            | Self::InvalidProgram(_) => Errno::EINVAL,
+        };
+        Some(errno as i32)
+    }
+}
+
+impl Error {
+    /// Replaces the operation of a lookup that found no device by the operation that needs the
+    /// device.
+    pub(crate) fn with_op(self, op: impl Into<String>) -> Self {
         match self {
-            Self::Io { source, .. } | Self::Kernel { source, .. } => source.raw_os_error(),
-            _ => None,
+            Self::NoSuchDevice { device, .. } => Self::NoSuchDevice { op: op.into(), device },
+            error => error,
         }
     }
 }
 
-/// What the kernel sent is not what its protocol says.
+/// The reason of [`Error::InvalidName`] for a name that is too long.
+pub(crate) const NAME_TOO_LONG: &str = "expected at most 15 bytes";
+
+impl From<BpfError> for Error {
+    fn from(error: BpfError) -> Self {
+        Self::InvalidProgram(error)
+    }
+}
+
+/// The reason why a message of the kernel could not be decoded.
 ///
 /// # Examples
 ///
 /// ```
 /// use libteam::Error;
 ///
-/// fn complain(error: &Error) {
+/// fn report(error: &Error) {
 ///     match error {
-///         Error::Decode { op, source } => eprintln!("what the kernel answered to {op} is not what we know: {source}"),
+///         Error::Decode { op, error } => eprintln!("this kernel's reply to {op} is unknown: {error}"),
 ///         other => eprintln!("{other}"),
 ///     }
 /// }
-/// # complain(&Error::FamilyNotFound);
+/// # report(&Error::FamilyNotFound);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -258,7 +339,7 @@ impl DecodeError {
         Self { reason: Cow::Borrowed(reason) }
     }
 
-    /// What a decoder of a message type says itself.
+    /// Wraps the error of another crate's decoder, with its sources.
     pub(crate) fn from_source(error: &dyn StdError) -> Self {
         let mut reason = error.to_string();
         let mut cause = error.source();

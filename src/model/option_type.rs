@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::IntErrorKind;
 
 use super::option_value::OptionValue;
 
@@ -54,7 +55,7 @@ impl OptionType {
     /// assert_eq!(OptionType::I32.parse("-3")?, OptionValue::I32(-3));
     /// assert_eq!(OptionType::Binary.parse(r"\00\ff")?, OptionValue::Binary(vec![0, 255]));
     /// let error = OptionType::Bool.parse("yes").unwrap_err();
-    /// assert_eq!(error.to_string(), "\"yes\" is no bool: want true or false");
+    /// assert_eq!(error.to_string(), "invalid bool \"yes\": expected true or false");
     /// # Ok::<(), libteam::ParseOptionError>(())
     /// ```
     ///
@@ -67,19 +68,19 @@ impl OptionType {
             Self::U32 => number
                 .parse()
                 .map(OptionValue::U32)
-                .map_err(|_| "want a decimal number up to 4294967295"),
+                .map_err(|_| "expected a decimal number up to 4294967295"),
             Self::I32 => number
                 .parse()
                 .map(OptionValue::I32)
-                .map_err(|_| "want a decimal number from -2147483648 to 2147483647"),
-            Self::Bool => text.parse().map(OptionValue::Bool).map_err(|_| "want true or false"),
+                .map_err(|_| "expected a decimal number from -2147483648 to 2147483647"),
+            Self::Bool => text.parse().map(OptionValue::Bool).map_err(|_| "expected true or false"),
             Self::String => Ok(OptionValue::String(text.to_owned())),
             Self::Binary => bytes(text)
                 .map(OptionValue::Binary)
-                .ok_or(r"want each byte as \ and two hexadecimal digits"),
-            Self::Other(_) => Err("values of its type cannot be set"),
+                .ok_or(r"expected each byte as \ and two hexadecimal digits"),
+            Self::Other(_) => Err("expected a type that this library can set"),
         };
-        parsed.map_err(|reason| ParseOptionError { wanted: self, text: text.to_owned(), reason })
+        parsed.map_err(|reason| ParseOptionError { expected: self, text: text.to_owned(), reason })
     }
 }
 
@@ -107,17 +108,30 @@ impl fmt::Display for OptionType {
     }
 }
 
-/// A text is no value of an option's type.
+/// A text is not a value of an option's type.
 ///
 /// # Examples
 ///
 /// See [`OptionType::parse`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no {wanted}: {reason}")]
+#[error("invalid {expected} {text:?}: {reason}")]
 pub struct ParseOptionError {
-    wanted: OptionType,
+    expected: OptionType,
     text: String,
     reason: &'static str,
+}
+
+impl ParseOptionError {
+    /// Whether the text is a number that the type cannot hold.
+    pub(crate) fn is_out_of_range(&self) -> bool {
+        matches!(self.expected, OptionType::U32 | OptionType::I32)
+            && match self.text.trim_ascii_start().parse::<i128>() {
+                Ok(_) => true,
+                Err(error) => {
+                    matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow)
+                }
+            }
+    }
 }
 
 #[cfg(test)]
@@ -162,7 +176,7 @@ mod tests {
             for text in texts {
                 let message = wanted.parse(text).unwrap_err().to_string();
                 assert!(
-                    message.starts_with(&format!("{text:?} is no {wanted}: want ")),
+                    message.starts_with(&format!("invalid {wanted} {text:?}: expected ")),
                     "{message}"
                 );
             }

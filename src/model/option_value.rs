@@ -71,9 +71,11 @@ impl OptionValue {
 }
 
 impl OptionValue {
-    /// The value as an error message shows it: of many bytes only their number.
+    /// Returns the value as an error message shows it: text in quotation marks, and only the number
+    /// of many bytes.
     pub(crate) fn abbreviated(&self) -> String {
         match self {
+            Self::String(text) => format!("{text:?}"),
             Self::Binary(bytes) if bytes.len() > 16 => format!("{} bytes", bytes.len()),
             _ => self.to_string(),
         }

@@ -176,7 +176,7 @@ impl<'de> Deserialize<'de> for Link {
         let shape = LinkShape::deserialize(deserializer)?;
         if shape.phys_port_id.as_ref().is_some_and(|id| id.len() > MAX_PHYS_PORT_ID) {
             return Err(D::Error::custom(
-                "the identification of a physical port is at most 32 bytes",
+                "invalid physical port identification: expected at most 32 bytes",
             ));
         }
         let rare = RareAttrs {

@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::error::{DecodeError, Error, ErrorKind, Result};
+use crate::error::{DecodeError, Error, Result};
 
-/// Why an exchange with the kernel failed; what was being done is added above, see
-/// [`ErrorContext`].
+/// The reason why an exchange with the kernel failed; [`ErrorContext`] adds the operation.
 #[derive(Debug)]
 pub(crate) enum RequestError {
     Io(io::Error),
@@ -17,7 +16,7 @@ pub(crate) enum RequestError {
     Interrupted { attempts: u32 },
 }
 
-/// The kernel's error answer.
+/// The kernel's error reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KernelError {
     pub(crate) errno: i32,
@@ -26,15 +25,15 @@ pub(crate) struct KernelError {
 }
 
 impl RequestError {
-    /// The kernel's error number, if it was the kernel that refused.
+    /// Returns the kernel's error number, if the kernel replied with an error.
     pub(crate) fn errno(&self) -> Option<i32> {
         match self {
-            Self::Kernel(refusal) => Some(refusal.errno),
+            Self::Kernel(error) => Some(error.errno),
             _ => None,
         }
     }
 
-    /// Whether the kernel answered with this error.
+    /// Whether the kernel replied with this error.
     pub(crate) fn is(&self, errno: Errno) -> bool {
         self.errno() == Some(errno as i32)
     }
@@ -52,7 +51,7 @@ impl From<DecodeError> for RequestError {
     }
 }
 
-/// Says what was being done when something failed.
+/// Adds the operation and its object to an error.
 pub(crate) trait ErrorContext<T> {
     fn with_context(self, op: impl FnOnce() -> String) -> Result<T>;
 }
@@ -62,13 +61,11 @@ impl<T> ErrorContext<T> for Result<T, RequestError> {
         self.map_err(|failure| {
             let op = op();
             match failure {
-                RequestError::Io(source) => Error::Io { op, source },
+                RequestError::Io(error) => Error::Io { op, error },
                 RequestError::Kernel(KernelError { errno, message, offset }) => {
-                    let kind = ErrorKind::of(Some(errno));
-                    let source = io::Error::from_raw_os_error(errno);
-                    Error::Kernel { op, kind, message, offset, source }
+                    Error::Kernel { op, errno, message, offset }
                 }
-                RequestError::Decode(source) => Error::Decode { op, source },
+                RequestError::Decode(error) => Error::Decode { op, error },
                 RequestError::Timeout(after) => Error::Timeout { op, after },
                 RequestError::Overrun { buffer } => Error::Overrun { op, buffer },
                 RequestError::Interrupted { attempts } => Error::Interrupted { op, attempts },
@@ -79,6 +76,6 @@ impl<T> ErrorContext<T> for Result<T, RequestError> {
 
 impl<T> ErrorContext<T> for io::Result<T> {
     fn with_context(self, op: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|source| Error::Io { op: op(), source })
+        self.map_err(|error| Error::Io { op: op(), error })
     }
 }

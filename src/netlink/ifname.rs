@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, NAME_TOO_LONG, Result};
 
 /// The longest interface name in bytes: the kernel's `IFNAMSIZ` without its NUL.
 pub(crate) const MAX_LEN: usize = 15;
@@ -15,23 +15,23 @@ pub(crate) const MAX_LEN: usize = 15;
 pub(crate) fn validate_ifname(name: &OsStr) -> Result<()> {
     let bytes = name.as_bytes();
     let reason = if bytes.is_empty() {
-        "it is empty"
+        "expected at least one byte"
     } else if bytes == b"." || bytes == b".." {
-        "it is a directory's name"
+        "expected a name other than . and .."
     } else if bytes.contains(&b'/') {
-        "it has a slash"
+        "expected no slash"
     } else if bytes.contains(&b':') {
-        "it has a colon"
+        "expected no colon"
     } else if bytes.contains(&b'%') {
-        "it has a percent sign"
+        "expected no percent sign"
     } else if bytes.iter().copied().any(is_space) {
-        "it has white space"
+        "expected no white space"
     } else if bytes.contains(&NO_BREAK_SPACE) {
-        "the kernel takes its byte 0xa0 for white space"
+        "expected no byte 0xa0, which is white space to the kernel"
     } else if bytes.contains(&0) {
-        "it has a NUL"
+        "expected no NUL"
     } else if bytes.len() > MAX_LEN {
-        "it is longer than 15 bytes"
+        NAME_TOO_LONG
     } else {
         return Ok(());
     };
@@ -69,31 +69,38 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_name_is_told_why() {
+    fn invalid_name_is_refused_with_its_reason() {
+        let white_space = "expected no white space";
+        let byte = "expected no byte 0xa0, which is white space to the kernel";
         let table = [
-            ("", "empty"),
-            (".", "directory"),
-            ("..", "directory"),
-            ("a/b", "slash"),
-            ("a:b", "colon"),
-            ("team%d", "percent"),
-            ("a b", "white space"),
-            ("a\tb", "white space"),
-            ("a\x0bb", "white space"),
-            ("a\u{a0}b", "0xa0"),
-            ("voilà", "0xa0"),
-            ("a\0b", "NUL"),
-            ("sixteen-bytes-xx", "15 bytes"),
-            ("äääääääää", "15 bytes"),
+            ("", "expected at least one byte"),
+            (".", "expected a name other than . and .."),
+            ("..", "expected a name other than . and .."),
+            ("a/b", "expected no slash"),
+            ("a:b", "expected no colon"),
+            ("team%d", "expected no percent sign"),
+            ("a b", white_space),
+            ("a\tb", white_space),
+            ("a\x0bb", white_space),
+            ("a\u{a0}b", byte),
+            ("voilà", byte),
+            ("a\0b", "expected no NUL"),
+            ("sixteen-bytes-xx", "expected at most 15 bytes"),
+            ("äääääääää", "expected at most 15 bytes"),
         ];
         for (name, why) in table {
             let message = validate_ifname(OsStr::new(name)).unwrap_err().to_string();
-            assert!(message.contains(why), "{name:?}: {message}");
+            assert_eq!(message, format!("invalid device name {name:?}: {why}"));
         }
-        let table = [(&b"\xff\xa0"[..], "0xa0"), (b"\xff/", "slash"), (&[0xff; 16], "15 bytes")];
+        let table = [
+            (&b"\xff\xa0"[..], byte),
+            (b"\xff/", "expected no slash"),
+            (&[0xff; 16], "expected at most 15 bytes"),
+        ];
         for (name, why) in table {
             let message = validate_ifname(OsStr::from_bytes(name)).unwrap_err().to_string();
-            assert!(message.contains(why), "{name:?}: {message}");
+            let name = String::from_utf8_lossy(name);
+            assert_eq!(message, format!("invalid device name {name:?}: {why}"));
         }
     }
 }

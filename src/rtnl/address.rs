@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use super::RtnlSocket;
 use super::dump::DumpRequest;
-use crate::error::{DecodeError, Error, ErrorKind, Result};
+use crate::error::{DecodeError, Error, Result};
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::attribute::Attribute;
 use crate::netlink::codec::packet::RTM_NEWADDR;
@@ -292,10 +292,10 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::InvalidSetting`] for 0.0.0.0; nothing is sent.
-    /// - [`Error::Kernel`]: [`Exists`](ErrorKind::AlreadyExists) if the link has the address;
-    ///   [`NotFound`](ErrorKind::NotFound) if the link does not exist;
-    ///   [`Invalid`](ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
-    ///   address that a link cannot have; [`NotPermitted`](ErrorKind::PermissionDenied) if IPv6 is
+    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the link has the address;
+    ///   [`NotFound`](crate::ErrorKind::NotFound) if the link does not exist;
+    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
+    ///   address that a link cannot have; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) if IPv6 is
     ///   disabled on the link.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
@@ -321,11 +321,11 @@ impl RtnlSocket {
     pub fn add_address(&mut self, ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> Result<()> {
         if address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
             // The kernel would ignore the request and report success.
-            let (setting, value) = ("an address", format!("{address}/{prefix_len}"));
+            let (setting, value) = ("address", format!("{address}/{prefix_len}"));
             return Err(Error::InvalidSetting {
                 setting,
                 value,
-                reason: "no link can have this address",
+                reason: "expected an address that a link can have",
             });
         }
         let message = RouteNetlinkMessage::NewAddress(message(ifindex, address, prefix_len));
@@ -338,8 +338,8 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`]: [`NotFound`](ErrorKind::NotFound) if the link does not exist, or does
-    ///   not have the address with this prefix.
+    /// - [`Error::NoSuchAddress`] if the link does not have the address with this prefix.
+    /// - [`Error::Kernel`] with `ENODEV` if the link does not exist.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
     /// # Examples
@@ -369,9 +369,13 @@ impl RtnlSocket {
         let message = RouteNetlinkMessage::DelAddress(message(ifindex, address, prefix_len));
         let result = self.socket.execute(message, 0);
         let link = self.describe_link(&result, ifindex);
-        let result =
-            result.with_context(|| format!("deleting address {address}/{prefix_len} of {link}"));
-        result.map_err(absent_is_not_found)
+        let op = format!("deleting address {address}/{prefix_len} of {link}");
+        match result {
+            Err(RequestError::Kernel(error)) if error.errno == Errno::EADDRNOTAVAIL as i32 => {
+                Err(Error::NoSuchAddress { op, message: error.message })
+            }
+            result => result.with_context(|| op),
+        }
     }
 }
 
@@ -391,19 +395,6 @@ fn message(ifindex: IfIndex, address: IpAddr, prefix_len: u8) -> AddressMessage 
         IpAddr::V6(_) => message.header.family = AddressFamily::Inet6,
     }
     message
-}
-
-/// Maps the kernel's `EADDRNOTAVAIL`, its error for deleting an address that the link does not
-/// have.
-fn absent_is_not_found(error: Error) -> Error {
-    match error {
-        Error::Kernel { op, message, offset, source, .. }
-            if source.raw_os_error() == Some(Errno::EADDRNOTAVAIL as i32) =>
-        {
-            Error::Kernel { op, kind: ErrorKind::NotFound, message, offset, source }
-        }
-        error => error,
-    }
 }
 
 #[cfg(test)]

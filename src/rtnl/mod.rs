@@ -167,7 +167,7 @@ impl RtnlSocket {
         request: RouteNetlinkMessage,
         flags: u16,
     ) -> Result<Vec<RouteNetlinkMessage>> {
-        let op = format!("netlink request {}", request.message_type());
+        let op = format!("netlink request of type {}", request.message_type());
         let request = match request.message_type() % OPERATIONS {
             GET => Request::query(request, flags),
             _ => Request::command(request, flags),
@@ -206,7 +206,7 @@ impl RtnlSocket {
     ///
     /// `NLM_F_DUMP`, netlink(7); `NETLINK_GET_STRICT_CHK`, `linux/netlink.h`.
     pub fn dump(&mut self, request: RouteNetlinkMessage) -> Result<Dump<RouteNetlinkMessage>> {
-        let op = format!("dump {}", request.message_type());
+        let op = format!("netlink request of type {}", request.message_type());
         self.socket
             .collect(Request::dump(&op, request), |frame| packet::read_any(frame).map(Some))
             .with_context(|| op)

@@ -227,7 +227,8 @@ impl TeamBuilder {
             // kernel says below.
             Ok(link) if link.name_os() != name => {}
             Ok(link) => {
-                let ifindex = require_team(&link)?;
+                let ifindex =
+                    require_team(&link, || format!("recreating {}", name.to_string_lossy()))?;
                 rtnl.delete(ifindex)
                     .with_context(|| format!("deleting team device {}", name.to_string_lossy()))?;
             }
@@ -259,12 +260,15 @@ impl TeamBuilder {
     pub fn open(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
         let name = name.as_ref();
         let mut rtnl = self.sockets.rtnl()?;
+        let op = || format!("opening {}", name.to_string_lossy());
         let link = rtnl.link_by_name(name).map_err(|error| match error {
-            // An alternative name may be what no name can be, but this one is none.
-            Error::NoSuchDevice { .. } => ifname::validate_ifname(name).err().unwrap_or(error),
+            // An alternative name may be invalid as a name, but no link has this one.
+            Error::NoSuchDevice { .. } => {
+                ifname::validate_ifname(name).err().unwrap_or_else(|| error.with_op(op()))
+            }
             error => error,
         })?;
-        self.attach(rtnl, require_team(&link)?, link.name_os())
+        self.attach(rtnl, require_team(&link, op)?, link.name_os())
     }
 
     /// As [`TeamHandle::open_index`].
@@ -286,8 +290,9 @@ impl TeamBuilder {
     /// ```
     pub fn open_index(&self, ifindex: IfIndex) -> Result<TeamHandle> {
         let mut rtnl = self.sockets.rtnl()?;
-        let link = rtnl.link_by_index(ifindex)?;
-        self.attach(rtnl, require_team(&link)?, link.name_os())
+        let op = || format!("opening link {ifindex}");
+        let link = rtnl.link_by_index(ifindex).map_err(|error| error.with_op(op()))?;
+        self.attach(rtnl, require_team(&link, op)?, link.name_os())
     }
 
     fn create_with(&self, mut rtnl: RtnlSocket, name: &OsStr) -> Result<TeamHandle> {
@@ -352,17 +357,18 @@ impl TeamBuilder {
         wanted.map(Some).ok_or_else(|| Error::InvalidSetting {
             setting: BUFFER_VARIABLE,
             value: value.to_string_lossy().into_owned(),
-            reason: "want a number of bytes",
+            reason: "expected a number of bytes",
         })
     }
 }
 
-/// The index of a link that is a team.
-fn require_team(link: &LinkInfo) -> Result<IfIndex> {
+/// Returns the index of a link that has to be a team.
+fn require_team(link: &LinkInfo, op: impl FnOnce() -> String) -> Result<IfIndex> {
     if link.is_team() {
         Ok(link.ifindex())
     } else {
         Err(Error::NotTeam {
+            op: op(),
             device: link.name().into_owned(),
             kind: link.kind().map(Cow::into_owned),
         })

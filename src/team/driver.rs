@@ -33,7 +33,7 @@ impl TeamDriver {
                 return Err(Error::FamilyNotFound);
             }
         }
-        answer.with_context(|| "looking up the team driver".to_owned())?;
+        answer.with_context(|| "looking up generic netlink family team".to_owned())?;
         let family = family.ok_or(Error::FamilyNotFound)?;
         Ok(Self { socket, family })
     }
@@ -110,13 +110,15 @@ impl TeamDriver {
     }
 }
 
-/// Puts the request for setting an option together.
+/// Builds the request that sets an option of the team with this index and name.
 pub(crate) fn set_request(
     team: IfIndex,
+    name: &str,
     id: &OptionId,
     value: &OptionValue,
 ) -> Result<TeamRequest> {
     TeamRequest::options_set(team, id, value).map_err(|reason| Error::OptionValue {
+        team: name.to_owned(),
         id: id.clone(),
         value: value.abbreviated(),
         reason,
@@ -144,7 +146,13 @@ mod tests {
     fn a_kernel_without_the_driver_is_told_from_one_that_cannot_answer() {
         let error = refused(2);
         assert!(matches!(error, Error::FamilyNotFound), "{error:?}");
-        assert_eq!(error.to_string(), "the kernel has no team driver loaded");
-        assert_eq!(refused(12).to_string(), "the kernel refused looking up the team driver");
+        assert_eq!(
+            error.to_string(),
+            "looking up generic netlink family team: the team driver is not loaded (ENOENT)"
+        );
+        assert_eq!(
+            refused(12).to_string(),
+            "looking up generic netlink family team: out of memory (ENOMEM)"
+        );
     }
 }

@@ -274,7 +274,7 @@ impl TeamHandle {
             Err(error) => (Err(error), None),
             Ok((changes, outcome)) => match outcome.into_result() {
                 Ok(None) => (Ok(changes), None),
-                Ok(Some(source)) => (Err(Error::Handler { source, changes }), None),
+                Ok(Some(error)) => (Err(Error::Handler { error, changes }), None),
                 Err(panic) => {
                     self.handlers.keep_unreturned(changes);
                     (Ok(Changes::default()), Some(panic))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use crate::bpf::{BpfError, BpfProgram};
 use crate::error::{Error, Result};
 use crate::model::ifindex::IfIndex;
@@ -202,7 +204,9 @@ impl TeamHandle {
         let ports: Vec<_> = ports.into_iter().collect();
         self.sync()?;
         if let Some((_, non_port)) = ports.iter().find(|(_, port)| !self.is_port(*port)) {
-            return Err(Error::NotPort { team: self.name().to_owned(), ifindex: *non_port });
+            let op =
+                format!("setting option {} of {}", names::LB_TX_HASH_TO_PORT_MAPPING, self.name());
+            return Err(self.not_port(op, *non_port));
         }
         let option = |(hash, port): (u8, IfIndex)| {
             (
@@ -210,7 +214,17 @@ impl TeamHandle {
                 OptionValue::U32(port.get()),
             )
         };
-        self.set_known_options(&ports.into_iter().map(option).collect::<Vec<_>>())
+        let options: Vec<_> = ports.iter().copied().map(option).collect();
+        self.set_known_options(&options).map_err(|error| match error {
+            // Is also the driver's error for a disabled port.
+            Error::Kernel { ref op, errno, .. } if errno == Errno::ENODEV as i32 => {
+                match ports.iter().find(|(_, port)| !self.is_port(*port)) {
+                    Some((_, non_port)) => self.not_port(op.clone(), *non_port),
+                    None => error,
+                }
+            }
+            error => error,
+        })
     }
 
     /// How many bytes were sent with each hash since the mode was set, as of the driver's last
@@ -301,7 +315,11 @@ impl TeamHandle {
     /// assert_eq!(team.lb_stats_refresh_interval(), Some(Duration::from_secs(5)));
     ///
     /// let error = team.set_lb_stats_refresh_interval(Duration::from_millis(250)).unwrap_err();
-    /// assert!(error.to_string().ends_with("set to 250ms: want a whole number of tenths of a second"), "{error}");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "setting option lb_stats_refresh_interval of team0 to 250ms: \
+    ///      expected a whole number of tenths of a second",
+    /// );
     /// team.destroy()?;
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -314,7 +332,12 @@ impl TeamHandle {
         let id = OptionId::global(names::LB_STATS_REFRESH_INTERVAL);
         match tenths(interval) {
             Ok(tenths) => self.set_option(&id, tenths),
-            Err(reason) => Err(Error::OptionValue { id, value: format!("{interval:?}"), reason }),
+            Err(reason) => Err(Error::OptionValue {
+                team: self.name().to_owned(),
+                id,
+                value: format!("{interval:?}"),
+                reason,
+            }),
         }
     }
 
@@ -342,11 +365,11 @@ fn bytes(value: &OptionValue) -> Option<u64> {
 
 fn tenths(interval: Duration) -> Result<u32, &'static str> {
     if interval.subsec_nanos() % TENTH.subsec_nanos() != 0 {
-        return Err("want a whole number of tenths of a second");
+        return Err("expected a whole number of tenths of a second");
     }
     let tenths = interval.as_millis() / TENTH.as_millis();
     u32::try_from(tenths)
         .ok()
         .filter(|tenths| *tenths <= MAX_TENTHS)
-        .ok_or("the driver counts to 419430.3s at most")
+        .ok_or("expected at most 419430.3s")
 }

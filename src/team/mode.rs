@@ -102,10 +102,8 @@ impl TeamHandle {
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
         self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| {
             match error {
-                Error::Kernel { source, .. }
-                    if source.raw_os_error() == Some(Errno::ENOENT as i32) =>
-                {
-                    Error::NotPort { team: self.name().to_owned(), ifindex: port }
+                Error::Kernel { op, errno, .. } if errno == Errno::ENOENT as i32 => {
+                    self.not_port(op, port)
                 }
                 error => error,
             }

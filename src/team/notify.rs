@@ -247,7 +247,7 @@ impl TeamHandle {
     }
 
     fn set_millis(&mut self, id: &OptionId, time: Duration) -> Result<()> {
-        let millis = millis(id, time)?;
+        let millis = self.millis(id, time)?;
         self.set_option(id, millis)
     }
 
@@ -258,21 +258,22 @@ impl TeamHandle {
         interval: Duration,
     ) -> Result<()> {
         let interval_id = OptionId::global(interval_name);
-        let millis = millis(&interval_id, interval)?;
+        let millis = self.millis(&interval_id, interval)?;
         // The interval first: a port that is enabled meanwhile begins to count with the new one.
         self.set_options([
             (interval_id, millis.into()),
             (OptionId::global(count_name), count.into()),
         ])
     }
-}
 
-/// A time as an option counts it.
-fn millis(id: &OptionId, time: Duration) -> Result<u32> {
-    let millis = time.as_nanos().div_ceil(1_000_000);
-    u32::try_from(millis).map_err(|_| Error::OptionValue {
-        id: id.clone(),
-        value: format!("{time:?}"),
-        reason: "it is longer than 49 days",
-    })
+    /// Converts a time to the unit of an option.
+    fn millis(&self, id: &OptionId, time: Duration) -> Result<u32> {
+        let millis = time.as_nanos().div_ceil(1_000_000);
+        u32::try_from(millis).map_err(|_| Error::OptionValue {
+            team: self.name().to_owned(),
+            id: id.clone(),
+            value: format!("{time:?}"),
+            reason: "expected at most 4294967295ms",
+        })
+    }
 }

@@ -15,10 +15,10 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// - [`Error::UnknownOption`]: the team does not have it, in its present mode and with its
-    ///   present ports.
+    /// - [`Error::UnknownOption`] if the team does not have the option in its present mode.
+    /// - [`Error::NotPort`] for an option of a link that is not a port, or has just left the team.
     /// - [`Error::OptionType`] and [`Error::OptionValue`] before anything is sent.
-    /// - [`Error::Kernel`] with the driver's error number; it gives no text.
+    /// - [`Error::Kernel`] with the driver's error number; the driver sends no message.
     /// - [`Error::DeviceGone`].
     ///
     /// # Examples
@@ -33,7 +33,10 @@ impl TeamHandle {
     /// assert_eq!(team.option(&count).map(|option| option.value()), Some(&OptionValue::U32(3)));
     ///
     /// let error = team.set_option(&count, "three").unwrap_err();
-    /// assert_eq!(error.to_string(), "option notify_peers_count is of type u32, the value is of type string");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "setting option notify_peers_count of team0: invalid value of type string: expected u32",
+    /// );
     /// team.destroy()?;
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -56,9 +59,9 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::OptionParse`] if the text is no value of the option's type,
-    /// [`Error::UnknownOption`] before anything is sent, and those of
-    /// [`set_option`](Self::set_option).
+    /// - [`Error::OptionParse`] if the text is not a value of the option's type.
+    /// - [`Error::UnknownOption`] and [`Error::NotPort`] before anything is sent.
+    /// - The errors of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -72,7 +75,11 @@ impl TeamHandle {
     /// assert_eq!(team.notify_peers_count(), Some(3));
     ///
     /// let error = team.set_option_str(&count, "three").unwrap_err();
-    /// assert_eq!(error.to_string(), "option notify_peers_count cannot be set");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "setting option notify_peers_count of team0: invalid u32 \"three\": \
+    ///      expected a decimal number up to 4294967295",
+    /// );
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -85,8 +92,11 @@ impl TeamHandle {
         let Some(expected) = self.value(id).map(OptionValue::option_type) else {
             return Err(self.unknown_option(id));
         };
-        let value =
-            expected.parse(text).map_err(|source| Error::OptionParse { id: id.clone(), source })?;
+        let value = expected.parse(text).map_err(|error| Error::OptionParse {
+            team: self.name().to_owned(),
+            id: id.clone(),
+            error,
+        })?;
         self.set_known_options(&[(id.clone(), value)])
     }
 
@@ -119,7 +129,10 @@ impl TeamHandle {
     ///     (OptionId::global("activeport"), 1_u32.into()),
     ///     (OptionId::global("notify_peers_count"), 3_u32.into()),
     /// ]);
-    /// assert_eq!(error.unwrap_err().to_string(), "team0 has no option activeport");
+    /// assert_eq!(
+    ///     error.unwrap_err().to_string(),
+    ///     "setting option activeport of team0: no such option (ENOENT)",
+    /// );
     /// assert_eq!(team.notify_peers_count(), Some(3));
     /// team.destroy()?;
     /// # Ok::<(), libteam::Error>(())
@@ -142,7 +155,7 @@ impl TeamHandle {
         let team = self.team_ifindex();
         let requests = options
             .iter()
-            .map(|(id, value)| driver::set_request(team, id, value))
+            .map(|(id, value)| driver::set_request(team, self.name(), id, value))
             .collect::<Result<Vec<_>>>()?;
         options.iter().try_for_each(|(id, value)| self.check_type(id, value))?;
         let mut answers: Vec<_> = options.iter().map(|_| Answer::None).collect();
@@ -168,7 +181,7 @@ impl TeamHandle {
         if expected == found {
             Ok(())
         } else {
-            Err(Error::OptionType { id: id.clone(), expected, found })
+            Err(Error::OptionType { team: self.name().to_owned(), id: id.clone(), expected, found })
         }
     }
 

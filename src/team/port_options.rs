@@ -21,7 +21,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// Those of [`set_option`](Self::set_option).
+    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    /// team; those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -63,7 +64,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// Those of [`set_option`](Self::set_option).
+    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    /// team; those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -103,8 +105,9 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option;
-    /// those of [`set_option`](Self::set_option).
+    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    /// team; [`Error::UnknownOption`](crate::Error::UnknownOption) if the kernel does not have the
+    /// option; those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -148,8 +151,9 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownOption`](crate::Error::UnknownOption) where the kernel has no such option;
-    /// those of [`set_option`](Self::set_option).
+    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    /// team; [`Error::UnknownOption`](crate::Error::UnknownOption) if the kernel does not have the
+    /// option; those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -193,7 +197,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// Those of [`set_option`](Self::set_option).
+    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    /// team; those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -235,7 +240,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// Those of [`set_option`](Self::set_option).
+    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    /// team; those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -277,7 +283,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the
+    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    /// team; [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the
     /// team's number of transmit queues (16, unless it was created with another); those of
     /// [`set_option`](Self::set_option).
     ///

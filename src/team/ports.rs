@@ -18,7 +18,7 @@ impl TeamHandle {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`]: no link has this index.
-    /// - [`Error::Kernel`] with the driver's own words: `EBUSY` "Device is up. Set it down before
+    /// - [`Error::Kernel`] with the driver's own message: `EBUSY` "Device is up. Set it down before
     ///   adding it as a team port", `EINVAL` for the loopback or the team itself, and others.
     /// - [`Error::DeviceGone`].
     ///
@@ -37,8 +37,12 @@ impl TeamHandle {
     /// let eth2 = rtnl.create_link(&NewLink::dummy("eth2"))?;
     /// rtnl.set_link(eth2, &LinkSettings::new().up())?;
     /// let error = team.add_port(eth2).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Busy);
-    /// assert!(error.to_string().contains("Set it down before adding it as a team port"), "{error}");
+    /// assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "adding port eth2 to team0: device or resource busy (EBUSY): \
+    ///      Device is up. Set it down before adding it as a team port",
+    /// );
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -50,13 +54,16 @@ impl TeamHandle {
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.team_ifindex();
         self.sync()?;
-        let link = self.session.rtnl.link_by_index(ifindex)?;
+        let op = format!("adding port {ifindex} to {}", self.name());
+        let link = self.session.rtnl.link_by_index(ifindex).map_err(|error| error.with_op(op))?;
         self.session.begin_enslave(&link);
         let result = self.session.rtnl.enslave(&link, team);
         let synced = self.sync_after(&result);
         self.session.end_enslave();
         synced?;
-        self.check_port_command(result, ifindex, || format!("adding port {}", link.name()))
+        check_port_command(result, ifindex, || {
+            format!("adding port {} to {}", link.name(), self.name())
+        })
     }
 
     /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it
@@ -93,26 +100,26 @@ impl TeamHandle {
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
         self.sync()?;
         if !self.is_port(ifindex) {
-            return Err(Error::NotPort { team: self.name().to_owned(), ifindex });
+            let op = format!("removing port {ifindex} from {}", self.name());
+            return Err(self.not_port(op, ifindex));
         }
         let name =
             self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
         let result = self.session.rtnl.step(ifindex, &Step::Release);
         self.sync_after(&result)?;
-        self.check_port_command(result, ifindex, || format!("removing port {name}"))
+        check_port_command(result, ifindex, || format!("removing port {name} from {}", self.name()))
     }
+}
 
-    fn check_port_command(
-        &self,
-        result: Result<(), RequestError>,
-        ifindex: IfIndex,
-        doing: impl FnOnce() -> String,
-    ) -> Result<()> {
-        if let Err(failure) = &result {
-            if failure.is(Errno::ENODEV) {
-                return Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
-            }
+fn check_port_command(
+    result: Result<(), RequestError>,
+    ifindex: IfIndex,
+    op: impl FnOnce() -> String,
+) -> Result<()> {
+    match result {
+        Err(error) if error.is(Errno::ENODEV) => {
+            Err(Error::NoSuchDevice { op: op(), device: format!("index {ifindex}") })
         }
-        result.with_context(|| format!("{}, team {}", doing(), self.name()))
+        result => result.with_context(op),
     }
 }

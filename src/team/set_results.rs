@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
+use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::error::{ErrorContext, KernelError, RequestError};
@@ -61,17 +62,21 @@ impl TeamHandle {
         first_error.map_or(Ok(()), Err)
     }
 
-    /// Says what became of an option that is not set.
+    /// Returns the error of an option that is not set.
     fn error_of(
         &self,
         id: &OptionId,
         value: &OptionValue,
         result: Result<(), RequestError>,
     ) -> Result<()> {
-        if result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT))
-            && self.option(id).is_none()
-        {
-            return Err(self.unknown_option(id));
+        let is_missing = result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT));
+        match (self.option(id), id.port) {
+            (None, _) if is_missing => return Err(self.unknown_option(id)),
+            // The port has left the team, and is a port again by now.
+            (Some(_), Some(port)) if is_missing => {
+                return Err(self.not_port(self.setting_op(id), port));
+            }
+            _ => {}
         }
         result.with_context(|| {
             format!("setting option {id} of {} to {}", self.name(), value.abbreviated())
@@ -88,7 +93,21 @@ impl TeamHandle {
         refreshed.is_ok()
     }
 
+    /// Returns the error for an option that the team does not have: the option itself is unknown, or
+    /// its port is.
     pub(super) fn unknown_option(&self, id: &OptionId) -> Error {
-        Error::UnknownOption { team: self.name().to_owned(), id: id.clone() }
+        match id.port {
+            Some(port) if !self.is_port(port) => self.not_port(self.setting_op(id), port),
+            _ => Error::UnknownOption { team: self.name().to_owned(), id: id.clone() },
+        }
+    }
+
+    fn setting_op(&self, id: &OptionId) -> String {
+        format!("setting option {id} of {}", self.name())
+    }
+
+    /// Returns the error for a link that is not a port of the team.
+    pub(super) fn not_port(&self, op: String, ifindex: IfIndex) -> Error {
+        Error::NotPort { op, team: self.name().to_owned(), ifindex }
     }
 }

@@ -110,7 +110,7 @@ fn a_configuration_that_makes_no_sense_is_refused() {
         ),
         (
             config(&json!({"eth1": {}}), &json!({"hwaddr": "nonsense"})),
-            "\"nonsense\" is no hardware address",
+            "invalid hardware address \"nonsense\": expected up to 32 hex bytes separated by colons",
         ),
         (
             config(

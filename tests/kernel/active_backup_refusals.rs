@@ -135,7 +135,7 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
     }
     let daemon = Daemon::start(&config(&json!({"eth1": {}, name: {}}), &json!({})));
     daemon.until_active("eth1");
-    let refusal = format!("the kernel refused adding port {name}, team team0");
+    let refusal = format!("adding port {name} to team0: ");
     wait_until("it is refused", || daemon.log().contains(&refusal));
     sleep(Duration::from_millis(1500) * slowness());
 

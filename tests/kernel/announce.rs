@@ -315,7 +315,10 @@ fn in_its_own_namespace_it_takes_the_right_to_packet_sockets_and_no_other() {
         let error = team.announce().unwrap_err();
         assert_eq!(
             (error.to_string(), error.kind()),
-            ("opening a packet socket failed".into(), ErrorKind::PermissionDenied)
+            (
+                "opening a packet socket: operation not permitted (EPERM)".into(),
+                ErrorKind::PermissionDenied
+            )
         );
         ip("address del 192.0.2.1/24 dev team0");
         assert_eq!(counts(team.announce().unwrap()), (0, 0), "there is nothing to announce");
@@ -357,5 +360,9 @@ fn a_team_that_is_no_ethernet_device_says_so() {
     team.add_port(tap).unwrap();
     let error = team.announce().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-    assert_eq!(error.to_string(), "announcing the addresses of team0 failed");
+    assert_eq!(
+        error.to_string(),
+        "announcing the addresses of team0: \
+         address family not supported by protocol (EAFNOSUPPORT)"
+    );
 }

@@ -146,6 +146,13 @@ fn a_mapping_to_what_is_no_port_changes_nothing() {
     let error =
         balanced.team.set_lb_tx_hash_to_port_mapping([(0, port), (1, stranger)]).unwrap_err();
     assert!(matches!(error, Error::NotPort { ifindex, .. } if ifindex == stranger), "{error}");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "setting option lb_tx_hash_to_port_mapping of team0: \
+             link {stranger} is not a port of team0 (ENOENT)"
+        )
+    );
     assert_eq!(balanced.team.lb_tx_hash_to_port_mapping(), Some([None; 256]));
 }
 
@@ -164,7 +171,8 @@ fn a_mapping_to_a_disabled_port_is_an_error_that_says_where_and_the_others_are_s
     assert_eq!(
         error.to_string(),
         format!(
-            "the kernel refused setting option lb_tx_hash_to_port_mapping[3] of team0 to {bad}"
+            "setting option lb_tx_hash_to_port_mapping[3] of team0 to {bad}: \
+             no such device (ENODEV)"
         )
     );
     assert_eq!(error.raw_os_error(), Some(19));
@@ -211,7 +219,7 @@ fn a_method_that_the_kernel_does_not_have_is_refused() {
     let error = team.set_lb_tx_method(TxMethod::Other("weighted".to_owned())).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the kernel refused setting option lb_tx_method of team0 to weighted"
+        "setting option lb_tx_method of team0 to \"weighted\": invalid argument (EINVAL)"
     );
     assert_eq!((error.raw_os_error(), team.lb_tx_method()), (Some(22), Some(TxMethod::Hash)));
 }

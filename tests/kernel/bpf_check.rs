@@ -39,7 +39,7 @@ fn assert_agreed(team: &mut TeamHandle, program: &[BpfInstruction]) {
     // As bytes it is sent unchecked.
     match (&checked, team.set_option(&option(), bytes)) {
         (Ok(program), Ok(())) => assert_eq!(team.bpf_hash_func(), Ok(Some(program.clone()))),
-        (Err(_), Err(Error::Kernel { source, .. })) => assert_eq!(source.raw_os_error(), Some(22)),
+        (Err(_), Err(Error::Kernel { errno, .. })) => assert_eq!(errno, 22),
         (_, answer) => panic!("checked: {checked:?}\nthe kernel: {answer:?}\n{program:?}"),
     }
 }

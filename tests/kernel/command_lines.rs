@@ -264,11 +264,15 @@ fn error_is_one_sentence_with_status_1() {
             "/nosuch",
             "active_backup: /nosuch: No such file or directory (os error 2)",
         ),
-        ("team_manual_control", "nosuch get mode", "no such device: nosuch"),
-        ("team_manual_control", "d0 get mode", "d0 is not a team device but of kind dummy"),
-        ("team_monitor", "nosuch", "no such device: nosuch"),
-        ("teamnl", "nosuch ports", "Command failed: no such device: nosuch"),
-        ("watch_ports", "nosuch", "watch_ports: no such device: nosuch"),
+        ("team_manual_control", "nosuch get mode", "opening nosuch: no such device (ENODEV)"),
+        (
+            "team_manual_control",
+            "d0 get mode",
+            "opening d0: d0 is not a team device, but of kind dummy",
+        ),
+        ("team_monitor", "nosuch", "opening nosuch: no such device (ENODEV)"),
+        ("teamnl", "nosuch ports", "Command failed: opening nosuch: no such device (ENODEV)"),
+        ("watch_ports", "nosuch", "watch_ports: opening nosuch: no such device (ENODEV)"),
     ];
     for (name, words, sentence) in failures {
         let outcome = start(name, words);

@@ -87,8 +87,8 @@ fn without_the_right_the_kernels_words_are_shown() {
             .arg(example("conntrack"));
         command.args(words.split_whitespace());
         let outcome = run(command);
-        let said = "conntrack: cannot list the connections: the kernel refused netlink request 257: \
-                    Operation not permitted (os error 1)\n";
+        let said = "conntrack: listing the connections: netlink request of type 257: \
+                    operation not permitted (EPERM)\n";
         assert_eq!(
             (outcome.status.code(), &*outcome.stderr, &*outcome.stdout),
             (Some(1), said, ""),

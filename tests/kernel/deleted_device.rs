@@ -18,7 +18,10 @@ fn assert_gone(error: &Error, name: &str, ifindex: IfIndex) {
         panic!("not DeviceGone: {error:?}")
     };
     assert_eq!((&**device, *told), (name, ifindex));
-    assert_eq!(error.to_string(), format!("team device {name} (index {ifindex}) is gone"));
+    assert_eq!(
+        error.to_string(),
+        format!("using {name} (index {ifindex}): the team device was deleted (ENODEV)")
+    );
 }
 
 #[test]

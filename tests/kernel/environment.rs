@@ -57,7 +57,7 @@ fn a_buffer_size_in_the_environment_that_is_no_number_is_an_error() {
     let found = env::var(BUFFER).unwrap();
     assert_eq!(
         error.to_string(),
-        format!("TEAM_EVENT_BUFSIZE is {found:?}: want a number of bytes")
+        format!("invalid TEAM_EVENT_BUFSIZE {found:?}: expected a number of bytes")
     );
     assert!(
         matches!(error, Error::InvalidSetting { setting: BUFFER, value, .. } if value == found)
@@ -131,10 +131,10 @@ fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
     let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     for free in 0..wanted {
         for result in [TeamHandle::open("team0"), TeamHandle::create("team1")] {
-            let Err(Error::Io { source, .. }) = result else {
+            let Err(Error::Io { error, .. }) = result else {
                 panic!("{free} free descriptors: {result:?}")
             };
-            assert_eq!(source.raw_os_error(), Some(Errno::EMFILE as i32));
+            assert_eq!(error.raw_os_error(), Some(Errno::EMFILE as i32));
         }
         let still_free: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         assert_eq!(still_free.len(), free);

@@ -58,13 +58,19 @@ fn manual_control_shows_and_sets_the_mode_and_the_active_port() {
 fn manual_control_says_why_it_cannot() {
     let _team = team_with_ports_in_all_states(Some(Mode::Broadcast));
     let said = [
-        ("nosuch get mode", "no such device: nosuch".to_owned()),
-        ("team0 get activeport", "team0 has no option activeport".to_owned()),
-        ("team0 set activeport nosuch", "no such device: nosuch".to_owned()),
-        ("team0 set activeport d0", "team0 has no option activeport".to_owned()),
+        ("nosuch get mode", "opening nosuch: no such device (ENODEV)".to_owned()),
+        ("team0 get activeport", "reading option activeport of team0: no such option".to_owned()),
+        (
+            "team0 set activeport nosuch",
+            "looking up link nosuch: no such device (ENODEV)".to_owned(),
+        ),
+        (
+            "team0 set activeport d0",
+            "setting option activeport of team0: no such option (ENOENT)".to_owned(),
+        ),
         (
             "team0 set mode random",
-            "the kernel refused setting option mode of team0 to random: Device or resource busy (os error 16)"
+            "setting option mode of team0 to \"random\": device or resource busy (EBUSY)"
                 .to_owned(),
         ),
     ];
@@ -163,7 +169,10 @@ fn the_monitor_ends_when_it_cannot_go_on() {
     let mut command = Command::new(example("team_monitor"));
     command.arg("team0");
     let outcome = run(command);
-    assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(1), "no such device: team0\n"));
+    assert_eq!(
+        (outcome.status.code(), &*outcome.stderr),
+        (Some(1), "opening team0: no such device (ENODEV)\n")
+    );
 }
 
 #[test]

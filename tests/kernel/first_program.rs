@@ -110,14 +110,14 @@ fn first_program_prints_errors_as_sentences() {
         );
     };
     TeamHandle::create("team0").unwrap();
-    fails("no such device: eth1");
+    fails("looking up link eth1: no such device (ENODEV)");
     ip("link set lo down");
     ip("link set lo name eth1");
     fails(
-        "the kernel refused adding port eth1, team team0: Loopback device can't be added as a team port: Invalid \
-         argument (os error 22)",
+        "adding port eth1 to team0: invalid argument (EINVAL): \
+         Loopback device can't be added as a team port",
     );
     ip("link del team0");
     ip("link add team0 type dummy");
-    fails("team0 is not a team device but of kind dummy");
+    fails("opening team0: team0 is not a team device, but of kind dummy");
 }

@@ -264,8 +264,8 @@ fn assert_error_carries_the_changes(call: fn(&mut TeamHandle) -> Result<Changes>
     let last_heard = record_changes(&mut team);
     set_count(&mut team, 1);
     match call(&mut team) {
-        Err(Error::Handler { source, changes, .. }) => {
-            assert_eq!(source.to_string(), "[1] is refused", "the first error");
+        Err(Error::Handler { error, changes, .. }) => {
+            assert_eq!(error.to_string(), "[1] is refused", "the first error");
             assert_eq!(counts(&changes), [1, 2]);
         }
         other => panic!("not a handler's error: {other:?}"),

@@ -261,8 +261,8 @@ fn without_the_right_the_kernels_words_are_shown() {
             .arg(words);
         let outcome = run(command);
         let said = format!(
-            "ipsec: cannot list the {words}: the kernel refused netlink request {number}: \
-             Operation not permitted (os error 1)\n"
+            "ipsec: listing the {words}: netlink request of type {number}: \
+             operation not permitted (EPERM)\n"
         );
         assert_eq!((outcome.status.code(), outcome.stderr, &*outcome.stdout), (Some(1), said, ""));
     }

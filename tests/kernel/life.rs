@@ -47,7 +47,7 @@ fn a_name_that_is_taken_is_refused_by_the_kernel_whoever_has_it() {
     for name in ["team0", "d0", "spare", "lo"] {
         let error = TeamHandle::create(name).unwrap_err();
         assert_eq!(kernel_errno(&error), Errno::EEXIST, "{name}");
-        assert_eq!(error.to_string(), format!("the kernel refused creating team device {name}"));
+        assert_eq!(error.to_string(), format!("creating team device {name}: file exists (EEXIST)"));
     }
     assert_eq!(kind_of("d0").as_deref(), Some("dummy"));
     assert_eq!(ip_json("link").len(), 3);
@@ -76,16 +76,19 @@ fn what_is_no_team_is_not_opened() {
     veth("v0", "peer0");
     for (name, kind) in [("d0", Some("dummy")), ("v0", Some("veth")), ("lo", None)] {
         for result in [TeamHandle::open(name), TeamHandle::open_index(index(name))] {
-            let Err(Error::NotTeam { device, kind: told }) = result else {
+            let Err(Error::NotTeam { device, kind: told, .. }) = result else {
                 panic!("{name}: {result:?}")
             };
             assert_eq!((&*device, told.as_deref()), (name, kind));
         }
     }
-    assert_eq!(TeamHandle::open("lo").unwrap_err().to_string(), "lo is not a team device");
+    assert_eq!(
+        TeamHandle::open("lo").unwrap_err().to_string(),
+        "opening lo: lo is not a team device"
+    );
     assert_eq!(
         TeamHandle::open("d0").unwrap_err().to_string(),
-        "d0 is not a team device but of kind dummy"
+        "opening d0: d0 is not a team device, but of kind dummy"
     );
 }
 
@@ -93,12 +96,12 @@ fn what_is_no_team_is_not_opened() {
 fn what_does_not_exist_is_not_opened() {
     enter();
     let error = TeamHandle::open("team0").unwrap_err();
-    assert!(matches!(&error, Error::NoSuchDevice { device } if device == "team0"), "{error:?}");
-    assert_eq!(error.to_string(), "no such device: team0");
+    assert!(matches!(&error, Error::NoSuchDevice { device, .. } if device == "team0"), "{error:?}");
+    assert_eq!(error.to_string(), "opening team0: no such device (ENODEV)");
     for number in [4711, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
         let error = TeamHandle::open_index(IfIndex::new(number).unwrap()).unwrap_err();
         assert!(matches!(&error, Error::NoSuchDevice { .. }), "{error:?}");
-        assert_eq!(error.to_string(), format!("no such device: index {number}"));
+        assert_eq!(error.to_string(), format!("opening link {number}: no such device (ENODEV)"));
     }
 }
 

@@ -242,7 +242,7 @@ fn a_team_that_is_not_there_is_an_error_without_a_screen() {
     enter();
     let mut terminal = Terminal::start(&program("--live team0"), 24, 80);
     assert_eq!(terminal.wait().code(), Some(1));
-    assert_eq!(terminal.text(), "no such device: team0");
+    assert_eq!(terminal.text(), "opening team0: no such device (ENODEV)");
 }
 
 /// What says that the test below is meant.

@@ -64,7 +64,10 @@ fn the_first_that_is_refused_is_told_and_the_others_are_set() {
             (rejoin.clone(), 6_u32.into()),
         ])
         .unwrap_err();
-    assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to weighted");
+    assert_eq!(
+        error.to_string(),
+        "setting option mode of team0 to \"weighted\": invalid argument (EINVAL)"
+    );
     assert_eq!(
         [count(), interval, rejoin].map(|id| number(&team, &id)),
         [Some(4), Some(5), Some(6)]

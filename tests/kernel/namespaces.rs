@@ -20,7 +20,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::CapabilitySet;
 
 use crate::environment::{is_alone, open_descriptors, run_alone};
-use crate::support::changes::{handle_until, kernel_errno, take_changes};
+use crate::support::changes::{handle_until, kernel_errno, reason, take_changes};
 use crate::support::features::renaming;
 use crate::support::netns::{enter, index, ip, ip_json, run_ip, without};
 use crate::support::snapshot::state;
@@ -221,7 +221,7 @@ fn what_is_no_namespace_is_refused_and_nobody_moves() {
         assert_eq!(error.raw_os_error(), Some(errno as i32), "{error:?}");
         assert_eq!(
             error.to_string(),
-            "opening a netlink socket in another network namespace failed"
+            format!("opening a netlink socket in another network namespace: {}", reason(errno))
         );
         let builder = TeamHandle::builder().in_namespace(&descriptor).unwrap();
         assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno as i32));

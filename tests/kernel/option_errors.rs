@@ -1,10 +1,15 @@
 //! Options that cannot be set, and why.
 
-use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, TeamHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use libteam::{
+    Error, IfIndex, LinkSettings, Mode, OptionId, OptionValue, Result, RtnlSocket, TeamHandle,
+};
 use nix::errno::Errno;
 
-use crate::support::changes::{assert_no_changes, kernel_errno, take_changes, team_with};
-use crate::support::netns::{dummies, enter, index};
+use crate::support::changes::{assert_no_changes, kernel_errno, reason, take_changes, team_with};
+use crate::support::netns::{dummies, enter, index, ip};
 use crate::support::snapshot::state;
 
 /// Panics unless the team is as it was and has nothing to tell.
@@ -19,13 +24,11 @@ fn an_option_that_the_team_does_not_have_is_unknown() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
     let before = TeamHandle::open("team0").unwrap();
-    let (d0, lo) = (index("d0"), IfIndex::new(1).unwrap());
-    let table: [(OptionId, OptionValue); 9] = [
+    let d0 = index("d0");
+    let table: [(OptionId, OptionValue); 7] = [
         (OptionId::global("no_such_option"), 1_u32.into()),
         (OptionId::global("activeport"), d0.get().into()),
         (OptionId::global("priority"), 1_i32.into()),
-        (OptionId::port("priority", lo), 1_i32.into()),
-        (OptionId::port("enabled", IfIndex::new(4711).unwrap()), true.into()),
         (OptionId::port("notify_peers_count", d0), 1_u32.into()),
         (OptionId::global("lb_tx_hash_to_port_mapping"), d0.get().into()),
         (OptionId::element("lb_tx_hash_to_port_mapping", 256), d0.get().into()),
@@ -33,12 +36,146 @@ fn an_option_that_the_team_does_not_have_is_unknown() {
     ];
     for (id, value) in table {
         let error = team.set_option(&id, value).unwrap_err();
-        assert_eq!(error.to_string(), format!("team0 has no option {id}"));
+        assert_eq!(
+            error.to_string(),
+            format!("setting option {id} of team0: no such option (ENOENT)")
+        );
         assert!(
             matches!(error, Error::UnknownOption { team, id: told } if team == "team0" && told == id)
         );
     }
     assert_untouched(&mut team, &before);
+}
+
+/// A command for one port.
+type PortCommand = fn(&mut TeamHandle, IfIndex) -> Result<()>;
+
+/// Every command for one port, with the option that it sets.
+fn port_commands() -> Vec<(&'static str, PortCommand)> {
+    vec![
+        ("enabled of port {}", |team, port| team.set_port_enabled(port, true)),
+        ("priority of port {}", |team, port| team.set_port_priority(port, 1)),
+        ("rx_enabled of port {}", |team, port| team.set_port_rx_enabled(port, true)),
+        ("tx_enabled of port {}", |team, port| team.set_port_tx_enabled(port, true)),
+        ("user_linkup of port {}", |team, port| team.set_port_user_linkup(port, true)),
+        ("user_linkup_enabled of port {}", |team, port| {
+            team.set_port_user_linkup_enabled(port, true)
+        }),
+        ("queue_id of port {}", |team, port| team.set_port_queue_id(port, 1)),
+        ("enabled of port {}", |team, port| {
+            team.set_option(&OptionId::port("enabled", port), true)
+        }),
+        ("enabled of port {}", |team, port| {
+            team.set_option_str(&OptionId::port("enabled", port), "true")
+        }),
+        ("enabled of port {}", |team, port| {
+            team.set_options([(OptionId::port("enabled", port), true.into())])
+        }),
+    ]
+}
+
+/// Panics unless each command for a port fails with [`Error::NotPort`].
+fn assert_not_port(team: &mut TeamHandle, port: IfIndex) {
+    for (option, set) in port_commands() {
+        let error = set(team, port).unwrap_err();
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == port),
+            "{option}: {error:?}"
+        );
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "setting option {} of team0: link {port} is not a port of team0 (ENOENT)",
+                option.replace("{}", &port.to_string())
+            )
+        );
+    }
+}
+
+#[test]
+fn link_that_is_not_a_port_has_no_port_options() {
+    enter();
+    let mut team = team_with(Mode::LoadBalance, &["d0"]);
+    let before = TeamHandle::open("team0").unwrap();
+    dummies(&["d1"]);
+    for link in [index("d1"), index("lo"), team.team_ifindex(), IfIndex::new(4711).unwrap()] {
+        assert_not_port(&mut team, link);
+    }
+    take_changes(&mut team);
+    assert_untouched(&mut team, &before);
+}
+
+/// How another process takes a port from the team.
+const DEPARTURES: [&str; 3] = ["link set d0 nomaster", "link del d0", "link set d0 master br0"];
+
+#[test]
+fn port_that_has_just_left_is_not_port() {
+    for (number, departure) in DEPARTURES.into_iter().enumerate() {
+        // Each command is the first that the handle does after the port left.
+        for (option, set) in port_commands() {
+            enter();
+            let mut team = team_with(Mode::RoundRobin, &["d0"]);
+            ip("link add br0 type bridge");
+            let d0 = index("d0");
+            ip(departure);
+            let error = set(&mut team, d0).unwrap_err();
+            assert!(
+                matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
+                "{number}, {option}: {error:?}"
+            );
+            assert_not_port(&mut team, d0);
+        }
+    }
+}
+
+#[test]
+fn port_that_leaves_during_a_command_is_not_port() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &["d0"]);
+    let (d0, master) = (index("d0"), team.team_ifindex());
+    let mut rtnl = RtnlSocket::new().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let is_stopped = Arc::clone(&stop);
+    let moves = std::thread::spawn(move || {
+        while !is_stopped.load(Ordering::Relaxed) {
+            rtnl.set_link(d0, &LinkSettings::new().no_master()).unwrap();
+            rtnl.set_link(d0, &LinkSettings::new().down().master(master)).unwrap();
+        }
+    });
+    let mut failed = 0;
+    for priority in 0..2000 {
+        match team.set_port_priority(d0, priority) {
+            Ok(()) => {}
+            Err(Error::NotPort { ifindex, .. }) if ifindex == d0 => failed += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    moves.join().unwrap();
+    assert_ne!(failed, 0, "the port never left");
+}
+
+#[test]
+fn active_port_and_mapping_of_a_port_that_has_just_left_are_not_port() {
+    for departure in DEPARTURES {
+        enter();
+        let mut team = team_with(Mode::ActiveBackup, &["d0"]);
+        ip("link add br0 type bridge");
+        let d0 = index("d0");
+        ip(departure);
+        let error = team.set_active_port(d0).unwrap_err();
+        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+        let error = team.remove_port(d0).unwrap_err();
+        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+
+        enter();
+        let mut team = team_with(Mode::LoadBalance, &["d0"]);
+        ip("link add br0 type bridge");
+        let d0 = index("d0");
+        ip(departure);
+        let error = team.set_lb_tx_hash_to_port_mapping([(3, d0)]).unwrap_err();
+        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+    }
 }
 
 #[test]
@@ -59,7 +196,7 @@ fn a_value_of_another_type_is_refused() {
         let error = team.set_option(&id, value).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("option {id} is of type {wants}, the value is of type {is}")
+            format!("setting option {id} of team0: invalid value of type {is}: expected {wants}")
         );
         assert!(
             matches!(error, Error::OptionType { expected, found, .. } if (expected.to_string(), found.to_string()) == (wants.to_owned(), is.to_owned()))
@@ -75,15 +212,16 @@ fn a_value_that_no_message_can_carry_is_refused() {
     let before = TeamHandle::open("team0").unwrap();
     let unknown_type = OptionValue::Other { type_code: 99, data: vec![1] };
     let table: [(&str, OptionValue, &str); 4] = [
-        ("mode", "a-mode-of-thirty-two-bytes-......".into(), "the text is longer than 31 bytes"),
-        ("mode", "random\0".into(), "the text has a NUL"),
-        ("mode", unknown_type, "its type is unknown"),
-        ("lb_hash_stats", vec![0; 0xffff].into(), "it does not fit an attribute"),
+        ("mode", "a-mode-of-thirty-two-bytes-......".into(), "expected text of at most 31 bytes"),
+        ("mode", "random\0".into(), "expected text without a NUL"),
+        ("mode", unknown_type, "expected a value of a known type"),
+        ("lb_hash_stats", vec![0; 0xffff].into(), "expected at most 65279 bytes"),
     ];
     for (name, value, why) in table {
         let error = team.set_option(&OptionId::global(name), value).unwrap_err();
-        assert!(matches!(&error, Error::OptionValue { reason, .. } if *reason == why), "{error:?}");
-        assert!(error.to_string().ends_with(why), "{error}");
+        let Error::OptionValue { value, reason, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(*reason, why);
+        assert_eq!(error.to_string(), format!("setting option {name} of team0 to {value}: {why}"));
     }
     let long_name = OptionId::global("an-option-name-of-more-than-32-byt");
     assert!(matches!(team.set_option(&long_name, 1_u32), Err(Error::OptionValue { .. })));
@@ -109,7 +247,10 @@ fn a_mode_that_cannot_be_is_refused_by_the_kernel() {
     team.add_port(index("d0")).unwrap();
     let error = team.set_mode(Mode::Random).unwrap_err();
     assert_eq!(kernel_errno(&error), Errno::EBUSY);
-    assert_eq!(error.to_string(), "the kernel refused setting option mode of team0 to random");
+    assert_eq!(
+        error.to_string(),
+        "setting option mode of team0 to \"random\": device or resource busy (EBUSY)"
+    );
     assert_eq!(team.mode(), Some(Mode::RoundRobin));
     team.remove_port(index("d0")).unwrap();
     team.set_mode(Mode::Random).unwrap();
@@ -128,7 +269,13 @@ fn only_a_port_can_be_the_active_port() {
             matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == stranger),
             "{error:?}"
         );
-        assert_eq!(error.to_string(), format!("link {stranger} is not a port of team0"));
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "setting option activeport of team0 to {stranger}: \
+                 link {stranger} is not a port of team0 (ENOENT)"
+            )
+        );
     }
     assert_eq!(team.active_port(), Some(index("d0")));
 }
@@ -160,9 +307,13 @@ fn a_value_that_the_driver_refuses_is_an_error_with_its_number() {
     for (id, value, errno) in table {
         let error = team.set_option(&id, value.clone()).unwrap_err();
         assert_eq!(kernel_errno(&error), errno, "{id}");
+        let value = match value {
+            OptionValue::String(text) => format!("{text:?}"),
+            value => value.to_string(),
+        };
         assert_eq!(
             error.to_string(),
-            format!("the kernel refused setting option {id} of team0 to {value}")
+            format!("setting option {id} of team0 to {value}: {}", reason(errno))
         );
     }
     assert_untouched(&mut team, &before);

@@ -7,7 +7,8 @@ use nix::errno::Errno;
 
 use crate::support::changes::{
     Replica, all_links, assert_no_changes, handle_until, handle_until_converged, kernel_errno,
-    link_change, make_renamable, options_of, port_marks, record_changes, take_changes, team_with,
+    link_change, make_renamable, options_of, port_marks, reason, record_changes, take_changes,
+    team_with,
 };
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, ip_json, veth};
 use crate::support::snapshot::assert_matches_kernel;
@@ -273,10 +274,10 @@ fn what_the_driver_refuses_is_told_in_its_own_words() {
         assert_eq!(kernel_errno(&error), errno, "{name}");
         assert_eq!(
             error.to_string(),
-            format!("the kernel refused adding port {name}, team team0: {words}")
+            format!("adding port {name} to team0: {}: {words}", reason(errno))
         );
         assert!(matches!(&error, Error::Kernel { message: Some(message), .. } if message == words));
-        assert!(error.source().is_some());
+        assert!(error.source().is_none());
     }
     assert_eq!(take_changes(&mut team).ports().len(), 0);
     assert_eq!(team.ports().len(), 0);
@@ -289,9 +290,12 @@ fn a_link_that_does_not_exist_is_neither_added_nor_removed() {
     let absent = IfIndex::new(4711).unwrap();
     let error = team.add_port(absent).unwrap_err();
     assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
-    assert_eq!(error.to_string(), "no such device: index 4711");
+    assert_eq!(error.to_string(), "adding port 4711 to team0: no such device (ENODEV)");
     let error = team.remove_port(absent).unwrap_err();
-    assert_eq!(error.to_string(), "link 4711 is not a port of team0");
+    assert_eq!(
+        error.to_string(),
+        "removing port 4711 from team0: link 4711 is not a port of team0 (ENOENT)"
+    );
     assert!(matches!(error, Error::NotPort { ifindex, .. } if ifindex == absent));
 }
 

@@ -2,7 +2,6 @@
 //! fits.
 
 use std::env;
-use std::error::Error as _;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
@@ -159,7 +158,7 @@ fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
         assert_eq!(open_descriptors(), own, "round {number}");
         team.set_option(&count(), number + 1).unwrap();
         let error = team.handle_events().unwrap_err();
-        assert_eq!(error.source().unwrap().to_string(), "on purpose");
+        assert_eq!(error.to_string(), "calling a change handler: on purpose");
         assert!(team.remove_handler(failing));
     }
     // A handle that takes its handlers, and their handles, with it: while it stands on its own

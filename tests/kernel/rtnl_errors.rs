@@ -12,6 +12,7 @@ use libteam::{
 use nix::errno::Errno;
 use rustix::thread::CapabilitySet;
 
+use crate::support::changes::reason;
 use crate::support::features::explains_addresses;
 use crate::support::netns::{enter, index, ip, ip_batch, without};
 use crate::support::raw::Raw;
@@ -34,7 +35,7 @@ fn assert_refused<T: Debug>(
     let words = if is_unexplained { "" } else { words };
     assert_eq!((message.as_deref().unwrap_or(""), *offset), (words, None), "{op}");
     let colon = if words.is_empty() { "" } else { ": " };
-    assert_eq!(error.to_string(), format!("the kernel refused {op}{colon}{words}"));
+    assert_eq!(error.to_string(), format!("{op}: {}{colon}{words}", reason(errno)));
 }
 
 /// A namespace with the dummies `d0` and `d1` (up), the veth `v0`, and the masters `team0` and
@@ -112,25 +113,28 @@ fn existing_objects_are_already_exists() {
 fn missing_objects_are_not_found() {
     let mut rtnl = scene();
     let before = everything();
-    for result in [rtnl.delete_link(absent()), rtnl.set_link(absent(), &LinkSettings::new().up())] {
+    for (result, text) in [
+        (rtnl.delete_link(absent()), "deleting link 4711: no such device (ENODEV)"),
+        (
+            rtnl.set_link(absent(), &LinkSettings::new().up()),
+            "changing link 4711: no such device (ENODEV)",
+        ),
+    ] {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
-        assert_eq!(
-            (error.kind(), &*error.to_string()),
-            (ErrorKind::NotFound, "no such device: index 4711")
-        );
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::NotFound, text.to_owned()));
     }
     // The kernel treats these as negative numbers.
     for impossible in [0x8000_0000, u32::MAX].map(|number| IfIndex::new(number).unwrap()) {
-        for result in [
-            rtnl.delete_link(impossible),
-            rtnl.set_link(impossible, &LinkSettings::new().up()),
-            rtnl.link_by_index(impossible).map(drop),
-            rtnl.links(&LinkFilter::new().master(impossible)).map(drop),
+        for (result, op) in [
+            (rtnl.delete_link(impossible), "deleting"),
+            (rtnl.set_link(impossible, &LinkSettings::new().up()), "changing"),
+            (rtnl.link_by_index(impossible).map(drop), "looking up"),
+            (rtnl.links(&LinkFilter::new().master(impossible)).map(drop), "looking up"),
         ] {
             assert_eq!(
                 result.unwrap_err().to_string(),
-                format!("no such device: index {impossible}")
+                format!("{op} link {impossible}: no such device (ENODEV)")
             );
         }
     }
@@ -170,7 +174,15 @@ fn missing_objects_are_not_found() {
     ] {
         let result = rtnl.delete_address(index(link), address.parse().unwrap(), prefix_len);
         let op = format!("deleting address {address}/{prefix_len} of {link}");
-        assert_refused(result, ErrorKind::NotFound, Errno::EADDRNOTAVAIL, &op, words);
+        let error = result.unwrap_err();
+        let Error::NoSuchAddress { message, .. } = &error else { panic!("{op}: {error:?}") };
+        assert_eq!(message.as_deref(), explains_addresses().then_some(words), "{op}");
+        assert_eq!(
+            (error.kind(), error.raw_os_error()),
+            (ErrorKind::NotFound, Some(Errno::EADDRNOTAVAIL as i32))
+        );
+        let words = message.as_deref().map(|words| format!(": {words}")).unwrap_or_default();
+        assert_eq!(error.to_string(), format!("{op}: no such address (EADDRNOTAVAIL){words}"));
     }
     assert_eq!(everything(), before);
 }
@@ -215,7 +227,7 @@ fn busy_links() {
     ] {
         let result = rtnl.set_link(index(port), &LinkSettings::new().master(team).up());
         let op = format!("making {port} a port of link {team}");
-        assert_refused(result, ErrorKind::Busy, Errno::EBUSY, &op, words);
+        assert_refused(result, ErrorKind::ResourceBusy, Errno::EBUSY, &op, words);
     }
     assert_eq!(everything(), before);
 }
@@ -336,8 +348,11 @@ fn invalid_addresses() {
         assert_refused(result, ErrorKind::InvalidInput, errno, &op, words);
     }
     let error = rtnl.add_address(index("d0"), address("0.0.0.0"), 8).unwrap_err();
-    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, None));
-    assert_eq!(error.to_string(), "an address is \"0.0.0.0/8\": no link can have this address");
+    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, Some(22)));
+    assert_eq!(
+        error.to_string(),
+        "invalid address \"0.0.0.0/8\": expected an address that a link can have"
+    );
     assert_eq!(everything(), before);
 }
 
@@ -365,7 +380,7 @@ fn hardware_address_that_would_be_truncated_is_rejected() {
     let mut rtnl = scene();
     let before = everything();
     let long = hwaddr("02:00:00:00:00:01:02");
-    let words = "a hardware address is \"02:00:00:00:00:01:02\": it is longer than the link's";
+    let words = "invalid hardware address \"02:00:00:00:00:01:02\": expected an address as long as the link's own";
     let set = rtnl.set_link(index("d0"), &LinkSettings::new().mtu(1400).hwaddr(long));
     let by_handle = libteam::TeamHandle::open("team0").unwrap().set_hwaddr(index("d0"), long);
     for result in [set, by_handle] {

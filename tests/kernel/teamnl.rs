@@ -250,26 +250,26 @@ fn our_errors_say_what_was_tried_and_what_the_kernel_said() {
     let team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     let v0 = team.links().find(|link| link.name() == "v0").unwrap().ifindex();
     let said = [
-        ("nosuch ports", "no such device: nosuch".to_owned()),
-        ("lo ports", "lo is not a team device".to_owned()),
-        ("d0 ports", "d0 is not a team device but of kind dummy".to_owned()),
+        ("nosuch ports", "opening nosuch: no such device (ENODEV)".to_owned()),
+        ("lo ports", "opening lo: lo is not a team device".to_owned()),
+        ("d0 ports", "opening d0: d0 is not a team device, but of kind dummy".to_owned()),
         ("-p lo team0 ports", "lo is not a port of team0".to_owned()),
-        ("-a x team0 ports", "\"x\" is no array index: want a decimal number up to 4294967295".to_owned()),
-        ("-a 3 team0 getoption lb_tx", "team0 has no option lb_tx[3]".to_owned()),
+        ("-a x team0 ports", "invalid array index \"x\": expected a decimal number up to 4294967295".to_owned()),
+        ("-a 3 team0 getoption lb_tx", "reading option lb_tx[3] of team0: no such option".to_owned()),
         (
             "team0 setoption notify_peers_count x",
-            "option notify_peers_count cannot be set: \"x\" is no u32: want a decimal number up to 4294967295"
+            "setting option notify_peers_count of team0: invalid u32 \"x\": expected a decimal number up to 4294967295"
                 .to_owned(),
         ),
         (
             "team0 setoption mode random",
-            "the kernel refused setting option mode of team0 to random: Device or resource busy (os error 16)"
+            "setting option mode of team0 to \"random\": device or resource busy (EBUSY)"
                 .to_owned(),
         ),
         (
             "-p v0 team0 setoption queue_id 16",
             format!(
-                "the kernel refused setting option queue_id of port {v0} of team0 to 16: Invalid argument (os error 22)"
+                "setting option queue_id of port {v0} of team0 to 16: invalid argument (EINVAL)"
             ),
         ),
         ("team0 monitor x", "Unknown monitor style \"x\"".to_owned()),

@@ -251,7 +251,7 @@ impl fmt::Debug for NetlinkConnection {
 
 /// Names a request of which nothing but its type is known.
 fn describe(message: &impl NetlinkSerializable) -> String {
-    format!("netlink request {}", message.message_type())
+    format!("netlink request of type {}", message.message_type())
 }
 
 #[cfg(test)]

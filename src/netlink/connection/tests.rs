@@ -103,7 +103,7 @@ fn a_dump_holds_one_attempt() {
         connection(&script, InterruptedDump::Fail).dump::<_, Number>(Number(0)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "netlink request 1474 was interrupted by changes in each of 3 attempts"
+        "netlink request of type 1474: interrupted by changes in each of 3 attempts"
     );
 }
 
@@ -115,16 +115,14 @@ fn an_answer_of_another_type_is_an_error_and_the_next_request_is_answered() {
     ]);
     let mut connection = connection(&script, InterruptedDump::Keep);
     let error = connection.dump::<_, Number>(Number(0)).unwrap_err();
-    let Error::Decode { op, source } = &error else { panic!("{error:?}") };
-    assert_eq!(
-        (&**op, source.to_string()),
-        ("netlink request 1474", "12 bytes are no number".to_owned())
-    );
+    assert!(matches!(error, Error::Decode { .. }), "{error:?}");
+    let text = "netlink request of type 1474: malformed reply: 12 bytes are no number";
+    assert_eq!(error.to_string(), text);
     assert_eq!((error.kind(), script.left()), (ErrorKind::InvalidData, 0));
 
     script.then([Step::answer(&[other(), ack(0)])]);
     let error = connection.request::<_, Number>(Number(0), 0).unwrap_err();
-    assert_eq!(error.to_string(), "the answer to netlink request 1474 is malformed");
+    assert_eq!(error.to_string(), text);
 
     script.then([Step::answer(&[other(), ack(0)])]);
     connection.execute(Number(0), 0).unwrap();
@@ -147,22 +145,30 @@ fn failures(step: impl Fn() -> Option<Step>) -> [Error; 3] {
 
 #[test]
 fn requests_and_dumps_fail_alike() {
-    let said = |errors: [Error; 3], kind, text: &str| {
+    let said = |errors: [Error; 3], kind, reason: &str| {
         for error in errors {
-            assert_eq!((error.kind(), &*error.to_string()), (kind, text));
+            let text = format!("netlink request of type 1474: {reason}");
+            assert_eq!((error.kind(), error.to_string()), (kind, text));
         }
     };
-    let refused = "the kernel refused netlink request 1474";
-    said(failures(|| Some(Step::answer(&[ack(-17)]))), ErrorKind::AlreadyExists, refused);
-    said(failures(|| Some(Step::answer(&[done(-1)]))), ErrorKind::PermissionDenied, refused);
-    said(failures(|| None), ErrorKind::TimedOut, "no answer to netlink request 1474 within 20ms");
     said(
-        failures(|| Some(Step::Fails(Errno::EBADF))),
-        ErrorKind::Other,
-        "netlink request 1474 failed",
+        failures(|| Some(Step::answer(&[ack(-17)]))),
+        ErrorKind::AlreadyExists,
+        "file exists (EEXIST)",
     );
+    said(
+        failures(|| Some(Step::answer(&[done(-1)]))),
+        ErrorKind::PermissionDenied,
+        "operation not permitted (EPERM)",
+    );
+    said(failures(|| None), ErrorKind::TimedOut, "no reply within 20ms");
+    said(failures(|| Some(Step::Fails(Errno::EBADF))), ErrorKind::Other, "bad file number (EBADF)");
     let cut = || Some(Step::Answer { bytes: ack(0)[..18].to_vec(), offset: 0 });
-    said(failures(cut), ErrorKind::InvalidData, "the answer to netlink request 1474 is malformed");
+    said(
+        failures(cut),
+        ErrorKind::InvalidData,
+        "malformed reply: a message's length does not fit its datagram",
+    );
 }
 
 #[test]
@@ -174,9 +180,10 @@ fn a_request_with_an_attribute_that_is_too_long_is_never_sent() {
         message.attributes.push(LinkAttribute::Other(DefaultNla::new(20, vec![0; length])));
         let error = connection.execute(RouteNetlinkMessage::SetLink(message), 0).unwrap_err();
         assert!(
-            matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::InvalidInput),
+            matches!(&error, Error::Io { error, .. } if error.kind() == io::ErrorKind::InvalidInput),
             "{error}"
         );
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
     assert_eq!(script.sent().len(), 0);
 }

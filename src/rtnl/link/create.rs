@@ -24,10 +24,10 @@ impl RtnlSocket {
     /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for an attribute of more than 65531
     ///   bytes, or for the namespace of a peer that links of this kind do not have. Nothing is sent
     ///   then.
-    /// - [`Error::Kernel`]: [`Exists`](crate::ErrorKind::AlreadyExists) if a link has this name, as
+    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if a link has this name, as
     ///   its own or an alternative name, or this index;
-    ///   [`NotSupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
-    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support,
+    ///   [`Unsupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
+    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support,
     ///   or an invalid hardware address; and every other error of the driver and of the master.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
     ///   [`Error::Timeout`] it is unknown whether the link exists.
@@ -101,7 +101,7 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`].
-    /// - [`Error::Kernel`] with [`NotSupported`](crate::ErrorKind::Unsupported) for a link that
+    /// - [`Error::Kernel`] with [`Unsupported`](crate::ErrorKind::Unsupported) for a link that
     ///   cannot be deleted: the loopback, or a physical device.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
     ///
@@ -122,7 +122,10 @@ impl RtnlSocket {
     ///
     /// `RTM_DELLINK`, rtnetlink(7).
     pub fn delete_link(&mut self, ifindex: IfIndex) -> Result<()> {
-        let no_such_device = || Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
+        let no_such_device = || {
+            let (op, device) = (format!("deleting link {ifindex}"), format!("index {ifindex}"));
+            Err(Error::NoSuchDevice { op, device })
+        };
         if !ifindex.is_possible() {
             return no_such_device();
         }

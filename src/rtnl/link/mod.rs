@@ -170,10 +170,11 @@ impl RtnlSocket {
     /// `RTM_GETLINK`, rtnetlink(7).
     pub fn link_by_index(&mut self, ifindex: IfIndex) -> Result<LinkInfo> {
         let device = format!("index {ifindex}");
+        let op = || format!("looking up link {ifindex}");
         if !ifindex.is_possible() {
-            return Err(Error::NoSuchDevice { device });
+            return Err(Error::NoSuchDevice { op: op(), device });
         }
-        self.get_link(link::get_request(ifindex), device, || format!("looking up link {ifindex}"))
+        self.get_link(link::get_request(ifindex), device, op)
     }
 
     /// Looks up the link with this name or alternative name, with its statistics.
@@ -204,7 +205,8 @@ impl RtnlSocket {
         let name = name.as_ref();
         let text = name.to_string_lossy();
         if name.is_empty() || name.as_bytes().contains(&0) || name.len() > MAX_ALTERNATIVE_NAME {
-            return Err(Error::NoSuchDevice { device: format!("{text:?}") });
+            let (op, device) = (format!("looking up link {text:?}"), format!("{text:?}"));
+            return Err(Error::NoSuchDevice { op, device });
         }
         let op = || format!("looking up link {text}");
         self.get_link(link::get_by_name_request(name), text.clone().into_owned(), op)
@@ -242,7 +244,9 @@ impl RtnlSocket {
         op: impl Fn() -> String,
     ) -> Result<LinkInfo> {
         match self.request_link(request) {
-            Err(failure) if failure.is(Errno::ENODEV) => Err(Error::NoSuchDevice { device }),
+            Err(failure) if failure.is(Errno::ENODEV) => {
+                Err(Error::NoSuchDevice { op: op(), device })
+            }
             reply => reply.with_context(&op)?.ok_or_else(|| Error::NoReply { op: op() }),
         }
     }

@@ -207,9 +207,11 @@ impl NewLink {
         let mut data = self.data.clone();
         let peer = data.as_mut().and_then(peer_of);
         if self.peer_namespace.is_some() && peer.is_none() {
-            let (setting, value) =
-                ("the namespace of a peer", format!("that of a {} device", self.kind));
-            return Err(Error::InvalidSetting { setting, value, reason: "the device has no peer" });
+            return Err(Error::InvalidSetting {
+                setting: "peer namespace of device",
+                value: self.name.to_string_lossy().into_owned(),
+                reason: "expected a device that has a peer",
+            });
         }
         let of_peer = peer.iter().flat_map(|peer| &peer.attributes);
         self.attributes.iter().chain(of_peer).try_for_each(check_name)?;
@@ -220,9 +222,9 @@ impl NewLink {
             .find(|&length| length > MAX_VALUE_LEN)
         {
             Some(length) => Err(Error::InvalidSetting {
-                setting: "an attribute of a new link",
+                setting: "attribute of a new link",
                 value: format!("{length} bytes"),
-                reason: "an attribute has at most 65531 bytes",
+                reason: "expected at most 65531 bytes",
             }),
             None => Ok(()),
         }
@@ -356,7 +358,10 @@ mod tests {
         };
         with(65_531).check().unwrap();
         let error = with(65_532).check().unwrap_err().to_string();
-        assert!(error.contains("65532 bytes"), "{error}");
+        assert_eq!(
+            error,
+            "invalid attribute of a new link \"65532 bytes\": expected at most 65531 bytes"
+        );
         with(200_000).check().unwrap_err();
         NewLink::dummy("d0").data(InfoData::Other(vec![0; 65_532])).check().unwrap_err();
     }

@@ -31,14 +31,14 @@ impl RtnlSocket {
     ///   which the kernel would truncate, and for a master together with another namespace. Nothing
     ///   is changed then.
     /// - [`NoSuchDevice`].
-    /// - [`Kernel`]: [`Busy`](crate::ErrorKind::Busy) if the new master is a team and the link is
-    ///   up; [`NotPermitted`](crate::ErrorKind::PermissionDenied) for the MTU of a team's port;
-    ///   [`Invalid`](crate::ErrorKind::InvalidInput) for an MTU out of range, an invalid hardware
+    /// - [`Kernel`]: [`ResourceBusy`](crate::ErrorKind::ResourceBusy) if the new master is a team and the link is
+    ///   up; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) for the MTU of a team's port;
+    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for an MTU out of range, an invalid hardware
     ///   address, a master that does not exist, a link that cannot be moved (a team, a loopback),
     ///   or a descriptor that is not that of a network namespace;
-    ///   [`NotSupported`](crate::ErrorKind::Unsupported) if the master does not accept ports, or
+    ///   [`Unsupported`](crate::ErrorKind::Unsupported) if the master does not accept ports, or
     ///   the driver does not let user space control the carrier;
-    ///   [`Exists`](crate::ErrorKind::AlreadyExists) if another link has the name; and every other
+    ///   [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if another link has the name; and every other
     ///   error of the driver and of the master.
     /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
     ///   [`Timeout`] it is unknown whether the kernel made the change that the error names.
@@ -60,7 +60,7 @@ impl RtnlSocket {
     /// let dummy = rtnl.create_link(&NewLink::dummy("d0").up())?;
     ///
     /// let error = rtnl.set_link(dummy, &LinkSettings::new().mtu(1400).master(team)).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Busy);
+    /// assert_eq!(error.kind(), ErrorKind::ResourceBusy);
     /// rtnl.set_link(dummy, &LinkSettings::new().down().mtu(1400).master(team))?;
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -71,7 +71,9 @@ impl RtnlSocket {
     #[doc(alias = "mtu")]
     pub fn set_link(&mut self, ifindex: IfIndex, settings: &LinkSettings) -> Result<()> {
         settings.check()?;
-        let before = self.link_by_index(ifindex)?;
+        let before = self
+            .link_by_index(ifindex)
+            .map_err(|error| error.with_op(format!("changing link {ifindex}")))?;
         settings.hwaddr.map_or(Ok(()), |hwaddr| before.check_hwaddr(hwaddr))?;
         let steps = plan(&before, settings);
         match self.steps(&before, &steps) {
@@ -156,8 +158,10 @@ impl RtnlSocket {
 
     /// Looks up the link again; `None` if it is gone.
     fn resnapshot(&mut self, before: &LinkInfo) -> Option<LinkInfo> {
-        self.find_link(before.ifindex()).unwrap_or_else(|failure| {
-            warn!(target: COMMAND, "the settings of {} may have changed: {failure:?}", before.name());
+        let found = self.find_link(before.ifindex());
+        let op = || format!("looking up link {}", before.ifindex());
+        found.with_context(op).unwrap_or_else(|error| {
+            warn!(target: COMMAND, "the settings of {} may have changed: {error}", before.name());
             None
         })
     }

@@ -148,11 +148,11 @@ impl LinkSettings {
 
     pub(super) fn check(&self) -> Result<()> {
         if let (Some(_), Master::Set(master)) = (&self.namespace, self.master) {
-            let (setting, value) = ("a master", format!("link {master}"));
+            let (setting, value) = ("master", format!("link {master}"));
             return Err(Error::InvalidSetting {
                 setting,
                 value,
-                reason: "the link is to leave its namespace",
+                reason: "expected no master for a link that is moved to another namespace",
             });
         }
         self.name.as_deref().map_or(Ok(()), ifname::validate_ifname)

@@ -101,7 +101,7 @@ fn port_that_kept_its_master_is_not_enslaved_again() {
     let change =
         |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
     let (result, requests) = play([port(), refused(Errno::EBUSY), port(), port()], change);
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::Busy);
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::ResourceBusy);
     assert_eq!(requests, [(GET, 20), (SET, 20), (GET, 20), (GET, 20)]);
 }
 
@@ -116,13 +116,13 @@ fn first_error_is_returned_if_the_rollback_fails() {
     let replies =
         [port(), done(), lost(), done(), refused(Errno::EBUSY), lost(), no(), no(), lost(), no()];
     let (error, requests) = play(replies, change);
-    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert_eq!(error.kind(), ErrorKind::ResourceBusy);
     let kinds: Vec<u16> = requests.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [GET, SET, GET, SET, SET, GET, SET, SET, GET, SET]);
 
     let (error, requests) =
         play([port(), done(), lost(), refused(Errno::EBUSY), Reply::Silence], change);
-    assert_eq!((error.kind(), requests.len()), (ErrorKind::Busy, 5));
+    assert_eq!((error.kind(), requests.len()), (ErrorKind::ResourceBusy, 5));
 }
 
 /// The golden team with another index: down, without a master.
@@ -138,10 +138,14 @@ fn missing_link_is_not_changed() {
     let change = |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &up).unwrap_err();
     let (error, requests) = play([refused(Errno::ENODEV)], change);
     assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "changing link 20: no such device (ENODEV)");
     assert_eq!(requests.len(), 1);
     let (error, _) = play([done()], change);
     assert_eq!(
         (error.kind(), &*error.to_string()),
-        (ErrorKind::InvalidData, "the kernel acknowledged looking up link 20, but gave no answer")
+        (
+            ErrorKind::InvalidData,
+            "looking up link 20: the kernel acknowledged the request, but sent no object"
+        )
     );
 }

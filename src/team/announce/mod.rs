@@ -215,7 +215,7 @@ impl TeamHandle {
         match &self.home {
             Some(home) => run_in_if_needed(home, PacketSocket::open),
             None => Err(io::Error::other(
-                "/proc did not show the network namespace when the handle was opened",
+                "/proc did not show the network namespace of the handle when it was opened",
             )),
         }
     }

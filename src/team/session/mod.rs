@@ -285,7 +285,9 @@ impl Session {
     /// error: links can be read without.
     fn is_granted(&mut self, listed: Result<()>) -> Result<bool> {
         let error = match listed {
-            Err(error @ Error::Kernel { kind: ErrorKind::PermissionDenied, .. }) => error,
+            Err(error @ Error::Kernel { .. }) if error.kind() == ErrorKind::PermissionDenied => {
+                error
+            }
             listed => return listed.map(|()| true),
         };
         let refusal = error.to_string();

@@ -163,7 +163,7 @@ impl Case {
                 let options = values.map(|value| self::setting(slot, which, value));
                 let requests = options
                     .iter()
-                    .map(|(id, value)| set_request(index(TEAM), id, value))
+                    .map(|(id, value)| set_request(index(TEAM), session.name(), id, value))
                     .collect::<Result<_>>()?;
                 let mut set = vec![];
                 let exchange = session.genl.set_options(requests, |position, answer| {
@@ -334,7 +334,7 @@ impl Case {
 /// Each error names the request or the step that failed.
 fn says_what(error: &Error) -> bool {
     const STEPS: [&str; 8] = [
-        "looking up the team driver",
+        "looking up generic netlink family team",
         "preparing an event socket",
         "reading events",
         "listing the links",

@@ -34,7 +34,11 @@ pub(super) fn option_value(input: &[u8]) {
             assert_eq!(wanted.parse(&value.to_string()).as_ref(), Ok(&value));
             sent_and_read(&OptionId::global(name.to_owned()), &value);
         }
-        Err(error) => assert!(error.to_string().starts_with(&format!("{text:?} is no {wanted}: "))),
+        Err(error) => {
+            assert!(
+                error.to_string().starts_with(&format!("invalid {wanted} {text:?}: expected "))
+            );
+        }
     }
 }
 
@@ -46,7 +50,7 @@ pub(super) fn names(input: &[u8]) {
             assert_eq!(address.to_string().parse(), Ok(address));
             assert_eq!(HwAddr::new(address.as_bytes()), Some(address));
         }
-        Err(error) => assert!(error.to_string().contains(&*text)),
+        Err(error) => assert!(error.to_string().contains(&format!("{text:?}"))),
     }
     match ifname::validate_ifname(OsStr::from_bytes(input)) {
         Ok(()) => {

@@ -138,8 +138,8 @@ impl Observer {
                 numbers.resyncs += usize::from(changes.is_resynced());
                 numbers.inconsistent += usize::from(changes.is_inconsistent());
             }
-            Err(Error::Handler { source, changes, .. })
-                if source.to_string() == StressHandler::ERROR =>
+            Err(Error::Handler { error, changes, .. })
+                if error.to_string() == StressHandler::ERROR =>
             {
                 assert_same(&changes, &calls);
                 numbers.resyncs += usize::from(changes.is_resynced());

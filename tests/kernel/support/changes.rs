@@ -148,6 +148,23 @@ pub(crate) fn kernel_errno(error: &Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap())
 }
 
+/// What the library says of an error number.
+pub(crate) fn reason(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EACCES => "permission denied (EACCES)",
+        Errno::EADDRNOTAVAIL => "cannot assign requested address (EADDRNOTAVAIL)",
+        Errno::EBUSY => "device or resource busy (EBUSY)",
+        Errno::EEXIST => "file exists (EEXIST)",
+        Errno::EINVAL => "invalid argument (EINVAL)",
+        Errno::ENODEV => "no such device (ENODEV)",
+        Errno::EOPNOTSUPP => "operation not supported on transport endpoint (EOPNOTSUPP)",
+        Errno::EPERM => "operation not permitted (EPERM)",
+        Errno::ERANGE => "math result not representable (ERANGE)",
+        Errno::ESRCH => "no such process (ESRCH)",
+        other => panic!("{other:?} has no text here"),
+    }
+}
+
 /// The state according to the reported changes alone.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Replica {

@@ -162,7 +162,8 @@ pub(crate) fn serialize<M: NetlinkSerializable>(message: M, flags: u16) -> io::R
     let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
     let length = message.buffer_len();
     if length > MAX_REQUEST_LEN {
-        let problem = format!("a request of {length} bytes is longer than {MAX_REQUEST_LEN}");
+        let problem =
+            format!("invalid request of {length} bytes: expected at most {MAX_REQUEST_LEN}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
     message.finalize();

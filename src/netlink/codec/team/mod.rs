@@ -112,37 +112,39 @@ impl TeamRequest {
 
 fn encode_option(id: &OptionId, value: &OptionValue) -> Result<Vec<u8>, &'static str> {
     if id.name.is_empty() || id.name.len() > MAX_NAME_LEN {
-        return Err("its name is empty or longer than 32 bytes");
+        return Err("expected an option name of 1 to 32 bytes");
     }
     // The driver would set the option whose name ends there.
     if id.name.contains('\0') {
-        return Err("its name has a NUL");
+        return Err("expected an option name without a NUL");
     }
     let (kind, data): (u8, Cow<'_, [u8]>) = match value {
         // The driver would take the lower 16 bits and say nothing.
         OptionValue::U32(0x1_0000..) if id.name == names::QUEUE_ID => {
-            return Err("it does not fit 16 bits");
+            return Err("expected a number of 16 bits");
         }
         OptionValue::U32(number) => (NLA_U32, number.to_ne_bytes().to_vec().into()),
         OptionValue::I32(number) => (NLA_S32, number.to_ne_bytes().to_vec().into()),
         OptionValue::Bool(_) => (NLA_FLAG, Cow::Borrowed(&[])),
-        OptionValue::String(text) if text.contains('\0') => return Err("the text has a NUL"),
+        OptionValue::String(text) if text.contains('\0') => {
+            return Err("expected text without a NUL");
+        }
         OptionValue::String(text) if text.len() > MAX_TEXT_LEN => {
-            return Err("the text is longer than 31 bytes");
+            return Err("expected text of at most 31 bytes");
         }
         OptionValue::String(text) => (NLA_STRING, with_nul(text).into()),
         OptionValue::Binary(bytes)
             if id.name == names::BPF_HASH_FUNC && bytes.len() > MAX_PROGRAM_LEN =>
         {
             return Err(
-                "the team driver could not tell its options any more: a program has at most 462 instructions",
+                "expected at most 462 instructions, as the driver cannot list a longer program",
             );
         }
         OptionValue::Binary(bytes) if bytes.len() > MAX_VALUE_LEN => {
-            return Err("it does not fit an attribute");
+            return Err("expected at most 65279 bytes");
         }
         OptionValue::Binary(bytes) => (NLA_BINARY, bytes.into()),
-        OptionValue::Other { .. } => return Err("its type is unknown"),
+        OptionValue::Other { .. } => return Err("expected a value of a known type"),
     };
     let mut item = Vec::new();
     push(&mut item, TEAM_ATTR_OPTION_NAME, &with_nul(&id.name));

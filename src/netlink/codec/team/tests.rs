@@ -264,21 +264,24 @@ fn what_cannot_be_sent_is_told_why() {
     let id = OptionId::global("mode");
     let set =
         |id: &OptionId, value: OptionValue| TeamRequest::options_set(team(), id, &value).map(drop);
-    assert_eq!(set(&id, "a\0b".into()), Err("the text has a NUL"));
-    assert_eq!(set(&id, "x".repeat(32).into()), Err("the text is longer than 31 bytes"));
-    assert_eq!(set(&id, vec![0; 0xff00].into()), Err("it does not fit an attribute"));
+    assert_eq!(set(&id, "a\0b".into()), Err("expected text without a NUL"));
+    assert_eq!(set(&id, "x".repeat(32).into()), Err("expected text of at most 31 bytes"));
+    assert_eq!(set(&id, vec![0; 0xff00].into()), Err("expected at most 65279 bytes"));
     assert_eq!(set(&id, vec![0; 0xfeff].into()), Ok(()));
     assert_eq!(
         set(&id, OptionValue::Other { type_code: 9, data: vec![] }),
-        Err("its type is unknown")
+        Err("expected a value of a known type")
     );
     for name in [String::new(), "x".repeat(33)] {
         assert_eq!(
             set(&OptionId::global(name), 1_u32.into()),
-            Err("its name is empty or longer than 32 bytes")
+            Err("expected an option name of 1 to 32 bytes")
         );
     }
-    assert_eq!(set(&OptionId::global("mode\0x"), "random".into()), Err("its name has a NUL"));
+    assert_eq!(
+        set(&OptionId::global("mode\0x"), "random".into()),
+        Err("expected an option name without a NUL")
+    );
 }
 
 #[test]

@@ -331,11 +331,11 @@ impl LinkInfo {
     /// link's own address.
     pub(crate) fn check_hwaddr(&self, hwaddr: HwAddr) -> Result<()> {
         if self.hwaddr().is_some_and(|own| own.len() < hwaddr.len()) {
-            let (setting, value) = ("a hardware address", hwaddr.to_string());
+            let (setting, value) = ("hardware address", hwaddr.to_string());
             return Err(Error::InvalidSetting {
                 setting,
                 value,
-                reason: "it is longer than the link's",
+                reason: "expected an address as long as the link's own",
             });
         }
         Ok(())

@@ -311,7 +311,7 @@ fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
     scene.genl.then([Step::answer(&[ack(-12)])]);
     let error = scene.session.update().unwrap_err();
     assert_eq!(error.raw_os_error(), Some(12));
-    assert_eq!(error.to_string(), "the kernel refused listing the ports of team0");
+    assert_eq!(error.to_string(), "listing the ports of team0: out of memory (ENOMEM)");
 }
 
 #[test]
