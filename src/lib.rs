@@ -55,8 +55,7 @@ mod model;
 mod netlink;
 mod rtnl;
 mod team;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
+#[cfg(any(test, fuzzing, feature = "testing"))]
 pub mod testing;
 
 pub use bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHashFieldsError};

@@ -3,7 +3,7 @@
 use netlink_packet_core::NLM_F_MULTIPART;
 
 use crate::model::link::LinkFlags;
-use crate::testing::script::{ack, attribute, message};
+use crate::testing::bytes::{ack, attribute, message};
 
 /// The number of the generic netlink family.
 pub(crate) const FAMILY: u16 = 31;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLMSG_DONE};
 
-use super::action::Setting;
+use super::event::Setting;
 use super::notice::Notice;
 use super::state::{Key, Value};
 use super::truth::{Answer, EBUSY, EINVAL, ENODEV, ENOENT, Truth};
@@ -14,8 +14,8 @@ use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
+use crate::testing::bytes::{ack, bare_done, message, with_sequence};
 use crate::testing::messages::{FAMILY, family};
-use crate::testing::script::{ack, bare_done, message, with_sequence};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
@@ -27,25 +27,25 @@ const ESRCH: i32 = 3;
 
 /// The truth, for whoever asks.
 #[derive(Debug)]
-pub(super) struct Service {
-    pub(super) truth: Truth,
+pub(crate) struct Service {
+    pub(crate) truth: Truth,
     dump: Option<Dump>,
     items: usize,
     dumps_by_position: bool,
     /// What dumps skipped since one told all.
-    pub(super) skipped: Skipped,
+    pub(crate) skipped: Skipped,
     /// Whether the process has `CAP_NET_ADMIN`, without which the driver carries out no request.
-    pub(super) has_net_admin: bool,
+    pub(crate) has_net_admin: bool,
     /// The last list of options was cut, and the session did not say so yet.
     is_cut_unsaid: bool,
 }
 
 /// Links that are there all along, and that a dump of all links did not tell.
 #[derive(Debug, Default)]
-pub(super) struct Skipped {
+pub(crate) struct Skipped {
     /// A session that never knew them cannot know of them: nothing marked that, or the session says
     /// so.
-    pub(super) excused: BTreeSet<u32>,
+    pub(crate) excused: BTreeSet<u32>,
     /// It was marked, and the session did not say so yet.
     unsaid: BTreeSet<u32>,
 }
@@ -83,11 +83,11 @@ struct Dump {
 
 /// What a request leads to: first the notices, then the datagrams of the answer.
 #[derive(Debug, Default)]
-pub(super) struct Reply {
-    pub(super) notices: Vec<Notice>,
-    pub(super) answer: Vec<Vec<u8>>,
+pub(crate) struct Reply {
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) answer: Vec<Vec<u8>>,
     /// The answer if nobody got the notices.
-    pub(super) answer_if_unheard: Option<Vec<u8>>,
+    pub(crate) answer_if_unheard: Option<Vec<u8>>,
 }
 
 impl Reply {
@@ -97,7 +97,7 @@ impl Reply {
 }
 
 impl Service {
-    pub(super) fn new(setting: Setting) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
         let Setting { items, dumps_by_position, .. } = setting;
         let (truth, skipped) = (Truth::new(setting), Skipped::default());
         Self {
@@ -112,7 +112,7 @@ impl Service {
     }
 
     /// Answers an rtnetlink request.
-    pub(super) fn rtnl(&mut self, request: &Frame<'_>) -> Reply {
+    pub(crate) fn rtnl(&mut self, request: &Frame<'_>) -> Reply {
         let index = u32::from_ne_bytes(request.payload[4..8].try_into().expect("four bytes"));
         let attributes = &request.payload[16..];
         let answer = match request.kind {
@@ -147,28 +147,28 @@ impl Service {
     }
 
     /// Whether the session has said all there is to say of what it could not be told.
-    pub(super) fn is_all_said(&self) -> bool {
+    pub(crate) fn is_all_said(&self) -> bool {
         !self.is_cut_unsaid || self.truth.is_gone
     }
 
     /// The session says that something may be missing.
-    pub(super) fn is_said(&mut self) {
+    pub(crate) fn is_said(&mut self) {
         self.skipped.is_said();
         self.is_cut_unsaid = false;
     }
 
     /// Whether the dump of this number is under way.
-    pub(super) fn is_dumping(&self, sequence: u32) -> bool {
+    pub(crate) fn is_dumping(&self, sequence: u32) -> bool {
         self.dump.as_ref().is_some_and(|dump| dump.sequence == sequence)
     }
 
-    pub(super) fn forget_dump(&mut self) {
+    pub(crate) fn forget_dump(&mut self) {
         self.dump = None;
     }
 
     /// Whether a session may lack something without being wrong: never what the team's driver tells
     /// of too.
-    pub(super) fn may_be_missing(&self, key: &Key, value: &Value) -> bool {
+    pub(crate) fn may_be_missing(&self, key: &Key, value: &Value) -> bool {
         match (key, value) {
             (Key::Link(ifindex), Value::Link(link)) => {
                 self.skipped.excused.contains(ifindex) && link.master.is_none()
@@ -178,7 +178,7 @@ impl Service {
     }
 
     /// The next datagram of the dump that is under way.
-    pub(super) fn next_part(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn next_part(&mut self) -> Option<Vec<u8>> {
         let mut dump = self.dump.take()?;
         // Only the first message after a link came or went says so.
         let mut flags = NLM_F_MULTIPART;
@@ -217,7 +217,7 @@ impl Service {
     }
 
     /// Answers a generic netlink request.
-    pub(super) fn genl(&mut self, request: &Frame<'_>) -> Reply {
+    pub(crate) fn genl(&mut self, request: &Frame<'_>) -> Reply {
         if request.kind != FAMILY {
             return Reply::of(family().to_vec());
         }
@@ -299,7 +299,7 @@ fn verdict(answer: Answer) -> Vec<u8> {
 }
 
 /// The datagrams of a multipart message. The end is in the last one, or by itself.
-pub(super) fn multipart(messages: Vec<Vec<u8>>, items: usize) -> Vec<Vec<u8>> {
+pub(crate) fn multipart(messages: Vec<Vec<u8>>, items: usize) -> Vec<Vec<u8>> {
     let mut datagrams = messages;
     match datagrams.last_mut() {
         Some(last) if items % 2 == 0 => last.extend(bare_done()),

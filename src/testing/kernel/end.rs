@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::action::{Fault, Line};
-use super::kernel::Shared;
+use super::Shared;
+use super::event::{Fault, Line};
 use super::socket::Datagram;
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
@@ -15,9 +15,9 @@ use crate::netlink::socket::{Batch, RecvMeta, Transport};
 
 /// The session's end of a socket.
 #[derive(Clone, Debug)]
-pub(super) struct End {
-    pub(super) kernel: Shared,
-    pub(super) line: Line,
+pub(crate) struct End {
+    pub(crate) kernel: Shared,
+    pub(crate) line: Line,
 }
 
 impl Transport for End {

@@ -1,10 +1,10 @@
 //! The options: how they are set, come and go, and what the driver can tell of that.
 
-use super::super::options::{CORE, is_tellable, mode_options};
 use super::*;
+use crate::testing::kernel::options::{CORE, is_tellable, mode_options};
 
 impl Truth {
-    pub(super) fn set_mode(&mut self, value: u8) -> Answer {
+    pub(crate) fn set_mode(&mut self, value: u8) -> Answer {
         let mode = ["roundrobin", "activebackup", "loadbalance", "random"][usize::from(value % 4)];
         let (id, value) = (OptionId::global(names::MODE), OptionValue::String(mode.to_owned()));
         if self.is_gone
@@ -21,7 +21,7 @@ impl Truth {
     }
 
     /// Sets an option, as a request or somebody else does.
-    pub(in crate::testing::faults) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+    pub(crate) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
         if let (names::ACTIVE_PORT | names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(port)) =
             (&*id.name, &value)
         {
@@ -45,7 +45,7 @@ impl Truth {
         Ok(())
     }
 
-    pub(super) fn store(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+    pub(crate) fn store(&mut self, id: &OptionId, value: OptionValue) -> Answer {
         let option = self.options.iter_mut().find(|(other, _)| other == id).ok_or(ENOENT)?;
         if option.1.option_type() != value.option_type() {
             return Err(ENOENT);
@@ -63,7 +63,7 @@ impl Truth {
 
     /// Tells of options that changed by themselves, with all that could not be told before. While
     /// one of them cannot be told, none is that is listed after it.
-    pub(super) fn tell_changed(&mut self, changed: Vec<OptionId>) {
+    pub(crate) fn tell_changed(&mut self, changed: Vec<OptionId>) {
         self.untold.extend(changed);
         if self.is_list_cut() {
             return;
@@ -74,13 +74,13 @@ impl Truth {
         self.notify(&options, Mark::Changed);
     }
 
-    pub(super) fn add_options(&mut self, options: Vec<(OptionId, OptionValue)>) {
+    pub(crate) fn add_options(&mut self, options: Vec<(OptionId, OptionValue)>) {
         let added = options.iter().map(|(id, _)| id.clone()).collect();
         self.options.extend(options);
         self.tell_changed(added);
     }
 
-    pub(super) fn remove_options(&mut self, which: impl Fn(&OptionId) -> bool) {
+    pub(crate) fn remove_options(&mut self, which: impl Fn(&OptionId) -> bool) {
         let is_list_cut = self.is_list_cut();
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.options).into_iter().partition(|(id, _)| which(id));
@@ -100,7 +100,7 @@ impl Truth {
     }
 
     /// The options up to the first that the driver cannot tell.
-    pub(in crate::testing::faults) fn list_options(&mut self) -> &[(OptionId, OptionValue)] {
+    pub(crate) fn list_options(&mut self) -> &[(OptionId, OptionValue)] {
         if !self.is_list_cut() {
             self.untold.clear();
         }
@@ -109,7 +109,7 @@ impl Truth {
     }
 
     /// Whether there is an option that the driver cannot tell. It hides those after it.
-    pub(in crate::testing::faults) fn is_list_cut(&self) -> bool {
+    pub(crate) fn is_list_cut(&self) -> bool {
         self.options.iter().any(|(_, value)| !is_tellable(value))
     }
 }

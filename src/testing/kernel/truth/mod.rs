@@ -4,7 +4,7 @@ mod settings;
 
 use std::collections::BTreeMap;
 
-use super::action::{Change, SLOTS, Setting, Slot, TEAM, ifindex};
+use super::event::{Change, SLOTS, Setting, Slot, TEAM, ifindex};
 use super::history::History;
 use super::notice::{Notice, noise};
 use super::options::{CORE, long_program, port_options, setting};
@@ -16,22 +16,22 @@ use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 
-pub(super) const EBUSY: i32 = 16;
-pub(super) const EINVAL: i32 = 22;
-pub(super) const ENODEV: i32 = 19;
-pub(super) const ENOENT: i32 = 2;
+pub(crate) const EBUSY: i32 = 16;
+pub(crate) const EINVAL: i32 = 22;
+pub(crate) const ENODEV: i32 = 19;
+pub(crate) const ENOENT: i32 = 2;
 
-pub(super) type Answer = Result<(), i32>;
+pub(crate) type Answer = Result<(), i32>;
 
 #[derive(Debug)]
-pub(super) struct Truth {
-    pub(super) links: BTreeMap<u32, LinkState>,
-    pub(super) ports: Vec<(u32, PortState)>,
-    pub(super) options: Vec<(OptionId, OptionValue)>,
-    pub(super) is_gone: bool,
+pub(crate) struct Truth {
+    pub(crate) links: BTreeMap<u32, LinkState>,
+    pub(crate) ports: Vec<(u32, PortState)>,
+    pub(crate) options: Vec<(OptionId, OptionValue)>,
+    pub(crate) is_gone: bool,
     /// Grows with every link that comes or goes.
-    pub(super) generation: u64,
-    pub(super) history: History,
+    pub(crate) generation: u64,
+    pub(crate) history: History,
     notices: Vec<Notice>,
     items: usize,
     /// What changed and could not be told yet.
@@ -40,7 +40,7 @@ pub(super) struct Truth {
 
 impl Truth {
     /// A team, a loopback, and the links in all slots, the first of which are ports.
-    pub(super) fn new(setting: Setting) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
         let mut this = Self {
             links: BTreeMap::new(),
             ports: vec![],
@@ -74,12 +74,12 @@ impl Truth {
         this
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.state_of(LinkScope::All)
     }
 
     /// What a session that keeps these links is to know.
-    pub(super) fn state_of(&self, scope: LinkScope) -> State {
+    pub(crate) fn state_of(&self, scope: LinkScope) -> State {
         let is_kept = |(ifindex, link): &(&u32, &LinkState)| {
             scope == LinkScope::All
                 || !self.is_gone && (**ifindex == TEAM || link.master == Some(TEAM))
@@ -101,13 +101,13 @@ impl Truth {
     }
 
     /// Makes a change, and returns what the kernel tells of it.
-    pub(super) fn change(&mut self, change: Change) -> Vec<Notice> {
+    pub(crate) fn change(&mut self, change: Change) -> Vec<Notice> {
         // What the kernel refuses changes nothing.
         let _ = self.try_change(change);
         self.take_notices()
     }
 
-    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
         self.record();
         std::mem::take(&mut self.notices)
     }
@@ -165,7 +165,7 @@ impl Truth {
         self.touch(ifindex, |_| ())
     }
 
-    pub(super) fn delete(&mut self, ifindex: u32) -> Answer {
+    pub(crate) fn delete(&mut self, ifindex: u32) -> Answer {
         if ifindex == TEAM && !self.is_gone {
             self.end_team();
         } else if self.is_port(ifindex) {
@@ -228,7 +228,7 @@ impl Truth {
         self.rename(one, &second)
     }
 
-    pub(super) fn set_hwaddr(&mut self, ifindex: u32, hwaddr: &[u8]) -> Answer {
+    pub(crate) fn set_hwaddr(&mut self, ifindex: u32, hwaddr: &[u8]) -> Answer {
         self.touch(ifindex, |link| link.hwaddr = hwaddr.to_vec())
     }
 
@@ -262,7 +262,7 @@ impl Truth {
         self.touch(ifindex, |link| link.alternative_names = names)
     }
 
-    pub(super) fn enslave(&mut self, ifindex: u32) -> Answer {
+    pub(crate) fn enslave(&mut self, ifindex: u32) -> Answer {
         let link = self.links.get(&ifindex).ok_or(ENODEV)?;
         if self.is_gone || ifindex == TEAM || link.up || link.master.is_some() {
             return Err(EBUSY);
@@ -277,7 +277,7 @@ impl Truth {
         Ok(())
     }
 
-    pub(super) fn release(&mut self, ifindex: u32) -> Answer {
+    pub(crate) fn release(&mut self, ifindex: u32) -> Answer {
         if !self.is_port(ifindex) {
             return Err(EINVAL);
         }

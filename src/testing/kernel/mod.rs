@@ -1,6 +1,18 @@
 //! A kernel behind the four sockets of a session: it answers from the truth, tells of changes, and
 //! goes wrong on demand.
 
+pub(crate) mod end;
+pub(crate) mod event;
+mod history;
+mod notice;
+pub(crate) mod options;
+mod service;
+mod socket;
+mod socket_filter;
+pub(crate) mod state;
+pub(crate) mod truth;
+mod wire;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,44 +20,44 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::action::{Fault, Forgery, Happening, Line, Setting, TEAM, ifindex};
-use super::notice::Notice;
-use super::service::{self, Service};
-use super::socket::{Datagram, Socket, foreign, noise};
-use super::state::PortState;
-use super::wire::{self, Mark};
+use self::event::{Fault, Forgery, Happening, Line, Setting, TEAM, ifindex};
+use self::notice::Notice;
+use self::service::Service;
+use self::socket::{Datagram, Socket, foreign, noise};
+use self::state::PortState;
+use self::wire::Mark;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::frame::frames;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
-use crate::testing::script::{ack, bare_done, with_sequence};
+use crate::testing::bytes::{ack, bare_done, with_sequence};
 
 /// How long a session waits for an answer. The model's time passes only when somebody waits.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// No call needs so many system calls.
 const MANY: u32 = 20_000;
 
 #[derive(Debug)]
-pub(super) struct Kernel {
-    pub(super) service: Service,
-    pub(super) setting: Setting,
+pub(crate) struct Kernel {
+    pub(crate) service: Service,
+    pub(crate) setting: Setting,
     sockets: [Socket; 4],
     /// What happens at which of the next system calls.
     plan: VecDeque<(u8, Happening)>,
     last_sequence: u32,
-    pub(super) now: Instant,
-    pub(super) call: Tally,
+    pub(crate) now: Instant,
+    pub(crate) call: Tally,
 }
 
 /// What there was during one call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tally {
-    pub(super) start: Instant,
+pub(crate) struct Tally {
+    pub(crate) start: Instant,
     system_calls: u32,
-    pub(super) sends: u32,
-    pub(super) faults: u32,
+    pub(crate) sends: u32,
+    pub(crate) faults: u32,
     /// How many waits ended without anything.
-    pub(super) vain_waits: u32,
+    pub(crate) vain_waits: u32,
 }
 
 impl Tally {
@@ -55,29 +67,29 @@ impl Tally {
 }
 
 impl Kernel {
-    pub(super) fn socket(&mut self, line: Line) -> &mut Socket {
+    pub(crate) fn socket(&mut self, line: Line) -> &mut Socket {
         &mut self.sockets[line as usize]
     }
 
     /// A call begins: what happens during it, and what it costs is counted.
-    pub(super) fn begin(&mut self, plan: Vec<(u8, Happening)>) {
+    pub(crate) fn begin(&mut self, plan: Vec<(u8, Happening)>) {
         self.plan = plan.into();
         self.call = Tally::new(self.now);
     }
 
     /// A call is over. What was to happen during it happens now.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         for (_, happening) in std::mem::take(&mut self.plan) {
             self.happen(happening);
         }
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.call.start
     }
 
     /// Nothing goes wrong any more.
-    pub(super) fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         for socket in &mut self.sockets {
             socket.faults.clear();
             (socket.babble, socket.flood) = (0, 0);
@@ -87,7 +99,7 @@ impl Kernel {
     }
 
     /// Whether the event sockets have nothing to tell.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         let is_quiet = |line| {
             let socket = &self.sockets[line as usize];
             !socket.is_readable() && socket.babble == 0 && socket.flood == 0
@@ -95,7 +107,7 @@ impl Kernel {
         is_quiet(Line::LinkEvents) && is_quiet(Line::TeamEvents)
     }
 
-    pub(super) fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Change(change) => {
                 let notices = self.service.truth.change(change);
@@ -140,7 +152,7 @@ impl Kernel {
         }
     }
 
-    pub(super) fn send(&mut self, line: Line, datagram: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, line: Line, datagram: &[u8]) -> io::Result<()> {
         self.tick();
         self.call.sends += 1;
         if self.socket(line).take_fault(|fault| fault == Fault::SendFails).is_some() {
@@ -189,7 +201,7 @@ impl Kernel {
         Ok(())
     }
 
-    pub(super) fn receive(&mut self, line: Line) -> io::Result<Datagram> {
+    pub(crate) fn receive(&mut self, line: Line) -> io::Result<Datagram> {
         self.tick();
         if let Some(errno) = self.socket(line).error.take() {
             // The call before may have had no use for more, and this one fails by it.
@@ -248,7 +260,7 @@ impl Kernel {
         datagram.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
-    pub(super) fn wait(&mut self, line: Line, timeout: Duration) -> io::Result<bool> {
+    pub(crate) fn wait(&mut self, line: Line, timeout: Duration) -> io::Result<bool> {
         self.tick();
         if self.socket(line).take_fault(|fault| fault == Fault::WaitFails).is_some() {
             self.call.faults += 1;
@@ -272,7 +284,7 @@ impl Kernel {
     }
 
     fn forge(&self, forgery: Forgery) -> Datagram {
-        let link = |slot, change: fn(&mut super::state::LinkState)| {
+        let link = |slot, change: fn(&mut self::state::LinkState)| {
             let mut link = self.service.truth.links[&1].clone();
             change(&mut link);
             (ifindex(slot), link)
@@ -321,10 +333,10 @@ fn is_of_receives(fault: Fault, line: Line, is_congested: bool) -> bool {
 
 /// The kernel, for the session's ends of its sockets and for the test.
 #[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<Mutex<Kernel>>);
+pub(crate) struct Shared(Arc<Mutex<Kernel>>);
 
 impl Shared {
-    pub(super) fn new(setting: Setting) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
         let now = Instant::now();
         let mut sockets: [Socket; 4] = std::array::from_fn(|_| Socket::default());
         for (socket, capacity) in sockets.iter_mut().zip([
@@ -346,7 +358,7 @@ impl Shared {
         })))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Kernel> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The options that the team has, and those that somebody sets.
 
-use super::action::{Slot, ifindex};
+use super::event::{Slot, ifindex};
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
@@ -15,10 +15,10 @@ fn index(number: u32) -> IfIndex {
 }
 
 /// The options that a team always has.
-pub(super) const CORE: [&str; 3] =
+pub(crate) const CORE: [&str; 3] =
     [names::MODE, names::NOTIFY_PEERS_COUNT, names::MCAST_REJOIN_COUNT];
 
-pub(super) fn mode_options(mode: &str) -> Options {
+pub(crate) fn mode_options(mode: &str) -> Options {
     match mode {
         "activebackup" => vec![(OptionId::global(names::ACTIVE_PORT), OptionValue::U32(0))],
         "loadbalance" => {
@@ -33,7 +33,7 @@ pub(super) fn mode_options(mode: &str) -> Options {
     }
 }
 
-pub(super) fn port_options(ifindex: u32) -> Options {
+pub(crate) fn port_options(ifindex: u32) -> Options {
     let id = |name| OptionId::port(name, index(ifindex));
     let on = |name| (id(name), OptionValue::Bool(true));
     let priority = (id(names::PRIORITY), OptionValue::I32(0));
@@ -41,7 +41,7 @@ pub(super) fn port_options(ifindex: u32) -> Options {
 }
 
 /// One of the settings that somebody makes.
-pub(super) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValue) {
+pub(crate) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValue) {
     let on_port = |name| OptionId::port(name, index(ifindex(slot)));
     match which % 9 {
         0 => (OptionId::global(names::NOTIFY_PEERS_COUNT), OptionValue::U32(value.into())),
@@ -61,10 +61,10 @@ pub(super) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValu
 }
 
 /// What somebody sets by another library, and nobody can be told.
-pub(super) fn long_program() -> OptionValue {
+pub(crate) fn long_program() -> OptionValue {
     OptionValue::Binary(vec![7; TELLABLE + 1])
 }
 
-pub(super) fn is_tellable(value: &OptionValue) -> bool {
+pub(crate) fn is_tellable(value: &OptionValue) -> bool {
     !matches!(value, OptionValue::Binary(bytes) if bytes.len() > TELLABLE)
 }
