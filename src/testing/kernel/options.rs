@@ -5,8 +5,15 @@ use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 
-/// Of longer bytes nothing can be told.
-const TELLABLE: usize = 32;
+/// The driver cannot report a program of more bytes than this in a property test.
+pub(crate) const SHORT_LIMIT: usize = 32;
+/// The driver cannot report a program of more bytes than this: about what fits into a message of
+/// generic netlink.
+pub(crate) const LIMIT: usize = 3_500;
+/// The number of hash values of the mode `loadbalance`.
+const HASH_VALUES: u32 = 256;
+/// The size of the driver's `lb_stats`, in bytes.
+const STATISTICS_LEN: usize = 8;
 
 type Options = Vec<(OptionId, OptionValue)>;
 
@@ -15,8 +22,25 @@ fn index(number: u32) -> IfIndex {
 }
 
 /// The options that a team always has.
-pub(crate) const CORE: [&str; 3] =
-    [names::MODE, names::NOTIFY_PEERS_COUNT, names::MCAST_REJOIN_COUNT];
+pub(crate) const CORE: [&str; 5] = [
+    names::MODE,
+    names::NOTIFY_PEERS_COUNT,
+    names::NOTIFY_PEERS_INTERVAL,
+    names::MCAST_REJOIN_COUNT,
+    names::MCAST_REJOIN_INTERVAL,
+];
+
+/// The modes of the driver.
+pub(crate) const MODES: [&str; 5] =
+    ["roundrobin", "activebackup", "loadbalance", "random", "broadcast"];
+
+/// The options of a team without a mode. The property tests do with three.
+pub(crate) fn core_options(all: bool) -> Options {
+    let mode = (OptionId::global(names::MODE), OptionValue::String("*NOMODE*".to_owned()));
+    let numbers = CORE.iter().skip(1).filter(|name| all || !name.ends_with("interval"));
+    let numbers = numbers.map(|name| (OptionId::global(*name), OptionValue::U32(0)));
+    [mode].into_iter().chain(numbers).collect()
+}
 
 pub(crate) fn mode_options(mode: &str) -> Options {
     match mode {
@@ -31,6 +55,42 @@ pub(crate) fn mode_options(mode: &str) -> Options {
         }
         _ => vec![],
     }
+}
+
+/// All options that the driver has in a mode.
+pub(crate) fn all_mode_options(mode: &str) -> Options {
+    if mode != "loadbalance" {
+        return mode_options(mode);
+    }
+    let number = |name| (OptionId::global(name), OptionValue::U32(0));
+    let elements = |name, value: OptionValue| {
+        (0..HASH_VALUES).map(move |index| (OptionId::element(name, index), value.clone()))
+    };
+    let method = OptionValue::String("hash".to_owned());
+    let statistics = OptionValue::Binary(vec![0; STATISTICS_LEN]);
+    let mut options = vec![
+        (OptionId::global(names::BPF_HASH_FUNC), OptionValue::Binary(vec![])),
+        (OptionId::global(names::LB_TX_METHOD), method),
+    ];
+    options.extend(elements(names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(0)));
+    options.extend(elements(names::LB_HASH_STATS, statistics));
+    options.push(number(names::LB_STATS_REFRESH_INTERVAL));
+    options
+}
+
+/// All options that the driver has for a port.
+pub(crate) fn all_port_options(ifindex: u32, mode: &str) -> Options {
+    let id = |name| OptionId::port(name, index(ifindex));
+    let mut options = port_options(ifindex);
+    options.extend([
+        (id(names::USER_LINKUP), OptionValue::Bool(false)),
+        (id(names::USER_LINKUP_ENABLED), OptionValue::Bool(false)),
+        (id(names::QUEUE_ID), OptionValue::U32(0)),
+    ]);
+    if mode == "loadbalance" {
+        options.push((id(names::LB_PORT_STATS), OptionValue::Binary(vec![0; STATISTICS_LEN])));
+    }
+    options
 }
 
 pub(crate) fn port_options(ifindex: u32) -> Options {
@@ -62,9 +122,9 @@ pub(crate) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValu
 
 /// What somebody sets by another library, and nobody can be told.
 pub(crate) fn long_program() -> OptionValue {
-    OptionValue::Binary(vec![7; TELLABLE + 1])
+    OptionValue::Binary(vec![7; SHORT_LIMIT + 1])
 }
 
-pub(crate) fn is_tellable(value: &OptionValue) -> bool {
-    !matches!(value, OptionValue::Binary(bytes) if bytes.len() > TELLABLE)
+pub(crate) fn is_tellable(value: &OptionValue, limit: usize) -> bool {
+    !matches!(value, OptionValue::Binary(bytes) if bytes.len() > limit)
 }

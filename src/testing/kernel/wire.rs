@@ -7,11 +7,15 @@ use crate::model::link::LinkFlags;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::attribute::attributes;
+use crate::netlink::codec::frame::HEADER_LEN;
 use crate::testing::bytes::attribute;
 use crate::testing::messages::{genl_message, link_with_flags};
 
 /// A nest, and marked so.
 const IFLA_PROP_LIST: u16 = 0x8034;
+const ARPHRD_ETHER: u16 = 1;
+/// Where a message has `ifi_type`.
+const LINK_TYPE_OFFSET: usize = HEADER_LEN + 2;
 const OPTION_CHANGED: u16 = 2;
 const OPTION_REMOVED: u16 = 5;
 const PORT_CHANGED: u16 = 2;
@@ -30,6 +34,7 @@ pub(crate) fn link(kind: u16, flags: u16, ifindex: u32, link: &LinkState) -> Vec
         attribute(1, &link.hwaddr),
         attribute(4, &link.mtu.to_ne_bytes()),
         attribute(33, &[link.carrier.into()]),
+        attribute(35, &link.carrier_changes.to_ne_bytes()),
         attribute(18, &attribute(1, format!("{}\0", link.kind).as_bytes())),
     ];
     more.extend(link.master.map(|master| attribute(10, &master.to_ne_bytes())));
@@ -37,7 +42,9 @@ pub(crate) fn link(kind: u16, flags: u16, ifindex: u32, link: &LinkState) -> Vec
         link.alternative_names.iter().map(|name| attribute(53, format!("{name}\0").as_bytes()));
     more.push(attribute(IFLA_PROP_LIST, &names.collect::<Vec<_>>().concat()));
     let state = if link.up { LinkFlags::UP } else { LinkFlags::empty() };
-    link_with_flags(kind, flags, ifindex, state, &link.name, &more)
+    let mut bytes = link_with_flags(kind, flags, ifindex, state, &link.name, &more);
+    bytes[LINK_TYPE_OFFSET..LINK_TYPE_OFFSET + 2].copy_from_slice(&ARPHRD_ETHER.to_ne_bytes());
+    bytes
 }
 
 /// Messages with so many options each.
@@ -137,7 +144,7 @@ pub(crate) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
 }
 
 pub(crate) fn find_u32(bytes: &[u8], kind: u16) -> Option<u32> {
-    find(bytes, kind).map(|value| u32::from_ne_bytes(value.try_into().expect("four bytes")))
+    find(bytes, kind)?.try_into().ok().map(u32::from_ne_bytes)
 }
 
 /// Where the first attribute of a kind is, from a place on; 0 if there is none.

@@ -2,12 +2,12 @@
 
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Change, SLOTS, Setting, Slot, TEAM, ifindex};
 use super::history::History;
 use super::notice::{Notice, noise};
-use super::options::{CORE, long_program, port_options, setting};
+use super::options::{self, CORE, core_options, long_program, setting};
 use super::state::{Key, LinkState, PortState, State, Value};
 use super::wire::{self, Mark};
 use crate::model::ifindex::IfIndex;
@@ -17,9 +17,13 @@ use crate::model::option_value::OptionValue;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 
 pub(crate) const EBUSY: i32 = 16;
+pub(crate) const EEXIST: i32 = 17;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENODEV: i32 = 19;
 pub(crate) const ENOENT: i32 = 2;
+pub(crate) const EOPNOTSUPP: i32 = 95;
+
+const LOOPBACK: u32 = 1;
 
 pub(crate) type Answer = Result<(), i32>;
 
@@ -32,6 +36,18 @@ pub(crate) struct Truth {
     /// Grows with every link that comes or goes.
     pub(crate) generation: u64,
     pub(crate) history: History,
+    /// The index of the team, or of the last one.
+    pub(crate) team: u32,
+    /// The links without a cable, and the speeds of those that have another than 10 Gbit/s.
+    unplugged: BTreeSet<u32>,
+    speeds: BTreeMap<u32, u32>,
+    /// User space decides about the carrier of the team.
+    has_user_carrier: bool,
+    /// Whether there are all options of the driver, or those that the property tests do with.
+    has_all_options: bool,
+    /// The number of bytes that the driver can report of a program.
+    limit: usize,
+    last_index: u32,
     notices: Vec<Notice>,
     items: usize,
     /// What changed and could not be told yet.
@@ -39,22 +55,40 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    /// A team, a loopback, and the links in all slots, the first of which are ports.
-    pub(crate) fn new(setting: Setting) -> Self {
+    /// A loopback, and no team.
+    pub(crate) fn empty(items: usize) -> Self {
         let mut this = Self {
             links: BTreeMap::new(),
             ports: vec![],
-            options: vec![
-                (OptionId::global(names::MODE), OptionValue::String("*NOMODE*".to_owned())),
-                (OptionId::global(names::NOTIFY_PEERS_COUNT), OptionValue::U32(0)),
-                (OptionId::global(names::MCAST_REJOIN_COUNT), OptionValue::U32(0)),
-            ],
-            is_gone: false,
+            options: vec![],
+            is_gone: true,
             generation: 0,
             history: History::default(),
+            team: 0,
+            unplugged: BTreeSet::new(),
+            speeds: BTreeMap::new(),
+            has_user_carrier: false,
+            has_all_options: true,
+            limit: options::LIMIT,
+            last_index: LOOPBACK,
             notices: vec![],
-            items: setting.items,
+            items,
             untold: vec![],
+        };
+        let loopback = LinkState { up: true, carrier: true, ..LinkState::new("lo", "") };
+        this.links.insert(LOOPBACK, loopback);
+        this
+    }
+
+    /// A team, a loopback, and the links in all slots, the first of which are ports.
+    pub(crate) fn new(setting: Setting) -> Self {
+        let mut this = Self {
+            options: core_options(false),
+            is_gone: false,
+            team: TEAM,
+            has_all_options: false,
+            limit: options::SHORT_LIMIT,
+            ..Self::empty(setting.items)
         };
         for (ifindex, name, kind, up) in
             [(1, "lo", "", true), (TEAM, "team0", "team", setting.team_is_up)]
@@ -82,7 +116,7 @@ impl Truth {
     pub(crate) fn state_of(&self, scope: LinkScope) -> State {
         let is_kept = |(ifindex, link): &(&u32, &LinkState)| {
             scope == LinkScope::All
-                || !self.is_gone && (**ifindex == TEAM || link.master == Some(TEAM))
+                || !self.is_gone && (**ifindex == self.team || link.master == Some(self.team))
         };
         let links = self.links.iter().filter(is_kept);
         let links = links.map(|(ifindex, link)| (Key::Link(*ifindex), Value::Link(link.clone())));
@@ -143,8 +177,8 @@ impl Truth {
                 self.notices.push(noise(value));
                 Ok(())
             }
-            Change::DeleteTeam => self.delete(TEAM),
-            Change::ReuseTeamIndex if self.is_gone => self.create(TEAM, "other", "dummy"),
+            Change::DeleteTeam => self.delete(self.team),
+            Change::ReuseTeamIndex if self.is_gone => self.create(self.team, "other", "dummy"),
             Change::OtherTeam if self.is_gone => {
                 self.tell_of_other_team();
                 Ok(())
@@ -155,7 +189,7 @@ impl Truth {
 
     fn create(&mut self, ifindex: u32, name: &str, kind: &str) -> Answer {
         if self.links.contains_key(&ifindex)
-            || ifindex == TEAM && kind == "veth"
+            || ifindex == self.team && kind == "veth"
             || self.is_taken(name)
         {
             return Err(EBUSY);
@@ -165,8 +199,82 @@ impl Truth {
         self.touch(ifindex, |_| ())
     }
 
+    /// Adds a link with an index that no link had before, or with the requested one.
+    pub(crate) fn add(&mut self, name: &str, kind: &str, requested: u32) -> Result<u32, i32> {
+        let is_team = kind == "team";
+        let ifindex = if requested == 0 { self.last_index + 1 } else { requested };
+        if self.is_taken(name) || self.links.contains_key(&ifindex) {
+            return Err(EEXIST);
+        }
+        // The model has one team at a time.
+        if !["dummy", "team"].contains(&kind) || is_team && !self.is_gone {
+            return Err(EOPNOTSUPP);
+        }
+        if is_team {
+            (self.team, self.is_gone, self.has_user_carrier) = (ifindex, false, false);
+            self.options = core_options(self.has_all_options);
+        }
+        self.last_index = self.last_index.max(ifindex);
+        self.generation += 1;
+        let [_, _, high, low] = ifindex.to_be_bytes();
+        let link = LinkState { hwaddr: vec![2, 0, 0, 0, high, low], ..LinkState::new(name, kind) };
+        self.links.insert(ifindex, link);
+        self.touch(ifindex, |_| ())?;
+        Ok(ifindex)
+    }
+
+    /// Connects a link that is no team, or disconnects it. Of a link that is down, that shows when
+    /// it is set up.
+    pub(crate) fn plug(&mut self, ifindex: u32, plugged: bool) -> Answer {
+        if ifindex == self.team || ifindex == LOOPBACK {
+            return Err(EOPNOTSUPP);
+        }
+        let link = self.links.get(&ifindex).ok_or(ENODEV)?;
+        let changes = link.up && link.carrier != plugged;
+        if plugged {
+            self.unplugged.remove(&ifindex);
+        } else {
+            self.unplugged.insert(ifindex);
+        }
+        if changes {
+            self.touch(ifindex, |link| link.carrier = plugged)?;
+            self.follow_carrier(ifindex);
+        }
+        Ok(())
+    }
+
+    /// Changes the speed of a link, in Mbit/s.
+    pub(crate) fn set_speed(&mut self, ifindex: u32, mbps: u32) -> Answer {
+        if !self.links.contains_key(&ifindex) {
+            return Err(ENODEV);
+        }
+        self.speeds.insert(ifindex, mbps);
+        self.follow_carrier(ifindex);
+        Ok(())
+    }
+
+    /// Sets the carrier of the team itself.
+    pub(crate) fn set_team_carrier(&mut self, ifindex: u32, carrier: bool) -> Answer {
+        if ifindex != self.team || self.is_gone {
+            return Err(EOPNOTSUPP);
+        }
+        self.has_user_carrier = true;
+        self.touch(ifindex, |link| link.carrier = carrier)
+    }
+
+    pub(crate) fn set_mtu(&mut self, ifindex: u32, mtu: u32) -> Answer {
+        self.touch(ifindex, |link| link.mtu = mtu)
+    }
+
+    pub(crate) fn set_name(&mut self, ifindex: u32, name: &str) -> Answer {
+        if self.find(name).is_some_and(|other| other != ifindex) {
+            return Err(EEXIST);
+        }
+        self.touch(ifindex, |link| name.clone_into(&mut link.name))
+    }
+
     pub(crate) fn delete(&mut self, ifindex: u32) -> Answer {
-        if ifindex == TEAM && !self.is_gone {
+        if ifindex == self.team && !self.is_gone {
             self.end_team();
         } else if self.is_port(ifindex) {
             self.set_up(ifindex, false)?;
@@ -194,9 +302,9 @@ impl Truth {
     /// Nobody can know that it is another one before the end of the first was told.
     fn tell_of_other_team(&mut self) {
         let (port, option) = ((3, PortState { link_up: true, speed: 1 }), setting(0, 0, 9));
-        self.notices.push(Notice::Team(wire::ports(TEAM, &[port], Mark::Changed, self.items)));
+        self.notices.push(Notice::Team(wire::ports(self.team, &[port], Mark::Changed, self.items)));
         self.notices.push(Notice::Team(wire::options(
-            TEAM,
+            self.team,
             std::slice::from_ref(&option),
             Mark::Changed,
             self.items,
@@ -232,12 +340,13 @@ impl Truth {
         self.touch(ifindex, |link| link.hwaddr = hwaddr.to_vec())
     }
 
-    fn set_up(&mut self, ifindex: u32, up: bool) -> Answer {
-        let is_team = ifindex == TEAM && !self.is_gone;
+    pub(crate) fn set_up(&mut self, ifindex: u32, up: bool) -> Answer {
+        let is_team = ifindex == self.team && !self.is_gone;
+        let plugged = !self.unplugged.contains(&ifindex);
         self.touch(ifindex, |link| {
             link.up = up;
             // The carrier of a team is that of its ports.
-            link.carrier = if is_team { link.carrier } else { up };
+            link.carrier = if is_team { link.carrier } else { up && plugged };
         })?;
         self.follow_carrier(ifindex);
         Ok(())
@@ -245,7 +354,7 @@ impl Truth {
 
     /// Of a link that is down the kernel tells no carrier.
     fn flip(&mut self, ifindex: u32) -> Answer {
-        if ifindex == TEAM || !self.links.get(&ifindex).ok_or(ENODEV)?.up {
+        if ifindex == self.team || !self.links.get(&ifindex).ok_or(ENODEV)?.up {
             return Err(EINVAL);
         }
         self.touch(ifindex, |link| link.carrier = !link.carrier)?;
@@ -264,16 +373,17 @@ impl Truth {
 
     pub(crate) fn enslave(&mut self, ifindex: u32) -> Answer {
         let link = self.links.get(&ifindex).ok_or(ENODEV)?;
-        if self.is_gone || ifindex == TEAM || link.up || link.master.is_some() {
+        if self.is_gone || ifindex == self.team || link.up || link.master.is_some() {
             return Err(EBUSY);
         }
-        self.touch(ifindex, |link| (link.up, link.carrier) = (true, true))?;
-        self.touch(ifindex, |link| link.master = Some(TEAM))?;
-        self.touch(TEAM, |_| ())?;
-        self.ports.push((ifindex, PortState { link_up: true, speed: 10_000 }));
+        let (team, plugged) = (self.team, !self.unplugged.contains(&ifindex));
+        self.touch(ifindex, |link| (link.up, link.carrier) = (true, plugged))?;
+        self.touch(ifindex, |link| link.master = Some(team))?;
+        self.touch(self.team, |_| ())?;
+        self.ports.push((ifindex, self.port_state(ifindex, plugged)));
         self.tell_port(ifindex);
         self.follow_carrier(ifindex);
-        self.add_options(port_options(ifindex));
+        self.add_options(self.port_options(ifindex));
         Ok(())
     }
 
@@ -302,14 +412,21 @@ impl Truth {
         self.ports.retain(|(port, _)| *port != ifindex);
         self.history.record_removed(Key::Port(ifindex));
         let final_state = [(ifindex, PortState { link_up: false, speed: 0 })];
-        self.notices.push(Notice::Team(wire::ports(TEAM, &final_state, Mark::Removed, self.items)));
+        self.notices.push(Notice::Team(wire::ports(
+            self.team,
+            &final_state,
+            Mark::Removed,
+            self.items,
+        )));
         self.follow_carrier(ifindex);
     }
 
     /// Changes a link, and tells of it.
     fn touch(&mut self, ifindex: u32, change: impl FnOnce(&mut LinkState)) -> Answer {
         let link = self.links.get_mut(&ifindex).ok_or(ENODEV)?;
+        let had_carrier = link.carrier;
         change(link);
+        link.carrier_changes += u32::from(link.carrier != had_carrier);
         let told = link.clone();
         self.notices.push(Notice::Links(wire::link(RTM_NEWLINK, 0, ifindex, &told)));
         self.history.note(Key::Link(ifindex), Value::Link(told));
@@ -320,31 +437,57 @@ impl Truth {
     /// is down the kernel does not tell it.
     fn follow_carrier(&mut self, ifindex: u32) {
         let link_up = self.links.get(&ifindex).is_some_and(|link| link.carrier);
+        let state = self.port_state(ifindex, link_up);
         if let Some((_, port)) = self.ports.iter_mut().find(|(port, _)| *port == ifindex) {
-            if port.link_up != link_up {
-                *port = PortState { link_up, speed: if link_up { 10_000 } else { 0 } };
+            if *port != state {
+                *port = state;
                 self.tell_port(ifindex);
             }
         }
-        let any = self.ports.iter().any(|(_, port)| port.link_up);
-        match self.links.get_mut(&TEAM) {
+        let any = self.ports.iter().any(|(ifindex, port)| self.counts_as_up(*ifindex, *port));
+        if self.has_user_carrier {
+            return;
+        }
+        match self.links.get_mut(&self.team) {
             Some(team) if !self.is_gone && team.carrier != any && team.up => {
-                let _ = self.touch(TEAM, |team| team.carrier = any);
+                let _ = self.touch(self.team, |team| team.carrier = any);
             }
             Some(team) if !self.is_gone => team.carrier = any,
             _ => {}
         }
     }
 
+    fn port_state(&self, ifindex: u32, link_up: bool) -> PortState {
+        let speed = self.speeds.get(&ifindex).copied().unwrap_or(10_000);
+        PortState { link_up, speed: if link_up { speed } else { 0 } }
+    }
+
+    /// Whether a port counts as up for the team's carrier: user space may decide that.
+    fn counts_as_up(&self, ifindex: u32, port: PortState) -> bool {
+        let is_on = |name| {
+            let id = OptionId::port(name, IfIndex::new(ifindex).expect("not 0"));
+            self.options.contains(&(id, OptionValue::Bool(true)))
+        };
+        if is_on(names::USER_LINKUP_ENABLED) { is_on(names::USER_LINKUP) } else { port.link_up }
+    }
+
     fn tell_port(&mut self, ifindex: u32) {
         let ports: Vec<_> =
             self.ports.iter().filter(|(port, _)| *port == ifindex).copied().collect();
-        self.notices.push(Notice::Team(wire::ports(TEAM, &ports, Mark::Changed, self.items)));
+        self.notices.push(Notice::Team(wire::ports(self.team, &ports, Mark::Changed, self.items)));
         self.record();
     }
 
     fn is_taken(&self, name: &str) -> bool {
-        self.links.values().any(|link| link.name == name)
+        self.find(name).is_some()
+    }
+
+    /// The link with a name, or an alternative name.
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        let has_name = |link: &LinkState| {
+            link.name == name || link.alternative_names.iter().any(|other| other == name)
+        };
+        self.links.iter().find(|(_, link)| has_name(link)).map(|(ifindex, _)| *ifindex)
     }
 
     fn is_port(&self, ifindex: u32) -> bool {

@@ -1,27 +1,54 @@
 //! The options: how they are set, come and go, and what the driver can tell of that.
 
 use super::*;
-use crate::testing::kernel::options::{CORE, is_tellable, mode_options};
+use crate::testing::kernel::options::{CORE, MODES, all_mode_options, is_tellable, mode_options};
 
 impl Truth {
     pub(crate) fn set_mode(&mut self, value: u8) -> Answer {
-        let mode = ["roundrobin", "activebackup", "loadbalance", "random"][usize::from(value % 4)];
+        self.change_mode(MODES[usize::from(value % 4)])
+    }
+
+    /// Changes the mode, and with it the options that the team has.
+    fn change_mode(&mut self, mode: &str) -> Answer {
         let (id, value) = (OptionId::global(names::MODE), OptionValue::String(mode.to_owned()));
-        if self.is_gone
-            || !self.ports.is_empty()
-            || self.options.contains(&(id.clone(), value.clone()))
-        {
+        if self.is_gone || !self.ports.is_empty() {
             return Err(EBUSY);
         }
+        if !MODES.contains(&mode) || self.options.contains(&(id.clone(), value.clone())) {
+            return Err(EINVAL);
+        }
         self.remove_options(|id| !CORE.contains(&&*id.name));
-        self.add_options(mode_options(mode));
+        let options =
+            if self.has_all_options { all_mode_options(mode) } else { mode_options(mode) };
+        self.add_options(options);
         self.store(&id, value)?;
         self.tell_option(&id);
         Ok(())
     }
 
+    pub(crate) fn port_options(&self, ifindex: u32) -> Vec<(OptionId, OptionValue)> {
+        if !self.has_all_options {
+            return options::port_options(ifindex);
+        }
+        let mode = OptionId::global(names::MODE);
+        match self.options.iter().find(|(id, _)| *id == mode) {
+            Some((_, OptionValue::String(mode))) => options::all_port_options(ifindex, mode),
+            _ => options::all_port_options(ifindex, ""),
+        }
+    }
+
     /// Sets an option, as a request or somebody else does.
     pub(crate) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+        match (&*id.name, &value) {
+            (names::MODE, OptionValue::String(mode)) => return self.change_mode(&mode.clone()),
+            (names::LB_HASH_STATS | names::LB_PORT_STATS, _) => return Err(EOPNOTSUPP),
+            (names::LB_TX_METHOD, OptionValue::String(method))
+                if !["hash", "hash_to_port_mapping"].contains(&&**method) =>
+            {
+                return Err(EINVAL);
+            }
+            _ => {}
+        }
         if let (names::ACTIVE_PORT | names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(port)) =
             (&*id.name, &value)
         {
@@ -40,6 +67,7 @@ impl Truth {
             let is_on = |name| self.options.contains(&(half(name), OptionValue::Bool(true)));
             let both = is_on(names::RX_ENABLED) && is_on(names::TX_ENABLED);
             self.store(&half(names::ENABLED), OptionValue::Bool(both))?;
+            self.follow_carrier(port.get());
         }
         self.tell_option(id);
         Ok(())
@@ -94,8 +122,8 @@ impl Truth {
     }
 
     fn notify(&mut self, options: &[(OptionId, OptionValue)], mark: Mark) {
-        if !options.is_empty() && options.iter().all(|(_, value)| is_tellable(value)) {
-            self.notices.push(Notice::Team(wire::options(TEAM, options, mark, self.items)));
+        if !options.is_empty() && options.iter().all(|(_, value)| is_tellable(value, self.limit)) {
+            self.notices.push(Notice::Team(wire::options(self.team, options, mark, self.items)));
         }
     }
 
@@ -104,12 +132,12 @@ impl Truth {
         if !self.is_list_cut() {
             self.untold.clear();
         }
-        let end = self.options.iter().position(|(_, value)| !is_tellable(value));
+        let end = self.options.iter().position(|(_, value)| !is_tellable(value, self.limit));
         &self.options[..end.unwrap_or(self.options.len())]
     }
 
     /// Whether there is an option that the driver cannot tell. It hides those after it.
     pub(crate) fn is_list_cut(&self) -> bool {
-        self.options.iter().any(|(_, value)| !is_tellable(value))
+        self.options.iter().any(|(_, value)| !is_tellable(value, self.limit))
     }
 }
