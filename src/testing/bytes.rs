@@ -16,11 +16,6 @@ pub(crate) fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The end of a multipart answer, with a code as rtnetlink sends it.
-pub(crate) fn done(code: i32) -> Vec<u8> {
-    message(NLMSG_DONE, NLM_F_MULTIPART, &code.to_ne_bytes())
-}
-
 /// The end of a multipart answer as generic netlink sends it: 16 bytes, without a code.
 pub(crate) fn bare_done() -> Vec<u8> {
     message(NLMSG_DONE, NLM_F_MULTIPART, &[])

@@ -7,12 +7,13 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use netlink_packet_core::{NLM_F_MULTIPART, NLMSG_DONE};
 use nix::errno::Errno;
 
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
 use crate::netlink::socket::{Batch, KERNEL_PORT_ID, RecvMeta, Transport};
-pub(crate) use crate::testing::bytes::{ack, attribute, bare_done, done, message, with_sequence};
+pub(crate) use crate::testing::bytes::{ack, attribute, bare_done, message, with_sequence};
 
 /// What a receive finds.
 #[derive(Debug)]
@@ -37,6 +38,11 @@ impl Step {
     pub(crate) fn event(messages: &[Vec<u8>]) -> Self {
         Self::Datagram { bytes: messages.concat(), sender: KERNEL_PORT_ID }
     }
+}
+
+/// The end of a multipart answer, with a code as rtnetlink sends it.
+pub(crate) fn done(code: i32) -> Vec<u8> {
+    message(NLMSG_DONE, NLM_F_MULTIPART, &code.to_ne_bytes())
 }
 
 /// A script, shared between the test and the transport that plays it.

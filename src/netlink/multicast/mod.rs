@@ -86,9 +86,15 @@ pub(crate) enum Found<'a> {
 
 impl MulticastSocket {
     /// Wraps a socket that has joined its group.
+    #[cfg(test)]
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
+        Self::from_boxed(Box::new(transport))
+    }
+
+    /// Wraps a socket that has joined its group.
+    pub(crate) fn from_boxed(transport: Box<dyn Transport>) -> Self {
         Self {
-            transport: Box::new(transport),
+            transport,
             lost: false,
             stale: false,
             budget: OnceCell::new(),

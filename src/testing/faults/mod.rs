@@ -60,7 +60,7 @@ fn index(number: u32) -> IfIndex {
 
 fn start(kernel: &Shared) -> Result<Session> {
     let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
-    let end = |line| End { kernel: kernel.clone(), line };
+    let end = |line| End::of(kernel, line);
     let dumps = DumpPolicy { attempts, interrupted: InterruptedDump::Keep };
     let connect = |line| RequestSocket::new(end(line), TIMEOUT, dumps);
     let listen = |line| MulticastSocket::new(end(line)).with_max_recv_buffer(BUFFER_LIMIT);

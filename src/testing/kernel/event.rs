@@ -72,13 +72,15 @@ pub(crate) enum Change {
     OtherTeam,
 }
 
-/// One of the four sockets.
+/// What a socket is for; a session has one of each of the first four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Rtnl,
     TeamDriver,
     LinkEvents,
     TeamEvents,
+    /// A socket that was closed.
+    Closed,
 }
 
 impl Line {

@@ -1,26 +1,46 @@
 //! What the model answers to requests, from the truth.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLMSG_DONE};
+use netlink_packet_core::{
+    NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_ECHO, NLM_F_MULTIPART, NLMSG_DONE,
+};
 
 use super::event::Setting;
 use super::notice::Notice;
 use super::state::{Key, Value};
-use super::truth::{Answer, EBUSY, EINVAL, ENODEV, ENOENT, Truth};
+use super::truth::{Answer, EBUSY, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, LOOPBACK, Truth};
 use super::wire::{self, Mark, find, find_u32};
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
+use crate::netlink::codec::attribute::attributes;
 use crate::netlink::codec::frame::Frame;
-use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
+use crate::netlink::codec::link::{
+    IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_CARRIER, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO,
+    IFLA_MASTER, IFLA_MTU, RTM_DELLINK, RTM_NEWLINK,
+};
 use crate::testing::bytes::{ack, bare_done, message, with_sequence};
 use crate::testing::messages::{FAMILY, family};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_MASTER: u16 = 10;
+const RTM_GETADDR: u16 = 22;
+const IFINFOMSG_LEN: usize = 16;
+const IFF_UP: u32 = 1;
+/// What a request may have of a link, or for a new one.
+const SETTABLE: [u16; 7] = [
+    IFLA_ADDRESS,
+    IFLA_IFNAME,
+    IFLA_MTU,
+    IFLA_MASTER,
+    IFLA_LINKINFO,
+    IFLA_CARRIER,
+    IFLA_ALT_IFNAME,
+];
+const GENL_ID_CTRL: u16 = 16;
+const GENLMSGHDR_LEN: usize = 4;
+const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const EMSGSIZE: i32 = 90;
 const EPERM: i32 = 1;
 const ESRCH: i32 = 3;
@@ -29,7 +49,8 @@ const ESRCH: i32 = 3;
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) truth: Truth,
-    dump: Option<Dump>,
+    /// The dumps that are under way, by the socket that requested them.
+    dumps: BTreeMap<usize, Dump>,
     items: usize,
     dumps_by_position: bool,
     /// What dumps skipped since one told all.
@@ -91,7 +112,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn of(answer: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn of(answer: Vec<Vec<u8>>) -> Self {
         Self { answer, ..Self::default() }
     }
 }
@@ -99,10 +120,19 @@ impl Reply {
 impl Service {
     pub(crate) fn new(setting: Setting) -> Self {
         let Setting { items, dumps_by_position, .. } = setting;
-        let (truth, skipped) = (Truth::new(setting), Skipped::default());
+        Self::with_truth(Truth::new(setting), items, dumps_by_position)
+    }
+
+    /// Without a team.
+    pub(crate) fn empty(items: usize) -> Self {
+        Self::with_truth(Truth::empty(items), items, false)
+    }
+
+    fn with_truth(truth: Truth, items: usize, dumps_by_position: bool) -> Self {
+        let skipped = Skipped::default();
         Self {
             truth,
-            dump: None,
+            dumps: BTreeMap::new(),
             items,
             dumps_by_position,
             skipped,
@@ -112,38 +142,92 @@ impl Service {
     }
 
     /// Answers an rtnetlink request.
-    pub(crate) fn rtnl(&mut self, request: &Frame<'_>) -> Reply {
-        let index = u32::from_ne_bytes(request.payload[4..8].try_into().expect("four bytes"));
-        let attributes = &request.payload[16..];
-        let answer = match request.kind {
-            RTM_GETLINK if request.has(NLM_F_DUMP) && self.dump.is_some() => Err(EBUSY),
-            RTM_GETLINK if request.has(NLM_F_DUMP) => {
-                let generation = self.truth.generation;
-                let (master, sequence) = (find_u32(attributes, IFLA_MASTER), request.sequence);
-                let untold = self.truth.links.keys().copied().collect();
-                let (last, count, is_interrupted) = (0, 0, false);
-                self.dump = Some(Dump {
-                    last,
-                    count,
-                    untold,
-                    master,
-                    generation,
-                    is_interrupted,
-                    sequence,
-                });
-                return Reply::of(self.next_part().into_iter().collect());
+    pub(crate) fn rtnl(&mut self, socket: usize, request: &Frame<'_>) -> Reply {
+        let is_dump = request.has(NLM_F_DUMP);
+        let result = match request.kind {
+            RTM_GETLINK if is_dump && self.dumps.contains_key(&socket) => Err(EBUSY),
+            RTM_GETLINK if is_dump => return self.start_dump(socket, request),
+            // The links of the model have no addresses.
+            RTM_GETADDR if is_dump => {
+                return Reply::of(vec![message(NLMSG_DONE, NLM_F_MULTIPART, &[0; 4])]);
             }
-            RTM_GETLINK => match self.truth.links.get(&index) {
-                Some(link) => {
-                    return Reply::of(vec![wire::link(RTM_NEWLINK, 0, index, link), ack(0)]);
-                }
-                None => Err(ENODEV),
-            },
-            RTM_DELLINK => self.truth.delete(index),
-            RTM_SETLINK => set_link(&mut self.truth, index, attributes),
-            _ => Err(EINVAL),
+            RTM_NEWLINK | RTM_DELLINK | RTM_GETLINK | RTM_SETLINK => self.link(request),
+            _ => Err(EOPNOTSUPP),
         };
-        Reply { notices: self.truth.take_notices(), ..Reply::of(vec![verdict(answer)]) }
+        let (mut answer, verdict) = match result {
+            Ok(answer) => (answer, ack(0)),
+            Err(errno) => (vec![], ack(-errno)),
+        };
+        answer.push(verdict);
+        Reply { notices: self.truth.take_notices(), ..Reply::of(answer) }
+    }
+
+    fn start_dump(&mut self, socket: usize, request: &Frame<'_>) -> Reply {
+        let master = request.payload.get(IFINFOMSG_LEN..);
+        let dump = Dump {
+            last: 0,
+            count: 0,
+            untold: self.truth.links.keys().copied().collect(),
+            master: master.and_then(|attributes| find_u32(attributes, IFLA_MASTER)),
+            generation: self.truth.generation,
+            is_interrupted: false,
+            sequence: request.sequence,
+        };
+        self.dumps.insert(socket, dump);
+        Reply::of(self.next_part(socket).into_iter().collect())
+    }
+
+    /// Answers a request about one link, but for the acknowledgement.
+    fn link(&mut self, request: &Frame<'_>) -> Result<Vec<Vec<u8>>, i32> {
+        let (header, attributes) = request.payload.split_at_checked(IFINFOMSG_LEN).ok_or(EINVAL)?;
+        let number = |at: usize| header[at..at + 4].try_into().map(u32::from_ne_bytes);
+        let index = number(4).map_err(|_| EINVAL)?;
+        let flags = number(8).map_err(|_| EINVAL)?;
+        let change = number(12).map_err(|_| EINVAL)?;
+        let up = (change & IFF_UP != 0).then_some(flags & IFF_UP != 0);
+        if request.kind == RTM_NEWLINK && request.has(NLM_F_CREATE) {
+            return self.create_link(index, up, attributes, request.has(NLM_F_ECHO));
+        }
+        let ifindex = self.find_link(index, attributes)?;
+        match request.kind {
+            RTM_GETLINK => return Ok(vec![self.newlink(ifindex)]),
+            RTM_DELLINK if ifindex == LOOPBACK => return Err(EOPNOTSUPP),
+            RTM_DELLINK => self.truth.delete(ifindex)?,
+            _ => set_link(&mut self.truth, ifindex, up, attributes, index == 0)?,
+        }
+        Ok(vec![])
+    }
+
+    fn create_link(
+        &mut self,
+        index: u32,
+        up: Option<bool>,
+        attributes: &[u8],
+        echo: bool,
+    ) -> Result<Vec<Vec<u8>>, i32> {
+        let name = find_text(attributes, IFLA_IFNAME).ok_or(EINVAL)?;
+        let kind = find(attributes, IFLA_LINKINFO).and_then(|info| find_text(info, IFLA_INFO_KIND));
+        let ifindex = self.truth.add(&name, &kind.ok_or(EOPNOTSUPP)?, index)?;
+        let result = set_link(&mut self.truth, ifindex, up, attributes, true);
+        if result.is_err() {
+            self.truth.delete(ifindex)?;
+        }
+        result.map(|()| if echo { vec![self.newlink(ifindex)] } else { vec![] })
+    }
+
+    /// The link that a request names by its index, or by its name.
+    fn find_link(&self, index: u32, attributes: &[u8]) -> Result<u32, i32> {
+        if index != 0 {
+            return self.truth.links.contains_key(&index).then_some(index).ok_or(ENODEV);
+        }
+        let name = find_text(attributes, IFLA_IFNAME)
+            .or_else(|| find_text(attributes, IFLA_ALT_IFNAME))
+            .ok_or(EINVAL)?;
+        self.truth.find(&name).ok_or(ENODEV)
+    }
+
+    fn newlink(&self, ifindex: u32) -> Vec<u8> {
+        wire::link(RTM_NEWLINK, 0, ifindex, &self.truth.links[&ifindex])
     }
 
     /// Whether the session has said all there is to say of what it could not be told.
@@ -158,12 +242,12 @@ impl Service {
     }
 
     /// Whether the dump of this number is under way.
-    pub(crate) fn is_dumping(&self, sequence: u32) -> bool {
-        self.dump.as_ref().is_some_and(|dump| dump.sequence == sequence)
+    pub(crate) fn is_dumping(&self, socket: usize, sequence: u32) -> bool {
+        self.dumps.get(&socket).is_some_and(|dump| dump.sequence == sequence)
     }
 
-    pub(crate) fn forget_dump(&mut self) {
-        self.dump = None;
+    pub(crate) fn forget_dump(&mut self, socket: usize) {
+        self.dumps.remove(&socket);
     }
 
     /// Whether a session may lack something without being wrong: never what the team's driver tells
@@ -177,9 +261,9 @@ impl Service {
         }
     }
 
-    /// The next datagram of the dump that is under way.
-    pub(crate) fn next_part(&mut self) -> Option<Vec<u8>> {
-        let mut dump = self.dump.take()?;
+    /// The next datagram of the dump that is under way on a socket.
+    pub(crate) fn next_part(&mut self, socket: usize) -> Option<Vec<u8>> {
+        let mut dump = self.dumps.remove(&socket)?;
         // Only the first message after a link came or went says so.
         let mut flags = NLM_F_MULTIPART;
         let is_marked = dump.generation != self.truth.generation;
@@ -211,27 +295,38 @@ impl Service {
             }
         } else {
             dump.is_interrupted |= is_marked;
-            self.dump = Some(dump);
+            self.dumps.insert(socket, dump);
         }
         Some(with_sequence(messages.concat(), sequence))
     }
 
     /// Answers a generic netlink request.
     pub(crate) fn genl(&mut self, request: &Frame<'_>) -> Reply {
-        if request.kind != FAMILY {
-            return Reply::of(family().to_vec());
+        let Some(([command, ..], attributes)) = request.payload.split_at_checked(GENLMSGHDR_LEN)
+        else {
+            return Reply::of(vec![verdict(Err(EINVAL))]);
+        };
+        match request.kind {
+            FAMILY => {}
+            GENL_ID_CTRL
+                if find_text(attributes, CTRL_ATTR_FAMILY_NAME).as_deref() == Some("team") =>
+            {
+                return Reply::of(family().to_vec());
+            }
+            _ => return Reply::of(vec![verdict(Err(ENOENT))]),
         }
-        let (command, attributes) = (request.payload[0], &request.payload[4..]);
-        let team = find_u32(attributes, 1).expect("requests are about a team");
+        let team = find_u32(attributes, 1);
         if !self.has_net_admin {
             return Reply::of(vec![verdict(Err(EPERM))]);
         }
-        if self.truth.is_gone {
+        let Some(team) = team.filter(|team| *team == self.truth.team && !self.truth.is_gone) else {
             return Reply::of(vec![verdict(Err(EINVAL))]);
-        }
+        };
         match command {
             1 => {
-                let answer = set_option(&mut self.truth, find(attributes, 2).expect("a list"));
+                let answer = find(attributes, 2)
+                    .ok_or(EINVAL)
+                    .and_then(|list| set_option(&mut self.truth, list));
                 // A value that nobody could be told is set, and the driver says that nobody was
                 // there.
                 let answer_if_unheard = answer.is_ok().then(|| verdict(Err(ESRCH)));
@@ -261,23 +356,59 @@ impl Service {
     }
 }
 
-fn set_link(truth: &mut Truth, index: u32, attributes: &[u8]) -> Answer {
-    if !truth.links.contains_key(&index) {
-        return Err(ENODEV);
+/// Applies what a request sets, in the kernel's order: `do_setlink` in net/core/rtnetlink.c.
+fn set_link(
+    truth: &mut Truth,
+    ifindex: u32,
+    up: Option<bool>,
+    attributes: &[u8],
+    is_named: bool,
+) -> Answer {
+    if self::attributes(attributes)
+        .map_while(Result::ok)
+        .any(|attribute| !SETTABLE.contains(&attribute.kind))
+    {
+        return Err(EOPNOTSUPP);
     }
-    match (find_u32(attributes, IFLA_MASTER), find(attributes, IFLA_ADDRESS)) {
-        (Some(0), _) => truth.release(index),
-        (Some(_), _) => truth.enslave(index),
-        (None, Some(hwaddr)) => truth.set_hwaddr(index, hwaddr),
-        (None, None) => Err(EINVAL),
+    if let Some(hwaddr) = find(attributes, IFLA_ADDRESS) {
+        truth.set_hwaddr(ifindex, hwaddr)?;
     }
+    if let Some(mtu) = find_u32(attributes, IFLA_MTU) {
+        truth.set_mtu(ifindex, mtu)?;
+    }
+    if let Some(name) = find_text(attributes, IFLA_IFNAME).filter(|_| !is_named) {
+        truth.set_name(ifindex, &name)?;
+    }
+    match find_u32(attributes, IFLA_MASTER) {
+        None => {}
+        Some(0) => truth.release(ifindex)?,
+        Some(master) if !truth.links.contains_key(&master) => return Err(EINVAL),
+        Some(master) if master != truth.team => return Err(EOPNOTSUPP),
+        Some(_) => truth.enslave(ifindex)?,
+    }
+    if let Some(up) = up {
+        truth.set_up(ifindex, up)?;
+    }
+    match find(attributes, IFLA_CARRIER) {
+        Some(carrier) => truth.set_team_carrier(ifindex, *carrier != [0]),
+        None => Ok(()),
+    }
+}
+
+/// The value of an attribute as text, without the 0 at its end.
+fn find_text(attributes: &[u8], kind: u16) -> Option<String> {
+    text(find(attributes, kind)?).ok()
+}
+
+fn text(bytes: &[u8]) -> Result<String, i32> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    String::from_utf8(bytes.to_vec()).map_err(|_| EINVAL)
 }
 
 fn set_option(truth: &mut Truth, list: &[u8]) -> Answer {
     let item = find(list, 1).ok_or(EINVAL)?;
-    let text = |bytes: &[u8]| String::from_utf8(bytes[..bytes.len() - 1].to_vec()).expect("text");
     let id = OptionId {
-        name: text(find(item, 1).ok_or(EINVAL)?).into(),
+        name: text(find(item, 1).ok_or(EINVAL)?)?.into(),
         port: find_u32(item, 6).and_then(IfIndex::new),
         array_index: find_u32(item, 7),
     };
@@ -285,7 +416,7 @@ fn set_option(truth: &mut Truth, list: &[u8]) -> Answer {
     let number = || data.and_then(|data| data.try_into().ok()).ok_or(EINVAL);
     let value = match find(item, 3).ok_or(EINVAL)? {
         [3] => OptionValue::U32(u32::from_ne_bytes(number()?)),
-        [5] => OptionValue::String(text(data.ok_or(EINVAL)?)),
+        [5] => OptionValue::String(text(data.ok_or(EINVAL)?)?),
         [6] => OptionValue::Bool(data.is_some()),
         [11] => OptionValue::Binary(data.ok_or(EINVAL)?.to_vec()),
         [14] => OptionValue::I32(i32::from_ne_bytes(number()?)),

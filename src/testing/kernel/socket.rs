@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::sys::eventfd::EventFd;
 
-use super::event::{Fault, Malformation};
+use super::event::{Fault, Line, Malformation};
 use super::socket_filter::passes;
 use crate::bpf::BpfInstruction;
 use crate::netlink::codec::frame::HEADER_LEN;
@@ -27,8 +29,11 @@ impl Datagram {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Socket {
+    pub(crate) line: Line,
+    /// Readable while there is something to receive.
+    pub(crate) event: Option<Arc<EventFd>>,
     pub(crate) queue: VecDeque<Datagram>,
     pub(crate) capacity: usize,
     pub(crate) filter: Option<Vec<BpfInstruction>>,
@@ -50,6 +55,37 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
+    pub(crate) fn new(line: Line, capacity: usize) -> Self {
+        Self {
+            line,
+            event: None,
+            queue: VecDeque::new(),
+            capacity,
+            filter: None,
+            is_congested: false,
+            overran: false,
+            faults: VecDeque::new(),
+            late: vec![],
+            is_in_time: false,
+            babble: 0,
+            flood: 0,
+            error: None,
+            received: VecDeque::new(),
+        }
+    }
+
+    /// Closes the socket. Its place stays, as the others have their numbers.
+    pub(crate) fn close(&mut self) {
+        *self = Self { line: Line::Closed, ..Self::new(self.line, 0) };
+    }
+
+    /// Makes the descriptor readable, which is an edge each time.
+    fn signal(&self) {
+        if let Some(event) = &self.event {
+            event.write(1).expect("an eventfd counts far");
+        }
+    }
+
     /// Puts a datagram into the queue, if it still has room. False if it is lost, or kept back by
     /// the filter.
     pub(crate) fn deliver(&mut self, datagram: Datagram) -> bool {
@@ -64,12 +100,14 @@ impl Socket {
             return false;
         }
         self.queue.push_back(datagram);
+        self.signal();
         true
     }
 
     pub(crate) fn overrun(&mut self) {
         self.overran = true;
         self.is_congested = true;
+        self.signal();
     }
 
     /// Whether poll says that there is something to receive.
@@ -81,12 +119,19 @@ impl Socket {
     pub(crate) fn keep(&mut self, error: &io::Error) {
         self.error =
             error.raw_os_error().map(Errno::from_raw).filter(|errno| *errno != Errno::EAGAIN);
+        if self.error.is_some() {
+            self.signal();
+        }
     }
 
     /// At the end of each receive.
     pub(crate) fn wake(&mut self) {
         if self.queue.is_empty() {
             self.is_congested = false;
+        }
+        if let Some(event) = self.event.as_ref().filter(|_| !self.is_readable()) {
+            // It may be 0 already (`EAGAIN`).
+            let _ = event.read();
         }
     }
 
@@ -134,7 +179,7 @@ impl Socket {
 }
 
 fn is_of_datagrams(fault: Fault) -> bool {
-    use Fault::*;
+    use Fault::{Again, Cut, Flipped, Malformed, Reordered, Repeated, Swallowed, TooLong};
     matches!(
         fault,
         Repeated | Cut(_) | TooLong | Malformed(_) | Swallowed | Reordered | Again(_) | Flipped(..)

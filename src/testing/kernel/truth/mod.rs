@@ -23,7 +23,7 @@ pub(crate) const ENODEV: i32 = 19;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EOPNOTSUPP: i32 = 95;
 
-const LOOPBACK: u32 = 1;
+pub(crate) const LOOPBACK: u32 = 1;
 
 pub(crate) type Answer = Result<(), i32>;
 

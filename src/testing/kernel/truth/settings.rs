@@ -1,6 +1,9 @@
 //! The options: how they are set, come and go, and what the driver can tell of that.
 
-use super::*;
+use super::{
+    Answer, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, Key, Mark, Notice, OptionId, OptionValue, Truth,
+    names, options, wire,
+};
 use crate::testing::kernel::options::{CORE, MODES, all_mode_options, is_tellable, mode_options};
 
 impl Truth {
