@@ -152,9 +152,13 @@ fn of_equal_priorities_the_faster_port_is_active() {
     kernel.set_speed(eth1, 1_000);
     let mut daemon = Daemon::start(&kernel, &config);
     assert_eq!(daemon.active(), Some(eth2));
+    kernel.set_link_up(eth1, false);
     kernel.set_speed(eth1, 25_000);
+    kernel.set_link_up(eth1, true);
     assert_eq!(daemon.active(), Some(eth1));
+    kernel.set_link_up(eth2, false);
     kernel.set_speed(eth2, 25_000);
+    kernel.set_link_up(eth2, true);
     assert_eq!(daemon.active(), Some(eth1), "of equals the active one");
 }
 

@@ -265,3 +265,44 @@ fn many_calls_and_handles_do_not_wear_the_kernel_out() {
 fn mistake_of_a_test_panics_with_a_message() {
     let _ = TestKernel::new().add_link("lo");
 }
+
+#[test]
+fn port_gets_its_own_address_and_mtu_back() {
+    let kernel = TestKernel::new();
+    let (eth1, lo) = (kernel.add_link("eth1"), IfIndex::new(1).unwrap());
+    let mut rtnl = kernel.sockets().rtnl().unwrap();
+    rtnl.set_link(eth1, &LinkSettings::new().mtu(9_000)).unwrap();
+    let own = rtnl.link_by_index(eth1).unwrap().hwaddr();
+    let mut team = kernel.create_team("team0").unwrap();
+    team.set_mode(Mode::RoundRobin).unwrap();
+    team.add_port(eth1).unwrap();
+    let state = |team: &TeamHandle| {
+        let link = team.link(eth1).unwrap();
+        (link.mtu(), link.hwaddr() == team.team_link().unwrap().hwaddr())
+    };
+    assert_eq!(state(&team), (1_500, true));
+    team.set_hwaddr(team.team_ifindex(), "02:00:00:00:00:77".parse().unwrap()).unwrap();
+    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().mtu(1_400)).unwrap();
+    team.handle_events().unwrap();
+    assert_eq!(state(&team), (1_400, true));
+    assert_eq!(errno(rtnl.set_link(eth1, &LinkSettings::new().mtu(1_300))), Errno::EPERM);
+    team.remove_port(eth1).unwrap();
+    let link = rtnl.link_by_index(eth1).unwrap();
+    assert_eq!((link.mtu(), link.hwaddr(), link.is_admin_up()), (9_000, own, false));
+    assert_eq!(errno(team.add_port(lo)), Errno::EINVAL);
+}
+
+#[test]
+fn speed_alone_is_no_event() {
+    let (kernel, mut team, [eth1, eth2]) = team_with_ports();
+    kernel.set_speed(eth1, 1_000);
+    assert!(!is_readable(&team));
+    assert_eq!(team.port(eth1).unwrap().speed_mbps(), Some(10_000));
+    team.refresh().unwrap();
+    assert_eq!(team.port(eth1).unwrap().speed_mbps(), Some(1_000));
+    kernel.set_link_up(eth2, false);
+    kernel.set_speed(eth2, 100);
+    kernel.set_link_up(eth2, true);
+    team.handle_events().unwrap();
+    assert_eq!(team.port(eth2).unwrap().speed_mbps(), Some(100));
+}

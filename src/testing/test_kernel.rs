@@ -24,7 +24,8 @@ use crate::team::builder::TeamBuilder;
 /// kernel does, byte by byte, so that the library's code runs as in production, descriptors
 /// included. It has a loopback, links that have no addresses, and one team at a time. What it does
 /// not support (other kinds of links, routes, neighbours) it answers with `EOPNOTSUPP`. Requests
-/// are answered at once; an announcement ([`TeamHandle::announce`]) finds no address to announce.
+/// are answered at once, errors have numbers but no text of the kernel, and an announcement
+/// ([`TeamHandle::announce`]) finds no address to announce.
 ///
 /// A clone is the same kernel: a test can keep one for a thread that changes links. The kernel lasts
 /// as long as a clone or a handle does.
@@ -183,7 +184,9 @@ impl TestKernel {
         self.change(&format!("plugging link {ifindex}"), |model| model.plug(ifindex.get(), up));
     }
 
-    /// Sets the speed of a link while it is up, in Mbit/s; 10000 by default. A port reports it.
+    /// Sets the speed that a link has while it is up, in Mbit/s; 10000 by default. The driver does not
+    /// notify of that: a handle gets it when the port's link goes up next, or by
+    /// [`refresh`](TeamHandle::refresh).
     ///
     /// # Panics
     ///

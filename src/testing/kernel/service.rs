@@ -9,7 +9,7 @@ use netlink_packet_core::{
 use super::event::Setting;
 use super::notice::Notice;
 use super::state::{Key, Value};
-use super::truth::{Answer, EBUSY, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, LOOPBACK, Truth};
+use super::truth::{Answer, EBUSY, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, LOOPBACK, Truth};
 use super::wire::{self, Mark, find, find_u32};
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
@@ -42,7 +42,6 @@ const GENL_ID_CTRL: u16 = 16;
 const GENLMSGHDR_LEN: usize = 4;
 const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const EMSGSIZE: i32 = 90;
-const EPERM: i32 = 1;
 const ESRCH: i32 = 3;
 
 /// The truth, for whoever asks.

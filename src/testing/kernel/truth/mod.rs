@@ -18,6 +18,7 @@ use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 
 pub(crate) const EBUSY: i32 = 16;
 pub(crate) const EEXIST: i32 = 17;
+pub(crate) const EPERM: i32 = 1;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENODEV: i32 = 19;
 pub(crate) const ENOENT: i32 = 2;
@@ -41,6 +42,8 @@ pub(crate) struct Truth {
     /// The links without a cable, and the speeds of those that have another than 10 Gbit/s.
     unplugged: BTreeSet<u32>,
     speeds: BTreeMap<u32, u32>,
+    /// The hardware addresses and MTUs that the ports had before.
+    originals: BTreeMap<u32, (Vec<u8>, u32)>,
     /// User space decides about the carrier of the team.
     has_user_carrier: bool,
     /// Whether there are all options of the driver, or those that the property tests do with.
@@ -67,6 +70,7 @@ impl Truth {
             team: 0,
             unplugged: BTreeSet::new(),
             speeds: BTreeMap::new(),
+            originals: BTreeMap::new(),
             has_user_carrier: false,
             has_all_options: true,
             limit: options::LIMIT,
@@ -243,13 +247,15 @@ impl Truth {
         Ok(())
     }
 
-    /// Changes the speed of a link, in Mbit/s.
+    /// Changes the speed of a link, in Mbit/s, of which the driver reports nothing.
     pub(crate) fn set_speed(&mut self, ifindex: u32, mbps: u32) -> Answer {
         if !self.links.contains_key(&ifindex) {
             return Err(ENODEV);
         }
         self.speeds.insert(ifindex, mbps);
-        self.follow_carrier(ifindex);
+        if let Some((_, port)) = self.ports.iter_mut().find(|(port, _)| *port == ifindex) {
+            port.speed = if port.link_up { mbps } else { 0 };
+        }
         Ok(())
     }
 
@@ -263,7 +269,19 @@ impl Truth {
     }
 
     pub(crate) fn set_mtu(&mut self, ifindex: u32, mtu: u32) -> Answer {
-        self.touch(ifindex, |link| link.mtu = mtu)
+        if !(68..=65_535).contains(&mtu) {
+            return Err(EINVAL);
+        }
+        if self.is_port(ifindex) {
+            return Err(EPERM);
+        }
+        self.touch(ifindex, |link| link.mtu = mtu)?;
+        if ifindex == self.team && !self.is_gone {
+            for (port, _) in self.ports.clone() {
+                self.touch(port, |link| link.mtu = mtu)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn set_name(&mut self, ifindex: u32, name: &str) -> Answer {
@@ -337,7 +355,13 @@ impl Truth {
     }
 
     pub(crate) fn set_hwaddr(&mut self, ifindex: u32, hwaddr: &[u8]) -> Answer {
-        self.touch(ifindex, |link| link.hwaddr = hwaddr.to_vec())
+        self.touch(ifindex, |link| link.hwaddr = hwaddr.to_vec())?;
+        if ifindex == self.team && !self.is_gone && self.has_one_hwaddr() {
+            for (port, _) in self.ports.clone() {
+                self.touch(port, |link| link.hwaddr = hwaddr.to_vec())?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn set_up(&mut self, ifindex: u32, up: bool) -> Answer {
@@ -373,9 +397,13 @@ impl Truth {
 
     pub(crate) fn enslave(&mut self, ifindex: u32) -> Answer {
         let link = self.links.get(&ifindex).ok_or(ENODEV)?;
-        if self.is_gone || ifindex == self.team || link.up || link.master.is_some() {
+        if ifindex == self.team || ifindex == LOOPBACK {
+            return Err(EINVAL);
+        }
+        if self.is_gone || link.up || link.master.is_some() {
             return Err(EBUSY);
         }
+        self.adapt(ifindex)?;
         let (team, plugged) = (self.team, !self.unplugged.contains(&ifindex));
         self.touch(ifindex, |link| (link.up, link.carrier) = (true, plugged))?;
         self.touch(ifindex, |link| link.master = Some(team))?;
@@ -387,6 +415,37 @@ impl Truth {
         Ok(())
     }
 
+    /// Gives a link what the driver gives a new port. The property tests do without.
+    fn adapt(&mut self, ifindex: u32) -> Answer {
+        if !self.has_all_options {
+            return Ok(());
+        }
+        let team = self.links.get(&self.team).ok_or(ENODEV)?;
+        let (hwaddr, mtu) = (team.hwaddr.clone(), team.mtu);
+        let link = self.links.get(&ifindex).ok_or(ENODEV)?;
+        self.originals.insert(ifindex, (link.hwaddr.clone(), link.mtu));
+        if link.mtu != mtu {
+            self.touch(ifindex, |link| link.mtu = mtu)?;
+        }
+        if self.has_one_hwaddr() {
+            self.touch(ifindex, |link| link.hwaddr = hwaddr)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the driver gives all ports the address of the team.
+    fn has_one_hwaddr(&self) -> bool {
+        self.has_all_options && ["roundrobin", "random", "broadcast"].contains(&self.mode())
+    }
+
+    fn mode(&self) -> &str {
+        let is_mode = |(id, _): &&(OptionId, OptionValue)| *id == OptionId::global(names::MODE);
+        match self.options.iter().find(is_mode) {
+            Some((_, OptionValue::String(mode))) => mode,
+            _ => "",
+        }
+    }
+
     pub(crate) fn release(&mut self, ifindex: u32) -> Answer {
         if !self.is_port(ifindex) {
             return Err(EINVAL);
@@ -394,7 +453,12 @@ impl Truth {
         self.touch(ifindex, |link| link.master = None)?;
         self.touch(ifindex, |link| (link.up, link.carrier) = (false, false))?;
         self.remove_port(ifindex);
-        self.touch(ifindex, |_| ())
+        let original = self.originals.remove(&ifindex);
+        self.touch(ifindex, |link| {
+            if let Some((hwaddr, mtu)) = original {
+                (link.hwaddr, link.mtu) = (hwaddr, mtu);
+            }
+        })
     }
 
     fn remove_port(&mut self, ifindex: u32) {

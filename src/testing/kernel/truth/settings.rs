@@ -24,6 +24,7 @@ impl Truth {
         let options =
             if self.has_all_options { all_mode_options(mode) } else { mode_options(mode) };
         self.add_options(options);
+        self.has_user_carrier = false;
         self.store(&id, value)?;
         self.tell_option(&id);
         Ok(())
@@ -33,11 +34,7 @@ impl Truth {
         if !self.has_all_options {
             return options::port_options(ifindex);
         }
-        let mode = OptionId::global(names::MODE);
-        match self.options.iter().find(|(id, _)| *id == mode) {
-            Some((_, OptionValue::String(mode))) => options::all_port_options(ifindex, mode),
-            _ => options::all_port_options(ifindex, ""),
-        }
+        options::all_port_options(ifindex, self.mode())
     }
 
     /// Sets an option, as a request or somebody else does.
