@@ -190,7 +190,7 @@ impl SocketBuilder {
         Ok(RequestSocket::from_boxed(socket, self.command_timeout, dumps))
     }
 
-    /// Opens a socket for multicast; it is to [join](NetlinkSocket::add_membership) a group.
+    /// Opens a socket for multicast; it is to [join](Transport::join) a group.
     pub(crate) fn listener(&self, protocol: Protocol) -> Result<Box<dyn Transport>> {
         self.open(protocol, Purpose::Events, || {
             NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)

@@ -299,6 +299,9 @@ impl Truth {
             self.remove_port(ifindex);
         }
         let mut link = self.links.remove(&ifindex).ok_or(ENODEV)?;
+        self.originals.remove(&ifindex);
+        self.unplugged.remove(&ifindex);
+        self.speeds.remove(&ifindex);
         link.master = None;
         self.generation += 1;
         self.history.record_removed(Key::Link(ifindex));
