@@ -40,6 +40,11 @@
 //!   serialised and deserialised. A value that could not be had otherwise is refused: a hardware
 //!   address that is too long, a BPF program that the kernel would not take. A later version may
 //!   add fields; so keep what is written for good in types of your own.
+//! - `testing`, off by default and **unstable** (it may change in any release): the module
+#![cfg_attr(feature = "testing", doc = "  [`testing`] has")]
+#![cfg_attr(not(feature = "testing"), doc = "  `testing` has")]
+//!   a model of the kernel, on which a program's own tests drive a [`TeamHandle`] without root and
+//!   without the team driver. See [`guide::testing`].
 
 mod bpf;
 mod cache;
@@ -55,8 +60,7 @@ mod model;
 mod netlink;
 mod rtnl;
 mod team;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
+#[cfg(any(test, fuzzing, feature = "testing"))]
 pub mod testing;
 
 pub use bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHashFieldsError};

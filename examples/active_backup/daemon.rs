@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, LinkEvents, LinkInfo, RtnlSocket};
+use libteam::{ErrorKind, LinkEvents, LinkInfo, RtnlSocket, TeamBuilder};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
@@ -67,7 +67,7 @@ impl<'a> Daemon<'a> {
         let links = LinkEvents::new()?;
         let mut rtnl = RtnlSocket::new()?;
         let server = Server::open(socket)?;
-        let team = Some(Team::open(config, &mut rtnl, true)?);
+        let team = Some(Team::open(config, &TeamBuilder::new(), &mut rtnl, true)?);
         Ok(Self {
             config,
             signals,
@@ -172,7 +172,7 @@ impl<'a> Daemon<'a> {
         if self.opening.is_held() || !(look || may_create || is_retry) {
             return None;
         }
-        match Team::open(self.config, &mut self.rtnl, may_create) {
+        match Team::open(self.config, &TeamBuilder::new(), &mut self.rtnl, may_create) {
             Ok(team) => {
                 self.may_create = None;
                 self.opening.succeeded();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use libteam::{
     Duplex, Error, ErrorKind, IfIndex, Link, LinkInfo, LinkSettings, Mode, Port, Result,
-    RtnlSocket, TeamHandle,
+    RtnlSocket, TeamBuilder, TeamHandle,
 };
 
 use crate::announcer::Announcer;
@@ -37,16 +37,15 @@ pub(crate) struct Team<'a> {
 }
 
 impl<'a> Team<'a> {
-    /// Opens the team, or creates it.
+    /// Opens the team, or creates it, in the namespace of `teams`, where `rtnl` is too.
     pub(crate) fn open(
         config: &'a Config,
+        teams: &TeamBuilder,
         rtnl: &mut RtnlSocket,
         may_create: bool,
     ) -> Result<Self> {
-        let (handle, is_ours) = match TeamHandle::open(&config.device) {
-            Err(Error::NoSuchDevice { .. }) if may_create => {
-                (TeamHandle::create(&config.device)?, true)
-            }
+        let (handle, is_ours) = match teams.open(&config.device) {
+            Err(Error::NoSuchDevice { .. }) if may_create => (teams.create(&config.device)?, true),
             handle => (handle?, false),
         };
         let announcer = Announcer::new(config.notify_peers);

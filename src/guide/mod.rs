@@ -8,6 +8,7 @@
 //! | [`lost_notifications`] | What if the kernel tells more than the program reads? |
 //! | [`event_loops`] | How do handles go with threads, `poll`, `mio`, `tokio` and others? |
 //! | [`permissions`] | What may root in a container do, and what not? |
+//! | [`testing`] | How does a program test its own decisions, without root? |
 //! | [`migrating_from_c`] | How does a program for the C library look here? |
 //! | [`gotchas`] | What surprises people? |
 //!
@@ -29,6 +30,10 @@ pub mod event_loops {}
 
 #[doc = include_str!("permissions.md")]
 pub mod permissions {}
+
+#[cfg_attr(feature = "testing", doc = include_str!("testing.md"))]
+#[cfg_attr(not(feature = "testing"), doc = "This page is written for the feature `testing`.")]
+pub mod testing {}
 
 #[doc = include_str!("migrating_from_c.md")]
 #[doc = "```rust,no_run"]

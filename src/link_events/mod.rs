@@ -18,7 +18,7 @@ use crate::netlink::error::ErrorContext;
 use crate::netlink::multicast::MulticastSocket;
 use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::ReadyFd;
-use crate::netlink::socket::NetlinkSocket;
+use crate::netlink::socket::Transport;
 
 /// The link notifications of a network namespace: an iterator that waits for the next event and
 /// never ends.
@@ -172,8 +172,8 @@ impl LinkEvents {
     }
 
     /// Reads from a socket that has joined the group.
-    pub(crate) fn from_socket(socket: NetlinkSocket) -> Result<Self> {
-        let stream = LinkEventStream::new(MulticastSocket::new(socket));
+    pub(crate) fn from_socket(socket: Box<dyn Transport>) -> Result<Self> {
+        let stream = LinkEventStream::new(MulticastSocket::from_boxed(socket));
         let readiness = ReadyFd::new(&[stream.as_fd()])
             .with_context(|| "preparing to wait for link events".to_owned())?;
         Ok(Self { stream, readiness })
@@ -290,10 +290,9 @@ impl SocketBuilder {
     ///
     /// `RTNLGRP_LINK`, `linux/rtnetlink.h`.
     pub fn link_events(&self) -> Result<LinkEvents> {
-        let socket = self.listener(Protocol::ROUTE)?.add_membership(RTNLGRP_LINK);
-        LinkEvents::from_socket(
-            socket.with_context(|| "joining the group of link events".to_owned())?,
-        )
+        let mut socket = self.listener(Protocol::ROUTE)?;
+        socket.join(RTNLGRP_LINK).with_context(|| "joining the group of link events".to_owned())?;
+        LinkEvents::from_socket(socket)
     }
 }
 

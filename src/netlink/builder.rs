@@ -11,7 +11,7 @@ use crate::netlink::error::ErrorContext;
 use crate::netlink::netns::{current, run_in};
 use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
-use crate::netlink::socket::NetlinkSocket;
+use crate::netlink::socket::{NetlinkSocket, Purpose, SocketSource, Transport};
 
 /// Asked for by default, in bytes: large enough for the acknowledgements of a few hundred requests
 /// sent at once.
@@ -48,6 +48,8 @@ pub struct SocketBuilder {
     interrupted: InterruptedDump,
     command_timeout: Duration,
     namespace: Option<Arc<OwnedFd>>,
+    /// Where the sockets are not the kernel's.
+    source: Option<Arc<dyn SocketSource>>,
 }
 
 impl Default for SocketBuilder {
@@ -65,6 +67,7 @@ impl SocketBuilder {
             interrupted: InterruptedDump::default(),
             command_timeout: DEFAULT_COMMAND_TIMEOUT,
             namespace: None,
+            source: None,
         }
     }
 
@@ -178,23 +181,32 @@ impl SocketBuilder {
         protocol: Protocol,
         prepare: impl FnOnce(NetlinkSocket) -> std::io::Result<NetlinkSocket> + Send,
     ) -> Result<RequestSocket> {
-        let socket = self.open(|| {
+        let socket = self.open(protocol, Purpose::Requests, || {
             prepare(
                 NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)?.enable_ext_ack()?,
             )
         })?;
         let dumps = DumpPolicy { attempts: self.dump_attempts, interrupted: self.interrupted };
-        Ok(RequestSocket::new(socket, self.command_timeout, dumps))
+        Ok(RequestSocket::from_boxed(socket, self.command_timeout, dumps))
     }
 
-    /// Opens a socket for multicast; it is to [join](NetlinkSocket::add_membership) a group.
-    pub(crate) fn listener(&self, protocol: Protocol) -> Result<NetlinkSocket> {
-        self.open(|| NetlinkSocket::open(protocol.as_isize(), self.receive_buffer))
+    /// Opens a socket for multicast; it is to [join](Transport::join) a group.
+    pub(crate) fn listener(&self, protocol: Protocol) -> Result<Box<dyn Transport>> {
+        self.open(protocol, Purpose::Events, || {
+            NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)
+        })
+    }
+
+    /// Has the sockets opened by something else than the kernel.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn source(self, source: Arc<dyn SocketSource>) -> Self {
+        Self { source: Some(source), ..self }
     }
 
     /// The namespace that sockets are opened in, where it is known.
     pub(crate) fn namespace(&self) -> std::io::Result<Option<File>> {
         match &self.namespace {
+            _ if self.source.is_some() => Ok(None),
             Some(namespace) => Ok(Some(namespace.try_clone()?.into())),
             None => current(),
         }
@@ -202,10 +214,16 @@ impl SocketBuilder {
 
     fn open(
         &self,
+        protocol: Protocol,
+        purpose: Purpose,
         open: impl FnOnce() -> std::io::Result<NetlinkSocket> + Send,
-    ) -> Result<NetlinkSocket> {
+    ) -> Result<Box<dyn Transport>> {
         let namespace = self.namespace.as_ref().map(|fd| fd.as_fd());
-        run_in(namespace, open).with_context(|| match namespace {
+        let opened = match &self.source {
+            Some(source) => source.open(protocol, purpose, self.receive_buffer),
+            None => run_in(namespace, open).map(|socket| Box::new(socket) as _),
+        };
+        opened.with_context(|| match namespace {
             Some(_) => "opening a netlink socket in another network namespace".to_owned(),
             None => "opening a netlink socket".to_owned(),
         })

@@ -3,6 +3,7 @@ use std::fs;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -13,6 +14,7 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg, setsockopt
 use socket2::{SockFilter, SockRef};
 
 use super::buffer::Buffer;
+use super::protocol::Protocol;
 use super::ready_fd::{Poll, poll_readable};
 use crate::bpf::BpfInstruction;
 use crate::log_target::COMMAND;
@@ -97,6 +99,10 @@ pub(crate) trait Transport: AsFd + Debug + Send {
     /// Requests a receive buffer of `bytes`; the kernel doubles it and may cap it. It never gets
     /// smaller than it was, unless that is what was requested.
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
+    /// Joins a multicast group.
+    fn join(&mut self, _group: u32) -> io::Result<()> {
+        Ok(())
+    }
     /// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is.
     fn has_net_admin(&self) -> bool {
         thread_has_net_admin()
@@ -105,6 +111,24 @@ pub(crate) trait Transport: AsFd + Debug + Send {
     fn now(&self) -> Instant {
         Instant::now()
     }
+}
+
+/// Opens sockets in place of the kernel: a model of it does, for tests.
+pub(crate) trait SocketSource: Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
+    /// Opens a socket for requests, or for events.
+    fn open(
+        &self,
+        protocol: Protocol,
+        purpose: Purpose,
+        receive_buffer: usize,
+    ) -> io::Result<Box<dyn Transport>>;
+}
+
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Requests,
+    Events,
 }
 
 /// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is;
@@ -150,12 +174,6 @@ impl NetlinkSocket {
         }
         self
     }
-
-    /// Joins a multicast group.
-    pub(crate) fn add_membership(self, group: u32) -> io::Result<Self> {
-        self.socket.add_membership(group)?;
-        Ok(self)
-    }
 }
 
 impl AsFd for NetlinkSocket {
@@ -189,6 +207,10 @@ impl Transport for NetlinkSocket {
             })
             .collect();
         Ok(Batch { drained: received.len() < count, received })
+    }
+
+    fn join(&mut self, group: u32) -> io::Result<()> {
+        self.socket.add_membership(group)
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {

@@ -86,6 +86,12 @@ impl TeamBuilder {
         }
     }
 
+    /// With sockets of a model of the kernel.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn with_sockets(sockets: SocketBuilder) -> Self {
+        Self { sockets, reads_environment: false, ..Self::new() }
+    }
+
     /// The size in bytes to ask for as the receive buffer of each event socket; 1 MiB by default.
     ///
     /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at
@@ -325,25 +331,27 @@ impl TeamBuilder {
         let mut team_events = sockets.listener(Protocol::GENERIC)?;
         // A socket that joins its group first would have to take what nobody filtered.
         let team_filter =
-            Filter::of(&mut team_events, Some(filter::team_events(ifindex, genl.family_id())));
+            Filter::of(&mut *team_events, Some(filter::team_events(ifindex, genl.family_id())));
         let mut link_filter = Filter::None;
         let follow = match self.link_scope {
             LinkScope::All => None,
             LinkScope::Team => {
                 // That the team has these ports now is a guess that spares looking at them again.
                 let named = genl.port_indices(ifindex).chain([ifindex]).collect();
-                link_filter = Filter::of(&mut link_events, filter::link_events(ifindex, &named));
+                link_filter = Filter::of(&mut *link_events, filter::link_events(ifindex, &named));
                 Some(EventFilter::new(ifindex, named))
             }
         };
-        let link_events = link_events.add_membership(RTNLGRP_LINK).with_context(preparing)?;
-        let team_events = team_events.add_membership(genl.event_group()).with_context(preparing)?;
+        link_events.join(RTNLGRP_LINK).with_context(preparing)?;
+        team_events.join(genl.event_group()).with_context(preparing)?;
         let readiness =
             ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).with_context(preparing)?;
-        let link_events =
-            MulticastSocket::new(link_events).with_max_recv_buffer(limit).filtered_by(link_filter);
-        let team_events =
-            MulticastSocket::new(team_events).with_max_recv_buffer(limit).filtered_by(team_filter);
+        let link_events = MulticastSocket::from_boxed(link_events)
+            .with_max_recv_buffer(limit)
+            .filtered_by(link_filter);
+        let team_events = MulticastSocket::from_boxed(team_events)
+            .with_max_recv_buffer(limit)
+            .filtered_by(team_filter);
         let cache = Cache::new(ifindex, name.into(), self.link_scope);
         let session = Session::open(rtnl, genl, link_events, team_events, cache, follow)?;
         TeamHandle::new(session, readiness, home)

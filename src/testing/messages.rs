@@ -3,7 +3,8 @@
 use netlink_packet_core::NLM_F_MULTIPART;
 
 use crate::model::link::LinkFlags;
-use crate::testing::script::{ack, attribute, message};
+use crate::netlink::codec::link::IFLA_MTU;
+use crate::testing::bytes::{ack, attribute, message};
 
 /// The number of the generic netlink family.
 pub(crate) const FAMILY: u16 = 31;
@@ -23,7 +24,9 @@ pub(crate) fn link_with_flags(
     // As of a link that is new: a link that is known already is none the newer for it.
     payload[12..16].fill(0xff);
     payload.extend(attribute(3, format!("{name}\0").as_bytes()));
-    payload.extend(attribute(4, &1500_u32.to_ne_bytes()));
+    if !more.iter().any(|attribute| attribute[2..4] == IFLA_MTU.to_ne_bytes()) {
+        payload.extend(attribute(IFLA_MTU, &1500_u32.to_ne_bytes()));
+    }
     payload.extend(more.concat());
     message(kind, flags, &payload)
 }

@@ -47,6 +47,7 @@ mod lost_ack;
 mod many_names;
 mod many_options;
 mod migrating;
+mod model;
 mod namespaces;
 mod option_errors;
 mod options;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is public only for the fuzz targets.
-const INNER: [&str; 1] = ["src/testing"];
+const INNER: [&str; 1] = ["src/testing/fuzz"];
 
 /// A file of the crate that may have public items.
 pub(crate) struct Source {

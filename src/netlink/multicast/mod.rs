@@ -105,13 +105,14 @@ pub(crate) enum Drain {
 
 impl MulticastSocket {
     /// Wraps a socket that has joined its group.
+    #[cfg(test)]
     pub(crate) fn new(transport: impl Transport + 'static) -> Self {
-        Self {
-            transport: Box::new(transport),
-            budget: OnceCell::new(),
-            limit: 0,
-            filter: Filter::None,
-        }
+        Self::from_boxed(Box::new(transport))
+    }
+
+    /// Wraps a socket that has joined its group.
+    pub(crate) fn from_boxed(transport: Box<dyn Transport>) -> Self {
+        Self { transport, budget: OnceCell::new(), limit: 0, filter: Filter::None }
     }
 
     /// Takes over the filter that was set before the socket joined its group.

@@ -120,12 +120,21 @@ impl<'a> Request<'a> {
 }
 
 impl RequestSocket {
+    #[cfg(test)]
     pub(crate) fn new(
         transport: impl Transport + 'static,
         timeout: Duration,
         dumps: DumpPolicy,
     ) -> Self {
-        Self { transport: Box::new(transport), sequence: 0, timeout, dumps, reply_pending: false }
+        Self::from_boxed(Box::new(transport), timeout, dumps)
+    }
+
+    pub(crate) fn from_boxed(
+        transport: Box<dyn Transport>,
+        timeout: Duration,
+        dumps: DumpPolicy,
+    ) -> Self {
+        Self { transport, sequence: 0, timeout, dumps, reply_pending: false }
     }
 
     /// Formats the settings of the socket as those of the public type that owns it.

@@ -1,7 +1,7 @@
 //! Cases that the properties found, as plain tests.
 
-use super::action::Malformation;
 use super::*;
+use crate::testing::kernel::event::Malformation;
 
 fn setting(mode: u8, ports: u8, scope: LinkScope) -> Setting {
     Setting {

@@ -7,30 +7,15 @@
 //! strategies. `PROPTEST_CASES` sets how many cases are played.
 
 mod action;
-mod end;
 mod found;
-mod history;
-mod kernel;
-mod notice;
-mod options;
-mod service;
-mod socket;
-mod socket_filter;
-mod state;
-mod truth;
 mod watch;
-mod wire;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
-use self::action::{Action, Call, Change, Fault, Happening, Line, Setting, TEAM, ifindex};
-use self::end::End;
-use self::kernel::{Kernel, Shared, TIMEOUT};
-use self::options::setting;
-use self::state::{Key, State, Value};
+use self::action::{Action, Call};
 use self::watch::{Verdict, Watch, same};
 use crate::cache::Cache;
 use crate::changes::Changes;
@@ -49,6 +34,11 @@ use crate::rtnl::{RtnlSocket, Step};
 use crate::team::driver::{TeamDriver, set_request};
 use crate::team::event_filter::EventFilter;
 use crate::team::session::Session;
+use crate::testing::kernel::end::End;
+use crate::testing::kernel::event::{Change, Fault, Happening, Line, Setting, TEAM, ifindex};
+use crate::testing::kernel::options::setting;
+use crate::testing::kernel::state::{Key, State, Value};
+use crate::testing::kernel::{Kernel, Shared, TIMEOUT};
 
 /// What an event socket grows to, in bytes.
 const BUFFER_LIMIT: usize = 30 * 2048;
@@ -71,7 +61,7 @@ fn index(number: u32) -> IfIndex {
 
 fn start(kernel: &Shared) -> Result<Session> {
     let attempts = NonZeroU32::new(kernel.lock().setting.attempts).expect("not 0");
-    let end = |line| End { kernel: kernel.clone(), line };
+    let end = |line| End::of(kernel, line);
     let dumps = DumpPolicy { attempts, interrupted: InterruptedDump::Keep };
     let connect = |line| RequestSocket::new(end(line), TIMEOUT, dumps);
     let listen = |line| MulticastSocket::new(end(line)).with_max_recv_buffer(BUFFER_LIMIT);

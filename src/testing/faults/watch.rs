@@ -6,11 +6,11 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::action::TEAM;
-use super::state::{Key, State, Value, link, option, port};
-use super::truth::Truth;
 use crate::changes::{Change, Changes};
 use crate::model::link_scope::LinkScope;
+use crate::testing::kernel::event::TEAM;
+use crate::testing::kernel::state::{Key, State, Value, link, option, port};
+use crate::testing::kernel::truth::Truth;
 
 pub(super) type Verdict = Result<(), TestCaseError>;
 

@@ -12,7 +12,7 @@ const FIND_ATTRIBUTE: u32 = 0xffff_f00c;
 
 /// Whether a program lets a datagram pass. A load from outside the datagram ends it, and the
 /// datagram is dropped.
-pub(super) fn passes(program: &[BpfInstruction], datagram: &[u8]) -> bool {
+pub(crate) fn passes(program: &[BpfInstruction], datagram: &[u8]) -> bool {
     run(program, datagram).is_some_and(|result| result != 0)
 }
 

@@ -2,57 +2,93 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::sys::eventfd::EventFd;
 
-use super::action::{Fault, Malformation};
+use super::event::{Fault, Line, Malformation};
 use super::socket_filter::passes;
 use crate::bpf::BpfInstruction;
 use crate::netlink::codec::frame::HEADER_LEN;
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 use crate::netlink::socket::KERNEL_PORT_ID;
-use crate::testing::script::message;
+use crate::testing::bytes::message;
 
 #[derive(Clone, Debug)]
-pub(super) struct Datagram {
-    pub(super) bytes: Vec<u8>,
-    pub(super) sender: u32,
+pub(crate) struct Datagram {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) sender: u32,
     /// How long it says it is, if that is not the length of its bytes.
-    pub(super) length: Option<usize>,
+    pub(crate) length: Option<usize>,
 }
 
 impl Datagram {
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, sender: KERNEL_PORT_ID, length: None }
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Socket {
-    pub(super) queue: VecDeque<Datagram>,
-    pub(super) capacity: usize,
-    pub(super) filter: Option<Vec<BpfInstruction>>,
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) line: Line,
+    /// Readable while there is something to receive.
+    pub(crate) event: Option<Arc<EventFd>>,
+    pub(crate) queue: VecDeque<Datagram>,
+    pub(crate) capacity: usize,
+    pub(crate) filter: Option<Vec<BpfInstruction>>,
     /// Something was lost, and nothing is delivered until the queue was read empty.
-    pub(super) is_congested: bool,
+    pub(crate) is_congested: bool,
     /// The overrun is still to be told.
-    pub(super) overran: bool,
-    pub(super) faults: VecDeque<Fault>,
+    pub(crate) overran: bool,
+    pub(crate) faults: VecDeque<Fault>,
     /// Answers that come later, and whether they come in time.
-    pub(super) late: Vec<Datagram>,
-    pub(super) is_in_time: bool,
+    pub(crate) late: Vec<Datagram>,
+    pub(crate) is_in_time: bool,
     /// How many datagrams of others and how many events come yet.
-    pub(super) babble: u16,
-    pub(super) flood: u16,
+    pub(crate) babble: u16,
+    pub(crate) flood: u16,
     /// An error that came behind other datagrams: the next receive tells it.
-    pub(super) error: Option<Errno>,
+    pub(crate) error: Option<Errno>,
     /// What was received last.
     received: VecDeque<Datagram>,
 }
 
 impl Socket {
+    pub(crate) fn new(line: Line, capacity: usize) -> Self {
+        Self {
+            line,
+            event: None,
+            queue: VecDeque::new(),
+            capacity,
+            filter: None,
+            is_congested: false,
+            overran: false,
+            faults: VecDeque::new(),
+            late: vec![],
+            is_in_time: false,
+            babble: 0,
+            flood: 0,
+            error: None,
+            received: VecDeque::new(),
+        }
+    }
+
+    /// Closes the socket. Its place stays, as the others have their numbers.
+    pub(crate) fn close(&mut self) {
+        *self = Self { line: Line::Closed, ..Self::new(self.line, 0) };
+    }
+
+    /// Makes the descriptor readable, which is an edge each time.
+    fn signal(&self) {
+        if let Some(event) = &self.event {
+            event.write(1).expect("an eventfd counts far");
+        }
+    }
+
     /// Puts a datagram into the queue, if it still has room. False if it is lost, or kept back by
     /// the filter.
-    pub(super) fn deliver(&mut self, datagram: Datagram) -> bool {
+    pub(crate) fn deliver(&mut self, datagram: Datagram) -> bool {
         if self.filter.as_ref().is_some_and(|program| !passes(program, &datagram.bytes)) {
             return false;
         }
@@ -64,6 +100,7 @@ impl Socket {
             return false;
         }
         self.queue.push_back(datagram);
+        self.signal();
         true
     }
 
@@ -75,38 +112,46 @@ impl Socket {
         }
     }
 
-    pub(super) fn overrun(&mut self) {
+    pub(crate) fn overrun(&mut self) {
         self.overran = true;
         self.is_congested = true;
+        self.signal();
     }
 
     /// Whether poll says that there is something to receive.
-    pub(super) fn is_readable(&self) -> bool {
+    pub(crate) fn is_readable(&self) -> bool {
         self.overran || self.error.is_some() || !self.queue.is_empty()
     }
 
     /// Keeps an error for the next receive, unless it only says that there is nothing.
-    pub(super) fn keep(&mut self, error: &io::Error) {
+    pub(crate) fn keep(&mut self, error: &io::Error) {
         self.error =
             error.raw_os_error().map(Errno::from_raw).filter(|errno| *errno != Errno::EAGAIN);
+        if self.error.is_some() {
+            self.signal();
+        }
     }
 
     /// At the end of each receive.
-    pub(super) fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) {
         if self.queue.is_empty() {
             self.is_congested = false;
+        }
+        if let Some(event) = self.event.as_ref().filter(|_| !self.is_readable()) {
+            // It may be 0 already (`EAGAIN`).
+            let _ = event.read();
         }
     }
 
     /// The first fault that `applies`.
-    pub(super) fn take_fault(&mut self, applies: impl Fn(Fault) -> bool) -> Option<Fault> {
+    pub(crate) fn take_fault(&mut self, applies: impl Fn(Fault) -> bool) -> Option<Fault> {
         let position = self.faults.iter().position(|fault| applies(*fault))?;
         self.faults.remove(position)
     }
 
     /// Takes the next datagram, and does to it what is to go wrong. The second part is whether
     /// something did.
-    pub(super) fn pop(&mut self) -> (Option<Datagram>, bool) {
+    pub(crate) fn pop(&mut self) -> (Option<Datagram>, bool) {
         if self.queue.is_empty() {
             return (None, false);
         }
@@ -142,7 +187,7 @@ impl Socket {
 }
 
 fn is_of_datagrams(fault: Fault) -> bool {
-    use Fault::*;
+    use Fault::{Again, Cut, Flipped, Malformed, Reordered, Repeated, Swallowed, TooLong};
     matches!(
         fault,
         Repeated | Cut(_) | TooLong | Malformed(_) | Swallowed | Reordered | Again(_) | Flipped(..)
@@ -171,10 +216,10 @@ fn malform(bytes: &mut [u8], malformation: Malformation) {
 }
 
 /// Of a sender that is not the kernel.
-pub(super) fn foreign(bytes: Vec<u8>) -> Datagram {
+pub(crate) fn foreign(bytes: Vec<u8>) -> Datagram {
     Datagram { bytes, sender: 4711, length: None }
 }
 
-pub(super) fn noise() -> Datagram {
+pub(crate) fn noise() -> Datagram {
     Datagram::new(message(1, 0, &[]))
 }

@@ -7,11 +7,15 @@ use crate::model::link::LinkFlags;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::attribute::attributes;
+use crate::netlink::codec::frame::HEADER_LEN;
+use crate::testing::bytes::attribute;
 use crate::testing::messages::{genl_message, link_with_flags};
-use crate::testing::script::attribute;
 
 /// A nest, and marked so.
 const IFLA_PROP_LIST: u16 = 0x8034;
+const ARPHRD_ETHER: u16 = 1;
+/// Where a message has `ifi_type`.
+const LINK_TYPE_OFFSET: usize = HEADER_LEN + 2;
 const OPTION_CHANGED: u16 = 2;
 const OPTION_REMOVED: u16 = 5;
 const PORT_CHANGED: u16 = 2;
@@ -19,17 +23,18 @@ const PORT_REMOVED: u16 = 6;
 
 /// What an event says of a port or an option, beside its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     None,
     Changed,
     Removed,
 }
 
-pub(super) fn link(kind: u16, flags: u16, ifindex: u32, link: &LinkState) -> Vec<u8> {
+pub(crate) fn link(kind: u16, flags: u16, ifindex: u32, link: &LinkState) -> Vec<u8> {
     let mut more = vec![
         attribute(1, &link.hwaddr),
         attribute(4, &link.mtu.to_ne_bytes()),
         attribute(33, &[link.carrier.into()]),
+        attribute(35, &link.carrier_changes.to_ne_bytes()),
         attribute(18, &attribute(1, format!("{}\0", link.kind).as_bytes())),
     ];
     more.extend(link.master.map(|master| attribute(10, &master.to_ne_bytes())));
@@ -37,11 +42,13 @@ pub(super) fn link(kind: u16, flags: u16, ifindex: u32, link: &LinkState) -> Vec
         link.alternative_names.iter().map(|name| attribute(53, format!("{name}\0").as_bytes()));
     more.push(attribute(IFLA_PROP_LIST, &names.collect::<Vec<_>>().concat()));
     let state = if link.up { LinkFlags::UP } else { LinkFlags::empty() };
-    link_with_flags(kind, flags, ifindex, state, &link.name, &more)
+    let mut bytes = link_with_flags(kind, flags, ifindex, state, &link.name, &more);
+    bytes[LINK_TYPE_OFFSET..LINK_TYPE_OFFSET + 2].copy_from_slice(&ARPHRD_ETHER.to_ne_bytes());
+    bytes
 }
 
 /// Messages with so many options each.
-pub(super) fn options(
+pub(crate) fn options(
     team: u32,
     options: &[(OptionId, OptionValue)],
     mark: Mark,
@@ -57,7 +64,7 @@ pub(super) fn options(
 }
 
 /// Messages with so many ports each.
-pub(super) fn ports(
+pub(crate) fn ports(
     team: u32,
     ports: &[(u32, PortState)],
     mark: Mark,
@@ -121,27 +128,27 @@ fn option(id: &OptionId, value: &OptionValue) -> Vec<u8> {
 }
 
 /// A message of a wireless driver: a link without what a link has.
-pub(super) fn wireless_event(ifindex: u32) -> Vec<u8> {
+pub(crate) fn wireless_event(ifindex: u32) -> Vec<u8> {
     let mut payload = vec![0; 16];
     payload[4..8].copy_from_slice(&ifindex.to_ne_bytes());
     payload.extend(attribute(11, &[1; 8]));
-    crate::testing::script::message(16, NLM_F_MULTIPART, &payload)
+    crate::testing::bytes::message(16, NLM_F_MULTIPART, &payload)
 }
 
 /// The value of an attribute, in the bytes behind a header.
-pub(super) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(crate) fn find(bytes: &[u8], kind: u16) -> Option<&[u8]> {
     attributes(bytes)
         .map_while(Result::ok)
         .find(|attribute| attribute.kind == kind)
         .map(|attribute| attribute.value)
 }
 
-pub(super) fn find_u32(bytes: &[u8], kind: u16) -> Option<u32> {
-    find(bytes, kind).map(|value| u32::from_ne_bytes(value.try_into().expect("four bytes")))
+pub(crate) fn find_u32(bytes: &[u8], kind: u16) -> Option<u32> {
+    find(bytes, kind)?.try_into().ok().map(u32::from_ne_bytes)
 }
 
 /// Where the first attribute of a kind is, from a place on; 0 if there is none.
-pub(super) fn place_of(bytes: &[u8], from: u32, kind: u32) -> u32 {
+pub(crate) fn place_of(bytes: &[u8], from: u32, kind: u32) -> u32 {
     let mut place = from as usize;
     while let Some(&[length_0, length_1, kind_0, kind_1]) = bytes.get(place..place + 4) {
         let length = usize::from(u16::from_ne_bytes([length_0, length_1]));

@@ -1,51 +1,76 @@
 //! A kernel behind the four sockets of a session: it answers from the truth, tells of changes, and
 //! goes wrong on demand.
 
+pub(crate) mod end;
+pub(crate) mod event;
+mod history;
+mod notice;
+pub(crate) mod options;
+mod service;
+mod socket;
+mod socket_filter;
+pub(crate) mod state;
+pub(crate) mod truth;
+mod wire;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::action::{Fault, Forgery, Happening, Line, Setting, TEAM, ifindex};
-use super::notice::Notice;
-use super::service::{self, Service};
-use super::socket::{Datagram, Socket, foreign, noise};
-use super::state::PortState;
-use super::wire::{self, Mark};
+use self::end::End;
+use self::event::{Fault, Forgery, Happening, Line, Setting, TEAM, ifindex};
+use self::notice::Notice;
+use self::service::{Reply, Service};
+use self::socket::{Datagram, Socket, foreign, noise};
+use self::state::PortState;
+use self::wire::Mark;
+use crate::model::link_scope::LinkScope;
 use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
-use crate::netlink::codec::frame::frames;
+use crate::netlink::codec::frame::{Frame, frames};
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
-use crate::testing::script::{ack, bare_done, with_sequence};
+use crate::netlink::socket::Transport as _;
+use crate::testing::bytes::{ack, bare_done, with_sequence};
+use crate::testing::messages::FAMILY;
 
 /// How long a session waits for an answer. The model's time passes only when somebody waits.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
+/// rtnetlink's message types are in groups of four; this is that of `RTM_GET…`.
+const RTM_GET: u16 = 2;
+const TEAM_CMD_OPTIONS_SET: u8 = 1;
 /// No call needs so many system calls.
 const MANY: u32 = 20_000;
 
 #[derive(Debug)]
-pub(super) struct Kernel {
-    pub(super) service: Service,
-    pub(super) setting: Setting,
-    sockets: [Socket; 4],
+pub(crate) struct Kernel {
+    pub(crate) service: Service,
+    pub(crate) setting: Setting,
+    /// Those of the property tests have their places by [`Line`].
+    sockets: Vec<Socket>,
     /// What happens at which of the next system calls.
     plan: VecDeque<(u8, Happening)>,
     last_sequence: u32,
-    pub(super) now: Instant,
-    pub(super) call: Tally,
+    pub(crate) now: Instant,
+    pub(crate) call: Tally,
+    /// Whether calls are announced by [`begin`](Self::begin).
+    is_counted: bool,
+    /// The errors that the next requests for changes are answered with.
+    pub(crate) refusals: VecDeque<i32>,
 }
 
 /// What there was during one call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tally {
-    pub(super) start: Instant,
+pub(crate) struct Tally {
+    pub(crate) start: Instant,
     system_calls: u32,
-    pub(super) sends: u32,
-    pub(super) faults: u32,
+    pub(crate) sends: u32,
+    pub(crate) faults: u32,
     /// How many waits ended without anything.
-    pub(super) vain_waits: u32,
+    pub(crate) vain_waits: u32,
 }
 
 impl Tally {
@@ -55,29 +80,29 @@ impl Tally {
 }
 
 impl Kernel {
-    pub(super) fn socket(&mut self, line: Line) -> &mut Socket {
+    pub(crate) fn socket(&mut self, line: Line) -> &mut Socket {
         &mut self.sockets[line as usize]
     }
 
     /// A call begins: what happens during it, and what it costs is counted.
-    pub(super) fn begin(&mut self, plan: Vec<(u8, Happening)>) {
+    pub(crate) fn begin(&mut self, plan: Vec<(u8, Happening)>) {
         self.plan = plan.into();
         self.call = Tally::new(self.now);
     }
 
     /// A call is over. What was to happen during it happens now.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         for (_, happening) in std::mem::take(&mut self.plan) {
             self.happen(happening);
         }
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.call.start
     }
 
     /// Nothing goes wrong any more.
-    pub(super) fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         for socket in &mut self.sockets {
             socket.faults.clear();
             // That it overran is no fault of now: what it lost is still lost.
@@ -89,7 +114,7 @@ impl Kernel {
     }
 
     /// Whether the event sockets have nothing to tell.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         let is_quiet = |line| {
             let socket = &self.sockets[line as usize];
             !socket.is_readable() && socket.babble == 0 && socket.flood == 0
@@ -97,7 +122,7 @@ impl Kernel {
         is_quiet(Line::LinkEvents) && is_quiet(Line::TeamEvents)
     }
 
-    pub(super) fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Change(change) => {
                 let notices = self.service.truth.change(change);
@@ -111,17 +136,25 @@ impl Kernel {
         }
     }
 
+    /// Overruns all sockets for events.
+    pub(crate) fn lose_notifications(&mut self) {
+        self.sockets
+            .iter_mut()
+            .filter(|socket| socket.line.is_for_events())
+            .for_each(Socket::overrun);
+    }
+
     /// Multicasts; false if there was a message to the team's group that nobody got.
-    fn tell(&mut self, notices: Vec<Notice>) -> bool {
+    pub(crate) fn tell(&mut self, notices: Vec<Notice>) -> bool {
         let mut is_heard = true;
         for notice in notices {
             match notice {
                 Notice::Links(message) => {
-                    _ = self.socket(Line::LinkEvents).deliver(Datagram::new(message));
+                    self.multicast(Line::LinkEvents, &message);
                 }
                 Notice::Team(messages) => {
                     for datagram in service::multipart(messages, self.setting.items) {
-                        is_heard &= self.socket(Line::TeamEvents).deliver(Datagram::new(datagram));
+                        is_heard &= self.multicast(Line::TeamEvents, &datagram);
                     }
                 }
             }
@@ -129,10 +162,19 @@ impl Kernel {
         is_heard
     }
 
+    /// Whether any socket got it.
+    fn multicast(&mut self, line: Line, datagram: &[u8]) -> bool {
+        let mut is_heard = false;
+        for socket in self.sockets.iter_mut().filter(|socket| socket.line == line) {
+            is_heard |= socket.deliver(Datagram::new(datagram.to_vec()));
+        }
+        is_heard
+    }
+
     /// A system call begins.
     fn tick(&mut self) {
         self.call.system_calls += 1;
-        assert!(self.call.system_calls < MANY, "a call does not end");
+        assert!(self.call.system_calls < MANY || !self.is_counted, "a call does not end");
         while let Some((delay, happening)) = self.plan.pop_front() {
             if delay > 0 {
                 self.plan.push_front((delay - 1, happening));
@@ -142,19 +184,20 @@ impl Kernel {
         }
     }
 
-    pub(super) fn send(&mut self, line: Line, datagram: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, socket: usize, datagram: &[u8]) -> io::Result<()> {
         self.tick();
+        let line = self.sockets[socket].line;
         self.call.sends += 1;
-        if self.socket(line).take_fault(|fault| fault == Fault::SendFails).is_some() {
+        if self.sockets[socket].take_fault(|fault| fault == Fault::SendFails).is_some() {
             self.call.faults += 1;
             return Err(Errno::ENOBUFS.into());
         }
-        let late = std::mem::take(&mut self.socket(line).late);
+        let late = std::mem::take(&mut self.sockets[socket].late);
         for datagram in late {
-            self.socket(line).deliver(datagram);
+            self.sockets[socket].deliver(datagram);
         }
         // What is left of earlier exchanges may leave no room for the answer.
-        self.call.faults += u32::from(self.socket(line).is_readable());
+        self.call.faults += u32::from(self.sockets[socket].is_readable());
         let fault = self
             .socket(line)
             .take_fault(|fault| matches!(fault, Fault::Slow | Fault::Late | Fault::Unanswered));
@@ -162,9 +205,12 @@ impl Kernel {
         for request in frames(datagram) {
             let request = request.expect("a request is well-formed");
             self.last_sequence = request.sequence;
-            let reply = match line {
-                Line::Rtnl => self.service.rtnl(&request),
-                _ => self.service.genl(&request),
+            let is_change = changes_something(line, &request);
+            let refusal = if is_change { self.refusals.pop_front() } else { None };
+            let reply = match (refusal, line) {
+                (Some(errno), _) => Reply::of(vec![ack(-errno)]),
+                (None, Line::Rtnl) => self.service.rtnl(socket, &request),
+                (None, _) => self.service.genl(&request),
             };
             let is_heard = self.tell(reply.notices);
             let answer = match reply.answer_if_unheard {
@@ -175,52 +221,53 @@ impl Kernel {
                 .into_iter()
                 .map(|bytes| Datagram::new(with_sequence(bytes, request.sequence)));
             match fault {
-                Some(Fault::Unanswered) if line == Line::Rtnl => self.service.forget_dump(),
+                Some(Fault::Unanswered) if line == Line::Rtnl => self.service.forget_dump(socket),
                 Some(Fault::Unanswered) => {}
                 Some(fault) => {
-                    self.socket(line).late.extend(answer);
-                    self.socket(line).is_in_time = fault == Fault::Slow;
+                    self.sockets[socket].late.extend(answer);
+                    self.sockets[socket].is_in_time = fault == Fault::Slow;
                 }
                 // The kernel makes no part of a dump that does not fit.
-                None if line == Line::Rtnl && self.service.is_dumping(request.sequence) => {
-                    self.socket(line).queue.extend(answer);
+                None if line == Line::Rtnl && self.service.is_dumping(socket, request.sequence) => {
+                    self.sockets[socket].queue.extend(answer);
                 }
-                None => answer.for_each(|datagram| _ = self.socket(line).deliver(datagram)),
+                None => answer.for_each(|datagram| _ = self.sockets[socket].deliver(datagram)),
             }
         }
         Ok(())
     }
 
-    pub(super) fn receive(&mut self, line: Line) -> io::Result<Datagram> {
+    pub(crate) fn receive(&mut self, socket: usize) -> io::Result<Datagram> {
         self.tick();
-        if let Some(errno) = self.socket(line).error.take() {
+        if let Some(errno) = self.sockets[socket].error.take() {
             // The call before may have had no use for more, and this one fails by it.
             self.call.faults += u32::from(errno == Errno::ENOMEM);
             return Err(errno.into());
         }
-        let result = self.next(line);
-        self.socket(line).wake();
+        let result = self.next(socket);
+        self.sockets[socket].wake();
         result
     }
 
-    fn next(&mut self, line: Line) -> io::Result<Datagram> {
-        if self.socket(line).flood > 0 {
-            self.socket(line).flood -= 1;
-            self.socket(line).deliver(noise());
+    fn next(&mut self, socket: usize) -> io::Result<Datagram> {
+        let line = self.sockets[socket].line;
+        if self.sockets[socket].flood > 0 {
+            self.sockets[socket].flood -= 1;
+            self.sockets[socket].deliver(noise());
         }
-        if self.socket(line).babble > 0 {
-            self.socket(line).babble -= 1;
+        if self.sockets[socket].babble > 0 {
+            self.sockets[socket].babble -= 1;
             self.call.faults += 1;
             if !line.is_for_events() {
                 self.now += TIMEOUT / 1000;
                 return Ok(foreign(ack(0)));
             }
             // Behind the events that wait, as far as there is room.
-            self.socket(line).push_foreign(ack(0));
+            self.sockets[socket].push_foreign(ack(0));
         }
-        let is_congested = self.socket(line).is_congested;
+        let is_congested = self.sockets[socket].is_congested;
         if let Some(fault) =
-            self.socket(line).take_fault(|fault| is_of_receives(fault, line, is_congested))
+            self.sockets[socket].take_fault(|fault| is_of_receives(fault, line, is_congested))
         {
             // What is ignored must not make anything fail.
             self.call.faults += u32::from(!matches!(fault, Fault::Foreign(_) | Fault::Interrupted));
@@ -231,43 +278,43 @@ impl Kernel {
                 Fault::Foreign(forgery) => return Ok(self.forge(forgery)),
                 Fault::Overrun(kept) => {
                     if !line.is_for_events() {
-                        self.socket(line).queue.truncate(kept.into());
+                        self.sockets[socket].queue.truncate(kept.into());
                     }
-                    self.socket(line).overrun();
+                    self.sockets[socket].overrun();
                 }
                 _ => {}
             }
         }
-        if std::mem::take(&mut self.socket(line).overran) {
+        if std::mem::take(&mut self.sockets[socket].overran) {
             return Err(Errno::ENOBUFS.into());
         }
-        let (datagram, is_faulty) = self.socket(line).pop();
+        let (datagram, is_faulty) = self.sockets[socket].pop();
         self.call.faults += u32::from(is_faulty);
-        if datagram.is_some() && line == Line::Rtnl && self.socket(line).late.is_empty() {
+        if datagram.is_some() && line == Line::Rtnl && self.sockets[socket].late.is_empty() {
             // The kernel makes the next part of a dump when something was read.
-            if let Some(part) = self.service.next_part() {
-                self.socket(line).queue.push_back(Datagram::new(part));
+            if let Some(part) = self.service.next_part(socket) {
+                self.sockets[socket].queue.push_back(Datagram::new(part));
             }
         }
         datagram.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
-    pub(super) fn wait(&mut self, line: Line, timeout: Duration) -> io::Result<bool> {
+    pub(crate) fn wait(&mut self, socket: usize, timeout: Duration) -> io::Result<bool> {
         self.tick();
-        if self.socket(line).take_fault(|fault| fault == Fault::WaitFails).is_some() {
+        if self.sockets[socket].take_fault(|fault| fault == Fault::WaitFails).is_some() {
             self.call.faults += 1;
             return Err(Errno::ENOMEM.into());
         }
-        if self.socket(line).is_readable() {
+        if self.sockets[socket].is_readable() {
             return Ok(true);
         }
-        if self.socket(line).is_in_time {
+        if self.sockets[socket].is_in_time {
             self.now += timeout / 2;
-            let late = std::mem::take(&mut self.socket(line).late);
+            let late = std::mem::take(&mut self.sockets[socket].late);
             for datagram in late {
-                self.socket(line).deliver(datagram);
+                self.sockets[socket].deliver(datagram);
             }
-            self.socket(line).is_in_time = false;
+            self.sockets[socket].is_in_time = false;
             return Ok(true);
         }
         self.call.vain_waits += 1;
@@ -276,7 +323,7 @@ impl Kernel {
     }
 
     fn forge(&self, forgery: Forgery) -> Datagram {
-        let link = |slot, change: fn(&mut super::state::LinkState)| {
+        let link = |slot, change: fn(&mut self::state::LinkState)| {
             let mut link = self.service.truth.links[&1].clone();
             change(&mut link);
             (ifindex(slot), link)
@@ -313,8 +360,16 @@ impl Kernel {
     }
 }
 
+/// Whether it is no request for something that is known.
+fn changes_something(line: Line, request: &Frame<'_>) -> bool {
+    match line {
+        Line::Rtnl => request.kind % 4 != RTM_GET,
+        _ => request.kind == FAMILY && request.payload.first() == Some(&TEAM_CMD_OPTIONS_SET),
+    }
+}
+
 fn is_of_receives(fault: Fault, line: Line, is_congested: bool) -> bool {
-    use Fault::*;
+    use Fault::{Foreign, Interrupted, Nothing, Overrun, ReceiveFails};
     match fault {
         // Only an answer can seem to come later than it does.
         Nothing => !line.is_for_events() && !is_congested,
@@ -325,32 +380,69 @@ fn is_of_receives(fault: Fault, line: Line, is_congested: bool) -> bool {
 
 /// The kernel, for the session's ends of its sockets and for the test.
 #[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<Mutex<Kernel>>);
+pub(crate) struct Shared(Arc<Mutex<Kernel>>);
 
 impl Shared {
-    pub(super) fn new(setting: Setting) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
+        let lines = [
+            (Line::Rtnl, setting.answers),
+            (Line::TeamDriver, setting.answers),
+            (Line::LinkEvents, setting.events),
+            (Line::TeamEvents, setting.events),
+        ];
+        let sockets = lines.map(|(line, capacity)| Socket::new(line, capacity));
+        Self::of(Service::new(setting), setting, sockets.into(), true)
+    }
+
+    /// Without a team and without sockets.
+    pub(crate) fn empty() -> Self {
+        let setting = Setting {
+            events: 0,
+            answers: 0,
+            items: 8,
+            attempts: 1,
+            batch: 16,
+            team_is_up: false,
+            mode: 0,
+            ports: 0,
+            dumps_by_position: false,
+            scope: LinkScope::All,
+            filter_memory: usize::MAX,
+        };
+        Self::of(Service::empty(setting.items), setting, vec![], false)
+    }
+
+    fn of(service: Service, setting: Setting, sockets: Vec<Socket>, is_counted: bool) -> Self {
         let now = Instant::now();
-        let mut sockets: [Socket; 4] = std::array::from_fn(|_| Socket::default());
-        for (socket, capacity) in sockets.iter_mut().zip([
-            setting.answers,
-            setting.answers,
-            setting.events,
-            setting.events,
-        ]) {
-            socket.capacity = capacity;
-        }
         Self(Arc::new(Mutex::new(Kernel {
-            service: Service::new(setting),
+            service,
             setting,
             sockets,
             plan: VecDeque::new(),
             last_sequence: 0,
             now,
             call: Tally::new(now),
+            is_counted,
+            refusals: VecDeque::new(),
         })))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
+    /// Opens a socket that is readable by `event`.
+    pub(crate) fn open(&self, line: Line, receive_buffer: usize) -> io::Result<End> {
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        let event = Arc::new(EventFd::from_value_and_flags(0, flags)?);
+        let mut socket = Socket::new(line, 0);
+        socket.event = Some(Arc::clone(&event));
+        let mut kernel = self.lock();
+        kernel.sockets.push(socket);
+        let mut end =
+            End { kernel: self.clone(), socket: kernel.sockets.len() - 1, event: Some(event) };
+        drop(kernel);
+        end.set_receive_buffer(receive_buffer)?;
+        Ok(end)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Kernel> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,27 +1,54 @@
 //! The options: how they are set, come and go, and what the driver can tell of that.
 
-use super::super::options::{CORE, is_tellable, mode_options};
-use super::*;
+use super::{
+    Answer, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, Key, Mark, Notice, OptionId, OptionValue, Truth,
+    names, options, wire,
+};
+use crate::testing::kernel::options::{CORE, MODES, all_mode_options, is_tellable, mode_options};
 
 impl Truth {
-    pub(super) fn set_mode(&mut self, value: u8) -> Answer {
-        let mode = ["roundrobin", "activebackup", "loadbalance", "random"][usize::from(value % 4)];
+    pub(crate) fn set_mode(&mut self, value: u8) -> Answer {
+        self.change_mode(MODES[usize::from(value % 4)])
+    }
+
+    /// Changes the mode, and with it the options that the team has.
+    fn change_mode(&mut self, mode: &str) -> Answer {
         let (id, value) = (OptionId::global(names::MODE), OptionValue::String(mode.to_owned()));
-        if self.is_gone
-            || !self.ports.is_empty()
-            || self.options.contains(&(id.clone(), value.clone()))
-        {
+        if self.is_gone || !self.ports.is_empty() {
             return Err(EBUSY);
         }
+        if !MODES.contains(&mode) || self.options.contains(&(id.clone(), value.clone())) {
+            return Err(EINVAL);
+        }
         self.remove_options(|id| !CORE.contains(&&*id.name));
-        self.add_options(mode_options(mode));
+        let options =
+            if self.has_all_options { all_mode_options(mode) } else { mode_options(mode) };
+        self.add_options(options);
+        self.has_user_carrier = false;
         self.store(&id, value)?;
         self.tell_option(&id);
         Ok(())
     }
 
+    pub(crate) fn port_options(&self, ifindex: u32) -> Vec<(OptionId, OptionValue)> {
+        if !self.has_all_options {
+            return options::port_options(ifindex);
+        }
+        options::all_port_options(ifindex, self.mode())
+    }
+
     /// Sets an option, as a request or somebody else does.
-    pub(in crate::testing::faults) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+    pub(crate) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+        match (&*id.name, &value) {
+            (names::MODE, OptionValue::String(mode)) => return self.change_mode(&mode.clone()),
+            (names::LB_HASH_STATS | names::LB_PORT_STATS, _) => return Err(EOPNOTSUPP),
+            (names::LB_TX_METHOD, OptionValue::String(method))
+                if !["hash", "hash_to_port_mapping"].contains(&&**method) =>
+            {
+                return Err(EINVAL);
+            }
+            _ => {}
+        }
         if let (names::ACTIVE_PORT | names::LB_TX_HASH_TO_PORT_MAPPING, OptionValue::U32(port)) =
             (&*id.name, &value)
         {
@@ -40,12 +67,13 @@ impl Truth {
             let is_on = |name| self.options.contains(&(half(name), OptionValue::Bool(true)));
             let both = is_on(names::RX_ENABLED) && is_on(names::TX_ENABLED);
             self.store(&half(names::ENABLED), OptionValue::Bool(both))?;
+            self.follow_carrier(port.get());
         }
         self.tell_option(id);
         Ok(())
     }
 
-    pub(super) fn store(&mut self, id: &OptionId, value: OptionValue) -> Answer {
+    pub(crate) fn store(&mut self, id: &OptionId, value: OptionValue) -> Answer {
         let option = self.options.iter_mut().find(|(other, _)| other == id).ok_or(ENOENT)?;
         if option.1.option_type() != value.option_type() {
             return Err(ENOENT);
@@ -63,7 +91,7 @@ impl Truth {
 
     /// Tells of options that changed by themselves, with all that could not be told before. While
     /// one of them cannot be told, none is that is listed after it.
-    pub(super) fn tell_changed(&mut self, changed: Vec<OptionId>) {
+    pub(crate) fn tell_changed(&mut self, changed: Vec<OptionId>) {
         self.untold.extend(changed);
         if self.is_list_cut() {
             return;
@@ -74,13 +102,13 @@ impl Truth {
         self.notify(&options, Mark::Changed);
     }
 
-    pub(super) fn add_options(&mut self, options: Vec<(OptionId, OptionValue)>) {
+    pub(crate) fn add_options(&mut self, options: Vec<(OptionId, OptionValue)>) {
         let added = options.iter().map(|(id, _)| id.clone()).collect();
         self.options.extend(options);
         self.tell_changed(added);
     }
 
-    pub(super) fn remove_options(&mut self, which: impl Fn(&OptionId) -> bool) {
+    pub(crate) fn remove_options(&mut self, which: impl Fn(&OptionId) -> bool) {
         let is_list_cut = self.is_list_cut();
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.options).into_iter().partition(|(id, _)| which(id));
@@ -94,22 +122,22 @@ impl Truth {
     }
 
     fn notify(&mut self, options: &[(OptionId, OptionValue)], mark: Mark) {
-        if !options.is_empty() && options.iter().all(|(_, value)| is_tellable(value)) {
-            self.notices.push(Notice::Team(wire::options(TEAM, options, mark, self.items)));
+        if !options.is_empty() && options.iter().all(|(_, value)| is_tellable(value, self.limit)) {
+            self.notices.push(Notice::Team(wire::options(self.team, options, mark, self.items)));
         }
     }
 
     /// The options up to the first that the driver cannot tell.
-    pub(in crate::testing::faults) fn list_options(&mut self) -> &[(OptionId, OptionValue)] {
+    pub(crate) fn list_options(&mut self) -> &[(OptionId, OptionValue)] {
         if !self.is_list_cut() {
             self.untold.clear();
         }
-        let end = self.options.iter().position(|(_, value)| !is_tellable(value));
+        let end = self.options.iter().position(|(_, value)| !is_tellable(value, self.limit));
         &self.options[..end.unwrap_or(self.options.len())]
     }
 
     /// Whether there is an option that the driver cannot tell. It hides those after it.
-    pub(in crate::testing::faults) fn is_list_cut(&self) -> bool {
-        self.options.iter().any(|(_, value)| !is_tellable(value))
+    pub(crate) fn is_list_cut(&self) -> bool {
+        self.options.iter().any(|(_, value)| !is_tellable(value, self.limit))
     }
 }

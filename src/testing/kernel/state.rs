@@ -13,7 +13,7 @@ use crate::model::port::Port;
 
 /// Which thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Link(u32),
     Port(u32),
     Option(OptionId),
@@ -21,33 +21,35 @@ pub(super) enum Key {
 
 /// What it is like.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Link(LinkState),
     Port(PortState),
     Option(OptionValue),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LinkState {
-    pub(super) name: String,
-    pub(super) hwaddr: Vec<u8>,
-    pub(super) master: Option<u32>,
-    pub(super) up: bool,
-    pub(super) carrier: bool,
-    pub(super) mtu: u32,
-    pub(super) kind: String,
-    pub(super) alternative_names: Vec<String>,
+pub(crate) struct LinkState {
+    pub(crate) name: String,
+    pub(crate) hwaddr: Vec<u8>,
+    pub(crate) master: Option<u32>,
+    pub(crate) up: bool,
+    pub(crate) carrier: bool,
+    pub(crate) carrier_changes: u32,
+    pub(crate) mtu: u32,
+    pub(crate) kind: String,
+    pub(crate) alternative_names: Vec<String>,
 }
 
 impl LinkState {
     /// A link that is down.
-    pub(super) fn new(name: &str, kind: &str) -> Self {
+    pub(crate) fn new(name: &str, kind: &str) -> Self {
         Self {
             name: name.to_owned(),
             hwaddr: vec![2, 0, 0, 0, 1, 0],
             master: None,
             up: false,
             carrier: false,
+            carrier_changes: 0,
             mtu: 1500,
             kind: kind.to_owned(),
             alternative_names: vec![],
@@ -56,20 +58,20 @@ impl LinkState {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PortState {
-    pub(super) link_up: bool,
-    pub(super) speed: u32,
+pub(crate) struct PortState {
+    pub(crate) link_up: bool,
+    pub(crate) speed: u32,
 }
 
 /// All things, and the order of the ports and options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
-    pub(super) things: BTreeMap<Key, Value>,
-    pub(super) order: Vec<Key>,
+pub(crate) struct State {
+    pub(crate) things: BTreeMap<Key, Value>,
+    pub(crate) order: Vec<Key>,
 }
 
 impl State {
-    pub(super) fn of(cache: &Cache) -> Self {
+    pub(crate) fn of(cache: &Cache) -> Self {
         let links = cache.links().iter().map(link);
         let ports: Vec<_> = cache.ports().iter().map(port).collect();
         let options: Vec<_> = cache.options().iter().map(option).collect();
@@ -78,7 +80,7 @@ impl State {
     }
 
     /// Without the options that a cut list lacks.
-    pub(super) fn without_hidden(mut self) -> Self {
+    pub(crate) fn without_hidden(mut self) -> Self {
         let is_told = |key: &Key| !matches!(key, Key::Option(id) if !CORE.contains(&&*id.name));
         self.things.retain(|key, _| is_told(key));
         self.order.retain(is_told);
@@ -86,13 +88,14 @@ impl State {
     }
 }
 
-pub(super) fn link(link: &Link) -> (Key, Value) {
+pub(crate) fn link(link: &Link) -> (Key, Value) {
     let state = LinkState {
         name: link.name().to_owned(),
         hwaddr: link.hwaddr().map(|hwaddr| hwaddr.as_bytes().to_vec()).unwrap_or_default(),
         master: link.master().map(IfIndex::get),
         up: link.is_admin_up(),
         carrier: link.has_carrier(),
+        carrier_changes: link.carrier_changes(),
         mtu: link.mtu(),
         kind: link.kind().unwrap_or_default().to_owned(),
         alternative_names: link.alternative_names().map(str::to_owned).collect(),
@@ -100,11 +103,11 @@ pub(super) fn link(link: &Link) -> (Key, Value) {
     (Key::Link(link.ifindex().get()), Value::Link(state))
 }
 
-pub(super) fn port(port: &Port) -> (Key, Value) {
+pub(crate) fn port(port: &Port) -> (Key, Value) {
     let state = PortState { link_up: port.is_link_up(), speed: port.speed_mbps().unwrap_or(0) };
     (Key::Port(port.ifindex().get()), Value::Port(state))
 }
 
-pub(super) fn option(option: &TeamOption) -> (Key, Value) {
+pub(crate) fn option(option: &TeamOption) -> (Key, Value) {
     (Key::Option(option.id().clone()), Value::Option(option.value().clone()))
 }

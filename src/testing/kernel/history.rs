@@ -2,35 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use super::action::TEAM;
+use super::event::TEAM;
 use super::state::{Key, Value};
 use crate::model::link_scope::LinkScope;
 
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     values: BTreeMap<Key, Vec<Value>>,
     removals: BTreeMap<Key, u32>,
 }
 
 impl History {
-    pub(super) fn note(&mut self, key: Key, value: Value) {
+    pub(crate) fn note(&mut self, key: Key, value: Value) {
         let values = self.values.entry(key).or_default();
         if !values.contains(&value) {
             values.push(value);
         }
     }
 
-    pub(super) fn record_removed(&mut self, key: Key) {
+    pub(crate) fn record_removed(&mut self, key: Key) {
         *self.removals.entry(key).or_default() += 1;
     }
 
     /// Whether something was like that once.
-    pub(super) fn has(&self, key: &Key, value: &Value) -> bool {
+    pub(crate) fn has(&self, key: &Key, value: &Value) -> bool {
         self.values.get(key).is_some_and(|values| values.contains(value))
     }
 
     /// How often a thing went; with the team's links only, a link goes when it is no port any more.
-    pub(super) fn removals_of(&self, key: &Key, scope: LinkScope) -> u32 {
+    pub(crate) fn removals_of(&self, key: &Key, scope: LinkScope) -> u32 {
         let key = match key {
             Key::Link(ifindex) if scope == LinkScope::Team && *ifindex != TEAM => {
                 Key::Port(*ifindex)

@@ -1,22 +1,22 @@
 //! What the kernel tells of changes, and of what is none.
 
-use super::action::TEAM;
+use super::event::TEAM;
 use super::state::PortState;
 use super::wire::{self, Mark};
 use crate::netlink::codec::link::RTM_DELLINK;
+use crate::testing::bytes::message;
 use crate::testing::messages::FAMILY;
-use crate::testing::script::message;
 
 /// What the kernel tells: to one of the groups, in messages.
 #[derive(Debug)]
-pub(super) enum Notice {
+pub(crate) enum Notice {
     Links(Vec<u8>),
     Team(Vec<Vec<u8>>),
 }
 
 /// What says nothing about links and this team: a bridge's port that left it, a wireless event,
 /// another team, another family.
-pub(super) fn noise(value: u8) -> Notice {
+pub(crate) fn noise(value: u8) -> Notice {
     match value % 4 {
         0 => Notice::Links(message(
             RTM_DELLINK,

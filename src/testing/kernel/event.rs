@@ -1,0 +1,170 @@
+//! What can happen to the model: changes by other processes, and faults.
+
+use crate::model::link_scope::LinkScope;
+
+/// How a case is set up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// How many datagrams an event socket holds, and a command socket at first.
+    pub(crate) events: usize,
+    pub(crate) answers: usize,
+    /// How many links, ports or options go into one datagram.
+    pub(crate) items: usize,
+    pub(crate) attempts: u32,
+    /// How many datagrams one receive takes at most.
+    pub(crate) batch: usize,
+    pub(crate) team_is_up: bool,
+    /// The mode, if it is one of the four, and how many ports there are from the start.
+    pub(crate) mode: u8,
+    pub(crate) ports: u8,
+    /// Whether a dump goes on where so many links were told, as in older kernels, or behind the
+    /// last one told.
+    pub(crate) dumps_by_position: bool,
+    pub(crate) scope: LinkScope,
+    /// How many instructions of filters a socket has memory for.
+    pub(crate) filter_memory: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Happening {
+    Change(Change),
+    Fault(Line, Fault),
+}
+
+/// One of a few links. The first is the team.
+pub(crate) type Slot = u8;
+pub(crate) const SLOTS: Slot = 5;
+pub(crate) const TEAM: u32 = 2;
+
+/// The index of the link in a slot.
+pub(crate) fn ifindex(slot: Slot) -> u32 {
+    TEAM + u32::from(slot % SLOTS)
+}
+
+/// A change of the truth. One that the kernel would refuse does nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    Create(Slot, u8),
+    Delete(Slot),
+    Rename(Slot, u8),
+    SwapNames(Slot, Slot),
+    Hwaddr(Slot, u8),
+    Mtu(Slot, u8),
+    Up(Slot),
+    Down(Slot),
+    /// Carrier comes or goes.
+    Flip(Slot),
+    AlternativeName(Slot, u8),
+    Enslave(Slot),
+    Release(Slot),
+    Mode(u8),
+    /// Somebody sets an option, of the port in this slot if it is one of a port.
+    Set(Slot, u8, u8),
+    /// Somebody sets an option to a value that is too long to be told.
+    LongProgram,
+    /// What says nothing about links and this team.
+    Noise(u8),
+    /// The team goes, or what has its index since then.
+    DeleteTeam,
+    /// A link of another kind gets the team's index.
+    ReuseTeamIndex,
+    /// Another team that has the index says that it has a port, and sets an option.
+    OtherTeam,
+}
+
+/// What a socket is for; a session has one of each of the first four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Rtnl,
+    TeamDriver,
+    LinkEvents,
+    TeamEvents,
+    /// A socket that was closed.
+    Closed,
+}
+
+impl Line {
+    pub(crate) fn is_for_events(self) -> bool {
+        matches!(self, Self::LinkEvents | Self::TeamEvents)
+    }
+}
+
+/// What goes wrong at the next system call that it can go wrong at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A signal.
+    Interrupted,
+    /// A receive fails with `ENOMEM`.
+    ReceiveFails,
+    /// A wait fails with `ENOMEM`.
+    WaitFails,
+    /// A request is not sent: `ENOBUFS`.
+    SendFails,
+    /// The socket overruns. A command socket keeps so many datagrams of those that it has; an event
+    /// socket keeps all, and loses what comes until it was read empty.
+    Overrun(u8),
+    /// A datagram comes twice.
+    Repeated,
+    /// A datagram ends in the middle of a message.
+    Cut(u16),
+    /// A datagram is longer than the buffer.
+    TooLong,
+    /// A length in the first message of a datagram is wrong.
+    Malformed(Malformation),
+    /// A datagram of a sender that is not the kernel.
+    Foreign(Forgery),
+    /// So many datagrams of another sender, each of which takes a thousandth of the time that an
+    /// answer has.
+    Babble(u16),
+    /// So many events come, one at each receive.
+    Flood(u16),
+    /// The answer to a request comes when it was waited for.
+    Slow,
+    /// The answer to a request comes when nobody waits any more.
+    Late,
+    /// The answer to a request never comes.
+    Unanswered,
+    /// There seems to be nothing to receive.
+    Nothing,
+    /// A filter is refused: `ENOMEM`.
+    FilterFails,
+    /// A larger receive buffer is refused: `EPERM`.
+    BufferFails,
+    // From here on nothing that the kernel does, and that nobody can notice.
+    /// An event or an answer is lost without a word.
+    Swallowed,
+    /// A datagram comes behind the next one.
+    Reordered,
+    /// A datagram that was received before comes again.
+    Again(u8),
+    /// A byte of a datagram is another one.
+    Flipped(u16, u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Malformation {
+    TooLong,
+    TooShort,
+    Attribute,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forgery {
+    /// A link is gone.
+    Removed(Slot),
+    /// A link has another name.
+    Renamed(Slot),
+    /// A port is gone.
+    Released(Slot),
+    /// The mode is another one.
+    Mode,
+    /// The last request was carried out.
+    Acknowledgement,
+    /// The last request was refused.
+    KernelError,
+    /// That was the whole answer.
+    End,
+    /// No netlink message at all.
+    Garbage(u8),
+    Huge,
+}

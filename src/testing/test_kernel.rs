@@ -1,0 +1,329 @@
+//! The model as a program's tests use it.
+
+use std::io;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::kernel::Shared;
+use super::kernel::event::Line;
+use super::kernel::truth::{Answer, Truth};
+use crate::error::Result;
+use crate::model::ifindex::IfIndex;
+use crate::model::option::OptionId;
+use crate::model::option_value::OptionValue;
+use crate::netlink::builder::SocketBuilder;
+use crate::netlink::protocol::Protocol;
+use crate::netlink::socket::{Purpose, SocketSource, Transport};
+use crate::team::TeamHandle;
+use crate::team::builder::TeamBuilder;
+
+/// A model of a network namespace with the team driver, for a program's own tests.
+///
+/// The model is that of this crate's own tests: it answers requests and sends notifications as the
+/// kernel does, byte by byte, so that the library's code runs as in production, descriptors
+/// included. It has a loopback, links that have no addresses, and one team at a time. What it does
+/// not support (other kinds of links, routes, neighbours) it answers with `EOPNOTSUPP`. Requests
+/// are answered at once, errors have numbers but no text of the kernel, and an announcement
+/// ([`TeamHandle::announce`]) finds no address to announce.
+///
+/// A clone is the same kernel: a test can keep one for a thread that changes links. The kernel lasts
+/// as long as a clone or a handle does.
+///
+/// The methods that change the model do what another process, the network or the driver does. The
+/// program under test uses its [`TeamHandle`] and the sockets of [`sockets`](Self::sockets).
+///
+/// # Examples
+///
+/// ```
+/// use libteam::Mode;
+/// use libteam::testing::TestKernel;
+///
+/// let kernel = TestKernel::new();
+/// let (eth1, eth2) = (kernel.add_link("eth1"), kernel.add_link("eth2"));
+/// let mut team = kernel.create_team("team0")?;
+/// team.set_mode(Mode::ActiveBackup)?;
+/// team.add_port(eth1)?;
+/// team.add_port(eth2)?;
+/// team.set_active_port(eth1)?;
+/// team.handle_events()?;
+///
+/// kernel.set_link_up(eth1, false);
+/// assert!(team.wait(None)?, "the descriptor is readable");
+/// let changes = team.handle_events()?;
+/// assert!(changes.ports().any(|port| port.after().is_some_and(|port| !port.is_link_up())));
+/// # Ok::<(), libteam::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TestKernel {
+    kernel: Shared,
+}
+
+impl Default for TestKernel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestKernel {
+    /// Creates a kernel that has a loopback and no team.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { kernel: Shared::empty() }
+    }
+
+    /// Creates a team device in the model and opens it, like [`TeamHandle::create`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`TeamHandle::create`]; `EOPNOTSUPP` if the model has a team already.
+    ///
+    /// # Examples
+    ///
+    /// See [`TestKernel`].
+    pub fn create_team(&self, name: &str) -> Result<TeamHandle> {
+        self.team_builder().create(name)
+    }
+
+    /// Opens the model's team device, like [`TeamHandle::open`]: a second handle, or the first one
+    /// of a program that starts again.
+    ///
+    /// # Errors
+    ///
+    /// Like [`TeamHandle::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::testing::TestKernel;
+    ///
+    /// let kernel = TestKernel::new();
+    /// let created = kernel.create_team("team0")?;
+    /// let opened = kernel.open_team("team0")?;
+    /// assert_eq!(opened.team_ifindex(), created.team_ifindex());
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn open_team(&self, name: &str) -> Result<TeamHandle> {
+        self.team_builder().open(name)
+    }
+
+    /// Returns a builder of handles of the model's teams, for other settings than the default ones.
+    /// It does not read the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::LinkScope;
+    /// use libteam::testing::TestKernel;
+    ///
+    /// let builder = TestKernel::new().team_builder().link_scope(LinkScope::All);
+    /// let team = builder.create("team0")?;
+    /// assert!(team.links().any(|link| link.name() == "lo"));
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn team_builder(&self) -> TeamBuilder {
+        TeamBuilder::with_sockets(self.sockets())
+    }
+
+    /// Returns a builder of the model's other sockets: [`RtnlSocket`](crate::RtnlSocket) and
+    /// [`LinkEvents`](crate::LinkEvents).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::LinkSettings;
+    /// use libteam::testing::TestKernel;
+    ///
+    /// let kernel = TestKernel::new();
+    /// let eth1 = kernel.add_link("eth1");
+    /// let mut rtnl = kernel.sockets().rtnl()?;
+    /// rtnl.set_link(eth1, &LinkSettings::new().up())?;
+    /// assert!(rtnl.link_by_name("eth1")?.has_carrier());
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn sockets(&self) -> SocketBuilder {
+        SocketBuilder::new().source(Arc::new(self.clone()))
+    }
+
+    /// Adds a link, which is down; its cable is plugged.
+    ///
+    /// # Panics
+    ///
+    /// If a link has this name.
+    #[track_caller]
+    #[must_use]
+    pub fn add_link(&self, name: &str) -> IfIndex {
+        let mut ifindex = 0;
+        self.change(&format!("adding the link {name}"), |model| {
+            model.add(name, "dummy", 0).map(|added| ifindex = added)
+        });
+        match IfIndex::new(ifindex) {
+            Some(ifindex) => ifindex,
+            None => fail(&format!("adding the link {name}"), Errno::EINVAL),
+        }
+    }
+
+    /// Deletes a link, or the team: so does the program `ip`, or a driver that is unloaded.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such link, or it is the loopback.
+    #[track_caller]
+    pub fn delete_link(&self, ifindex: IfIndex) {
+        self.change(&format!("deleting link {ifindex}"), |model| model.delete(ifindex.get()));
+    }
+
+    /// Plugs the cable of a link in, or pulls it out: the carrier comes or goes. Of a link that is
+    /// set down, the carrier comes when the link is set up.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such link, or it is the team or the loopback.
+    #[track_caller]
+    pub fn set_link_up(&self, ifindex: IfIndex, up: bool) {
+        self.change(&format!("plugging link {ifindex}"), |model| model.plug(ifindex.get(), up));
+    }
+
+    /// Sets the speed that a link has while it is up, in Mbit/s; 10000 by default. The driver does not
+    /// notify of that: a handle gets it when the port's link goes up next, or by
+    /// [`refresh`](TeamHandle::refresh).
+    ///
+    /// # Panics
+    ///
+    /// If there is no such link.
+    #[track_caller]
+    pub fn set_speed(&self, ifindex: IfIndex, mbps: u32) {
+        self.change(&format!("setting the speed of link {ifindex}"), |model| {
+            model.set_speed(ifindex.get(), mbps)
+        });
+    }
+
+    /// Makes a link a port of the team, as another process.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel would refuse it: the link is up or has a master, or there is no such link or
+    /// no team.
+    #[track_caller]
+    pub fn add_port(&self, ifindex: IfIndex) {
+        self.change(&format!("adding port {ifindex}"), |model| model.enslave(ifindex.get()));
+    }
+
+    /// Releases a port of the team, as another process.
+    ///
+    /// # Panics
+    ///
+    /// If the link is not a port.
+    #[track_caller]
+    pub fn remove_port(&self, ifindex: IfIndex) {
+        self.change(&format!("removing port {ifindex}"), |model| model.release(ifindex.get()));
+    }
+
+    /// Sets an option of the team, as another process.
+    ///
+    /// # Panics
+    ///
+    /// If the driver would refuse it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::testing::TestKernel;
+    /// use libteam::{Mode, OptionId};
+    ///
+    /// let kernel = TestKernel::new();
+    /// let mut team = kernel.create_team("team0")?;
+    /// kernel.set_option(&OptionId::global("mode"), "random");
+    /// team.handle_events()?;
+    /// assert_eq!(team.mode(), Some(Mode::Random));
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn set_option(&self, id: &OptionId, value: impl Into<OptionValue>) {
+        let value = value.into();
+        self.change(&format!("setting option {id} to {value}"), |model| model.set(id, value));
+    }
+
+    /// Loses notifications, as when receive buffers are full: each handle and
+    /// [`LinkEvents`](crate::LinkEvents) that is open now gets what it has not read yet, and nothing
+    /// more until it has noticed the loss in `handle_events` and has read everything again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::testing::TestKernel;
+    ///
+    /// let kernel = TestKernel::new();
+    /// let eth1 = kernel.add_link("eth1");
+    /// let mut team = kernel.create_team("team0")?;
+    /// kernel.lose_notifications();
+    /// kernel.add_port(eth1);
+    ///
+    /// let changes = team.handle_events()?;
+    /// assert!(changes.is_resynced() && team.is_port(eth1));
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn lose_notifications(&self) {
+        self.kernel.lock().lose_notifications();
+    }
+
+    /// Refuses the next request that changes something with this error number, and does nothing of
+    /// what it requests. Called several times, it refuses as many requests. A command may send
+    /// several.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::testing::TestKernel;
+    /// use libteam::{ErrorKind, Mode};
+    ///
+    /// const EBUSY: i32 = 16;
+    /// let kernel = TestKernel::new();
+    /// let mut team = kernel.create_team("team0")?;
+    /// kernel.refuse_next(EBUSY);
+    /// assert_eq!(team.set_mode(Mode::Random).unwrap_err().kind(), ErrorKind::Busy);
+    /// team.set_mode(Mode::Random)?;
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn refuse_next(&self, errno: i32) {
+        self.kernel.lock().refusals.push_back(errno);
+    }
+
+    /// Changes the model and sends the notifications.
+    #[track_caller]
+    fn change(&self, doing: &str, change: impl FnOnce(&mut Truth) -> Answer) {
+        let mut kernel = self.kernel.lock();
+        let result = change(&mut kernel.service.truth);
+        let notices = kernel.service.truth.take_notices();
+        kernel.tell(notices);
+        drop(kernel);
+        if let Err(errno) = result {
+            fail(doing, Errno::from_raw(errno));
+        }
+    }
+}
+
+/// The test does what the kernel would refuse.
+#[track_caller]
+#[expect(clippy::panic, reason = "a mistake of the test that drives the model")]
+fn fail(doing: &str, errno: Errno) -> ! {
+    panic!("{doing}: {errno}")
+}
+
+impl SocketSource for TestKernel {
+    fn open(
+        &self,
+        protocol: Protocol,
+        purpose: Purpose,
+        receive_buffer: usize,
+    ) -> io::Result<Box<dyn Transport>> {
+        let line = match (protocol, purpose) {
+            (Protocol::ROUTE, Purpose::Requests) => Line::Rtnl,
+            (Protocol::ROUTE, Purpose::Events) => Line::LinkEvents,
+            (Protocol::GENERIC, Purpose::Requests) => Line::TeamDriver,
+            (Protocol::GENERIC, Purpose::Events) => Line::TeamEvents,
+            _ => return Err(Errno::EPROTONOSUPPORT.into()),
+        };
+        Ok(Box::new(self.kernel.open(line, receive_buffer)?))
+    }
+}
