@@ -149,7 +149,7 @@ fn what_a_team_tells_survives() {
     team.set_bpf_hash_func(&BpfProgram::hash(HashFields::L4)).unwrap();
     team.add_port(eth1).unwrap();
     team.add_port(eth2).unwrap();
-    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up()).unwrap();
+    rtnl.set_link(team.ifindex(), &LinkSettings::new().up()).unwrap();
     assert_all_survive(&mut team);
     let statistics = rtnl.link_by_index(eth1).unwrap().statistics().unwrap();
     assert_eq!(serde_json::to_value(statistics).unwrap()["tx_packets"], statistics.tx_packets);

@@ -25,14 +25,14 @@ fn run() -> Result<()> {
         team.set_mode(Mode::ActiveBackup)?;
     }
     let mut rtnl = RtnlSocket::new()?;
-    let eth1 = team.ifindex("eth1")?;
+    let eth1 = team.lookup_ifindex("eth1")?;
     if !team.is_port(eth1) {
         // The driver takes only a link that is down, and sets it up.
         rtnl.set_link(eth1, &LinkSettings::new().down())?;
         team.add_port(eth1)?;
     }
     team.set_active_port(eth1)?;
-    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    rtnl.set_link(team.ifindex(), &LinkSettings::new().up())?;
 
     team.add_handler(ChangeKind::PORT, |team, changes| {
         for port in changes.ports() {

@@ -16,7 +16,7 @@ use crate::netlink::error::ErrorContext;
 impl TeamHandle {
     /// The interface index of the team device itself.
     #[must_use]
-    pub fn team_ifindex(&self) -> IfIndex {
+    pub fn ifindex(&self) -> IfIndex {
         self.session.cache().team()
     }
 
@@ -117,7 +117,7 @@ impl TeamHandle {
     /// team.add_port(eth1)?;
     ///
     /// let link = team.link(eth1).expect("it is a port");
-    /// assert_eq!(link.master(), Some(team.team_ifindex()));
+    /// assert_eq!(link.master(), Some(team.ifindex()));
     /// assert!(link.is_admin_up(), "the driver set it up");
     /// # Ok::<(), libteam::Error>(())
     /// ```

@@ -215,7 +215,7 @@ impl TeamBuilder {
     /// let builder = TeamHandle::builder().receive_buffer(4 << 20);
     /// let old = builder.create("team0")?;
     /// let new = builder.recreate("team0")?;
-    /// assert_ne!(new.team_ifindex(), old.team_ifindex());
+    /// assert_ne!(new.ifindex(), old.ifindex());
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn recreate(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
@@ -280,7 +280,7 @@ impl TeamBuilder {
     ///
     /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
-    /// let opened = TeamHandle::builder().receive_buffer(4 << 20).open_index(created.team_ifindex())?;
+    /// let opened = TeamHandle::builder().receive_buffer(4 << 20).open_index(created.ifindex())?;
     /// assert!(opened.receive_buffers()?.link >= 4 << 20);
     /// # Ok::<(), libteam::Error>(())
     /// ```

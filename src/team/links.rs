@@ -23,9 +23,9 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// let lo = team.ifindex("lo")?;
+    /// let lo = team.lookup_ifindex("lo")?;
     /// assert_eq!(lo.get(), 1);
-    /// assert_eq!(team.ifname(lo)?, "lo");
+    /// assert_eq!(team.lookup_ifname(lo)?, "lo");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -33,7 +33,7 @@ impl TeamHandle {
     ///
     /// `RTM_GETLINK` with `IFLA_IFNAME` or `IFLA_ALT_IFNAME`, `linux/if_link.h`.
     #[doc(alias = "team_ifname2ifindex")]
-    pub fn ifindex(&mut self, name: impl AsRef<OsStr>) -> Result<IfIndex> {
+    pub fn lookup_ifindex(&mut self, name: impl AsRef<OsStr>) -> Result<IfIndex> {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
     }
 
@@ -46,13 +46,13 @@ impl TeamHandle {
     ///
     /// # Examples
     ///
-    /// See [`ifindex`](Self::ifindex).
+    /// See [`lookup_ifindex`](Self::lookup_ifindex).
     ///
     /// # Source
     ///
     /// `RTM_GETLINK`, rtnetlink(7); `IFLA_IFNAME`.
     #[doc(alias = "team_ifindex2ifname")]
-    pub fn ifname(&mut self, ifindex: IfIndex) -> Result<String> {
+    pub fn lookup_ifname(&mut self, ifindex: IfIndex) -> Result<String> {
         Ok(self.session.rtnl.link_by_index(ifindex)?.name().into_owned())
     }
 
@@ -69,7 +69,7 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// let address = team.hwaddr(team.team_ifindex())?;
+    /// let address = team.lookup_hwaddr(team.ifindex())?;
     /// assert_eq!(address.map(|address| address.len()), Some(6), "as for any Ethernet device");
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -79,7 +79,7 @@ impl TeamHandle {
     /// `RTM_GETLINK`, rtnetlink(7); `IFLA_ADDRESS`.
     #[doc(alias = "team_hwaddr_get")]
     #[doc(alias = "team_hwaddr_len_get")]
-    pub fn hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
+    pub fn lookup_hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
         Ok(self.session.rtnl.link_by_index(ifindex)?.hwaddr())
     }
 
@@ -104,8 +104,8 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let address = "02:00:00:00:00:2a".parse().expect("an address");
-    /// team.set_hwaddr(team.team_ifindex(), address)?;
-    /// assert_eq!(team.hwaddr(team.team_ifindex())?, Some(address));
+    /// team.set_hwaddr(team.ifindex(), address)?;
+    /// assert_eq!(team.lookup_hwaddr(team.ifindex())?, Some(address));
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

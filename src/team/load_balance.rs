@@ -177,7 +177,7 @@ impl TeamHandle {
     /// # assert!(ip.wait()?.success());
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
-    /// let ports = [team.ifindex("eth1")?, team.ifindex("eth2")?];
+    /// let ports = [team.lookup_ifindex("eth1")?, team.lookup_ifindex("eth2")?];
     /// for port in ports {
     ///     team.add_port(port)?;
     /// }

@@ -164,7 +164,7 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
     /// let opened = TeamHandle::open("team0")?;
-    /// assert_eq!(opened.team_ifindex(), created.team_ifindex());
+    /// assert_eq!(opened.ifindex(), created.ifindex());
     ///
     /// assert!(matches!(TeamHandle::open("lo"), Err(Error::NotTeam { .. })));
     /// # Ok::<(), libteam::Error>(())
@@ -198,7 +198,7 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
-    /// let opened = TeamHandle::open_index(created.team_ifindex())?;
+    /// let opened = TeamHandle::open_index(created.ifindex())?;
     /// assert_eq!(opened.name(), "team0");
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -246,7 +246,7 @@ impl TeamHandle {
     /// `RTM_DELLINK`, rtnetlink(7).
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
-        let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());
+        let (ifindex, name) = (self.ifindex(), self.name().to_owned());
         self.command(|session| session.rtnl.delete(ifindex))?
             .with_context(|| format!("deleting team device {name}"))
     }
@@ -311,7 +311,7 @@ impl fmt::Debug for TeamHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TeamHandle")
             .field("name", &self.name())
-            .field("ifindex", &self.team_ifindex())
+            .field("ifindex", &self.ifindex())
             .field("mode", &self.mode())
             .field("ports", &self.ports().len())
             .finish_non_exhaustive()

@@ -145,7 +145,7 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// RtnlSocket::new()?.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    /// RtnlSocket::new()?.set_link(team.ifindex(), &LinkSettings::new().up())?;
     /// team.set_carrier(true)?;
     /// while team.carrier() != Some(true) {
     ///     team.wait(None)?;
@@ -159,7 +159,7 @@ impl TeamHandle {
     /// `RTM_SETLINK` with `IFLA_CARRIER`, `linux/if_link.h`.
     #[doc(alias = "team_carrier_set")]
     pub fn set_carrier(&mut self, up: bool) -> Result<()> {
-        let team = self.team_ifindex();
+        let team = self.ifindex();
         let state = if up { "up" } else { "down" };
         let result = self.command(|session| session.rtnl.step(team, &Step::Carrier(up)))?;
         result.with_context(|| format!("setting the carrier of {} {state}", self.name()))

@@ -48,7 +48,7 @@ impl TeamHandle {
     /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_add")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
-        let team = self.team_ifindex();
+        let team = self.ifindex();
         self.sync()?;
         let link = self.session.rtnl.link_by_index(ifindex)?;
         self.session.begin_enslave(&link);

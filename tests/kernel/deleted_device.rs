@@ -53,7 +53,7 @@ fn it_is_told_once_with_everything_that_was_its() {
 fn every_command_says_so_and_events_are_handled_on() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
-    let (team0, d0) = (team.team_ifindex(), index("d0"));
+    let (team0, d0) = (team.ifindex(), index("d0"));
     ip("link del team0");
     told(&mut team);
     let commands: [fn(&mut TeamHandle, IfIndex) -> Result<()>; 8] = [
@@ -74,7 +74,7 @@ fn every_command_says_so_and_events_are_handled_on() {
     ip("link set d0 mtu 1400");
     let changes = told(&mut team);
     assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().mtu(), 1400);
-    assert_eq!(team.ifindex("d0").unwrap(), d0);
+    assert_eq!(team.lookup_ifindex("d0").unwrap(), d0);
     assert_gone(&team.destroy().unwrap_err(), "team0", team0);
 }
 
@@ -85,9 +85,9 @@ fn a_command_that_notices_first_leaves_the_telling_to_handle_events() {
     let heard = listen(&mut team);
     let mut replica = Replica::of(&team);
     ip("link del team0");
-    assert_gone(&team.set_mode(Mode::RoundRobin).unwrap_err(), "team0", team.team_ifindex());
+    assert_gone(&team.set_mode(Mode::RoundRobin).unwrap_err(), "team0", team.ifindex());
     let changes = told(&mut team);
-    assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+    assert!(link_change(&changes, team.ifindex()).unwrap().is_removed());
     replica.hear(&changes);
     assert_eq!(replica, Replica::of(&team));
     assert_silent(&mut team);
@@ -101,19 +101,19 @@ fn a_refresh_that_notices_first_tells_it_once() {
     let mut replica = Replica::of(&team);
     ip("link del team0");
     let changes = team.refresh().unwrap();
-    assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+    assert!(link_change(&changes, team.ifindex()).unwrap().is_removed());
     assert_eq!(port_marks(&changes), ["-d0"]);
     replica.hear(&changes);
     assert_eq!(replica, Replica::of(&team));
     assert_silent(&mut team);
-    assert_gone(&team.refresh().unwrap_err(), "team0", team.team_ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "team0", team.ifindex());
 }
 
 #[test]
 fn destroying_it_says_so() {
     enter();
     let team = team_with(Mode::RoundRobin, &[]);
-    let team0 = team.team_ifindex();
+    let team0 = team.ifindex();
     ip("link del team0");
     assert_gone(&team.destroy().unwrap_err(), "team0", team0);
 }
@@ -124,7 +124,7 @@ fn its_last_name_stays_known() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip("link set team0 name uplink");
     let changes = told(&mut team);
-    let change = link_change(&changes, team.team_ifindex()).unwrap();
+    let change = link_change(&changes, team.ifindex()).unwrap();
     assert_eq!(
         (change.before().unwrap().name(), change.after().unwrap().name()),
         ("team0", "uplink")
@@ -133,7 +133,7 @@ fn its_last_name_stays_known() {
     ip("link del uplink");
     told(&mut team);
     assert_eq!(team.name(), "uplink");
-    assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex());
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
             .links()
             .all(|change| change.is_removed() && change.before().unwrap().name() == "team0")
     );
-    assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex());
 }
 
 #[test]
@@ -160,9 +160,9 @@ fn a_new_device_of_the_same_name_is_another_one() {
     ip("link add team0 type team");
     let changes = told(&mut old);
     let new = all_links().open("team0").unwrap();
-    assert!(link_change(&changes, old.team_ifindex()).unwrap().is_removed());
-    assert!(link_change(&changes, new.team_ifindex()).unwrap().is_added());
-    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.team_ifindex());
+    assert!(link_change(&changes, old.ifindex()).unwrap().is_removed());
+    assert!(link_change(&changes, new.ifindex()).unwrap().is_added());
+    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.ifindex());
     assert_eq!(new.mode(), Some(Mode::Unset));
     assert_true(&new);
     assert_silent(&mut old);
@@ -172,7 +172,7 @@ fn a_new_device_of_the_same_name_is_another_one() {
 fn a_new_team_of_the_same_name_and_index_is_another_one() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &["d0"]);
-    let ifindex = old.team_ifindex();
+    let ifindex = old.ifindex();
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type team"));
@@ -182,7 +182,7 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
     assert_eq!((old.team_link(), old.options().len(), old.ports().len()), (None, 0, 0));
 
     let mut new = all_links().open("team0").unwrap();
-    assert_eq!(new.team_ifindex(), ifindex);
+    assert_eq!(new.ifindex(), ifindex);
     new.set_mode(Mode::Random).unwrap();
     new.add_port(index("d0")).unwrap();
     let changes = told(&mut old);
@@ -197,7 +197,7 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
 fn a_device_of_another_kind_with_the_same_index_is_another_one() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &[]);
-    let ifindex = old.team_ifindex();
+    let ifindex = old.ifindex();
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type dummy"));
@@ -212,7 +212,7 @@ fn a_device_of_another_kind_with_the_same_index_is_another_one() {
 fn refreshing_does_not_take_a_device_of_another_kind_for_the_old_one() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &[]);
-    let ifindex = old.team_ifindex();
+    let ifindex = old.ifindex();
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type dummy"));

@@ -122,7 +122,7 @@ fn only_a_port_can_be_the_active_port() {
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     team.set_active_port(index("d0")).unwrap();
     dummies(&["d1"]);
-    for stranger in [index("d1"), team.team_ifindex(), IfIndex::new(4711).unwrap()] {
+    for stranger in [index("d1"), team.ifindex(), IfIndex::new(4711).unwrap()] {
         let error = team.set_active_port(stranger).unwrap_err();
         assert!(
             matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == stranger),

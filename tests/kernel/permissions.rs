@@ -225,7 +225,7 @@ fn team_deleted_after_lost_events_is_gone_without_net_admin() {
         change_links(1);
         ip("link del team0");
         let changes = told_at_once(&mut team);
-        assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+        assert!(link_change(&changes, team.ifindex()).unwrap().is_removed());
         assert!(changes.ports().all(Change::is_removed) && changes.ports().len() == 1);
         assert_eq!(team.refresh().unwrap_err().kind(), ErrorKind::NotFound);
     });

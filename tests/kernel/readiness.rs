@@ -94,8 +94,8 @@ fn it_is_readable_after_a_command_that_fails_but_has_read_events() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let commands: [(&str, Command); 5] = [
-        ("remove_port", |team| team.remove_port(team.team_ifindex())),
-        ("add_port", |team| team.add_port(team.team_ifindex())),
+        ("remove_port", |team| team.remove_port(team.ifindex())),
+        ("add_port", |team| team.add_port(team.ifindex())),
         ("set_option with another type", |team| team.set_option(&count(), "one")),
         ("set_option of no option", |team| team.set_option(&OptionId::global("none"), 1_u32)),
         ("set_mode", |team| team.set_mode(Mode::Unset)),

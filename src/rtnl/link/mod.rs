@@ -117,7 +117,7 @@ impl RtnlSocket {
     /// let names: Vec<_> = teams.items().iter().map(|link| link.name()).collect();
     /// assert_eq!(names, ["team0"]);
     ///
-    /// let ports = rtnl.links(&LinkFilter::new().master(team.team_ifindex()))?;
+    /// let ports = rtnl.links(&LinkFilter::new().master(team.ifindex()))?;
     /// assert!(ports.items().is_empty());
     /// # Ok::<(), libteam::Error>(())
     /// ```

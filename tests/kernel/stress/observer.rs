@@ -160,7 +160,7 @@ impl Observer {
     }
 
     fn view(&self) -> View {
-        (self.team.team_ifindex(), self.team.link_scope())
+        (self.team.ifindex(), self.team.link_scope())
     }
 
     /// Handles events until there are none.

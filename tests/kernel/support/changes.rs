@@ -120,7 +120,7 @@ pub(crate) fn hear_until_true(team: &mut TeamHandle) {
         let fresh = state(
             &TeamHandle::builder()
                 .link_scope(team.link_scope())
-                .open_index(team.team_ifindex())
+                .open_index(team.ifindex())
                 .expect("a fresh handle opens"),
         );
         told(team);

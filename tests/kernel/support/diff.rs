@@ -101,7 +101,7 @@ pub(crate) fn assert_made_good(
 ) -> Changes {
     let mut fresh = TeamHandle::builder()
         .link_scope(team.link_scope())
-        .open_index(team.team_ifindex())
+        .open_index(team.ifindex())
         .expect("the team is there");
     until_quiet(&mut fresh);
     let changes = team.handle_events().unwrap();
