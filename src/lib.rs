@@ -65,7 +65,7 @@ pub use changes::{Change, ChangeKind, Changes, LinkChange};
 pub use error::{BoxError, DecodeError, Error, ErrorKind, Result};
 pub use link_events::{LinkEvent, LinkEventCause, LinkEvents};
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
-pub use model::ifindex::IfIndex;
+pub use model::ifindex::{IfIndex, InvalidIfIndex};
 pub use model::link::{Link, LinkFlags, OperState};
 pub use model::link_scope::LinkScope;
 pub use model::mode::Mode;

@@ -82,7 +82,9 @@ fn name_that_is_not_utf8_survives() {
 
 #[test]
 fn values_that_could_not_be_made_are_not_read_either() {
-    assert!(refusal::<IfIndex>(json!(0)).contains("nonzero"));
+    for number in [0_u32, 0x8000_0000, u32::MAX] {
+        assert!(refusal::<IfIndex>(json!(number)).contains("expected 1 to 2147483647"));
+    }
     assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
     assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
     assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));

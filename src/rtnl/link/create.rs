@@ -122,12 +122,10 @@ impl RtnlSocket {
     ///
     /// `RTM_DELLINK`, rtnetlink(7).
     pub fn delete_link(&mut self, ifindex: IfIndex) -> Result<()> {
-        let no_such_device = || Err(Error::NoSuchDevice { device: format!("index {ifindex}") });
-        if !ifindex.is_possible() {
-            return no_such_device();
-        }
         match self.delete(ifindex) {
-            Err(failure) if failure.is(Errno::ENODEV) => no_such_device(),
+            Err(failure) if failure.is(Errno::ENODEV) => {
+                Err(Error::NoSuchDevice { device: format!("index {ifindex}") })
+            }
             result => {
                 let link = self.describe_link(&result, ifindex);
                 result.with_context(|| format!("deleting {link}"))

@@ -170,9 +170,6 @@ impl RtnlSocket {
     /// `RTM_GETLINK`, rtnetlink(7).
     pub fn link_by_index(&mut self, ifindex: IfIndex) -> Result<LinkInfo> {
         let device = format!("index {ifindex}");
-        if !ifindex.is_possible() {
-            return Err(Error::NoSuchDevice { device });
-        }
         self.get_link(link::get_request(ifindex), device, || format!("looking up link {ifindex}"))
     }
 
