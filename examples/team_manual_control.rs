@@ -103,7 +103,7 @@ fn print_active_port(team: &OsStr) -> Result<()> {
 }
 
 fn set_mode(team: &OsStr, mode: &str) -> Result<()> {
-    Ok(TeamHandle::open(team)?.set_mode(Mode::from(mode))?)
+    Ok(TeamHandle::open(team)?.set_mode(Mode::from_kernel_name(mode))?)
 }
 
 fn set_active_port(team: &OsStr, port: &OsStr) -> Result<()> {

@@ -39,7 +39,7 @@ fn values_look_as_people_write_them() {
     assert_is(&"02:00:00:00:00:2a".parse::<HwAddr>().unwrap(), &json!("02:00:00:00:00:2a"));
     assert_is(&HwAddr::new(&[]).unwrap(), &json!(""));
     assert_is(&Mode::ActiveBackup, &json!("activebackup"));
-    assert_is(&Mode::Other("weighted".to_owned()), &json!("weighted"));
+    assert_is(&Mode::Unset, &json!("*NOMODE*"));
     assert_is(&TxMethod::HashToPortMapping, &json!("hash_to_port_mapping"));
     assert_is(&(HashFields::ETH | HashFields::IP), &json!(["eth", "ip"]));
     assert_is(&HashFields::empty(), &json!([]));
@@ -85,6 +85,11 @@ fn values_that_could_not_be_made_are_not_read_either() {
     for number in [0_u32, 0x8000_0000, u32::MAX] {
         assert!(refusal::<IfIndex>(json!(number)).contains("expected 1 to 2147483647"));
     }
+    let modes = "expected roundrobin, random, broadcast, activebackup or loadbalance";
+    for name in ["weighted", "ActiveBackup", "", " random"] {
+        assert_eq!(refusal::<Mode>(json!(name)), format!("invalid mode {name:?}: {modes}"));
+    }
+    assert!(refusal::<TxMethod>(json!("rss")).contains("expected hash or hash_to_port_mapping"));
     assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
     assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
     assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));

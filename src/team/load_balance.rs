@@ -102,7 +102,7 @@ impl TeamHandle {
     #[must_use]
     pub fn lb_tx_method(&self) -> Option<TxMethod> {
         match self.value(&OptionId::global(names::LB_TX_METHOD))? {
-            OptionValue::String(name) => Some(TxMethod::from(name.as_str())),
+            OptionValue::String(name) => Some(TxMethod::from_kernel_name(name)),
             _ => None,
         }
     }

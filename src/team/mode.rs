@@ -22,7 +22,7 @@ impl TeamHandle {
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         match self.value(&OptionId::global(names::MODE))? {
-            OptionValue::String(name) => Some(Mode::from(name.as_str())),
+            OptionValue::String(name) => Some(Mode::from_kernel_name(name)),
             _ => None,
         }
     }
