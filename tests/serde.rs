@@ -91,7 +91,8 @@ fn values_that_could_not_be_made_are_not_read_either() {
     }
     assert!(refusal::<TxMethod>(json!("rss")).contains("expected hash or hash_to_port_mapping"));
     assert!(refusal::<HwAddr>(json!("2a:")).contains("\"2a:\" is no hardware address"));
-    assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("\"mac\" is no field to hash"));
+    assert!(refusal::<HashFields>(json!(["eth", "mac"])).contains("invalid hash field \"mac\""));
+    assert!(refusal::<HashFields>(json!(["eth,ip"])).contains("invalid hash field \"eth,ip\""));
     assert!(refusal::<BpfProgram>(json!([])).contains("at least one instruction"));
     let load = json!([{"code": 0x30, "jt": 0, "jf": 0, "k": 5}]);
     assert!(refusal::<BpfProgram>(load).contains("the last instruction is no return"));

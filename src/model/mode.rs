@@ -1,6 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The names that an error lists.
+const KNOWN_MODES: &str = "roundrobin, random, broadcast, activebackup or loadbalance";
+
 /// How a team spreads traffic over its ports: the value of the option `mode`.
 ///
 /// # Examples
@@ -116,9 +119,7 @@ impl fmt::Display for Mode {
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "invalid mode {name:?}: expected roundrobin, random, broadcast, activebackup or loadbalance"
-)]
+#[error("invalid mode {name:?}: expected {KNOWN_MODES}")]
 pub struct ParseModeError {
     name: String,
 }
