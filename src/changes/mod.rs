@@ -179,10 +179,14 @@ impl Changes {
         kinds
     }
 
-    /// Whether nothing changed.
+    /// Returns whether there is nothing to report: no change, and neither
+    /// [`is_resynced`](Self::is_resynced) nor [`is_inconsistent`](Self::is_inconsistent).
+    ///
+    /// [`kinds`](Self::kinds) is empty where no link, port or option changed, whether notifications
+    /// were lost or not.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kinds().is_empty()
+        self.kinds().is_empty() && !self.resynced && !self.inconsistent
     }
 
     /// Puts a later batch behind this one.

@@ -125,7 +125,7 @@ impl Observer {
             1 + nested
         );
         assert!(
-            !told.iter().any(|(_, changes)| changes.is_empty()),
+            !told.iter().any(|(_, changes)| changes.kinds().is_empty()),
             "a handler is called for nothing"
         );
         match result {
