@@ -83,8 +83,11 @@ impl TeamHandle {
         Ok(self.session.rtnl.link_by_index(ifindex)?.hwaddr())
     }
 
-    /// Gives a link a hardware address, unless it has that one: setting it again would disturb the
-    /// link's neighbours.
+    /// Sets the hardware address of a link, of the team or of any other one.
+    ///
+    /// Setting the address that the link has already does nothing: no neighbour of the link is
+    /// disturbed, and no handle is notified. The kernel is asked for the link's address; the cache
+    /// does not decide.
     ///
     /// # Errors
     ///
@@ -106,6 +109,7 @@ impl TeamHandle {
     /// let address = "02:00:00:00:00:2a".parse().expect("an address");
     /// team.set_hwaddr(team.ifindex(), address)?;
     /// assert_eq!(team.lookup_hwaddr(team.ifindex())?, Some(address));
+    /// team.set_hwaddr(team.ifindex(), address)?; // does nothing
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

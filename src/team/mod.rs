@@ -119,6 +119,76 @@ impl TeamHandle {
         TeamBuilder::new().create(name)
     }
 
+    /// Creates a team device with the first free number in its name, and opens it.
+    ///
+    /// `%d` in the pattern stands for the number, which is the smallest one, counted from 0, that
+    /// makes a name no other link has, as its own or as an alternative name. `team%d` is what the
+    /// kernel and the C library name a team without a name. Other processes may create devices with
+    /// the same pattern at the same time: each one gets a device of its own.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent, for a pattern
+    ///   without `%d` or with another `%`, and when the name with its number would be too long.
+    /// - Those of [`create`](Self::create); `EEXIST` only after the first 32768 numbers are taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # test_netns::enter();
+    /// let first = TeamHandle::create_numbered("team%d")?;
+    /// let second = TeamHandle::create_numbered("team%d")?;
+    /// assert_eq!([first.name(), second.name()], ["team0", "team1"]);
+    ///
+    /// first.destroy()?;
+    /// assert_eq!(TeamHandle::create_numbered("team%d")?.name(), "team0");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7); `dev_alloc_name` in the
+    /// kernel's `net/core/dev.c`.
+    #[doc(alias = "team_create")]
+    pub fn create_numbered(pattern: impl AsRef<OsStr>) -> Result<Self> {
+        TeamBuilder::new().create_numbered(pattern)
+    }
+
+    /// Opens the team device that has this name, or creates it if no link has the name.
+    ///
+    /// A device that exists keeps its mode, ports and options; [`mode`](Self::mode) of a new one is
+    /// [`Mode::Unset`](crate::Mode::Unset). Another process may create or delete the device at the
+    /// same time: then the call tries again, up to 16 times.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), but for
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), and of [`create`](Self::create).
+    /// [`Error::NotTeam`](crate::Error::NotTeam) if a link of another kind has the name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, Mode, TeamHandle};
+    ///
+    /// # test_netns::enter();
+    /// for _ in 0..2 {
+    ///     let mut team = TeamHandle::open_or_create("team0")?;
+    ///     team.set_mode(Mode::ActiveBackup)?; // does nothing the second time
+    /// }
+    /// assert!(matches!(TeamHandle::open_or_create("lo"), Err(Error::NotTeam { .. })));
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK` and `RTM_NEWLINK`, rtnetlink(7).
+    pub fn open_or_create(name: impl AsRef<OsStr>) -> Result<Self> {
+        TeamBuilder::new().open_or_create(name)
+    }
+
     /// Creates a team device, after deleting the team device that has this name.
     ///
     /// # Errors

@@ -27,24 +27,32 @@ impl TeamHandle {
         }
     }
 
-    /// Chooses how the team spreads traffic. The kernel loads the mode's module if it has to.
+    /// Sets how the team spreads traffic. The kernel loads the mode's module if necessary.
+    ///
+    /// Setting the mode that the team has already does nothing, also while the team has ports: the
+    /// mode's options keep their values. Whether the team has the mode is up to the kernel, not to
+    /// the cache.
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`]: `EBUSY` while the team has ports; `EINVAL` for a mode that the kernel
-    ///   does not have, and for the one that is set already.
+    /// - [`Error::Kernel`]: `EBUSY` for another mode while the team has ports; `EINVAL` for a mode
+    ///   that the kernel does not have.
     /// - Those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, Mode, TeamHandle};
+    /// use libteam::{ErrorKind, Mode, NewLink, RtnlSocket, TeamHandle};
     ///
     /// # test_netns::enter();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::ActiveBackup)?;
-    /// let again = team.set_mode(Mode::ActiveBackup).unwrap_err();
-    /// assert_eq!(again.kind(), ErrorKind::InvalidInput);
+    /// team.add_port(eth1)?;
+    ///
+    /// team.set_mode(Mode::ActiveBackup)?; // does nothing
+    /// let error = team.set_mode(Mode::Random).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Busy);
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -54,7 +62,22 @@ impl TeamHandle {
     #[doc(alias = "team_set_mode_name")]
     #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
     pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
-        self.set_option(&OptionId::global(names::MODE), mode.as_str())
+        let (id, value) = (OptionId::global(names::MODE), OptionValue::from(mode.as_str()));
+        self.sync()?;
+        if self.is_already(&id, &value) {
+            return Ok(());
+        }
+        let result = self.set_known_options(&[(id.clone(), value.clone())]);
+        // The driver refuses the mode that is set, which another process may have set just now.
+        if matches!(result, Err(Error::Kernel { .. })) && self.session.kernel_has(&id, &value) {
+            self.sync()?;
+            if self.value(&id) != Some(&value) {
+                self.session.refresh(true)?;
+                self.update_readiness()?;
+            }
+            return Ok(());
+        }
+        result
     }
 
     /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is
@@ -69,8 +92,11 @@ impl TeamHandle {
         IfIndex::new(self.u32_value(&OptionId::global(names::ACTIVE_PORT))?)
     }
 
-    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours
-    /// are not told: see [`announce`](Self::announce).
+    /// Sets the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours
+    /// are not notified: see [`announce`](Self::announce).
+    ///
+    /// Setting the port that is active already does nothing, and no handle is notified. Whether the
+    /// port is active is up to the kernel, not to the cache.
     ///
     /// # Errors
     ///
@@ -92,6 +118,7 @@ impl TeamHandle {
     ///
     /// team.set_active_port(eth1)?;
     /// assert_eq!(team.active_port(), Some(eth1));
+    /// team.set_active_port(eth1)?; // does nothing
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -100,16 +127,23 @@ impl TeamHandle {
     /// The option `activeport` of the kernel's `drivers/net/team/team_mode_activebackup.c`.
     #[doc(alias = "team_set_active_port")]
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
-        self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| {
-            match error {
-                Error::Kernel { source, .. }
-                    if source.raw_os_error() == Some(Errno::ENOENT as i32) =>
-                {
-                    Error::NotPort { team: self.name().to_owned(), ifindex: port }
-                }
-                error => error,
+        let (id, value) = (OptionId::global(names::ACTIVE_PORT), OptionValue::from(port.get()));
+        self.sync()?;
+        if self.is_already(&id, &value) {
+            return Ok(());
+        }
+        self.set_known_options(&[(id, value)]).map_err(|error| match error {
+            Error::Kernel { source, .. } if source.raw_os_error() == Some(Errno::ENOENT as i32) => {
+                Error::NotPort { team: self.name().to_owned(), ifindex: port }
             }
+            error => error,
         })
+    }
+
+    /// Returns whether an option has this value, by the cache and by the kernel. The kernel is
+    /// asked only where the cache says so.
+    fn is_already(&mut self, id: &OptionId, value: &OptionValue) -> bool {
+        self.value(id) == Some(value) && self.session.kernel_has(id, value)
     }
 
     /// Whether the team device has a carrier; `None` when it is gone.

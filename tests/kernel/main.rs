@@ -36,6 +36,7 @@ mod forgery;
 mod handler_batches;
 mod handler_panics;
 mod handlers;
+mod idempotence;
 mod index_reuse;
 mod ipsec;
 mod life;

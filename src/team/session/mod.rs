@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
+use crate::model::option_value::OptionValue;
 use crate::netlink::codec::link;
 use crate::netlink::codec::team::{self, TeamMessage};
 use crate::netlink::error::{ErrorContext, RequestError};
@@ -125,6 +126,19 @@ impl Session {
     /// It became one, or did not.
     pub(crate) fn end_enslave(&mut self) {
         self.cache.end_enslave();
+    }
+
+    /// Asks the driver whether an option has this value now; false if the driver cannot tell.
+    ///
+    /// The cache does not decide that: an event that the driver could not send is missing from the
+    /// cache, without a mark.
+    pub(crate) fn kernel_has(&mut self, id: &OptionId, value: &OptionValue) -> bool {
+        let (Ok(TeamMessage::Options(items)) | Ok(TeamMessage::TruncatedOptions(items))) =
+            self.genl.options(self.cache.team())
+        else {
+            return false;
+        };
+        items.iter().any(|item| item.option.id() == id && item.option.value() == value)
     }
 
     pub(crate) fn cache(&self) -> &Cache {
