@@ -2,19 +2,81 @@
 
 use std::ffi::OsStr;
 
-use crate::error::Result;
+use log::warn;
+
+use crate::error::{Error, Result};
+use crate::log_target::RESYNC;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::error::ErrorContext;
-use crate::rtnl::Step;
+use crate::rtnl::{LinkSettings, Step};
 use crate::team::TeamHandle;
 
 impl TeamHandle {
+    /// Changes the team's own link: sets it up or down, its MTU, hardware address, name and more.
+    ///
+    /// The changes are made in the order and in the way of [`RtnlSocket::set_link`]: wholly or not
+    /// at all. Afterwards [`team_link`](Self::team_link) is the link as the kernel has it then, with
+    /// its carrier. A change of the MTU changes that of all ports too.
+    ///
+    /// [`RtnlSocket::set_link`]: crate::RtnlSocket::set_link
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidSetting`] for another network namespace, which the driver does not let a
+    ///   team move to. Nothing is changed then.
+    /// - [`Error::DeviceGone`].
+    /// - Those of [`RtnlSocket::set_link`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkSettings, TeamHandle};
+    ///
+    /// # test_netns::enter();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_link(&LinkSettings::new().mtu(1400).hwaddr("02:00:00:00:00:2a".parse()?).up())?;
+    ///
+    /// let link = team.team_link().expect("the team exists");
+    /// assert!(link.is_admin_up());
+    /// assert_eq!(link.mtu(), 1400);
+    ///
+    /// let error = team.set_link(&LinkSettings::new().mtu(40)).unwrap_err();
+    /// assert!(error.to_string().contains("setting the MTU of team0 to 40"), "{error}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK`, `linux/rtnetlink.h`; `NETIF_F_NETNS_LOCAL`, in newer kernels `netns_immutable`,
+    /// of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "mtu")]
+    #[doc(alias = "up")]
+    #[doc(alias = "down")]
+    pub fn set_link(&mut self, settings: &LinkSettings) -> Result<()> {
+        let team = self.ifindex();
+        self.sync()?;
+        if settings.has_namespace() {
+            return Err(Error::InvalidSetting {
+                setting: "the network namespace of a link",
+                value: self.name().to_owned(),
+                reason: "a team device cannot leave its network namespace",
+            });
+        }
+        self.execute(|session| session.rtnl.set_link(team, settings))??;
+        // As after each command, that the cache is behind is no error of the command.
+        let reread = self.session.reread_team_link().and_then(|()| self.session.update());
+        if let Err(error) = reread {
+            warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
+        }
+        self.update_readiness()
+    }
+
     /// Asks the kernel for the index of the link that has this name or alternative name.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    /// [`Error::NoSuchDevice`], or those of the request.
     ///
     /// # Examples
     ///
@@ -42,7 +104,7 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    /// [`Error::NoSuchDevice`], or those of the request.
     ///
     /// # Examples
     ///
@@ -60,7 +122,7 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    /// [`Error::NoSuchDevice`], or those of the request.
     ///
     /// # Examples
     ///
@@ -91,13 +153,13 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice).
-    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an address that is longer than
+    /// - [`Error::NoSuchDevice`].
+    /// - [`Error::InvalidSetting`] for an address that is longer than
     ///   the link's, which the kernel would cut.
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address that is shorter than the
+    /// - [`Error::Kernel`]: `EINVAL` for an address that is shorter than the
     ///   link's, `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP`
     ///   where the link's driver says so.
-    /// - [`Error::DeviceGone`](crate::Error::DeviceGone).
+    /// - [`Error::DeviceGone`].
     ///
     /// # Examples
     ///

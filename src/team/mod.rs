@@ -345,10 +345,10 @@ impl TeamHandle {
     /// date with its effect.
     ///
     /// The outer error says that the command failed because the device is gone.
-    pub(crate) fn execute<R>(
+    pub(crate) fn execute<R, E>(
         &mut self,
-        run: impl FnOnce(&mut Session) -> Result<R, RequestError>,
-    ) -> Result<Result<R, RequestError>> {
+        run: impl FnOnce(&mut Session) -> Result<R, E>,
+    ) -> Result<Result<R, E>> {
         let result = run(&mut self.session);
         // The kernel queues a command's events before it acknowledges the command. If they cannot
         // be read now, that is no error of the command: the handle stays readable, and
@@ -388,7 +388,37 @@ impl fmt::Debug for TeamHandle {
     }
 }
 
+/// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is
+/// something to handle.
+///
+/// Do not read from it. It stays the same for the life of the handle;
+/// [`try_clone_fd`](TeamHandle::try_clone_fd) duplicates it.
+///
+/// A loop that is notified of each event once (`EPOLLET`, as mio and tokio use it) calls
+/// [`handle_events`](TeamHandle::handle_events) once each time: where that leaves something to do,
+/// the descriptor becomes readable again.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::TeamHandle;
+/// use rustix::event::{PollFd, PollFlags, poll};
+///
+/// # test_netns::enter();
+/// let mut team = TeamHandle::create("team0")?;
+/// team.set_notify_peers_count(3)?;
+///
+/// let mut waiting = [PollFd::new(&team, PollFlags::IN)]; // and whatever else the loop waits for
+/// poll(&mut waiting, None)?;
+/// if waiting[0].revents().contains(PollFlags::IN) {
+///     team.handle_events()?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl AsFd for TeamHandle {
+    #[doc(alias = "team_get_event_fd")]
+    #[doc(alias = "team_get_eventfd_fd")]
+    #[doc(alias = "team_get_next_eventfd")]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readiness.as_fd()
     }

@@ -73,6 +73,7 @@ mod rtnl_storm;
 mod rtnl_traffic;
 mod screenshot;
 mod stress;
+mod team_link;
 mod teamnl;
 mod teamnl_monitor;
 mod teamnl_usage;

@@ -461,6 +461,12 @@ impl Session {
         Ok(follow.to_recheck().next().is_some())
     }
 
+    /// Asks for the team's own link, after events were read: the kernel announces a carrier late,
+    /// and that of a link that is down not at all.
+    pub(crate) fn reread_team_link(&mut self) -> Result<()> {
+        self.recheck_link(self.cache.team())
+    }
+
     /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is
     /// gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
