@@ -1,6 +1,7 @@
 //! Signals that end a program's loop, where they would have ended the program.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use libteam::TeamHandle;
 use nix::sys::signal::{SigSet, Signal};

@@ -1,6 +1,6 @@
 //! The descriptor of a handle, and waiting.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
@@ -255,4 +255,44 @@ fn a_command_that_a_handler_gives_is_an_edge() {
         assert_eq!(told(&mut team).options().len(), 1);
         assert!(!edges.came());
     }
+}
+
+/// Whether poll(2) reports anything of a descriptor now.
+fn is_ready(descriptor: &OwnedFd) -> bool {
+    let mut descriptors = [PollFd::new(descriptor, PollFlags::IN)];
+    let count = poll(&mut descriptors, Some(&Timespec::default())).unwrap();
+    let [descriptor] = descriptors;
+    assert!(!descriptor.revents().intersects(PollFlags::NVAL | PollFlags::ERR));
+    count == 1
+}
+
+#[test]
+fn duplicate_of_the_descriptor_is_readable_likewise() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let mut other = TeamHandle::open("team0").unwrap();
+    let duplicate = team.try_clone_fd().unwrap();
+    assert_ne!(duplicate.as_raw_fd(), team.as_raw_fd());
+    let edges = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&edges, &duplicate, epoll::EventData::new_u64(0), flags).unwrap();
+    for round in 1..4_u32 {
+        assert!(!is_ready(&duplicate) && !is_readable(&team));
+        // An event of another handle, then the effect of an own command.
+        other.set_option(&count(), round).unwrap();
+        assert!(is_ready(&duplicate) && is_ready(&edges) && is_readable(&team));
+        let mut buffer = Vec::with_capacity(4);
+        epoll::wait(&edges, rustix::buffer::spare_capacity(&mut buffer), None).unwrap();
+        assert!(!is_ready(&edges), "an edge is reported once");
+        told(&mut team);
+        assert!(!is_ready(&duplicate) && !is_readable(&team));
+        team.set_option(&count(), 100 + round).unwrap();
+        assert!(is_ready(&duplicate) && is_ready(&edges) && is_readable(&team));
+        buffer.clear();
+        epoll::wait(&edges, rustix::buffer::spare_capacity(&mut buffer), None).unwrap();
+        told(&mut team);
+    }
+    team.set_option(&count(), 7_u32).unwrap();
+    drop(team);
+    assert!(!is_ready(&duplicate), "the handle is gone");
 }
