@@ -64,6 +64,7 @@ pub use cache::iter::{Links, Options, Ports};
 pub use changes::{Change, ChangeKind, Changes, LinkChange};
 pub use error::{BoxError, DecodeError, Error, ErrorKind, Result};
 pub use link_events::{LinkEvent, LinkEventCause, LinkEvents};
+pub use model::handle_statistics::HandleStatistics;
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
 pub use model::ifindex::{IfIndex, InvalidIfIndex};
 pub use model::link::{Link, LinkFlags, OperState};

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use super::TeamHandle;
 use crate::cache::iter::{Links, Options, Ports};
 use crate::error::Result;
+use crate::model::handle_statistics::HandleStatistics;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::link_scope::LinkScope;
@@ -177,6 +178,36 @@ impl TeamHandle {
     #[must_use]
     pub fn option(&self, id: &OptionId) -> Option<&TeamOption> {
         self.session.cache().options().get(id)
+    }
+
+    /// Returns what the handle counted since it was opened: events, overruns and more.
+    ///
+    /// No request is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # test_netns::enter();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let before = team.statistics();
+    /// team.set_notify_peers_count(3)?;
+    /// team.handle_events()?;
+    ///
+    /// let now = team.statistics();
+    /// assert_eq!((now.events - before.events, now.batches - before.batches), (1, 1));
+    /// assert_eq!((now.overruns, now.resyncs), (0, 0), "no notification was lost");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `ENOBUFS`, netlink(7); `NLM_F_DUMP_INTR`, `linux/netlink.h`.
+    #[doc(alias = "metrics")]
+    #[must_use]
+    pub fn statistics(&self) -> HandleStatistics {
+        self.session.statistics()
     }
 
     /// The receive buffers that the kernel gave the event sockets.

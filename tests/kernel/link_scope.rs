@@ -211,6 +211,7 @@ fn a_team_with_more_ports_than_the_kernel_takes_a_filter_for_loses_nothing() {
     ip_batch(&names.iter().map(|name| format!("link set {name} master team0")).collect::<Vec<_>>());
     hear_until_true(&mut team);
     assert_eq!(team.links().len(), ports + 1);
+    assert!(team.statistics().filter_fallbacks > 0, "{:?}", team.statistics());
     ip("link del p0");
     ip("link set p1 nomaster");
     ip_batch(&renaming("p2", "q2"));

@@ -36,6 +36,10 @@ pub(crate) struct MulticastSocket {
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
     limit: usize,
     filter: Filter,
+    /// How often the kernel reported an overrun.
+    overruns: u64,
+    /// How often the kernel rejected the filter and none is in place.
+    filter_fallbacks: u64,
 }
 
 /// What the kernel does with what the filter of a socket returns 0 for.
@@ -94,12 +98,25 @@ impl MulticastSocket {
             budget: OnceCell::new(),
             limit: 0,
             filter: Filter::None,
+            overruns: 0,
+            filter_fallbacks: 0,
         }
+    }
+
+    /// How often the kernel reported that it had dropped events.
+    pub(crate) fn overruns(&self) -> u64 {
+        self.overruns
+    }
+
+    /// How often the kernel rejected the filter, so that everything passes.
+    pub(crate) fn filter_fallbacks(&self) -> u64 {
+        self.filter_fallbacks
     }
 
     /// Takes over the filter that was set before the socket joined its group.
     pub(crate) fn filtered_by(self, filter: Filter) -> Self {
-        Self { filter, ..self }
+        let filter_fallbacks = self.filter_fallbacks + u64::from(filter.is_refused());
+        Self { filter, filter_fallbacks, ..self }
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
@@ -181,6 +198,7 @@ impl MulticastSocket {
                 Filter::of(&mut *self.transport, Some(program))
             }
         };
+        self.filter_fallbacks += u64::from(self.filter.is_refused());
         Ok(())
     }
 
@@ -265,6 +283,7 @@ impl MulticastSocket {
                     return Ok(Drain::More);
                 }
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    self.overruns += 1;
                     tell(Found::Overrun);
                     return Ok(Drain::More);
                 }
@@ -292,6 +311,10 @@ impl MulticastSocket {
 }
 
 impl Filter {
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
     /// Sets a filter, if there is one.
     pub(crate) fn of(transport: &mut dyn Transport, program: Option<Vec<BpfInstruction>>) -> Self {
         match program {

@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::changes::Changes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log_target::RESYNC;
+use crate::model::handle_statistics::HandleStatistics;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
@@ -50,6 +51,16 @@ pub(crate) struct Session {
     inconsistent: bool,
     /// While the driver refuses its lists, as the process dropped a capability.
     refusal: Option<KernelError>,
+    /// What [`statistics`](Self::statistics) counts by itself.
+    counters: Counters,
+}
+
+/// What is counted since the handle was opened, beside what the sockets count.
+#[derive(Debug, Default)]
+struct Counters {
+    events: u64,
+    batches: u64,
+    resyncs: u64,
 }
 
 /// The driver refused to list ports or options (`EPERM`). What is known of them is what its events
@@ -90,6 +101,7 @@ impl Session {
             resynced,
             inconsistent,
             refusal,
+            counters: Counters::default(),
         };
         session.cache.suspend_journal();
         session.resync()?;
@@ -257,7 +269,21 @@ impl Session {
         let mut changes = self.cache.take_changes();
         changes.resynced = std::mem::take(&mut self.resynced);
         changes.inconsistent = std::mem::take(&mut self.inconsistent);
+        self.counters.batches += u64::from(!changes.is_empty());
         changes
+    }
+
+    /// What the handle counted since it was opened.
+    pub(crate) fn statistics(&self) -> HandleStatistics {
+        let sockets = [&self.link_events, &self.team_events];
+        HandleStatistics {
+            events: self.counters.events,
+            batches: self.counters.batches,
+            overruns: sockets.map(MulticastSocket::overruns).iter().sum(),
+            resyncs: self.counters.resyncs,
+            interrupted_dumps: self.rtnl.interrupted_dumps() + self.genl.interrupted_dumps(),
+            filter_fallbacks: sockets.map(MulticastSocket::filter_fallbacks).iter().sum(),
+        }
     }
 
     /// An error if the team device is known to be gone.
@@ -303,11 +329,12 @@ impl Session {
     /// was announced, so that the link of a port that is known here is known afterwards.
     fn drain(&mut self) -> Result<Drain> {
         let (team, family) = (self.cache.team(), self.genl.family_id());
-        let cache = &mut self.cache;
+        let (cache, events) = (&mut self.cache, &mut self.counters.events);
         let team_rest = self.team_events.drain(|frame| {
             if frame.kind == family {
                 if let Some(report) = team::decode(frame.payload, team)? {
                     cache.apply_team_event(report);
+                    *events += 1;
                 }
             }
             Ok(())
@@ -315,6 +342,7 @@ impl Session {
         let link_rest = self.link_events.drain(|frame| {
             if matches!(frame.kind, link::RTM_NEWLINK | link::RTM_DELLINK) {
                 cache.apply_link(&link::decode(frame.kind, frame.payload)?);
+                *events += 1;
             }
             Ok(())
         });
@@ -400,6 +428,7 @@ impl Session {
     /// What was lost was asked for, after the sockets were read empty.
     fn recovered(&mut self) {
         self.resynced |= self.has_lost_events();
+        self.counters.resyncs += u64::from(self.has_lost_events());
         self.link_events.clear_lost();
         self.team_events.clear_lost();
     }
