@@ -21,6 +21,7 @@ mod active_backup_refusals;
 mod announce;
 mod announcements;
 mod balance;
+mod batches;
 mod bpf_check;
 mod bridge;
 mod byte_names;

@@ -500,7 +500,7 @@ impl Session {
     /// gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
         self.link_events.mark_stale();
-        self.cache.set_stale(true);
+        self.cache.set_link_stale(ifindex);
         match self.rtnl.link_by_index(ifindex) {
             Ok(link) => self.cache.apply_link_reply(&link.decode()?),
             Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),
