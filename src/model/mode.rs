@@ -19,6 +19,7 @@ const KNOWN_MODES: &str = "roundrobin, random, broadcast, activebackup or loadba
 /// # Source
 ///
 /// The kernel's `drivers/net/team/team_mode_*.c`.
+#[doc(alias = "bond")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {

@@ -21,7 +21,9 @@ const MAX_TENTHS: u32 = u32::MAX / 1024;
 /// Load balancing. These options exist in the mode [`LoadBalance`](crate::Mode::LoadBalance); in
 /// other modes what reads them is `None`, and setting them is [`Error::UnknownOption`].
 impl TeamHandle {
-    /// The program that hashes each packet; `None` if there is none, and in other modes.
+    /// Returns the program that hashes each packet, from the cache.
+    ///
+    /// `None` if there is none, and in other modes.
     ///
     /// Reads the cache; no request is sent.
     ///
@@ -94,7 +96,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::BPF_HASH_FUNC), Vec::new())
     }
 
-    /// How the team gets from a packet's hash to a port.
+    /// Returns how the team gets from a packet's hash to a port, from the cache.
     ///
     /// # Source
     ///
@@ -137,7 +139,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::LB_TX_METHOD), method.as_str())
     }
 
-    /// The table from hash to port that [`TxMethod::HashToPortMapping`] uses.
+    /// Returns the cached table from hash to port of [`TxMethod::HashToPortMapping`].
     ///
     /// A hash without a port goes as with [`TxMethod::Hash`]. A port that leaves the team or is
     /// disabled leaves the table.
@@ -213,8 +215,10 @@ impl TeamHandle {
         self.set_known_options(&ports.into_iter().map(option).collect::<Vec<_>>())
     }
 
-    /// How many bytes were sent with each hash since the mode was set, as of the driver's last
-    /// refresh: see [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
+    /// Returns how many bytes were sent with each hash since the mode was set, from the cache.
+    ///
+    /// The numbers are those of the driver's last refresh: see
+    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
     ///
     /// # Examples
     ///
@@ -237,9 +241,11 @@ impl TeamHandle {
         self.table(names::LB_HASH_STATS, bytes)
     }
 
-    /// How many bytes were sent on a port since it was added, as of the driver's last refresh: see
-    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` if the link
-    /// is no port, too.
+    /// Returns how many bytes were sent on a port since it was added, from the cache.
+    ///
+    /// The numbers are those of the driver's last refresh: see
+    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` also if the link is
+    /// not a port.
     ///
     /// # Examples
     ///
@@ -263,7 +269,7 @@ impl TeamHandle {
         bytes(self.value(&OptionId::port(names::LB_PORT_STATS, port))?)
     }
 
-    /// How often the driver refreshes its statistics; zero if it does not.
+    /// Returns how often the driver refreshes its statistics, from the cache; zero if it does not.
     ///
     /// # Source
     ///

@@ -76,6 +76,7 @@ use crate::team::session::Session;
 #[doc(alias = "team_handle")]
 #[doc(alias = "team_alloc")]
 #[doc(alias = "team_free")]
+#[doc(alias = "bond")]
 pub struct TeamHandle {
     pub(crate) session: Session,
     readiness: ReadyFd,

@@ -13,7 +13,7 @@ use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
 impl TeamHandle {
-    /// How the team spreads traffic.
+    /// Returns how the team spreads traffic, from the cache.
     ///
     /// # Source
     ///
@@ -80,8 +80,9 @@ impl TeamHandle {
         result
     }
 
-    /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is
-    /// none, and in other modes.
+    /// Returns the active port of the mode [`Mode::ActiveBackup`] from the cache.
+    ///
+    /// The active port carries the traffic. `None` while there is none, and in other modes.
     ///
     /// # Source
     ///
@@ -146,7 +147,7 @@ impl TeamHandle {
         self.value(id) == Some(value) && self.session.kernel_has(id, value)
     }
 
-    /// Whether the team device has a carrier; `None` when it is gone.
+    /// Returns whether the team device has a carrier, by the cache; `None` when it is gone.
     ///
     /// # Source
     ///
@@ -157,7 +158,7 @@ impl TeamHandle {
         self.team_link().map(Link::has_carrier)
     }
 
-    /// Gives the team device a carrier, or takes it.
+    /// Sets the carrier of the team device.
     ///
     /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer
     /// follows the ports.

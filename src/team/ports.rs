@@ -97,6 +97,7 @@ impl TeamHandle {
     /// `RTM_SETLINK` with `IFLA_MASTER` 0, `linux/if_link.h`; `team_port_del` in the kernel's
     /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_remove")]
+    #[doc(alias = "release")]
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
         self.sync()?;
         if !self.is_port(ifindex) {
