@@ -66,7 +66,7 @@ impl Stage {
         };
         let [first, second, third, fourth] = PORTS;
         let cables = [cable(first)?, cable(second)?, cable(third)?, cable(fourth)?];
-        rtnl.set_link(team.ifindex(), &LinkSettings::new().up())?;
+        team.set_link(&LinkSettings::new().up())?;
         rtnl.add_address(team.ifindex(), ADDRESS.into(), 24)?;
         Ok(Self { team, rtnl, cables })
     }

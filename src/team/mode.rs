@@ -176,11 +176,11 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{LinkSettings, RtnlSocket, TeamHandle};
+    /// use libteam::{LinkSettings, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// RtnlSocket::new()?.set_link(team.ifindex(), &LinkSettings::new().up())?;
+    /// team.set_link(&LinkSettings::new().up())?;
     /// team.set_carrier(true)?;
     /// while team.carrier() != Some(true) {
     ///     team.wait(None)?;

@@ -87,7 +87,7 @@ fn options_of_one_message_are_in_its_order() {
     // The driver lists them in the same order.
     let fresh = TeamHandle::open("team0").unwrap();
     let is_of_mode = |id: &&OptionId| id.name.starts_with("lb_") || id.name == "bpf_hash_func";
-    let listed: Vec<_> = fresh.options().map(|option| option.id()).filter(is_of_mode).collect();
+    let listed: Vec<_> = fresh.options().map(libteam::TeamOption::id).filter(is_of_mode).collect();
     assert!(listed.len() > 256, "{}", listed.len());
     assert_eq!(ids.iter().filter(is_of_mode).collect::<Vec<_>>(), listed);
     assert_eq!(ids.first(), Some(&OptionId::global("activeport")), "it is removed first");

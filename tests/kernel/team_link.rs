@@ -61,7 +61,7 @@ fn change_is_reported_once() {
     team.set_link(&set().mtu(1400)).unwrap();
     let changes = told(&mut team);
     assert_eq!(changes.links().len(), 1, "{changes:#?}");
-    assert_eq!(changes.links().next().unwrap().after().map(|link| link.mtu()), Some(1400));
+    assert_eq!(changes.links().next().unwrap().after().map(libteam::Link::mtu), Some(1400));
     assert_silent(&mut team);
     // What is set already is no change.
     team.set_link(&set().mtu(1400)).unwrap();

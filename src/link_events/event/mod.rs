@@ -98,7 +98,7 @@ impl LinkEvent {
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
-    /// rtnl.set_link(team.ifindex(), &LinkSettings::new().up())?;
+    /// team.set_link(&LinkSettings::new().up())?;
     ///
     /// let events = LinkEvents::new()?;
     /// team.set_notify_peers_count(1)?;

@@ -145,7 +145,7 @@ impl Session {
     /// The cache does not decide that: an event that the driver could not send is missing from the
     /// cache, without a mark.
     pub(crate) fn kernel_has(&mut self, id: &OptionId, value: &OptionValue) -> bool {
-        let (Ok(TeamMessage::Options(items)) | Ok(TeamMessage::TruncatedOptions(items))) =
+        let Ok(TeamMessage::Options(items) | TeamMessage::TruncatedOptions(items)) =
             self.genl.options(self.cache.team())
         else {
             return false;
