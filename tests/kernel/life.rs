@@ -95,7 +95,7 @@ fn what_does_not_exist_is_not_opened() {
     let error = TeamHandle::open("team0").unwrap_err();
     assert!(matches!(&error, Error::NoSuchDevice { device } if device == "team0"), "{error:?}");
     assert_eq!(error.to_string(), "no such device: team0");
-    for number in [4711, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
+    for number in [4711, 0x7fff_ffff] {
         let error = TeamHandle::open_index(IfIndex::new(number).unwrap()).unwrap_err();
         assert!(matches!(&error, Error::NoSuchDevice { .. }), "{error:?}");
         assert_eq!(error.to_string(), format!("no such device: index {number}"));

@@ -213,7 +213,7 @@ fn refresh_without_net_admin_reads_links_only() {
     });
     assert!(altered.unwrap().changed_fields().contains(LinkChange::HWADDR));
     let changes = team.refresh().unwrap();
-    assert!(changes.is_empty() && !changes.is_inconsistent(), "{changes:#?}");
+    assert!(changes.kinds().is_empty() && !changes.is_inconsistent(), "{changes:#?}");
     assert!(!is_readable(&mut team));
     assert_true(&team);
 }
