@@ -95,17 +95,17 @@ fn print_active_port(team: &OsStr) -> Result<()> {
     let Some(active) = team.active_port() else { return Ok(writeln!(stdout(), "NONE")?) };
     let name = match team.link(active) {
         Some(link) => link.name_os().to_owned(),
-        None => team.ifname(active)?.into(),
+        None => team.lookup_ifname(active)?.into(),
     };
     Ok(stdout().write_all(&[name.as_bytes(), b"\n"].concat())?)
 }
 
 fn set_mode(team: &OsStr, mode: &str) -> Result<()> {
-    Ok(TeamHandle::open(team)?.set_mode(Mode::from(mode))?)
+    Ok(TeamHandle::open(team)?.set_mode(Mode::from_kernel_name(mode))?)
 }
 
 fn set_active_port(team: &OsStr, port: &OsStr) -> Result<()> {
     let mut team = TeamHandle::open(team)?;
-    let ifindex = team.ifindex(port)?;
+    let ifindex = team.lookup_ifindex(port)?;
     Ok(team.set_active_port(ifindex)?)
 }

@@ -285,7 +285,7 @@ fn end_of_the_team_is_noticed() {
     let (kernel, [_]) = kernel_with();
     let config = config("", r#""eth1": {}"#);
     let mut daemon = Daemon::start(&kernel, &config);
-    kernel.delete_link(daemon.team.handle.team_ifindex());
+    kernel.delete_link(daemon.team.handle.ifindex());
     daemon.act();
     assert!(daemon.team.is_gone());
     daemon.team.destroy_if_ours().unwrap();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+use std::os::fd::AsFd as _;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -140,8 +142,8 @@ fn commands_of_a_handle_work() {
     assert_eq!(team.notify_peers_count(), Some(2));
     assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(20)));
     assert_eq!(team.link(eth2).unwrap().hwaddr(), Some(hwaddr));
-    assert_eq!(team.hwaddr(eth2).unwrap(), Some(hwaddr));
-    assert_eq!(team.ifindex("eth2").unwrap(), eth2);
+    assert_eq!(team.lookup_hwaddr(eth2).unwrap(), Some(hwaddr));
+    assert_eq!(team.lookup_ifindex("eth2").unwrap(), eth2);
     assert_eq!(team.announce().unwrap().ipv4, 0, "there are no addresses");
 
     // Another handle sees the same.
@@ -165,12 +167,7 @@ fn commands_of_a_handle_work() {
 #[test]
 fn user_link_state_decides_about_the_carrier() {
     let (kernel, mut team, [eth1, eth2]) = team_with_ports();
-    kernel
-        .sockets()
-        .rtnl()
-        .unwrap()
-        .set_link(team.team_ifindex(), &LinkSettings::new().up())
-        .unwrap();
+    kernel.sockets().rtnl().unwrap().set_link(team.ifindex(), &LinkSettings::new().up()).unwrap();
     kernel.set_link_up(eth2, false);
     team.handle_events().unwrap();
     assert_eq!(team.carrier(), Some(true));
@@ -205,13 +202,13 @@ fn unsupported_requests_are_errors() {
 #[test]
 fn deleted_team_is_gone_and_comes_back_with_another_index() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
-    let ifindex = team.team_ifindex();
+    let ifindex = team.ifindex();
     kernel.delete_link(ifindex);
     team.handle_events().unwrap();
     assert!(team.team_link().is_none());
     assert!(matches!(team.set_active_port(eth1), Err(Error::DeviceGone { .. })));
     let again = kernel.create_team("team0").unwrap();
-    assert_ne!(again.team_ifindex(), ifindex);
+    assert_ne!(again.ifindex(), ifindex);
     assert_eq!((again.mode(), again.ports().len()), (Some(Mode::Unset), 0));
     assert!(team.handle_events().is_ok() && team.team_link().is_none());
 }
@@ -281,8 +278,8 @@ fn port_gets_its_own_address_and_mtu_back() {
         (link.mtu(), link.hwaddr() == team.team_link().unwrap().hwaddr())
     };
     assert_eq!(state(&team), (1_500, true));
-    team.set_hwaddr(team.team_ifindex(), "02:00:00:00:00:77".parse().unwrap()).unwrap();
-    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().mtu(1_400)).unwrap();
+    team.set_hwaddr(team.ifindex(), "02:00:00:00:00:77".parse().unwrap()).unwrap();
+    rtnl.set_link(team.ifindex(), &LinkSettings::new().mtu(1_400)).unwrap();
     team.handle_events().unwrap();
     assert_eq!(state(&team), (1_400, true));
     assert_eq!(errno(rtnl.set_link(eth1, &LinkSettings::new().mtu(1_300))), Errno::EPERM);

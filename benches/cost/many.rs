@@ -1,6 +1,7 @@
 //! Hundreds of teams with a handle each, in one namespace.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::thread;
 
 use libteam::{IfIndex, LinkScope, TeamHandle};

@@ -81,7 +81,7 @@ pub(crate) fn team(name: &str, mode: Mode) -> (IfIndex, Vec<IfIndex>) {
         team.add_port(*port).unwrap();
     }
     ip(&format!("link set {name} up"));
-    (team.team_ifindex(), ports)
+    (team.ifindex(), ports)
 }
 
 /// A link that has one of two names, and the other one next: each time that is one notification.

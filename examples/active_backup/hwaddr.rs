@@ -31,7 +31,7 @@ pub(crate) fn settle(
     let active = team.active_port().filter(|active| members.contains(*active));
     if policy == HwAddrPolicy::ByActive {
         let wanted = active.and_then(|active| team.link(active)).and_then(Link::hwaddr);
-        return give_or_wait(team, team.team_ifindex(), wanted, of_team);
+        return give_or_wait(team, team.ifindex(), wanted, of_team);
     }
     for member in members.iter_mut() {
         let wanted = match policy {

@@ -183,7 +183,7 @@ impl Circumstances {
         let is_related = |other: &LinkInfo| {
             let it = other.ifindex();
             it == ifindex
-                || it == team.team_ifindex()
+                || it == team.ifindex()
                 || Some(it) == link.link_ifindex()
                 || other.link_ifindex() == Some(ifindex)
         };

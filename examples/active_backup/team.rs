@@ -83,7 +83,7 @@ impl<'a> Team<'a> {
             ports.into_iter().try_for_each(|port| self.handle.remove_port(port))?;
             self.handle.set_mode(Mode::ActiveBackup)?;
         }
-        let ifindex = self.handle.team_ifindex();
+        let ifindex = self.handle.ifindex();
         if let Some(hwaddr) = self.config.hwaddr {
             self.handle.set_hwaddr(ifindex, hwaddr)?;
         }
@@ -278,7 +278,7 @@ impl<'a> Team<'a> {
     /// Tells of the team and its ports.
     pub(crate) fn describe(&self, status: &mut Status) {
         let active = self.handle.active_port();
-        status.ifindex = Some(self.handle.team_ifindex().get());
+        status.ifindex = Some(self.handle.ifindex().get());
         status.hwaddr =
             self.handle.team_link().and_then(Link::hwaddr).map(|hwaddr| hwaddr.to_string());
         status.active =

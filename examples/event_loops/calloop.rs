@@ -50,7 +50,7 @@ fn follow(mut team: TeamHandle, event_loop: &LoopHandle<'_, State>) -> Result<()
     // calloop lends a source to its callback for reading only. So the source is a copy of the
     // descriptor, and the handle is the callback's own. They go together, when the callback asks
     // for its removal.
-    let descriptor = team.as_fd().try_clone_to_owned()?;
+    let descriptor = team.try_clone_fd()?;
     // `Mode::Edge` would do as well: what a call leaves to do is announced anew.
     let source = Generic::new(descriptor, Interest::READ, Mode::Level);
     event_loop.insert_source(source, move |_, _, state| {

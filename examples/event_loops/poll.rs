@@ -8,6 +8,8 @@
 
 mod scene;
 
+use std::os::fd::AsFd as _;
+
 use std::process::ExitCode;
 use std::time::Instant;
 

@@ -74,7 +74,7 @@ impl FarEnd {
             ip("link set peer up")?;
             ip::start_batch()
         })?;
-        Ok(Self { port_name, port: team.ifindex(port_name)?, namespace, operator })
+        Ok(Self { port_name, port: team.lookup_ifindex(port_name)?, namespace, operator })
     }
 
     pub(crate) fn port_name(&self) -> &str {

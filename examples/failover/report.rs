@@ -135,7 +135,7 @@ fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Option<Line> {
         OptionValue::U32(index) if is_active_port => {
             IfIndex::new(*index).map_or_else(none, |port| name(team, port))
         }
-        OptionValue::String(mode) if Mode::from(mode.as_str()) == Mode::Unset => none(),
+        OptionValue::String(mode) if Mode::from_kernel_name(mode) == Mode::Unset => none(),
         value => value.to_string(),
     });
     Some(line).filter(|line| line.from != line.to)

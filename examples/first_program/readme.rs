@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use libteam::{ChangeKind, ErrorKind, LinkSettings, Mode, Result, RtnlSocket, TeamHandle};
+use libteam::{ChangeKind, LinkSettings, Mode, Result, RtnlSocket, TeamHandle};
 
 fn main() -> ExitCode {
     let Err(error) = run() else { return ExitCode::SUCCESS };
@@ -9,23 +9,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let mut team = match TeamHandle::open("team0") {
-        Err(error) if error.kind() == ErrorKind::NotFound => TeamHandle::create("team0")?,
-        opened => opened?,
-    };
-    // A mode can be set only while the team has no ports.
-    if team.mode() != Some(Mode::ActiveBackup) {
-        team.set_mode(Mode::ActiveBackup)?;
-    }
-    let mut rtnl = RtnlSocket::new()?;
-    let eth1 = team.ifindex("eth1")?;
+    let mut team = TeamHandle::open_or_create("team0")?;
+    // What is set already is left alone.
+    team.set_mode(Mode::ActiveBackup)?;
+    let eth1 = team.lookup_ifindex("eth1")?;
     if !team.is_port(eth1) {
-        // The driver takes only a link that is down, and sets it up.
-        rtnl.set_link(eth1, &LinkSettings::new().down())?;
+        // The driver accepts only a link that is down, and sets it up.
+        RtnlSocket::new()?.set_link(eth1, &LinkSettings::new().down())?;
         team.add_port(eth1)?;
     }
     team.set_active_port(eth1)?;
-    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    team.set_link(&LinkSettings::new().up())?;
 
     team.add_handler(ChangeKind::PORT, |team, changes| {
         for port in changes.ports() {

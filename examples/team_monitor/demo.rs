@@ -66,8 +66,8 @@ impl Stage {
         };
         let [first, second, third, fourth] = PORTS;
         let cables = [cable(first)?, cable(second)?, cable(third)?, cable(fourth)?];
-        rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
-        rtnl.add_address(team.team_ifindex(), ADDRESS.into(), 24)?;
+        team.set_link(&LinkSettings::new().up())?;
+        rtnl.add_address(team.ifindex(), ADDRESS.into(), 24)?;
         Ok(Self { team, rtnl, cables })
     }
 

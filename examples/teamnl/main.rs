@@ -114,7 +114,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn port_index(team: &mut TeamHandle, name: &OsStr) -> Result<IfIndex, Failure> {
-    let ifindex = team.ifindex(name)?;
+    let ifindex = team.lookup_ifindex(name)?;
     if team.is_port(ifindex) {
         Ok(ifindex)
     } else {

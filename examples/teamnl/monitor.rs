@@ -81,9 +81,8 @@ fn print(
         print_section("options:", &options, OPTION_ENDS, out)?;
     }
     if batch.links().any(is_news) {
-        let is_ours = |ifindex| {
-            ifindex == team.team_ifindex() || team.is_port(ifindex) || left.contains(&ifindex)
-        };
+        let is_ours =
+            |ifindex| ifindex == team.ifindex() || team.is_port(ifindex) || left.contains(&ifindex);
         let now = team.links().filter(|link| is_ours(link.ifindex()));
         let changed =
             batch.links().filter(|change| is_news(change) && is_ours(change.latest().ifindex()));

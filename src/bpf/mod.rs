@@ -3,13 +3,14 @@
 mod assembler;
 mod check;
 mod hash;
+mod hash_fields;
 mod operation;
 
 use std::fmt;
 
 pub(crate) use operation::code;
 
-pub use hash::{HashFields, ParseHashFieldsError};
+pub use hash_fields::{HashFields, ParseHashFieldsError};
 
 /// One instruction of classic BPF, as the kernel's `struct sock_filter` has it.
 ///

@@ -1,5 +1,6 @@
 //! What changed since changes were taken last: of each thing, the state before its first change.
 
+use std::collections::HashSet;
 use std::hash::Hash;
 
 use indexmap::IndexMap;
@@ -21,6 +22,8 @@ pub(super) struct Journal<K, V> {
     is_suspended: bool,
     /// Removals may be older than the state that is known: see [`set_stale`](Self::set_stale).
     is_stale: bool,
+    /// The same for single things.
+    stale_keys: HashSet<K>,
 }
 
 #[derive(Debug)]
@@ -61,7 +64,13 @@ impl<V> Entry<V> {
 
 impl<K, V> Default for Journal<K, V> {
     fn default() -> Self {
-        Self { entries: IndexMap::new(), cancelled_count: 0, is_suspended: false, is_stale: false }
+        Self {
+            entries: IndexMap::new(),
+            cancelled_count: 0,
+            is_suspended: false,
+            is_stale: false,
+            stale_keys: HashSet::new(),
+        }
     }
 }
 
@@ -76,6 +85,12 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
     /// do not make a thing recreated.
     pub(super) fn set_stale(&mut self, is_stale: bool) {
         self.is_stale = is_stale;
+        self.stale_keys.clear();
+    }
+
+    /// Says that of one thing, until the next [`set_stale`](Self::set_stale).
+    pub(super) fn set_key_stale(&mut self, key: K) {
+        self.stale_keys.insert(key);
     }
 
     /// Records that something was added or changed, with its state from before. Only the first
@@ -103,7 +118,7 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         final_state: Option<V>,
         flagged_by_kernel: bool,
     ) -> bool {
-        let is_stale = self.is_stale;
+        let is_stale = self.is_stale || self.stale_keys.contains(&key);
         let Some(entry) = self.entry(key, before) else { return true };
         if entry.before.is_none() {
             entry.presence = Presence::Cancelled;
@@ -379,6 +394,19 @@ mod tests {
         journal.record_removed("key", || Some(1), None, false);
         journal.record("key", || None, false);
         assert!(journal.take(|_| Some(&1))[0].is_recreated());
+    }
+
+    #[test]
+    fn one_stale_thing_leaves_the_others_alone() {
+        let mut journal = Journal::default();
+        journal.set_key_stale("stale");
+        for key in ["stale", "other"] {
+            journal.record_removed(key, || Some(1), None, false);
+            journal.record(key, || None, false);
+        }
+        let changes = journal.take(|_| Some(&1));
+        assert_eq!(changes.len(), 1);
+        assert!(changes[0].is_recreated());
     }
 
     #[test]

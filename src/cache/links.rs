@@ -123,6 +123,11 @@ impl Links {
         self.journal.set_stale(is_stale);
     }
 
+    /// Says that one link was asked for by itself: events about that link may be older.
+    pub(super) fn set_link_stale(&mut self, ifindex: IfIndex) {
+        self.journal.set_key_stale(ifindex);
+    }
+
     pub(super) fn has_changes(&self) -> bool {
         !self.journal.is_empty()
     }

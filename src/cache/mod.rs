@@ -309,6 +309,12 @@ impl Cache {
         self.options.list.set_stale(is_stale);
     }
 
+    /// Says that one link was asked for by itself, until the next [`set_stale`](Self::set_stale).
+    /// What the events say of everything else is as new as ever.
+    pub(crate) fn set_link_stale(&mut self, ifindex: IfIndex) {
+        self.links.set_link_stale(ifindex);
+    }
+
     /// The device is gone, and with it what the kernel does not announce one by one.
     fn mark_gone(&mut self) {
         self.gone = true;

@@ -19,7 +19,7 @@ impl Change<Link> {
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.handle_events()?;
-    /// team.set_hwaddr(team.team_ifindex(), "02:00:00:00:00:2a".parse().expect("an address"))?;
+    /// team.set_hwaddr(team.ifindex(), "02:00:00:00:00:2a".parse().expect("an address"))?;
     ///
     /// let changes = team.handle_events()?;
     /// let link = changes.links().next().expect("the team's own");

@@ -48,6 +48,15 @@ bitflags! {
 /// So is a link with which the kernel did something that leaves no trace in it: see
 /// [`LinkChange::NOTIFY_PEERS`].
 ///
+/// # Order
+///
+/// [`links`](Self::links), [`ports`](Self::ports) and [`options`](Self::options) iterate in the
+/// order of the kernel's messages: each object is at the place of the first message about it in the
+/// batch, and where one message is about several objects, they are in the order of the message.
+/// What a command of this handle changed is at the place of the kernel's message about it. If
+/// notifications were lost, what was found by requesting everything again follows, in the order of
+/// the replies. There is no order between links, ports and options.
+///
 /// # Examples
 ///
 /// ```
@@ -86,20 +95,23 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// The links that changed, in the order of their first event.
+    /// Returns the links that changed, in the order of the kernel's messages: see
+    /// [`Changes`](Self#order).
     #[must_use]
     pub fn links(&self) -> impl ExactSizeIterator<Item = &Change<Link>> {
         self.links.iter()
     }
 
-    /// The ports that changed, in the order of their first event.
+    /// Returns the ports that changed, in the order of the kernel's messages: see
+    /// [`Changes`](Self#order).
     #[doc(alias = "team_is_port_changed")]
     #[must_use]
     pub fn ports(&self) -> impl ExactSizeIterator<Item = &Change<Port>> {
         self.ports.iter()
     }
 
-    /// The options that changed, in the order of their first event.
+    /// Returns the options that changed, in the order of the kernel's messages: see
+    /// [`Changes`](Self#order).
     #[doc(alias = "team_is_option_changed")]
     #[must_use]
     pub fn options(&self) -> impl ExactSizeIterator<Item = &Change<TeamOption>> {
@@ -179,10 +191,14 @@ impl Changes {
         kinds
     }
 
-    /// Whether nothing changed.
+    /// Returns whether there is nothing to report: no change, and neither
+    /// [`is_resynced`](Self::is_resynced) nor [`is_inconsistent`](Self::is_inconsistent).
+    ///
+    /// [`kinds`](Self::kinds) is empty where no link, port or option changed, whether notifications
+    /// were lost or not.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kinds().is_empty()
+        self.kinds().is_empty() && !self.resynced && !self.inconsistent
     }
 
     /// Puts a later batch behind this one.

@@ -33,9 +33,11 @@ fn joined_changes_keep_what_either_says() {
         Changes { resynced: true, ..Changes::default() },
         Changes { inconsistent: true, ..Changes::default() },
     ];
+    assert!(flags.iter().all(|changes| !changes.is_empty() && changes.kinds().is_empty()));
+    assert!(Changes::default().is_empty());
     let [first, second] = flags;
     let both = first.joined(second);
-    assert!(both.is_resynced() && both.is_inconsistent() && both.is_empty());
+    assert!(both.is_resynced() && both.is_inconsistent() && !both.is_empty());
 }
 
 #[test]

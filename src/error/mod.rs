@@ -38,7 +38,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// # test_netns::enter();
 /// let mut team = TeamHandle::create("team0")?;
-/// let lo = team.ifindex("lo")?;
+/// let lo = team.lookup_ifindex("lo")?;
 /// let error = team.add_port(lo).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),

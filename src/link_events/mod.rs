@@ -53,7 +53,7 @@ use crate::netlink::socket::Transport;
 /// # test_netns::enter();
 /// let mut events = LinkEvents::new()?;
 /// let team = TeamHandle::create("team0")?;
-/// let ifindex = team.team_ifindex();
+/// let ifindex = team.ifindex();
 /// team.destroy()?;
 ///
 /// match events.next().expect("the iterator never ends")? {

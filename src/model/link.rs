@@ -242,6 +242,7 @@ bitflags! {
         /// Does without ARP.
         const NO_ARP = 1 << 7;
         /// Takes every packet.
+        #[doc(alias = "promisc")]
         const PROMISCUOUS = 1 << 8;
         /// Takes every multicast packet.
         const ALL_MULTICAST = 1 << 9;

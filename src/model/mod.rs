@@ -1,5 +1,6 @@
 //! The public value types: what a link, a port and an option are, without a byte or a socket.
 
+pub(crate) mod handle_statistics;
 pub(crate) mod hwaddr;
 pub(crate) mod ifindex;
 pub(crate) mod link;

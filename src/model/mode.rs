@@ -1,6 +1,8 @@
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
+
+/// The names that an error lists.
+const KNOWN_MODES: &str = "roundrobin, random, broadcast, activebackup or loadbalance";
 
 /// How a team spreads traffic over its ports: the value of the option `mode`.
 ///
@@ -11,12 +13,13 @@ use std::str::FromStr;
 ///
 /// assert_eq!(Mode::ActiveBackup.to_string(), "activebackup");
 /// assert_eq!("loadbalance".parse(), Ok(Mode::LoadBalance));
-/// assert_eq!("weighted".parse(), Ok(Mode::Other("weighted".to_owned())));
+/// assert!("load-balance".parse::<Mode>().is_err());
 /// ```
 ///
 /// # Source
 ///
 /// The kernel's `drivers/net/team/team_mode_*.c`.
+#[doc(alias = "bond")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
@@ -58,10 +61,23 @@ impl Mode {
             Self::Other(name) => name,
         }
     }
-}
 
-impl From<&str> for Mode {
-    fn from(name: &str) -> Self {
+    /// Returns the mode that the kernel calls `name`: [`Mode::Other`] for one that this version
+    /// of the crate does not know.
+    ///
+    /// Whether the running kernel has the mode shows when it is set. [`str::parse`] accepts only
+    /// known names, as is right for what people write.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::Mode;
+    ///
+    /// assert_eq!(Mode::from_kernel_name("random"), Mode::Random);
+    /// assert_eq!(Mode::from_kernel_name("weighted"), Mode::Other("weighted".to_owned()));
+    /// ```
+    #[must_use]
+    pub fn from_kernel_name(name: &str) -> Self {
         match name {
             Self::UNSET => Self::Unset,
             Self::ROUND_ROBIN => Self::RoundRobin,
@@ -74,11 +90,15 @@ impl From<&str> for Mode {
     }
 }
 
+/// Parses the kernel's name of a known mode; `*NOMODE*` too, which a team without a mode has.
 impl FromStr for Mode {
-    type Err = Infallible;
+    type Err = ParseModeError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Ok(name.into())
+        match Self::from_kernel_name(name) {
+            Self::Other(name) => Err(ParseModeError { name }),
+            known => Ok(known),
+        }
     }
 }
 
@@ -86,4 +106,21 @@ impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// The error of a string that is not the name of a known mode.
+///
+/// # Examples
+///
+/// ```
+/// let error = "weighted".parse::<libteam::Mode>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "invalid mode \"weighted\": expected roundrobin, random, broadcast, activebackup or loadbalance",
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid mode {name:?}: expected {KNOWN_MODES}")]
+pub struct ParseModeError {
+    name: String,
 }

@@ -99,9 +99,8 @@ impl<'de> Deserialize<'de> for Name {
 /// A list of names, as teamd's `tx_hash` is.
 impl Serialize for HashFields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let names = self.to_string();
-        // Some formats want to know the length first.
-        serializer.collect_seq(names.split_terminator(',').collect::<Vec<_>>())
+        // Some formats need to know the length first.
+        serializer.collect_seq(self.iter_names().map(|(name, _)| name).collect::<Vec<_>>())
     }
 }
 
@@ -110,7 +109,7 @@ impl<'de> Deserialize<'de> for HashFields {
         let names = Vec::<String>::deserialize(deserializer)?;
         names
             .iter()
-            .map(|name| name.parse::<Self>())
+            .map(|name| Self::parse_name(name))
             .collect::<Result<_, _>>()
             .map_err(D::Error::custom)
     }

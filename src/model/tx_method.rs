@@ -1,4 +1,3 @@
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -41,10 +40,23 @@ impl TxMethod {
             Self::Other(name) => name,
         }
     }
-}
 
-impl From<&str> for TxMethod {
-    fn from(name: &str) -> Self {
+    /// Returns the transmit method that the kernel calls `name`: [`TxMethod::Other`] for one that this version
+    /// of the crate does not know.
+    ///
+    /// Whether the running kernel has the transmit method shows when it is set. [`str::parse`] accepts only
+    /// known names, as is right for what people write.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TxMethod;
+    ///
+    /// assert_eq!(TxMethod::from_kernel_name("hash"), TxMethod::Hash);
+    /// assert_eq!(TxMethod::from_kernel_name("rss"), TxMethod::Other("rss".to_owned()));
+    /// ```
+    #[must_use]
+    pub fn from_kernel_name(name: &str) -> Self {
         match name {
             Self::HASH => Self::Hash,
             Self::HASH_TO_PORT_MAPPING => Self::HashToPortMapping,
@@ -53,11 +65,15 @@ impl From<&str> for TxMethod {
     }
 }
 
+/// Parses the kernel's name of a known method.
 impl FromStr for TxMethod {
-    type Err = Infallible;
+    type Err = ParseTxMethodError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Ok(name.into())
+        match Self::from_kernel_name(name) {
+            Self::Other(name) => Err(ParseTxMethodError { name }),
+            known => Ok(known),
+        }
     }
 }
 
@@ -65,4 +81,18 @@ impl fmt::Display for TxMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// The error of a string that is not the name of a known transmit method.
+///
+/// # Examples
+///
+/// ```
+/// let error = "rss".parse::<libteam::TxMethod>().unwrap_err();
+/// assert_eq!(error.to_string(), "invalid transmit method \"rss\": expected hash or hash_to_port_mapping");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid transmit method {name:?}: expected hash or hash_to_port_mapping")]
+pub struct ParseTxMethodError {
+    name: String,
 }

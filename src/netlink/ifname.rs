@@ -1,7 +1,7 @@
 //! What the kernel takes as the name of a network interface.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::error::{Error, NAME_TOO_LONG, Result};
 
@@ -36,6 +36,29 @@ pub(crate) fn validate_ifname(name: &OsStr) -> Result<()> {
         return Ok(());
     };
     Err(Error::InvalidName { name: name.to_string_lossy().into_owned(), reason })
+}
+
+/// Checks a pattern of names: a name with `%d` once, where a number goes.
+pub(crate) fn validate_pattern(pattern: &OsStr) -> Result<()> {
+    let invalid =
+        |reason| Error::InvalidName { name: pattern.to_string_lossy().into_owned(), reason };
+    if !pattern.as_bytes().windows(2).any(|window| window == b"%d") {
+        return Err(invalid("it has no %d for the number"));
+    }
+    // The error is that of a name, but about the pattern.
+    validate_ifname(&numbered(pattern, 0)).map_err(|error| match error {
+        Error::InvalidName { reason, .. } => invalid(reason),
+        error => error,
+    })
+}
+
+/// Returns the name that a pattern and a number make.
+pub(crate) fn numbered(pattern: &OsStr, number: u32) -> OsString {
+    let bytes = pattern.as_bytes();
+    let position = bytes.windows(2).position(|window| window == b"%d").unwrap_or(bytes.len());
+    let (before, after) = bytes.split_at(position);
+    let after = after.strip_prefix(b"%d").unwrap_or(after);
+    OsString::from_vec([before, number.to_string().as_bytes(), after].concat())
 }
 
 /// The kernel's `isspace` without its byte 0xa0. It looks at bytes, not at characters.

@@ -184,7 +184,7 @@ impl TryFrom<AddressMessage> for Address {
             _ => None,
         });
         let ifindex = IfIndex::new(message.header.index)
-            .ok_or(DecodeError::new("an address has interface index 0"))?;
+            .ok_or(DecodeError::new("the interface index of an address is out of range"))?;
         let ip =
             local.or(address).ok_or(DecodeError::new("an address message has no IP address"))?;
         Ok(Self { ifindex, ip, peer: address.filter(|address| *address != ip), message })

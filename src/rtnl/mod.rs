@@ -123,6 +123,11 @@ impl RtnlSocket {
         Self { socket }
     }
 
+    /// See [`RequestSocket::interrupted_dumps`].
+    pub(crate) fn interrupted_dumps(&self) -> u64 {
+        self.socket.interrupted_dumps()
+    }
+
     /// Sends one request, waits for its acknowledgement, and returns the messages that preceded it.
     ///
     /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. The request is sent unchanged. An

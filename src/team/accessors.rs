@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use super::TeamHandle;
 use crate::cache::iter::{Links, Options, Ports};
 use crate::error::Result;
+use crate::model::handle_statistics::HandleStatistics;
 use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 use crate::model::link_scope::LinkScope;
@@ -14,26 +15,29 @@ use crate::model::receive_buffers::ReceiveBuffers;
 use crate::netlink::error::ErrorContext;
 
 impl TeamHandle {
-    /// The interface index of the team device itself.
+    /// Returns the interface index of the team device itself; no request is sent.
+    ///
+    /// [`lookup_ifindex`](Self::lookup_ifindex) finds the index of another link.
     #[must_use]
-    pub fn team_ifindex(&self) -> IfIndex {
+    pub fn ifindex(&self) -> IfIndex {
         self.session.cache().team()
     }
 
-    /// The name of the team device as text, or its last one when it is gone. Bytes that are not
-    /// UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
+    /// Returns the cached name of the team device as text, or its last one when it is gone.
+    ///
+    /// Bytes that are not UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
     #[must_use]
     pub fn name(&self) -> &str {
         self.session.name()
     }
 
-    /// The name of the team device as the kernel has it, or its last one when it is gone.
+    /// Returns the cached name of the team device as bytes, or its last one when it is gone.
     #[must_use]
     pub fn name_os(&self) -> &OsStr {
         self.session.cache().team_name().as_os_str()
     }
 
-    /// The team's ports in the order in which they were added.
+    /// Returns the team's cached ports in the order in which they were added.
     ///
     /// # Examples
     ///
@@ -61,14 +65,14 @@ impl TeamHandle {
         self.session.cache().ports().iter()
     }
 
-    /// One port of the team.
+    /// Returns one port of the team from the cache.
     #[doc(alias = "team_get_ifinfo_port")]
     #[must_use]
     pub fn port(&self, ifindex: IfIndex) -> Option<&Port> {
         self.session.cache().ports().get(ifindex)
     }
 
-    /// Whether a link is a port of the team.
+    /// Returns whether a link is a port of the team, by the cache.
     #[doc(alias = "team_is_our_port")]
     #[doc(alias = "team_is_port_present")]
     #[must_use]
@@ -76,14 +80,15 @@ impl TeamHandle {
         self.port(ifindex).is_some()
     }
 
-    /// Which links the handle keeps.
+    /// Returns which links the handle keeps.
     #[must_use]
     pub fn link_scope(&self) -> LinkScope {
         self.session.cache().scope()
     }
 
-    /// The links in the order of their index: those of the team and its ports, or all of the
-    /// namespace. See [`LinkScope`].
+    /// Returns the cached links in the order of their index.
+    ///
+    /// They are those of the team and its ports, or all of the namespace: see [`LinkScope`].
     ///
     /// # Examples
     ///
@@ -104,7 +109,7 @@ impl TeamHandle {
         self.session.cache().links().iter()
     }
 
-    /// One of these links.
+    /// Returns one of these links from the cache.
     ///
     /// # Examples
     ///
@@ -117,7 +122,7 @@ impl TeamHandle {
     /// team.add_port(eth1)?;
     ///
     /// let link = team.link(eth1).expect("it is a port");
-    /// assert_eq!(link.master(), Some(team.team_ifindex()));
+    /// assert_eq!(link.master(), Some(team.ifindex()));
     /// assert!(link.is_admin_up(), "the driver set it up");
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -127,14 +132,18 @@ impl TeamHandle {
         self.session.cache().links().get(ifindex)
     }
 
-    /// The team device's own link, or `None` when it is gone.
+    /// Returns the team device's own link from the cache, or `None` when it is gone.
+    ///
+    /// [`set_link`](Self::set_link) changes it.
     #[doc(alias = "team_get_ifinfo")]
     #[must_use]
     pub fn team_link(&self) -> Option<&Link> {
         self.session.cache().team_link()
     }
 
-    /// The team's options in the driver's order: its own, those of the mode, then port by port.
+    /// Returns the team's cached options in the driver's order.
+    ///
+    /// Its own come first, then those of the mode, then those of the ports, port by port.
     ///
     /// # Examples
     ///
@@ -155,8 +164,9 @@ impl TeamHandle {
         self.session.cache().options().iter()
     }
 
-    /// One option, or `None` if the team does not have it now: options come and go with the mode
-    /// and the ports.
+    /// Returns one option from the cache, or `None` if the team does not have it now.
+    ///
+    /// Options come and go with the mode and the ports.
     ///
     /// # Examples
     ///
@@ -179,7 +189,37 @@ impl TeamHandle {
         self.session.cache().options().get(id)
     }
 
-    /// The receive buffers that the kernel gave the event sockets.
+    /// Returns what the handle counted since it was opened: events, overruns and more.
+    ///
+    /// No request is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # test_netns::enter();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// let before = team.statistics();
+    /// team.set_notify_peers_count(3)?;
+    /// team.handle_events()?;
+    ///
+    /// let now = team.statistics();
+    /// assert_eq!((now.events - before.events, now.batches - before.batches), (1, 1));
+    /// assert_eq!((now.overruns, now.resyncs), (0, 0), "no notification was lost");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `ENOBUFS`, netlink(7); `NLM_F_DUMP_INTR`, `linux/netlink.h`.
+    #[doc(alias = "metrics")]
+    #[must_use]
+    pub fn statistics(&self) -> HandleStatistics {
+        self.session.statistics()
+    }
+
+    /// Asks the kernel for the sizes of the event sockets' receive buffers.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::warn;
 
 use crate::cache::Cache;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
 use crate::model::link_scope::LinkScope;
@@ -37,6 +37,11 @@ const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 /// What that grows to by default: four doublings, 3 s.
 const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
+
+/// How many numbers are tried for a pattern of names: as many as the kernel tries on pages of 4 KiB.
+const MAX_NUMBERS: u32 = 32768;
+/// How often a device is opened or created that another process creates and deletes.
+const MAX_OPEN_ATTEMPTS: u32 = 16;
 
 /// Opens or creates a team with other settings than the default ones.
 ///
@@ -206,6 +211,81 @@ impl TeamBuilder {
         self.create_with(self.sockets.rtnl()?, name)
     }
 
+    /// Like [`TeamHandle::create_numbered`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`TeamHandle::create_numbered`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkScope, TeamHandle};
+    ///
+    /// # test_netns::enter();
+    /// let team = TeamHandle::builder().link_scope(LinkScope::All).create_numbered("team%d")?;
+    /// assert_eq!(team.name(), "team0");
+    /// assert!(team.links().any(|link| link.name() == "lo"));
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn create_numbered(&self, pattern: impl AsRef<OsStr>) -> Result<TeamHandle> {
+        let pattern = pattern.as_ref();
+        ifname::validate_pattern(pattern)?;
+        let mut rtnl = self.sockets.rtnl()?;
+        let mut number = 0;
+        loop {
+            let name = ifname::numbered(pattern, number);
+            ifname::validate_ifname(&name)?;
+            // The kernel never creates a link under a name that is taken, so that nothing happens
+            // between the choice of the number and the creation.
+            match rtnl.create_link(&NewLink::team(&name)) {
+                Ok(ifindex) => return self.attach_new(rtnl, ifindex, &name),
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                Err(error) if number + 1 == MAX_NUMBERS => return Err(error),
+                Err(_) => number += 1,
+            }
+        }
+    }
+
+    /// Like [`TeamHandle::open_or_create`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`TeamHandle::open_or_create`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkScope, TeamHandle};
+    ///
+    /// # test_netns::enter();
+    /// let builder = TeamHandle::builder().link_scope(LinkScope::All);
+    /// let created = builder.open_or_create("team0")?;
+    /// let opened = builder.open_or_create("team0")?;
+    /// assert_eq!(opened.ifindex(), created.ifindex());
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    pub fn open_or_create(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
+        let name = name.as_ref();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let result = match self.open(name) {
+                Err(Error::NoSuchDevice { .. }) => self.create(name),
+                opened => opened,
+            };
+            // Another process created or deleted the device in the meantime.
+            let has_changed = match &result {
+                Err(Error::DeviceGone { .. }) => true,
+                Err(error) => error.kind() == ErrorKind::AlreadyExists,
+                Ok(_) => false,
+            };
+            if !has_changed || attempts == MAX_OPEN_ATTEMPTS {
+                return result;
+            }
+        }
+    }
+
     /// As [`TeamHandle::recreate`].
     ///
     /// # Errors
@@ -221,7 +301,7 @@ impl TeamBuilder {
     /// let builder = TeamHandle::builder().receive_buffer(4 << 20);
     /// let old = builder.create("team0")?;
     /// let new = builder.recreate("team0")?;
-    /// assert_ne!(new.team_ifindex(), old.team_ifindex());
+    /// assert_ne!(new.ifindex(), old.ifindex());
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn recreate(&self, name: impl AsRef<OsStr>) -> Result<TeamHandle> {
@@ -290,7 +370,7 @@ impl TeamBuilder {
     ///
     /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
-    /// let opened = TeamHandle::builder().receive_buffer(4 << 20).open_index(created.team_ifindex())?;
+    /// let opened = TeamHandle::builder().receive_buffer(4 << 20).open_index(created.ifindex())?;
     /// assert!(opened.receive_buffers()?.link >= 4 << 20);
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -303,6 +383,11 @@ impl TeamBuilder {
 
     fn create_with(&self, mut rtnl: RtnlSocket, name: &OsStr) -> Result<TeamHandle> {
         let ifindex = rtnl.create_link(&NewLink::team(name))?;
+        self.attach_new(rtnl, ifindex, name)
+    }
+
+    /// Opens the device that was just created, or deletes it.
+    fn attach_new(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
         self.attach(rtnl, ifindex, name).inspect_err(|_| {
             let name = name.to_string_lossy();
             // All or nothing: a device that cannot be used is not left behind. The first error is

@@ -43,6 +43,11 @@ impl TeamDriver {
         self.family.group
     }
 
+    /// See [`RequestSocket::interrupted_dumps`].
+    pub(crate) fn interrupted_dumps(&self) -> u64 {
+        self.socket.interrupted_dumps()
+    }
+
     /// The message type of the driver's events.
     pub(crate) fn family_id(&self) -> u16 {
         self.family.id

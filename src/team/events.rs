@@ -1,6 +1,6 @@
 //! Events: waiting for them, handling them, and those who want to hear of changes.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,38 +141,45 @@ impl TeamHandle {
         self.readiness.wait(timeout).with_context(|| "waiting for events".to_owned())
     }
 
-    /// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is
-    /// something to handle.
+    /// Duplicates the descriptor to wait on with poll(2), epoll(7) or an event loop.
     ///
-    /// Do not read from it. It stays the same for the life of the handle.
+    /// The duplicate is readable exactly while the handle's own descriptor
+    /// ([`as_fd`](AsFd::as_fd)) is. It has no borrow of the handle: a loop can own it while the
+    /// handle is behind a `Mutex`. It stays valid when the handle is dropped, and is then not
+    /// readable any more.
     ///
-    /// A loop that is told of each event once (`EPOLLET`; mio and tokio are of that kind) calls
-    /// [`handle_events`](Self::handle_events) once each time: where that leaves something to do,
-    /// the descriptor is announced anew.
+    /// Do not read from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the process has too many descriptors.
     ///
     /// # Examples
     ///
     /// ```
+    /// use std::sync::Mutex;
+    ///
     /// use libteam::TeamHandle;
     /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     ///
     /// # test_netns::enter();
-    /// let mut team = TeamHandle::create("team0")?;
-    /// team.set_notify_peers_count(3)?;
+    /// let team = Mutex::new(TeamHandle::create("team0")?);
+    /// let lock = || team.lock().expect("no thread panicked");
+    /// let ready = lock().try_clone_fd()?;
+    /// lock().set_notify_peers_count(3)?;
     ///
-    /// let mut waiting = [PollFd::new(team.as_fd(), PollFlags::POLLIN)]; // and other sources
-    /// poll(&mut waiting, PollTimeout::NONE)?;
-    /// if waiting[0].any() == Some(true) {
-    ///     team.handle_events()?;
-    /// }
+    /// let mut waiting = [PollFd::new(ready.as_fd(), PollFlags::POLLIN)];
+    /// poll(&mut waiting, PollTimeout::NONE)?; // without the lock
+    /// assert!(!lock().handle_events()?.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[doc(alias = "team_get_event_fd")]
-    #[doc(alias = "team_get_eventfd_fd")]
-    #[doc(alias = "team_get_next_eventfd")]
-    #[must_use]
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
-        AsFd::as_fd(self)
+    ///
+    /// # Source
+    ///
+    /// `F_DUPFD_CLOEXEC`, fcntl(2); epoll(7).
+    pub fn try_clone_fd(&self) -> Result<OwnedFd> {
+        let duplicate = self.as_fd().try_clone_to_owned();
+        duplicate.with_context(|| "duplicating the handle's descriptor".to_owned())
     }
 
     /// Registers a handler that is called, behind those there are, for each batch with a change of

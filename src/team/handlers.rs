@@ -96,7 +96,7 @@ impl<H> Handlers<H> {
 
     /// Puts a batch behind those that wait.
     pub(crate) fn push(&mut self, changes: Changes) {
-        if changes != Changes::default() {
+        if !changes.is_empty() {
             lock(&self.queue).push(changes);
         }
     }
@@ -105,7 +105,7 @@ impl<H> Handlers<H> {
     /// delivery is under way, what waits is left to that.
     pub(crate) fn is_pending(&self) -> bool {
         let queue = lock(&self.queue);
-        self.unreturned != Changes::default() || !queue.is_delivering && !queue.batches.is_empty()
+        !self.unreturned.is_empty() || !queue.is_delivering && !queue.batches.is_empty()
     }
 
     /// Begins a delivery; `None` if one is under way, as inside a handler.

@@ -2,19 +2,83 @@
 
 use std::ffi::OsStr;
 
-use crate::error::Result;
+use log::warn;
+
+use crate::error::{Error, Result};
+use crate::log_target::RESYNC;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::error::ErrorContext;
-use crate::rtnl::Step;
+use crate::rtnl::{LinkSettings, Step};
 use crate::team::TeamHandle;
 
 impl TeamHandle {
+    /// Changes the team's own link: sets it up or down, its MTU, hardware address, name and more.
+    ///
+    /// The changes are made in the order and in the way of [`RtnlSocket::set_link`]: wholly or not
+    /// at all. Afterwards [`team_link`](Self::team_link) is the link as the kernel has it then, with
+    /// its carrier. A change of the MTU changes that of all ports too.
+    ///
+    /// [`RtnlSocket::set_link`]: crate::RtnlSocket::set_link
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidSetting`] for another network namespace, which the driver does not let a
+    ///   team move to. Nothing is changed then.
+    /// - [`Error::DeviceGone`].
+    /// - Those of [`RtnlSocket::set_link`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{LinkSettings, TeamHandle};
+    ///
+    /// # test_netns::enter();
+    /// let mut team = TeamHandle::create("team0")?;
+    /// team.set_link(&LinkSettings::new().mtu(1400).hwaddr("02:00:00:00:00:2a".parse()?).up())?;
+    ///
+    /// let link = team.team_link().expect("the team exists");
+    /// assert!(link.is_admin_up());
+    /// assert_eq!(link.mtu(), 1400);
+    ///
+    /// let error = team.set_link(&LinkSettings::new().mtu(40)).unwrap_err();
+    /// assert!(error.to_string().contains("setting the MTU of team0 to 40"), "{error}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_SETLINK`, `linux/rtnetlink.h`; `NETIF_F_NETNS_LOCAL`, in newer kernels `netns_immutable`,
+    /// of the kernel's `drivers/net/team/team_core.c`.
+    #[doc(alias = "mtu")]
+    #[doc(alias = "up")]
+    #[doc(alias = "down")]
+    pub fn set_link(&mut self, settings: &LinkSettings) -> Result<()> {
+        let team = self.ifindex();
+        self.sync()?;
+        if settings.has_namespace() {
+            return Err(Error::InvalidSetting {
+                setting: "network namespace of team device",
+                value: self.name().to_owned(),
+                reason: "expected none, as a team device cannot be moved to another one",
+            });
+        }
+        let result = self.session.rtnl.set_link(team, settings);
+        self.sync_after(&result)?;
+        result?;
+        // As after each command, that the cache is behind is no error of the command.
+        let reread = self.session.reread_team_link().and_then(|()| self.session.update());
+        if let Err(error) = reread {
+            warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
+        }
+        self.update_readiness()
+    }
+
     /// Asks the kernel for the index of the link that has this name or alternative name.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    /// [`Error::NoSuchDevice`], or those of the request.
     ///
     /// # Examples
     ///
@@ -23,9 +87,9 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// let lo = team.ifindex("lo")?;
+    /// let lo = team.lookup_ifindex("lo")?;
     /// assert_eq!(lo.get(), 1);
-    /// assert_eq!(team.ifname(lo)?, "lo");
+    /// assert_eq!(team.lookup_ifname(lo)?, "lo");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -33,7 +97,7 @@ impl TeamHandle {
     ///
     /// `RTM_GETLINK` with `IFLA_IFNAME` or `IFLA_ALT_IFNAME`, `linux/if_link.h`.
     #[doc(alias = "team_ifname2ifindex")]
-    pub fn ifindex(&mut self, name: impl AsRef<OsStr>) -> Result<IfIndex> {
+    pub fn lookup_ifindex(&mut self, name: impl AsRef<OsStr>) -> Result<IfIndex> {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
     }
 
@@ -42,17 +106,17 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    /// [`Error::NoSuchDevice`], or those of the request.
     ///
     /// # Examples
     ///
-    /// See [`ifindex`](Self::ifindex).
+    /// See [`lookup_ifindex`](Self::lookup_ifindex).
     ///
     /// # Source
     ///
     /// `RTM_GETLINK`, rtnetlink(7); `IFLA_IFNAME`.
     #[doc(alias = "team_ifindex2ifname")]
-    pub fn ifname(&mut self, ifindex: IfIndex) -> Result<String> {
+    pub fn lookup_ifname(&mut self, ifindex: IfIndex) -> Result<String> {
         Ok(self.session.rtnl.link_by_index(ifindex)?.name().into_owned())
     }
 
@@ -60,7 +124,7 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or those of the request.
+    /// [`Error::NoSuchDevice`], or those of the request.
     ///
     /// # Examples
     ///
@@ -69,7 +133,7 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// let address = team.hwaddr(team.team_ifindex())?;
+    /// let address = team.lookup_hwaddr(team.ifindex())?;
     /// assert_eq!(address.map(|address| address.len()), Some(6), "as for any Ethernet device");
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -79,22 +143,25 @@ impl TeamHandle {
     /// `RTM_GETLINK`, rtnetlink(7); `IFLA_ADDRESS`.
     #[doc(alias = "team_hwaddr_get")]
     #[doc(alias = "team_hwaddr_len_get")]
-    pub fn hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
+    pub fn lookup_hwaddr(&mut self, ifindex: IfIndex) -> Result<Option<HwAddr>> {
         Ok(self.session.rtnl.link_by_index(ifindex)?.hwaddr())
     }
 
-    /// Gives a link a hardware address, unless it has that one: setting it again would disturb the
-    /// link's neighbours.
+    /// Sets the hardware address of a link, of the team or of any other one.
+    ///
+    /// Setting the address that the link has already does nothing: no neighbour of the link is
+    /// disturbed, and no handle is notified. The kernel is asked for the link's address; the cache
+    /// does not decide.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice).
-    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an address that is longer than
+    /// - [`Error::NoSuchDevice`].
+    /// - [`Error::InvalidSetting`] for an address that is longer than
     ///   the link's, which the kernel would cut.
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EINVAL` for an address that is shorter than the
+    /// - [`Error::Kernel`]: `EINVAL` for an address that is shorter than the
     ///   link's, `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP`
     ///   where the link's driver says so.
-    /// - [`Error::DeviceGone`](crate::Error::DeviceGone).
+    /// - [`Error::DeviceGone`].
     ///
     /// # Examples
     ///
@@ -104,8 +171,9 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let address = "02:00:00:00:00:2a".parse().expect("an address");
-    /// team.set_hwaddr(team.team_ifindex(), address)?;
-    /// assert_eq!(team.hwaddr(team.team_ifindex())?, Some(address));
+    /// team.set_hwaddr(team.ifindex(), address)?;
+    /// assert_eq!(team.lookup_hwaddr(team.ifindex())?, Some(address));
+    /// team.set_hwaddr(team.ifindex(), address)?; // does nothing
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -23,7 +23,9 @@ const MAX_TENTHS: u32 = u32::MAX / 1024;
 /// Load balancing. These options exist in the mode [`LoadBalance`](crate::Mode::LoadBalance); in
 /// other modes what reads them is `None`, and setting them is [`Error::UnknownOption`].
 impl TeamHandle {
-    /// The program that hashes each packet; `None` if there is none, and in other modes.
+    /// Returns the program that hashes each packet, from the cache.
+    ///
+    /// `None` if there is none, and in other modes.
     ///
     /// Reads the cache; no request is sent.
     ///
@@ -96,7 +98,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::BPF_HASH_FUNC), Vec::new())
     }
 
-    /// How the team gets from a packet's hash to a port.
+    /// Returns how the team gets from a packet's hash to a port, from the cache.
     ///
     /// # Source
     ///
@@ -104,7 +106,7 @@ impl TeamHandle {
     #[must_use]
     pub fn lb_tx_method(&self) -> Option<TxMethod> {
         match self.value(&OptionId::global(names::LB_TX_METHOD))? {
-            OptionValue::String(name) => Some(TxMethod::from(name.as_str())),
+            OptionValue::String(name) => Some(TxMethod::from_kernel_name(name)),
             _ => None,
         }
     }
@@ -139,7 +141,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::LB_TX_METHOD), method.as_str())
     }
 
-    /// The table from hash to port that [`TxMethod::HashToPortMapping`] uses.
+    /// Returns the cached table from hash to port of [`TxMethod::HashToPortMapping`].
     ///
     /// A hash without a port goes as with [`TxMethod::Hash`]. A port that leaves the team or is
     /// disabled leaves the table.
@@ -179,7 +181,7 @@ impl TeamHandle {
     /// # assert!(ip.wait()?.success());
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
-    /// let ports = [team.ifindex("eth1")?, team.ifindex("eth2")?];
+    /// let ports = [team.lookup_ifindex("eth1")?, team.lookup_ifindex("eth2")?];
     /// for port in ports {
     ///     team.add_port(port)?;
     /// }
@@ -227,8 +229,10 @@ impl TeamHandle {
         })
     }
 
-    /// How many bytes were sent with each hash since the mode was set, as of the driver's last
-    /// refresh: see [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
+    /// Returns how many bytes were sent with each hash since the mode was set, from the cache.
+    ///
+    /// The numbers are those of the driver's last refresh: see
+    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
     ///
     /// # Examples
     ///
@@ -251,9 +255,11 @@ impl TeamHandle {
         self.table(names::LB_HASH_STATS, bytes)
     }
 
-    /// How many bytes were sent on a port since it was added, as of the driver's last refresh: see
-    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` if the link
-    /// is no port, too.
+    /// Returns how many bytes were sent on a port since it was added, from the cache.
+    ///
+    /// The numbers are those of the driver's last refresh: see
+    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` also if the link is
+    /// not a port.
     ///
     /// # Examples
     ///
@@ -277,7 +283,7 @@ impl TeamHandle {
         bytes(self.value(&OptionId::port(names::LB_PORT_STATS, port))?)
     }
 
-    /// How often the driver refreshes its statistics; zero if it does not.
+    /// Returns how often the driver refreshes its statistics, from the cache; zero if it does not.
     ///
     /// # Source
     ///

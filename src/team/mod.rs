@@ -25,7 +25,7 @@ use log::warn;
 use crate::error::Result;
 use crate::log_target::RESYNC;
 use crate::model::ifindex::IfIndex;
-use crate::netlink::error::{ErrorContext, RequestError};
+use crate::netlink::error::ErrorContext;
 use crate::netlink::ready_fd::ReadyFd;
 use crate::team::builder::TeamBuilder;
 use crate::team::handlers::Handlers;
@@ -76,6 +76,7 @@ use crate::team::session::Session;
 #[doc(alias = "team_handle")]
 #[doc(alias = "team_alloc")]
 #[doc(alias = "team_free")]
+#[doc(alias = "bond")]
 pub struct TeamHandle {
     pub(crate) session: Session,
     readiness: ReadyFd,
@@ -117,6 +118,76 @@ impl TeamHandle {
     #[doc(alias = "team_create")]
     pub fn create(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().create(name)
+    }
+
+    /// Creates a team device with the first free number in its name, and opens it.
+    ///
+    /// `%d` in the pattern stands for the number, which is the smallest one, counted from 0, that
+    /// makes a name no other link has, as its own or as an alternative name. `team%d` is what the
+    /// kernel and the C library name a team without a name. Other processes may create devices with
+    /// the same pattern at the same time: each one gets a device of its own.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent, for a pattern
+    ///   without `%d` or with another `%`, and when the name with its number would be too long.
+    /// - Those of [`create`](Self::create); `EEXIST` only after the first 32768 numbers are taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::TeamHandle;
+    ///
+    /// # test_netns::enter();
+    /// let first = TeamHandle::create_numbered("team%d")?;
+    /// let second = TeamHandle::create_numbered("team%d")?;
+    /// assert_eq!([first.name(), second.name()], ["team0", "team1"]);
+    ///
+    /// first.destroy()?;
+    /// assert_eq!(TeamHandle::create_numbered("team%d")?.name(), "team0");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_NEWLINK` with `NLM_F_CREATE` and `NLM_F_EXCL`, rtnetlink(7); `dev_alloc_name` in the
+    /// kernel's `net/core/dev.c`.
+    #[doc(alias = "team_create")]
+    pub fn create_numbered(pattern: impl AsRef<OsStr>) -> Result<Self> {
+        TeamBuilder::new().create_numbered(pattern)
+    }
+
+    /// Opens the team device that has this name, or creates it if no link has the name.
+    ///
+    /// A device that exists keeps its mode, ports and options; [`mode`](Self::mode) of a new one is
+    /// [`Mode::Unset`](crate::Mode::Unset). Another process may create or delete the device at the
+    /// same time: then the call tries again, up to 16 times.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), but for
+    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), and of [`create`](Self::create).
+    /// [`Error::NotTeam`](crate::Error::NotTeam) if a link of another kind has the name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{Error, Mode, TeamHandle};
+    ///
+    /// # test_netns::enter();
+    /// for _ in 0..2 {
+    ///     let mut team = TeamHandle::open_or_create("team0")?;
+    ///     team.set_mode(Mode::ActiveBackup)?; // does nothing the second time
+    /// }
+    /// assert!(matches!(TeamHandle::open_or_create("lo"), Err(Error::NotTeam { .. })));
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// `RTM_GETLINK` and `RTM_NEWLINK`, rtnetlink(7).
+    pub fn open_or_create(name: impl AsRef<OsStr>) -> Result<Self> {
+        TeamBuilder::new().open_or_create(name)
     }
 
     /// Creates a team device, after deleting the team device that has this name.
@@ -164,7 +235,7 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
     /// let opened = TeamHandle::open("team0")?;
-    /// assert_eq!(opened.team_ifindex(), created.team_ifindex());
+    /// assert_eq!(opened.ifindex(), created.ifindex());
     ///
     /// assert!(matches!(TeamHandle::open("lo"), Err(Error::NotTeam { .. })));
     /// # Ok::<(), libteam::Error>(())
@@ -198,7 +269,7 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let created = TeamHandle::create("team0")?;
-    /// let opened = TeamHandle::open_index(created.team_ifindex())?;
+    /// let opened = TeamHandle::open_index(created.ifindex())?;
     /// assert_eq!(opened.name(), "team0");
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -246,7 +317,7 @@ impl TeamHandle {
     /// `RTM_DELLINK`, rtnetlink(7).
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
-        let (ifindex, name) = (self.team_ifindex(), self.name().to_owned());
+        let (ifindex, name) = (self.ifindex(), self.name().to_owned());
         self.sync()?;
         let result = self.session.rtnl.delete(ifindex);
         self.sync_after(&result)?;
@@ -265,7 +336,7 @@ impl TeamHandle {
     /// [`sync`](Self::sync).
     ///
     /// Fails if the command failed because the device is gone.
-    pub(crate) fn sync_after<R>(&mut self, result: &Result<R, RequestError>) -> Result<()> {
+    pub(crate) fn sync_after<R, E>(&mut self, result: &Result<R, E>) -> Result<()> {
         // The kernel queues a command's events before it acknowledges the command. If they cannot
         // be read now, that is no error of the command: the handle stays readable, and
         // handle_events reports it.
@@ -297,14 +368,44 @@ impl fmt::Debug for TeamHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TeamHandle")
             .field("name", &self.name())
-            .field("ifindex", &self.team_ifindex())
+            .field("ifindex", &self.ifindex())
             .field("mode", &self.mode())
             .field("ports", &self.ports().len())
             .finish_non_exhaustive()
     }
 }
 
+/// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is
+/// something to handle.
+///
+/// Do not read from it. It stays the same for the life of the handle;
+/// [`try_clone_fd`](TeamHandle::try_clone_fd) duplicates it.
+///
+/// A loop that is notified of each event once (`EPOLLET`, as mio and tokio use it) calls
+/// [`handle_events`](TeamHandle::handle_events) once each time: where that leaves something to do,
+/// the descriptor becomes readable again.
+///
+/// # Examples
+///
+/// ```
+/// use libteam::TeamHandle;
+/// use rustix::event::{PollFd, PollFlags, poll};
+///
+/// # test_netns::enter();
+/// let mut team = TeamHandle::create("team0")?;
+/// team.set_notify_peers_count(3)?;
+///
+/// let mut waiting = [PollFd::new(&team, PollFlags::IN)]; // and whatever else the loop waits for
+/// poll(&mut waiting, None)?;
+/// if waiting[0].revents().contains(PollFlags::IN) {
+///     team.handle_events()?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl AsFd for TeamHandle {
+    #[doc(alias = "team_get_event_fd")]
+    #[doc(alias = "team_get_eventfd_fd")]
+    #[doc(alias = "team_get_next_eventfd")]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.readiness.as_fd()
     }

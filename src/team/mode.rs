@@ -13,7 +13,7 @@ use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
 impl TeamHandle {
-    /// How the team spreads traffic.
+    /// Returns how the team spreads traffic, from the cache.
     ///
     /// # Source
     ///
@@ -22,29 +22,37 @@ impl TeamHandle {
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         match self.value(&OptionId::global(names::MODE))? {
-            OptionValue::String(name) => Some(Mode::from(name.as_str())),
+            OptionValue::String(name) => Some(Mode::from_kernel_name(name)),
             _ => None,
         }
     }
 
-    /// Chooses how the team spreads traffic. The kernel loads the mode's module if it has to.
+    /// Sets how the team spreads traffic. The kernel loads the mode's module if necessary.
+    ///
+    /// Setting the mode that the team has already does nothing, also while the team has ports: the
+    /// mode's options keep their values. Whether the team has the mode is up to the kernel, not to
+    /// the cache.
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`]: `EBUSY` while the team has ports; `EINVAL` for a mode that the kernel
-    ///   does not have, and for the one that is set already.
+    /// - [`Error::Kernel`]: `EBUSY` for another mode while the team has ports; `EINVAL` for a mode
+    ///   that the kernel does not have.
     /// - Those of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, Mode, TeamHandle};
+    /// use libteam::{ErrorKind, Mode, NewLink, RtnlSocket, TeamHandle};
     ///
     /// # test_netns::enter();
+    /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::ActiveBackup)?;
-    /// let again = team.set_mode(Mode::ActiveBackup).unwrap_err();
-    /// assert_eq!(again.kind(), ErrorKind::InvalidInput);
+    /// team.add_port(eth1)?;
+    ///
+    /// team.set_mode(Mode::ActiveBackup)?; // does nothing
+    /// let error = team.set_mode(Mode::Random).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Busy);
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -54,11 +62,27 @@ impl TeamHandle {
     #[doc(alias = "team_set_mode_name")]
     #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
     pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
-        self.set_option(&OptionId::global(names::MODE), mode.as_str())
+        let (id, value) = (OptionId::global(names::MODE), OptionValue::from(mode.as_str()));
+        self.sync()?;
+        if self.is_already(&id, &value) {
+            return Ok(());
+        }
+        let result = self.set_known_options(&[(id.clone(), value.clone())]);
+        // The driver refuses the mode that is set, which another process may have set just now.
+        if matches!(result, Err(Error::Kernel { .. })) && self.session.kernel_has(&id, &value) {
+            self.sync()?;
+            if self.value(&id) != Some(&value) {
+                self.session.refresh(true)?;
+                self.update_readiness()?;
+            }
+            return Ok(());
+        }
+        result
     }
 
-    /// The port that carries the traffic in the mode [`Mode::ActiveBackup`]; `None` while there is
-    /// none, and in other modes.
+    /// Returns the active port of the mode [`Mode::ActiveBackup`] from the cache.
+    ///
+    /// The active port carries the traffic. `None` while there is none, and in other modes.
     ///
     /// # Source
     ///
@@ -69,8 +93,11 @@ impl TeamHandle {
         IfIndex::new(self.u32_value(&OptionId::global(names::ACTIVE_PORT))?)
     }
 
-    /// Chooses the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours
-    /// are not told: see [`announce`](Self::announce).
+    /// Sets the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours
+    /// are not notified: see [`announce`](Self::announce).
+    ///
+    /// Setting the port that is active already does nothing, and no handle is notified. Whether the
+    /// port is active is up to the kernel, not to the cache.
     ///
     /// # Errors
     ///
@@ -92,6 +119,7 @@ impl TeamHandle {
     ///
     /// team.set_active_port(eth1)?;
     /// assert_eq!(team.active_port(), Some(eth1));
+    /// team.set_active_port(eth1)?; // does nothing
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -100,17 +128,26 @@ impl TeamHandle {
     /// The option `activeport` of the kernel's `drivers/net/team/team_mode_activebackup.c`.
     #[doc(alias = "team_set_active_port")]
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
-        self.set_option(&OptionId::global(names::ACTIVE_PORT), port.get()).map_err(|error| {
-            match error {
-                Error::Kernel { op, errno, .. } if errno == Errno::ENOENT as i32 => {
-                    self.not_port(op, port)
-                }
-                error => error,
+        let (id, value) = (OptionId::global(names::ACTIVE_PORT), OptionValue::from(port.get()));
+        self.sync()?;
+        if self.is_already(&id, &value) {
+            return Ok(());
+        }
+        self.set_known_options(&[(id, value)]).map_err(|error| match error {
+            Error::Kernel { op, errno, .. } if errno == Errno::ENOENT as i32 => {
+                self.not_port(op, port)
             }
+            error => error,
         })
     }
 
-    /// Whether the team device has a carrier; `None` when it is gone.
+    /// Returns whether an option has this value, by the cache and by the kernel. The kernel is
+    /// asked only where the cache says so.
+    fn is_already(&mut self, id: &OptionId, value: &OptionValue) -> bool {
+        self.value(id) == Some(value) && self.session.kernel_has(id, value)
+    }
+
+    /// Returns whether the team device has a carrier, by the cache; `None` when it is gone.
     ///
     /// # Source
     ///
@@ -121,7 +158,7 @@ impl TeamHandle {
         self.team_link().map(Link::has_carrier)
     }
 
-    /// Gives the team device a carrier, or takes it.
+    /// Sets the carrier of the team device.
     ///
     /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer
     /// follows the ports.
@@ -139,11 +176,11 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{LinkSettings, RtnlSocket, TeamHandle};
+    /// use libteam::{LinkSettings, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// RtnlSocket::new()?.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    /// team.set_link(&LinkSettings::new().up())?;
     /// team.set_carrier(true)?;
     /// while team.carrier() != Some(true) {
     ///     team.wait(None)?;
@@ -157,7 +194,7 @@ impl TeamHandle {
     /// `RTM_SETLINK` with `IFLA_CARRIER`, `linux/if_link.h`.
     #[doc(alias = "team_carrier_set")]
     pub fn set_carrier(&mut self, up: bool) -> Result<()> {
-        let team = self.team_ifindex();
+        let team = self.ifindex();
         let state = if up { "up" } else { "down" };
         self.sync()?;
         let result = self.session.rtnl.step(team, &Step::Carrier(up));

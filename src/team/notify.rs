@@ -8,7 +8,9 @@ use crate::model::option::{OptionId, names};
 use crate::team::TeamHandle;
 
 impl TeamHandle {
-    /// How often the team announces its addresses after a port was enabled; 0 for never.
+    /// Returns how often the team announces its addresses after a port was enabled, from the cache.
+    ///
+    /// 0 for never.
     ///
     /// # Source
     ///
@@ -46,7 +48,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::NOTIFY_PEERS_COUNT), count)
     }
 
-    /// The time between these announcements.
+    /// Returns the time between these announcements, from the cache.
     ///
     /// # Source
     ///
@@ -130,7 +132,9 @@ impl TeamHandle {
         )
     }
 
-    /// How often the team joins its multicast groups again after a port was enabled; 0 for never.
+    /// Returns how often the team rejoins its multicast groups after a port was enabled, from the cache.
+    ///
+    /// 0 for never.
     ///
     /// # Source
     ///
@@ -168,7 +172,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::MCAST_REJOIN_COUNT), count)
     }
 
-    /// The time between these joins.
+    /// Returns the time between these joins, from the cache.
     ///
     /// # Source
     ///

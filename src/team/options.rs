@@ -152,7 +152,7 @@ impl TeamHandle {
 
     /// As [`set_options`](Self::set_options), after [`sync`](Self::sync).
     pub(super) fn set_known_options(&mut self, options: &[(OptionId, OptionValue)]) -> Result<()> {
-        let team = self.team_ifindex();
+        let team = self.ifindex();
         let requests = options
             .iter()
             .map(|(id, value)| driver::set_request(team, self.name(), id, value))

@@ -6,7 +6,9 @@ use crate::model::option::{OptionId, names};
 use crate::team::TeamHandle;
 
 impl TeamHandle {
-    /// Whether a port takes part in sending and receiving; `None` if the link is no port.
+    /// Returns whether a port takes part in sending and receiving, by the cache.
+    ///
+    /// `None` if the link is not a port.
     ///
     /// # Source
     ///
@@ -49,7 +51,9 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::ENABLED, port), enabled)
     }
 
-    /// The priority of a port, the higher the better; `None` if the link is no port.
+    /// Returns the priority of a port from the cache; the higher, the better.
+    ///
+    /// `None` if the link is not a port.
     ///
     /// # Source
     ///
@@ -90,8 +94,9 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::PRIORITY, port), priority)
     }
 
-    /// Whether a port takes part in receiving; `None` if the link is no port, or the kernel has no
-    /// such option (it came after 6.12).
+    /// Returns whether a port takes part in receiving, by the cache.
+    ///
+    /// `None` if the link is not a port, or the kernel has no such option (it came after 6.12).
     ///
     /// # Source
     ///
@@ -136,8 +141,9 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::RX_ENABLED, port), enabled)
     }
 
-    /// Whether a port takes part in sending; `None` if the link is no port, or the kernel has no
-    /// such option (it came after 6.12).
+    /// Returns whether a port takes part in sending, by the cache.
+    ///
+    /// `None` if the link is not a port, or the kernel has no such option (it came after 6.12).
     ///
     /// # Source
     ///
@@ -180,7 +186,9 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::TX_ENABLED, port), enabled)
     }
 
-    /// The link state of a port that was set by hand; `None` if the link is no port.
+    /// Returns the link state of a port that was set by hand, from the cache.
+    ///
+    /// `None` if the link is not a port.
     ///
     /// It counts only while [`port_user_linkup_enabled`](Self::port_user_linkup_enabled) is on.
     ///
@@ -224,8 +232,9 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::USER_LINKUP, port), up)
     }
 
-    /// Whether the link state of a port is the one set by hand rather than the kernel's; `None` if
-    /// the link is no port.
+    /// Returns whether a port has the link state set by hand, not the kernel's, by the cache.
+    ///
+    /// `None` if the link is not a port.
     ///
     /// # Source
     ///
@@ -268,8 +277,9 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::USER_LINKUP_ENABLED, port), enabled)
     }
 
-    /// The transmit queue of the team whose packets go to this port; 0 for none, `None` if the link
-    /// is no port.
+    /// Returns the transmit queue of the team whose packets go to this port, from the cache.
+    ///
+    /// 0 for none; `None` if the link is not a port.
     ///
     /// # Source
     ///

@@ -12,6 +12,9 @@ impl TeamHandle {
     /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and,
     /// in some modes, the team's hardware address.
     ///
+    /// Adding a port that the team has already does nothing: the port keeps its options and its
+    /// state, and the link may be up. Whether it is a port is up to the kernel, not to the cache.
+    ///
     /// A link that has another master leaves it; if this team then does not take it, it is given
     /// back, though without what the other master knew of it. The link has to be down.
     ///
@@ -33,6 +36,7 @@ impl TeamHandle {
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
     /// assert!(team.is_port(eth1));
+    /// team.add_port(eth1)?; // does nothing
     ///
     /// let eth2 = rtnl.create_link(&NewLink::dummy("eth2"))?;
     /// rtnl.set_link(eth2, &LinkSettings::new().up())?;
@@ -51,11 +55,15 @@ impl TeamHandle {
     /// `RTM_SETLINK` with `IFLA_MASTER`, `linux/if_link.h`; `team_port_add` in the kernel's
     /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_add")]
+    #[doc(alias = "enslave")]
+    #[doc(alias = "slave")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
-        let team = self.team_ifindex();
+        let team = self.ifindex();
         self.sync()?;
         let op = format!("adding port {ifindex} to {}", self.name());
         let link = self.session.rtnl.link_by_index(ifindex).map_err(|error| error.with_op(op))?;
+        // The kernel does nothing for a port of this team. The request is sent all the same: the
+        // kernel has announced the port before its acknowledgement.
         self.session.begin_enslave(&link);
         let result = self.session.rtnl.enslave(&link, team);
         let synced = self.sync_after(&result);
@@ -97,6 +105,7 @@ impl TeamHandle {
     /// `RTM_SETLINK` with `IFLA_MASTER` 0, `linux/if_link.h`; `team_port_del` in the kernel's
     /// `drivers/net/team/team_core.c`.
     #[doc(alias = "team_port_remove")]
+    #[doc(alias = "release")]
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
         self.sync()?;
         if !self.is_port(ifindex) {

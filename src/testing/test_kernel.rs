@@ -100,7 +100,7 @@ impl TestKernel {
     /// let kernel = TestKernel::new();
     /// let created = kernel.create_team("team0")?;
     /// let opened = kernel.open_team("team0")?;
-    /// assert_eq!(opened.team_ifindex(), created.team_ifindex());
+    /// assert_eq!(opened.ifindex(), created.ifindex());
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn open_team(&self, name: &str) -> Result<TeamHandle> {

@@ -31,7 +31,7 @@ fn arp(sender: [u8; 6], address: [u8; 4]) -> Vec<u8> {
 /// Gives a link this hardware address.
 fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
     let address = [2, 0, 0, 0, 0, last];
-    let ifindex = team.ifindex(link).unwrap();
+    let ifindex = team.lookup_ifindex(link).unwrap();
     team.set_hwaddr(ifindex, libteam::HwAddr::new(&address).unwrap()).unwrap();
     address
 }
@@ -203,7 +203,7 @@ fn after_a_failover_the_neighbours_hear_the_address_of_now() {
     enter();
     let mut scene = Neighbourhood::new();
     ip("address add 192.0.2.1/24 dev team0");
-    let eth2 = scene.team.ifindex("eth2").unwrap();
+    let eth2 = scene.team.lookup_ifindex("eth2").unwrap();
     scene.team.set_active_port(eth2).unwrap();
     // By somebody else, a moment before.
     ip("link set team0 address 02:00:00:00:00:77");
@@ -356,7 +356,7 @@ fn a_team_that_is_no_ethernet_device_says_so() {
     ip("link add team0 type team");
     ip("link add tap type nlmon");
     let mut team = TeamHandle::open("team0").unwrap();
-    let tap = team.ifindex("tap").unwrap();
+    let tap = team.lookup_ifindex("tap").unwrap();
     team.add_port(tap).unwrap();
     let error = team.announce().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");

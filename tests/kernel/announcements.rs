@@ -17,7 +17,7 @@ fn told_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
     let mut heard = Vec::new();
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         if team.wait(Some(left)).unwrap() {
-            let (changes, ifindex) = (take_changes(team), team.team_ifindex());
+            let (changes, ifindex) = (take_changes(team), team.ifindex());
             let change = link_change(&changes, ifindex)
                 .inspect(|change| assert_eq!(change.before(), change.after()));
             heard.extend(change.map(libteam::Change::changed_fields));
@@ -90,7 +90,7 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
     std::thread::sleep(ANNOUNCE_DELAY);
     ip("link set team0 mtu 1400");
     let changes = take_changes(&mut scene.team);
-    let change = link_change(&changes, scene.team.team_ifindex()).unwrap();
+    let change = link_change(&changes, scene.team.ifindex()).unwrap();
     assert_eq!(
         change.changed_fields(),
         LinkChange::NOTIFY_PEERS | LinkChange::MCAST_REJOIN | LinkChange::MTU
@@ -102,7 +102,7 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
     ip("link set team0 mtu 1500");
     let changes = take_changes(&mut scene.team);
     assert_eq!(
-        link_change(&changes, scene.team.team_ifindex()).unwrap().changed_fields(),
+        link_change(&changes, scene.team.ifindex()).unwrap().changed_fields(),
         LinkChange::MTU
     );
 }
@@ -135,7 +135,7 @@ fn another_active_port_is_not_announced_by_the_kernel() {
     told_of_link(&mut scene.team, ANNOUNCE_DELAY);
     scene.wires.iter().for_each(|wire| drop(wire.frames()));
     for port in ["eth2", "eth1"] {
-        let port = scene.team.ifindex(port).unwrap();
+        let port = scene.team.lookup_ifindex(port).unwrap();
         scene.team.set_active_port(port).unwrap();
         for wire in &scene.wires {
             assert_eq!(frames_within(wire, ANNOUNCE_DELAY), []);

@@ -75,7 +75,7 @@ fn the_statistics_agree_with_what_arrived() {
         let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
         assert_eq!(balanced.team.lb_port_stats(*port), Some(bytes));
     }
-    assert_eq!(balanced.team.lb_port_stats(balanced.team.team_ifindex()), None);
+    assert_eq!(balanced.team.lb_port_stats(balanced.team.ifindex()), None);
     balanced.team.set_lb_stats_refresh_interval(Duration::ZERO).unwrap();
     assert_matches_kernel(&balanced.team);
 }
@@ -141,7 +141,7 @@ fn a_hash_takes_the_port_that_the_mapping_gives_it() {
 fn a_mapping_to_what_is_no_port_changes_nothing() {
     enter();
     let mut balanced = Balanced::over(2);
-    let stranger = balanced.team.ifindex("far1").unwrap();
+    let stranger = balanced.team.lookup_ifindex("far1").unwrap();
     let port = balanced.ports[0];
     let error =
         balanced.team.set_lb_tx_hash_to_port_mapping([(0, port), (1, stranger)]).unwrap_err();

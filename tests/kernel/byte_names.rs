@@ -31,13 +31,13 @@ fn names_are_taken_and_returned_as_bytes() {
     // One with the same text is another name.
     assert_eq!(TeamHandle::open("t\u{fffd}").unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(TeamHandle::open(name(b"t\xfe")).unwrap_err().kind(), ErrorKind::NotFound);
-    let old = team.team_ifindex();
+    let old = team.ifindex();
     let mut team = TeamHandle::recreate(&t).unwrap();
-    assert_ne!(team.team_ifindex(), old);
+    assert_ne!(team.ifindex(), old);
 
     let dummy = rtnl.create_link(&NewLink::dummy(&d)).unwrap();
     rtnl.create_link(&NewLink::veth("v0", &peer)).unwrap();
-    assert_eq!(team.ifindex(&d).unwrap(), dummy);
+    assert_eq!(team.lookup_ifindex(&d).unwrap(), dummy);
     let record = rtnl.link_by_name(&peer).unwrap();
     assert_eq!((record.name_os(), &*record.name()), (&*peer, "v\u{fffd}"));
     assert_eq!(
@@ -91,7 +91,7 @@ fn alternative_name_is_taken_and_returned_as_bytes() {
     assert_eq!(record.alternative_names_os().collect::<Vec<_>>(), [&*short, &*long]);
     for alternative in [&short, &long] {
         let opened = TeamHandle::open(alternative).unwrap();
-        assert_eq!((opened.team_ifindex(), opened.name()), (team.team_ifindex(), "team0"));
+        assert_eq!((opened.ifindex(), opened.name()), (team.ifindex(), "team0"));
         let names = opened.team_link().unwrap().alternative_names_os().collect::<Vec<_>>();
         assert_eq!(names, [&*short, &*long]);
     }

@@ -28,12 +28,12 @@ fn debug_of_a_handle_is_short_in_each_mode() {
 fn debug_of_a_handle_without_a_mode_or_a_device_is_short() {
     enter();
     let mut team = all_links().create("team0").unwrap();
-    let ifindex = team.team_ifindex().get();
+    let ifindex = team.ifindex().get();
     let expected = format!(
         "TeamHandle {{ name: \"team0\", ifindex: IfIndex({ifindex}), mode: Some(Unset), ports: 0, .. }}"
     );
     assert_eq!(format!("{team:?}"), expected);
-    RtnlSocket::new().unwrap().delete_link(team.team_ifindex()).unwrap();
+    RtnlSocket::new().unwrap().delete_link(team.ifindex()).unwrap();
     team.handle_events().unwrap();
     assert_eq!(format!("{team:?}"), expected.replace("Some(Unset)", "None"));
 }

@@ -56,7 +56,7 @@ fn it_is_told_once_with_everything_that_was_its() {
 fn every_command_says_so_and_events_are_handled_on() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
-    let (team0, d0) = (team.team_ifindex(), index("d0"));
+    let (team0, d0) = (team.ifindex(), index("d0"));
     ip("link del team0");
     take_changes(&mut team);
     let commands: [fn(&mut TeamHandle, IfIndex) -> Result<()>; 8] = [
@@ -77,7 +77,7 @@ fn every_command_says_so_and_events_are_handled_on() {
     ip("link set d0 mtu 1400");
     let changes = take_changes(&mut team);
     assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().mtu(), 1400);
-    assert_eq!(team.ifindex("d0").unwrap(), d0);
+    assert_eq!(team.lookup_ifindex("d0").unwrap(), d0);
     assert_gone(&team.destroy().unwrap_err(), "team0", team0);
 }
 
@@ -88,9 +88,9 @@ fn a_command_that_notices_first_leaves_the_telling_to_handle_events() {
     let heard = record_changes(&mut team);
     let mut replica = Replica::of(&team);
     ip("link del team0");
-    assert_gone(&team.set_mode(Mode::RoundRobin).unwrap_err(), "team0", team.team_ifindex());
+    assert_gone(&team.set_mode(Mode::RoundRobin).unwrap_err(), "team0", team.ifindex());
     let changes = take_changes(&mut team);
-    assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+    assert!(link_change(&changes, team.ifindex()).unwrap().is_removed());
     replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
     assert_no_changes(&mut team);
@@ -104,19 +104,19 @@ fn a_refresh_that_notices_first_tells_it_once() {
     let mut replica = Replica::of(&team);
     ip("link del team0");
     let changes = team.refresh().unwrap();
-    assert!(link_change(&changes, team.team_ifindex()).unwrap().is_removed());
+    assert!(link_change(&changes, team.ifindex()).unwrap().is_removed());
     assert_eq!(port_marks(&changes), ["-d0"]);
     replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
     assert_no_changes(&mut team);
-    assert_gone(&team.refresh().unwrap_err(), "team0", team.team_ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "team0", team.ifindex());
 }
 
 #[test]
 fn destroying_it_says_so() {
     enter();
     let team = team_with(Mode::RoundRobin, &[]);
-    let team0 = team.team_ifindex();
+    let team0 = team.ifindex();
     ip("link del team0");
     assert_gone(&team.destroy().unwrap_err(), "team0", team0);
 }
@@ -127,7 +127,7 @@ fn its_last_name_stays_known() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip("link set team0 name uplink");
     let changes = take_changes(&mut team);
-    let change = link_change(&changes, team.team_ifindex()).unwrap();
+    let change = link_change(&changes, team.ifindex()).unwrap();
     assert_eq!(
         (change.before().unwrap().name(), change.after().unwrap().name()),
         ("team0", "uplink")
@@ -136,7 +136,7 @@ fn its_last_name_stays_known() {
     ip("link del uplink");
     take_changes(&mut team);
     assert_eq!(team.name(), "uplink");
-    assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex());
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
             .links()
             .all(|change| change.is_removed() && change.before().unwrap().name() == "team0")
     );
-    assert_gone(&team.refresh().unwrap_err(), "uplink", team.team_ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex());
 }
 
 #[test]
@@ -163,9 +163,9 @@ fn a_new_device_of_the_same_name_is_another_one() {
     ip("link add team0 type team");
     let changes = take_changes(&mut old);
     let new = all_links().open("team0").unwrap();
-    assert!(link_change(&changes, old.team_ifindex()).unwrap().is_removed());
-    assert!(link_change(&changes, new.team_ifindex()).unwrap().is_added());
-    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.team_ifindex());
+    assert!(link_change(&changes, old.ifindex()).unwrap().is_removed());
+    assert!(link_change(&changes, new.ifindex()).unwrap().is_added());
+    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.ifindex());
     assert_eq!(new.mode(), Some(Mode::Unset));
     assert_matches_kernel(&new);
     assert_no_changes(&mut old);
@@ -175,7 +175,7 @@ fn a_new_device_of_the_same_name_is_another_one() {
 fn a_new_team_of_the_same_name_and_index_is_another_one() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &["d0"]);
-    let ifindex = old.team_ifindex();
+    let ifindex = old.ifindex();
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type team"));
@@ -185,7 +185,7 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
     assert_eq!((old.team_link(), old.options().len(), old.ports().len()), (None, 0, 0));
 
     let mut new = all_links().open("team0").unwrap();
-    assert_eq!(new.team_ifindex(), ifindex);
+    assert_eq!(new.ifindex(), ifindex);
     new.set_mode(Mode::Random).unwrap();
     new.add_port(index("d0")).unwrap();
     let changes = take_changes(&mut old);
@@ -200,7 +200,7 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
 fn a_device_of_another_kind_with_the_same_index_is_another_one() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &[]);
-    let ifindex = old.team_ifindex();
+    let ifindex = old.ifindex();
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type dummy"));
@@ -215,7 +215,7 @@ fn a_device_of_another_kind_with_the_same_index_is_another_one() {
 fn refreshing_does_not_take_a_device_of_another_kind_for_the_old_one() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &[]);
-    let ifindex = old.team_ifindex();
+    let ifindex = old.ifindex();
     let mut replica = Replica::of(&old);
     ip("link del team0");
     ip(&format!("link add index {ifindex} name team0 type dummy"));

@@ -136,7 +136,7 @@ fn start_monitor(team: &mut TeamHandle) -> Monitor {
 fn the_monitor_lists_ports_and_options_when_one_changes() {
     let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
     let mut monitor = start_monitor(&mut team);
-    let (v0, d0) = (team.ifindex("v0").unwrap(), team.ifindex("d0").unwrap());
+    let (v0, d0) = (team.lookup_ifindex("v0").unwrap(), team.lookup_ifindex("d0").unwrap());
     let has = |told: &BTreeSet<Line>, line: &str| told.iter().any(|(_, told)| told == line);
 
     set_mark(&mut team);

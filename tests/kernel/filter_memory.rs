@@ -100,7 +100,7 @@ fn team_of_many(ports: usize) -> TeamHandle {
 
 /// A new handle of the same team, whose filter is the first of its sockets.
 fn reopened(team: &TeamHandle) -> TeamHandle {
-    let mut reopened = TeamHandle::open_index(team.team_ifindex()).unwrap();
+    let mut reopened = TeamHandle::open_index(team.ifindex()).unwrap();
     handle_until_quiet(&mut reopened);
     reopened
 }

@@ -149,7 +149,7 @@ fn a_team_whose_index_a_link_of_another_kind_took_is_gone() {
     ip_batch(&["link del team0", "link add usurper index 10 type dummy"]);
     let changes = assert_told_gone(&mut team, &handler, &before);
     assert!(!changes.links().any(libteam::Change::is_removed), "the link with its index exists");
-    assert_eq!(team.link(team.team_ifindex()).unwrap().name(), "usurper");
+    assert_eq!(team.link(team.ifindex()).unwrap().name(), "usurper");
 }
 
 #[test]

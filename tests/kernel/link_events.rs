@@ -157,7 +157,7 @@ fn a_new_link_and_a_deleted_one() {
 fn the_teams_own_link() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let team0 = team.team_ifindex();
+    let team0 = team.ifindex();
     let (before, after) = change_by_ip(&mut team, team0, "link set team0 mtu 1400");
     assert_eq!((before.mtu(), after.mtu(), team.team_link().unwrap().mtu()), (1500, 1400, 1400));
     let (before, after) = change_by_ip(&mut team, team0, "link set team0 up");
@@ -321,7 +321,7 @@ fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message
     assert_matches_kernel(&team);
     let changes = take_changes(&mut team);
     let told_of_team =
-        changes.links().find(|link| link.latest().ifindex() == team.team_ifindex()).unwrap();
+        changes.links().find(|link| link.latest().ifindex() == team.ifindex()).unwrap();
     assert!(told_of_team.changed_fields().contains(LinkChange::CARRIER));
     ip("link set d0 nomaster");
     take_changes(&mut team);

@@ -58,7 +58,7 @@ fn what_happens_to_a_port_is_told_as_to_a_handle_that_follows_all() {
     dummies(&["d0", "d1"]);
     let mut team = team_of(&[]);
     let mut all = all_links().open("team0").unwrap();
-    let (d0, own) = (index("d0"), team.team_ifindex());
+    let (d0, own) = (index("d0"), team.ifindex());
     team.add_port(d0).unwrap();
     team.add_port(index("d1")).unwrap();
     handle_until_quiet(&mut team);
@@ -222,7 +222,7 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
     eprintln!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut team = team_of(&[]);
-    let master = team.team_ifindex();
+    let master = team.ifindex();
     let mut replica = Replica::of(&team);
     let (mut made, mut done, mut with_ports) = (0, 0, 0);
     for round in rounds(ROUNDS, FEW_ROUNDS) {

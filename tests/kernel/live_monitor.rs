@@ -42,7 +42,7 @@ fn assert_line(terminal: &Terminal, port: &str, words: &[&str]) {
 #[test]
 fn the_team_and_its_ports_are_shown_and_followed() {
     let mut team = team_with_ports_in_all_states(Some(Mode::ActiveBackup));
-    let v0 = team.ifindex("v0").unwrap();
+    let v0 = team.lookup_ifindex("v0").unwrap();
     team.set_active_port(v0).unwrap();
     let mut terminal = watch();
     assert_line(&terminal, "team0", &["activebackup", "up"]);
@@ -61,7 +61,7 @@ fn the_team_and_its_ports_are_shown_and_followed() {
     ip("link set peer0 up");
     terminal.wait_for_text("v0 has a link");
 
-    let d0 = team.ifindex("d0").unwrap();
+    let d0 = team.lookup_ifindex("d0").unwrap();
     team.set_active_port(d0).unwrap();
     terminal.wait_for_text("d0 is the active port");
     team.set_port_enabled(v0, false).unwrap();

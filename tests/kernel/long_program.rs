@@ -28,7 +28,7 @@ fn set_program(team: &TeamHandle, count: usize) -> i32 {
     let item = attribute(1, &[name, kind, attribute(4, &program)].concat());
     let body = [
         vec![TEAM_CMD_OPTIONS_SET, 1, 0, 0],
-        attribute(1, &team.team_ifindex().get().to_ne_bytes()),
+        attribute(1, &team.ifindex().get().to_ne_bytes()),
         attribute(2, &item),
     ]
     .concat();
@@ -145,7 +145,7 @@ fn a_handle_finds_out_by_itself_when_a_port_comes() {
 #[test]
 fn what_refers_to_a_port_that_goes_meanwhile_is_known_in_the_end() {
     let mut team = balanced();
-    let port = team.ifindex("d1").unwrap();
+    let port = team.lookup_ifindex("d1").unwrap();
     team.set_lb_tx_hash_to_port_mapping([(7, port)]).unwrap();
     set_program(&team, 600);
     ip("link set d1 nomaster");

@@ -29,7 +29,7 @@ fn on_its_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 #[test]
 fn the_first_question_about_it_is_answered() {
     enter();
-    let team = TeamHandle::create("team0").unwrap().team_ifindex();
+    let team = TeamHandle::create("team0").unwrap().ifindex();
     name_often(team);
     let count = |names: usize| assert_eq!(names, NAMES);
     on_its_own_thread(|| {
@@ -68,7 +68,7 @@ fn a_handle_follows_it() {
     let mut team = TeamHandle::create("team0").unwrap();
     // Of a link that is down the kernel does not tell new names.
     ip("link set team0 up");
-    name_often(team.team_ifindex());
+    name_often(team.ifindex());
     team.handle_events().unwrap();
     assert_matches_kernel(&team);
     team.refresh().unwrap();

@@ -37,7 +37,7 @@ fn watched_by(program: &Path) -> (Vec<String>, ExitStatus) {
     ip("link set far1 up");
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();
-    let eth1 = team.ifindex("eth1").unwrap();
+    let eth1 = team.lookup_ifindex("eth1").unwrap();
     team.add_port(eth1).unwrap();
     handle_until(&mut team, |team| team.port(eth1).is_some_and(libteam::Port::is_link_up));
 

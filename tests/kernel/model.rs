@@ -46,7 +46,7 @@ fn observe(teams: &TeamBuilder, sockets: &SocketBuilder) -> Vec<String> {
     rtnl.set_link(eth1, &LinkSettings::new().mtu(1_400)).unwrap();
     let own = rtnl.link_by_index(eth1).unwrap().hwaddr();
     let mut team = teams.create("team0").unwrap();
-    let index = team.team_ifindex();
+    let index = team.ifindex();
     note("no mode", &options(&team, eth1));
     note("created again", &number(teams.create("team0")));
     note("unknown mode", &number(team.set_option(&OptionId::global("mode"), "shortest")));
@@ -59,7 +59,7 @@ fn observe(teams: &TeamBuilder, sockets: &SocketBuilder) -> Vec<String> {
         let link = team.link(eth1).unwrap();
         let is_shared = link.hwaddr() == team.team_link().unwrap().hwaddr();
         note("link", &(link.mtu(), link.is_admin_up(), is_shared, link.has_carrier()));
-        note("mode with a port", &number(team.set_mode(Mode::from("random"))));
+        note("mode with a port", &number(team.set_mode(Mode::Random)));
         note("MTU of a port", &number(rtnl.set_link(eth1, &LinkSettings::new().mtu(1_300))));
         team.remove_port(eth1).unwrap();
         let link = rtnl.link_by_index(eth1).unwrap();

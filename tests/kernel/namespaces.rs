@@ -258,7 +258,7 @@ fn a_handle_works_in_another_namespace() {
     let mut team = builder.create("team0").unwrap();
     there.ip("link add d0 type dummy");
     team.set_mode(Mode::ActiveBackup).unwrap();
-    let d0 = team.ifindex("d0").unwrap();
+    let d0 = team.lookup_ifindex("d0").unwrap();
     team.add_port(d0).unwrap();
     team.set_active_port(d0).unwrap();
     assert_eq!((team.is_port(d0), team.active_port()), (true, Some(d0)));
@@ -323,7 +323,7 @@ fn a_handle_goes_from_thread_to_thread_and_stays_where_its_team_is() {
         .join()
         .unwrap();
         there.ip(&format!("link add d{number} type dummy"));
-        let port = team.ifindex(format!("d{number}")).unwrap();
+        let port = team.lookup_ifindex(format!("d{number}")).unwrap();
         team.add_port(port).unwrap();
         assert_eq!(take_changes(&mut team).ports().len(), 1);
     }

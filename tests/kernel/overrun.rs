@@ -207,7 +207,8 @@ fn a_loss_after_which_nothing_differs_calls_no_handler() {
         }),
     ] {
         let changes = lose(&small(), lost, flood);
-        assert!(changes.is_empty() && changes.is_resynced(), "{changes:?}");
+        assert!(changes.kinds().is_empty() && changes.is_resynced(), "{changes:?}");
+        assert!(!changes.is_empty(), "the loss is something to report");
     }
 }
 
@@ -349,4 +350,29 @@ fn buffer_below_rmem_max_grows_without_net_admin() {
         assert!(team.handle_events().unwrap().is_resynced());
         assert_eq!(team.receive_buffers().unwrap().link, 2 * before.link);
     });
+}
+
+#[test]
+fn statistics_count_losses_batches_and_events() {
+    enter();
+    let mut other = all_links().create("team0").unwrap();
+    let mut team = small().open("team0").unwrap();
+    let opened = team.statistics();
+    assert_eq!((opened.overruns, opened.resyncs, opened.batches), (0, 0, 0), "{opened:?}");
+    for round in 1..4 {
+        flood_options(&mut other, SPLASH);
+        assert!(team.handle_events().unwrap().is_resynced());
+        let now = team.statistics();
+        assert_eq!((now.resyncs, now.batches, now.filter_fallbacks), (round, round, 0), "{now:?}");
+        assert!(now.overruns >= round, "{now:?}");
+        // Nothing happens without an event.
+        assert!(team.handle_events().unwrap().is_empty());
+        assert_eq!(team.statistics(), now);
+    }
+    let before = team.statistics();
+    other.set_notify_peers_count(77).unwrap();
+    assert!(!team.handle_events().unwrap().is_resynced());
+    let now = team.statistics();
+    assert_eq!((now.events - before.events, now.batches - before.batches), (1, 1));
+    assert_eq!((now.overruns, now.resyncs), (before.overruns, before.resyncs));
 }

@@ -26,7 +26,7 @@ fn assert_tells_added(team: &TeamHandle, changes: &Changes, d0: IfIndex) {
     assert_eq!(port_marks(changes), ["+d0"]);
     let link = link_change(changes, d0).unwrap();
     assert_eq!(link.before().and_then(Link::master), None);
-    assert_eq!(link.after().unwrap().master(), Some(team.team_ifindex()));
+    assert_eq!(link.after().unwrap().master(), Some(team.ifindex()));
     assert!(link.after().unwrap().is_admin_up());
     assert!(changes.options().all(Change::is_added));
     assert_eq!(option_ids(changes), options_of(team, d0));
@@ -102,7 +102,7 @@ fn a_port_that_is_removed_here_is_gone_at_once_and_told_once() {
     let changes = take_changes(&mut team);
     assert_tells_removed(&team, &changes, d0, &options);
     let link = link_change(&changes, d0).unwrap();
-    assert_eq!(link.before().unwrap().master(), Some(team.team_ifindex()));
+    assert_eq!(link.before().unwrap().master(), Some(team.ifindex()));
     assert_eq!(link.after().unwrap().master(), None);
     assert!(!link.after().unwrap().is_admin_up());
     assert_no_changes(&mut team);
@@ -335,18 +335,15 @@ fn a_port_that_another_team_takes_leaves_this_one() {
     let options = options_of(&old, d0);
     new.add_port(d0).unwrap();
     let changes = take_changes(&mut new);
-    assert_tells_added_to_second(&new, &changes, d0, old.team_ifindex());
+    assert_tells_added_to_second(&new, &changes, d0, old.ifindex());
     let changes = take_changes(&mut old);
     assert_tells_removed(&old, &changes, d0, &options);
-    assert_eq!(
-        link_change(&changes, d0).unwrap().after().unwrap().master(),
-        Some(new.team_ifindex())
-    );
+    assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().master(), Some(new.ifindex()));
 }
 
 fn assert_tells_added_to_second(team: &TeamHandle, changes: &Changes, d0: IfIndex, first: IfIndex) {
     assert_eq!(port_marks(changes), ["+d0"]);
     let link = link_change(changes, d0).unwrap();
     assert_eq!(link.before().unwrap().master(), Some(first));
-    assert_eq!(link.after().unwrap().master(), Some(team.team_ifindex()));
+    assert_eq!(link.after().unwrap().master(), Some(team.ifindex()));
 }

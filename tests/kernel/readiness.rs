@@ -1,6 +1,6 @@
 //! The descriptor of a handle, and waiting.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use libteam::{ChangeKind, Error, Mode, OptionId, Result, TeamHandle};
@@ -94,8 +94,8 @@ fn it_is_readable_after_a_command_that_fails_but_has_read_events() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let commands: [(&str, Command); 5] = [
-        ("remove_port", |team| team.remove_port(team.team_ifindex())),
-        ("add_port", |team| team.add_port(team.team_ifindex())),
+        ("remove_port", |team| team.remove_port(team.ifindex())),
+        ("add_port", |team| team.add_port(team.ifindex())),
         ("set_option with another type", |team| team.set_option(&count(), "one")),
         ("set_option of no option", |team| team.set_option(&OptionId::global("none"), 1_u32)),
         ("set_mode", |team| team.set_mode(Mode::Unset)),
@@ -180,10 +180,10 @@ fn waiting_ends_when_another_handle_changes_something() {
 pub(crate) struct Edges(Epoll);
 
 impl Edges {
-    pub(crate) fn of(team: &TeamHandle) -> Self {
+    pub(crate) fn of(ready: impl AsFd) -> Self {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-        epoll.add(team, EpollEvent::new(flags, 0)).unwrap();
+        epoll.add(ready, EpollEvent::new(flags, 0)).unwrap();
         Self(epoll)
     }
 
@@ -248,4 +248,39 @@ fn a_command_that_a_handler_gives_is_an_edge() {
         assert_eq!(take_changes(&mut team).options().len(), 1);
         assert!(!edges.came());
     }
+}
+
+/// Whether poll(2) reports anything of a descriptor now.
+fn is_ready(descriptor: &OwnedFd) -> bool {
+    let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+    let count = poll(&mut descriptors, PollTimeout::ZERO).unwrap();
+    let reported = descriptors[0].revents().unwrap();
+    assert!(!reported.intersects(PollFlags::POLLNVAL | PollFlags::POLLERR));
+    count == 1
+}
+
+#[test]
+fn duplicate_of_the_descriptor_is_readable_likewise() {
+    enter();
+    let mut team = team_with(Mode::RoundRobin, &[]);
+    let mut other = TeamHandle::open("team0").unwrap();
+    let duplicate = team.try_clone_fd().unwrap();
+    assert_ne!(duplicate.as_raw_fd(), team.as_raw_fd());
+    let edges = Edges::of(&duplicate);
+    for round in 1..4_u32 {
+        assert!(!is_ready(&duplicate) && !is_readable(&team));
+        // An event of another handle, then the effect of an own command.
+        other.set_option(&count(), round).unwrap();
+        assert!(is_ready(&duplicate) && is_readable(&team));
+        assert!(edges.came());
+        assert!(!edges.came(), "an edge is reported once");
+        take_changes(&mut team);
+        assert!(!is_ready(&duplicate) && !is_readable(&team));
+        team.set_option(&count(), 100 + round).unwrap();
+        assert!(is_ready(&duplicate) && edges.came() && is_readable(&team));
+        take_changes(&mut team);
+    }
+    team.set_option(&count(), 7_u32).unwrap();
+    drop(team);
+    assert!(!is_ready(&duplicate), "the handle is gone");
 }

@@ -275,7 +275,7 @@ fn a_team_of_600_ports_opens_and_works() {
     ip_batch(&names.iter().map(|name| format!("link set {name} master team0")).collect::<Vec<_>>());
     handle_until_converged(&mut team);
     assert!(
-        !options_fit_the_default_buffer(team.team_ifindex()),
+        !options_fit_the_default_buffer(team.ifindex()),
         "the list fits: it would show nothing"
     );
     let of_a_port = team.options().filter(|option| option.id().port == Some(index("p0"))).count();

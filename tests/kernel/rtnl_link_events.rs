@@ -246,7 +246,7 @@ fn team_that_notifies_its_peers_is_a_cause() {
     team.set_port_enabled(index("d0"), true).unwrap();
     wait_for_causes(
         &mut events,
-        team.team_ifindex(),
+        team.ifindex(),
         vec![LinkEventCause::NotifyPeers, LinkEventCause::ResendIgmp],
     );
 }

@@ -46,7 +46,7 @@ fn lists_and_single_values_are_the_same_in_every_mode() {
             assert_same("team0 options");
             set_everything(&mut team);
         }
-        let v0 = team.ifindex("v0").unwrap();
+        let v0 = team.lookup_ifindex("v0").unwrap();
         let is_sample = |id: &OptionId| {
             id.port.is_none_or(|port| port == v0) && id.array_index.is_none_or(|i| i % 252 == 3)
         };
@@ -83,7 +83,7 @@ fn a_line_that_is_too_long_ends_in_the_same_place() {
 #[test]
 fn the_newest_port_is_the_first_and_a_gone_one_is_not_there() {
     let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
-    let v0 = team.ifindex("v0").unwrap();
+    let v0 = team.lookup_ifindex("v0").unwrap();
     team.remove_port(v0).unwrap();
     assert_same("team0 ports");
     ip("link set v0 down");
@@ -167,7 +167,7 @@ fn each_tool_sets_the_mode_and_the_active_port() {
         ip("link add d0 type dummy");
         assert!(setter.run("team0 setoption mode activebackup").status.success());
         ip("link set d0 master team0");
-        let d0 = TeamHandle::open("team0").unwrap().ifindex("d0").unwrap();
+        let d0 = TeamHandle::open("team0").unwrap().lookup_ifindex("d0").unwrap();
         assert!(setter.run(&format!("team0 setoption activeport {d0}")).status.success());
         assert_eq!(assert_same("team0 getoption mode").stdout, "activebackup\n");
         assert_eq!(assert_same("team0 getoption activeport").stdout, format!("{d0}\n"));

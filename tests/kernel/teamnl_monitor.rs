@@ -36,7 +36,7 @@ fn scene() -> TeamHandle {
     ip("link add d0 address 02:00:00:00:00:03 type dummy");
     ip("link add v0 address 02:00:00:00:00:05 type veth peer name peer0");
     for port in ["d0", "v0"] {
-        let port = team.ifindex(port).unwrap();
+        let port = team.lookup_ifindex(port).unwrap();
         team.add_port(port).unwrap();
     }
     team.handle_events().unwrap();

@@ -169,7 +169,7 @@ fn an_unknown_speed_is_no_speed() {
     enter();
     ip("link add inner type team");
     let mut team = TeamHandle::create("team0").unwrap();
-    let inner = team.ifindex("inner").unwrap();
+    let inner = team.lookup_ifindex("inner").unwrap();
     team.add_port(inner).unwrap();
     ip("link set inner carrier on");
     handle_until(&mut team, |team| team.port(inner).unwrap().is_link_up());

@@ -16,7 +16,7 @@ fn team() -> TeamHandle {
     ip("link add d0 type dummy");
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();
-    let d0 = team.ifindex("d0").unwrap();
+    let d0 = team.lookup_ifindex("d0").unwrap();
     team.add_port(d0).unwrap();
     team.handle_events().unwrap();
     team
@@ -39,7 +39,7 @@ fn hears(team: &mut TeamHandle, name: &str, value: &str) -> bool {
 #[test]
 fn each_sees_what_the_other_does() {
     let mut team = team();
-    let d0 = team.ifindex("d0").unwrap();
+    let d0 = team.lookup_ifindex("d0").unwrap();
     let mut monitor = Monitor::start(Tool::C, "", &mut team);
     for round in 1..=10_i32 {
         team.handle_events().unwrap();
@@ -88,7 +88,7 @@ fn a_c_client_that_does_not_read_makes_none_of_our_settings_fail() {
     let set = Tool::Ours.run("team0 setoption mcast_rejoin_count 8");
     assert_eq!(set.status.code(), Some(0), "{}", set.stderr);
     assert_eq!(Tool::C.run("team0 getoption mcast_rejoin_count").stdout, "8\n");
-    let d0 = team.ifindex("d0").unwrap();
+    let d0 = team.lookup_ifindex("d0").unwrap();
     team.remove_port(d0).unwrap();
     team.set_mode(Mode::LoadBalance).unwrap();
     team.add_port(d0).unwrap();

@@ -96,7 +96,7 @@ fn a_port_that_changes_its_team_leaves_one_and_joins_the_other() {
 fn the_death_of_one_team_is_a_lost_link_to_the_other() {
     let (mut one, two) = neighbours(&all_links());
     let handler = record_changes(&mut one);
-    let gone = two.team_ifindex();
+    let gone = two.ifindex();
     two.destroy().unwrap();
     handle_until_quiet(&mut one);
     assert!(one.link(gone).is_none() && one.team_link().is_some());

@@ -66,6 +66,6 @@ fn carrier_set_on_a_team_that_is_down_shows_when_it_is_set_up() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.set_carrier(true).unwrap();
-    RtnlSocket::new().unwrap().set_link(team.team_ifindex(), &LinkSettings::new().up()).unwrap();
+    RtnlSocket::new().unwrap().set_link(team.ifindex(), &LinkSettings::new().up()).unwrap();
     handle_until(&mut team, "the carrier", |team| team.carrier() == Some(true));
 }

@@ -84,7 +84,7 @@ fn link(change: &Change<Link>, team: &TeamHandle) -> Option<(Tone, String)> {
             if link.is_admin_up() { (Tone::Good, "up") } else { (Tone::Bad, "down") };
         return Some((tone, format!("{name} was set {state}")));
     }
-    if link.ifindex() == team.team_ifindex() {
+    if link.ifindex() == team.ifindex() {
         if before.has_carrier() != link.has_carrier() {
             let (tone, does) =
                 if link.has_carrier() { (Tone::Good, "has a") } else { (Tone::Bad, "lost its") };

@@ -98,7 +98,7 @@ impl LinkEvent {
     /// let mut rtnl = RtnlSocket::new()?;
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
-    /// rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up())?;
+    /// team.set_link(&LinkSettings::new().up())?;
     ///
     /// let events = LinkEvents::new()?;
     /// team.set_notify_peers_count(1)?;
@@ -106,7 +106,7 @@ impl LinkEvent {
     /// for event in events {
     ///     let event = event?;
     ///     if event.cause() == Some(LinkEventCause::NotifyPeers) {
-    ///         assert_eq!(event.link().map(|link| link.ifindex()), Some(team.team_ifindex()));
+    ///         assert_eq!(event.link().map(|link| link.ifindex()), Some(team.ifindex()));
     ///         break;
     ///     }
     /// }

@@ -60,9 +60,9 @@ impl<'a> Attribute<'a> {
         Ok(i32::from_ne_bytes(self.array()?))
     }
 
-    /// An interface index that cannot be 0.
+    /// Reads an interface index of an existing link.
     pub(crate) fn ifindex(self) -> Result<IfIndex, DecodeError> {
-        IfIndex::new(self.u32()?).ok_or(DecodeError::new("an interface index is 0"))
+        IfIndex::new(self.u32()?).ok_or(DecodeError::new("an interface index is out of range"))
     }
 
     /// Text up to its NUL, or to the value's end where it has none. Bytes that are no UTF-8 become

@@ -30,6 +30,10 @@ pub(crate) struct MulticastSocket {
     /// What the receive buffer may grow to, in bytes as the kernel counts them.
     limit: usize,
     filter: Filter,
+    /// How often the kernel reported an overrun.
+    overruns: u64,
+    /// How often the kernel rejected the filter and none is in place.
+    filter_fallbacks: u64,
 }
 
 /// What the kernel does with what the filter of a socket returns 0 for.
@@ -112,12 +116,30 @@ impl MulticastSocket {
 
     /// Wraps a socket that has joined its group.
     pub(crate) fn from_boxed(transport: Box<dyn Transport>) -> Self {
-        Self { transport, budget: OnceCell::new(), limit: 0, filter: Filter::None }
+        Self {
+            transport,
+            budget: OnceCell::new(),
+            limit: 0,
+            filter: Filter::None,
+            overruns: 0,
+            filter_fallbacks: 0,
+        }
+    }
+
+    /// How often the kernel reported that it had dropped events.
+    pub(crate) fn overruns(&self) -> u64 {
+        self.overruns
+    }
+
+    /// How often the kernel rejected the filter, so that everything passes.
+    pub(crate) fn filter_fallbacks(&self) -> u64 {
+        self.filter_fallbacks
     }
 
     /// Takes over the filter that was set before the socket joined its group.
     pub(crate) fn filtered_by(self, filter: Filter) -> Self {
-        Self { filter, ..self }
+        let filter_fallbacks = self.filter_fallbacks + u64::from(filter.is_refused());
+        Self { filter, filter_fallbacks, ..self }
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
@@ -179,6 +201,7 @@ impl MulticastSocket {
                 Filter::of(&mut *self.transport, Some(program))
             }
         };
+        self.filter_fallbacks += u64::from(self.filter.is_refused());
         Ok(())
     }
 
@@ -238,6 +261,7 @@ impl MulticastSocket {
                 }
             });
             if rest.as_ref().is_err_and(is_overrun) {
+                self.overruns += 1;
                 *backlog = Backlog::Lost;
             }
             // A receive without a datagram, as at an overrun, counts too: the loop has to end.
@@ -295,6 +319,10 @@ impl MulticastSocket {
 }
 
 impl Filter {
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
     /// Sets a filter, if there is one.
     pub(crate) fn of(transport: &mut dyn Transport, program: Option<Vec<BpfInstruction>>) -> Self {
         match program {

@@ -35,6 +35,8 @@ pub(crate) struct RequestSocket {
     /// An answer may not have been read to its end: its reader failed, or panicked, or there was
     /// too much of it, or what was left of it could not be read away.
     reply_pending: bool,
+    /// Attempts at a dump that changes interrupted, for statistics.
+    interrupted_dumps: u64,
 }
 
 /// What to do with dumps that changes interrupt.
@@ -134,7 +136,12 @@ impl RequestSocket {
         timeout: Duration,
         dumps: DumpPolicy,
     ) -> Self {
-        Self { transport, sequence: 0, timeout, dumps, reply_pending: false }
+        Self { transport, sequence: 0, timeout, dumps, reply_pending: false, interrupted_dumps: 0 }
+    }
+
+    /// How many attempts at a dump were interrupted by changes.
+    pub(crate) fn interrupted_dumps(&self) -> u64 {
+        self.interrupted_dumps
     }
 
     /// Formats the settings of the socket as those of the public type that owns it.
@@ -161,7 +168,11 @@ impl RequestSocket {
         let mut attempt = 1;
         loop {
             part(Part::Start { attempt })?;
-            match self.transact_once(bytes.clone(), &mut |frame| part(Part::Message(frame))) {
+            let result = self.transact_once(bytes.clone(), &mut |frame| part(Part::Message(frame)));
+            if matches!(result, Ok(Completion { interrupted: true })) {
+                self.interrupted_dumps += 1;
+            }
+            match result {
                 Ok(Completion { interrupted: false }) => return Ok(Consistency::Consistent),
                 Ok(Completion { interrupted: true }) if attempt < attempts => attempt += 1,
                 Ok(Completion { interrupted: true }) => {

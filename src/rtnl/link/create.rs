@@ -122,15 +122,11 @@ impl RtnlSocket {
     ///
     /// `RTM_DELLINK`, rtnetlink(7).
     pub fn delete_link(&mut self, ifindex: IfIndex) -> Result<()> {
-        let no_such_device = || {
-            let (op, device) = (format!("deleting link {ifindex}"), format!("index {ifindex}"));
-            Err(Error::NoSuchDevice { op, device })
-        };
-        if !ifindex.is_possible() {
-            return no_such_device();
-        }
         match self.delete(ifindex) {
-            Err(failure) if failure.is(Errno::ENODEV) => no_such_device(),
+            Err(failure) if failure.is(Errno::ENODEV) => {
+                let (op, device) = (format!("deleting link {ifindex}"), format!("index {ifindex}"));
+                Err(Error::NoSuchDevice { op, device })
+            }
             result => {
                 let link = self.describe_link(&result, ifindex);
                 result.with_context(|| format!("deleting {link}"))

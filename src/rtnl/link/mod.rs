@@ -117,7 +117,7 @@ impl RtnlSocket {
     /// let names: Vec<_> = teams.items().iter().map(|link| link.name()).collect();
     /// assert_eq!(names, ["team0"]);
     ///
-    /// let ports = rtnl.links(&LinkFilter::new().master(team.team_ifindex()))?;
+    /// let ports = rtnl.links(&LinkFilter::new().master(team.ifindex()))?;
     /// assert!(ports.items().is_empty());
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -170,11 +170,7 @@ impl RtnlSocket {
     /// `RTM_GETLINK`, rtnetlink(7).
     pub fn link_by_index(&mut self, ifindex: IfIndex) -> Result<LinkInfo> {
         let device = format!("index {ifindex}");
-        let op = || format!("looking up link {ifindex}");
-        if !ifindex.is_possible() {
-            return Err(Error::NoSuchDevice { op: op(), device });
-        }
-        self.get_link(link::get_request(ifindex), device, op)
+        self.get_link(link::get_request(ifindex), device, || format!("looking up link {ifindex}"))
     }
 
     /// Looks up the link with this name or alternative name, with its statistics.

@@ -7,8 +7,8 @@ use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::ifname;
 
-/// The changes that [`RtnlSocket::set_link`](crate::RtnlSocket::set_link) makes to a link. Other
-/// settings are kept.
+/// The changes that [`RtnlSocket::set_link`](crate::RtnlSocket::set_link) makes to a link, and
+/// [`TeamHandle::set_link`](crate::TeamHandle::set_link) to a team. Other settings are kept.
 ///
 /// # Examples
 ///
@@ -52,6 +52,7 @@ impl LinkSettings {
     }
 
     /// Sets the link up, after all other changes.
+    #[doc(alias = "IFF_UP")]
     pub fn up(mut self) -> Self {
         self.up = Some(true);
         self
@@ -144,6 +145,11 @@ impl LinkSettings {
     pub fn namespace(mut self, namespace: impl AsFd) -> Result<Self> {
         self.namespace = Some(NamespaceFd::duplicate(namespace)?);
         Ok(self)
+    }
+
+    /// Returns whether the link is to leave its network namespace.
+    pub(crate) fn has_namespace(&self) -> bool {
+        self.namespace.is_some()
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -160,7 +160,7 @@ impl TeamHandle {
 
     fn announce_now(&mut self, announcement: &AnnounceOptions) -> Result<AnnounceReport> {
         let mut announced = AnnounceReport::default();
-        let ifindex = self.team_ifindex();
+        let ifindex = self.ifindex();
         let team = self.session.rtnl.link_by_index(ifindex)?;
         if !is_ethernet(&team) {
             return Err(io::Error::from(Errno::EAFNOSUPPORT)).with_context(|| announcing(&team));

@@ -15,8 +15,10 @@ use crate::cache::Cache;
 use crate::changes::Changes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log_target::RESYNC;
+use crate::model::handle_statistics::HandleStatistics;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
+use crate::model::option_value::OptionValue;
 use crate::netlink::codec::link;
 use crate::netlink::codec::team::{self, TeamMessage};
 use crate::netlink::error::{ErrorContext, RequestError};
@@ -44,6 +46,16 @@ pub(crate) struct Session {
     /// Unless all links are kept.
     follow: Option<EventFilter>,
     pending: Pending,
+    /// What [`statistics`](Self::statistics) counts by itself.
+    counters: Counters,
+}
+
+/// What is counted since the handle was opened, besides what the sockets count.
+#[derive(Debug, Default)]
+struct Counters {
+    events: u64,
+    batches: u64,
+    resyncs: u64,
 }
 
 impl Session {
@@ -57,8 +69,9 @@ impl Session {
         cache: Cache,
         follow: Option<EventFilter>,
     ) -> Result<Self> {
-        let pending = Pending::default();
-        let mut session = Self { rtnl, genl, link_events, team_events, cache, follow, pending };
+        let (pending, counters) = (Pending::default(), Counters::default());
+        let mut session =
+            Self { rtnl, genl, link_events, team_events, cache, follow, pending, counters };
         session.cache.suspend_journal();
         session.resync()?;
         session.settle()?;
@@ -90,6 +103,19 @@ impl Session {
     /// It became one, or did not.
     pub(crate) fn end_enslave(&mut self) {
         self.cache.end_enslave();
+    }
+
+    /// Asks the driver whether an option has this value now; false if the driver cannot tell.
+    ///
+    /// The cache does not decide that: an event that the driver could not send is missing from the
+    /// cache, without a mark.
+    pub(crate) fn kernel_has(&mut self, id: &OptionId, value: &OptionValue) -> bool {
+        let Ok(TeamMessage::Options(items) | TeamMessage::TruncatedOptions(items)) =
+            self.genl.options(self.cache.team())
+        else {
+            return false;
+        };
+        items.iter().any(|item| item.option.id() == id && item.option.value() == value)
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -127,7 +153,7 @@ impl Session {
                         self.grow_buffers();
                     }
                     self.resync()?;
-                    self.pending.recovered();
+                    self.recovered();
                 }
                 Some(Task::Options) => {
                     let options = self.resync_options();
@@ -157,7 +183,7 @@ impl Session {
         let rest = if events_wait { self.drain()? } else { Drain::Empty };
         self.resync()?;
         match rest {
-            Drain::Empty => self.pending.recovered(),
+            Drain::Empty => self.recovered(),
             Drain::More => self.pending.left_unread(),
         }
         self.settle()
@@ -195,7 +221,22 @@ impl Session {
         let Some((resynced, inconsistent)) = self.pending.take_report() else {
             return Changes::default();
         };
-        Changes { resynced, inconsistent, ..self.cache.take_changes() }
+        let changes = Changes { resynced, inconsistent, ..self.cache.take_changes() };
+        self.counters.batches += u64::from(!changes.is_empty());
+        changes
+    }
+
+    /// What the handle counted since it was opened.
+    pub(crate) fn statistics(&self) -> HandleStatistics {
+        let sockets = [&self.link_events, &self.team_events];
+        HandleStatistics {
+            events: self.counters.events,
+            batches: self.counters.batches,
+            overruns: sockets.map(MulticastSocket::overruns).iter().sum(),
+            resyncs: self.counters.resyncs,
+            interrupted_dumps: self.rtnl.interrupted_dumps() + self.genl.interrupted_dumps(),
+            filter_fallbacks: sockets.map(MulticastSocket::filter_fallbacks).iter().sum(),
+        }
     }
 
     /// An error if the team device is known to be gone.
@@ -229,11 +270,12 @@ impl Session {
     fn drain(&mut self) -> Result<Drain> {
         let (team, family) = (self.cache.team(), self.genl.family_id());
         let (cache, pending) = (&mut self.cache, &mut self.pending);
-        let recheck = &mut pending.recheck;
+        let (recheck, events) = (&mut pending.recheck, &mut self.counters.events);
         let team_rest = self.team_events.drain(&mut pending.team_events, |frame| {
             if frame.kind == family {
                 if let Some(report) = team::decode(frame.payload, team)? {
                     cache.apply_team_event(report, recheck);
+                    *events += 1;
                 }
             }
             Ok(())
@@ -241,6 +283,7 @@ impl Session {
         let link_rest = self.link_events.drain(&mut pending.link_events, |frame| {
             if matches!(frame.kind, link::RTM_NEWLINK | link::RTM_DELLINK) {
                 cache.apply_link(&link::decode(frame.kind, frame.payload)?, recheck);
+                *events += 1;
             }
             Ok(())
         });
@@ -317,6 +360,12 @@ impl Session {
         Ok(())
     }
 
+    /// The sockets were read empty before everything was requested.
+    fn recovered(&mut self) {
+        self.counters.resyncs += u64::from(self.pending.has_lost_events());
+        self.pending.recovered();
+    }
+
     fn resync_links(&mut self) -> Result<Consistency> {
         let only_ports_of = self.follow.as_ref().map(|_| self.cache.team());
         let (cache, mut seen) = (&mut self.cache, Vec::new());
@@ -367,11 +416,17 @@ impl Session {
         Ok(!late.is_empty())
     }
 
+    /// Asks for the team's own link, after events were read: the kernel announces a carrier late,
+    /// and that of a link that is down not at all.
+    pub(crate) fn reread_team_link(&mut self) -> Result<()> {
+        self.recheck_link(self.cache.team())
+    }
+
     /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is
     /// gone.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
         self.pending.link_events.answered();
-        self.cache.set_stale(true);
+        self.cache.set_link_stale(ifindex);
         match self.rtnl.link_by_index(ifindex) {
             Ok(link) => self.cache.apply_link_reply(&link.decode()?),
             Err(Error::NoSuchDevice { .. }) => self.cache.link_removed(ifindex),

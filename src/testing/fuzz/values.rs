@@ -59,8 +59,11 @@ pub(super) fn names(input: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
-    assert_eq!(Mode::from(&*text).as_str(), text);
-    assert_eq!(TxMethod::from(&*text).as_str(), text);
+    assert_eq!(Mode::from_kernel_name(&text).as_str(), text);
+    assert_eq!(TxMethod::from_kernel_name(&text).as_str(), text);
+    let mode = Mode::from_kernel_name(&text);
+    let is_known = !matches!(mode, Mode::Other(_));
+    assert_eq!(text.parse().ok(), is_known.then_some(mode));
 }
 
 /// The header fields of a hash: every set of them makes a program that is right.

@@ -35,10 +35,10 @@ fn team() -> TeamHandle {
     team.set_lb_stats_refresh_interval(Duration::from_millis(200)).unwrap();
     for name in PORTS {
         veth(name, &format!("{name}-peer"));
-        let port = team.ifindex(name).unwrap();
+        let port = team.lookup_ifindex(name).unwrap();
         team.add_port(port).unwrap();
     }
-    rtnl.set_link(team.team_ifindex(), &LinkSettings::new().up()).unwrap();
+    rtnl.set_link(team.ifindex(), &LinkSettings::new().up()).unwrap();
     team
 }
 
@@ -84,7 +84,7 @@ fn act(team: &mut TeamHandle, port: impl Fn(&str) -> IfIndex) {
 fn the_readme_s_picture() {
     enter();
     let mut team = team();
-    let ports: Vec<IfIndex> = PORTS.iter().map(|name| team.ifindex(name).unwrap()).collect();
+    let ports: Vec<IfIndex> = PORTS.iter().map(|name| team.lookup_ifindex(name).unwrap()).collect();
     let port = |wanted: &str| ports[PORTS.iter().position(|name| *name == wanted).unwrap()];
 
     let mut program = Command::new(example("team_monitor"));

@@ -53,7 +53,7 @@ impl StressHandler {
             10..12 => self.set_master(team, false),
             12..15 => self.set_an_option(team, changes),
             15 => team.set_hwaddr(
-                team.team_ifindex(),
+                team.ifindex(),
                 HwAddr::new(&[2, 0, 0, 0, 0x66, self.rng.u8(..)]).unwrap(),
             ),
             16 if self.carriers => team.set_carrier(self.rng.bool()),
@@ -73,7 +73,7 @@ impl StressHandler {
 
     fn set_master(&mut self, team: &mut TeamHandle, enslave: bool) -> Result<()> {
         let link = self.link();
-        let master = enslave.then(|| team.team_ifindex());
+        let master = enslave.then(|| team.ifindex());
         let ticket = self.log.begin("a handler", Action::SetMaster { link, master });
         let result = if enslave { team.add_port(link) } else { team.remove_port(link) };
         self.log.end(ticket, result.is_ok());

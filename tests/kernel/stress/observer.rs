@@ -129,7 +129,7 @@ impl Observer {
             1 + nested
         );
         assert!(
-            !calls.iter().any(|(_, changes)| changes.is_empty()),
+            !calls.iter().any(|(_, changes)| changes.kinds().is_empty()),
             "a handler is called for nothing"
         );
         match result {
@@ -164,7 +164,7 @@ impl Observer {
     }
 
     fn view(&self) -> View {
-        (self.team.team_ifindex(), self.team.link_scope())
+        (self.team.ifindex(), self.team.link_scope())
     }
 
     /// Handles events until there are none.

@@ -122,7 +122,7 @@ pub(crate) fn handle_until_converged(team: &mut TeamHandle) {
         let fresh = state(
             &TeamHandle::builder()
                 .link_scope(team.link_scope())
-                .open_index(team.team_ifindex())
+                .open_index(team.ifindex())
                 .expect("a fresh handle opens"),
         );
         take_changes(team);

@@ -114,7 +114,7 @@ impl Balanced {
         let mut indices = Vec::new();
         for number in &numbers {
             veth(&format!("eth{number}"), &format!("far{number}"));
-            let port = team.ifindex(format!("eth{number}")).unwrap();
+            let port = team.lookup_ifindex(format!("eth{number}")).unwrap();
             team.add_port(port).unwrap();
             indices.push(port);
         }

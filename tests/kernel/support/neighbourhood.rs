@@ -28,13 +28,13 @@ impl Neighbourhood {
         team.set_mode(Mode::ActiveBackup).unwrap();
         for number in 1..=2 {
             veth(&format!("eth{number}"), &format!("far{number}"));
-            let port = team.ifindex(format!("eth{number}")).unwrap();
+            let port = team.lookup_ifindex(format!("eth{number}")).unwrap();
             team.add_port(port).unwrap();
         }
         ip("link set team0 addrgenmode none");
         ip("link set team0 up");
         set_ipv6("team0", "disable_ipv6", "0");
-        let eth1 = team.ifindex("eth1").unwrap();
+        let eth1 = team.lookup_ifindex("eth1").unwrap();
         team.set_active_port(eth1).unwrap();
         crate::support::changes::handle_until(&mut team, "all is up", |team| {
             team.carrier() == Some(true) && team.ports().all(libteam::Port::is_link_up)
@@ -50,7 +50,7 @@ impl Neighbourhood {
     /// Has the driver announce the team, as often as it was told to: enables a port that is not the
     /// active one.
     pub(crate) fn enable_spare(&mut self) {
-        let eth2 = self.team.ifindex("eth2").unwrap();
+        let eth2 = self.team.lookup_ifindex("eth2").unwrap();
         self.team.set_port_enabled(eth2, false).unwrap();
         self.team.set_port_enabled(eth2, true).unwrap();
     }

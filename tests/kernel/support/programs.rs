@@ -107,12 +107,12 @@ pub(crate) fn team_with_ports_in_all_states(mode: Option<Mode>) -> TeamHandle {
         team.set_mode(mode).unwrap();
     }
     for port in ["d0", "v0", "d1", "v1"] {
-        let port = team.ifindex(port).unwrap();
+        let port = team.lookup_ifindex(port).unwrap();
         team.add_port(port).unwrap();
     }
     ip("link set team0 up");
     ip("link set d1 down");
-    let v0 = team.ifindex("v0").unwrap();
+    let v0 = team.lookup_ifindex("v0").unwrap();
     handle_until(&mut team, |team| is_up(team, v0));
     team
 }

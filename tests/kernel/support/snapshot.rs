@@ -68,7 +68,7 @@ pub(crate) fn state(team: &TeamHandle) -> State {
 /// must have been handled before.
 pub(crate) fn assert_matches_kernel(team: &TeamHandle) {
     let builder = TeamHandle::builder().link_scope(team.link_scope());
-    let fresh = builder.open_index(team.team_ifindex()).expect("a fresh handle opens");
+    let fresh = builder.open_index(team.ifindex()).expect("a fresh handle opens");
     assert_eq!(state(team), state(&fresh), "the cache is not what a fresh handle sees");
     assert_links_match_ip(team);
 }

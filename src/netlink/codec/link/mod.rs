@@ -113,7 +113,7 @@ impl IfInfoMsg {
             .ok_or(DecodeError::new("a link message is too short"))?;
         let [family, _, l0, l1, i0, i1, i2, i3, f0, f1, f2, f3, c0, c1, c2, c3] = *header;
         let ifindex = IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]))
-            .ok_or(DecodeError::new("a link message has interface index 0"))?;
+            .ok_or(DecodeError::new("the interface index of a link message is out of range"))?;
         let if_type = u16::from_ne_bytes([l0, l1]);
         let flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([f0, f1, f2, f3]));
         let changed_flags = LinkFlags::from_bits_retain(u32::from_ne_bytes([c0, c1, c2, c3]));

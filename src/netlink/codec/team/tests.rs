@@ -224,7 +224,10 @@ fn an_encoded_option_decodes_to_itself() {
         OptionId::global("x"),
         OptionId::port("a name of thirty-two bytes .....", veth()),
         OptionId::element("lb_hash_stats", u32::MAX),
-        OptionId { array_index: Some(0), ..OptionId::port("both", ifindex(u32::MAX)) },
+        OptionId {
+            array_index: Some(0),
+            ..OptionId::port("both", ifindex(i32::MAX.unsigned_abs()))
+        },
     ];
     let values: [OptionValue; 11] = [
         0_u32.into(),

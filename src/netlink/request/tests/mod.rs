@@ -216,6 +216,16 @@ fn a_dump_that_is_always_interrupted_ends_after_its_attempts() {
 }
 
 #[test]
+fn interrupted_attempts_are_counted() {
+    let answers = [1, 2].map(|number| Step::answer(&[interrupted(number), done(0)]));
+    let script = Script::new(answers.into_iter().chain([Step::answer(&[data(3), done(0)])]));
+    let mut connection = connection(&script);
+    let request = Request::dump("listing", link::dump_request());
+    assert_eq!(connection.send(request, |_| Ok(())).unwrap(), Consistency::Consistent);
+    assert_eq!(connection.interrupted_dumps(), 2);
+}
+
+#[test]
 fn an_error_number_inside_the_end_of_a_dump_is_an_error() {
     let tlvs = attribute(1, b"Filter by device index not supported for link dumps\0");
     let payload = [&(-22_i32).to_ne_bytes()[..], &tlvs].concat();

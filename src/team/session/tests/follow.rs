@@ -163,6 +163,7 @@ fn filter_that_fits_without_the_old_one_is_set_again() {
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
     assert_eq!(scene.changes().links().len(), 1);
     assert_eq!(scene.link_events.filters().len(), 3, "it is in place");
+    assert_eq!(scene.session.statistics().filter_fallbacks, 0);
     scene.assert_played();
 }
 
@@ -177,6 +178,7 @@ fn refused_filter_is_set_again_after_ever_more_events() {
     assert_eq!(scene.link_events.filters(), [program.clone(), None, program.clone()]);
     scene.changes();
     assert_eq!(scene.link_events.filters().len(), 3, "there was no event");
+    assert_eq!(scene.session.statistics().filter_fallbacks, 1);
     let mut after = vec![];
     for number in 1..4000 {
         let before = scene.link_events.filters().len();
