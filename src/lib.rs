@@ -4,9 +4,13 @@
 //! such a device, commands it over netlink, and follows its ports, its options and their links
 //! without ever losing or inventing a change. It is the successor of the C library libteam.
 //!
-//! [`TeamHandle`] is one team. [`RtnlSocket`] is for the rest of a daemon's work: links, addresses,
-//! routes and more. [`LinkEvents`] hears of every link. [`NetlinkConnection`], under them all,
-//! speaks any netlink protocol.
+//! [`TeamHandle`] controls one team; the root of the crate has what its users need. The modules are
+//! for the rest of a daemon's work:
+//!
+//! - [`rtnl`]: links, addresses, routes and more by rtnetlink ([`rtnl::RtnlSocket`]);
+//! - [`link_events`]: the link notifications of a network namespace as an iterator;
+//! - [`netlink`]: requests of any netlink protocol ([`netlink::NetlinkConnection`]);
+//! - [`bpf`]: the hash of a load-balancing team ([`bpf::BpfProgram`], [`bpf::HashFields`]).
 //!
 //! The [`guide`] explains the pieces and how they go together, what happens when notifications are
 //! lost, what rights it takes, and how to come from the C library. Every function of that is found
@@ -46,28 +50,26 @@
 //!   a model of the kernel, on which a program's own tests drive a [`TeamHandle`] without root and
 //!   without the team driver. See [`guide::testing`].
 
-mod bpf;
+pub mod bpf;
 mod cache;
 mod changes;
 mod error;
 pub mod guide;
-mod link_events;
+pub mod link_events;
 #[doc(alias = "team_set_log_fn")]
 #[doc(alias = "team_get_log_priority")]
 #[doc(alias = "team_set_log_priority")]
 pub mod log_target;
 mod model;
-mod netlink;
-mod rtnl;
+pub mod netlink;
+pub mod rtnl;
 mod team;
 #[cfg(any(test, fuzzing, feature = "testing"))]
 pub mod testing;
 
-pub use bpf::{BpfError, BpfInstruction, BpfProgram, HashFields, ParseHashFieldsError};
 pub use cache::iter::{Links, Options, Ports};
 pub use changes::{Change, ChangeKind, Changes, LinkChange};
 pub use error::{BoxError, DecodeError, Error, ErrorKind, Result};
-pub use link_events::{LinkEvent, LinkEventCause, LinkEvents};
 pub use model::handle_statistics::HandleStatistics;
 pub use model::hwaddr::{HwAddr, ParseHwAddrError};
 pub use model::ifindex::{IfIndex, InvalidIfIndex};
@@ -80,16 +82,7 @@ pub use model::option_value::OptionValue;
 pub use model::port::{Duplex, Port};
 pub use model::receive_buffers::ReceiveBuffers;
 pub use model::tx_method::{ParseTxMethodError, TxMethod};
-pub use netlink::builder::SocketBuilder;
-pub use netlink::connection::NetlinkConnection;
-pub use netlink::dump::{Dump, InterruptedDump};
-pub use netlink::protocol::Protocol;
-pub use netlink_packet_core;
-pub use netlink_packet_route;
-pub use rtnl::{
-    Address, AddressFilter, LinkFilter, LinkInfo, LinkSettings, LinkStatistics, Neighbour,
-    NeighbourFilter, NewLink, NextHop, Route, RouteFilter, RtnlSocket, RuleFilter, TcSelector,
-};
+pub use rtnl::link::LinkSettings;
 pub use team::TeamHandle;
 pub use team::announce::{AnnounceOptions, AnnounceReport};
 pub use team::builder::TeamBuilder;

@@ -3,7 +3,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use libteam::{Changes, Error, LinkEvents, TeamHandle};
+use libteam::link_events::LinkEvents;
+use libteam::{Changes, Error, TeamHandle};
 
 #[test]
 fn what_holds_sockets_can_move_to_another_thread() {

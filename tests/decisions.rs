@@ -7,8 +7,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use libteam::rtnl::RtnlSocket;
 use libteam::testing::TestKernel;
-use libteam::{BoxError, IfIndex, LinkSettings, OptionId, RtnlSocket};
+use libteam::{BoxError, IfIndex, LinkSettings, OptionId};
 use nix::errno::Errno;
 
 #[path = "../examples/active_backup/announcer.rs"]

@@ -14,7 +14,7 @@ mod packets;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use libteam::{BpfProgram, HashFields};
+use libteam::bpf::{BpfProgram, HashFields};
 use packets::interpreter::{self, Packet, hash};
 use packets::{Flow, ICMP, SCTP, TCP, UDP};
 

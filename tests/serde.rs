@@ -6,10 +6,12 @@
 use std::fmt::Debug;
 use std::os::unix::ffi::OsStrExt;
 
+use libteam::bpf::{BpfInstruction, BpfProgram, HashFields};
+use libteam::rtnl::{NewLink, RtnlSocket};
 use libteam::{
-    BpfInstruction, BpfProgram, Change, Changes, Duplex, ErrorKind, HashFields, HwAddr, IfIndex,
-    Link, LinkChange, LinkFlags, LinkScope, LinkSettings, Mode, NewLink, OperState, OptionId,
-    OptionType, OptionValue, Port, RtnlSocket, TeamHandle, TeamOption, TxMethod,
+    Change, Changes, Duplex, ErrorKind, HwAddr, IfIndex, Link, LinkChange, LinkFlags, LinkScope,
+    LinkSettings, Mode, OperState, OptionId, OptionType, OptionValue, Port, TeamHandle, TeamOption,
+    TxMethod,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -7,10 +7,11 @@ use std::os::fd::AsFd as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use libteam::rtnl::{LinkFilter, NewLink, RouteFilter};
 use libteam::testing::TestKernel;
 use libteam::{
-    Error, ErrorKind, IfIndex, LinkFilter, LinkScope, LinkSettings, Mode, NewLink, OptionId,
-    OptionValue, RouteFilter, TeamHandle, TxMethod,
+    Error, ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, OptionId, OptionValue, TeamHandle,
+    TxMethod,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -31,7 +31,7 @@ mod table;
 use std::fs;
 use std::process::ExitCode;
 
-use libteam::{LinkFilter, RtnlSocket};
+use libteam::rtnl::{LinkFilter, RtnlSocket};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 

@@ -7,7 +7,9 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use libteam::{ErrorKind, LinkEvents, LinkInfo, RtnlSocket, TeamBuilder};
+use libteam::link_events::LinkEvents;
+use libteam::rtnl::{LinkInfo, RtnlSocket};
+use libteam::{ErrorKind, TeamBuilder};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use libteam::{
-    Error, ErrorKind, HwAddr, IfIndex, Link, LinkInfo, Port, Result, RtnlSocket, TeamHandle,
-};
+use libteam::rtnl::{LinkInfo, RtnlSocket};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, Link, Port, Result, TeamHandle};
 
 use crate::config::Config;
 use crate::refusals::Refusals;

@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use libteam::{
-    Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkInfo, LinkSettings, Result, RtnlSocket,
-    TeamHandle,
-};
+use libteam::rtnl::{LinkFilter, LinkInfo, RtnlSocket};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkSettings, Result, TeamHandle};
 
 use crate::retry::{Retry, SHORTEST};
 

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
+use libteam::rtnl::{LinkInfo, RtnlSocket};
 use libteam::{
-    Duplex, Error, ErrorKind, IfIndex, Link, LinkInfo, LinkSettings, Mode, Port, Result,
-    RtnlSocket, TeamBuilder, TeamHandle,
+    Duplex, Error, ErrorKind, IfIndex, Link, LinkSettings, Mode, Port, Result, TeamBuilder,
+    TeamHandle,
 };
 
 use crate::announcer::Announcer;

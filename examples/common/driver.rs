@@ -1,6 +1,7 @@
 //! Whether the kernel has the team driver.
 
-use libteam::{ErrorKind, NetlinkConnection, Protocol, Result};
+use libteam::netlink::{NetlinkConnection, Protocol};
+use libteam::{ErrorKind, Result};
 use netlink_packet_generic::GenlMessage;
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};

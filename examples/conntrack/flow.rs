@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use libteam::netlink_packet_core::{DefaultNla, Nla};
+use libteam::netlink::netlink_packet_core::{DefaultNla, Nla};
 use netlink_packet_netfilter::NetfilterProtoFamily;
 use netlink_packet_netfilter::conntrack::{
     ConntrackAttribute, IPTuple, ProtoInfo, ProtoInfoTCP, ProtoTuple, Status, Tuple as TuplePart,

@@ -9,7 +9,8 @@
 //! connections. What this kernel tracks the program shows when it is started by its name,
 //! `target/debug/examples/conntrack`, as root.
 //!
-//! It shows a [`libteam::NetlinkConnection`] with the message types of netlink-packet-netfilter.
+//! It shows a [`libteam::netlink::NetlinkConnection`] with the message types of
+//! netlink-packet-netfilter.
 
 #[path = "../common/nobody_reads.rs"]
 mod nobody_reads;

@@ -1,7 +1,8 @@
 //! The kernel's table over netlink.
 
-use libteam::netlink_packet_core::DefaultNla;
-use libteam::{Error, ErrorKind, NetlinkConnection, Protocol};
+use libteam::netlink::netlink_packet_core::DefaultNla;
+use libteam::netlink::{NetlinkConnection, Protocol};
+use libteam::{Error, ErrorKind};
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,

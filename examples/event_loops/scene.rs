@@ -12,9 +12,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use libteam::{
-    BoxError, Changes, IfIndex, LinkSettings, Mode, NewLink, Port, RtnlSocket, TeamHandle,
-};
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{BoxError, Changes, IfIndex, LinkSettings, Mode, Port, TeamHandle};
 
 pub(crate) use namespace::enter_new_namespace;
 pub(crate) use print_line::print_line;

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
-use libteam::{ChangeKind, LinkSettings, Mode, Result, RtnlSocket, TeamHandle};
+use libteam::rtnl::RtnlSocket;
+use libteam::{ChangeKind, LinkSettings, Mode, Result, TeamHandle};
 
 fn main() -> ExitCode {
     let Err(error) = run() else { return ExitCode::SUCCESS };

@@ -26,8 +26,8 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value};
-use libteam::netlink_packet_core::DecodeError;
-use libteam::{NetlinkConnection, Protocol};
+use libteam::netlink::netlink_packet_core::DecodeError;
+use libteam::netlink::{NetlinkConnection, Protocol};
 use netlink_packet_xfrm::XfrmMessage;
 use netlink_packet_xfrm::policy::DelGetMessage;
 use netlink_packet_xfrm::state::GetDumpMessage;

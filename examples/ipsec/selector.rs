@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use libteam::netlink_packet_core::DecodeError;
+use libteam::netlink::netlink_packet_core::DecodeError;
 use netlink_packet_xfrm::constants::{IPPROTO_GRE, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_MH};
 use serde_json::{Value, json};
 

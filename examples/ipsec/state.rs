@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use libteam::netlink_packet_core::{DecodeError, Nla};
+use libteam::netlink::netlink_packet_core::{DecodeError, Nla};
 use netlink_packet_xfrm::state::ModifyMessage;
 use netlink_packet_xfrm::{EncapTmpl, XfrmAttrs};
 use serde_json::{Value, json};

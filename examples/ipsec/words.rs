@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use libteam::netlink_packet_core::DecodeError;
+use libteam::netlink::netlink_packet_core::DecodeError;
 use netlink_packet_xfrm::constants::{AF_INET, AF_INET6};
 use netlink_packet_xfrm::{Address, Mark};
 use serde_json::{Value, json};

@@ -5,10 +5,9 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use libteam::{
-    BoxError, BpfProgram, HashFields, IfIndex, LinkSettings, Mode, NewLink, Result, RtnlSocket,
-    TeamHandle,
-};
+use libteam::bpf::{BpfProgram, HashFields};
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{BoxError, IfIndex, LinkSettings, Mode, Result, TeamHandle};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::namespace::enter_new_namespace;

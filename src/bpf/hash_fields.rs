@@ -15,7 +15,7 @@ const KNOWN_FIELDS: &str = "eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4"
 /// # Examples
 ///
 /// ```
-/// use libteam::HashFields;
+/// use libteam::bpf::HashFields;
 ///
 /// let fields: HashFields = ["eth", "ip", "udp"].into_iter().map(str::parse).collect::<Result<_, _>>()?;
 /// assert_eq!(fields, HashFields::ETH | HashFields::IP | HashFields::UDP);
@@ -25,7 +25,7 @@ const KNOWN_FIELDS: &str = "eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4"
 /// assert_eq!(HashFields::from_name("eth"), Some(HashFields::ETH));
 /// let names: Vec<_> = fields.iter_names().map(|(name, _)| name).collect();
 /// assert_eq!(names, ["eth", "ip", "udp"]);
-/// # Ok::<(), libteam::ParseHashFieldsError>(())
+/// # Ok::<(), libteam::bpf::ParseHashFieldsError>(())
 /// ```
 ///
 /// # Source
@@ -230,7 +230,7 @@ impl fmt::Debug for HashFields {
 /// # Examples
 ///
 /// ```
-/// let error = "eth,port".parse::<libteam::HashFields>().unwrap_err();
+/// let error = "eth,port".parse::<libteam::bpf::HashFields>().unwrap_err();
 /// assert!(error.to_string().starts_with("invalid hash field \"port\": expected eth, vlan, "));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

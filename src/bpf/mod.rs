@@ -17,7 +17,7 @@ pub use hash_fields::{HashFields, ParseHashFieldsError};
 /// # Examples
 ///
 /// ```
-/// use libteam::{BpfInstruction, BpfProgram};
+/// use libteam::bpf::{BpfInstruction, BpfProgram};
 ///
 /// // IPv4 packets get the hash 1, all others 0.
 /// let program = BpfProgram::new([
@@ -28,7 +28,7 @@ pub use hash_fields::{HashFields, ParseHashFieldsError};
 /// ])?;
 /// assert_eq!(program.instructions()[1].jf, 1);
 /// print!("{program}");
-/// # Ok::<(), libteam::BpfError>(())
+/// # Ok::<(), libteam::bpf::BpfError>(())
 /// ```
 ///
 /// # Source
@@ -91,7 +91,7 @@ impl BpfInstruction {
 /// # Examples
 ///
 /// ```
-/// use libteam::{BpfInstruction, BpfProgram, HashFields};
+/// use libteam::bpf::{BpfInstruction, BpfProgram, HashFields};
 ///
 /// // The last byte of the destination address.
 /// let load = BpfInstruction::stmt(0x30, 5);
@@ -103,7 +103,7 @@ impl BpfInstruction {
 ///
 /// let program = BpfProgram::hash(HashFields::IP | HashFields::L4);
 /// assert_eq!(BpfProgram::from_bytes(&program.to_bytes())?, program);
-/// # Ok::<(), libteam::BpfError>(())
+/// # Ok::<(), libteam::bpf::BpfError>(())
 /// ```
 ///
 /// # Source
@@ -198,11 +198,11 @@ impl BpfProgram {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{BpfProgram, HashFields};
+    /// use libteam::bpf::{BpfProgram, HashFields};
     ///
     /// let program = BpfProgram::hash("eth,ip,udp".parse()?);
     /// assert_eq!(program, BpfProgram::hash(HashFields::ETH | HashFields::IP | HashFields::UDP));
-    /// # Ok::<(), libteam::ParseHashFieldsError>(())
+    /// # Ok::<(), libteam::bpf::ParseHashFieldsError>(())
     /// ```
     ///
     /// [`set_bpf_hash_func`]: crate::TeamHandle::set_bpf_hash_func

@@ -142,8 +142,8 @@ impl Cache {
         self.apply_link_attrs(report, false);
     }
 
-    /// The kernel announces a new link as new once it is finished; what it gives up before that goes
-    /// without a message.
+    /// The kernel announces a new link as new once it is finished; what it gives up before that
+    /// goes without a message.
     fn confirm_link(&self, report: &LinkAttrs<'_>, recheck: &mut Recheck) {
         if report.is_new {
             recheck.links.remove(&report.ifindex);
@@ -247,8 +247,8 @@ impl Cache {
         }
     }
 
-    /// Takes over a whole list of ports or options: what is not in it is gone. Adds what it leaves to
-    /// be requested.
+    /// Takes over a whole list of ports or options: what is not in it is gone. Adds what it leaves
+    /// to be requested.
     pub(crate) fn apply_team_dump(&mut self, report: TeamMessage, recheck: &mut Recheck) {
         if self.gone {
             return;

@@ -48,11 +48,11 @@ impl Options {
         recheck.lists |= self.list.apply(report.option, report.flags);
     }
 
-    /// Returns the beginning of a list with the rest as it may be: as it was known, without what the
-    /// mode that the list names does not have, and without the options of ports that are gone.
+    /// Returns the beginning of a list with the rest as it may be: as it was known, without what
+    /// the mode that the list names does not have, and without the options of ports that are gone.
     ///
-    /// The mode that is known may be an earlier one: an event may have been lost between the options
-    /// of the new mode and the mode itself.
+    /// The mode that is known may be an earlier one: an event may have been lost between the
+    /// options of the new mode and the mode itself.
     pub(super) fn merge_known(
         &self,
         mut first: Vec<OptionItem>,
@@ -95,8 +95,8 @@ impl Options {
             .replace(reports.into_iter().map(|report| (report.option, report.flags)).collect());
     }
 
-    /// Forgets the options of a port that is gone. The driver announces their removal before that of
-    /// the port, unless it cannot.
+    /// Forgets the options of a port that is gone. The driver announces their removal before that
+    /// of the port, unless it cannot.
     pub(super) fn port_gone(&mut self, port: IfIndex, recheck: &mut Recheck) {
         let ids: Vec<OptionId> =
             self.list.items().of_port(port).map(|option| option.id.clone()).collect();
@@ -119,8 +119,8 @@ impl Options {
         self.is_truncated
     }
 
-    /// Whether an event shows that the list differs from what events reported: the driver may be able
-    /// to list all options now, or a mode ended whose options the driver could not announce as
+    /// Whether an event shows that the list differs from what events reported: the driver may be
+    /// able to list all options now, or a mode ended whose options the driver could not announce as
     /// removed.
     fn invalidates_list(&self, option: &TeamOption) -> bool {
         match (&*option.id.name, &option.value) {
@@ -132,8 +132,8 @@ impl Options {
         }
     }
 
-    /// Whether there is a port with options that the driver could not announce. That one of them was
-    /// set is announced all the same, so that some may be known.
+    /// Whether there is a port with options that the driver could not announce. That one of them
+    /// was set is announced all the same, so that some may be known.
     pub(super) fn are_missing_of(&self, mut ports: impl Iterator<Item = IfIndex>) -> bool {
         let expected = self.per_port.unwrap_or(MIN_PER_PORT);
         !self.is_truncated

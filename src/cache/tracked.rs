@@ -77,8 +77,8 @@ impl<S: Store> TrackedList<S> {
         gone
     }
 
-    /// Whether the list has the items that there are, in the same order, as it mostly has: such a list
-    /// is taken over without moving items.
+    /// Whether the list has the items that there are, in the same order, as it mostly has: such a
+    /// list is taken over without moving items.
     fn is_list_of(&self, list: &[(S::Item, ItemFlags)]) -> bool {
         let items = self.items.iter();
         items.len() == list.len()

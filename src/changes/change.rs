@@ -10,7 +10,8 @@ use crate::model::port::Port;
 /// # Examples
 ///
 /// ```
-/// use libteam::{NewLink, OptionValue, RtnlSocket, TeamHandle};
+/// use libteam::rtnl::{NewLink, RtnlSocket};
+/// use libteam::{OptionValue, TeamHandle};
 ///
 /// # test_netns::enter();
 /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
@@ -126,7 +127,8 @@ impl<T> Change<T> {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
@@ -186,7 +188,8 @@ impl Change<Link> {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;

@@ -60,7 +60,8 @@ bitflags! {
 /// # Examples
 ///
 /// ```
-/// use libteam::{ChangeKind, NewLink, RtnlSocket, TeamHandle};
+/// use libteam::rtnl::{NewLink, RtnlSocket};
+/// use libteam::{ChangeKind, TeamHandle};
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;

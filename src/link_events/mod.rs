@@ -48,7 +48,8 @@ use crate::netlink::socket::Transport;
 /// ```
 /// use std::time::Duration;
 ///
-/// use libteam::{LinkEvent, LinkEvents, TeamHandle};
+/// use libteam::link_events::{LinkEvent, LinkEvents};
+/// use libteam::TeamHandle;
 ///
 /// # test_netns::enter();
 /// let mut events = LinkEvents::new()?;
@@ -73,7 +74,9 @@ use crate::netlink::socket::Transport;
 /// ```
 /// use std::collections::BTreeMap;
 ///
-/// use libteam::{IfIndex, LinkEvent, LinkEvents, LinkFilter, RtnlSocket};
+/// use libteam::link_events::{LinkEvent, LinkEvents};
+/// use libteam::rtnl::{LinkFilter, RtnlSocket};
+/// use libteam::IfIndex;
 ///
 /// type Names = BTreeMap<IfIndex, String>;
 ///
@@ -151,7 +154,8 @@ impl LinkEvents {
     /// ```
     /// use std::fs::File;
     ///
-    /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
+    /// use libteam::link_events::{LinkEvent, LinkEvents};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
@@ -188,7 +192,8 @@ impl LinkEvents {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{LinkEvent, LinkEvents, TeamHandle};
+    /// use libteam::link_events::{LinkEvent, LinkEvents};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let mut events = LinkEvents::new()?;
@@ -222,7 +227,7 @@ impl LinkEvents {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use libteam::LinkEvents;
+    /// use libteam::link_events::LinkEvents;
     ///
     /// # test_netns::enter();
     /// let mut events = LinkEvents::new()?;
@@ -255,7 +260,7 @@ impl LinkEvents {
     /// # Examples
     ///
     /// ```
-    /// let events = libteam::LinkEvents::new()?;
+    /// let events = libteam::link_events::LinkEvents::new()?;
     /// println!("room for {} events", events.receive_buffer()? / 2304);
     /// # assert!(events.receive_buffer()? >= 2304);
     /// # Ok::<(), libteam::Error>(())
@@ -279,7 +284,7 @@ impl SocketBuilder {
     /// # Examples
     ///
     /// ```
-    /// use libteam::SocketBuilder;
+    /// use libteam::netlink::SocketBuilder;
     ///
     /// let events = SocketBuilder::new().receive_buffer(4 << 20).link_events()?;
     /// assert_eq!(events.receive_buffer()?, 8 << 20, "the kernel doubles the requested size");

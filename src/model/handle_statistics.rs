@@ -20,7 +20,7 @@ pub struct HandleStatistics {
     pub resyncs: u64,
     /// Attempts at a dump that changes interrupted (`NLM_F_DUMP_INTR`); most of them were repeated.
     pub interrupted_dumps: u64,
-    /// How often the kernel rejected the filter of an event socket, which then receives the messages
-    /// of all links or teams until the kernel accepts a filter.
+    /// How often the kernel rejected the filter of an event socket, which then receives the
+    /// messages of all links or teams until the kernel accepts a filter.
     pub filter_fallbacks: u64,
 }

@@ -28,9 +28,9 @@ use super::name::Name;
 ///
 /// # Source
 ///
-/// `RTM_NEWLINK`, rtnetlink(7). [`LinkInfo`](crate::LinkInfo) names the attribute of each method,
-/// except for [`original_hwaddr`](Self::original_hwaddr), which is what `IFLA_ADDRESS` was before
-/// the link had a master, or else `IFLA_PERM_ADDRESS`.
+/// `RTM_NEWLINK`, rtnetlink(7). [`LinkInfo`](crate::rtnl::LinkInfo) names the attribute of each
+/// method, except for [`original_hwaddr`](Self::original_hwaddr), which is what `IFLA_ADDRESS` was
+/// before the link had a master, or else `IFLA_PERM_ADDRESS`.
 #[doc(alias = "team_ifinfo")]
 #[doc(alias = "team_ifinfo_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use super::name::Name;
 /// # Examples
 ///
 /// ```
-/// use libteam::{Duplex, NewLink, RtnlSocket, TeamHandle};
+/// use libteam::rtnl::{NewLink, RtnlSocket};
+/// use libteam::{Duplex, TeamHandle};
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;

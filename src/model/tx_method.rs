@@ -41,11 +41,11 @@ impl TxMethod {
         }
     }
 
-    /// Returns the transmit method that the kernel calls `name`: [`TxMethod::Other`] for one that this version
-    /// of the crate does not know.
+    /// Returns the transmit method that the kernel calls `name`: [`TxMethod::Other`] for one that
+    /// this version of the crate does not know.
     ///
-    /// Whether the running kernel has the transmit method shows when it is set. [`str::parse`] accepts only
-    /// known names, as is right for what people write.
+    /// Whether the running kernel has the transmit method shows when it is set. [`str::parse`]
+    /// accepts only known names, as is right for what people write.
     ///
     /// # Examples
     ///

@@ -28,7 +28,7 @@ const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// ```
 /// use std::time::Duration;
 ///
-/// use libteam::{InterruptedDump, SocketBuilder};
+/// use libteam::netlink::{InterruptedDump, SocketBuilder};
 ///
 /// # test_netns::enter();
 /// let namespace = std::fs::File::open("/proc/self/ns/net")?;
@@ -134,7 +134,8 @@ impl SocketBuilder {
     ///
     /// # Examples
     ///
-    /// See [`SocketBuilder`], and [`RtnlSocket::in_namespace`](crate::RtnlSocket::in_namespace).
+    /// See [`SocketBuilder`], and
+    /// [`RtnlSocket::in_namespace`](crate::rtnl::RtnlSocket::in_namespace).
     ///
     /// # Source
     ///
@@ -158,7 +159,8 @@ impl SocketBuilder {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, Protocol, SocketBuilder};
+    /// use libteam::netlink::{Protocol, SocketBuilder};
+    /// use libteam::ErrorKind;
     ///
     /// let builder = SocketBuilder::new().receive_buffer(4 << 20);
     /// let connection = builder.connection(Protocol::GENERIC)?;

@@ -5,7 +5,7 @@
 ///
 /// # Examples
 ///
-/// See [`SocketBuilder`](crate::SocketBuilder), which takes it.
+/// See [`SocketBuilder`](crate::netlink::SocketBuilder), which takes it.
 ///
 /// # Source
 ///
@@ -25,7 +25,7 @@ pub enum InterruptedDump {
 /// # Examples
 ///
 /// ```
-/// use libteam::{LinkFilter, RtnlSocket};
+/// use libteam::rtnl::{LinkFilter, RtnlSocket};
 ///
 /// # test_netns::enter();
 /// let links = RtnlSocket::new()?.links(&LinkFilter::new())?;
@@ -73,8 +73,8 @@ impl<T> Dump<T> {
     }
 
     /// How often the dump was requested, at most
-    /// [`SocketBuilder::dump_attempts`](crate::SocketBuilder::dump_attempts). If the result was put
-    /// together from several dumps, the largest of their numbers.
+    /// [`SocketBuilder::dump_attempts`](crate::netlink::SocketBuilder::dump_attempts). If the
+    /// result was put together from several dumps, the largest of their numbers.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts

@@ -1,4 +1,10 @@
-//! Sockets and bytes: everything that the library sends to the kernel or receives from it.
+//! Sockets for requests of any netlink protocol.
+//!
+//! [`NetlinkConnection`] sends requests and dumps and reads their replies; [`SocketBuilder`] opens
+//! it, and the sockets of the other modules, with settings of one's own. [`crate::rtnl`] is a layer
+//! above for rtnetlink.
+//!
+//! Messages are of any type that implements the traits of [`netlink_packet_core`].
 
 pub(crate) mod buffer;
 pub(crate) mod builder;
@@ -15,3 +21,10 @@ pub(crate) mod protocol;
 pub(crate) mod ready_fd;
 pub(crate) mod request;
 pub(crate) mod socket;
+
+pub use netlink_packet_core;
+
+pub use self::builder::SocketBuilder;
+pub use self::connection::NetlinkConnection;
+pub use self::dump::{Dump, InterruptedDump};
+pub use self::protocol::Protocol;

@@ -3,7 +3,7 @@
 /// # Examples
 ///
 /// ```
-/// use libteam::{NetlinkConnection, Protocol};
+/// use libteam::netlink::{NetlinkConnection, Protocol};
 ///
 /// let connection = NetlinkConnection::new(Protocol::GENERIC)?;
 /// # drop(connection);

@@ -27,7 +27,7 @@ const IFA_LABEL: u16 = 3;
 /// # Examples
 ///
 /// ```
-/// use libteam::{AddressFilter, NewLink, RtnlSocket};
+/// use libteam::rtnl::{AddressFilter, NewLink, RtnlSocket};
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
@@ -256,13 +256,13 @@ impl RtnlSocket {
     ///
     /// - [`Error::NoSuchDevice`] if the filter's link does not exist.
     /// - [`Error::Interrupted`] and the other errors of
-    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///   [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_route::AddressFamily;
-    /// use libteam::{AddressFilter, RtnlSocket};
+    /// use libteam::rtnl::netlink_packet_route::AddressFamily;
+    /// use libteam::rtnl::{AddressFilter, RtnlSocket};
     ///
     /// # test_netns::enter();
     /// # test_netns::run("ip link set lo up");
@@ -292,17 +292,18 @@ impl RtnlSocket {
     /// # Errors
     ///
     /// - [`Error::InvalidSetting`] for 0.0.0.0; nothing is sent.
-    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the link has the address;
-    ///   [`NotFound`](crate::ErrorKind::NotFound) if the link does not exist;
-    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for a prefix that is longer than the address, or an
-    ///   address that a link cannot have; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) if IPv6 is
-    ///   disabled on the link.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
+    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the link has the
+    ///   address; [`NotFound`](crate::ErrorKind::NotFound) if the link does not exist;
+    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for a prefix that is longer than the
+    ///   address, or an address that a link cannot have;
+    ///   [`PermissionDenied`](crate::ErrorKind::PermissionDenied) if IPv6 is disabled on the link.
+    /// - The errors of [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::ErrorKind;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -340,12 +341,13 @@ impl RtnlSocket {
     ///
     /// - [`Error::NoSuchAddress`] if the link does not have the address with this prefix.
     /// - [`Error::Kernel`] with `ENODEV` if the link does not exist.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
+    /// - The errors of [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::ErrorKind;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

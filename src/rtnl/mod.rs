@@ -1,8 +1,13 @@
-//! The synchronous rtnetlink socket, which team handles use too.
+//! Links, addresses, routes, neighbours and the other objects of rtnetlink.
+//!
+//! [`RtnlSocket`] lists, looks up, creates, changes and deletes them, synchronously. A
+//! [`TeamHandle`](crate::TeamHandle) uses the same code for its own links.
+//!
+//! Messages are those of [`netlink_packet_route`].
 
 mod address;
 mod dump;
-mod link;
+pub(crate) mod link;
 mod neighbour;
 mod route;
 mod rule;
@@ -13,8 +18,10 @@ use std::os::fd::AsFd;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
+pub use netlink_packet_route;
+
 pub use self::address::{Address, AddressFilter};
-pub use self::link::{LinkFilter, LinkInfo, LinkSettings, LinkStatistics, NewLink};
+pub use self::link::{LinkFilter, LinkInfo, LinkStatistics, NewLink};
 pub(crate) use self::link::{LinkPart, Step};
 pub use self::neighbour::{Neighbour, NeighbourFilter};
 pub use self::route::{NextHop, Route, RouteFilter};
@@ -37,13 +44,14 @@ const GET: u16 = 2;
 ///
 /// The socket belongs to the network namespace in which it was opened, also if the thread that uses
 /// it enters another one. Its messages are those of [`netlink_packet_route`].
-/// [`NetlinkConnection`](crate::NetlinkConnection) documents the timeouts and errors that all
-/// requests have in common.
+/// [`NetlinkConnection`](crate::netlink::NetlinkConnection) documents the timeouts and errors that
+/// all requests have in common.
 ///
 /// # Examples
 ///
 /// ```
-/// use libteam::{AddressFilter, LinkFilter, LinkSettings, NewLink, RtnlSocket};
+/// use libteam::rtnl::{AddressFilter, LinkFilter, NewLink, RtnlSocket};
+/// use libteam::LinkSettings;
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
@@ -98,7 +106,8 @@ impl RtnlSocket {
     /// ```
     /// use std::fs::File;
     ///
-    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::ErrorKind;
     ///
     /// # test_netns::enter();
     /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
@@ -136,8 +145,8 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// Like [`NetlinkConnection::request`](crate::NetlinkConnection::request). A query (`RTM_GET…`)
-    /// whose reply does not fit the receive buffer is repeated.
+    /// Like [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request). A query
+    /// (`RTM_GET…`) whose reply does not fit the receive buffer is repeated.
     ///
     /// # Examples
     ///
@@ -146,9 +155,9 @@ impl RtnlSocket {
     /// ```
     /// use std::net::Ipv4Addr;
     ///
-    /// use libteam::RtnlSocket;
-    /// use libteam::netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
-    /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+    /// use libteam::rtnl::RtnlSocket;
+    /// use libteam::rtnl::netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+    /// use libteam::rtnl::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
     ///
     /// # test_netns::enter();
     /// # test_netns::run("ip link set lo up");
@@ -189,14 +198,14 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// Like [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    /// Like [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::RtnlSocket;
-    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
-    /// use libteam::netlink_packet_route::neighbour_table::NeighbourTableMessage;
+    /// use libteam::rtnl::RtnlSocket;
+    /// use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::rtnl::netlink_packet_route::neighbour_table::NeighbourTableMessage;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -236,7 +245,7 @@ impl SocketBuilder {
     /// ```
     /// use std::num::NonZeroU32;
     ///
-    /// use libteam::SocketBuilder;
+    /// use libteam::netlink::SocketBuilder;
     ///
     /// # test_netns::enter();
     /// let attempts = NonZeroU32::new(20).expect("20 is not 0");

@@ -21,8 +21,8 @@ use crate::netlink::dump::Dump;
 /// # Examples
 ///
 /// ```
-/// use libteam::netlink_packet_route::neighbour::NeighbourState;
-/// use libteam::{NeighbourFilter, RtnlSocket};
+/// use libteam::rtnl::netlink_packet_route::neighbour::NeighbourState;
+/// use libteam::rtnl::{NeighbourFilter, RtnlSocket};
 ///
 /// # test_netns::enter();
 /// # test_netns::run("ip link add d0 up type dummy");
@@ -227,13 +227,13 @@ impl RtnlSocket {
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link or master does
     ///   not exist.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
-    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///   [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_route::AddressFamily;
-    /// use libteam::{NeighbourFilter, RtnlSocket};
+    /// use libteam::rtnl::netlink_packet_route::AddressFamily;
+    /// use libteam::rtnl::{NeighbourFilter, RtnlSocket};
     ///
     /// # test_netns::enter();
     /// # test_netns::run("ip link add d0 up type dummy");

@@ -23,9 +23,9 @@ use crate::netlink::dump::Dump;
 /// # Examples
 ///
 /// ```
-/// use libteam::netlink_packet_route::AddressFamily;
-/// use libteam::netlink_packet_route::route::RouteProtocol;
-/// use libteam::{RouteFilter, RtnlSocket};
+/// use libteam::rtnl::netlink_packet_route::AddressFamily;
+/// use libteam::rtnl::netlink_packet_route::route::RouteProtocol;
+/// use libteam::rtnl::{RouteFilter, RtnlSocket};
 ///
 /// # test_netns::enter();
 /// # test_netns::run("ip link add d0 type dummy");
@@ -189,7 +189,7 @@ impl From<RouteMessage> for Route {
 /// # Examples
 ///
 /// ```
-/// use libteam::{RouteFilter, RtnlSocket};
+/// use libteam::rtnl::{RouteFilter, RtnlSocket};
 ///
 /// # test_netns::enter();
 /// # test_netns::run("ip link add d0 type dummy");
@@ -370,14 +370,14 @@ impl RtnlSocket {
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link does not exist.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
-    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///   [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_route::AddressFamily;
-    /// use libteam::netlink_packet_route::route::RouteType;
-    /// use libteam::{RouteFilter, RtnlSocket};
+    /// use libteam::rtnl::netlink_packet_route::AddressFamily;
+    /// use libteam::rtnl::netlink_packet_route::route::RouteType;
+    /// use libteam::rtnl::{RouteFilter, RtnlSocket};
     ///
     /// # test_netns::enter();
     /// # test_netns::run("ip link set lo up");

@@ -70,13 +70,13 @@ impl RtnlSocket {
     /// - [`Error::Kernel`](crate::Error::Kernel): `EAFNOSUPPORT` for a family without routing
     ///   rules.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
-    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///   [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_route::AddressFamily;
-    /// use libteam::{RtnlSocket, RuleFilter};
+    /// use libteam::rtnl::netlink_packet_route::AddressFamily;
+    /// use libteam::rtnl::{RtnlSocket, RuleFilter};
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

@@ -79,13 +79,13 @@ impl RtnlSocket {
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link does not exist.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
-    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///   [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_route::tc::{TcAttribute, TcHandle};
-    /// use libteam::{RtnlSocket, TcSelector};
+    /// use libteam::rtnl::netlink_packet_route::tc::{TcAttribute, TcHandle};
+    /// use libteam::rtnl::{RtnlSocket, TcSelector};
     ///
     /// # test_netns::enter();
     /// # test_netns::run("ip link set lo up");
@@ -127,8 +127,8 @@ impl RtnlSocket {
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_route::tc::TcHandle;
-    /// use libteam::{RtnlSocket, TcSelector};
+    /// use libteam::rtnl::netlink_packet_route::tc::TcHandle;
+    /// use libteam::rtnl::{RtnlSocket, TcSelector};
     ///
     /// # test_netns::enter();
     /// # test_netns::run("ip link set lo up");
@@ -168,8 +168,8 @@ impl RtnlSocket {
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_route::tc::TcAttribute;
-    /// use libteam::{RtnlSocket, TcSelector};
+    /// use libteam::rtnl::netlink_packet_route::tc::TcAttribute;
+    /// use libteam::rtnl::{RtnlSocket, TcSelector};
     ///
     /// # test_netns::enter();
     /// # test_netns::run("ip link set lo up");

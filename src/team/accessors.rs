@@ -14,6 +14,10 @@ use crate::model::port::Port;
 use crate::model::receive_buffers::ReceiveBuffers;
 use crate::netlink::error::ErrorContext;
 
+/// # Reading the cache
+///
+/// These methods read the cache of the handle and send no request, unless their documentation says
+/// so.
 impl TeamHandle {
     /// Returns the interface index of the team device itself; no request is sent.
     ///
@@ -42,7 +46,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{Mode, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -114,7 +119,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;

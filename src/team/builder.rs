@@ -38,7 +38,8 @@ const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 /// What that grows to by default: four doublings, 3 s.
 const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
 
-/// How many numbers are tried for a pattern of names: as many as the kernel tries on pages of 4 KiB.
+/// How many numbers are tried for a pattern of names: as many as the kernel tries on pages of 4
+/// KiB.
 const MAX_NUMBERS: u32 = 32768;
 /// How often a device is opened or created that another process creates and deletes.
 const MAX_OPEN_ATTEMPTS: u32 = 16;

@@ -11,6 +11,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::netlink::error::ErrorContext;
 use crate::team::handlers::{Delivery, HandlerId, MAX_BATCHES, Outcome};
 
+/// # Events and handlers
 impl TeamHandle {
     /// Applies the events that wait, calls the handlers, and returns what changed. Does not wait
     /// for events.

@@ -9,17 +9,19 @@ use crate::log_target::RESYNC;
 use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::error::ErrorContext;
-use crate::rtnl::{LinkSettings, Step};
+use crate::rtnl::Step;
+use crate::rtnl::link::LinkSettings;
 use crate::team::TeamHandle;
 
+/// # Links
 impl TeamHandle {
     /// Changes the team's own link: sets it up or down, its MTU, hardware address, name and more.
     ///
     /// The changes are made in the order and in the way of [`RtnlSocket::set_link`]: wholly or not
-    /// at all. Afterwards [`team_link`](Self::team_link) is the link as the kernel has it then, with
-    /// its carrier. A change of the MTU changes that of all ports too.
+    /// at all. Afterwards [`team_link`](Self::team_link) is the link as the kernel has it then,
+    /// with its carrier. A change of the MTU changes that of all ports too.
     ///
-    /// [`RtnlSocket::set_link`]: crate::RtnlSocket::set_link
+    /// [`RtnlSocket::set_link`]: crate::rtnl::RtnlSocket::set_link
     ///
     /// # Errors
     ///
@@ -48,8 +50,8 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// `RTM_SETLINK`, `linux/rtnetlink.h`; `NETIF_F_NETNS_LOCAL`, in newer kernels `netns_immutable`,
-    /// of the kernel's `drivers/net/team/team_core.c`.
+    /// `RTM_SETLINK`, `linux/rtnetlink.h`; `NETIF_F_NETNS_LOCAL`, in newer kernels
+    /// `netns_immutable`, of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "mtu")]
     #[doc(alias = "up")]
     #[doc(alias = "down")]
@@ -102,7 +104,7 @@ impl TeamHandle {
     }
 
     /// Asks the kernel for the name of the link that has this index, as text. Bytes that are not
-    /// UTF-8 show as U+FFFD; [`LinkInfo::name_os`](crate::LinkInfo::name_os) has them.
+    /// UTF-8 show as U+FFFD; [`LinkInfo::name_os`](crate::rtnl::LinkInfo::name_os) has them.
     ///
     /// # Errors
     ///

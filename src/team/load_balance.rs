@@ -20,7 +20,9 @@ const TENTH: Duration = Duration::from_millis(100);
 /// 32 bits.
 const MAX_TENTHS: u32 = u32::MAX / 1024;
 
-/// Load balancing. These options exist in the mode [`LoadBalance`](crate::Mode::LoadBalance); in
+/// # Load balancing
+///
+/// These options exist in the mode [`LoadBalance`](crate::Mode::LoadBalance); in
 /// other modes what reads them is `None`, and setting them is [`Error::UnknownOption`].
 impl TeamHandle {
     /// Returns the program that hashes each packet, from the cache.
@@ -58,7 +60,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{BpfProgram, HashFields, Mode, TeamHandle};
+    /// use libteam::bpf::{BpfProgram, HashFields};
+    /// use libteam::{Mode, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
@@ -258,13 +261,14 @@ impl TeamHandle {
     /// Returns how many bytes were sent on a port since it was added, from the cache.
     ///
     /// The numbers are those of the driver's last refresh: see
-    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` also if the link is
-    /// not a port.
+    /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` also if the
+    /// link is not a port.
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{Mode, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;

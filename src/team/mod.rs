@@ -52,7 +52,8 @@ use crate::team::session::Session;
 /// # Examples
 ///
 /// ```
-/// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+/// use libteam::rtnl::{NewLink, RtnlSocket};
+/// use libteam::{Mode, TeamHandle};
 ///
 /// # test_netns::enter();
 /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
@@ -85,6 +86,7 @@ pub struct TeamHandle {
     handlers: Handlers<Self>,
 }
 
+/// # Opening, creating and deleting a team
 impl TeamHandle {
     /// Creates a team device and opens it. The device is down and has no mode yet.
     ///

@@ -12,6 +12,7 @@ use crate::netlink::error::ErrorContext;
 use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
+/// # The mode, and which port is active
 impl TeamHandle {
     /// Returns how the team spreads traffic, from the cache.
     ///
@@ -42,7 +43,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, Mode, NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{ErrorKind, Mode, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
@@ -107,7 +109,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{Mode, NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{Mode, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

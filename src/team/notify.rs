@@ -7,6 +7,10 @@ use crate::error::{Error, Result};
 use crate::model::option::{OptionId, names};
 use crate::team::TeamHandle;
 
+/// # Notifying neighbours
+///
+/// The driver's own announcements when a port is enabled. Setters send a request; getters read the
+/// cache.
 impl TeamHandle {
     /// Returns how often the team announces its addresses after a port was enabled, from the cache.
     ///
@@ -132,7 +136,8 @@ impl TeamHandle {
         )
     }
 
-    /// Returns how often the team rejoins its multicast groups after a port was enabled, from the cache.
+    /// Returns how often the team rejoins its multicast groups after a port was enabled, from the
+    /// cache.
     ///
     /// 0 for never.
     ///

@@ -7,6 +7,9 @@ use crate::team::TeamHandle;
 use crate::team::driver;
 use crate::team::set_results::Answer;
 
+/// # Options by name
+///
+/// For the options of the driver that have no method of their own, and for many at once.
 impl TeamHandle {
     /// Sets any option.
     ///

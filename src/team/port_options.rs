@@ -5,6 +5,9 @@ use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, names};
 use crate::team::TeamHandle;
 
+/// # Options of a port
+///
+/// Setters send a request; getters read the cache.
 impl TeamHandle {
     /// Returns whether a port takes part in sending and receiving, by the cache.
     ///
@@ -29,7 +32,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -74,7 +78,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -117,7 +122,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{Error, NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{Error, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
@@ -164,7 +170,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
@@ -211,7 +218,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let eth1 = RtnlSocket::new()?.create_link(&NewLink::dummy("eth1"))?;
@@ -255,7 +263,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -294,14 +303,15 @@ impl TeamHandle {
     /// # Errors
     ///
     /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
-    /// team; [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than the
-    /// team's number of transmit queues (16, unless it was created with another); those of
+    /// team; [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than
+    /// the team's number of transmit queues (16, unless it was created with another); those of
     /// [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

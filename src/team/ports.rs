@@ -8,6 +8,7 @@ use crate::netlink::error::{ErrorContext, RequestError};
 use crate::rtnl::Step;
 use crate::team::TeamHandle;
 
+/// # Adding and removing ports
 impl TeamHandle {
     /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and,
     /// in some modes, the team's hardware address.
@@ -28,7 +29,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{ErrorKind, LinkSettings, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -85,7 +87,8 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

@@ -93,8 +93,8 @@ impl TeamHandle {
         refreshed.is_ok()
     }
 
-    /// Returns the error for an option that the team does not have: the option itself is unknown, or
-    /// its port is.
+    /// Returns the error for an option that the team does not have: the option itself is unknown,
+    /// or its port is.
     pub(super) fn unknown_option(&self, id: &OptionId) -> Error {
         match id.port {
             Some(port) if !self.is_port(port) => self.not_port(self.setting_op(id), port),

@@ -2,8 +2,9 @@
 //!
 //! With the feature `testing` a program's tests drive a [`TeamHandle`](crate::TeamHandle) without
 //! root and without the team driver: [`TestKernel`] opens one on a model, adds and removes links,
-//! flips carriers, loses notifications and refuses requests. [`guide::testing`](crate::guide::testing)
-//! shows how. Programs depend on the feature in `[dev-dependencies]` only.
+//! flips carriers, loses notifications and refuses requests.
+//! [`guide::testing`](crate::guide::testing) shows how. Programs depend on the feature in
+//! `[dev-dependencies]` only.
 
 #[cfg(any(test, feature = "testing"))]
 #[expect(

@@ -27,8 +27,8 @@ use crate::team::builder::TeamBuilder;
 /// are answered at once, errors have numbers but no text of the kernel, and an announcement
 /// ([`TeamHandle::announce`]) finds no address to announce.
 ///
-/// A clone is the same kernel: a test can keep one for a thread that changes links. The kernel lasts
-/// as long as a clone or a handle does.
+/// A clone is the same kernel: a test can keep one for a thread that changes links. The kernel
+/// lasts as long as a clone or a handle does.
 ///
 /// The methods that change the model do what another process, the network or the driver does. The
 /// program under test uses its [`TeamHandle`] and the sockets of [`sockets`](Self::sockets).
@@ -125,8 +125,8 @@ impl TestKernel {
         TeamBuilder::with_sockets(self.sockets())
     }
 
-    /// Returns a builder of the model's other sockets: [`RtnlSocket`](crate::RtnlSocket) and
-    /// [`LinkEvents`](crate::LinkEvents).
+    /// Returns a builder of the model's other sockets: [`RtnlSocket`](crate::rtnl::RtnlSocket) and
+    /// [`LinkEvents`](crate::link_events::LinkEvents).
     ///
     /// # Examples
     ///
@@ -184,8 +184,8 @@ impl TestKernel {
         self.change(&format!("plugging link {ifindex}"), |model| model.plug(ifindex.get(), up));
     }
 
-    /// Sets the speed that a link has while it is up, in Mbit/s; 10000 by default. The driver does not
-    /// notify of that: a handle gets it when the port's link goes up next, or by
+    /// Sets the speed that a link has while it is up, in Mbit/s; 10000 by default. The driver does
+    /// not notify of that: a handle gets it when the port's link goes up next, or by
     /// [`refresh`](TeamHandle::refresh).
     ///
     /// # Panics
@@ -245,8 +245,9 @@ impl TestKernel {
     }
 
     /// Loses notifications, as when receive buffers are full: each handle and
-    /// [`LinkEvents`](crate::LinkEvents) that is open now gets what it has not read yet, and nothing
-    /// more until it has noticed the loss in `handle_events` and has read everything again.
+    /// [`LinkEvents`](crate::link_events::LinkEvents) that is open now gets what it has not read
+    /// yet, and nothing more until it has noticed the loss in `handle_events` and has read
+    /// everything again.
     ///
     /// # Examples
     ///

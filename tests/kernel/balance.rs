@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use libteam::{BpfProgram, Error, HashFields, IfIndex, Mode, TeamHandle, TxMethod};
+use libteam::bpf::{BpfProgram, HashFields};
+use libteam::{Error, IfIndex, Mode, TeamHandle, TxMethod};
 
 use crate::support::frames::{Balanced, Wire};
 use crate::support::netns::{enter, ip};

@@ -1,6 +1,7 @@
 //! Whether the check of a BPF program and the kernel are of one mind.
 
-use libteam::{BpfError, BpfInstruction, BpfProgram, Error, Mode, OptionId, TeamHandle};
+use libteam::bpf::{BpfError, BpfInstruction, BpfProgram};
+use libteam::{Error, Mode, OptionId, TeamHandle};
 
 use crate::support::netns::{dummies, enter, index};
 use crate::support::snapshot::assert_matches_kernel;

@@ -8,9 +8,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use libteam::{
-    ErrorKind, LinkChange, LinkFilter, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle,
-};
+use libteam::rtnl::{LinkFilter, NewLink, RtnlSocket};
+use libteam::{ErrorKind, LinkChange, LinkSettings, Mode, TeamHandle};
 
 use crate::support::netns::enter;
 use crate::support::programs::{Tool, example};

@@ -1,7 +1,10 @@
 //! What `{:?}` prints of types that hold a cache or a socket: what tells one from another, on one
 //! short line.
 
-use libteam::{LinkEvents, Mode, NetlinkConnection, Protocol, RtnlSocket, TeamHandle};
+use libteam::link_events::LinkEvents;
+use libteam::netlink::{NetlinkConnection, Protocol};
+use libteam::rtnl::RtnlSocket;
+use libteam::{Mode, TeamHandle};
 
 use crate::support::changes::{all_links, team_with};
 use crate::support::netns::{enter, index};

@@ -5,7 +5,8 @@ use std::env;
 use std::fs::{self, File};
 use std::process::Command;
 
-use libteam::{Error, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{Error, HwAddr, IfIndex, LinkSettings, TeamHandle};
 use nix::errno::Errno;
 
 use crate::support::netns::{dummies, enter, index, ip_json};

@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, SocketBuilder, TeamHandle};
+use libteam::netlink::SocketBuilder;
+use libteam::{Error, IfIndex, Mode, OptionId, OptionValue, TeamHandle};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 

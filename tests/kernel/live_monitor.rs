@@ -4,7 +4,8 @@ use std::env;
 use std::process::Command;
 use std::time::Duration;
 
-use libteam::{BpfProgram, HashFields, Mode, TeamHandle};
+use libteam::bpf::{BpfProgram, HashFields};
+use libteam::{Mode, TeamHandle};
 use nix::sys::signal::Signal;
 
 use crate::support::changes::team_with;

@@ -1,9 +1,8 @@
 //! A program that somebody set which the driver cannot tell: it hashes packets all the same, and
 //! hides the options that are listed after it.
 
-use libteam::{
-    BpfProgram, Changes, HashFields, LinkScope, Mode, OptionId, OptionValue, Port, TeamHandle,
-};
+use libteam::bpf::{BpfProgram, HashFields};
+use libteam::{Changes, LinkScope, Mode, OptionId, OptionValue, Port, TeamHandle};
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
 

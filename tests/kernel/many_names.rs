@@ -3,9 +3,10 @@
 
 use std::thread;
 
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::link::LinkMessage;
-use libteam::{IfIndex, LinkSettings, RtnlSocket, TeamHandle};
+use libteam::rtnl::RtnlSocket;
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::rtnl::netlink_packet_route::link::LinkMessage;
+use libteam::{IfIndex, LinkSettings, TeamHandle};
 
 use crate::support::netns::{enter, ip};
 use crate::support::raw::Raw;

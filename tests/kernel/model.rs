@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use libteam::netlink::SocketBuilder;
+use libteam::rtnl::NewLink;
 use libteam::testing::TestKernel;
-use libteam::{
-    ChangeKind, Error, IfIndex, LinkSettings, Mode, NewLink, OptionId, SocketBuilder, TeamBuilder,
-    TeamHandle,
-};
+use libteam::{ChangeKind, Error, IfIndex, LinkSettings, Mode, OptionId, TeamBuilder, TeamHandle};
 
 use crate::support::netns;
 

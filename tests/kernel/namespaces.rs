@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::link::LinkMessage;
-use libteam::{
-    ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, NetlinkConnection, NewLink, Protocol,
-    RtnlSocket, SocketBuilder, TeamHandle,
-};
+use libteam::netlink::{NetlinkConnection, Protocol, SocketBuilder};
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::rtnl::netlink_packet_route::link::LinkMessage;
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{ErrorKind, IfIndex, LinkScope, LinkSettings, Mode, TeamHandle};
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::CapabilitySet;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use libteam::{
-    Error, IfIndex, LinkSettings, Mode, OptionId, OptionValue, Result, RtnlSocket, TeamHandle,
-};
+use libteam::rtnl::RtnlSocket;
+use libteam::{Error, IfIndex, LinkSettings, Mode, OptionId, OptionValue, Result, TeamHandle};
 use nix::errno::Errno;
 
 use crate::support::changes::{assert_no_changes, kernel_errno, reason, take_changes, team_with};

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
-use libteam::netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::{Error, ErrorKind, NetlinkConnection, Protocol};
+use libteam::netlink::netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
+use libteam::netlink::{NetlinkConnection, Protocol};
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::{Error, ErrorKind};
 use netlink_packet_netfilter::conntrack::{
     ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Protocol as IpProtocol, Tuple,
 };

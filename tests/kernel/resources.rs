@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use libteam::{
-    ChangeKind, Error, IfIndex, LinkEvents, Mode, OptionId, OptionValue, Result, RtnlSocket,
-    SocketBuilder, TeamHandle,
-};
+use libteam::link_events::LinkEvents;
+use libteam::netlink::SocketBuilder;
+use libteam::rtnl::RtnlSocket;
+use libteam::{ChangeKind, Error, IfIndex, Mode, OptionId, OptionValue, Result, TeamHandle};
 use netlink_sys::protocols::NETLINK_GENERIC;
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;

@@ -1,8 +1,8 @@
 //! Addresses as `ip -j` prints them, all and filtered.
 
-use libteam::netlink_packet_route::AddressFamily::{Inet, Inet6};
-use libteam::netlink_packet_route::address::{AddressFlags, AddressScope};
-use libteam::{Address, AddressFilter, RtnlSocket};
+use libteam::rtnl::netlink_packet_route::AddressFamily::{Inet, Inet6};
+use libteam::rtnl::netlink_packet_route::address::{AddressFlags, AddressScope};
+use libteam::rtnl::{Address, AddressFilter, RtnlSocket};
 
 use crate::support::netns::{enter, index, ip, ip_json};
 use crate::support::rtnl_scene::{Names, assert_same_lines, build, family, names, text};

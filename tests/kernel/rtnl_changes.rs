@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use libteam::netlink_packet_core::DefaultNla;
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::link::{
+use libteam::netlink::netlink_packet_core::DefaultNla;
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::rtnl::netlink_packet_route::link::{
     InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkMessage, MacVlanMode,
 };
-use libteam::{ErrorKind, HwAddr, IfIndex, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{ErrorKind, HwAddr, IfIndex, LinkSettings, TeamHandle};
 use nix::errno::Errno;
 use serde_json::Value;
 

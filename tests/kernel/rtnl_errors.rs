@@ -4,11 +4,10 @@
 use std::fmt::Debug;
 use std::net::IpAddr;
 
-use libteam::netlink_packet_core::DefaultNla;
-use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute};
-use libteam::{
-    Error, ErrorKind, HwAddr, IfIndex, LinkFilter, LinkSettings, NewLink, Result, RtnlSocket,
-};
+use libteam::netlink::netlink_packet_core::DefaultNla;
+use libteam::rtnl::netlink_packet_route::link::{InfoKind, LinkAttribute};
+use libteam::rtnl::{LinkFilter, NewLink, RtnlSocket};
+use libteam::{Error, ErrorKind, HwAddr, IfIndex, LinkSettings, Result};
 use nix::errno::Errno;
 use rustix::thread::CapabilitySet;
 

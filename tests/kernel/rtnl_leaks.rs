@@ -4,7 +4,8 @@ use std::env;
 use std::fs;
 use std::process::Command;
 
-use libteam::{AddressFilter, Error, IfIndex, LinkFilter, RtnlSocket};
+use libteam::rtnl::{AddressFilter, LinkFilter, RtnlSocket};
+use libteam::{Error, IfIndex};
 
 use crate::support::netns::{enter, own_namespace};
 

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use libteam::{
-    ErrorKind, IfIndex, LinkEvent, LinkEventCause, LinkEvents, LinkFlags, LinkInfo, Mode,
-};
+use libteam::link_events::{LinkEvent, LinkEventCause, LinkEvents};
+use libteam::rtnl::LinkInfo;
+use libteam::{ErrorKind, IfIndex, LinkFlags, Mode};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 

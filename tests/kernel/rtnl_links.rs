@@ -4,14 +4,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use libteam::netlink_packet_core::DefaultNla;
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
-use libteam::{
-    AddressFilter, Error, ErrorKind, IfIndex, LinkFilter, LinkFlags, LinkInfo, RtnlSocket,
-    RuleFilter,
-};
+use libteam::netlink::netlink_packet_core::DefaultNla;
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::rtnl::netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use libteam::rtnl::netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use libteam::rtnl::{AddressFilter, LinkFilter, LinkInfo, RtnlSocket, RuleFilter};
+use libteam::{Error, ErrorKind, IfIndex, LinkFlags};
 use serde_json::Value;
 
 use crate::support::features::{has_statistics, leaves_out_statistics};

@@ -1,9 +1,10 @@
 //! Filters by a link that does not exist.
 
-use libteam::netlink_packet_route::AddressFamily::{self, Inet6};
-use libteam::{
-    AddressFilter, Error, IfIndex, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TcSelector,
+use libteam::rtnl::netlink_packet_route::AddressFamily::{self, Inet6};
+use libteam::rtnl::{
+    AddressFilter, LinkFilter, NeighbourFilter, RouteFilter, RtnlSocket, TcSelector,
 };
+use libteam::{Error, IfIndex};
 
 use crate::support::rtnl_scene::build;
 

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 
-use libteam::{Error, ErrorKind, NewLink};
+use libteam::rtnl::NewLink;
+use libteam::{Error, ErrorKind};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use serde_json::Value;
 

@@ -3,9 +3,10 @@
 
 use std::process::Command;
 
-use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
-use libteam::netlink_packet_route::neighbour::NeighbourFlags;
-use libteam::{IfIndex, Neighbour, NeighbourFilter, RtnlSocket};
+use libteam::IfIndex;
+use libteam::rtnl::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
+use libteam::rtnl::netlink_packet_route::neighbour::NeighbourFlags;
+use libteam::rtnl::{Neighbour, NeighbourFilter, RtnlSocket};
 use serde_json::Value;
 
 use crate::support::netns::{index, ip_json};

@@ -1,9 +1,10 @@
 //! Routes as `ip -j` prints them, all and filtered.
 
-use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol};
-use libteam::{ErrorKind, NextHop, Route, RouteFilter, RtnlSocket};
+use libteam::ErrorKind;
+use libteam::rtnl::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::rtnl::netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol};
+use libteam::rtnl::{NextHop, Route, RouteFilter, RtnlSocket};
 use serde_json::Value;
 
 use crate::support::netns::{index, ip_json};

@@ -1,8 +1,9 @@
 //! Routing rules as `ip -j` prints them, all and filtered.
 
-use libteam::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
-use libteam::netlink_packet_route::rule::{RuleAttribute, RuleMessage};
-use libteam::{ErrorKind, RtnlSocket, RuleFilter};
+use libteam::ErrorKind;
+use libteam::rtnl::netlink_packet_route::AddressFamily::{self, Inet, Inet6};
+use libteam::rtnl::netlink_packet_route::rule::{RuleAttribute, RuleMessage};
+use libteam::rtnl::{RtnlSocket, RuleFilter};
 use serde_json::Value;
 
 use crate::support::netns::ip_json;

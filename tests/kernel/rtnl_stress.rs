@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use libteam::{Dump, Error, InterruptedDump, LinkFilter, LinkInfo, RtnlSocket, SocketBuilder};
+use libteam::Error;
+use libteam::netlink::{Dump, InterruptedDump, SocketBuilder};
+use libteam::rtnl::{LinkFilter, LinkInfo, RtnlSocket};
 
 use crate::support::netns::{enter, ip_batch};
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use libteam::netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
-use libteam::{RtnlSocket, TcSelector};
+use libteam::rtnl::netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
+use libteam::rtnl::{RtnlSocket, TcSelector};
 use serde_json::Value;
 
 use crate::support::netns::{enter, index, ip_batch};

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use libteam::{Error, IfIndex, LinkEvents, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle};
+use libteam::link_events::LinkEvents;
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{Error, IfIndex, LinkSettings, Mode, TeamHandle};
 
 use crate::support::changes::{
     Replica, all_links, handle_until_converged, take_changes, team_with,

@@ -1,7 +1,8 @@
 //! What the kernel does not announce of a link that is down: the cache shows it after the link's
 //! next message, or after a refresh.
 
-use libteam::{IfIndex, LinkSettings, Mode, RtnlSocket, TeamHandle};
+use libteam::rtnl::RtnlSocket;
+use libteam::{IfIndex, LinkSettings, Mode, TeamHandle};
 
 use crate::support::changes::{
     all_links, assert_no_changes, handle_until, take_changes, team_with,

@@ -18,7 +18,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use libteam::{Error, ErrorKind, IfIndex, Mode, NewLink, RtnlSocket, TeamHandle};
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{Error, ErrorKind, IfIndex, Mode, TeamHandle};
 use netns::{enter, ip_json};
 use nix::errno::Errno;
 

@@ -1,7 +1,7 @@
 //! Runs classic BPF programs over packets, by the rules of `linux/filter.h` and by nothing that the
 //! crate says of them.
 
-use libteam::{BpfInstruction, BpfProgram};
+use libteam::bpf::{BpfInstruction, BpfProgram};
 
 /// A packet as the driver sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]

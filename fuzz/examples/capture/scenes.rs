@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use libteam::{BpfProgram, HashFields, Mode, OptionId, TeamHandle, TxMethod};
+use libteam::bpf::{BpfProgram, HashFields};
+use libteam::{Mode, OptionId, TeamHandle, TxMethod};
 
 use crate::hear::{DUMP, Ear, Recorded, TEAM};
 use crate::message::{TEAM_FAMILY, attribute};

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use libteam::{BpfProgram, HashFields};
+use libteam::bpf::{BpfProgram, HashFields};
 
 use crate::hear::Recorded;
 use crate::message::{DELLINK, ERROR, NEWLINK, TEAM_FAMILY, kind, list, messages, shape, u32_at};

@@ -92,7 +92,9 @@ impl LinkEvent {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{LinkEventCause, LinkEvents, LinkSettings, NewLink, RtnlSocket, TeamHandle};
+    /// use libteam::link_events::{LinkEventCause, LinkEvents};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{LinkSettings, TeamHandle};
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

@@ -16,11 +16,11 @@ use crate::netlink::request::{Request, RequestSocket};
 ///
 /// It takes the message types of the `netlink-packet-*` crates: whatever implements the traits of
 /// netlink-packet-core. Waiting for an answer has a deadline: see
-/// [`command_timeout`](crate::SocketBuilder::command_timeout), also for what the deadline does not
-/// cover. Each answer is matched to its request, and what the kernel says of an error is in the
-/// [`Error`](crate::Error), its own words and the offending attribute's place included. A dump that
-/// was interrupted is asked for again, where the kernel says so: rtnetlink and most of generic
-/// netlink mark such a dump, XFRM and connection tracking do not.
+/// [`command_timeout`](crate::netlink::SocketBuilder::command_timeout), also for what the deadline
+/// does not cover. Each answer is matched to its request, and what the kernel says of an error is
+/// in the [`Error`](crate::Error), its own words and the offending attribute's place included. A
+/// dump that was interrupted is asked for again, where the kernel says so: rtnetlink and most of
+/// generic netlink mark such a dump, XFRM and connection tracking do not.
 ///
 /// After an error, even after a panic of the message type's decoder, what is left of the answer is
 /// read away, and the next request is answered as if nothing had been.
@@ -30,9 +30,9 @@ use crate::netlink::request::{Request, RequestSocket};
 /// # Examples
 ///
 /// ```
-/// use libteam::{NetlinkConnection, Protocol};
-/// use libteam::netlink_packet_route::RouteNetlinkMessage;
-/// use libteam::netlink_packet_route::link::LinkMessage;
+/// use libteam::netlink::{NetlinkConnection, Protocol};
+/// use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+/// use libteam::rtnl::netlink_packet_route::link::LinkMessage;
 ///
 /// # test_netns::enter();
 /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
@@ -80,9 +80,10 @@ impl NetlinkConnection {
     /// ```
     /// use std::fs::File;
     ///
-    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
-    /// use libteam::netlink_packet_route::link::LinkMessage;
-    /// use libteam::{NetlinkConnection, NewLink, Protocol, RtnlSocket};
+    /// use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::rtnl::netlink_packet_route::link::LinkMessage;
+    /// use libteam::netlink::{NetlinkConnection, Protocol};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
     ///
     /// # test_netns::enter();
     /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
@@ -134,9 +135,9 @@ impl NetlinkConnection {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NetlinkConnection, Protocol};
-    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
-    /// use libteam::netlink_packet_route::link::{LinkAttribute, LinkMessage};
+    /// use libteam::netlink::{NetlinkConnection, Protocol};
+    /// use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::rtnl::netlink_packet_route::link::{LinkAttribute, LinkMessage};
     ///
     /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
@@ -172,10 +173,11 @@ impl NetlinkConnection {
     /// # Examples
     ///
     /// ```
-    /// use libteam::netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-    /// use libteam::netlink_packet_route::RouteNetlinkMessage;
-    /// use libteam::netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
-    /// use libteam::{ErrorKind, NetlinkConnection, Protocol};
+    /// use libteam::netlink::netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+    /// use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+    /// use libteam::rtnl::netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+    /// use libteam::netlink::{NetlinkConnection, Protocol};
+    /// use libteam::ErrorKind;
     ///
     /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
@@ -203,8 +205,8 @@ impl NetlinkConnection {
     ///
     /// A dump that was interrupted by changes is asked for again, up to the configured number of
     /// attempts; nothing of an abandoned attempt is kept. What becomes of the last one the
-    /// [`InterruptedDump`](crate::InterruptedDump) setting says. `NLM_F_REQUEST` and `NLM_F_DUMP`
-    /// are set here. Each attempt has the whole command timeout.
+    /// [`InterruptedDump`](crate::netlink::InterruptedDump) setting says. `NLM_F_REQUEST` and
+    /// `NLM_F_DUMP` are set here. Each attempt has the whole command timeout.
     ///
     /// # Errors
     ///
@@ -213,9 +215,9 @@ impl NetlinkConnection {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{NetlinkConnection, Protocol};
-    /// use libteam::netlink_packet_route::rule::RuleMessage;
-    /// use libteam::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+    /// use libteam::netlink::{NetlinkConnection, Protocol};
+    /// use libteam::rtnl::netlink_packet_route::rule::RuleMessage;
+    /// use libteam::rtnl::netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
     ///
     /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;

@@ -235,8 +235,8 @@ impl MulticastSocket {
 
     /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
     ///
-    /// After a loss, which is noted in the backlog, the rest is discarded: it is old, and the kernel
-    /// delivers nothing new before the socket is empty.
+    /// After a loss, which is noted in the backlog, the rest is discarded: it is old, and the
+    /// kernel delivers nothing new before the socket is empty.
     pub(crate) fn drain(
         &mut self,
         backlog: &mut Backlog,

@@ -24,18 +24,20 @@ impl RtnlSocket {
     /// - [`Error::InvalidName`]; [`Error::InvalidSetting`] for an attribute of more than 65531
     ///   bytes, or for the namespace of a peer that links of this kind do not have. Nothing is sent
     ///   then.
-    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if a link has this name, as
-    ///   its own or an alternative name, or this index;
+    /// - [`Error::Kernel`]: [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if a link has this
+    ///   name, as its own or an alternative name, or this index;
     ///   [`Unsupported`](crate::ErrorKind::Unsupported) if the kernel does not support the kind;
-    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not support,
-    ///   or an invalid hardware address; and every other error of the driver and of the master.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
-    ///   [`Error::Timeout`] it is unknown whether the link exists.
+    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for an MTU that the driver does not
+    ///   support, or an invalid hardware address; and every other error of the driver and of the
+    ///   master.
+    /// - The errors of [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request).
+    ///   After [`Error::Timeout`] it is unknown whether the link exists.
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::ErrorKind;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -103,12 +105,13 @@ impl RtnlSocket {
     /// - [`Error::NoSuchDevice`].
     /// - [`Error::Kernel`] with [`Unsupported`](crate::ErrorKind::Unsupported) for a link that
     ///   cannot be deleted: the loopback, or a physical device.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request).
+    /// - The errors of [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::ErrorKind;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

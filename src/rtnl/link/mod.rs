@@ -101,12 +101,13 @@ impl RtnlSocket {
     ///
     /// - [`Error::NoSuchDevice`] if the filter's master does not exist.
     /// - [`Error::Interrupted`] and the other errors of
-    ///   [`NetlinkConnection::dump`](crate::NetlinkConnection::dump).
+    ///   [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{LinkFilter, RtnlSocket, TeamHandle};
+    /// use libteam::rtnl::{LinkFilter, RtnlSocket};
+    /// use libteam::TeamHandle;
     ///
     /// # test_netns::enter();
     /// let team = TeamHandle::create("team0")?;
@@ -148,12 +149,13 @@ impl RtnlSocket {
     /// - [`Error::Kernel`] if the kernel rejects the request, and the other errors of
     ///   [`NetlinkConnection::request`].
     ///
-    /// [`NetlinkConnection::request`]: crate::NetlinkConnection::request
+    /// [`NetlinkConnection::request`]: crate::netlink::NetlinkConnection::request
     ///
     /// # Examples
     ///
     /// ```
-    /// use libteam::{Error, IfIndex, RtnlSocket};
+    /// use libteam::rtnl::RtnlSocket;
+    /// use libteam::{Error, IfIndex};
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;
@@ -185,7 +187,8 @@ impl RtnlSocket {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{Error, RtnlSocket};
+    /// use libteam::rtnl::RtnlSocket;
+    /// use libteam::Error;
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

@@ -20,12 +20,13 @@ use crate::netlink::ifname;
 /// of 4 bytes.
 const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 
-/// A link for [`RtnlSocket::create_link`](crate::RtnlSocket::create_link) to create.
+/// A link for [`RtnlSocket::create_link`](crate::rtnl::RtnlSocket::create_link) to create.
 ///
 /// # Examples
 ///
 /// ```
-/// use libteam::{IfIndex, NewLink, RtnlSocket};
+/// use libteam::rtnl::{NewLink, RtnlSocket};
+/// use libteam::IfIndex;
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
@@ -41,8 +42,8 @@ const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 /// A kind without a constructor here, with the attributes of its driver:
 ///
 /// ```
-/// use libteam::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, MacVlanMode};
-/// use libteam::{NewLink, RtnlSocket};
+/// use libteam::rtnl::netlink_packet_route::link::{InfoData, InfoKind, InfoMacVlan, LinkAttribute, MacVlanMode};
+/// use libteam::rtnl::{NewLink, RtnlSocket};
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
@@ -151,7 +152,7 @@ impl NewLink {
     ///
     /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`,
     /// not a pidfd; it is duplicated. To create both ends in another namespace, use
-    /// [`RtnlSocket::in_namespace`](crate::RtnlSocket::in_namespace).
+    /// [`RtnlSocket::in_namespace`](crate::rtnl::RtnlSocket::in_namespace).
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl NewLink {
     /// ```
     /// use std::fs::File;
     ///
-    /// use libteam::{NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
     ///
     /// # test_netns::enter();
     /// // Or a file under /run/netns, or /proc/PID/ns/net.

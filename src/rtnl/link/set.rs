@@ -31,17 +31,17 @@ impl RtnlSocket {
     ///   which the kernel would truncate, and for a master together with another namespace. Nothing
     ///   is changed then.
     /// - [`NoSuchDevice`].
-    /// - [`Kernel`]: [`ResourceBusy`](crate::ErrorKind::ResourceBusy) if the new master is a team and the link is
-    ///   up; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) for the MTU of a team's port;
-    ///   [`InvalidInput`](crate::ErrorKind::InvalidInput) for an MTU out of range, an invalid hardware
-    ///   address, a master that does not exist, a link that cannot be moved (a team, a loopback),
-    ///   or a descriptor that is not that of a network namespace;
-    ///   [`Unsupported`](crate::ErrorKind::Unsupported) if the master does not accept ports, or
-    ///   the driver does not let user space control the carrier;
-    ///   [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if another link has the name; and every other
-    ///   error of the driver and of the master.
-    /// - The errors of [`NetlinkConnection::request`](crate::NetlinkConnection::request). After
-    ///   [`Timeout`] it is unknown whether the kernel made the change that the error names.
+    /// - [`Kernel`]: [`ResourceBusy`](crate::ErrorKind::ResourceBusy) if the new master is a team
+    ///   and the link is up; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) for the MTU
+    ///   of a team's port; [`InvalidInput`](crate::ErrorKind::InvalidInput) for an MTU out of
+    ///   range, an invalid hardware address, a master that does not exist, a link that cannot be
+    ///   moved (a team, a loopback), or a descriptor that is not that of a network namespace;
+    ///   [`Unsupported`](crate::ErrorKind::Unsupported) if the master does not accept ports, or the
+    ///   driver does not let user space control the carrier;
+    ///   [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if another link has the name; and every
+    ///   other error of the driver and of the master.
+    /// - The errors of [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request).
+    ///   After [`Timeout`] it is unknown whether the kernel made the change that the error names.
     ///
     /// [`InvalidName`]: crate::Error::InvalidName
     /// [`InvalidSetting`]: crate::Error::InvalidSetting
@@ -52,7 +52,8 @@ impl RtnlSocket {
     /// # Examples
     ///
     /// ```
-    /// use libteam::{ErrorKind, LinkSettings, NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::{ErrorKind, LinkSettings};
     ///
     /// # test_netns::enter();
     /// let mut rtnl = RtnlSocket::new()?;

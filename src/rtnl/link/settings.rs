@@ -7,13 +7,14 @@ use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::ifname;
 
-/// The changes that [`RtnlSocket::set_link`](crate::RtnlSocket::set_link) makes to a link, and
-/// [`TeamHandle::set_link`](crate::TeamHandle::set_link) to a team. Other settings are kept.
+/// The changes that [`RtnlSocket::set_link`](crate::rtnl::RtnlSocket::set_link) makes to a link,
+/// and [`TeamHandle::set_link`](crate::TeamHandle::set_link) to a team. Other settings are kept.
 ///
 /// # Examples
 ///
 /// ```
-/// use libteam::{LinkSettings, NewLink, RtnlSocket};
+/// use libteam::rtnl::{NewLink, RtnlSocket};
+/// use libteam::LinkSettings;
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
@@ -123,7 +124,8 @@ impl LinkSettings {
     /// ```
     /// use std::fs::File;
     ///
-    /// use libteam::{LinkSettings, NewLink, RtnlSocket};
+    /// use libteam::rtnl::{NewLink, RtnlSocket};
+    /// use libteam::LinkSettings;
     ///
     /// # test_netns::enter();
     /// // Or a file under /run/netns, or /proc/PID/ns/net.

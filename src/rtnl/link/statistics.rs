@@ -16,7 +16,7 @@ macro_rules! statistics {
         /// # Examples
         ///
         /// ```
-        /// use libteam::{LinkFilter, RtnlSocket};
+        /// use libteam::rtnl::{LinkFilter, RtnlSocket};
         ///
         /// # test_netns::enter();
         /// let mut rtnl = RtnlSocket::new()?;

@@ -61,6 +61,7 @@ pub struct AnnounceReport {
     pub is_inconsistent: bool,
 }
 
+/// # Announcing addresses
 impl TeamHandle {
     /// Announces the team's addresses to its neighbours, once: a gratuitous ARP request for each
     /// IPv4 address, an unsolicited neighbour advertisement for each IPv6 address.
@@ -90,7 +91,7 @@ impl TeamHandle {
     ///   whatever refuses a packet. Packets for other devices are sent all the same.
     /// - [`Error::DeviceGone`](crate::Error::DeviceGone), and those of [`RtnlSocket::addresses`].
     ///
-    /// [`RtnlSocket::addresses`]: crate::RtnlSocket::addresses
+    /// [`RtnlSocket::addresses`]: crate::rtnl::RtnlSocket::addresses
     ///
     /// # Examples
     ///

@@ -189,8 +189,8 @@ impl Session {
         self.settle()
     }
 
-    /// Ends a resync that the caller requested. The sockets announce what came during it: it is read
-    /// now only where something else depends on it.
+    /// Ends a resync that the caller requested. The sockets announce what came during it: it is
+    /// read now only where something else depends on it.
     fn settle(&mut self) -> Result<()> {
         self.update_filter()?;
         self.pending.finish();
@@ -398,8 +398,8 @@ impl Session {
         Ok(consistency)
     }
 
-    /// Looks up the links of which events alone do not say whether they exist. The sockets were read
-    /// empty just now. True if there were any.
+    /// Looks up the links of which events alone do not say whether they exist. The sockets were
+    /// read empty just now. True if there were any.
     fn look_up_links(&mut self) -> Result<bool> {
         let links = self.pending.recheck.links.clone();
         links.iter().try_for_each(|ifindex| self.recheck_link(*ifindex))?;

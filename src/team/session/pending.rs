@@ -18,13 +18,13 @@
 //! | the team is gone | only for lost events | done | | done | |
 //!
 //! What fails stays due. A resync comes before the options, the options before the links; the
-//! sockets are read empty before each of them. The filter of link events follows the cache and needs
-//! no state here. A filter that the kernel refused stays in its socket: when to set it again depends
-//! on how much the socket received without it, and takes no request.
+//! sockets are read empty before each of them. The filter of link events follows the cache and
+//! needs no state here. A filter that the kernel refused stays in its socket: when to set it again
+//! depends on how much the socket received without it, and takes no request.
 //!
 //! `resynced` is reported once after a resync made up for lost events, `inconsistent` once after a
-//! list or dump that may lack something, unless a later resync lacks nothing. While events are lost,
-//! nothing is reported: see [`Pending::take_report`].
+//! list or dump that may lack something, unless a later resync lacks nothing. While events are
+//! lost, nothing is reported: see [`Pending::take_report`].
 
 use crate::cache::Cache;
 use crate::cache::recheck::Recheck;
@@ -153,8 +153,8 @@ impl Pending {
         }
     }
 
-    /// The sockets were not read empty before everything was requested: the rest has to be discarded,
-    /// and everything requested again.
+    /// The sockets were not read empty before everything was requested: the rest has to be
+    /// discarded, and everything requested again.
     pub(super) fn left_unread(&mut self) {
         (self.link_events, self.team_events) = (Backlog::Obsolete, Backlog::Obsolete);
     }

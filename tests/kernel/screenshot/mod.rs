@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use libteam::{
-    BpfProgram, HashFields, IfIndex, LinkSettings, Mode, NewLink, RtnlSocket, TeamHandle,
-};
+use libteam::bpf::{BpfProgram, HashFields};
+use libteam::rtnl::{NewLink, RtnlSocket};
+use libteam::{IfIndex, LinkSettings, Mode, TeamHandle};
 
 use crate::support::frames::Wire;
 use crate::support::netns::{enter, ip, veth};

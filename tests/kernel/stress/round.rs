@@ -77,8 +77,8 @@ impl Era {
         era
     }
 
-    /// Runs one round and checks all handles afterwards. Waits for late events of the kernel only if
-    /// `time` is true.
+    /// Runs one round and checks all handles afterwards. Waits for late events of the kernel only
+    /// if `time` is true.
     pub(super) fn round(&mut self, time: bool) {
         let plan = Plan::draw(&mut self.rng, self.carriers);
         self.plan = Some(plan);

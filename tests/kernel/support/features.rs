@@ -3,9 +3,10 @@
 use std::os::fd::AsFd;
 use std::thread;
 
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
-use libteam::{IfIndex, NetlinkConnection, OptionId, Protocol, TeamHandle};
+use libteam::netlink::{NetlinkConnection, Protocol};
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::rtnl::netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use libteam::{IfIndex, OptionId, TeamHandle};
 
 use crate::support::netns::{dummies, enter, ip, own_namespace, run_ip};
 use crate::support::raw::{Listener, Raw};

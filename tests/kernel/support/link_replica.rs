@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use libteam::netlink_packet_route::RouteNetlinkMessage;
-use libteam::netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use libteam::{
-    IfIndex, InterruptedDump, LinkEvent, LinkEvents, LinkInfo, RtnlSocket, SocketBuilder,
-};
+use libteam::IfIndex;
+use libteam::link_events::{LinkEvent, LinkEvents};
+use libteam::netlink::{InterruptedDump, SocketBuilder};
+use libteam::rtnl::netlink_packet_route::RouteNetlinkMessage;
+use libteam::rtnl::netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use libteam::rtnl::{LinkInfo, RtnlSocket};
 
 use crate::support::netns::ip_json;
 

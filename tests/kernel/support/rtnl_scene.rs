@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use libteam::netlink_packet_route::AddressFamily;
+use libteam::rtnl::netlink_packet_route::AddressFamily;
 use serde_json::Value;
 
 use crate::support::netns::{enter, ip, ip_batch, ip_json};

@@ -34,7 +34,7 @@ const HEADER_LEN: usize = 16;
 /// # Examples
 ///
 /// ```
-/// use libteam::RtnlSocket;
+/// use libteam::rtnl::RtnlSocket;
 ///
 /// # test_netns::enter();
 /// let mut rtnl = RtnlSocket::new()?;
@@ -286,7 +286,7 @@ impl LinkInfo {
     /// The packet and byte counters of the link, as they were when the kernel sent the message.
     ///
     /// `None` for links of a list without
-    /// [`LinkFilter::with_statistics`](crate::LinkFilter::with_statistics), unless the kernel
+    /// [`LinkFilter::with_statistics`](crate::rtnl::LinkFilter::with_statistics), unless the kernel
     /// ignores the request to leave them out. A link that was looked up by itself has its counters.
     ///
     /// # Examples
@@ -315,8 +315,8 @@ impl LinkInfo {
     /// # Examples
     ///
     /// ```
-    /// use libteam::RtnlSocket;
-    /// use libteam::netlink_packet_route::link::LinkAttribute;
+    /// use libteam::rtnl::RtnlSocket;
+    /// use libteam::rtnl::netlink_packet_route::link::LinkAttribute;
     ///
     /// # test_netns::enter();
     /// let message = RtnlSocket::new()?.link_by_name("lo")?.message()?;
