@@ -14,7 +14,7 @@ use crate::bpf::BpfError;
 use crate::changes::Changes;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
-use crate::model::option_type::{OptionType, ParseOptionError};
+use crate::model::option_value::{OptionType, ParseOptionError};
 
 /// The result of a function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -8,7 +8,6 @@ pub(crate) mod link_scope;
 pub(crate) mod mode;
 pub(crate) mod name;
 pub(crate) mod option;
-pub(crate) mod option_type;
 pub(crate) mod option_value;
 pub(crate) mod port;
 pub(crate) mod receive_buffers;

@@ -1,6 +1,6 @@
 use std::fmt;
+use std::num::IntErrorKind;
 
-use super::option_type::OptionType;
 use crate::bpf::BpfProgram;
 
 /// An option's value in the type that the driver gives the option.
@@ -110,5 +110,186 @@ from_value!(u32 => U32, i32 => I32, bool => Bool, &str => String, String => Stri
 impl From<&BpfProgram> for OptionValue {
     fn from(program: &BpfProgram) -> Self {
         Self::Binary(program.to_bytes())
+    }
+}
+
+/// The type that the driver gives an option.
+///
+/// # Examples
+///
+/// See [`parse`](Self::parse) and [`OptionValue`].
+///
+/// # Source
+///
+/// `TEAM_ATTR_OPTION_TYPE`, `linux/if_team.h`: the numbers are `NLA_*` of the kernel's
+/// `net/netlink.h`.
+#[doc(alias = "team_option_type")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum OptionType {
+    /// An unsigned number.
+    U32,
+    /// A signed number.
+    I32,
+    /// On or off.
+    Bool,
+    /// Text.
+    String,
+    /// Raw bytes.
+    Binary,
+    /// A type that this version of the crate does not know, by the kernel's number.
+    Other(u8),
+}
+
+impl OptionType {
+    /// Reads a value of this type from text: a decimal number, `true` or `false`, text as it is, or
+    /// bytes as [`OptionValue`] prints them: each a backslash and two hexadecimal digits.
+    ///
+    /// As in the C library a number may have white space and a sign before it. Unlike there nothing
+    /// is not zero, and a number that does not fit is no other number.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::{OptionType, OptionValue};
+    ///
+    /// assert_eq!(OptionType::I32.parse("-3")?, OptionValue::I32(-3));
+    /// assert_eq!(OptionType::Binary.parse(r"\00\ff")?, OptionValue::Binary(vec![0, 255]));
+    /// let error = OptionType::Bool.parse("yes").unwrap_err();
+    /// assert_eq!(error.to_string(), "invalid bool \"yes\": expected true or false");
+    /// # Ok::<(), libteam::ParseOptionError>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// The C library's `team_set_option_value_from_string`.
+    pub fn parse(self, text: &str) -> Result<OptionValue, ParseOptionError> {
+        let number = text.trim_ascii_start();
+        let parsed = match self {
+            Self::U32 => number
+                .parse()
+                .map(OptionValue::U32)
+                .map_err(|_| "expected a decimal number up to 4294967295"),
+            Self::I32 => number
+                .parse()
+                .map(OptionValue::I32)
+                .map_err(|_| "expected a decimal number from -2147483648 to 2147483647"),
+            Self::Bool => text.parse().map(OptionValue::Bool).map_err(|_| "expected true or false"),
+            Self::String => Ok(OptionValue::String(text.to_owned())),
+            Self::Binary => bytes(text)
+                .map(OptionValue::Binary)
+                .ok_or(r"expected each byte as \ and two hexadecimal digits"),
+            Self::Other(_) => Err("expected a type that this library can set"),
+        };
+        parsed.map_err(|reason| ParseOptionError { expected: self, text: text.to_owned(), reason })
+    }
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16)?).ok();
+    text.as_bytes()
+        .chunks(3)
+        .map(|chunk| match chunk {
+            [b'\\', high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+impl fmt::Display for OptionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::U32 => f.pad("u32"),
+            Self::I32 => f.pad("i32"),
+            Self::Bool => f.pad("bool"),
+            Self::String => f.pad("string"),
+            Self::Binary => f.pad("binary"),
+            Self::Other(code) => write!(f, "unknown type {code}"),
+        }
+    }
+}
+
+/// A text is not a value of an option's type.
+///
+/// # Examples
+///
+/// See [`OptionType::parse`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {expected} {text:?}: {reason}")]
+pub struct ParseOptionError {
+    expected: OptionType,
+    text: String,
+    reason: &'static str,
+}
+
+impl ParseOptionError {
+    /// Whether the text is a number that the type cannot hold.
+    pub(crate) fn is_out_of_range(&self) -> bool {
+        matches!(self.expected, OptionType::U32 | OptionType::I32)
+            && match self.text.trim_ascii_start().parse::<i128>() {
+                Ok(_) => true,
+                Err(error) => {
+                    matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow)
+                }
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_reads_back_as_it_prints() {
+        let values = [
+            OptionValue::U32(0),
+            OptionValue::U32(u32::MAX),
+            OptionValue::I32(i32::MIN),
+            OptionValue::I32(i32::MAX),
+            OptionValue::Bool(true),
+            OptionValue::Bool(false),
+            OptionValue::String("activebackup".to_owned()),
+            OptionValue::String(String::new()),
+            OptionValue::Binary(vec![]),
+            OptionValue::Binary((0..=255).collect()),
+        ];
+        for value in values {
+            assert_eq!(value.option_type().parse(&value.to_string()), Ok(value));
+        }
+    }
+
+    #[test]
+    fn numbers_may_have_white_space_and_a_sign_before_them() {
+        assert_eq!(OptionType::U32.parse(" \t+7"), Ok(OptionValue::U32(7)));
+        assert_eq!(OptionType::I32.parse("\n-7"), Ok(OptionValue::I32(-7)));
+        assert_eq!(OptionType::U32.parse("007"), Ok(OptionValue::U32(7)));
+    }
+
+    #[test]
+    fn what_is_no_value_is_told_with_its_type_and_text() {
+        let table = [
+            (OptionType::U32, ["", " ", "-1", "4294967296", "7 ", "0x7", "seven"]),
+            (OptionType::I32, ["", "-", "2147483648", "-2147483649", "7.0", "7s", "--7"]),
+            (OptionType::Bool, ["", "1", "yes", "True", " true", "false ", "no"]),
+            (OptionType::Binary, ["00", "\\0", "\\000", "\\0g", "\\+1", "\\00\\", "\\00 "]),
+        ];
+        for (wanted, texts) in table {
+            for text in texts {
+                let message = wanted.parse(text).unwrap_err().to_string();
+                assert!(
+                    message.starts_with(&format!("invalid {wanted} {text:?}: expected ")),
+                    "{message}"
+                );
+            }
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::netlink::connection::NetlinkConnection;
 use crate::netlink::dump::InterruptedDump;
 use crate::netlink::error::ErrorContext;
 use crate::netlink::netns::{current, run_in};
@@ -146,36 +145,6 @@ impl SocketBuilder {
             namespace.with_context(|| "duplicating a namespace's descriptor".to_owned())?,
         ));
         Ok(self)
-    }
-
-    /// Opens a connection for the requests of a netlink protocol.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not support the
-    /// protocol; `EINVAL` if the namespace's descriptor is not that of a namespace; `EPERM` without
-    /// the right to enter the namespace.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use libteam::netlink::{Protocol, SocketBuilder};
-    /// use libteam::ErrorKind;
-    ///
-    /// let builder = SocketBuilder::new().receive_buffer(4 << 20);
-    /// let connection = builder.connection(Protocol::GENERIC)?;
-    /// # drop(connection);
-    ///
-    /// let error = builder.connection(Protocol::new(31)).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Unsupported, "there is no such protocol");
-    /// # Ok::<(), libteam::Error>(())
-    /// ```
-    ///
-    /// # Source
-    ///
-    /// netlink(7).
-    pub fn connection(&self, protocol: Protocol) -> Result<NetlinkConnection> {
-        self.connect(protocol, Ok).map(NetlinkConnection::from_socket)
     }
 
     pub(crate) fn connect(

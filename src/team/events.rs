@@ -158,6 +158,7 @@ impl TeamHandle {
     /// # Examples
     ///
     /// ```
+    /// use std::os::fd::AsFd;
     /// use std::sync::Mutex;
     ///
     /// use libteam::TeamHandle;

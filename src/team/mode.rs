@@ -54,7 +54,7 @@ impl TeamHandle {
     ///
     /// team.set_mode(Mode::ActiveBackup)?; // does nothing
     /// let error = team.set_mode(Mode::Random).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Busy);
+    /// assert_eq!(error.kind(), ErrorKind::ResourceBusy);
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use crate::error::{Error, Result};
 use crate::log_target::COMMAND;
 use crate::model::ifindex::IfIndex;
-use crate::model::option::OptionId;
+use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::error::{ErrorContext, KernelError, RequestError};
 use crate::team::TeamHandle;
@@ -96,8 +96,16 @@ impl TeamHandle {
     /// Returns the error for an option that the team does not have: the option itself is unknown,
     /// or its port is.
     pub(super) fn unknown_option(&self, id: &OptionId) -> Error {
+        // A port of which no options are known has left, and is being added again, unless the list
+        // of options is truncated.
+        let has_options = |port| {
+            self.value(&OptionId::port(names::ENABLED, port)).is_some()
+                || self.session.cache().options().is_truncated()
+        };
         match id.port {
-            Some(port) if !self.is_port(port) => self.not_port(self.setting_op(id), port),
+            Some(port) if !self.is_port(port) || !has_options(port) => {
+                self.not_port(self.setting_op(id), port)
+            }
             _ => Error::UnknownOption { team: self.name().to_owned(), id: id.clone() },
         }
     }

@@ -282,7 +282,7 @@ impl TestKernel {
     /// let kernel = TestKernel::new();
     /// let mut team = kernel.create_team("team0")?;
     /// kernel.refuse_next(EBUSY);
-    /// assert_eq!(team.set_mode(Mode::Random).unwrap_err().kind(), ErrorKind::Busy);
+    /// assert_eq!(team.set_mode(Mode::Random).unwrap_err().kind(), ErrorKind::ResourceBusy);
     /// team.set_mode(Mode::Random)?;
     /// # Ok::<(), libteam::Error>(())
     /// ```

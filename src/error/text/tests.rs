@@ -8,7 +8,7 @@ use crate::changes::Changes;
 use crate::error::{BoxError, DecodeError, ErrorKind};
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
-use crate::model::option_type::OptionType;
+use crate::model::option_value::OptionType;
 
 /// An error, what it says, its kind and its error number.
 type Row = (Error, &'static str, ErrorKind, Option<Errno>);

@@ -251,6 +251,38 @@ impl fmt::Debug for NetlinkConnection {
     }
 }
 
+impl SocketBuilder {
+    /// Opens a connection for the requests of a netlink protocol.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not support the
+    /// protocol; `EINVAL` if the namespace's descriptor is not that of a namespace; `EPERM` without
+    /// the right to enter the namespace.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use libteam::netlink::{Protocol, SocketBuilder};
+    /// use libteam::ErrorKind;
+    ///
+    /// let builder = SocketBuilder::new().receive_buffer(4 << 20);
+    /// let connection = builder.connection(Protocol::GENERIC)?;
+    /// # drop(connection);
+    ///
+    /// let error = builder.connection(Protocol::new(31)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unsupported, "there is no such protocol");
+    /// # Ok::<(), libteam::Error>(())
+    /// ```
+    ///
+    /// # Source
+    ///
+    /// netlink(7).
+    pub fn connection(&self, protocol: Protocol) -> Result<NetlinkConnection> {
+        self.connect(protocol, Ok).map(NetlinkConnection::from_socket)
+    }
+}
+
 /// Names a request of which nothing but its type is known.
 fn describe(message: &impl NetlinkSerializable) -> String {
     format!("netlink request of type {}", message.message_type())

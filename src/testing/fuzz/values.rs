@@ -8,7 +8,7 @@ use crate::bpf::{BpfProgram, HashFields};
 use crate::model::hwaddr::HwAddr;
 use crate::model::mode::Mode;
 use crate::model::option::OptionId;
-use crate::model::option_type::OptionType;
+use crate::model::option_value::OptionType;
 use crate::model::tx_method::TxMethod;
 use crate::netlink::ifname;
 
