@@ -63,7 +63,7 @@ pub(super) fn attribute(list: &[u8]) {
         assert_eq!(attribute.u16().is_ok(), length == 2);
         assert_eq!(attribute.u32().is_ok(), length == 4);
         assert_eq!(attribute.i32().is_ok(), length == 4);
-        assert_eq!(attribute.ifindex().is_ok(), length == 4 && attribute.value != [0; 4]);
+        assert_eq!(attribute.ifindex().is_ok(), attribute.i32().is_ok_and(|index| index > 0));
         assert!(!attribute.text().contains('\0'));
     }
     assert!(covered >= list.len(), "{} bytes were not looked at", list.len() - covered);
