@@ -17,8 +17,7 @@ use crate::model::port::Port;
 pub(crate) const FAMILY: &str = "team";
 pub(crate) const EVENT_GROUP: &str = "change_event";
 
-/// The size of the header between the netlink header and the attributes: command, version, two
-/// reserved bytes.
+/// The version of the family's messages, in the generic netlink header.
 const VERSION: u8 = 1;
 
 const TEAM_CMD_OPTIONS_SET: u8 = 1;

@@ -229,18 +229,20 @@ fn events_are_told_without_asking_the_kernel() {
     scene.assert_played();
 }
 
+/// The message of a team that is down, with its carrier.
+fn team_that_is_down(carrier: u8) -> Vec<u8> {
+    let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
+    link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
+}
+
 #[test]
 fn the_link_of_a_team_that_is_down_is_asked_for_when_the_driver_told_of_it() {
     let mut scene = Scene::new();
-    let team = |carrier: u8| {
-        let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
-        link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
-    };
-    scene.link_events.then([Step::event(&[team(0)]), Step::Silence]);
+    scene.link_events.then([Step::event(&[team_that_is_down(0)]), Step::Silence]);
     scene.changes();
     // The kernel sends no message of the carrier that the team got.
     scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
-    scene.rtnl.then([Step::answer(&[team(1), ack(0)])]);
+    scene.rtnl.then([Step::answer(&[team_that_is_down(1), ack(0)])]);
     let changes = scene.changes();
     assert!(changes.links().next().unwrap().latest().has_carrier());
     scene.assert_played();
@@ -288,17 +290,13 @@ fn a_loss_that_a_refresh_makes_good_is_told() {
 #[test]
 fn the_link_of_a_team_that_is_down_is_asked_for_when_no_older_news_of_it_waits() {
     let mut scene = Scene::new();
-    let team = |carrier: u8| {
-        let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
-        link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
-    };
-    scene.link_events.then([Step::event(&[team(0)]), Step::Silence]);
+    scene.link_events.then([Step::event(&[team_that_is_down(0)]), Step::Silence]);
     scene.changes();
     scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
     scene.link_events.then((0..212_992 / 512).map(|_| Step::event(&[message(1, 0, &[])])));
-    scene.link_events.then([Step::event(&[team(0)])]);
+    scene.link_events.then([Step::event(&[team_that_is_down(0)])]);
     scene.changes();
-    scene.rtnl.then([Step::answer(&[team(1), ack(0)])]);
+    scene.rtnl.then([Step::answer(&[team_that_is_down(1), ack(0)])]);
     assert!(scene.changes().links().next().unwrap().latest().has_carrier());
     scene.assert_played();
 }
