@@ -139,6 +139,8 @@ pub enum Error {
     },
     /// The team device was deleted while the handle was open.
     DeviceGone {
+        /// The operation and its object.
+        op: String,
         /// The last name of the device.
         device: String,
         /// The index of the device.
@@ -172,6 +174,8 @@ pub enum Error {
     },
     /// The team does not have this option in its present mode and with its present ports.
     UnknownOption {
+        /// The operation, the option and the value.
+        op: String,
         /// The team's name.
         team: String,
         /// The option.
@@ -294,11 +298,14 @@ impl Error {
 }
 
 impl Error {
-    /// Replaces the operation of a lookup that found no device by the operation that needs the
+    /// Replaces the operation of a check that found no device by the operation that needs the
     /// device.
     pub(crate) fn with_op(self, op: impl Into<String>) -> Self {
         match self {
             Self::NoSuchDevice { device, .. } => Self::NoSuchDevice { op: op.into(), device },
+            Self::DeviceGone { device, ifindex, .. } => {
+                Self::DeviceGone { op: op.into(), device, ifindex }
+            }
             error => error,
         }
     }

@@ -41,8 +41,8 @@ impl fmt::Display for Error {
             Self::NotTeam { op, device, kind: None } => {
                 write!(f, "{op}: {device} is not a team device")
             }
-            Self::DeviceGone { device, ifindex } => {
-                write!(f, "using {device} (index {ifindex}): the team device was deleted (ENODEV)")
+            Self::DeviceGone { op, .. } => {
+                write!(f, "{op}: the team device was deleted (ENODEV)")
             }
             Self::NotPort { op, team, ifindex } => {
                 write!(f, "{op}: link {ifindex} is not a port of {team} (ENOENT)")
@@ -53,9 +53,7 @@ impl fmt::Display for Error {
             Self::InvalidSetting { setting, value, reason } => {
                 write!(f, "invalid {setting} {value:?}: {reason}")
             }
-            Self::UnknownOption { team, id } => {
-                write!(f, "setting option {id} of {team}: no such option (ENOENT)")
-            }
+            Self::UnknownOption { op, .. } => write!(f, "{op}: no such option (ENOENT)"),
             Self::OptionType { team, id, expected, found } => write!(
                 f,
                 "setting option {id} of {team}: invalid value of type {found}: expected {expected}"

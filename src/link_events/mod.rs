@@ -302,6 +302,13 @@ impl SocketBuilder {
 }
 
 /// How many events were read and wait to be taken, without the events.
+impl Drop for LinkEvents {
+    fn drop(&mut self) {
+        // As for the descriptor of a handle, where a forked process has the socket too.
+        self.readiness.remove(&[self.stream.as_fd()]);
+    }
+}
+
 impl fmt::Debug for LinkEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LinkEvents").field("queued", &self.stream.queued()).finish_non_exhaustive()

@@ -48,6 +48,15 @@ impl ReadyFd {
         Ok(())
     }
 
+    /// Takes sockets out, so that duplicates of the descriptor do not report them any more. For
+    /// the end of the sockets' owner.
+    pub(crate) fn remove(&self, sockets: &[BorrowedFd<'_>]) {
+        for socket in sockets {
+            // Only a socket that is not in the set is refused.
+            let _ = self.epoll.delete(socket);
+        }
+    }
+
     /// Refers to the descriptor, for use where the handle that owns it is out of reach.
     pub(crate) fn reference(&self) -> ReadinessRef {
         ReadinessRef(Arc::clone(&self.epoll))

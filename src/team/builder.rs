@@ -439,7 +439,8 @@ impl TeamBuilder {
             .with_max_recv_buffer(limit)
             .filtered_by(team_filter);
         let cache = Cache::new(ifindex, name.into(), self.link_scope);
-        let session = Session::open(rtnl, genl, link_events, team_events, cache, follow)?;
+        let session = Session::open(rtnl, genl, link_events, team_events, cache, follow)
+            .map_err(|error| error.with_op(format!("opening {}", name.to_string_lossy())))?;
         TeamHandle::new(session, readiness, home)
     }
 

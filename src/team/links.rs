@@ -1,6 +1,7 @@
 //! The links of the namespace: their names and hardware addresses.
 
 use std::ffi::OsStr;
+use std::fmt;
 
 use log::warn;
 
@@ -57,7 +58,8 @@ impl TeamHandle {
     #[doc(alias = "down")]
     pub fn set_link(&mut self, settings: &LinkSettings) -> Result<()> {
         let team = self.ifindex();
-        self.sync()?;
+        let op = |team: &str| format!("changing link {team}");
+        self.sync(op)?;
         if settings.has_namespace() {
             return Err(Error::InvalidSetting {
                 setting: "network namespace of team device",
@@ -66,7 +68,7 @@ impl TeamHandle {
             });
         }
         let result = self.session.rtnl.set_link(team, settings);
-        self.sync_after(&result)?;
+        self.sync_after(&result, op)?;
         result?;
         // As after each command, that the cache is behind is no error of the command.
         let reread = self.session.reread_team_link().and_then(|()| self.session.update());
@@ -184,15 +186,21 @@ impl TeamHandle {
     /// `RTM_SETLINK` with `IFLA_ADDRESS`, `linux/if_link.h`.
     #[doc(alias = "team_hwaddr_set")]
     pub fn set_hwaddr(&mut self, ifindex: IfIndex, hwaddr: HwAddr) -> Result<()> {
-        self.sync()?;
-        let link = self.session.rtnl.link_by_index(ifindex)?;
+        let op =
+            |link: &dyn fmt::Display| format!("setting the hardware address of {link} to {hwaddr}");
+        let by_index = |_: &str| op(&format_args!("link {ifindex}"));
+        self.sync(by_index)?;
+        let link = self
+            .session
+            .rtnl
+            .link_by_index(ifindex)
+            .map_err(|error| error.with_op(by_index(self.name())))?;
         if link.hwaddr() == Some(hwaddr) {
             return Ok(());
         }
         link.check_hwaddr(hwaddr)?;
         let result = self.session.rtnl.step(ifindex, &Step::HwAddr(hwaddr));
-        self.sync_after(&result)?;
-        result
-            .with_context(|| format!("setting the hardware address of {} to {hwaddr}", link.name()))
+        self.sync_after(&result, |_| op(&link.name()))?;
+        result.with_context(|| op(&link.name()))
     }
 }

@@ -11,6 +11,7 @@ use crate::model::option::{OptionId, names};
 use crate::model::option_value::OptionValue;
 use crate::model::tx_method::TxMethod;
 use crate::team::TeamHandle;
+use crate::team::set_results::{setting_op, settings_op};
 
 /// How many hashes the driver tells apart (`LB_TX_HASHTABLE_SIZE`).
 const HASHES: usize = 256;
@@ -207,12 +208,6 @@ impl TeamHandle {
         I: IntoIterator<Item = (u8, IfIndex)>,
     {
         let ports: Vec<_> = ports.into_iter().collect();
-        self.sync()?;
-        if let Some((_, non_port)) = ports.iter().find(|(_, port)| !self.is_port(*port)) {
-            let op =
-                format!("setting option {} of {}", names::LB_TX_HASH_TO_PORT_MAPPING, self.name());
-            return Err(self.not_port(op, *non_port));
-        }
         let option = |(hash, port): (u8, IfIndex)| {
             (
                 OptionId::element(names::LB_TX_HASH_TO_PORT_MAPPING, hash.into()),
@@ -220,6 +215,11 @@ impl TeamHandle {
             )
         };
         let options: Vec<_> = ports.iter().copied().map(option).collect();
+        self.sync(|team| settings_op(team, &options))?;
+        let mut pairs = ports.iter().zip(&options);
+        if let Some(((_, port), (id, value))) = pairs.find(|((_, port), _)| !self.is_port(*port)) {
+            return Err(self.not_port(setting_op(self.name(), id, value), *port));
+        }
         self.set_known_options(&options).map_err(|error| match error {
             // Is also the driver's error for a disabled port.
             Error::Kernel { ref op, errno, .. } if errno == Errno::ENODEV as i32 => {

@@ -319,26 +319,37 @@ impl TeamHandle {
     /// `RTM_DELLINK`, rtnetlink(7).
     #[doc(alias = "team_destroy")]
     pub fn destroy(mut self) -> Result<()> {
-        let (ifindex, name) = (self.ifindex(), self.name().to_owned());
-        self.sync()?;
+        let ifindex = self.ifindex();
+        let op = |team: &str| format!("deleting team device {team}");
+        self.sync(op)?;
         let result = self.session.rtnl.delete(ifindex);
-        self.sync_after(&result)?;
-        result.with_context(|| format!("deleting team device {name}"))
+        self.sync_after(&result, op)?;
+        result.with_context(|| op(self.name()))
     }
 
     /// Brings the cache up to date, and makes sure that there still is a device to command: what a
-    /// command needs to know before it is carried out.
-    pub(crate) fn sync(&mut self) -> Result<()> {
+    /// command needs to know before it is carried out. `op` makes the operation for the error from
+    /// the name of the team.
+    pub(crate) fn sync(&mut self, op: impl FnOnce(&str) -> String) -> Result<()> {
         let updated = self.session.update();
         self.update_readiness()?;
-        updated.and_then(|()| self.session.ensure_exists())
+        updated?;
+        self.ensure_exists(op)
+    }
+
+    fn ensure_exists(&self, op: impl FnOnce(&str) -> String) -> Result<()> {
+        self.session.ensure_exists().map_err(|error| error.with_op(op(self.name())))
     }
 
     /// Brings the cache up to date with the effect of a command that was just sent, after
     /// [`sync`](Self::sync).
     ///
     /// Fails if the command failed because the device is gone.
-    pub(crate) fn sync_after<R, E>(&mut self, result: &Result<R, E>) -> Result<()> {
+    pub(crate) fn sync_after<R, E>(
+        &mut self,
+        result: &Result<R, E>,
+        op: impl FnOnce(&str) -> String,
+    ) -> Result<()> {
         // The kernel queues a command's events before it acknowledges the command. If they cannot
         // be read now, that is no error of the command: the handle stays readable, and
         // handle_events reports it.
@@ -346,10 +357,7 @@ impl TeamHandle {
             warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
         }
         self.update_readiness()?;
-        if result.is_err() {
-            self.session.ensure_exists()?;
-        }
-        Ok(())
+        if result.is_err() { self.ensure_exists(op) } else { Ok(()) }
     }
 
     /// Makes the descriptor readable while there is work that no socket announces.
@@ -357,11 +365,19 @@ impl TeamHandle {
         self.set_pending(self.session.is_pending() || self.handlers.is_pending())
     }
 
-    fn set_pending(&mut self, pending: bool) -> Result<()> {
+    pub(crate) fn set_pending(&mut self, pending: bool) -> Result<()> {
         let socket = self.session.event_socket();
         self.readiness
             .set_pending(socket, pending)
             .with_context(|| "setting the handle's readiness".to_owned())
+    }
+}
+
+impl Drop for TeamHandle {
+    fn drop(&mut self) {
+        // Closing the sockets is not enough where a forked process has them too: a duplicate of
+        // the descriptor would stay readable.
+        self.readiness.remove(&self.session.event_sockets());
     }
 }
 

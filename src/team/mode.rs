@@ -11,6 +11,7 @@ use crate::model::option_value::OptionValue;
 use crate::netlink::error::ErrorContext;
 use crate::rtnl::Step;
 use crate::team::TeamHandle;
+use crate::team::set_results::setting_op;
 
 /// # The mode, and which port is active
 impl TeamHandle {
@@ -65,14 +66,15 @@ impl TeamHandle {
     #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
     pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
         let (id, value) = (OptionId::global(names::MODE), OptionValue::from(mode.as_str()));
-        self.sync()?;
+        let op = |team: &str| setting_op(team, &id, &value);
+        self.sync(op)?;
         if self.is_already(&id, &value) {
             return Ok(());
         }
         let result = self.set_known_options(&[(id.clone(), value.clone())]);
         // The driver refuses the mode that is set, which another process may have set just now.
         if matches!(result, Err(Error::Kernel { .. })) && self.session.kernel_has(&id, &value) {
-            self.sync()?;
+            self.sync(op)?;
             if self.value(&id) != Some(&value) {
                 self.session.refresh(true)?;
                 self.update_readiness()?;
@@ -132,7 +134,7 @@ impl TeamHandle {
     #[doc(alias = "team_set_active_port")]
     pub fn set_active_port(&mut self, port: IfIndex) -> Result<()> {
         let (id, value) = (OptionId::global(names::ACTIVE_PORT), OptionValue::from(port.get()));
-        self.sync()?;
+        self.sync(|team| setting_op(team, &id, &value))?;
         if self.is_already(&id, &value) {
             return Ok(());
         }
@@ -199,9 +201,10 @@ impl TeamHandle {
     pub fn set_carrier(&mut self, up: bool) -> Result<()> {
         let team = self.ifindex();
         let state = if up { "up" } else { "down" };
-        self.sync()?;
+        let op = |team: &str| format!("setting the carrier of {team} {state}");
+        self.sync(op)?;
         let result = self.session.rtnl.step(team, &Step::Carrier(up));
-        self.sync_after(&result)?;
-        result.with_context(|| format!("setting the carrier of {} {state}", self.name()))
+        self.sync_after(&result, op)?;
+        result.with_context(|| op(self.name()))
     }
 }

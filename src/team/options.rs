@@ -5,7 +5,7 @@ use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::team::TeamHandle;
 use crate::team::driver;
-use crate::team::set_results::Answer;
+use crate::team::set_results::{Answer, setting_op, settings_op};
 
 /// # Options by name
 ///
@@ -91,9 +91,10 @@ impl TeamHandle {
     /// As [`set_option`](Self::set_option).
     #[doc(alias = "team_set_option_value_from_string")]
     pub fn set_option_str(&mut self, id: &OptionId, text: &str) -> Result<()> {
-        self.sync()?;
+        let as_text = OptionValue::from(text);
+        self.sync(|team| setting_op(team, id, &as_text))?;
         let Some(expected) = self.value(id).map(OptionValue::option_type) else {
-            return Err(self.unknown_option(id));
+            return Err(self.unknown_option(id, &as_text));
         };
         let value = expected.parse(text).map_err(|error| Error::OptionParse {
             team: self.name().to_owned(),
@@ -134,7 +135,7 @@ impl TeamHandle {
     /// ]);
     /// assert_eq!(
     ///     error.unwrap_err().to_string(),
-    ///     "setting option activeport of team0: no such option (ENOENT)",
+    ///     "setting option activeport of team0 to 1: no such option (ENOENT)",
     /// );
     /// assert_eq!(team.notify_peers_count(), Some(3));
     /// team.destroy()?;
@@ -149,7 +150,7 @@ impl TeamHandle {
         I: IntoIterator<Item = (OptionId, OptionValue)>,
     {
         let options: Vec<_> = options.into_iter().collect();
-        self.sync()?;
+        self.sync(|team| settings_op(team, &options))?;
         self.set_known_options(&options)
     }
 
@@ -168,7 +169,7 @@ impl TeamHandle {
                 *slot = answer.map_or_else(Answer::Refused, |()| Answer::Set);
             }
         });
-        self.sync_after(&exchange)?;
+        self.sync_after(&exchange, |team| settings_op(team, options))?;
         let result = self.check_results(options, answers, exchange);
         self.update_readiness()?;
         result

@@ -61,19 +61,22 @@ impl TeamHandle {
     #[doc(alias = "slave")]
     pub fn add_port(&mut self, ifindex: IfIndex) -> Result<()> {
         let team = self.ifindex();
-        self.sync()?;
-        let op = format!("adding port {ifindex} to {}", self.name());
-        let link = self.session.rtnl.link_by_index(ifindex).map_err(|error| error.with_op(op))?;
+        let op = |team: &str| format!("adding port {ifindex} to {team}");
+        self.sync(op)?;
+        let link = self
+            .session
+            .rtnl
+            .link_by_index(ifindex)
+            .map_err(|error| error.with_op(op(self.name())))?;
+        let op = |team: &str| format!("adding port {} to {team}", link.name());
         // The kernel does nothing for a port of this team. The request is sent all the same: the
         // kernel has announced the port before its acknowledgement.
         self.session.begin_enslave(&link);
         let result = self.session.rtnl.enslave(&link, team);
-        let synced = self.sync_after(&result);
+        let synced = self.sync_after(&result, op);
         self.session.end_enslave();
         synced?;
-        check_port_command(result, ifindex, || {
-            format!("adding port {} to {}", link.name(), self.name())
-        })
+        check_port_command(result, ifindex, || op(self.name()))
     }
 
     /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it
@@ -110,16 +113,17 @@ impl TeamHandle {
     #[doc(alias = "team_port_remove")]
     #[doc(alias = "release")]
     pub fn remove_port(&mut self, ifindex: IfIndex) -> Result<()> {
-        self.sync()?;
+        let op = |team: &str| format!("removing port {ifindex} from {team}");
+        self.sync(op)?;
         if !self.is_port(ifindex) {
-            let op = format!("removing port {ifindex} from {}", self.name());
-            return Err(self.not_port(op, ifindex));
+            return Err(self.not_port(op(self.name()), ifindex));
         }
         let name =
             self.link(ifindex).map_or_else(|| ifindex.to_string(), |link| link.name().to_owned());
+        let op = |team: &str| format!("removing port {name} from {team}");
         let result = self.session.rtnl.step(ifindex, &Step::Release);
-        self.sync_after(&result)?;
-        check_port_command(result, ifindex, || format!("removing port {name} from {}", self.name()))
+        self.sync_after(&result, op)?;
+        check_port_command(result, ifindex, || op(self.name()))
     }
 }
 

@@ -18,6 +18,19 @@ pub(super) enum Answer {
     Refused(KernelError),
 }
 
+/// Returns the operation of setting one option.
+pub(super) fn setting_op(team: &str, id: &OptionId, value: &OptionValue) -> String {
+    format!("setting option {id} of {team} to {}", value.abbreviated())
+}
+
+/// Returns the operation of setting some options.
+pub(super) fn settings_op(team: &str, options: &[(OptionId, OptionValue)]) -> String {
+    match options {
+        [(id, value)] => setting_op(team, id, value),
+        _ => format!("setting {} options of {team}", options.len()),
+    }
+}
+
 impl TeamHandle {
     /// Finds the first option that is not set, where there is one.
     pub(super) fn check_results(
@@ -71,16 +84,14 @@ impl TeamHandle {
     ) -> Result<()> {
         let is_missing = result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT));
         match (self.option(id), id.port) {
-            (None, _) if is_missing => return Err(self.unknown_option(id)),
+            (None, _) if is_missing => return Err(self.unknown_option(id, value)),
             // The port has left the team, and is a port again by now.
             (Some(_), Some(port)) if is_missing => {
-                return Err(self.not_port(self.setting_op(id), port));
+                return Err(self.not_port(setting_op(self.name(), id, value), port));
             }
             _ => {}
         }
-        result.with_context(|| {
-            format!("setting option {id} of {} to {}", self.name(), value.abbreviated())
-        })
+        result.with_context(|| setting_op(self.name(), id, value))
     }
 
     /// Asks the kernel what the options are, whatever it answered when they were set; false if it
@@ -95,7 +106,8 @@ impl TeamHandle {
 
     /// Returns the error for an option that the team does not have: the option itself is unknown,
     /// or its port is.
-    pub(super) fn unknown_option(&self, id: &OptionId) -> Error {
+    pub(super) fn unknown_option(&self, id: &OptionId, value: &OptionValue) -> Error {
+        let op = setting_op(self.name(), id, value);
         // A port of which no options are known has left, and is being added again, unless the list
         // of options is truncated.
         let has_options = |port| {
@@ -103,15 +115,9 @@ impl TeamHandle {
                 || self.session.cache().options().is_truncated()
         };
         match id.port {
-            Some(port) if !self.is_port(port) || !has_options(port) => {
-                self.not_port(self.setting_op(id), port)
-            }
-            _ => Error::UnknownOption { team: self.name().to_owned(), id: id.clone() },
+            Some(port) if !self.is_port(port) || !has_options(port) => self.not_port(op, port),
+            _ => Error::UnknownOption { op, team: self.name().to_owned(), id: id.clone() },
         }
-    }
-
-    fn setting_op(&self, id: &OptionId) -> String {
-        format!("setting option {id} of {}", self.name())
     }
 
     /// Returns the error for a link that is not a port of the team.

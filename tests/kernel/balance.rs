@@ -150,7 +150,7 @@ fn a_mapping_to_what_is_no_port_changes_nothing() {
     assert_eq!(
         error.to_string(),
         format!(
-            "setting option lb_tx_hash_to_port_mapping of team0: \
+            "setting option lb_tx_hash_to_port_mapping[1] of team0 to {stranger}: \
              link {stranger} is not a port of team0 (ENOENT)"
         )
     );

@@ -1,6 +1,8 @@
 //! A device that somebody else deletes while a handle is open.
 
-use libteam::{Change, Error, IfIndex, Link, Mode, OptionId, Result, TeamHandle};
+use libteam::{
+    Change, Error, HwAddr, IfIndex, Link, LinkSettings, Mode, OptionId, Result, TeamHandle,
+};
 
 use crate::support::changes::{
     Replica, all_links, assert_no_changes, handle_until_converged, link_change, port_marks,
@@ -13,15 +15,16 @@ fn option_ids(team: &TeamHandle) -> Vec<OptionId> {
     team.options().map(|option| option.id().clone()).collect()
 }
 
-fn assert_gone(error: &Error, name: &str, ifindex: IfIndex) {
-    let Error::DeviceGone { device, ifindex: told } = error else {
+/// A command, which fails once the team is gone.
+type Command = Box<dyn Fn(&mut TeamHandle) -> Result<()>>;
+
+/// The operation is that of the command, for example `refreshing team0`.
+fn assert_gone(error: &Error, name: &str, ifindex: IfIndex, operation: &str) {
+    let Error::DeviceGone { op, device, ifindex: gone } = error else {
         panic!("not DeviceGone: {error:?}")
     };
-    assert_eq!((&**device, *told), (name, ifindex));
-    assert_eq!(
-        error.to_string(),
-        format!("using {name} (index {ifindex}): the team device was deleted (ENODEV)")
-    );
+    assert_eq!((&**op, &**device, *gone), (operation, name, ifindex));
+    assert_eq!(error.to_string(), format!("{operation}: the team device was deleted (ENODEV)"));
 }
 
 #[test]
@@ -59,18 +62,62 @@ fn every_command_says_so_and_events_are_handled_on() {
     let (team0, d0) = (team.ifindex(), index("d0"));
     ip("link del team0");
     take_changes(&mut team);
-    let commands: [fn(&mut TeamHandle, IfIndex) -> Result<()>; 8] = [
-        TeamHandle::add_port,
-        TeamHandle::remove_port,
-        TeamHandle::set_active_port,
-        |team, _| team.set_mode(Mode::RoundRobin),
-        |team, port| team.set_port_enabled(port, true),
-        |team, port| team.set_port_priority(port, 1),
-        |team, _| team.set_option(&OptionId::global("no_such_option"), 1_u32),
-        |team, _| team.refresh().map(drop),
+    let hwaddr: HwAddr = "02:00:00:00:00:2a".parse().unwrap();
+    let count = || OptionId::global("notify_peers_count");
+    let commands: Vec<(String, Command)> = vec![
+        (format!("adding port {d0} to team0"), Box::new(move |team| team.add_port(d0))),
+        (format!("removing port {d0} from team0"), Box::new(move |team| team.remove_port(d0))),
+        (
+            format!("setting option activeport of team0 to {d0}"),
+            Box::new(move |team| team.set_active_port(d0)),
+        ),
+        (
+            r#"setting option mode of team0 to "roundrobin""#.to_owned(),
+            Box::new(|team| team.set_mode(Mode::RoundRobin)),
+        ),
+        (
+            format!("setting option enabled of port {d0} of team0 to true"),
+            Box::new(move |team| team.set_port_enabled(d0, true)),
+        ),
+        (
+            format!("setting option priority of port {d0} of team0 to 1"),
+            Box::new(move |team| team.set_port_priority(d0, 1)),
+        ),
+        (
+            "setting option notify_peers_count of team0 to 1".to_owned(),
+            Box::new(move |team| team.set_option(&count(), 1_u32)),
+        ),
+        (
+            r#"setting option notify_peers_count of team0 to "one""#.to_owned(),
+            Box::new(move |team| team.set_option_str(&count(), "one")),
+        ),
+        (
+            "setting 2 options of team0".to_owned(),
+            Box::new(move |team| {
+                team.set_options([(count(), 1_u32.into()), (count(), 2_u32.into())])
+            }),
+        ),
+        (
+            format!("setting option lb_tx_hash_to_port_mapping[7] of team0 to {d0}"),
+            Box::new(move |team| team.set_lb_tx_hash_to_port_mapping([(7, d0)])),
+        ),
+        ("setting the carrier of team0 up".to_owned(), Box::new(|team| team.set_carrier(true))),
+        (
+            format!("setting the hardware address of link {team0} to {hwaddr}"),
+            Box::new(move |team| team.set_hwaddr(team0, hwaddr)),
+        ),
+        (
+            "changing link team0".to_owned(),
+            Box::new(|team| team.set_link(&LinkSettings::new().up())),
+        ),
+        (
+            "announcing the addresses of team0".to_owned(),
+            Box::new(|team| team.announce().map(drop)),
+        ),
+        ("refreshing team0".to_owned(), Box::new(|team| team.refresh().map(drop))),
     ];
-    for command in commands {
-        assert_gone(&command(&mut team, d0).unwrap_err(), "team0", team0);
+    for (operation, command) in commands {
+        assert_gone(&command(&mut team).unwrap_err(), "team0", team0, &operation);
     }
     assert_no_changes(&mut team);
 
@@ -78,7 +125,7 @@ fn every_command_says_so_and_events_are_handled_on() {
     let changes = take_changes(&mut team);
     assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().mtu(), 1400);
     assert_eq!(team.lookup_ifindex("d0").unwrap(), d0);
-    assert_gone(&team.destroy().unwrap_err(), "team0", team0);
+    assert_gone(&team.destroy().unwrap_err(), "team0", team0, "deleting team device team0");
 }
 
 #[test]
@@ -88,7 +135,12 @@ fn a_command_that_notices_first_leaves_the_telling_to_handle_events() {
     let heard = record_changes(&mut team);
     let mut replica = Replica::of(&team);
     ip("link del team0");
-    assert_gone(&team.set_mode(Mode::RoundRobin).unwrap_err(), "team0", team.ifindex());
+    assert_gone(
+        &team.set_mode(Mode::RoundRobin).unwrap_err(),
+        "team0",
+        team.ifindex(),
+        r#"setting option mode of team0 to "roundrobin""#,
+    );
     let changes = take_changes(&mut team);
     assert!(link_change(&changes, team.ifindex()).unwrap().is_removed());
     replica.apply(&changes);
@@ -109,7 +161,7 @@ fn a_refresh_that_notices_first_tells_it_once() {
     replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
     assert_no_changes(&mut team);
-    assert_gone(&team.refresh().unwrap_err(), "team0", team.ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "team0", team.ifindex(), "refreshing team0");
 }
 
 #[test]
@@ -118,7 +170,7 @@ fn destroying_it_says_so() {
     let team = team_with(Mode::RoundRobin, &[]);
     let team0 = team.ifindex();
     ip("link del team0");
-    assert_gone(&team.destroy().unwrap_err(), "team0", team0);
+    assert_gone(&team.destroy().unwrap_err(), "team0", team0, "deleting team device team0");
 }
 
 #[test]
@@ -136,7 +188,7 @@ fn its_last_name_stays_known() {
     ip("link del uplink");
     take_changes(&mut team);
     assert_eq!(team.name(), "uplink");
-    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex(), "refreshing uplink");
 }
 
 #[test]
@@ -152,7 +204,7 @@ fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
             .links()
             .all(|change| change.is_removed() && change.before().unwrap().name() == "team0")
     );
-    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex());
+    assert_gone(&team.refresh().unwrap_err(), "uplink", team.ifindex(), "refreshing uplink");
 }
 
 #[test]
@@ -165,7 +217,12 @@ fn a_new_device_of_the_same_name_is_another_one() {
     let new = all_links().open("team0").unwrap();
     assert!(link_change(&changes, old.ifindex()).unwrap().is_removed());
     assert!(link_change(&changes, new.ifindex()).unwrap().is_added());
-    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", old.ifindex());
+    assert_gone(
+        &old.set_mode(Mode::Random).unwrap_err(),
+        "team0",
+        old.ifindex(),
+        r#"setting option mode of team0 to "random""#,
+    );
     assert_eq!(new.mode(), Some(Mode::Unset));
     assert_matches_kernel(&new);
     assert_no_changes(&mut old);
@@ -181,7 +238,12 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
     ip(&format!("link add index {ifindex} name team0 type team"));
     replica.apply(&take_changes(&mut old));
     assert_eq!(replica, Replica::of(&old));
-    assert_gone(&old.set_mode(Mode::Random).unwrap_err(), "team0", ifindex);
+    assert_gone(
+        &old.set_mode(Mode::Random).unwrap_err(),
+        "team0",
+        ifindex,
+        r#"setting option mode of team0 to "random""#,
+    );
     assert_eq!((old.team_link(), old.options().len(), old.ports().len()), (None, 0, 0));
 
     let mut new = all_links().open("team0").unwrap();
@@ -208,7 +270,7 @@ fn a_device_of_another_kind_with_the_same_index_is_another_one() {
     assert_eq!(replica, Replica::of(&old));
     assert_eq!(old.link(ifindex).unwrap().kind(), Some("dummy"));
     assert_eq!((old.team_link(), old.options().len()), (None, 0));
-    assert_gone(&old.refresh().unwrap_err(), "team0", ifindex);
+    assert_gone(&old.refresh().unwrap_err(), "team0", ifindex, "refreshing team0");
 }
 
 #[test]
@@ -222,7 +284,7 @@ fn refreshing_does_not_take_a_device_of_another_kind_for_the_old_one() {
     replica.apply(&old.refresh().unwrap());
     assert_eq!(replica, Replica::of(&old));
     assert_eq!((old.team_link(), old.options().len()), (None, 0));
-    assert_gone(&old.refresh().unwrap_err(), "team0", ifindex);
+    assert_gone(&old.refresh().unwrap_err(), "team0", ifindex, "refreshing team0");
 }
 
 #[test]

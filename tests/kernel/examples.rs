@@ -9,7 +9,7 @@ use libteam::{Mode, TeamHandle};
 use nix::sys::signal::Signal;
 
 use crate::support::monitor::{Line, Monitor, set_mark};
-use crate::support::netns::{enter, ip};
+use crate::support::netns::{enter, index, ip};
 use crate::support::programs::{
     Outcome, example, handle_until, run, team_with_ports_in_all_states,
 };
@@ -66,7 +66,10 @@ fn manual_control_says_why_it_cannot() {
         ),
         (
             "team0 set activeport d0",
-            "setting option activeport of team0: no such option (ENOENT)".to_owned(),
+            format!(
+                "setting option activeport of team0 to {}: no such option (ENOENT)",
+                index("d0")
+            ),
         ),
         (
             "team0 set mode random",

@@ -34,14 +34,13 @@ fn an_option_that_the_team_does_not_have_is_unknown() {
         (OptionId::element("lb_tx_hash_to_port_mapping", u32::MAX), d0.get().into()),
     ];
     for (id, value) in table {
+        let operation = format!("setting option {id} of team0 to {value}");
         let error = team.set_option(&id, value).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("setting option {id} of team0: no such option (ENOENT)")
-        );
-        assert!(
-            matches!(error, Error::UnknownOption { team, id: told } if team == "team0" && told == id)
-        );
+        assert_eq!(error.to_string(), format!("{operation}: no such option (ENOENT)"));
+        let Error::UnknownOption { op, team, id: unknown } = error else {
+            panic!("not UnknownOption: {error:?}")
+        };
+        assert_eq!((op, &*team, unknown), (operation, "team0", id));
     }
     assert_untouched(&mut team, &before);
 }
@@ -49,25 +48,31 @@ fn an_option_that_the_team_does_not_have_is_unknown() {
 /// A command for one port.
 type PortCommand = fn(&mut TeamHandle, IfIndex) -> Result<()>;
 
-/// Every command for one port, with the option that it sets.
+/// Every command for one port, with the option and the value that it sets.
 fn port_commands() -> Vec<(&'static str, PortCommand)> {
     vec![
-        ("enabled of port {}", |team, port| team.set_port_enabled(port, true)),
-        ("priority of port {}", |team, port| team.set_port_priority(port, 1)),
-        ("rx_enabled of port {}", |team, port| team.set_port_rx_enabled(port, true)),
-        ("tx_enabled of port {}", |team, port| team.set_port_tx_enabled(port, true)),
-        ("user_linkup of port {}", |team, port| team.set_port_user_linkup(port, true)),
-        ("user_linkup_enabled of port {}", |team, port| {
+        ("enabled of port {} of team0 to true", |team, port| team.set_port_enabled(port, true)),
+        ("priority of port {} of team0 to 1", |team, port| team.set_port_priority(port, 1)),
+        ("rx_enabled of port {} of team0 to true", |team, port| {
+            team.set_port_rx_enabled(port, true)
+        }),
+        ("tx_enabled of port {} of team0 to true", |team, port| {
+            team.set_port_tx_enabled(port, true)
+        }),
+        ("user_linkup of port {} of team0 to true", |team, port| {
+            team.set_port_user_linkup(port, true)
+        }),
+        ("user_linkup_enabled of port {} of team0 to true", |team, port| {
             team.set_port_user_linkup_enabled(port, true)
         }),
-        ("queue_id of port {}", |team, port| team.set_port_queue_id(port, 1)),
-        ("enabled of port {}", |team, port| {
+        ("queue_id of port {} of team0 to 1", |team, port| team.set_port_queue_id(port, 1)),
+        ("enabled of port {} of team0 to true", |team, port| {
             team.set_option(&OptionId::port("enabled", port), true)
         }),
-        ("enabled of port {}", |team, port| {
+        (r#"enabled of port {} of team0 to "true""#, |team, port| {
             team.set_option_str(&OptionId::port("enabled", port), "true")
         }),
-        ("enabled of port {}", |team, port| {
+        ("enabled of port {} of team0 to true", |team, port| {
             team.set_options([(OptionId::port("enabled", port), true.into())])
         }),
     ]
@@ -84,7 +89,7 @@ fn assert_not_port(team: &mut TeamHandle, port: IfIndex) {
         assert_eq!(
             error.to_string(),
             format!(
-                "setting option {} of team0: link {port} is not a port of team0 (ENOENT)",
+                "setting option {}: link {port} is not a port of team0 (ENOENT)",
                 option.replace("{}", &port.to_string())
             )
         );

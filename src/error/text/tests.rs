@@ -166,8 +166,8 @@ fn objects() -> Vec<Row> {
             Some(Errno::EINVAL),
         ),
         (
-            Error::DeviceGone { device: team0(), ifindex: seven() },
-            "using team0 (index 7): the team device was deleted (ENODEV)",
+            Error::DeviceGone { op: op("refreshing team0"), device: team0(), ifindex: seven() },
+            "refreshing team0: the team device was deleted (ENODEV)",
             ErrorKind::NotFound,
             Some(Errno::ENODEV),
         ),
@@ -182,8 +182,12 @@ fn objects() -> Vec<Row> {
             Some(Errno::ENOENT),
         ),
         (
-            Error::UnknownOption { team: team0(), id: OptionId::element("mapping", 3) },
-            "setting option mapping[3] of team0: no such option (ENOENT)",
+            Error::UnknownOption {
+                op: op("setting option mapping[3] of team0 to 7"),
+                team: team0(),
+                id: OptionId::element("mapping", 3),
+            },
+            "setting option mapping[3] of team0 to 7: no such option (ENOENT)",
             ErrorKind::NotFound,
             Some(Errno::ENOENT),
         ),

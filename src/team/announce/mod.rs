@@ -150,11 +150,12 @@ impl TeamHandle {
     ///
     /// As [`announce`](Self::announce).
     pub fn announce_with(&mut self, announcement: &AnnounceOptions) -> Result<AnnounceReport> {
-        self.sync()?;
+        let op = |team: &str| format!("announcing the addresses of {team}");
+        self.sync(op)?;
         let announced = self.announce_now(announcement);
         if announced.is_err() {
             // That the team is gone is the better error.
-            self.sync()?;
+            self.sync(op)?;
         }
         announced
     }

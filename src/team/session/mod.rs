@@ -178,7 +178,8 @@ impl Session {
     /// Asks the kernel for everything, whether something was lost or not. Where events wait, they
     /// are read before.
     pub(crate) fn refresh(&mut self, events_wait: bool) -> Result<()> {
-        self.ensure_exists()?;
+        self.ensure_exists()
+            .map_err(|error| error.with_op(format!("refreshing {}", self.name())))?;
         // What waits is older than the answers will be.
         let rest = if events_wait { self.drain()? } else { Drain::Empty };
         self.resync()?;
@@ -204,6 +205,11 @@ impl Session {
     /// One of the sockets that announce work.
     pub(crate) fn event_socket(&self) -> BorrowedFd<'_> {
         self.link_events.as_fd()
+    }
+
+    /// The sockets that announce work.
+    pub(crate) fn event_sockets(&self) -> [BorrowedFd<'_>; 2] {
+        [self.link_events.as_fd(), self.team_events.as_fd()]
     }
 
     /// Whether there is work that no socket announces: changes to report, a resync that failed, or
@@ -239,10 +245,12 @@ impl Session {
         }
     }
 
-    /// An error if the team device is known to be gone.
+    /// Returns an error if the team device is known to be gone. The caller names the operation:
+    /// [`Error::with_op`].
     pub(crate) fn ensure_exists(&self) -> Result<()> {
         if self.cache.is_gone() {
             return Err(Error::DeviceGone {
+                op: format!("using {}", self.name()),
                 device: self.name().to_owned(),
                 ifindex: self.cache.team(),
             });

@@ -211,6 +211,24 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
 }
 
 #[test]
+fn duplicate_of_a_dropped_handle_is_not_readable() {
+    let Scene { session, link_events, team_events, .. } = Scene::new();
+    let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
+    let mut handle = TeamHandle::new(session, readiness, None).unwrap();
+    let duplicate = handle.try_clone_fd().unwrap();
+    let is_readable = || {
+        let mut waiting = [PollFd::new(duplicate.as_fd(), PollFlags::POLLIN)];
+        poll(&mut waiting, PollTimeout::ZERO).unwrap() > 0
+    };
+    handle.set_pending(true).unwrap();
+    assert!(is_readable());
+    // The scripts hold the sockets, as a forked process would.
+    drop(handle);
+    assert!(!is_readable());
+    drop((link_events, team_events));
+}
+
+#[test]
 fn events_are_told_without_asking_the_kernel() {
     let mut scene = Scene::new();
     scene
