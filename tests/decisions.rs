@@ -230,18 +230,63 @@ fn active_port_of_a_team_that_is_taken_over_counts_as_up() {
     assert_eq!(daemon.active(), Some(eth2));
 }
 
+/// Prepares the step of an activation that is to fail, and whether that step has been done.
+struct Step {
+    prepare: fn(&TestKernel, IfIndex),
+    is_done: fn(&Team<'_>, IfIndex) -> bool,
+}
+
+/// The steps of an activation that the daemon requests of the driver. Each is the first request of
+/// the activation that it prepares.
+const STEPS: [Step; 2] = [
+    Step {
+        prepare: |kernel, port| kernel.set_option(&OptionId::port("enabled", port), false),
+        is_done: |team, port| team.handle.port_enabled(port) == Some(true),
+    },
+    Step { prepare: |_, _| {}, is_done: |team, port| team.handle.active_port() == Some(port) },
+];
+
 #[test]
-fn port_that_cannot_be_active_is_passed_over_and_tried_again() {
-    let (kernel, [eth1, eth2, eth3]) = kernel_with();
-    let config = config("", r#""eth1": {"prio": 2}, "eth2": {"prio": 1}, "eth3": {"prio": 3}"#);
-    let mut daemon = Daemon::start(&kernel, &config);
-    assert_eq!(daemon.active(), Some(eth3));
-    kernel.set_link_up(eth3, false);
-    kernel.refuse_next(Errno::EIO as i32);
-    let start = Instant::now();
-    assert_eq!(daemon.active(), Some(eth2), "eth1 was refused");
-    daemon.wait_for(eth1);
-    assert!(start.elapsed() >= Duration::from_millis(900), "after {:?}", start.elapsed());
+fn failed_activation_at_a_failover_takes_the_next_port() {
+    for step in STEPS {
+        let (kernel, [eth1, eth2, eth3]) = kernel_with();
+        let config = config("", r#""eth1": {"prio": 2}, "eth2": {"prio": 1}, "eth3": {"prio": 3}"#);
+        let mut daemon = Daemon::start(&kernel, &config);
+        assert_eq!(daemon.active(), Some(eth3));
+        (step.prepare)(&kernel, eth1);
+        daemon.act();
+        kernel.set_link_up(eth3, false);
+        kernel.refuse_next(Errno::EIO as i32);
+        let start = Instant::now();
+        assert_eq!(daemon.active(), Some(eth2), "eth1 was refused");
+        assert!(!(step.is_done)(&daemon.team, eth1));
+        daemon.wait_for(eth1);
+        assert!((step.is_done)(&daemon.team, eth1));
+        assert!(start.elapsed() >= Duration::from_millis(900), "after {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn failed_activation_at_the_start_takes_the_next_port() {
+    for step in STEPS {
+        let (kernel, [eth1, eth2]) = kernel_with();
+        let config = config("", r#""eth1": {"prio": 2}, "eth2": {"prio": 1}"#);
+        for port in [eth1, eth2] {
+            kernel.set_link_up(port, false);
+        }
+        let mut daemon = Daemon::start(&kernel, &config);
+        assert_eq!(daemon.active(), None, "no port was up yet");
+        (step.prepare)(&kernel, eth1);
+        daemon.act();
+        for port in [eth1, eth2] {
+            kernel.set_link_up(port, true);
+        }
+        kernel.refuse_next(Errno::EIO as i32);
+        assert_eq!(daemon.active(), Some(eth2), "eth1 was refused");
+        assert!(!(step.is_done)(&daemon.team, eth1));
+        daemon.wait_for(eth1);
+        assert!((step.is_done)(&daemon.team, eth1));
+    }
 }
 
 #[test]
