@@ -41,7 +41,8 @@ impl Links {
     /// Applies a message about a link.
     ///
     /// `inherited` is the address that the link's new master gives to its ports, if any.
-    /// `is_enslaved_now` means that the link became a port by the event that this message attrss.
+    /// `is_enslaved_now` means that the link became a port by the event that this message
+    /// announces.
     pub(crate) fn apply(
         &mut self,
         attrs: &LinkAttrs<'_>,
