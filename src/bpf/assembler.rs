@@ -1,22 +1,22 @@
-//! Puts a program together whose jumps lead to places that come later.
+//! An assembler with labels, so that jumps can lead to positions that are not known yet.
 
 use super::BpfInstruction;
 use super::operation::code;
 
-/// A place in a program, known or yet to come.
+/// A position in a program, which may still be unknown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Label(usize);
 
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     instructions: Vec<BpfInstruction>,
-    /// Where each label is.
+    /// The position of each label.
     labels: Vec<usize>,
-    /// Which instructions jump, and where to: if the condition holds, and if not.
+    /// The positions of the jumps, with their targets if the condition holds and if not.
     jumps: Vec<(usize, Target, Target)>,
 }
 
-/// Where a jump leads.
+/// The target of a jump.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target {
     Next,
@@ -24,16 +24,16 @@ pub(super) enum Target {
 }
 
 impl Assembler {
-    /// A place that jumps may lead to and [`place`](Self::place) fixes.
+    /// Returns a new label, whose position [`bind`](Self::bind) sets.
     pub(super) fn label(&mut self) -> Label {
         self.labels.push(0);
         Label(self.labels.len() - 1)
     }
 
-    /// The label is here.
-    pub(super) fn place(&mut self, label: Label) {
-        if let Some(place) = self.labels.get_mut(label.0) {
-            *place = self.instructions.len();
+    /// Sets the position of the label to that of the next instruction.
+    pub(super) fn bind(&mut self, label: Label) {
+        if let Some(position) = self.labels.get_mut(label.0) {
+            *position = self.instructions.len();
         }
     }
 
@@ -41,7 +41,7 @@ impl Assembler {
         self.instructions.push(BpfInstruction::stmt(code, k));
     }
 
-    /// A conditional jump.
+    /// Appends a conditional jump.
     pub(super) fn branch(&mut self, code: u16, k: u32, yes: Target, no: Target) {
         self.jumps.push((self.instructions.len(), yes, no));
         self.emit(code, k);
@@ -51,10 +51,10 @@ impl Assembler {
         self.branch(code::JUMP, 0, Target::To(to), Target::Next);
     }
 
-    /// Fills in the jumps.
+    /// Fills in the jump offsets and returns the program.
     pub(super) fn finish(mut self) -> Vec<BpfInstruction> {
         for (position, yes, no) in std::mem::take(&mut self.jumps) {
-            let (yes, no) = (self.skipped(position, yes), self.skipped(position, no));
+            let (yes, no) = (self.jump_offset(position, yes), self.jump_offset(position, no));
             let Some(instruction) = self.instructions.get_mut(position) else { continue };
             if instruction.code == code::JUMP {
                 instruction.k = yes.into();
@@ -65,14 +65,15 @@ impl Assembler {
         self.instructions
     }
 
-    /// How many instructions a jump to a target skips. What is put together here is shorter than a
-    /// jump can be.
-    fn skipped(&self, position: usize, target: Target) -> u8 {
+    /// Returns how many instructions a jump at `position` to the target skips.
+    ///
+    /// The programs that are assembled here are short enough for an offset of 8 bits.
+    fn jump_offset(&self, position: usize, target: Target) -> u8 {
         match target {
             Target::Next => 0,
             Target::To(Label(label)) => {
-                let place = self.labels.get(label).copied().unwrap_or_default();
-                u8::try_from(place.saturating_sub(position + 1)).unwrap_or(u8::MAX)
+                let target = self.labels.get(label).copied().unwrap_or_default();
+                u8::try_from(target.saturating_sub(position + 1)).unwrap_or(u8::MAX)
             }
         }
     }

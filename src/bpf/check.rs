@@ -3,14 +3,14 @@
 use super::operation::{Operand, code, operation};
 use super::{BpfError, BpfInstruction, BpfProgram};
 
-/// Words of scratch memory (`BPF_MEMWORDS`).
+/// The number of words of scratch memory (`BPF_MEMWORDS`).
 const SCRATCH_WORDS: u32 = 16;
-/// From here on an offset into the packet means something that the kernel keeps beside it
-/// (`SKF_AD_OFF`).
+/// The first offset that stands for packet metadata instead of packet bytes (`SKF_AD_OFF`).
 const ANCILLARY: u32 = 0xffff_f000;
-/// The last such thing, `SKF_AD_VLAN_TPID`; they are 4 apart.
+/// The last offset of packet metadata, `SKF_AD_VLAN_TPID`; the offsets are multiples of 4.
 const LAST_ANCILLARY: u32 = 60;
 
+/// Checks a program by the rules of the kernel and the limit of the team driver.
 pub(super) fn check(instructions: &[BpfInstruction]) -> Result<(), BpfError> {
     let count = instructions.len();
     if count > BpfProgram::KERNEL_MAX_INSTRUCTIONS {
@@ -39,7 +39,7 @@ pub(super) fn check(instructions: &[BpfInstruction]) -> Result<(), BpfError> {
     })
 }
 
-/// Checks what can be seen from an instruction without the others.
+/// Checks an instruction without regard to the others.
 fn check_alone(instruction: BpfInstruction) -> Result<Operand, &'static str> {
     let BpfInstruction { code, k, .. } = instruction;
     let (_, operand) = operation(code).ok_or("expected an opcode of classic BPF")?;
@@ -64,7 +64,7 @@ fn is_ancillary(offset: u32) -> bool {
     offset % 4 == 0 && offset <= LAST_ANCILLARY
 }
 
-/// Where a jump can go on.
+/// Returns the positions to which a jump can lead.
 fn targets(position: usize, instruction: BpfInstruction, operand: Operand) -> [Option<usize>; 2] {
     let after = |skipped: usize| Some((position + 1).saturating_add(skipped));
     match operand {
@@ -76,9 +76,11 @@ fn targets(position: usize, instruction: BpfInstruction, operand: Operand) -> [O
     }
 }
 
-/// Which words of scratch memory were written on every way to an instruction, a bit each.
+/// The words of scratch memory that were written on every path to an instruction, one bit each.
 struct Scratch {
+    /// For each instruction, the words that were written on all jumps to it so far.
     written_at: Vec<u16>,
+    /// The words that were written on every path to the next instruction.
     written: u16,
 }
 
@@ -87,7 +89,9 @@ impl Scratch {
         Self { written_at: vec![u16::MAX; count], written: 0 }
     }
 
-    /// Goes over one instruction; all jumps lead forward, so that every way to it is known by now.
+    /// Processes one instruction.
+    ///
+    /// All jumps lead forward, so that every path to the instruction was processed before it.
     fn follow(
         &mut self,
         position: usize,

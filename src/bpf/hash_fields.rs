@@ -1,16 +1,16 @@
-//! The header fields that a hash is composed of.
+//! The set of header fields that a hash covers.
 
 use std::fmt;
 use std::iter;
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Sub, SubAssign};
 use std::str::FromStr;
 
-/// The names that an error lists.
+/// The names that [`ParseHashFieldsError`] lists.
 const KNOWN_FIELDS: &str = "eth, vlan, ipv4, ipv6, ip, l3, tcp, udp, sctp or l4";
 
-/// The header fields that a hash is composed of, with the names that teamd's `tx_hash` gives them.
+/// The set of header fields that a hash covers, with the names that teamd's `tx_hash` uses.
 ///
-/// A field that a packet does not have adds nothing to its hash.
+/// A field that a packet does not have contributes nothing to the packet's hash.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ pub struct HashFields(u32);
 impl HashFields {
     /// `eth`: the source and destination addresses of the Ethernet header.
     pub const ETH: Self = Self(1);
-    /// `vlan`: the numbers of the VLANs, without the priorities.
+    /// `vlan`: the VLAN identifiers, without the priorities.
     pub const VLAN: Self = Self(1 << 1);
     /// `ipv4`: the source and destination addresses of IPv4.
     pub const IPV4: Self = Self(1 << 2);
@@ -56,7 +56,9 @@ impl HashFields {
     /// `l4`: the ports of TCP, UDP and SCTP.
     pub const L4: Self = Self::TCP.union(Self::UDP).union(Self::SCTP);
 
-    /// The names, groups before their members: a whole group is printed as one name, `ip` rather
+    /// The names, groups before their members.
+    ///
+    /// The order decides how a set is printed: a complete group by one name, and as `ip` rather
     /// than `l3`.
     const NAMES: [(&'static str, Self); 10] = [
         ("eth", Self::ETH),
@@ -71,7 +73,7 @@ impl HashFields {
         ("sctp", Self::SCTP),
     ];
 
-    /// Returns the empty set: every packet has the same hash.
+    /// Returns the empty set, with which all packets have the same hash.
     #[must_use]
     pub const fn empty() -> Self {
         Self(0)
@@ -89,14 +91,15 @@ impl HashFields {
         self.0
     }
 
-    /// Returns the set with these bits; `None` if one of them is not that of a field.
+    /// Returns the set with these bits, or `None` if a bit does not belong to a field.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
         if bits & !Self::all().0 == 0 { Some(Self(bits)) } else { None }
     }
 
-    /// Returns the field or the group of fields with this name; `None` for any other string, also
-    /// if it differs only in case or white space.
+    /// Returns the field or the group of fields with this name, or `None` for any other string.
+    ///
+    /// Case and white space matter.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, fields)| *fields)
@@ -107,8 +110,10 @@ impl HashFields {
         Self::from_name(name).ok_or_else(|| ParseHashFieldsError { name: name.to_owned() })
     }
 
-    /// Returns the names that together make up this set, with their fields: those that
-    /// [`Display`](fmt::Display) prints and [`from_name`](Self::from_name) accepts.
+    /// Returns the names of the fields and groups that make up this set, with their fields.
+    ///
+    /// They are the names that [`Display`](fmt::Display) prints and [`from_name`](Self::from_name)
+    /// accepts.
     pub fn iter_names(self) -> impl Iterator<Item = (&'static str, Self)> {
         let mut rest = self;
         Self::NAMES.into_iter().filter(move |(_, fields)| {
@@ -120,13 +125,13 @@ impl HashFields {
         })
     }
 
-    /// Returns whether the set has no field.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Returns whether the set has all fields of the other one.
+    /// Returns whether this set has all fields of the other set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -199,7 +204,7 @@ impl Extend<Self> for HashFields {
     }
 }
 
-/// Parses one name, or several separated by commas, without white space.
+/// Parses one or more names separated by commas, without white space.
 impl FromStr for HashFields {
     type Err = ParseHashFieldsError;
 
@@ -244,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parser_printer_and_iterator_agree_on_every_set() {
+    fn every_set_prints_and_parses_by_the_same_names() {
         for bits in 1..=HashFields::all().bits() {
             let fields = HashFields::from_bits(bits).unwrap();
             assert_eq!(fields.to_string().parse(), Ok(fields));
@@ -252,7 +257,7 @@ mod tests {
             assert!(names.iter().all(|(name, part)| HashFields::from_name(name) == Some(*part)));
             assert_eq!(names.iter().map(|(_, part)| *part).collect::<HashFields>(), fields);
             let together: u32 = names.iter().map(|(_, part)| part.bits()).sum();
-            assert_eq!(together, bits, "no field is named twice");
+            assert_eq!(together, bits, "bits of the names of {fields}, each field named once");
             let text: Vec<_> = names.iter().map(|(name, _)| *name).collect();
             assert_eq!(text.join(","), fields.to_string());
         }
@@ -261,15 +266,15 @@ mod tests {
     }
 
     #[test]
-    fn parser_is_strict() {
+    fn name_with_other_case_or_space_is_rejected() {
         for text in ["", "ETH", " eth", "eth ", "eth,", ",eth", "eth, ip", "eth|ip", "0x1"] {
-            assert!(text.parse::<HashFields>().is_err(), "{text:?}");
-            assert_eq!(HashFields::from_name(text), None, "{text:?}");
+            assert!(text.parse::<HashFields>().is_err(), "{text:?} is rejected");
+            assert_eq!(HashFields::from_name(text), None, "fields with the name {text:?}");
         }
         for (name, fields) in HashFields::NAMES {
             assert_eq!(HashFields::from_name(name), Some(fields));
             assert_eq!(name.parse(), Ok(fields));
         }
-        assert_eq!(HashFields::from_name("eth,ip"), None, "that is a list, not a name");
+        assert_eq!(HashFields::from_name("eth,ip"), None, "a list is not a name");
     }
 }

@@ -1,4 +1,12 @@
-//! Classic BPF programs: what the driver runs over each packet to get its hash.
+//! Classic BPF programs, which a load-balancing team runs on each packet to compute its hash.
+//!
+//! [`BpfProgram::hash`] composes a program from [`HashFields`], [`BpfProgram::new`] checks one that
+//! was written by hand, and [`TeamHandle::set_bpf_hash_func`] gives either to the team driver.
+//! Nothing here sends a request.
+//!
+//! [`TeamHandle::set_bpf_hash_func`]: crate::TeamHandle::set_bpf_hash_func
+// This room is at the bottom of src/ and uses no other room. `model` uses it for option values, and
+// `netlink` uses the opcodes for its socket filters.
 
 mod assembler;
 mod check;
@@ -12,7 +20,7 @@ pub(crate) use operation::code;
 
 pub use hash_fields::{HashFields, ParseHashFieldsError};
 
-/// One instruction of classic BPF, as the kernel's `struct sock_filter` has it.
+/// An instruction of classic BPF: the kernel's `struct sock_filter`.
 ///
 /// # Examples
 ///
@@ -38,12 +46,12 @@ pub use hash_fields::{HashFields, ParseHashFieldsError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BpfInstruction {
-    /// What to do: class, size, mode and operator in one number.
+    /// The opcode: class, size, mode and operator in one number.
     #[doc(alias = "opcode")]
     pub code: u16,
     /// How many instructions a conditional jump skips if its condition holds.
     pub jt: u8,
-    /// How many it skips if not.
+    /// How many instructions a conditional jump skips if its condition does not hold.
     pub jf: u8,
     /// The operand.
     pub k: u32,
@@ -52,14 +60,14 @@ pub struct BpfInstruction {
 impl BpfInstruction {
     const LEN: usize = 8;
 
-    /// An instruction that is no conditional jump.
+    /// Returns an instruction that is not a conditional jump.
     #[doc(alias = "BPF_STMT")]
     #[must_use]
     pub const fn stmt(code: u16, k: u32) -> Self {
         Self { code, jt: 0, jf: 0, k }
     }
 
-    /// A conditional jump.
+    /// Returns a conditional jump.
     #[doc(alias = "BPF_JUMP")]
     #[must_use]
     pub const fn jump(code: u16, k: u32, jt: u8, jf: u8) -> Self {
@@ -78,22 +86,23 @@ impl BpfInstruction {
     }
 }
 
-/// A classic BPF program that the kernel takes.
+/// A classic BPF program that the kernel and the team driver accept.
 ///
-/// The driver runs it over each packet that the team sends, from the destination address of the
-/// Ethernet header on, and takes the number that it returns for the packet's hash. A load from
-/// outside the packet ends the program with 0.
+/// The driver runs the program on each packet that the team sends. Offsets count from the
+/// destination address of the Ethernet header. The program's return value is the packet's hash. A
+/// load from outside the packet ends the program with 0.
 ///
-/// It is checked when it is made, by the kernel's own rules and one more: the driver tells its
-/// options in messages of a limited size, and a longer program would make the team's options
-/// unreadable, to everybody.
+/// The constructors check the program by the kernel's rules and by one more: the number of
+/// instructions is at most [`MAX_INSTRUCTIONS`](Self::MAX_INSTRUCTIONS). The driver reports its
+/// options in messages of limited size; with a longer program, no process could read the team's
+/// options any more.
 ///
 /// # Examples
 ///
 /// ```
 /// use libteam::bpf::{BpfInstruction, BpfProgram, HashFields};
 ///
-/// // The last byte of the destination address.
+/// // The hash is the last byte of the destination address.
 /// let load = BpfInstruction::stmt(0x30, 5);
 /// let program = BpfProgram::new([load, BpfInstruction::stmt(0x16, 0)])?;
 /// assert_eq!(program.to_string(), "(000) ldb [5]\n(001) ret a\n");
@@ -117,37 +126,37 @@ pub struct BpfProgram {
 }
 
 impl BpfProgram {
-    /// The largest number of instructions that the driver can still tell of, and tell that they go.
+    /// The largest number of instructions that the driver can report, also when it removes them.
     ///
-    /// It puts an option into a message of at most 3776 bytes (a page of 4 KiB without what the
-    /// kernel keeps beside a packet), of which all else takes 76: 462 instructions of 8 bytes
-    /// remain.
+    /// The driver puts an option into one message of at most 3776 bytes: a page of 4 KiB less the
+    /// kernel's packet metadata. Everything but the program takes 76 bytes of the message, so that
+    /// 462 instructions of 8 bytes fit.
     ///
     /// # Source
     ///
     /// `GENLMSG_DEFAULT_SIZE`, and `team_nl_fill_one_option_get` in the kernel's `team_core.c`.
     pub const MAX_INSTRUCTIONS: usize = 462;
 
-    /// The largest number of instructions that the kernel runs at all (`BPF_MAXINSNS`).
+    /// The largest number of instructions that the kernel runs (`BPF_MAXINSNS`).
     const KERNEL_MAX_INSTRUCTIONS: usize = 4096;
 
-    /// Checks a program.
+    /// Checks the instructions and returns the program.
     ///
     /// # Errors
     ///
-    /// [`BpfError`] where the kernel or the driver would not do with it.
+    /// [`BpfError`] if the kernel would reject the program, or the driver could not report it.
     pub fn new(instructions: impl Into<Vec<BpfInstruction>>) -> Result<Self, BpfError> {
         let instructions = instructions.into();
         check::check(&instructions)?;
         Ok(Self { instructions })
     }
 
-    /// Reads a program from the bytes of an array of `struct sock_filter`, in this machine's byte
-    /// order.
+    /// Reads a program from an array of `struct sock_filter` in this machine's byte order.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and [`BpfError::PartialInstruction`].
+    /// Those of [`new`](Self::new), and [`BpfError::PartialInstruction`] if the length is not a
+    /// multiple of 8 bytes.
     ///
     /// # Source
     ///
@@ -163,7 +172,7 @@ impl BpfProgram {
         Self::new(instructions)
     }
 
-    /// The bytes of an array of `struct sock_filter`, in this machine's byte order.
+    /// Returns the program as an array of `struct sock_filter` in this machine's byte order.
     ///
     /// # Source
     ///
@@ -173,7 +182,7 @@ impl BpfProgram {
         self.instructions.iter().flat_map(|instruction| instruction.to_bytes()).collect()
     }
 
-    /// The instructions.
+    /// Returns the instructions.
     #[must_use]
     pub fn instructions(&self) -> &[BpfInstruction] {
         &self.instructions
@@ -181,19 +190,19 @@ impl BpfProgram {
 
     /// Composes a program that hashes header fields, for [`set_bpf_hash_func`].
     ///
-    /// Packets that are the same in all these fields, which is what makes a flow, get the same
-    /// hash; other packets a hash that is as good as a random one. The two directions of a flow get
-    /// different ones. Without any field every packet gets the same.
+    /// Packets with the same values in all these fields form a flow and get the same hash. The
+    /// hashes of different flows are spread evenly. The two directions of a connection are
+    /// different flows. Without any field, all packets get the same hash.
     ///
-    /// - VLAN tags may stand in the frame (up to two, 802.1Q or 802.1ad) or beside it, where the
-    ///   kernel keeps the tag that the network card is to insert: the hash is the same.
-    /// - The ports of TCP, UDP and SCTP count in packets that are whole. No fragment of a packet
-    ///   has its ports hashed, not even the first, so that they stay together.
-    /// - In an IPv6 packet ports count where they follow the IPv6 header directly, without
-    ///   extension headers.
-    /// - Of a packet that is neither IPv4 nor IPv6 only the Ethernet header and the VLAN tags
-    ///   count.
-    /// - A packet that ends within a header that is hashed gets the hash 0.
+    /// - VLAN tags in the frame (up to two, 802.1Q or 802.1ad) and a tag that the network card will
+    ///   insert give the same hash.
+    /// - The ports of TCP, UDP and SCTP are hashed in unfragmented packets only. They are ignored
+    ///   in all fragments, including the first, so that the fragments of a packet stay together.
+    /// - In IPv6 packets, ports are hashed only if they follow the IPv6 header without extension
+    ///   headers.
+    /// - In packets that are neither IPv4 nor IPv6, only the Ethernet header and the VLAN tags are
+    ///   hashed.
+    /// - A packet that ends within a hashed header gets the hash 0.
     ///
     /// # Examples
     ///
@@ -209,12 +218,12 @@ impl BpfProgram {
     #[doc(alias = "tx_hash")]
     #[must_use]
     pub fn hash(fields: HashFields) -> Self {
-        // Every set of fields makes a program that the check takes: a test goes through them all.
+        // No check is needed: a test shows that the program of every set of fields is valid.
         Self { instructions: hash::instructions(fields) }
     }
 }
 
-/// Lists the program as `tcpdump -d` does, with jumps to absolute positions.
+/// Prints the program like `tcpdump -d`, with absolute positions as jump targets.
 impl fmt::Display for BpfProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, &instruction) in self.instructions.iter().enumerate() {
@@ -226,7 +235,7 @@ impl fmt::Display for BpfProgram {
     }
 }
 
-/// What is wrong with a BPF program.
+/// The error of an invalid BPF program.
 ///
 /// # Examples
 ///
@@ -234,40 +243,40 @@ impl fmt::Display for BpfProgram {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BpfError {
-    /// There is no instruction.
+    /// The program has no instruction.
     #[error("invalid BPF program of 0 instructions: expected at least one")]
     Empty,
-    /// The bytes do not end with an instruction.
+    /// The length in bytes is not a multiple of the length of an instruction.
     #[error("invalid BPF program of {length} bytes: expected instructions of 8 bytes each")]
     PartialInstruction {
-        /// How many bytes there are.
+        /// The length in bytes.
         length: usize,
     },
-    /// The driver could not tell of it: see [`BpfProgram::MAX_INSTRUCTIONS`].
+    /// The program is too long for a message of the driver: see [`BpfProgram::MAX_INSTRUCTIONS`].
     #[error(
         "invalid BPF program of {count} instructions: expected at most {}, \
          which fit a message of the team driver",
         BpfProgram::MAX_INSTRUCTIONS
     )]
     TooLargeForDriver {
-        /// How many instructions there are.
+        /// The number of instructions.
         count: usize,
     },
-    /// The kernel runs no program that long.
+    /// The program is longer than the kernel allows.
     #[error(
         "invalid BPF program of {count} instructions: expected at most {}, the kernel's limit",
         BpfProgram::KERNEL_MAX_INSTRUCTIONS
     )]
     TooLargeForKernel {
-        /// How many instructions there are.
+        /// The number of instructions.
         count: usize,
     },
-    /// One instruction is wrong.
+    /// An instruction is invalid.
     #[error("invalid BPF instruction {position}: {reason}")]
     Instruction {
-        /// Which one, counted from 0.
+        /// The position of the instruction, counted from 0.
         position: usize,
-        /// What is wrong with it.
+        /// What the check expected instead.
         reason: &'static str,
     },
 }

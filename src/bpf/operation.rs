@@ -1,10 +1,10 @@
-//! What each opcode of classic BPF is called and what it is given.
+//! The opcodes of classic BPF with their names and operands.
 
 use std::fmt;
 
 use super::BpfInstruction;
 
-/// The opcodes that the hash builder uses; [`OPERATIONS`] has them all.
+/// The opcodes that this crate uses by name; [`OPERATIONS`] lists all.
 pub(crate) mod code {
     pub(crate) const LOAD_CONSTANT: u16 = 0x00;
     pub(crate) const LOAD_WORD: u16 = 0x20;
@@ -34,33 +34,33 @@ pub(crate) mod code {
     pub(crate) const COPY_TO_X: u16 = 0x07;
 }
 
-/// What an instruction works on besides its registers.
+/// The operand of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operand {
     None,
     A,
     X,
-    /// `k` itself.
+    /// The number `k`.
     Constant,
-    /// The packet's length.
+    /// The length of the packet.
     Length,
-    /// The packet from byte `k` on, or with a `k` near 2^32 what the kernel keeps beside the
-    /// packet.
+    /// The bytes of the packet from `k` on, or packet metadata for a `k` near 2^32.
     Packet,
-    /// The packet from byte X + `k` on.
+    /// The bytes of the packet from X + `k` on.
     PacketAtX,
-    /// Four times the lower half of the packet's byte `k`.
+    /// Four times the lower four bits of byte `k` of the packet: the length of an IPv4 header.
     HeaderLength,
-    /// Scratch memory's word `k`.
+    /// The word `k` of scratch memory.
     Scratch,
-    /// Where to go on: `k` instructions further.
+    /// A jump over `k` instructions.
     Target,
-    /// What to compare with, and where to go on in either case.
+    /// The number `k` to compare with, and the two targets of the jump.
     BranchConstant,
+    /// The register X to compare with, and the two targets of the jump.
     BranchX,
 }
 
-/// All opcodes that the kernel takes, with what assemblers call them.
+/// All opcodes that the kernel accepts, with their names in assembly language.
 const OPERATIONS: [(u16, &str, Operand); 49] = [
     (code::LOAD_CONSTANT, "ld", Operand::Constant),
     (code::LOAD_WORD, "ld", Operand::Packet),
@@ -113,7 +113,7 @@ const OPERATIONS: [(u16, &str, Operand); 49] = [
     (0x87, "txa", Operand::None),
 ];
 
-/// What an opcode is called and given; `None` for one that the kernel does not take.
+/// Returns the name and operand of an opcode, or `None` if the kernel does not accept it.
 pub(super) fn operation(code: u16) -> Option<(&'static str, Operand)> {
     OPERATIONS
         .iter()
@@ -122,7 +122,7 @@ pub(super) fn operation(code: u16) -> Option<(&'static str, Operand)> {
         .map(|(_, name, operand)| (name, operand))
 }
 
-/// Writes one instruction as `tcpdump -d` does.
+/// Writes an instruction like `tcpdump -d`.
 pub(super) fn list(
     f: &mut fmt::Formatter<'_>,
     position: usize,
@@ -140,9 +140,9 @@ pub(super) fn list(
         Operand::X => write!(f, " x"),
         Operand::Constant => write!(f, " #{k:#x}"),
         Operand::Length => write!(f, " #pktlen"),
-        Operand::Packet => write!(f, " [{}]", signed(k)),
-        Operand::PacketAtX => write!(f, " [x + {}]", signed(k)),
-        Operand::HeaderLength => write!(f, " 4*([{}]&0xf)", signed(k)),
+        Operand::Packet => write!(f, " [{}]", as_i32(k)),
+        Operand::PacketAtX => write!(f, " [x + {}]", as_i32(k)),
+        Operand::HeaderLength => write!(f, " 4*([{}]&0xf)", as_i32(k)),
         Operand::Scratch => write!(f, " M[{k}]"),
         Operand::Target => write!(f, " {}", (position as u64) + 1 + u64::from(k)),
         Operand::BranchConstant => write!(f, " #{k:#x} jt {yes} jf {no}"),
@@ -150,7 +150,7 @@ pub(super) fn list(
     }
 }
 
-/// An offset: what the kernel keeps beside a packet is at negative ones.
-fn signed(k: u32) -> i32 {
+/// Returns the offset as a signed number; packet metadata has negative offsets.
+fn as_i32(k: u32) -> i32 {
     i32::from_ne_bytes(k.to_ne_bytes())
 }

@@ -1,35 +1,33 @@
-//! What holds of the cache whatever was applied to it.
+//! Conditions that the cache fulfils whatever messages were applied; for tests and fuzz targets.
 
 use super::Cache;
 use crate::model::port::Port;
 
 impl Cache {
-    /// Panics where the cache contradicts itself. The names hold once changes were told.
+    /// Panics if the cache contradicts itself.
     pub(crate) fn check_invariants(&self) {
         self.links.check_invariants();
         let ports: Vec<_> = self.ports.iter().map(Port::ifindex).collect();
-        assert!(ports.iter().all(|ifindex| {
-            self.ports.get(*ifindex).is_some_and(|port| port.ifindex() == *ifindex)
-        }));
-        assert!(self.options.iter().all(|option| self.options.get(option.id()) == Some(option)));
+        for ifindex in &ports {
+            let found = self.ports.get(*ifindex).map(Port::ifindex);
+            assert_eq!(found, Some(*ifindex), "port found by the index {ifindex}");
+        }
+        for option in self.options.iter() {
+            assert_eq!(self.options.get(option.id()), Some(option), "option found by its id");
+        }
         if self.gone {
-            assert!(
-                ports.is_empty() && self.options.iter().len() == 0,
-                "a team that is gone has ports or options"
-            );
-            assert_eq!(self.team_link(), None);
+            let counts = (ports.len(), self.options.iter().len());
+            assert_eq!(counts, (0, 0), "ports and options of a deleted team");
+            assert_eq!(self.team_link(), None, "link of a deleted team");
         }
         for port in self.ports.iter() {
             if let Some(link) = self.links.get(port.ifindex()) {
-                assert_eq!(port.name(), Some(link.name()), "a port has the name of its link");
+                assert_eq!(port.name(), Some(link.name()), "name of port {}", port.ifindex());
             }
         }
         for option in self.options.iter() {
             if let Some(port) = option.id().port.and_then(|port| self.ports.get(port)) {
-                assert_eq!(
-                    option.port_name, port.name,
-                    "{option}: an option tells its port's name"
-                );
+                assert_eq!(option.port_name, port.name, "port name of option {option}");
             }
         }
     }
@@ -39,17 +37,13 @@ impl super::Links {
     fn check_invariants(&self) {
         let mut last = None;
         for link in self.iter() {
-            assert_eq!(self.get(link.ifindex()), Some(link));
-            assert!(
-                last.replace(link.ifindex()) < Some(link.ifindex()),
-                "links are in the order of their index"
-            );
+            let ifindex = link.ifindex();
+            assert_eq!(self.get(ifindex), Some(link), "link found by the index {ifindex}");
+            let before = last.replace(ifindex);
+            assert!(before < Some(ifindex), "link {before:?} is listed before {ifindex}");
             if link.master().is_none() {
-                assert_eq!(
-                    link.original_hwaddr(),
-                    link.hwaddr(),
-                    "without a master an address is the link's own"
-                );
+                let addresses = (link.original_hwaddr(), link.hwaddr());
+                assert_eq!(addresses.0, addresses.1, "original address of {link} without master");
             }
         }
     }

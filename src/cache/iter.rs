@@ -1,5 +1,7 @@
-//! Iterators over the cache. They have names, and nothing to do when dropped, so that a command may
-//! follow in the body of `if let Some(port) = team.ports().find(…)`.
+//! Iterators over the cache, as named types without a destructor.
+//!
+//! The borrow of the handle therefore ends with the last use of an iterator: a command may follow
+//! in the body of `if let Some(port) = team.ports().find(…)`.
 
 use std::fmt;
 use std::iter::{Flatten, FusedIterator};
@@ -41,44 +43,46 @@ macro_rules! iterator {
 
         impl FusedIterator for $name<'_> {}
 
-        /// How many are left, without them: they can be very many.
+        /// Prints the number of remaining items instead of the items, which can be very many.
         impl fmt::Debug for $name<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).field("left", &self.len()).finish_non_exhaustive()
+                let mut output = f.debug_struct(stringify!($name));
+                output.field("remaining", &self.len()).finish_non_exhaustive()
             }
         }
     };
 }
 
 iterator! {
-    /// The links that a handle knows, see [`TeamHandle::links`](crate::TeamHandle::links).
+    /// An iterator over cached links: see [`TeamHandle::links`](crate::TeamHandle::links).
     Links over std::collections::btree_map::Values<'a, IfIndex, Box<Link>> => Link
 }
 
 iterator! {
-    /// The ports of a team, see [`TeamHandle::ports`](crate::TeamHandle::ports).
+    /// An iterator over the ports of a team: see [`TeamHandle::ports`](crate::TeamHandle::ports).
     Ports over indexmap::map::Values<'a, IfIndex, Port> => Port
 }
 
 iterator! {
-    /// The options of a team, see [`TeamHandle::options`](crate::TeamHandle::options).
+    /// An iterator over the options of a team: see
+    /// [`TeamHandle::options`](crate::TeamHandle::options).
     Options over OptionsIter<'a> => TeamOption
 }
 
-/// The options of the team itself, and of each port.
+/// The options by port; the team's own options have the key `None`.
 pub(crate) type OptionsByPort = IndexMap<Option<IfIndex>, IndexMap<OptionId, TeamOption>>;
 
 impl<'a> Options<'a> {
-    pub(crate) fn over(options: &'a OptionsByPort) -> Self {
-        let left = options.values().map(IndexMap::len).sum();
-        Self(OptionsIter { options: options.values().flatten(), left })
+    pub(crate) fn new(options: &'a OptionsByPort) -> Self {
+        let remaining = options.values().map(IndexMap::len).sum();
+        Self(OptionsIter { options: options.values().flatten(), remaining })
     }
 }
 
 #[derive(Clone)]
 pub(crate) struct OptionsIter<'a> {
     options: Flatten<indexmap::map::Values<'a, Option<IfIndex>, IndexMap<OptionId, TeamOption>>>,
-    left: usize,
+    remaining: usize,
 }
 
 impl<'a> Iterator for OptionsIter<'a> {
@@ -86,19 +90,19 @@ impl<'a> Iterator for OptionsIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (_, option) = self.options.next()?;
-        self.left = self.left.saturating_sub(1);
+        self.remaining = self.remaining.saturating_sub(1);
         Some(option)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining, Some(self.remaining))
     }
 }
 
 impl DoubleEndedIterator for OptionsIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let (_, option) = self.options.next_back()?;
-        self.left = self.left.saturating_sub(1);
+        self.remaining = self.remaining.saturating_sub(1);
         Some(option)
     }
 }

@@ -1,4 +1,4 @@
-//! What changed since changes were taken last: of each thing, the state before its first change.
+//! The journal of changes: for each changed object, its state before its first change in a batch.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -7,22 +7,24 @@ use indexmap::IndexMap;
 
 use crate::changes::Change;
 
-/// How many entries of things that came and went are kept before they are dropped: dropping moves
-/// all other entries.
+/// The number of cancelled entries from which on they are dropped.
+///
+/// Dropping moves all other entries, so that it is not done for each one.
 const MAX_CANCELLED: usize = 32;
 
-/// The things that were touched since changes were taken last, in the order of their first touch,
-/// each with its state from before that.
+/// The objects that were changed since the last batch, in the order of their first change.
+///
+/// Each entry has the state of the object before its first change.
 #[derive(Debug)]
 pub(super) struct Journal<K, V> {
     entries: IndexMap<K, Entry<V>>,
-    /// How many entries are cancelled.
+    /// The number of cancelled entries.
     cancelled_count: usize,
-    /// Nothing is recorded.
+    /// While this is set, nothing is recorded.
     is_suspended: bool,
-    /// Removals may be older than the state that is known: see [`set_stale`](Self::set_stale).
+    /// Removals may be older than the cached state: see [`set_stale`](Self::set_stale).
     is_stale: bool,
-    /// The same for single things.
+    /// The keys of objects whose removal may be older than the cached state.
     stale_keys: HashSet<K>,
 }
 
@@ -31,22 +33,22 @@ struct Entry<V> {
     before: Option<V>,
     /// The state with which the kernel announced the removal.
     final_state: Option<V>,
-    /// The kernel itself marked it as changed.
+    /// The kernel marked the object as changed.
     flagged_by_kernel: bool,
-    /// This handle changed it.
+    /// This handle changed the object.
     is_local: bool,
     presence: Presence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
-    /// It exists, or only events that may be old say that it does not.
+    /// The object exists, or was removed only by events that may be outdated.
     Kept,
-    /// It was removed, and has not been added again.
+    /// The object was removed, and not added again.
     Removed,
-    /// It was there before, was removed, and was added again.
+    /// The object existed before, was removed, and was added again.
     Recreated,
-    /// It was added and removed again: there is nothing to report.
+    /// The object was added and removed again, so that there is nothing to report.
     Cancelled,
 }
 
@@ -80,21 +82,23 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         self.is_suspended = is_suspended;
     }
 
-    /// Says whether what is recorded from now on may come from events that are older than the state
-    /// that is known. A removal and an addition among them may be those of a predecessor, so they
-    /// do not make a thing recreated.
+    /// Sets whether the events that are recorded from now on may be older than the cached state.
+    ///
+    /// A removal and an addition by such events may be those of a former object with the same key,
+    /// so that they do not mark the object as recreated.
     pub(super) fn set_stale(&mut self, is_stale: bool) {
         self.is_stale = is_stale;
         self.stale_keys.clear();
     }
 
-    /// Says that of one thing, until the next [`set_stale`](Self::set_stale).
+    /// Like [`set_stale`](Self::set_stale) for one object, until the next call of `set_stale`.
     pub(super) fn set_key_stale(&mut self, key: K) {
         self.stale_keys.insert(key);
     }
 
-    /// Records that something was added or changed, with its state from before. Only the first
-    /// touch's state counts.
+    /// Records that an object was added or changed, with its state before.
+    ///
+    /// Only the state before the first change of a batch is kept.
     pub(super) fn record(
         &mut self,
         key: K,
@@ -109,8 +113,10 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         entry.final_state = None;
     }
 
-    /// Records that something was removed, and the state with which the kernel announced that, if
-    /// it did. Returns false if its addition was never reported: then there is nothing to report.
+    /// Records that an object was removed, with the state that the kernel announced, if any.
+    ///
+    /// Returns false if the addition of the object was never reported: then there is nothing to
+    /// report.
     pub(super) fn record_removed(
         &mut self,
         key: K,
@@ -132,8 +138,8 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         true
     }
 
-    /// Like [`record_removed`](Self::record_removed), for something that still exists and is only
-    /// not tracked any more.
+    /// Like [`record_removed`](Self::record_removed), for an object that exists but is no longer
+    /// tracked.
     pub(super) fn record_released(&mut self, key: &K, before: V) -> bool
     where
         K: Clone,
@@ -145,7 +151,7 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         is_reported
     }
 
-    /// Records a change that this handle made of something that is there `now`, or was.
+    /// Records that this handle changed an object, whose current state is `now`.
     pub(super) fn record_local(&mut self, key: K, now: Option<V>) {
         let is_recorded =
             self.entries.get(&key).is_some_and(|entry| entry.presence != Presence::Cancelled);
@@ -157,8 +163,10 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         entry.is_local = true;
     }
 
-    /// Bounds the memory of a handle whose changes are never taken while things come and go without
-    /// end.
+    /// Drops the cancelled entries if they are many.
+    ///
+    /// This bounds the memory of a handle whose changes are never taken while objects are added and
+    /// removed.
     fn drop_cancelled(&mut self) {
         if self.cancelled_count > MAX_CANCELLED && self.cancelled_count > self.entries.len() / 2 {
             self.entries.retain(|_, entry| entry.presence != Presence::Cancelled);
@@ -166,6 +174,7 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         }
     }
 
+    /// Returns the entry of an object, or `None` while the journal is suspended.
     fn entry(&mut self, key: K, before: impl FnOnce() -> Option<V>) -> Option<&mut Entry<V>> {
         if self.is_suspended {
             return None;
@@ -187,8 +196,7 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         self.entries.len() == self.cancelled_count
     }
 
-    /// Returns the changes against the state now, in the order of the first touches, and forgets
-    /// them.
+    /// Takes the changes up to the current state, in the order of the first change of each object.
     pub(super) fn take<'a>(&mut self, now: impl Fn(&K) -> Option<&'a V>) -> Vec<Change<V>>
     where
         V: 'a,
@@ -216,39 +224,41 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
 mod tests {
     use super::*;
 
-    /// Plays the values that one key has one after the other, and tells what a journal makes of it.
-    fn told(values: &[Option<i32>], marked: bool) -> Vec<Change<i32>> {
+    /// Returns the changes of a journal that recorded these states of one object.
+    fn changes_over(values: &[Option<i32>], flagged: bool) -> Vec<Change<i32>> {
         let mut journal = Journal::default();
         for value in &values[..values.len() - 1] {
-            journal.record("key", || *value, marked);
+            journal.record("key", || *value, flagged);
         }
         let last = values.last().unwrap();
         journal.take(|_| last.as_ref())
     }
 
     #[test]
-    fn only_the_difference_over_the_whole_batch_is_told() {
+    fn batch_reports_only_its_overall_difference() {
         assert_eq!(
-            told(&[Some(1), Some(2), Some(3)], false),
+            changes_over(&[Some(1), Some(2), Some(3)], false),
             [Change::between(Some(1), Some(3)).unwrap()]
         );
         assert_eq!(
-            told(&[None, Some(2), Some(3)], false),
+            changes_over(&[None, Some(2), Some(3)], false),
             [Change::between(None, Some(3)).unwrap()]
         );
-        assert_eq!(told(&[Some(1), None], false), [Change::between(Some(1), None).unwrap()]);
-        assert_eq!(told(&[Some(1), Some(2), Some(1)], false), []);
-        assert_eq!(told(&[None, Some(2), None], false), []);
+        let removed = [Change::between(Some(1), None).unwrap()];
+        assert_eq!(changes_over(&[Some(1), None], false), removed);
+        assert_eq!(changes_over(&[Some(1), Some(2), Some(1)], false), []);
+        assert_eq!(changes_over(&[None, Some(2), None], false), []);
     }
 
     #[test]
-    fn what_the_kernel_marks_is_told_even_if_it_is_the_same_again() {
-        assert_eq!(told(&[Some(1), Some(1)], true), [Change::between(Some(1), Some(1)).unwrap()]);
-        assert_eq!(told(&[None, Some(2), None], true), []);
+    fn flagged_object_is_reported_even_if_equal() {
+        let equal = [Change::between(Some(1), Some(1)).unwrap()];
+        assert_eq!(changes_over(&[Some(1), Some(1)], true), equal);
+        assert_eq!(changes_over(&[None, Some(2), None], true), []);
     }
 
     #[test]
-    fn what_went_is_told_with_what_the_kernel_said_of_it_last() {
+    fn removed_object_keeps_announced_final_state() {
         let mut journal = Journal::default();
         journal.record_removed("key", || Some(1), Some(2), false);
         let changes = journal.take(|_| None);
@@ -259,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn last_words_are_forgotten_when_it_is_there_again() {
+    fn final_state_is_dropped_when_object_is_added_again() {
         let mut journal = Journal::default();
         journal.record_removed("key", || Some(1), Some(2), false);
         journal.record("key", || None, false);
@@ -271,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn while_it_is_paused_nothing_is_noted() {
+    fn suspended_journal_records_nothing() {
         let mut journal = Journal::default();
         journal.suspend(true);
         journal.record("key", || None, true);
@@ -284,32 +294,33 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_for_ever_is_not_kept() {
+    fn objects_added_and_removed_use_bounded_memory() {
         let mut journal = Journal::default();
         journal.record(0, || Some(1), false);
         for key in 1..10_000 {
             journal.record(key, || None, true);
             assert!(
                 !journal.record_removed(key, || Some(2), Some(2), true),
-                "nobody was told of it"
+                "removal of {key}, whose addition was not reported, is reported"
             );
             journal.record_local(key, None);
-            assert!(journal.entries.len() < 100, "{key}");
+            let entries = journal.entries.len();
+            assert!(entries < 100, "{entries} entries after {key}, expected less than 100");
         }
         journal.record(20_000, || None, false);
-        let told =
+        let expected =
             [Change::between(Some(1), Some(3)).unwrap(), Change::between(None, Some(3)).unwrap()];
-        assert_eq!(journal.take(|_| Some(&3)), told);
+        assert_eq!(journal.take(|_| Some(&3)), expected);
     }
 
     #[test]
-    fn what_came_and_went_and_is_there_again_is_new() {
+    fn cancelled_object_added_again_is_new() {
         let mut journal = Journal::default();
         journal.record(1, || None, true);
         journal.record_local(1, Some(1));
         journal.record_removed(1, || Some(1), Some(1), true);
         assert!(journal.is_empty());
-        // More than is kept of what came and went, and less.
+        // The cancelled entry still exists, or was dropped.
         for others in [0, 2 * MAX_CANCELLED] {
             for key in 2..2 + others {
                 journal.record(key, || None, false);
@@ -322,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_was_before_is_told_to_be_gone_however_often_it_came_and_went() {
+    fn object_removed_repeatedly_is_reported_as_removed() {
         let mut journal = Journal::default();
         journal.record_removed("key", || Some(1), None, false);
         for _ in 0..3 {
@@ -334,17 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn what_this_handle_set_and_went_is_told_by_its_end() {
+    fn object_set_locally_and_removed_is_removed() {
         let mut journal = Journal::default();
         journal.record_removed("key", || Some(1), None, false);
         journal.record_local("key", None);
         assert!(journal.take(|_| None).pop().unwrap().is_removed());
         journal.record_local("key", None);
-        assert!(journal.entries.is_empty(), "there is no such thing");
+        let entries = journal.entries.len();
+        assert_eq!(entries, 0, "entries after the local change of an unknown object");
     }
 
     #[test]
-    fn it_starts_anew_after_telling() {
+    fn journal_is_empty_after_take() {
         let mut journal = Journal::default();
         journal.record("key", || Some(1), true);
         journal.take(|_| Some(&2));
@@ -353,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn removed_and_added_again_is_recreated_even_if_equal() {
+    fn removed_and_added_object_is_recreated_even_if_equal() {
         let mut journal = Journal::default();
         journal.record_removed("key", || Some(1), Some(1), false);
         journal.record("key", || None, false);
@@ -364,19 +376,19 @@ mod tests {
         journal.record_removed("key", || Some(1), None, false);
         journal.record("key", || None, false);
         journal.record_removed("key", || None, Some(2), false);
-        assert!(!journal.take(|_| None)[0].is_recreated(), "it is removed in the end");
+        assert!(!journal.take(|_| None)[0].is_recreated(), "a finally removed object is recreated");
 
         journal.record("new", || None, false);
         journal.record_removed("new", || None, None, false);
         journal.record("new", || None, false);
         assert!(
             !journal.take(|_| Some(&3))[0].is_recreated(),
-            "its first addition was never reported"
+            "an object whose first addition was not reported is recreated"
         );
     }
 
     #[test]
-    fn released_and_tracked_again_is_not_recreated() {
+    fn released_and_tracked_object_is_not_recreated() {
         let mut journal = Journal::default();
         assert!(journal.record_released(&"key", 1));
         journal.record("key", || None, false);
@@ -384,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn removal_of_a_predecessor_does_not_make_recreated() {
+    fn stale_removal_does_not_mark_as_recreated() {
         let mut journal = Journal::default();
         journal.set_stale(true);
         journal.record_removed("key", || Some(1), None, false);
@@ -397,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stale_thing_leaves_the_others_alone() {
+    fn stale_key_does_not_affect_other_keys() {
         let mut journal = Journal::default();
         journal.set_key_stale("stale");
         for key in ["stale", "other"] {
@@ -410,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_in_the_order_of_the_first_touches() {
+    fn changes_are_in_the_order_of_first_changes() {
         let mut journal = Journal::default();
         for key in [3, 1, 2, 1, 3] {
             journal.record(key, || Some(0), false);

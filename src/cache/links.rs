@@ -12,24 +12,24 @@ use crate::model::link::{Link, RareAttrs};
 use crate::model::name::Name;
 use crate::netlink::codec::link::{IFLA_EVENT_IGMP_RESEND, IFLA_EVENT_NOTIFY_PEERS, LinkAttrs};
 
-/// The links of the namespace, by index.
+/// The cached links, ordered by index.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    /// Boxed, for the nodes of the map are half empty.
+    /// The values are boxed to save memory: nodes of the map are often half empty.
     by_index: BTreeMap<IfIndex, Box<Link>>,
     kinds: KindInterner,
     replaced: HwAddrHistory,
-    /// A link that is about to become a port, and its address.
+    /// The link that is about to become a port, with its address.
     expected: Option<(IfIndex, Option<HwAddr>)>,
-    /// Links that are followed no more since changes were last told, as they left.
+    /// The links that were released since the last batch, with their state after the release.
     released: HashMap<IfIndex, Link>,
-    /// What the kernel told of links since changes were last told, beside what they are now.
+    /// The events since the last batch that change no field, by link.
     events: HashMap<IfIndex, LinkChange>,
     journal: Journal<IfIndex, Link>,
 }
 
 impl Links {
-    /// All links in the order of their index.
+    /// Iterates over the links in the order of their index.
     pub(crate) fn iter(&self) -> iter::Links<'_> {
         iter::Links(self.by_index.values())
     }
@@ -38,38 +38,40 @@ impl Links {
         self.by_index.get(&ifindex).map(Box::as_ref)
     }
 
-    /// Takes over what a message says of a link. `given` is the address that the link's master, if
-    /// it has one, gives its new ports. `is_enslaved_now` says that it became a port of that master
-    /// by this very message.
+    /// Applies a message about a link.
+    ///
+    /// `inherited` is the address that the link's new master gives to its ports, if any.
+    /// `is_enslaved_now` means that the link became a port by the event that this message
+    /// announces.
     pub(crate) fn apply(
         &mut self,
-        report: &LinkAttrs<'_>,
+        attrs: &LinkAttrs<'_>,
         inherited: Option<HwAddr>,
         is_enslaved_now: bool,
     ) {
-        let ifindex = report.ifindex;
+        let ifindex = attrs.ifindex;
         if !self.released.is_empty() {
-            if let Some(back) = self.released.remove(&ifindex) {
-                self.by_index.insert(ifindex, Box::new(back));
+            if let Some(link) = self.released.remove(&ifindex) {
+                self.by_index.insert(ifindex, Box::new(link));
             }
         }
         let Some(link) = self.by_index.get_mut(&ifindex) else {
-            let mut link = Link::from_report(report, &mut self.kinds);
+            let mut link = Link::from_attrs(attrs, &mut self.kinds);
             if let Some((_, own)) = self.expected.take_if(|expected| expected.0 == ifindex) {
                 link.original_hwaddr = own;
-            } else if is_enslaved_now && report.hwaddr != inherited {
-                link.original_hwaddr = report.hwaddr;
+            } else if is_enslaved_now && attrs.hwaddr != inherited {
+                link.original_hwaddr = attrs.hwaddr;
             }
             self.by_index.insert(ifindex, Box::new(link));
             return self.journal.record(ifindex, || None, false);
         };
-        let original_hwaddr = self.replaced.original_hwaddr(link, report, inherited);
-        let events = event_flags(report.event);
-        if events.is_empty() && link.original_hwaddr == original_hwaddr && link.is_as(report) {
+        let original_hwaddr = self.replaced.original_hwaddr(link, attrs, inherited);
+        let events = event_flags(attrs.event);
+        if events.is_empty() && link.original_hwaddr == original_hwaddr && link.matches(attrs) {
             return;
         }
         let before = Link::clone(link);
-        link.update(report, &mut self.kinds);
+        link.update(attrs, &mut self.kinds);
         link.original_hwaddr = original_hwaddr;
         if !events.is_empty() {
             *self.events.entry(ifindex).or_insert(events) |= events;
@@ -77,29 +79,29 @@ impl Links {
         self.journal.record(ifindex, || Some(before), !events.is_empty());
     }
 
-    /// Notes the address of a link that is about to become a port.
-    pub(super) fn expect(&mut self, ifindex: IfIndex, hwaddr: Option<HwAddr>) {
+    /// Remembers the address of a link that is about to become a port.
+    pub(super) fn begin_enslave(&mut self, ifindex: IfIndex, hwaddr: Option<HwAddr>) {
         self.expected = Some((ifindex, hwaddr));
     }
 
-    /// It became one, or did not.
-    pub(super) fn expect_none(&mut self) {
+    /// Forgets the address after the command to add the port, whether it succeeded or not.
+    pub(super) fn end_enslave(&mut self) {
         self.expected = None;
     }
 
-    /// Follows a link no more; a message says what it was last.
-    pub(super) fn release(&mut self, report: &LinkAttrs<'_>) {
-        if let Some(before) = self.by_index.remove(&report.ifindex) {
+    /// Stops tracking a link; the message has its final state.
+    pub(super) fn release(&mut self, attrs: &LinkAttrs<'_>) {
+        if let Some(before) = self.by_index.remove(&attrs.ifindex) {
             let mut link = Link::clone(&before);
-            link.update(report, &mut self.kinds);
-            self.replaced.forget(report.ifindex);
-            if self.journal.record_released(&report.ifindex, *before) {
-                self.released.insert(report.ifindex, link);
+            link.update(attrs, &mut self.kinds);
+            self.replaced.forget(attrs.ifindex);
+            if self.journal.record_released(&attrs.ifindex, *before) {
+                self.released.insert(attrs.ifindex, link);
             } else {
-                self.events.remove(&report.ifindex);
+                self.events.remove(&attrs.ifindex);
             }
-        } else if let Some(link) = self.released.get_mut(&report.ifindex) {
-            link.update(report, &mut self.kinds);
+        } else if let Some(link) = self.released.get_mut(&attrs.ifindex) {
+            link.update(attrs, &mut self.kinds);
         }
     }
 
@@ -112,18 +114,19 @@ impl Links {
         }
     }
 
-    /// Tells nothing of what changes from now on, or again what changes.
-    pub(super) fn pause(&mut self, is_paused: bool) {
+    /// Stops or starts recording changes.
+    pub(super) fn suspend_journal(&mut self, is_suspended: bool) {
         self.released.clear();
         self.events.clear();
-        self.journal.suspend(is_paused);
+        self.journal.suspend(is_suspended);
     }
 
+    /// See [`Journal::set_stale`].
     pub(super) fn set_stale(&mut self, is_stale: bool) {
         self.journal.set_stale(is_stale);
     }
 
-    /// Says that one link was asked for by itself: events about that link may be older.
+    /// Records that one link was requested, so that events about it may be older than its state.
     pub(super) fn set_link_stale(&mut self, ifindex: IfIndex) {
         self.journal.set_key_stale(ifindex);
     }
@@ -135,8 +138,8 @@ impl Links {
     pub(super) fn take_changes(&mut self) -> Vec<Change<Link>> {
         let (mut released, events) =
             (std::mem::take(&mut self.released), std::mem::take(&mut self.events));
-        // What left is told even if nothing else of it changed; what came and left meanwhile is
-        // nobody's business.
+        // A released link is reported even if no field changed, but not if its addition was never
+        // reported: then the journal has no entry.
         let changes = self.journal.take(|ifindex| self.by_index.get(ifindex).map(Box::as_ref));
         changes
             .into_iter()
@@ -153,7 +156,7 @@ impl Links {
     }
 }
 
-/// What the kernel did with a link when it announced it for that.
+/// Returns the flag for a message that announces an event and no change (`IFLA_EVENT`).
 fn event_flags(event: u32) -> LinkChange {
     match event {
         IFLA_EVENT_NOTIFY_PEERS => LinkChange::NOTIFY_PEERS,
@@ -162,7 +165,7 @@ fn event_flags(event: u32) -> LinkChange {
     }
 }
 
-/// The kinds of links that there are: many links share one.
+/// The kinds of the links: links of one kind share one string.
 #[derive(Debug, Default)]
 struct KindInterner(Vec<Arc<str>>);
 
@@ -178,71 +181,71 @@ impl KindInterner {
 }
 
 impl Link {
-    fn from_report(report: &LinkAttrs<'_>, kinds: &mut KindInterner) -> Self {
+    fn from_attrs(attrs: &LinkAttrs<'_>, kinds: &mut KindInterner) -> Self {
         let mut link = Self {
-            ifindex: report.ifindex,
+            ifindex: attrs.ifindex,
             name: Name::default(),
             hwaddr: None,
-            original_hwaddr: if report.master.is_none() {
-                report.hwaddr
+            original_hwaddr: if attrs.master.is_none() {
+                attrs.hwaddr
             } else {
-                report.permanent_hwaddr
+                attrs.permanent_hwaddr
             },
             master: None,
-            flags: report.flags,
-            carrier: report.carrier,
-            carrier_changes: report.carrier_changes,
-            oper_state: report.oper_state,
-            mtu: report.mtu,
+            flags: attrs.flags,
+            carrier: attrs.carrier,
+            carrier_changes: attrs.carrier_changes,
+            oper_state: attrs.oper_state,
+            mtu: attrs.mtu,
             kind: None,
             rare: None,
         };
-        link.update(report, kinds);
+        link.update(attrs, kinds);
         link
     }
 
-    /// Whether the message brings nothing new, of all that [`update`](Self::update) takes over.
-    fn is_as(&self, report: &LinkAttrs<'_>) -> bool {
-        self.hwaddr == report.hwaddr
-            && self.master == report.master
-            && self.flags == report.flags
-            && self.carrier == report.carrier
-            && self.carrier_changes == report.carrier_changes
-            && self.oper_state == report.oper_state
-            && self.mtu == report.mtu
-            && self.name == *report.name
-            && self.kind.as_deref() == report.kind.as_deref()
-            && self.has_rare_attrs_of(report)
+    /// Returns whether [`update`](Self::update) with this message would change nothing.
+    fn matches(&self, attrs: &LinkAttrs<'_>) -> bool {
+        self.hwaddr == attrs.hwaddr
+            && self.master == attrs.master
+            && self.flags == attrs.flags
+            && self.carrier == attrs.carrier
+            && self.carrier_changes == attrs.carrier_changes
+            && self.oper_state == attrs.oper_state
+            && self.mtu == attrs.mtu
+            && self.name == *attrs.name
+            && self.kind.as_deref() == attrs.kind.as_deref()
+            && self.has_rare_attrs_of(attrs)
     }
 
-    fn has_rare_attrs_of(&self, report: &LinkAttrs<'_>) -> bool {
-        self.phys_port_id() == report.phys_port_id
-            && self.alternative_names_os().eq(report.alternative_names())
+    fn has_rare_attrs_of(&self, attrs: &LinkAttrs<'_>) -> bool {
+        self.phys_port_id() == attrs.phys_port_id
+            && self.alternative_names_os().eq(attrs.alternative_names())
     }
 
-    fn update(&mut self, report: &LinkAttrs<'_>, kinds: &mut KindInterner) {
-        self.hwaddr = report.hwaddr;
-        self.master = report.master;
-        self.flags = report.flags;
-        self.carrier = report.carrier;
-        self.carrier_changes = report.carrier_changes;
-        self.oper_state = report.oper_state;
-        self.mtu = report.mtu;
-        replace_name(&mut self.name, report.name);
-        if self.kind.as_deref() != report.kind.as_deref() {
-            self.kind = report.kind.as_deref().map(|kind| kinds.intern(kind));
+    fn update(&mut self, attrs: &LinkAttrs<'_>, kinds: &mut KindInterner) {
+        self.hwaddr = attrs.hwaddr;
+        self.master = attrs.master;
+        self.flags = attrs.flags;
+        self.carrier = attrs.carrier;
+        self.carrier_changes = attrs.carrier_changes;
+        self.oper_state = attrs.oper_state;
+        self.mtu = attrs.mtu;
+        replace_name(&mut self.name, attrs.name);
+        if self.kind.as_deref() != attrs.kind.as_deref() {
+            self.kind = attrs.kind.as_deref().map(|kind| kinds.intern(kind));
         }
-        if !self.has_rare_attrs_of(report) {
+        if !self.has_rare_attrs_of(attrs) {
             let rare = RareAttrs {
-                phys_port_id: report.phys_port_id.map(Box::from),
-                alternative_names: report.alternative_names().map(Name::from).collect(),
+                phys_port_id: attrs.phys_port_id.map(Box::from),
+                alternative_names: attrs.alternative_names().map(Name::from).collect(),
             };
             self.rare = (rare != RareAttrs::default()).then(|| Box::new(rare));
         }
     }
 }
 
-/// Most messages bring the old name again: that costs no allocation.
+/// Sets the name; an unchanged name, which most messages have, costs no allocation.
 fn replace_name(name: &mut Name, new: &OsStr) {
     if *name != *new {
         *name = new.into();

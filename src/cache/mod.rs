@@ -1,5 +1,9 @@
-//! What the handle knows: links, ports and options. Applies decoded messages, returns what they
-//! changed; no I/O, no bytes.
+//! The cache of a handle: applies decoded messages to links, ports and options, and returns what
+//! changed.
+//!
+//! The room does no I/O and sees no bytes. It uses the decoded messages of `netlink::codec`, the
+//! values of `model`, and `changes`. The sessions in `team` own a [`Cache`]: they give it messages,
+//! send the requests that [`Recheck`] collects, and take its [`Changes`].
 
 pub(crate) mod links;
 pub(crate) mod options;
@@ -37,16 +41,16 @@ use crate::model::port::Port;
 use crate::netlink::codec::link::{LinkAttrs, LinkUpdate};
 use crate::netlink::codec::team::{OptionItem, TeamMessage};
 
-/// The modes that leave a port's hardware address alone.
+/// The modes in which a port keeps its hardware address.
 const MODES_KEEPING_HWADDR: [&str; 3] = [Mode::UNSET, Mode::ACTIVE_BACKUP, Mode::LOAD_BALANCE];
 
-/// All that is known of one team and its namespace.
+/// The links, ports and options that a handle knows.
 #[derive(Debug)]
 pub(crate) struct Cache {
     team: IfIndex,
     team_name: Name,
     scope: LinkScope,
-    /// The device was deleted. What has its index later is another one.
+    /// The team was deleted; a link that has its index later is another device.
     gone: bool,
     links: Links,
     ports: Ports,
@@ -68,30 +72,30 @@ impl Cache {
 
     /// Stops recording changes.
     pub(crate) fn suspend_journal(&mut self) {
-        self.set_paused(true);
+        self.set_suspended(true);
     }
 
-    /// Starts recording changes, from what is known now.
+    /// Starts recording changes from the current state on.
     pub(crate) fn start_journal(&mut self) {
-        self.set_paused(false);
+        self.set_suspended(false);
     }
 
-    fn set_paused(&mut self, is_paused: bool) {
-        self.links.pause(is_paused);
-        self.ports.list.suspend_journal(is_paused);
-        self.options.list.suspend_journal(is_paused);
+    fn set_suspended(&mut self, is_suspended: bool) {
+        self.links.suspend_journal(is_suspended);
+        self.ports.list.suspend_journal(is_suspended);
+        self.options.list.suspend_journal(is_suspended);
     }
 
     pub(crate) fn team(&self) -> IfIndex {
         self.team
     }
 
-    /// Which links are kept.
+    /// Returns which links are tracked.
     pub(crate) fn scope(&self) -> LinkScope {
         self.scope
     }
 
-    /// The name of the team device, or its last one.
+    /// Returns the name of the team, or the last name of a deleted team.
     pub(crate) fn team_name(&self) -> &Name {
         &self.team_name
     }
@@ -108,24 +112,24 @@ impl Cache {
         &self.options
     }
 
-    /// Whether the team device was deleted.
+    /// Returns whether the team was deleted.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone
     }
 
-    /// The team's own link.
+    /// Returns the team's own link, or `None` if the team was deleted.
     pub(crate) fn team_link(&self) -> Option<&Link> {
         self.links.get(self.team).filter(|_| !self.gone)
     }
 
-    /// Takes over a link message, and adds what it leaves to be requested.
+    /// Applies a link event, and adds to `recheck` what has to be requested because of it.
     pub(crate) fn apply_link(&mut self, update: &LinkUpdate<'_>, recheck: &mut Recheck) {
         match update {
-            LinkUpdate::New(report) => {
+            LinkUpdate::New(attrs) => {
                 if self.scope == LinkScope::All {
-                    self.confirm_link(report, recheck);
+                    self.confirm_link(attrs, recheck);
                 }
-                self.apply_link_attrs(report, true);
+                self.apply_link_attrs(attrs, true);
             }
             LinkUpdate::Deleted(ifindex) => {
                 if self.scope == LinkScope::All {
@@ -137,54 +141,57 @@ impl Cache {
         }
     }
 
-    /// Takes over the answer to a question about a link.
-    pub(crate) fn apply_link_reply(&mut self, report: &LinkAttrs<'_>) {
-        self.apply_link_attrs(report, false);
+    /// Applies a message about a link from the reply to a request.
+    pub(crate) fn apply_link_reply(&mut self, attrs: &LinkAttrs<'_>) {
+        self.apply_link_attrs(attrs, false);
     }
 
-    /// The kernel announces a new link as new once it is finished; what it gives up before that
-    /// goes without a message.
-    fn confirm_link(&self, report: &LinkAttrs<'_>, recheck: &mut Recheck) {
-        if report.is_new {
-            recheck.links.remove(&report.ifindex);
-        } else if self.links.get(report.ifindex).is_none() {
-            recheck.links.insert(report.ifindex);
+    /// Marks an unknown link as to be rechecked until the kernel announces it as new.
+    ///
+    /// The kernel does so when the link is complete. If the creation of a link fails before that,
+    /// the kernel sends no message about its removal.
+    fn confirm_link(&self, attrs: &LinkAttrs<'_>, recheck: &mut Recheck) {
+        if attrs.is_new {
+            recheck.links.remove(&attrs.ifindex);
+        } else if self.links.get(attrs.ifindex).is_none() {
+            recheck.links.insert(attrs.ifindex);
         }
     }
 
-    fn apply_link_attrs(&mut self, report: &LinkAttrs<'_>, is_event: bool) {
-        let is_followed = match self.scope {
+    fn apply_link_attrs(&mut self, attrs: &LinkAttrs<'_>, is_event: bool) {
+        let is_tracked = match self.scope {
             LinkScope::All => true,
             LinkScope::Team => {
-                !self.gone && (report.ifindex == self.team || report.master == Some(self.team))
+                !self.gone && (attrs.ifindex == self.team || attrs.master == Some(self.team))
             }
         };
-        if !is_followed {
-            return self.links.release(report);
+        if !is_tracked {
+            return self.links.release(attrs);
         }
-        let is_team = report.ifindex == self.team && !self.gone;
-        let index_reused = is_team && report.kind.as_deref() != Some(Link::TEAM_KIND);
+        let is_team = attrs.ifindex == self.team && !self.gone;
+        let index_reused = is_team && attrs.kind.as_deref() != Some(Link::TEAM_KIND);
         if index_reused && self.scope == LinkScope::Team {
             return self.link_removed(self.team);
         }
         let is_port_already =
-            self.links.get(report.ifindex).is_some_and(|link| link.master().is_some());
-        let master = report.master.filter(|_| !is_port_already);
+            self.links.get(attrs.ifindex).is_some_and(|link| link.master().is_some());
+        let master = attrs.master.filter(|_| !is_port_already);
         let inherited = master.and_then(|master| self.inherited_hwaddr(master));
-        // Before it is a port, a link is not followed: the first event about it is that it became
-        // one.
+        // In this scope a link is not tracked before it is a port, so that its first event reports
+        // that it became one.
         let is_enslaved_now = is_event && self.scope == LinkScope::Team;
-        self.links.apply(report, inherited, is_enslaved_now);
-        self.name_port(report.ifindex);
+        self.links.apply(attrs, inherited, is_enslaved_now);
+        self.name_port(attrs.ifindex);
         if index_reused {
             self.mark_gone();
         } else if is_team {
-            self.team_name = report.name.into();
+            self.team_name = attrs.name.into();
         }
     }
 
-    /// The address that a master gives its new ports. Of our team's mode that is known; others may
-    /// do it.
+    /// Returns the address that a master gives to its new ports, or `None` if it gives none.
+    ///
+    /// For this team, the mode decides; for any other master, assume that it does.
     fn inherited_hwaddr(&self, master: IfIndex) -> Option<HwAddr> {
         let mode = self.options.value(&OptionId::global(names::MODE));
         let keeps_addresses = matches!(mode, Some(OptionValue::String(mode)) if MODES_KEEPING_HWADDR.contains(&&**mode));
@@ -192,28 +199,29 @@ impl Cache {
         link.hwaddr.filter(|_| master != self.team || !keeps_addresses)
     }
 
-    /// Notes the address of a link that is about to become a port.
+    /// Remembers the address of a link that is about to become a port.
     pub(crate) fn begin_enslave(&mut self, ifindex: IfIndex, hwaddr: Option<HwAddr>) {
-        self.links.expect(ifindex, hwaddr);
+        self.links.begin_enslave(ifindex, hwaddr);
     }
 
-    /// It became one, or did not.
+    /// Forgets the address after the command to add the port, whether it succeeded or not.
     pub(crate) fn end_enslave(&mut self) {
-        self.links.expect_none();
+        self.links.end_enslave();
     }
 
-    /// The links to follow: the team's, and those of its ports, whether the driver reported them or
-    /// rtnetlink.
+    /// Returns the links to track: the team's, and those that the driver or rtnetlink reported as
+    /// its ports.
     pub(crate) fn tracked_links(&self) -> BTreeSet<IfIndex> {
         let links = self.links.iter().map(Link::ifindex);
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
     }
 
-    /// The ports that the driver reported, but rtnetlink did not.
+    /// Returns the ports that the driver reported, but rtnetlink did not.
     pub(crate) fn ports_without_link(&self) -> impl Iterator<Item = IfIndex> {
         self.ports.iter().map(Port::ifindex).filter(|port| self.links.get(*port).is_none())
     }
 
+    /// Removes a link; if it is the team's own, marks the team as deleted.
     pub(crate) fn link_removed(&mut self, ifindex: IfIndex) {
         self.links.remove(ifindex);
         if ifindex == self.team {
@@ -221,19 +229,19 @@ impl Cache {
         }
     }
 
-    /// Takes over an event of the team driver, and adds what it leaves to be requested.
-    pub(crate) fn apply_team_event(&mut self, report: TeamMessage, recheck: &mut Recheck) {
+    /// Applies an event of the team driver, and adds to `recheck` what has to be requested.
+    pub(crate) fn apply_team_event(&mut self, message: TeamMessage, recheck: &mut Recheck) {
         if self.gone {
             return;
         }
         recheck.team_link = true;
-        match report {
+        match message {
             TeamMessage::Options(options) => {
-                for report in self.with_port_names(options) {
-                    self.options.apply(report, recheck);
+                for item in self.with_port_names(options) {
+                    self.options.apply(item, recheck);
                 }
             }
-            // Only lists are cut.
+            // Only the reply to a request can be truncated.
             TeamMessage::TruncatedOptions(_) => {}
             TeamMessage::Ports(ports) => {
                 for port in &ports {
@@ -247,13 +255,12 @@ impl Cache {
         }
     }
 
-    /// Takes over a whole list of ports or options: what is not in it is gone. Adds what it leaves
-    /// to be requested.
-    pub(crate) fn apply_team_dump(&mut self, report: TeamMessage, recheck: &mut Recheck) {
+    /// Replaces the ports or the options by a list, and adds to `recheck` what has to be requested.
+    pub(crate) fn apply_team_dump(&mut self, message: TeamMessage, recheck: &mut Recheck) {
         if self.gone {
             return;
         }
-        match report {
+        match message {
             TeamMessage::Options(options) => {
                 let options = self.with_port_names(options);
                 self.options.replace(options);
@@ -268,76 +275,80 @@ impl Cache {
                 for gone in self.ports.replace(&ports) {
                     self.options.port_gone(gone, recheck);
                 }
-                for report in ports {
-                    self.name_port(report.port.ifindex);
+                for item in ports {
+                    self.name_port(item.port.ifindex);
                 }
             }
         }
     }
 
-    /// Options with the names of their ports' links, where those are known.
-    fn with_port_names(&self, mut reports: Vec<OptionItem>) -> Vec<OptionItem> {
-        // The driver lists them port by port.
-        for of_one_port in
-            reports.chunk_by_mut(|one, next| one.option.id.port == next.option.id.port)
+    /// Sets the port names of the options, as far as the names are known.
+    fn with_port_names(&self, mut items: Vec<OptionItem>) -> Vec<OptionItem> {
+        // The driver lists the options port by port, so look up each port only once.
+        for of_one_port in items.chunk_by_mut(|one, next| one.option.id.port == next.option.id.port)
         {
-            let ifindex = of_one_port.first().and_then(|report| report.option.id.port);
+            let ifindex = of_one_port.first().and_then(|item| item.option.id.port);
             let name = ifindex
                 .and_then(|ifindex| self.ports.get(ifindex))
                 .and_then(|port| port.name.as_ref());
-            for report in of_one_port {
-                report.option.port_name = name.cloned();
+            for item in of_one_port {
+                item.option.port_name = name.cloned();
             }
         }
-        reports
+        items
     }
 
-    /// Ends a drain: all events that may be older than the last lists were applied. Adds what they
-    /// leave to be requested.
+    /// Ends a drain: all events that may be older than the last lists were applied.
+    ///
+    /// Adds to `recheck` what has to be requested.
     pub(crate) fn end_drain(&mut self, recheck: &mut Recheck) {
         self.ports.list.settle_order();
         self.options.list.settle_order();
-        // Without an event of the driver nothing is missing that was not before.
+        // Options can only have become missing if there was an event of the driver.
         recheck.options |=
             recheck.team_link && self.options.are_missing_of(self.ports.iter().map(Port::ifindex));
     }
 
-    /// Says whether the events that are applied from now on may be older than what is known.
+    /// Sets whether the events that are applied from now on may be older than the cached state.
     pub(crate) fn set_stale(&mut self, is_stale: bool) {
         self.links.set_stale(is_stale);
         self.ports.list.set_stale(is_stale);
         self.options.list.set_stale(is_stale);
     }
 
-    /// Says that one link was asked for by itself, until the next [`set_stale`](Self::set_stale).
-    /// What the events say of everything else is as new as ever.
+    /// Like [`set_stale`](Self::set_stale) for one link that was requested, until the next call of
+    /// `set_stale`.
     pub(crate) fn set_link_stale(&mut self, ifindex: IfIndex) {
         self.links.set_link_stale(ifindex);
     }
 
-    /// The device is gone, and with it what the kernel does not announce one by one.
+    /// Marks the team as deleted and removes all ports and options.
+    ///
+    /// The kernel does not announce the removal of each of them.
     fn mark_gone(&mut self) {
         self.gone = true;
         self.ports.clear();
         self.options.clear();
     }
 
-    /// Notes that this handle set an option.
+    /// Records that this handle set an option.
     pub(crate) fn mark_local(&mut self, id: &OptionId) {
         self.options.list.mark_local(id);
     }
 
-    /// Whether the team exists and is down: then the kernel announces no carrier of its link.
+    /// Returns whether the team exists and is administratively down.
+    ///
+    /// The kernel then announces no change of its carrier.
     pub(crate) fn is_team_down(&self) -> bool {
         self.team_link().is_some_and(|link| !link.is_admin_up())
     }
 
-    /// Whether there is something to report.
+    /// Returns whether there is something to report.
     pub(crate) fn has_changes(&self) -> bool {
         self.links.has_changes() || self.ports.list.has_changes() || self.options.list.has_changes()
     }
 
-    /// Tells what changed since this was last called.
+    /// Takes the changes since the last call.
     pub(crate) fn take_changes(&mut self) -> Changes {
         Changes {
             links: self.links.take_changes(),
@@ -348,10 +359,12 @@ impl Cache {
         }
     }
 
-    /// Gives a port, if it is one, the name of its link. Either can be the first to arrive, and a
+    /// Copies the name of a link to the port and its options, if the link is a port.
+    ///
+    /// This is called after each message about the link or the port: either can arrive first, and a
     /// link can be renamed.
     fn name_port(&mut self, ifindex: IfIndex) {
-        // Of very many links, few are ports.
+        // Return early: of many links, few are ports.
         if self.ports.get(ifindex).is_none() {
             return;
         }

@@ -5,10 +5,10 @@ use crate::cache::iter;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::{OptionId, TeamOption};
 
-/// Options by their id: the team's own, then port by port, in the order in which they came.
+/// The options, grouped by port, in the order in which the driver reported ports and options.
 ///
-/// A team may have hundreds of ports, and most of what happens is about one of them: what is done
-/// with the options of one port costs nothing of the others.
+/// A team may have hundreds of ports, but most events concern one of them: the cost of an operation
+/// on the options of one port does not depend on the number of other ports.
 #[derive(Debug, Default)]
 pub(super) struct OptionMap {
     by_port: iter::OptionsByPort,
@@ -16,7 +16,7 @@ pub(super) struct OptionMap {
 
 impl OptionMap {
     pub(super) fn iter(&self) -> iter::Options<'_> {
-        iter::Options::over(&self.by_port)
+        iter::Options::new(&self.by_port)
     }
 
     pub(super) fn of_port(&self, port: IfIndex) -> impl Iterator<Item = &TeamOption> {
@@ -31,7 +31,7 @@ impl OptionMap {
         self.by_port.get(&Some(port)).map_or(0, IndexMap::len)
     }
 
-    /// How many options the port has that has the most, if there are any.
+    /// Returns the largest number of options of a port, or `None` if no port has options.
     pub(super) fn most_of_any_port(&self) -> Option<usize> {
         let of_ports = self.by_port.iter().filter(|(port, _)| port.is_some());
         of_ports.map(|(_, options)| options.len()).max()
@@ -62,7 +62,7 @@ impl Store for OptionMap {
         self.by_port.get_mut(&id.port)?.get_mut(id)
     }
 
-    /// A new option is put behind all others of its port.
+    /// Inserts a new option after all others of its port.
     fn insert(&mut self, option: TeamOption) -> bool {
         self.by_port.entry(option.id.port).or_default().insert(option.id.clone(), option).is_none()
     }
@@ -100,21 +100,22 @@ mod tests {
     }
 
     #[test]
-    fn they_are_in_the_order_of_their_ports_from_both_ends() {
+    fn iterator_follows_port_order_in_both_directions() {
         let map = map_of(&[option(None, "a", 1), option(Some(9), "b", 2), option(Some(3), "b", 3)]);
         let mut expected = ["a=1", "b of port 9=2", "b of port 3=3"].map(str::to_owned).to_vec();
         assert_eq!(texts(map.iter()), expected);
         expected.reverse();
         assert_eq!(texts(map.iter().rev()), expected);
         let mut iter = map.iter();
-        for left in [2, 1, 0, 0] {
-            let _ = if left == 1 { iter.next_back() } else { iter.next() };
-            assert_eq!((iter.len(), iter.size_hint()), (left, (left, Some(left))));
+        for remaining in [2, 1, 0, 0] {
+            let _ = if remaining == 1 { iter.next_back() } else { iter.next() };
+            let hint = (remaining, Some(remaining));
+            assert_eq!((iter.len(), iter.size_hint()), (remaining, hint));
         }
     }
 
     #[test]
-    fn one_that_is_there_keeps_its_place_and_one_that_went_has_lost_it() {
+    fn known_option_keeps_its_position_and_readded_is_last() {
         let mut map =
             map_of(&[option(Some(9), "b", 1), option(Some(9), "c", 2), option(Some(3), "b", 3)]);
         assert!(!map.insert(option(Some(9), "b", 4)));
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_one_port_are_found_without_the_others() {
+    fn options_of_one_port_are_found() {
         let mut map =
             map_of(&[option(None, "a", 1), option(Some(9), "b", 2), option(Some(3), "b", 3)]);
         for option in map.of_port_mut(IfIndex::new(9).unwrap()) {

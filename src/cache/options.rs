@@ -12,7 +12,7 @@ use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::team::{ItemFlags, OptionItem};
 
-/// How many options of its own each port has at the least: `enabled`, `user_linkup`,
+/// The smallest number of options that each port has on any kernel: `enabled`, `user_linkup`,
 /// `user_linkup_enabled`, `priority`, `queue_id`.
 const MIN_PER_PORT: usize = 5;
 
@@ -20,9 +20,9 @@ const MIN_PER_PORT: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(super) list: TrackedList<OptionMap>,
-    /// The last list ended before an option that is too long for the driver to list.
+    /// The last list ended before an option that is too long for the driver's messages.
     is_truncated: bool,
-    /// How many options each port had in the last whole list that held a port.
+    /// The number of options of each port in the last complete list that contained a port.
     per_port: Option<usize>,
 }
 
@@ -39,28 +39,28 @@ impl Options {
         self.get(id).map(TeamOption::value)
     }
 
-    /// Takes over what an event says of an option.
-    pub(crate) fn apply(&mut self, report: OptionItem, recheck: &mut Recheck) {
-        if !report.flags.removed {
-            self.derive_enabled(&report.option);
+    /// Applies an event about an option.
+    pub(crate) fn apply(&mut self, item: OptionItem, recheck: &mut Recheck) {
+        if !item.flags.removed {
+            self.derive_enabled(&item.option);
         }
-        recheck.options |= self.invalidates_list(&report.option);
-        recheck.lists |= self.list.apply(report.option, report.flags);
+        recheck.options |= self.invalidates_list(&item.option);
+        recheck.lists |= self.list.apply(item.option, item.flags);
     }
 
-    /// Returns the beginning of a list with the rest as it may be: as it was known, without what
-    /// the mode that the list names does not have, and without the options of ports that are gone.
+    /// Completes a truncated list by the cached options that may still exist.
     ///
-    /// The mode that is known may be an earlier one: an event may have been lost between the
-    /// options of the new mode and the mode itself.
+    /// Those are the options of existing ports and of the mode that the list contains. The cached
+    /// mode may be an earlier one, because an event may have been lost between the options of the
+    /// new mode and the mode itself.
     pub(super) fn merge_known(
         &self,
         mut first: Vec<OptionItem>,
         is_port: impl Fn(IfIndex) -> bool,
     ) -> Vec<OptionItem> {
-        let listed: HashSet<_> = first.iter().map(|report| report.option.id.clone()).collect();
-        let mode = first.iter().find(|report| &*report.option.id.name == names::MODE);
-        let mode = mode.map(|report| report.option.value.clone());
+        let listed: HashSet<_> = first.iter().map(|item| item.option.id.clone()).collect();
+        let mode = first.iter().find(|item| &*item.option.id.name == names::MODE);
+        let mode = mode.map(|item| item.option.value.clone());
         let is_of_mode = |option: &TeamOption| {
             mode.as_ref().is_none_or(|mode| {
                 self.value(&OptionId::global(names::MODE)) == Some(mode) || has_option(mode, option)
@@ -77,33 +77,35 @@ impl Options {
         first
     }
 
-    /// Takes over a list of which only the beginning was received.
-    pub(super) fn replace_truncated(&mut self, reports: Vec<OptionItem>) {
-        self.replace_list(reports);
+    /// Replaces the options by a list of which the driver sent only the beginning.
+    pub(super) fn replace_truncated(&mut self, items: Vec<OptionItem>) {
+        self.replace_list(items);
         self.is_truncated = true;
     }
 
-    /// Takes over a whole list: what is not in it is gone.
-    pub(crate) fn replace(&mut self, reports: Vec<OptionItem>) {
-        self.replace_list(reports);
+    /// Replaces the options by a complete list.
+    pub(crate) fn replace(&mut self, items: Vec<OptionItem>) {
+        self.replace_list(items);
         self.is_truncated = false;
         self.per_port = self.list.items().most_of_any_port().or(self.per_port);
     }
 
-    fn replace_list(&mut self, reports: Vec<OptionItem>) {
-        self.list
-            .replace(reports.into_iter().map(|report| (report.option, report.flags)).collect());
+    fn replace_list(&mut self, items: Vec<OptionItem>) {
+        self.list.replace(items.into_iter().map(|item| (item.option, item.flags)).collect());
     }
 
-    /// Forgets the options of a port that is gone. The driver announces their removal before that
-    /// of the port, unless it cannot.
+    /// Removes the options of a removed port.
+    ///
+    /// The driver announces their removal before that of the port, unless an option is too long for
+    /// its messages.
     pub(super) fn port_gone(&mut self, port: IfIndex, recheck: &mut Recheck) {
         let ids: Vec<OptionId> =
             self.list.items().of_port(port).map(|option| option.id.clone()).collect();
         for id in &ids {
             self.list.remove(id);
         }
-        // The driver clears what referred to the port, and announces that before, too.
+        // The driver also clears mappings to the port before it announces the port's removal. A
+        // mapping that is left shows that it could not announce that.
         recheck.options |= !self.is_truncated && self.may_truncate() && self.is_mapped_to(port);
     }
 
@@ -114,14 +116,16 @@ impl Options {
         })
     }
 
-    /// Whether the last list ended before an option that is too long for the driver to list.
+    /// Returns whether the last list ended before an option that is too long for the driver's
+    /// messages.
     pub(crate) fn is_truncated(&self) -> bool {
         self.is_truncated
     }
 
-    /// Whether an event shows that the list differs from what events reported: the driver may be
-    /// able to list all options now, or a mode ended whose options the driver could not announce as
-    /// removed.
+    /// Returns whether the options have to be requested again because of this event.
+    ///
+    /// That is so if the driver may be able to list all options now, or if the mode changed and the
+    /// driver may have been unable to announce the removal of the former mode's options.
     fn invalidates_list(&self, option: &TeamOption) -> bool {
         match (&*option.id.name, &option.value) {
             (names::BPF_HASH_FUNC, _) => self.is_truncated,
@@ -132,8 +136,9 @@ impl Options {
         }
     }
 
-    /// Whether there is a port with options that the driver could not announce. That one of them
-    /// was set is announced all the same, so that some may be known.
+    /// Returns whether a port lacks options, because the driver could not announce them.
+    ///
+    /// A port may have some options nevertheless: when one is set, the driver announces that one.
     pub(super) fn are_missing_of(&self, mut ports: impl Iterator<Item = IfIndex>) -> bool {
         let expected = self.per_port.unwrap_or(MIN_PER_PORT);
         !self.is_truncated
@@ -141,7 +146,7 @@ impl Options {
             && ports.any(|port| self.list.items().count_of_port(port) < expected)
     }
 
-    /// Whether there is the option that can become too long to be listed.
+    /// Returns whether the team has the option that can be too long for the driver's messages.
     fn may_truncate(&self) -> bool {
         self.get(&OptionId::global(names::BPF_HASH_FUNC)).is_some()
     }
@@ -150,15 +155,17 @@ impl Options {
         self.replace(Vec::new());
     }
 
-    /// Takes over the name of the link under a port. That changes no option.
+    /// Sets the port name of a port's options, which is not a change of the options.
     pub(super) fn name_port(&mut self, port: IfIndex, name: &Arc<Name>) {
         for option in self.list.items_untracked().of_port_mut(port) {
             option.port_name = Some(Arc::clone(name));
         }
     }
 
-    /// The driver keeps two switches a port, for receiving and for sending, and announces only the
-    /// option that was set: `enabled` sets both and reads as both together.
+    /// Updates the options of a port that change when another one is set.
+    ///
+    /// The driver has two settings per port, for receiving and for sending. `enabled` sets both,
+    /// and is true if both are. The driver announces only the option that was set.
     fn derive_enabled(&mut self, set: &TeamOption) {
         let (Some(port), OptionValue::Bool(enabled)) = (set.id.port, &set.value) else { return };
         match &*set.id.name {
@@ -173,14 +180,14 @@ impl Options {
     }
 
     fn derive_both(&mut self, port: IfIndex, this: bool, other: &'static str) {
-        // While a port is being added its options come one by one: the other half is not known yet.
+        // The other option can be unknown: the options of a new port arrive one by one.
         if let Some(OptionValue::Bool(other)) = self.value(&OptionId::port(other, port)) {
             let both = this && *other;
             self.derive(&OptionId::port(names::ENABLED, port), both);
         }
     }
 
-    /// Changes an option that is there.
+    /// Changes the value of an option if the option exists.
     fn derive(&mut self, id: &OptionId, value: bool) {
         let value = OptionValue::Bool(value);
         if self.value(id).is_some_and(|known| *known != value) {
@@ -189,7 +196,7 @@ impl Options {
     }
 }
 
-/// Whether a team in some mode is known to have an option, given its port if it is one of a port.
+/// Returns whether a team in this mode is known to have the option.
 fn has_option(mode: &OptionValue, option: &TeamOption) -> bool {
     let (name, is_of_port) = (&*option.id.name, option.id.port.is_some());
     let is_load_balance = matches!(mode, OptionValue::String(mode) if mode == Mode::LOAD_BALANCE);

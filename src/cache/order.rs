@@ -1,16 +1,17 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// What is known of the order of a list.
+/// Detects items whose position in a list became unknown.
 ///
-/// The first events after a list was requested may be older than it. What they say of one item the
-/// list says too, or a later event; but an item that was removed and added again may have been so
-/// before the list was made, and has its place in it, or after that, and is the last one.
+/// The first events after a list was requested may be older than the list. If they report that an
+/// item was removed and added again, this may have happened before the kernel made the list, so
+/// that the item has its position in the list, or after that, so that the item is the last one.
+/// (The state of a single item is not affected: either the list has it, or a later event.)
 #[derive(Debug)]
 pub(super) struct ListOrder<K> {
-    /// Events may be older than the list.
+    /// The next events may be older than the list.
     is_fresh: bool,
-    /// What was removed since the list was made.
+    /// The items that events removed since the list was applied.
     removed: HashSet<K>,
 }
 
@@ -21,25 +22,25 @@ impl<K> Default for ListOrder<K> {
 }
 
 impl<K: Hash + Eq> ListOrder<K> {
-    /// Records that the list was taken over.
+    /// Records that a list was applied.
     pub(super) fn listed(&mut self) {
         (self.is_fresh, self.removed) = (true, HashSet::new());
     }
 
-    /// Records that an item of the list was removed.
+    /// Records that an event removed an item.
     pub(super) fn removed(&mut self, key: K) {
         if self.is_fresh {
             self.removed.insert(key);
         }
     }
 
-    /// Returns whether the place of an item that was added is unknown, so that the list has to be
-    /// requested again.
-    pub(super) fn is_place_unknown(&self, key: &K) -> bool {
+    /// Returns whether the position of an added item is unknown: the list has to be requested
+    /// again.
+    pub(super) fn is_position_unknown(&self, key: &K) -> bool {
         self.removed.contains(key)
     }
 
-    /// Records that every event that is older than the list was read.
+    /// Records that all events that may be older than the list were applied.
     pub(super) fn settle(&mut self) {
         self.is_fresh = false;
         self.removed.clear();
@@ -51,19 +52,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn place_is_unknown_only_of_what_was_removed_right_after_the_list() {
+    fn position_is_unknown_only_after_removal_from_fresh_list() {
         let mut order = ListOrder::default();
         order.removed(1);
-        assert!(!order.is_place_unknown(&1), "there was no list");
+        assert!(!order.is_position_unknown(&1), "position of 1 is unknown without a list");
         order.listed();
-        assert!(!order.is_place_unknown(&1));
+        assert!(!order.is_position_unknown(&1));
         order.removed(1);
-        assert!(!order.is_place_unknown(&2));
-        assert!(order.is_place_unknown(&1));
+        assert!(!order.is_position_unknown(&2));
+        assert!(order.is_position_unknown(&1));
         order.listed();
-        assert!(!order.is_place_unknown(&1));
+        assert!(!order.is_position_unknown(&1));
         order.removed(1);
         order.settle();
-        assert!(!order.is_place_unknown(&1), "its addition is newer than the list");
+        assert!(!order.is_position_unknown(&1), "position of 1, added after the drain, is unknown");
     }
 }

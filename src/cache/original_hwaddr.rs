@@ -5,32 +5,33 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::{Link, LinkFlags};
 use crate::netlink::codec::link::LinkAttrs;
 
-/// Finds the address that a link had before its master gave it another one.
+/// Determines the address that a link had before its master gave it another one.
 ///
-/// In some modes the team driver changes a new port's address first and announces the master last:
-/// in between there is a message with the team's address and no master, which looks as if the
-/// link's own address had been changed by hand.
+/// In some modes, the team driver first changes the address of a new port, and announces the master
+/// later. The message in between, with the team's address and no master, looks as if a user had
+/// changed the address of the link.
 #[derive(Debug, Default)]
 pub(super) struct HwAddrHistory {
-    /// The address before the last change, of links that had no master and were down then, as a new
-    /// port is.
+    /// The address before the last change, for links without master that are down, as a link is
+    /// while it becomes a port.
     recently: HashMap<IfIndex, Option<HwAddr>>,
 }
 
 impl HwAddrHistory {
-    /// The original address of a link that was `before` and is now as reported, by a master that
-    /// gives its new ports the address `given`, if any.
+    /// Returns the original address of a link, given its state before and a message about it.
+    ///
+    /// `inherited` is the address that the link's new master gives to its ports, if any.
     pub(super) fn original_hwaddr(
         &mut self,
         before: &Link,
-        report: &LinkAttrs<'_>,
+        attrs: &LinkAttrs<'_>,
         inherited: Option<HwAddr>,
     ) -> Option<HwAddr> {
-        let ifindex = report.ifindex;
-        match (before.master, report.master) {
+        let ifindex = attrs.ifindex;
+        match (before.master, attrs.master) {
             (_, None) => {
-                self.watch(before, report);
-                report.hwaddr
+                self.record(before, attrs);
+                attrs.hwaddr
             }
             (Some(_), Some(_)) => before.original_hwaddr,
             (None, Some(_)) => match self.recently.remove(&ifindex) {
@@ -41,22 +42,24 @@ impl HwAddrHistory {
     }
 
     pub(super) fn forget(&mut self, ifindex: IfIndex) {
-        // Of very many links, few change their addresses.
+        // Return early: of many links, few change their addresses.
         if !self.recently.is_empty() {
             self.recently.remove(&ifindex);
         }
     }
 
-    /// The driver sets a new port up between its address and its master: any other message about a
-    /// link that is down shows that the change was no part of becoming a port.
-    fn watch(&mut self, before: &Link, report: &LinkAttrs<'_>) {
-        if report.flags.contains(LinkFlags::UP) {
+    /// Records a change of the address of a link without master, if it may be becoming a port.
+    ///
+    /// The driver sets a new port up after it changed its address and before it sets the master.
+    /// Another message about a link that is still down shows that the change had another reason.
+    fn record(&mut self, before: &Link, attrs: &LinkAttrs<'_>) {
+        if attrs.flags.contains(LinkFlags::UP) {
             return;
         }
-        if before.master.is_none() && before.hwaddr != report.hwaddr {
-            self.recently.insert(report.ifindex, before.hwaddr);
+        if before.master.is_none() && before.hwaddr != attrs.hwaddr {
+            self.recently.insert(attrs.ifindex, before.hwaddr);
         } else {
-            self.forget(report.ifindex);
+            self.forget(attrs.ifindex);
         }
     }
 }

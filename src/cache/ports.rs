@@ -58,28 +58,28 @@ impl Ports {
         self.list.items().get(&ifindex)
     }
 
-    /// Takes over what an event says of a port.
-    pub(crate) fn apply(&mut self, report: &PortItem, recheck: &mut Recheck) {
-        recheck.lists |= self.list.apply(self.with_name(report), report.flags);
+    /// Applies an event about a port.
+    pub(crate) fn apply(&mut self, item: &PortItem, recheck: &mut Recheck) {
+        recheck.lists |= self.list.apply(self.with_name(item), item.flags);
     }
 
-    /// Takes over a whole list, and returns which ports are not in it: they are gone.
-    pub(crate) fn replace(&mut self, reports: &[PortItem]) -> Vec<IfIndex> {
-        let list = reports.iter().map(|report| (self.with_name(report), report.flags)).collect();
+    /// Replaces the ports by a complete list, and returns the ports that are not in it any more.
+    pub(crate) fn replace(&mut self, items: &[PortItem]) -> Vec<IfIndex> {
+        let list = items.iter().map(|item| (self.with_name(item), item.flags)).collect();
         self.list.replace(list)
     }
 
-    /// The driver does not report names.
-    fn with_name(&self, report: &PortItem) -> Port {
-        let name = self.get(report.port.ifindex).and_then(|port| port.name.clone());
-        Port { name, ..report.port.clone() }
+    /// Returns the port with its cached name, which the driver does not report.
+    fn with_name(&self, item: &PortItem) -> Port {
+        let name = self.get(item.port.ifindex).and_then(|port| port.name.clone());
+        Port { name, ..item.port.clone() }
     }
 
     pub(crate) fn clear(&mut self) {
         self.replace(&[]);
     }
 
-    /// Takes over the name of the link under a port, and returns it if it is a new one.
+    /// Sets the name of a port to that of its link, and returns the name if it changed.
     pub(super) fn rename(&mut self, ifindex: IfIndex, name: &Name) -> Option<Arc<Name>> {
         self.get(ifindex).filter(|port| port.name.as_deref() != Some(name))?;
         let name = Arc::new(name.clone());

@@ -1,4 +1,4 @@
-//! What the cache keeps when nobody has its changes told.
+//! The memory and the changes of a cache to which many events are applied before a batch is taken.
 
 use super::*;
 use crate::changes::{Change, LinkChange};
@@ -23,7 +23,7 @@ fn cache(scope: LinkScope) -> Cache {
     cache
 }
 
-/// A message of the kernel about a link.
+/// Applies a message about a link.
 fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event: u32) {
     let mut payload = vec![0; 16];
     payload[4..8].copy_from_slice(&ifindex.to_ne_bytes());
@@ -43,7 +43,7 @@ fn link(cache: &mut Cache, ifindex: u32, name: &str, master: Option<u32>, event:
     );
 }
 
-/// What the driver says of a port and its options when it comes or goes.
+/// Returns the driver's messages about a port that is added or removed, and about its options.
 fn port(ifindex: u32, removed: bool) -> [TeamMessage; 2] {
     let flags = ItemFlags { changed: true, removed };
     let port =
@@ -55,21 +55,22 @@ fn port(ifindex: u32, removed: bool) -> [TeamMessage; 2] {
     [TeamMessage::Ports(vec![PortItem { port, flags }]), TeamMessage::Options(options.into())]
 }
 
-fn hear(cache: &mut Cache, reports: [TeamMessage; 2]) {
-    for report in reports {
-        cache.apply_team_event(report, &mut Recheck::default());
+fn apply(cache: &mut Cache, messages: [TeamMessage; 2]) {
+    for message in messages {
+        cache.apply_team_event(message, &mut Recheck::default());
     }
 }
 
-/// A link comes, becomes a port, is set an option, and goes again.
-fn come_and_go(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
+/// Applies the events of a link that is created, becomes a port, has an option set, and is
+/// released.
+fn add_and_remove(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
     let name = format!("p{ifindex}");
     link(cache, ifindex, &name, None, 0);
     link(cache, ifindex, &name, Some(TEAM), 0);
-    hear(cache, port(ifindex, false));
+    apply(cache, port(ifindex, false));
     link(cache, ifindex, &name, Some(TEAM), IFLA_EVENT_NOTIFY_PEERS);
     cache.mark_local(&OptionId::port(names::PRIORITY, index(ifindex)));
-    hear(cache, port(ifindex, true));
+    apply(cache, port(ifindex, true));
     cache.mark_local(&OptionId::port(names::PRIORITY, index(ifindex)));
     link(cache, ifindex, &name, None, 0);
     if is_deleted {
@@ -79,28 +80,31 @@ fn come_and_go(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
 }
 
 #[test]
-fn of_what_comes_and_goes_for_ever_nothing_is_kept() {
+fn links_added_and_removed_use_bounded_memory() {
     for scope in [LinkScope::All, LinkScope::Team] {
         let mut cache = cache(scope);
         for ifindex in 10..2000 {
-            // In the narrow scope nobody hears of a link that is no port any more.
-            come_and_go(&mut cache, ifindex, scope == LinkScope::All);
+            // In the scope `Team`, the deletion of a released link is not received.
+            add_and_remove(&mut cache, ifindex, scope == LinkScope::All);
             let kept = format!("{cache:?}").len();
-            assert!(kept < 100_000, "{scope:?}: {kept} bytes of text after {ifindex}");
+            assert!(
+                kept < 100_000,
+                "{scope:?}: cache prints as {kept} bytes after link {ifindex}, expected < 100000"
+            );
         }
         assert_eq!(cache.take_changes(), Changes::default());
     }
 }
 
 #[test]
-fn what_is_there_in_the_end_is_told_however_often_it_went() {
+fn port_added_and_removed_often_is_reported_by_final_state() {
     for scope in [LinkScope::All, LinkScope::Team] {
         let mut cache = cache(scope);
         for _ in 0..100 {
-            come_and_go(&mut cache, 10, true);
+            add_and_remove(&mut cache, 10, true);
         }
         link(&mut cache, 10, "p10", Some(TEAM), 0);
-        hear(&mut cache, port(10, false));
+        apply(&mut cache, port(10, false));
         let changes = cache.take_changes();
         assert_eq!(
             (changes.links().len(), changes.ports().len(), changes.options().len()),
@@ -110,11 +114,11 @@ fn what_is_there_in_the_end_is_told_however_often_it_went() {
             |link| link.is_added() && !link.changed_fields().contains(LinkChange::NOTIFY_PEERS)
         ));
         assert!(changes.ports().all(|port| port.is_added() && port.latest().name() == Some("p10")));
-        // What this handle set went with the option.
+        // The local change was of an option that was removed.
         assert!(changes.options().all(|option| option.is_added() && !option.is_local()));
 
         for _ in 0..100 {
-            come_and_go(&mut cache, 10, true);
+            add_and_remove(&mut cache, 10, true);
         }
         let changes = cache.take_changes();
         assert!(changes.links().all(Change::is_removed) && changes.links().len() == 1);
@@ -124,11 +128,11 @@ fn what_is_there_in_the_end_is_told_however_often_it_went() {
 }
 
 #[test]
-fn options_that_are_listed_after_their_ports_have_their_names_from_the_start() {
+fn options_listed_after_their_port_have_its_name() {
     let mut cache = cache(LinkScope::Team);
     link(&mut cache, 10, "p10", Some(TEAM), 0);
-    for report in port(10, false) {
-        cache.apply_team_dump(report, &mut Recheck::default());
+    for message in port(10, false) {
+        cache.apply_team_dump(message, &mut Recheck::default());
     }
     assert!(
         cache

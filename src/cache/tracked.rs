@@ -1,4 +1,4 @@
-//! A list that the driver reports item by item or as a whole: the items and what changed of them.
+//! Lists of ports or options with their changes; the driver reports single items or whole lists.
 
 use std::hash::Hash;
 
@@ -7,7 +7,7 @@ use super::order::ListOrder;
 use crate::changes::Change;
 use crate::netlink::codec::team::ItemFlags;
 
-/// Items by their key, in the driver's order.
+/// A collection of items by key, in the driver's order.
 pub(super) trait Store: Default {
     type Key: Clone + Eq + Hash;
     type Item: Clone + PartialEq;
@@ -17,10 +17,11 @@ pub(super) trait Store: Default {
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Self::Item>;
     fn get(&self, key: &Self::Key) -> Option<&Self::Item>;
     fn get_mut(&mut self, key: &Self::Key) -> Option<&mut Self::Item>;
-    /// Puts an item in the place of the one that has its key, or behind all others. Returns whether
-    /// there was none.
+    /// Replaces the item with the same key, or else adds the item as the last one.
+    ///
+    /// Returns whether the item was added.
     fn insert(&mut self, item: Self::Item) -> bool;
-    /// Returns whether there was one.
+    /// Removes the item with this key, and returns whether there was one.
     fn remove(&mut self, key: &Self::Key) -> bool;
 }
 
@@ -43,13 +44,12 @@ impl<S: Store> TrackedList<S> {
         &self.items
     }
 
-    /// The items, for changes that are not reported.
+    /// Returns the items for changes that are not reported.
     pub(super) fn items_untracked(&mut self) -> &mut S {
         &mut self.items
     }
 
-    /// Takes over what an event says of an item. Returns whether the item's place in the list is
-    /// unknown now.
+    /// Applies an event about an item, and returns whether the item's position became unknown.
     pub(super) fn apply(&mut self, item: S::Item, flags: ItemFlags) -> bool {
         let key = S::key(&item).clone();
         let before = self.items.get(&key).cloned();
@@ -60,12 +60,12 @@ impl<S: Store> TrackedList<S> {
             self.journal.record_removed(key, || before, Some(item), flags.changed);
             return false;
         }
-        let is_place_unknown = self.items.insert(item) && self.order.is_place_unknown(&key);
+        let is_position_unknown = self.items.insert(item) && self.order.is_position_unknown(&key);
         self.journal.record(key, || before, flags.changed);
-        is_place_unknown
+        is_position_unknown
     }
 
-    /// Takes over a whole list, and returns the keys of the items that are not in it any more.
+    /// Replaces the items by a complete list, and returns the keys of items that are not in it.
     pub(super) fn replace(&mut self, list: Vec<(S::Item, ItemFlags)>) -> Vec<S::Key> {
         let gone = if self.is_list_of(&list) {
             self.update(list);
@@ -77,8 +77,9 @@ impl<S: Store> TrackedList<S> {
         gone
     }
 
-    /// Whether the list has the items that there are, in the same order, as it mostly has: such a
-    /// list is taken over without moving items.
+    /// Returns whether the list has the same items in the same order.
+    ///
+    /// Most lists do; such a list is applied without moving items.
     fn is_list_of(&self, list: &[(S::Item, ItemFlags)]) -> bool {
         let items = self.items.iter();
         items.len() == list.len()
@@ -113,7 +114,7 @@ impl<S: Store> TrackedList<S> {
         old.iter().map(|item| S::key(item).clone()).collect()
     }
 
-    /// Removes an item that went without an announcement of its own.
+    /// Removes an item for which the kernel sent no removal event.
     pub(super) fn remove(&mut self, key: &S::Key) {
         if let Some(item) = self.items.get(key).cloned() {
             self.items.remove(key);
@@ -122,7 +123,7 @@ impl<S: Store> TrackedList<S> {
         }
     }
 
-    /// Changes an item that is there.
+    /// Changes an item, if it exists, and records the change.
     pub(super) fn change(&mut self, key: &S::Key, change: impl FnOnce(&mut S::Item)) {
         if let Some(item) = self.items.get_mut(key) {
             self.journal.record(key.clone(), || Some(item.clone()), false);
@@ -135,7 +136,7 @@ impl<S: Store> TrackedList<S> {
         self.journal.record_local(key.clone(), self.items.get(key).cloned());
     }
 
-    /// Records that every event that may be older than the last list was applied.
+    /// Records that all events that may be older than the last list were applied.
     pub(super) fn settle_order(&mut self) {
         self.order.settle();
     }

@@ -5,7 +5,7 @@ use crate::model::link::Link;
 use crate::model::option::TeamOption;
 use crate::model::port::Port;
 
-/// One thing before and after a batch of events.
+/// The change of one link, port or option: its state before and after a batch of events.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use crate::model::port::Port;
 /// team.set_port_priority(eth1, 10)?;
 ///
 /// let changes = team.handle_events()?;
-/// let priority = changes.options().next().expect("it was set");
+/// let priority = changes.options().next().expect("the priority was set");
 /// assert_eq!(priority.before().map(|option| option.value()), Some(&OptionValue::I32(0)));
 /// assert_eq!(priority.after().map(|option| option.value()), Some(&OptionValue::I32(10)));
 /// assert!(!priority.is_added() && !priority.is_removed());
@@ -37,7 +37,7 @@ pub struct Change<T> {
     pub(super) events: LinkChange,
 }
 
-/// What has become of the object of a change.
+/// The state of an object after its change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -45,18 +45,18 @@ pub struct Change<T> {
     serde(rename_all = "snake_case")
 )]
 pub(super) enum ObjectState {
-    /// It exists, newly or still.
+    /// The object exists, and was not removed in between.
     Exists,
-    /// It was removed and added again.
+    /// The object was removed and added again.
     Recreated,
-    /// It was removed.
+    /// The object was removed.
     Removed,
-    /// It exists, but is not tracked any more.
+    /// The object exists, but is not tracked any more.
     Released,
 }
 
 impl<T> Change<T> {
-    /// `None` where there was nothing before and is nothing after.
+    /// Returns the change from one state to the other, or `None` without any state.
     pub(crate) fn between(before: Option<T>, after: Option<T>) -> Option<Self>
     where
         T: Clone,
@@ -66,8 +66,9 @@ impl<T> Change<T> {
         Some(Self { before, after, state, local: false, events: LinkChange::empty() })
     }
 
-    /// This change and a later one of the same thing as one; `None` if the thing was there neither
-    /// before nor after.
+    /// Joins this change with a later one of the same object.
+    ///
+    /// `None` if the object existed neither before nor after.
     pub(super) fn joined(self, later: Self) -> Option<Self> {
         if self.before.is_none() && later.after().is_none() {
             return None;
@@ -85,22 +86,22 @@ impl<T> Change<T> {
         Some(Self { before: self.before, state, local, events, ..later })
     }
 
-    /// The same change, made by this handle or not.
+    /// Sets whether this handle made the change.
     pub(crate) fn made_locally(self, local: bool) -> Self {
         Self { local, ..self }
     }
 
-    /// The same change, of something that was removed and added again.
+    /// Marks the object as removed and added again.
     pub(crate) fn recreated(self) -> Self {
         Self { state: ObjectState::Recreated, ..self }
     }
 
-    /// The same change, of something that is there as it is here, and followed no more.
+    /// Marks the object as existing in this state, but no longer tracked.
     pub(crate) fn released_as(self, after: T) -> Self {
         Self { after, state: ObjectState::Released, ..self }
     }
 
-    /// The same change; if it is a removal, with what the kernel said of the thing when it went.
+    /// Sets the state that the kernel reported with a removal; other changes stay as they are.
     pub(crate) fn with_final_state(self, final_state: Option<T>) -> Self {
         match final_state {
             Some(final_state) if self.is_removed() => Self { after: final_state, ..self },
@@ -108,21 +109,23 @@ impl<T> Change<T> {
         }
     }
 
-    /// The state that was told last, or `None` for something new.
+    /// Returns the state that was reported last, or `None` for a new object.
     #[must_use]
     pub fn before(&self) -> Option<&T> {
         self.before.as_ref()
     }
 
-    /// The state now, or `None` for something that was removed, or that
-    /// [left](Change::is_released).
+    /// Returns the current state, or `None` for a removed or [released](Change::is_released)
+    /// object.
     #[must_use]
     pub fn after(&self) -> Option<&T> {
         matches!(self.state, ObjectState::Exists | ObjectState::Recreated).then_some(&self.after)
     }
 
-    /// The newest state there is: the one now, or the last one of what was removed, as the kernel
-    /// told it on removal.
+    /// Returns the newest known state, also of a removed object.
+    ///
+    /// For a removed object, it is the state that the kernel reported with the removal, or else the
+    /// last one before it.
     ///
     /// # Examples
     ///
@@ -138,7 +141,7 @@ impl<T> Change<T> {
     /// team.remove_port(eth1)?;
     ///
     /// let changes = team.handle_events()?;
-    /// let port = changes.ports().next().expect("it was removed");
+    /// let port = changes.ports().next().expect("eth1 was removed");
     /// assert_eq!((port.is_removed(), port.after()), (true, None));
     /// assert_eq!(port.latest().ifindex(), eth1);
     /// # Ok::<(), libteam::Error>(())
@@ -148,25 +151,25 @@ impl<T> Change<T> {
         &self.after
     }
 
-    /// Whether it is new.
+    /// Returns whether the object is new: it was not reported before.
     #[must_use]
     pub fn is_added(&self) -> bool {
         self.before.is_none()
     }
 
-    /// Returns whether the object was removed and added again since changes were reported last:
-    /// [`before`](Self::before) is the state of the old object, [`after`](Self::after) that of the
-    /// new one.
+    /// Returns whether the object was removed and added again since the last batch.
     ///
-    /// A port that leaves the team and comes back, and a device that gets the interface index of a
-    /// deleted one, have nothing in common with their predecessors: what was set on those is lost.
-    /// If notifications were lost as well, a removal that only they announced goes unnoticed.
+    /// [`before`](Self::before) is the state of the old object, [`after`](Self::after) that of the
+    /// new one. The new object has none of the settings of the old one: that is so for a port that
+    /// left the team and came back, and for a link with the interface index of a deleted one.
+    ///
+    /// A removal whose notification was lost is not detected: then this is `false`.
     #[must_use]
     pub fn is_recreated(&self) -> bool {
         self.state == ObjectState::Recreated
     }
 
-    /// Whether it is gone.
+    /// Returns whether the object was removed.
     #[doc(alias = "team_is_port_removed")]
     #[doc(alias = "team_is_ifinfo_removed")]
     #[must_use]
@@ -176,14 +179,15 @@ impl<T> Change<T> {
 }
 
 impl Change<Link> {
-    /// The same change, with what the kernel did with the link beside changing it.
+    /// Sets the events that the kernel reported for the link and that change no field.
     pub(crate) fn with_events(self, events: LinkChange) -> Self {
         Self { events, ..self }
     }
 
-    /// Whether the link is no port of the team any more, and so is not kept and followed from now
-    /// on. It still exists: [`latest`](Self::latest) is how it left. Only with
-    /// [`LinkScope::Team`](crate::LinkScope::Team).
+    /// Returns whether the link exists, but is not tracked any more, as it is no longer a port.
+    ///
+    /// [`latest`](Self::latest) is the state of the link after its release. Only a handle with
+    /// [`LinkScope::Team`](crate::LinkScope::Team) reports this.
     ///
     /// # Examples
     ///
@@ -199,7 +203,8 @@ impl Change<Link> {
     /// team.remove_port(eth1)?;
     ///
     /// let changes = team.handle_events()?;
-    /// let link = changes.links().find(|link| link.latest().ifindex() == eth1).expect("it was released");
+    /// let link = changes.links().find(|link| link.latest().ifindex() == eth1);
+    /// let link = link.expect("eth1 changed");
     /// assert!(link.is_released() && !link.is_removed());
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -214,8 +219,9 @@ impl Change<Link> {
 }
 
 impl Change<TeamOption> {
-    /// Whether this handle itself set the option. Somebody else may have set it too, before or
-    /// after.
+    /// Returns whether this handle set the option.
+    ///
+    /// Another process may have set the option in the same batch too, before or after.
     ///
     /// # Examples
     ///
@@ -240,13 +246,11 @@ impl Change<TeamOption> {
     }
 }
 
-/// As the port itself, marked: `*` for changed or new, `-` for removed.
 impl Change<TeamOption> {
-    /// Returns whether the option was removed together with its port, which left the team.
+    /// Returns whether the option was removed because its port left the team.
     ///
-    /// Options without a port are removed by a change of the mode, or with the team. The driver
-    /// refuses to change the mode while there are ports, so that no other change removes an option
-    /// of a port.
+    /// A per-port option is removed for no other reason: a change of the mode removes options too,
+    /// but the driver rejects it while the team has ports.
     ///
     /// # Source
     ///
@@ -257,13 +261,14 @@ impl Change<TeamOption> {
     }
 }
 
+/// Prints the port with a mark before it: `*` for changed or new, `-` for removed.
 impl fmt::Display for Change<Port> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.after.fmt_marked(if self.is_removed() { '-' } else { '*' }, f)
     }
 }
 
-/// As the option itself, marked: `*` for changed or new, `-` for removed.
+/// Prints the option with a mark before it: `*` for changed or new, `-` for removed.
 impl fmt::Display for Change<TeamOption> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.after.fmt_marked(if self.is_removed() { '-' } else { '*' }, f)

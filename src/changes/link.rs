@@ -1,4 +1,4 @@
-//! What changed of a link.
+//! The changed fields of a link.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::ifindex::IfIndex;
 use crate::model::link::Link;
 
 impl Change<Link> {
-    /// What of the link changed, and what the kernel did with it.
+    /// Returns the fields of the link that changed, and the events that change no field.
     ///
     /// # Examples
     ///
@@ -22,7 +22,7 @@ impl Change<Link> {
     /// team.set_hwaddr(team.ifindex(), "02:00:00:00:00:2a".parse().expect("an address"))?;
     ///
     /// let changes = team.handle_events()?;
-    /// let link = changes.links().next().expect("the team's own");
+    /// let link = changes.links().next().expect("the team's own link changed");
     /// assert!(link.changed_fields().contains(LinkChange::HWADDR));
     /// assert!(!link.changed_fields().contains(LinkChange::NAME));
     /// # Ok::<(), libteam::Error>(())
@@ -33,41 +33,42 @@ impl Change<Link> {
         if self.is_removed() {
             return LinkChange::REMOVED;
         }
-        let mut what = self.events;
-        what.set(LinkChange::NAME, self.differs(|link| link.name.clone()));
-        what.set(LinkChange::HWADDR, self.differs(|link| link.hwaddr));
-        what.set(LinkChange::HWADDR_LEN, self.differs(|link| link.hwaddr.map(HwAddr::len)));
-        what.set(LinkChange::ORIGINAL_HWADDR, self.differs(|link| link.original_hwaddr));
-        what.set(LinkChange::MASTER, self.differs(|link| link.master));
-        what.set(LinkChange::ADMIN_STATE, self.differs(Link::is_admin_up));
-        what.set(LinkChange::FLAGS, self.differs(|link| link.flags.bits()));
-        what.set(LinkChange::CARRIER, self.differs(|link| (link.carrier, link.carrier_changes)));
-        what.set(LinkChange::OPER_STATE, self.differs(|link| link.oper_state));
-        what.set(LinkChange::MTU, self.differs(|link| link.mtu));
-        what.set(LinkChange::PHYS_PORT_ID, self.differs(|link| link.phys_port_id().map(Vec::from)));
-        what.set(
+        let mut fields = self.events;
+        fields.set(LinkChange::NAME, self.differs(|link| link.name.clone()));
+        fields.set(LinkChange::HWADDR, self.differs(|link| link.hwaddr));
+        fields.set(LinkChange::HWADDR_LEN, self.differs(|link| link.hwaddr.map(HwAddr::len)));
+        fields.set(LinkChange::ORIGINAL_HWADDR, self.differs(|link| link.original_hwaddr));
+        fields.set(LinkChange::MASTER, self.differs(|link| link.master));
+        fields.set(LinkChange::ADMIN_STATE, self.differs(Link::is_admin_up));
+        fields.set(LinkChange::FLAGS, self.differs(|link| link.flags.bits()));
+        fields.set(LinkChange::CARRIER, self.differs(|link| (link.carrier, link.carrier_changes)));
+        fields.set(LinkChange::OPER_STATE, self.differs(|link| link.oper_state));
+        fields.set(LinkChange::MTU, self.differs(|link| link.mtu));
+        fields
+            .set(LinkChange::PHYS_PORT_ID, self.differs(|link| link.phys_port_id().map(Vec::from)));
+        fields.set(
             LinkChange::PHYS_PORT_ID_LEN,
             self.differs(|link| link.phys_port_id().map(<[u8]>::len)),
         );
-        what.set(LinkChange::ALTERNATIVE_NAMES, self.differs(|link| link.further_names().to_vec()));
-        what.set(LinkChange::RELEASED, self.is_released());
-        what.set(LinkChange::KIND, self.differs(|link| link.kind.clone()));
-        what
+        fields
+            .set(LinkChange::ALTERNATIVE_NAMES, self.differs(|link| link.further_names().to_vec()));
+        fields.set(LinkChange::RELEASED, self.is_released());
+        fields.set(LinkChange::KIND, self.differs(|link| link.kind.clone()));
+        fields
     }
 
-    /// Whether a field is another one than before; before a new link was there its fields were
-    /// empty.
+    /// Returns whether a field differs from the state before; a new link is compared with defaults.
     fn differs<T: PartialEq + Default>(&self, field: impl Fn(&Link) -> T) -> bool {
         self.before().map(&field).unwrap_or_default() != field(self.latest())
     }
 }
 
-/// As the link itself, with `*` before it and before each of name, hardware address and master that
+/// Prints the link with `*` before it, and `*` before its name, hardware address and master if they
 /// changed.
 impl fmt::Display for Change<Link> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (link, what) = (self.latest(), self.changed_fields());
-        let mark = |of: LinkChange| if what.intersects(of) { "*" } else { "" };
+        let (link, fields) = (self.latest(), self.changed_fields());
+        let mark = |of: LinkChange| if fields.intersects(of) { "*" } else { "" };
         let hwaddr = link.hwaddr.map(|hwaddr| hwaddr.to_string()).unwrap_or_default();
         write!(
             f,

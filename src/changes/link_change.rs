@@ -1,7 +1,7 @@
 use bitflags::bitflags;
 
 bitflags! {
-    /// What of a link changed; of a new link all that it has.
+    /// The set of fields of a link that changed; for a new link, all fields that it has.
     ///
     /// # Examples
     ///
@@ -9,58 +9,61 @@ bitflags! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct LinkChange: u32 {
-        /// The link is gone.
+        /// The link was removed; no other flag is set.
         #[doc(alias = "team_is_ifinfo_removed")]
         const REMOVED = 1;
-        /// Its name.
+        /// The name.
         #[doc(alias = "team_is_ifinfo_ifname_changed")]
         const NAME = 1 << 1;
-        /// Its hardware address.
+        /// The hardware address.
         #[doc(alias = "team_is_ifinfo_hwaddr_changed")]
         const HWADDR = 1 << 2;
-        /// The length of its hardware address.
+        /// The length of the hardware address.
         #[doc(alias = "team_is_ifinfo_hwaddr_len_changed")]
         const HWADDR_LEN = 1 << 3;
-        /// Its hardware address of the time when it has no master.
+        /// The original hardware address: see
+        /// [`Link::original_hwaddr`](crate::Link::original_hwaddr).
         const ORIGINAL_HWADDR = 1 << 4;
-        /// Its master.
+        /// The master.
         #[doc(alias = "team_is_ifinfo_master_ifindex_changed")]
         const MASTER = 1 << 5;
-        /// Whether its administrator set it up.
+        /// The administrative state (`IFF_UP`).
         #[doc(alias = "team_is_ifinfo_admin_state_changed")]
         const ADMIN_STATE = 1 << 6;
-        /// Any of its flags, the administrative state among them.
+        /// One of the flags, including the administrative state.
         const FLAGS = 1 << 7;
-        /// Its carrier, even if it is back again.
+        /// The carrier, also if it is the same again after a change.
         const CARRIER = 1 << 8;
-        /// Its operational state.
+        /// The operational state.
         const OPER_STATE = 1 << 9;
-        /// Its MTU.
+        /// The MTU.
         const MTU = 1 << 10;
-        /// The identification of its physical port.
+        /// The identification of the physical port.
         #[doc(alias = "team_is_ifinfo_phys_port_id_changed")]
         const PHYS_PORT_ID = 1 << 11;
-        /// The length of the identification of its physical port.
+        /// The length of the identification of the physical port.
         #[doc(alias = "team_is_ifinfo_phys_port_id_len_changed")]
         const PHYS_PORT_ID_LEN = 1 << 12;
-        /// Its alternative names.
+        /// The alternative names.
         const ALTERNATIVE_NAMES = 1 << 13;
-        /// Its kind: another link got its index.
+        /// The kind, which means that another link got the index.
         const KIND = 1 << 14;
-        /// It is no port of the team any more, and not followed from now on: see
-        /// [`Change::is_released`](crate::Change::is_released).
+        /// The link is no longer tracked: see [`Change::is_released`](crate::Change::is_released).
         const RELEASED = 1 << 15;
-        /// Its neighbours were told of its addresses, by gratuitous ARP and unsolicited neighbour
-        /// advertisements. Where nothing else changed, the link after the change is the one before.
-        /// It stands for any number of times; of those that were lost with their notifications
-        /// nobody tells.
+        /// The kernel announced the link's addresses to its neighbours.
+        ///
+        /// It does so by gratuitous ARP and unsolicited neighbour advertisements, which change no
+        /// field of the link. The flag stands for one or more announcements in the batch.
+        /// Announcements whose notification was lost are not reported.
         ///
         /// # Source
         ///
         /// The kernel's `NETDEV_NOTIFY_PEERS`; `IFLA_EVENT_NOTIFY_PEERS` in `linux/if_link.h`.
         #[doc(alias = "NETDEV_NOTIFY_PEERS")]
         const NOTIFY_PEERS = 1 << 16;
-        /// Its multicast groups were joined again. See [`NOTIFY_PEERS`](Self::NOTIFY_PEERS).
+        /// The kernel joined the link's multicast groups again.
+        ///
+        /// Like [`NOTIFY_PEERS`](Self::NOTIFY_PEERS), the event changes no field of the link.
         ///
         /// # Source
         ///

@@ -19,7 +19,7 @@ use crate::model::option::TeamOption;
 use crate::model::port::Port;
 
 bitflags! {
-    /// What a change handler wants to hear of.
+    /// The kinds of change for which a handler is called.
     ///
     /// # Examples
     ///
@@ -28,34 +28,37 @@ bitflags! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct ChangeKind: u32 {
-        /// A port was added, removed, or changed its state.
+        /// A port was added, removed or changed.
         #[doc(alias = "TEAM_PORT_CHANGE")]
         const PORT = 1;
-        /// An option appeared, disappeared, or was set.
+        /// An option was added, removed or set.
         #[doc(alias = "TEAM_OPTION_CHANGE")]
         const OPTION = 1 << 1;
-        /// A link was created, deleted, or changed.
+        /// A link was added, removed or changed.
         #[doc(alias = "TEAM_IFINFO_CHANGE")]
         const LINK = 1 << 2;
     }
 }
 
-/// Everything that one batch of events altered: the difference between what was told last and what
-/// is now.
+/// The changes of one batch: the difference between the state reported last and the current state.
 ///
-/// Something that came and went within the batch is not in it. A port or option that the kernel
-/// marked as changed is, even if its value is the old one: it was set, or changed and changed back.
-/// So is a link with which the kernel did something that leaves no trace in it: see
-/// [`LinkChange::NOTIFY_PEERS`].
+/// - An object that was added and removed within the batch is not reported.
+/// - A port or option that the kernel marked as changed is reported even if its value is the same
+///   as before: it was set to the same value, or changed and changed back.
+/// - A link is reported also for events that change no field: see [`LinkChange::NOTIFY_PEERS`].
 ///
 /// # Order
 ///
 /// [`links`](Self::links), [`ports`](Self::ports) and [`options`](Self::options) iterate in the
-/// order of the kernel's messages: each object is at the place of the first message about it in the
-/// batch, and where one message is about several objects, they are in the order of the message.
-/// What a command of this handle changed is at the place of the kernel's message about it. If
-/// notifications were lost, what was found by requesting everything again follows, in the order of
-/// the replies. There is no order between links, ports and options.
+/// order of the kernel's messages:
+///
+/// - An object has the position of the first message about it in the batch.
+/// - Objects of the same message are in the order of the message.
+/// - Changes by commands of this handle have the position of the kernel's message about them.
+/// - After lost notifications, changes that the resync found come last, in the order of the
+///   replies.
+///
+/// There is no order between links, ports and options.
 ///
 /// # Examples
 ///
@@ -96,30 +99,30 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Returns the links that changed, in the order of the kernel's messages: see
-    /// [`Changes`](Self#order).
+    /// Returns the links that changed, in the [order](Self#order) of the kernel's messages.
     #[must_use]
     pub fn links(&self) -> impl ExactSizeIterator<Item = &Change<Link>> {
         self.links.iter()
     }
 
-    /// Returns the ports that changed, in the order of the kernel's messages: see
-    /// [`Changes`](Self#order).
+    /// Returns the ports that changed, in the [order](Self#order) of the kernel's messages.
     #[doc(alias = "team_is_port_changed")]
     #[must_use]
     pub fn ports(&self) -> impl ExactSizeIterator<Item = &Change<Port>> {
         self.ports.iter()
     }
 
-    /// Returns the options that changed, in the order of the kernel's messages: see
-    /// [`Changes`](Self#order).
+    /// Returns the options that changed, in the [order](Self#order) of the kernel's messages.
     #[doc(alias = "team_is_option_changed")]
     #[must_use]
     pub fn options(&self) -> impl ExactSizeIterator<Item = &Change<TeamOption>> {
         self.options.iter()
     }
 
-    /// Whether events were lost, and the changes found by asking the kernel for everything again.
+    /// Returns whether notifications were lost and the batch contains the result of a resync.
+    ///
+    /// In a resync, the handle requests all links, ports and options again. The batch is then the
+    /// complete difference, but it does not show states in between.
     ///
     /// # Examples
     ///
@@ -130,7 +133,7 @@ impl Changes {
     /// let mut team = TeamHandle::create("team0")?;
     /// let changes = team.handle_events()?;
     /// if changes.is_resynced() {
-    ///     // The changes are whole. But what came and went again meanwhile nobody knows.
+    ///     // The changes are complete, but states in between are unknown.
     ///     println!("{}: notifications were lost", team.name());
     /// }
     /// # assert!(!changes.is_resynced());
@@ -145,17 +148,21 @@ impl Changes {
         self.resynced
     }
 
-    /// Whether what the kernel was asked for may not be all that there is:
+    /// Returns whether the state after this batch may be incomplete.
     ///
-    /// - The last attempt at a dump of the links was interrupted too: a link may be missing that
-    ///   its next event or a [`refresh`](crate::TeamHandle::refresh) will tell. Of the dump at the
-    ///   start, the first changes say it. What was known before is never missing, nor is the link
-    ///   of a port: these are asked for one by one.
-    /// - The driver could not tell all options, as somebody set a program that is too long for it.
-    ///   Those that it could not tell are as they were last known, until the program is
-    ///   [cleared](crate::TeamHandle::clear_bpf_hash_func) or replaced.
-    /// - The driver refused to list ports and options, as the process dropped `CAP_NET_ADMIN`:
-    ///   these are as they were last known, see
+    /// There are three reasons:
+    ///
+    /// - The last permitted attempt to dump the links was interrupted by changes. A link that the
+    ///   handle did not know before may be missing until its next event or a
+    ///   [`refresh`](crate::TeamHandle::refresh). Known links and the links of ports are never
+    ///   missing, because the handle requests them one by one. If this happened when the handle was
+    ///   opened, its first batch reports it.
+    /// - The driver could not list all options, because another process set a BPF program that is
+    ///   too long for the driver's messages. The options that are missing in the list keep their
+    ///   last known value until the program is [cleared](crate::TeamHandle::clear_bpf_hash_func) or
+    ///   replaced.
+    /// - The driver refused to list ports and options, because the process dropped `CAP_NET_ADMIN`.
+    ///   They keep their last known state: see
     ///   [`permissions`](crate::guide::permissions#dropping-the-capability-after-opening).
     ///
     /// # Examples
@@ -182,7 +189,7 @@ impl Changes {
         self.inconsistent
     }
 
-    /// Which kinds of change there are.
+    /// Returns the kinds of change that the batch contains.
     #[must_use]
     pub fn kinds(&self) -> ChangeKind {
         let mut kinds = ChangeKind::empty();
@@ -192,17 +199,17 @@ impl Changes {
         kinds
     }
 
-    /// Returns whether there is nothing to report: no change, and neither
-    /// [`is_resynced`](Self::is_resynced) nor [`is_inconsistent`](Self::is_inconsistent).
+    /// Returns whether the batch reports nothing, neither a change nor a resync.
     ///
-    /// [`kinds`](Self::kinds) is empty where no link, port or option changed, whether notifications
-    /// were lost or not.
+    /// That is: [`kinds`](Self::kinds) is empty, and [`is_resynced`](Self::is_resynced) and
+    /// [`is_inconsistent`](Self::is_inconsistent) are false. After lost notifications, `kinds` may
+    /// be empty although the batch is not.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.kinds().is_empty() && !self.resynced && !self.inconsistent
     }
 
-    /// Puts a later batch behind this one.
+    /// Appends the changes of a later batch; an object can then be contained twice.
     pub(crate) fn append(&mut self, later: Self) {
         self.links.extend(later.links);
         self.ports.extend(later.ports);
@@ -211,8 +218,7 @@ impl Changes {
         self.inconsistent |= later.inconsistent;
     }
 
-    /// Makes one batch of this one and the one after it: one difference, in which each thing is
-    /// once.
+    /// Joins this batch with the next one into one difference, which contains each object once.
     pub(crate) fn joined(self, later: Self) -> Self {
         Self {
             links: joined(self.links, later.links, Link::ifindex),
@@ -224,6 +230,7 @@ impl Changes {
     }
 }
 
+/// Joins two lists of changes, in which `key` identifies the objects.
 fn joined<K: Hash + Eq, T>(
     earlier: Vec<Change<T>>,
     later: Vec<Change<T>>,

@@ -1,16 +1,16 @@
 use super::*;
 
-/// What two changes of one thing become, each given by the values before and after.
+/// Joins two changes of one object, each given by the values before and after.
 fn joined_values(first: [Option<i32>; 2], second: [Option<i32>; 2]) -> Option<Change<i32>> {
     let [first, second] =
         [first, second].map(|[before, after]| Change::between(before, after).unwrap());
     let changes = joined(vec![first], vec![second], |_| "key");
-    assert!(changes.len() <= 1, "{changes:?}");
+    assert!(changes.len() <= 1, "joined to {changes:?}, expected at most one change");
     changes.into_iter().next()
 }
 
 #[test]
-fn joined_changes_are_the_difference_over_both() {
+fn joined_change_is_difference_over_both() {
     let between = |before, after| Change::between(before, after);
     assert_eq!(joined_values([Some(1), Some(2)], [Some(2), Some(3)]), between(Some(1), Some(3)));
     assert_eq!(joined_values([None, Some(2)], [Some(2), Some(3)]), between(None, Some(3)));
@@ -22,7 +22,7 @@ fn joined_changes_are_the_difference_over_both() {
 }
 
 #[test]
-fn joined_changes_keep_what_either_says() {
+fn joined_changes_keep_flags_of_either() {
     let change = Change::between(Some(1), Some(1)).unwrap();
     for (first, second) in [(true, false), (false, true)] {
         let changes = [first, second].map(|local| change.clone().made_locally(local));
@@ -41,7 +41,7 @@ fn joined_changes_keep_what_either_says() {
 }
 
 #[test]
-fn joined_changes_stay_in_the_order_of_the_first() {
+fn joined_changes_keep_order_of_first_batch() {
     let new = |value| Change::between(None, Some(value)).unwrap();
     let gone = |value| Change::between(Some(value), None).unwrap();
     let tens = |value: &i32| value / 10;

@@ -1,4 +1,4 @@
-/// Why the kernel sent a link notification, if the reason was more than a changed attribute.
+/// The cause of a link notification, if it was more than a changed attribute.
 ///
 /// # Examples
 ///
@@ -22,8 +22,10 @@ pub enum LinkEventCause {
     Features,
     /// The active port of a bond changed.
     BondingFailover,
-    /// The kernel announces the device's addresses to the neighbours, by gratuitous ARP and
-    /// unsolicited neighbour advertisements, e.g. after a failover of a team or bond.
+    /// The kernel announces the device's addresses to its neighbours.
+    ///
+    /// It does so by gratuitous ARP and unsolicited neighbour advertisements, e.g. after a failover
+    /// of a bond or when a port of a team is enabled.
     NotifyPeers,
     /// The device rejoins its multicast groups.
     ResendIgmp,

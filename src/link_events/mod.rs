@@ -1,4 +1,9 @@
 //! The link notifications of a network namespace as an iterator.
+//!
+//! [`LinkEvents`] waits for the kernel's notifications about links (`RTNLGRP_LINK`) and returns
+//! them as [`LinkEvent`]s. It keeps no state; a [`TeamHandle`](crate::TeamHandle) does.
+// The room uses `rtnl` for the links in its events, and the sockets of `netlink`. No other room
+// uses it.
 
 mod cause;
 mod event;
@@ -20,13 +25,12 @@ use crate::netlink::protocol::Protocol;
 use crate::netlink::ready_fd::ReadyFd;
 use crate::netlink::socket::Transport;
 
-/// The link notifications of a network namespace: an iterator that waits for the next event and
-/// never ends.
+/// An endless iterator over the link notifications of a network namespace.
 ///
-/// `LinkEvents` has no state and sends no requests: it returns the kernel's notifications in their
-/// order, from the moment when it is opened. Messages that another process sends to the multicast
-/// group are ignored. To follow the state of a team and its links, use
-/// [`TeamHandle`](crate::TeamHandle).
+/// [`next`](Iterator::next) waits for an event, and never returns `None`. `LinkEvents` keeps no
+/// state of the links and sends no requests: it returns the kernel's notifications in order, from
+/// the moment when it is opened. Messages that other processes send to the multicast group are
+/// ignored. To track the state of a team and its links, use [`TeamHandle`](crate::TeamHandle).
 ///
 /// In an event loop, wait until the descriptor ([`AsFd`]) is readable, then call
 /// [`try_next`](Self::try_next) until it returns `None`.
@@ -124,12 +128,13 @@ pub struct LinkEvents {
 }
 
 impl LinkEvents {
-    /// Subscribes to the link notifications of the calling thread's network namespace, with the
-    /// default settings.
+    /// Subscribes to the link notifications of the calling thread's network namespace.
+    ///
+    /// The settings are the defaults of [`SocketBuilder`].
     ///
     /// # Errors
     ///
-    /// Like [`SocketBuilder::link_events`].
+    /// Those of [`SocketBuilder::link_events`].
     ///
     /// # Examples
     ///
@@ -142,12 +147,13 @@ impl LinkEvents {
         SocketBuilder::new().link_events()
     }
 
-    /// Subscribes to the link notifications of another network namespace: see
-    /// [`SocketBuilder::in_namespace`].
+    /// Subscribes to the link notifications of another network namespace.
+    ///
+    /// See [`SocketBuilder::in_namespace`] for the descriptor and the permissions.
     ///
     /// # Errors
     ///
-    /// Like [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
+    /// Those of [`SocketBuilder::in_namespace`] and [`SocketBuilder::link_events`].
     ///
     /// # Examples
     ///
@@ -175,7 +181,7 @@ impl LinkEvents {
         SocketBuilder::new().in_namespace(namespace)?.link_events()
     }
 
-    /// Reads from a socket that has joined the group.
+    /// Creates an iterator over the events of a socket that has joined the group.
     pub(crate) fn from_socket(socket: Box<dyn Transport>) -> Result<Self> {
         let stream = LinkEventStream::new(MulticastSocket::from_boxed(socket));
         let readiness = ReadyFd::new(&[stream.as_fd()])
@@ -183,7 +189,7 @@ impl LinkEvents {
         Ok(Self { stream, readiness })
     }
 
-    /// Returns the next event, or `None` if there is none at the moment. Does not wait.
+    /// Returns the next event without waiting, or `None` if there is none at the moment.
     ///
     /// # Errors
     ///
@@ -215,12 +221,13 @@ impl LinkEvents {
         self.stream.take().transpose().with_context(|| "reading link events".to_owned())
     }
 
-    /// Waits for the next event, up to the timeout; `None` if there was none. A signal does not end
-    /// the wait.
+    /// Waits for the next event, or returns `None` after the timeout.
+    ///
+    /// A signal does not end the wait.
     ///
     /// # Errors
     ///
-    /// Like [`try_next`](Self::try_next).
+    /// Those of [`try_next`](Self::try_next).
     ///
     /// # Examples
     ///
@@ -235,7 +242,7 @@ impl LinkEvents {
     /// # Ok::<(), libteam::Error>(())
     /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<LinkEvent>> {
-        // A timeout beyond the range of the clock is no limit.
+        // `None`, for a timeout beyond the range of the clock, means no limit.
         let deadline = Instant::now().checked_add(timeout);
         loop {
             if let Some(event) = self.try_next()? {
@@ -250,8 +257,9 @@ impl LinkEvents {
         }
     }
 
-    /// Returns the size of the receive buffer in bytes, as the kernel accounts for it. On common
-    /// kernels a link event takes 2304 bytes.
+    /// Returns the size of the receive buffer in bytes, as the kernel counts it.
+    ///
+    /// On common kernels, a link event uses 2304 bytes.
     ///
     /// # Errors
     ///
@@ -279,7 +287,7 @@ impl SocketBuilder {
     ///
     /// # Errors
     ///
-    /// Like [`connection`](Self::connection).
+    /// Those of [`connection`](Self::connection).
     ///
     /// # Examples
     ///
@@ -301,7 +309,6 @@ impl SocketBuilder {
     }
 }
 
-/// How many events were read and wait to be taken, without the events.
 impl Drop for LinkEvents {
     fn drop(&mut self) {
         // As for the descriptor of a handle, where a forked process has the socket too.
@@ -309,6 +316,7 @@ impl Drop for LinkEvents {
     }
 }
 
+/// Prints how many events were read but not returned yet, without the events.
 impl fmt::Debug for LinkEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LinkEvents").field("queued", &self.stream.queued()).finish_non_exhaustive()
@@ -324,8 +332,10 @@ impl Iterator for LinkEvents {
     }
 }
 
-/// Readable while [`try_next`](LinkEvents::try_next) has an event to return. Do not read from the
-/// descriptor; it stays the same as long as the `LinkEvents` exists.
+/// Returns a descriptor that is readable while [`try_next`](LinkEvents::try_next) has an event to
+/// return.
+///
+/// Do not read from the descriptor. It stays the same as long as the `LinkEvents` exists.
 ///
 /// An edge-triggered loop (`EPOLLET`) has to call [`try_next`](LinkEvents::try_next) until it
 /// returns `None`.
@@ -335,7 +345,7 @@ impl AsFd for LinkEvents {
     }
 }
 
-/// For event loops that require it.
+/// Returns the same descriptor as [`AsFd`], for event loops that require a raw one.
 impl AsRawFd for LinkEvents {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()

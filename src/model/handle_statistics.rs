@@ -1,6 +1,6 @@
-/// What a handle counted since it was opened, for a daemon to export as metrics.
+/// The counters of a handle since it was opened, for a daemon to export as metrics.
 ///
-/// All are counters that only grow.
+/// All of them only grow.
 ///
 /// # Examples
 ///
@@ -8,19 +8,25 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HandleStatistics {
-    /// Messages about links, ports and options that the handle read from its two event sockets and
-    /// applied, those about links of others included if the kernel delivered them.
+    /// How many messages about links, ports and options the handle read from its event sockets.
+    ///
+    /// Messages about links outside its [`LinkScope`](crate::LinkScope) count where the kernel
+    /// delivered them.
     pub events: u64,
-    /// Batches: how often there was something to report, see [`Changes`](crate::Changes).
+    /// How many batches of [`Changes`](crate::Changes) the handle has had to report.
     pub batches: u64,
     /// How often an event socket reported that the kernel had dropped notifications (`ENOBUFS`).
     pub overruns: u64,
-    /// How often the handle requested everything again because notifications were lost, and got
-    /// it: see [`Changes::is_resynced`](crate::Changes::is_resynced).
+    /// How many resyncs succeeded: the handle requested everything again after lost notifications.
+    ///
+    /// See [`Changes::is_resynced`](crate::Changes::is_resynced).
     pub resyncs: u64,
-    /// Attempts at a dump that changes interrupted (`NLM_F_DUMP_INTR`); most of them were repeated.
+    /// How many dumps were interrupted by changes (`NLM_F_DUMP_INTR`).
+    ///
+    /// Each attempt counts, also one that was repeated afterwards.
     pub interrupted_dumps: u64,
-    /// How often the kernel rejected the filter of an event socket, which then receives the
-    /// messages of all links or teams until the kernel accepts a filter.
+    /// How often the kernel rejected the filter of an event socket.
+    ///
+    /// Such a socket receives the messages of all links or teams until the kernel accepts a filter.
     pub filter_fallbacks: u64,
 }

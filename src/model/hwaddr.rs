@@ -1,10 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A link-layer address of up to 32 bytes: 6 for Ethernet, 20 for `InfiniBand`, 4 for an IPv4
-/// tunnel.
+/// A hardware (link-layer) address of up to 32 bytes.
 ///
-/// Prints, and reads, as hexadecimal bytes between colons.
+/// Ethernet addresses have 6 bytes, `InfiniBand` addresses 20, those of IPv4 tunnels 4. An address
+/// is parsed from and printed as hexadecimal bytes separated by colons.
 ///
 /// # Examples
 ///
@@ -32,7 +32,7 @@ impl HwAddr {
     /// The kernel's longest hardware address in bytes (`MAX_ADDR_LEN`).
     pub const MAX_LEN: usize = 32;
 
-    /// Wraps the bytes; `None` if there are more than [`HwAddr::MAX_LEN`].
+    /// Returns the address with these bytes, or `None` for more than [`HwAddr::MAX_LEN`] bytes.
     #[must_use]
     pub fn new(address: &[u8]) -> Option<Self> {
         let mut bytes = [0; Self::MAX_LEN];
@@ -40,7 +40,7 @@ impl HwAddr {
         Some(Self { length: u8::try_from(address.len()).ok()?, bytes })
     }
 
-    /// The address's length in bytes.
+    /// Returns the length of the address in bytes.
     #[doc(alias = "team_get_ifinfo_hwaddr_len")]
     #[doc(alias = "team_get_ifinfo_orig_hwaddr_len")]
     #[expect(clippy::len_without_is_empty, reason = "an address is not a collection")]
@@ -49,7 +49,7 @@ impl HwAddr {
         self.length.into()
     }
 
-    /// The address's bytes, most significant first, as on the wire.
+    /// Returns the bytes of the address, most significant first, as on the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
@@ -89,7 +89,7 @@ impl FromStr for HwAddr {
     }
 }
 
-/// A text is not a hardware address.
+/// The error of a string that is not a hardware address.
 ///
 /// # Examples
 ///
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_is_no_address_is_refused() {
+    fn invalid_address_is_rejected() {
         for text in ["", ":", "02:", "zz", "002", "+2", "1:2:", &"1:".repeat(33)] {
             let error = text.parse::<HwAddr>().unwrap_err();
             assert_eq!(
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_up_to_the_longest_is_kept() {
+    fn address_up_to_32_bytes_is_accepted() {
         for length in 0..=HwAddr::MAX_LEN {
             let bytes = vec![0xa5; length];
             assert_eq!(HwAddr::new(&bytes).unwrap().as_bytes(), bytes);

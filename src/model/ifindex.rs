@@ -1,14 +1,13 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// The largest index that a link can have: the kernel's type is a signed number.
+/// The largest interface index: the kernel's type is a signed 32-bit number.
 const MAX: u32 = i32::MAX.unsigned_abs();
 
-/// The kernel's number of a network interface in its namespace, from 1 to `i32::MAX`.
+/// An interface index: the kernel's number of a link within its namespace, 1 to `i32::MAX`.
 ///
-/// After a link was deleted, the kernel gives its index to another link only if the index is
-/// requested explicitly. A stale index is therefore far more often "no such device" than another
-/// device.
+/// The kernel does not reuse the index of a deleted link unless a request asks for that index. A
+/// stale index therefore nearly always fails with `ENODEV` and seldom names another device.
 ///
 /// # Examples
 ///
@@ -33,8 +32,9 @@ const MAX: u32 = i32::MAX.unsigned_abs();
 pub struct IfIndex(NonZeroU32);
 
 impl IfIndex {
-    /// Wraps a number; `None` for a number that no link can have: 0, which the kernel uses for "no
-    /// link", and those above `i32::MAX`.
+    /// Returns the index with this number, or `None` if no link can have it.
+    ///
+    /// That is so for 0, which the kernel uses for "no link", and for numbers above `i32::MAX`.
     #[must_use]
     pub const fn new(index: u32) -> Option<Self> {
         match NonZeroU32::new(index) {
@@ -43,7 +43,7 @@ impl IfIndex {
         }
     }
 
-    /// Returns the bare number, as system calls and other libraries expect it.
+    /// Returns the number, as system calls and other libraries expect it.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn index_is_between_one_and_i32_max() {
+    fn index_outside_1_to_i32_max_is_rejected() {
         for index in [1, 2, MAX - 1, MAX] {
             assert_eq!(IfIndex::new(index).map(IfIndex::get), Some(index));
             assert_eq!(IfIndex::try_from(index).map(u32::from), Ok(index));

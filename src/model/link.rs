@@ -8,8 +8,9 @@ use super::hwaddr::HwAddr;
 use super::ifindex::IfIndex;
 use super::name::Name;
 
-/// One network interface of the namespace, as rtnetlink reports it. What the C library calls
-/// ifinfo.
+/// A network interface of the namespace, as rtnetlink reports it; the C library's ifinfo.
+///
+/// A `Link` is a snapshot of the handle's cache: its methods send no request.
 ///
 /// # Examples
 ///
@@ -18,7 +19,7 @@ use super::name::Name;
 ///
 /// # test_netns::enter();
 /// let team = TeamHandle::create("team0")?;
-/// let link = team.team_link().expect("it is there");
+/// let link = team.team_link().expect("the team's own link is cached");
 /// assert_eq!((link.name(), link.kind(), link.mtu()), ("team0", Some("team"), 1500));
 /// assert!(!link.is_admin_up() && !link.has_carrier(), "a new device is down");
 /// assert_eq!((link.oper_state(), link.master()), (OperState::Down, None));
@@ -49,7 +50,9 @@ pub struct Link {
     pub(crate) rare: Option<Box<RareAttrs>>,
 }
 
-/// What few links have: kept apart, for there may be very many links. Never empty.
+/// The attributes that few links have, kept apart to save memory where there are many links.
+///
+/// A link has this only if one of the attributes is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RareAttrs {
     pub(crate) phys_port_id: Option<Box<[u8]>>,
@@ -57,22 +60,23 @@ pub(crate) struct RareAttrs {
 }
 
 impl Link {
-    /// The interface index.
+    /// Returns the interface index.
     #[doc(alias = "team_get_ifinfo_ifindex")]
     #[must_use]
     pub fn ifindex(&self) -> IfIndex {
         self.ifindex
     }
 
-    /// The interface name as text. Bytes that are not UTF-8 show as U+FFFD;
-    /// [`name_os`](Self::name_os) has them.
+    /// Returns the interface name as text.
+    ///
+    /// U+FFFD replaces bytes that are not UTF-8; [`name_os`](Self::name_os) returns them unchanged.
     #[doc(alias = "team_get_ifinfo_ifname")]
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// The interface name as the kernel has it, which need not be UTF-8.
+    /// Returns the interface name as the kernel spells it, which need not be UTF-8.
     ///
     /// # Examples
     ///
@@ -85,7 +89,7 @@ impl Link {
     /// # test_netns::enter();
     /// let latin1 = OsStr::from_bytes(b"t\xe9am");
     /// let team = TeamHandle::create(latin1)?;
-    /// let link = team.team_link().expect("it is there");
+    /// let link = team.team_link().expect("the team's own link is cached");
     /// assert_eq!((link.name_os(), link.name()), (latin1, "t\u{fffd}am"));
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -94,86 +98,93 @@ impl Link {
         self.name.as_os_str()
     }
 
-    /// The hardware address in use, or `None` for a link that has none (a tunnel, say).
+    /// Returns the hardware address in use, or `None` for a link without one, e.g. a tunnel.
     #[doc(alias = "team_get_ifinfo_hwaddr")]
     #[must_use]
     pub fn hwaddr(&self) -> Option<HwAddr> {
         self.hwaddr
     }
 
-    /// The hardware address that the link has when it belongs to no master: what it goes back to on
-    /// release.
+    /// Returns the hardware address that the link gets back when its master releases it.
     ///
-    /// For a link that already had a master when the handle first saw it this is its permanent
-    /// address, or `None` where it has no such address (veth and dummy have none). What happened
-    /// while notifications were lost nobody tells: a port that was released, given another address,
-    /// and added again meanwhile still has the old one here.
+    /// If the link already had a master when the handle first saw it, this is its permanent
+    /// address, or `None` without one (veth and dummy links have none).
+    ///
+    /// After lost notifications the address can be outdated: if a port was released, got another
+    /// address and was added again in that time, this is still the address from before.
     #[doc(alias = "team_get_ifinfo_orig_hwaddr")]
     #[must_use]
     pub fn original_hwaddr(&self) -> Option<HwAddr> {
         self.original_hwaddr
     }
 
-    /// The team, bridge or other master that the link belongs to.
+    /// Returns the team, bridge or other master that the link belongs to.
     #[doc(alias = "team_get_ifinfo_master_ifindex")]
     #[must_use]
     pub fn master(&self) -> Option<IfIndex> {
         self.master
     }
 
-    /// All of the link's flags.
+    /// Returns all flags of the link.
     #[must_use]
     pub fn flags(&self) -> LinkFlags {
         self.flags
     }
 
-    /// Whether the link was set up by its administrator (`IFF_UP`).
+    /// Returns whether the link is administratively up (`IFF_UP`).
     #[doc(alias = "team_get_ifinfo_admin_state")]
     #[must_use]
     pub fn is_admin_up(&self) -> bool {
         self.flags.contains(LinkFlags::UP)
     }
 
-    /// Whether the driver senses a carrier. The kernel does not announce a change of it while the
-    /// link is down: then this is as old as the kernel's last message about the link.
+    /// Returns whether the link has a carrier.
+    ///
+    /// While the link is administratively down, the kernel reports no change of the carrier. The
+    /// value is then that of the kernel's last message about the link.
     #[must_use]
     pub fn has_carrier(&self) -> bool {
         self.carrier
     }
 
-    /// How often the carrier came or went since the link was made: shows a flap that was over
-    /// before it was read. Not announced while the link is down, as
-    /// [`has_carrier`](Self::has_carrier).
+    /// Returns how often the carrier changed since the link was created.
+    ///
+    /// The counter reveals a carrier that was lost and restored between two messages. Like
+    /// [`has_carrier`](Self::has_carrier), it is not reported while the link is down.
     #[must_use]
     pub fn carrier_changes(&self) -> u32 {
         self.carrier_changes
     }
 
-    /// The operational state.
+    /// Returns the operational state.
     #[must_use]
     pub fn oper_state(&self) -> OperState {
         self.oper_state
     }
 
-    /// The largest packet that the link sends, in bytes without the link-layer header.
+    /// Returns the MTU: the largest packet in bytes, without the link-layer header.
     #[must_use]
     pub fn mtu(&self) -> u32 {
         self.mtu
     }
 
-    /// The kind of a virtual link (`team`, `veth`, `vlan`, …), or `None` for most physical ones.
+    /// Returns the kind of a virtual link (`team`, `veth`, `vlan`, …).
+    ///
+    /// `None` for links without a kind, which most physical links are.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()
     }
 
-    /// Whether the link is a team device.
+    /// Returns whether the link is a team device.
     #[must_use]
     pub fn is_team(&self) -> bool {
         self.kind() == Some(Self::TEAM_KIND)
     }
 
-    /// The driver's identification of the physical port, where it has one: at most 32 bytes.
+    /// Returns the driver's identification of the physical port, at most 32 bytes.
+    ///
+    /// `None` if the driver does not report one.
     #[doc(alias = "team_get_ifinfo_phys_port_id")]
     #[doc(alias = "team_get_ifinfo_phys_port_id_len")]
     #[must_use]
@@ -181,14 +192,16 @@ impl Link {
         self.rare.as_ref()?.phys_port_id.as_deref()
     }
 
-    /// Further names by which the kernel finds the link, each up to 127 bytes, as text like
-    /// [`name`](Self::name). Not announced while the link is down, as
-    /// [`has_carrier`](Self::has_carrier).
+    /// Returns the alternative names (`ip link property add altname`), as text like
+    /// [`name`](Self::name).
+    ///
+    /// The kernel finds the link by each of these names too. A name has up to 127 bytes. Like
+    /// [`has_carrier`](Self::has_carrier), a change is not reported while the link is down.
     pub fn alternative_names(&self) -> impl Iterator<Item = &str> {
         self.further_names().iter().map(Name::as_str)
     }
 
-    /// The [`alternative_names`](Self::alternative_names) as the kernel has them.
+    /// Returns the [`alternative_names`](Self::alternative_names) as the kernel spells them.
     pub fn alternative_names_os(&self) -> impl Iterator<Item = &OsStr> {
         self.further_names().iter().map(Name::as_os_str)
     }
@@ -200,8 +213,10 @@ impl Link {
     pub(crate) const TEAM_KIND: &'static str = "team";
 }
 
-/// As the C library's `team_ifinfo_str` prints a link that did not change: index, name, hardware
-/// address, and the index of the master or 0. [`Change`](crate::Change) prints the marks.
+/// Prints index, name, hardware address, and the index of the master or 0.
+///
+/// The format is that of the C library's `team_ifinfo_str` for a link that did not change.
+/// [`Change`](crate::Change) prints the marks of changed fields.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hwaddr = self.hwaddr.map(|hwaddr| hwaddr.to_string()).unwrap_or_default();
@@ -211,7 +226,7 @@ impl fmt::Display for Link {
 }
 
 bitflags! {
-    /// The flags of a link: `IFF_*` of netdevice(7).
+    /// The flags of a link (`IFF_*`).
     ///
     /// # Examples
     ///
@@ -220,7 +235,7 @@ bitflags! {
     ///
     /// let flags = LinkFlags::UP | LinkFlags::from_bits_retain(1 << 31);
     /// assert!(flags.contains(LinkFlags::UP) && !flags.contains(LinkFlags::LOWER_UP));
-    /// assert_eq!(flags.bits(), 0x8000_0001, "what has no name here is kept");
+    /// assert_eq!(flags.bits(), 0x8000_0001, "bits without a name are kept");
     /// ```
     ///
     /// # Source
@@ -229,34 +244,34 @@ bitflags! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
     pub struct LinkFlags: u32 {
-        /// Set up by its administrator.
+        /// The link is administratively up.
         const UP = 1;
-        /// Has a valid broadcast address.
+        /// The link has a valid broadcast address.
         const BROADCAST = 1 << 1;
-        /// Is a loopback.
+        /// The link is a loopback link.
         const LOOPBACK = 1 << 3;
-        /// Joins two ends.
+        /// The link connects two end points.
         const POINT_TO_POINT = 1 << 4;
-        /// Operational state is up.
+        /// The operational state is up (or unknown).
         const RUNNING = 1 << 6;
-        /// Does without ARP.
+        /// The link uses no ARP.
         const NO_ARP = 1 << 7;
-        /// Takes every packet.
+        /// The link receives every packet.
         #[doc(alias = "promisc")]
         const PROMISCUOUS = 1 << 8;
-        /// Takes every multicast packet.
+        /// The link receives every multicast packet.
         const ALL_MULTICAST = 1 << 9;
-        /// Has ports.
+        /// The link is a master with ports.
         const MASTER = 1 << 10;
-        /// Is the port of a master.
+        /// The link is the port of a master.
         const SLAVE = 1 << 11;
-        /// Takes part in multicast.
+        /// The link supports multicast.
         const MULTICAST = 1 << 12;
-        /// The driver signals that its lower layer is up.
+        /// The driver reports that the lower layer is up (the carrier).
         const LOWER_UP = 1 << 16;
-        /// Waits for an event before it is up.
+        /// The driver waits for an external event before the link is up.
         const DORMANT = 1 << 17;
-        /// Echoes what it sends.
+        /// The link echoes the packets that it sends.
         const ECHO = 1 << 18;
         // The kernel's other bits are kept as they are.
         const _ = !0;
@@ -286,20 +301,20 @@ bitflags! {
 )]
 #[non_exhaustive]
 pub enum OperState {
-    /// The driver does not tell; taken for up.
+    /// The driver does not report the state; the kernel treats the link as up.
     #[default]
     Unknown,
-    /// Some part of the hardware is missing.
+    /// Part of the hardware is missing.
     NotPresent,
-    /// Cannot pass packets.
+    /// The link cannot pass packets.
     Down,
-    /// Down because of the link beneath it.
+    /// The link is down because a link below it is down.
     LowerLayerDown,
-    /// In test.
+    /// The link is being tested.
     Testing,
-    /// Waits for an external event, authentication say.
+    /// The link waits for an external event, e.g. 802.1X authentication.
     Dormant,
-    /// Passes packets.
+    /// The link passes packets.
     Up,
     /// A state that this version of the crate does not know.
     Other(u8),
@@ -320,8 +335,8 @@ impl From<u8> for OperState {
     }
 }
 
+/// Prints the state as `ip link` does.
 impl fmt::Display for OperState {
-    /// As `ip link` prints it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.pad("UNKNOWN"),

@@ -1,4 +1,4 @@
-/// Which links a handle keeps and follows.
+/// The set of links that a handle caches and tracks.
 ///
 /// # Examples
 ///
@@ -11,13 +11,15 @@
 )]
 #[non_exhaustive]
 pub enum LinkScope {
-    /// The team's own link and those of its ports. Other links of the namespace cost nothing: the
-    /// kernel keeps their messages back.
+    /// The team's own link and the links of its ports.
     ///
-    /// A link is told as added when it becomes a port, and when it is released for the last time,
-    /// as [left](crate::Change::is_released). Of a link that somebody else made a port, in a mode
-    /// that gives its ports the team's address, the original address is known only where the device
-    /// has a permanent one.
+    /// Other links of the namespace cost nothing: a socket filter in the kernel drops their
+    /// messages.
+    ///
+    /// A link is reported as added when it becomes a port, and as
+    /// [released](crate::Change::is_released) when it stops being one. If another process added the
+    /// port in a mode that gives its ports the team's address, the [original
+    /// address](crate::Link::original_hwaddr) is known only for a device with a permanent address.
     #[default]
     Team,
     /// All links of the namespace.

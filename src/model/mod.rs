@@ -1,4 +1,7 @@
-//! The public value types: what a link, a port and an option are, without a byte or a socket.
+//! The public value types: links, ports, options, modes, addresses, statistics.
+//!
+//! Nothing here does I/O or handles bytes of a message. The room uses only `bpf`, for a program as
+//! the value of an option. All rooms above use it.
 
 pub(crate) mod handle_statistics;
 pub(crate) mod hwaddr;

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The names that an error lists.
+/// The names that [`ParseModeError`] lists.
 const KNOWN_MODES: &str = "roundrobin, random, broadcast, activebackup or loadbalance";
 
-/// How a team spreads traffic over its ports: the value of the option `mode`.
+/// The mode of a team: how it spreads traffic over its ports (the option `mode`).
 ///
 /// # Examples
 ///
@@ -23,18 +23,19 @@ const KNOWN_MODES: &str = "roundrobin, random, broadcast, activebackup or loadba
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// None was chosen yet (`*NOMODE*`): the team drops what it is given to send. The kernel never
-    /// goes back to it.
+    /// No mode was set yet (`*NOMODE*`): the team drops every packet that it should send.
+    ///
+    /// Once a mode was set, a team cannot return to this state.
     Unset,
-    /// Each packet on the next port in turn.
+    /// Sends each packet on the next port in turn.
     RoundRobin,
-    /// Each packet on a port chosen at random.
+    /// Sends each packet on a port chosen at random.
     Random,
-    /// Each packet on every port.
+    /// Sends each packet on every port.
     Broadcast,
-    /// All packets on one active port.
+    /// Sends all packets on one active port.
     ActiveBackup,
-    /// Each packet on the port that a hash of its headers chooses.
+    /// Sends each packet on the port that a hash of its headers selects.
     LoadBalance,
     /// A mode that this version of the crate does not know.
     Other(String),
@@ -48,7 +49,7 @@ impl Mode {
     pub(crate) const ACTIVE_BACKUP: &'static str = "activebackup";
     pub(crate) const LOAD_BALANCE: &'static str = "loadbalance";
 
-    /// The kernel's name of the mode.
+    /// Returns the kernel's name of the mode.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -62,11 +63,10 @@ impl Mode {
         }
     }
 
-    /// Returns the mode that the kernel calls `name`: [`Mode::Other`] for one that this version
-    /// of the crate does not know.
+    /// Returns the mode that the kernel calls `name`, or [`Mode::Other`] for an unknown name.
     ///
-    /// Whether the running kernel has the mode shows when it is set. [`str::parse`] accepts only
-    /// known names, as is right for what people write.
+    /// Setting a mode that the running kernel does not have fails. For input from users prefer
+    /// [`str::parse`], which accepts only known names.
     ///
     /// # Examples
     ///
@@ -90,7 +90,7 @@ impl Mode {
     }
 }
 
-/// Parses the kernel's name of a known mode; `*NOMODE*` too, which a team without a mode has.
+/// Parses the kernel's name of a known mode, including `*NOMODE*` for [`Mode::Unset`].
 impl FromStr for Mode {
     type Err = ParseModeError;
 

@@ -1,11 +1,11 @@
-//! The name of a network interface, as bytes and as text.
+//! The name of a link, as bytes and as text.
 
 use std::ffi::OsStr;
 use std::fmt;
 
-/// The name of a link. The kernel takes any bytes; nearly all names are UTF-8.
+/// The name of a link: any bytes, but nearly always UTF-8.
 ///
-/// It has the size of a `Box<str>`: there may be very many links.
+/// It has the size of a `Box<str>`, to save memory where there are many links.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Name {
     Text(Box<str>),
@@ -16,12 +16,12 @@ pub(crate) enum Name {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct NotUtf8 {
     bytes: Box<OsStr>,
-    /// The name with U+FFFD for what is not UTF-8.
+    /// The name with U+FFFD in place of bytes that are not UTF-8.
     text: Box<str>,
 }
 
 impl Name {
-    /// Returns the name as text, with U+FFFD for what is not UTF-8.
+    /// Returns the name as text, with U+FFFD in place of bytes that are not UTF-8.
     pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -29,7 +29,7 @@ impl Name {
         }
     }
 
-    /// Returns the name as the kernel has it.
+    /// Returns the name as the kernel spells it.
     pub(crate) fn as_os_str(&self) -> &OsStr {
         match self {
             Self::Text(text) => OsStr::new(&**text),
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_that_is_not_utf8_keeps_its_bytes() {
+    fn non_utf8_name_keeps_its_bytes() {
         assert_eq!(size_of::<Name>(), size_of::<Box<str>>());
         let names = [&b"t\xff"[..], b"t\xfe", "t\u{fffd}".as_bytes()].map(OsStr::from_bytes);
         for name in names {

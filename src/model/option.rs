@@ -28,7 +28,7 @@ pub(crate) mod names {
     pub(crate) const LB_PORT_STATS: &str = "lb_port_stats";
     pub(crate) const LB_STATS_REFRESH_INTERVAL: &str = "lb_stats_refresh_interval";
 
-    /// The options that a port has in every mode, as far as the kernel has them at all.
+    /// The per-port options that exist in every mode; older kernels have not all of them.
     pub(crate) const OF_ANY_PORT: [&str; 7] =
         [ENABLED, RX_ENABLED, TX_ENABLED, USER_LINKUP, USER_LINKUP_ENABLED, PRIORITY, QUEUE_ID];
 
@@ -42,7 +42,7 @@ pub(crate) mod names {
         LB_STATS_REFRESH_INTERVAL,
     ];
 
-    /// Every name that a known kernel uses; a decoded name that is here costs no allocation.
+    /// Every option name of the known kernels; decoding one of these names allocates nothing.
     pub(crate) const KNOWN: [&str; 19] = [
         MODE,
         NOTIFY_PEERS_COUNT,
@@ -66,7 +66,7 @@ pub(crate) mod names {
     ];
 }
 
-/// Which option: its name, and for a per-port or array option which instance.
+/// The identity of an option: its name, and the port or array index of the instance.
 ///
 /// # Examples
 ///
@@ -88,31 +88,31 @@ pub(crate) mod names {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OptionId {
-    /// The kernel's name of the option.
+    /// The kernel's name of the option, e.g. `mode`.
     #[doc(alias = "team_get_option_name")]
     pub name: Cow<'static, str>,
-    /// The port, if the option is one that each port has.
+    /// The port, for an option that each port has.
     #[doc(alias = "team_get_option_port_ifindex")]
     pub port: Option<IfIndex>,
-    /// The position in an array option, from 0.
+    /// The position in an array option, counted from 0.
     #[doc(alias = "team_get_option_array_index")]
     pub array_index: Option<u32>,
 }
 
 impl OptionId {
-    /// An option that the team has once, `mode` say.
+    /// Returns the identity of an option that the team has once, e.g. `mode`.
     #[must_use]
     pub fn global(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), port: None, array_index: None }
     }
 
-    /// An option that every port has, `enabled` say.
+    /// Returns the identity of an option that each port has, e.g. `enabled`.
     #[must_use]
     pub fn port(name: impl Into<Cow<'static, str>>, port: IfIndex) -> Self {
         Self { port: Some(port), ..Self::global(name) }
     }
 
-    /// One element of an array option, `lb_tx_hash_to_port_mapping` say.
+    /// Returns the identity of one element of an array option, e.g. `lb_tx_hash_to_port_mapping`.
     #[must_use]
     pub fn element(name: impl Into<Cow<'static, str>>, array_index: u32) -> Self {
         Self { array_index: Some(array_index), ..Self::global(name) }
@@ -132,7 +132,7 @@ impl fmt::Display for OptionId {
     }
 }
 
-/// One option of the team with its value.
+/// An option of the team with its value.
 ///
 /// # Examples
 ///
@@ -157,18 +157,18 @@ impl fmt::Display for OptionId {
 pub struct TeamOption {
     pub(crate) id: OptionId,
     pub(crate) value: OptionValue,
-    /// The name of the link that is the option's port, for people: no part of what the option is.
+    /// The name of the option's port, for printing; comparisons ignore it.
     pub(crate) port_name: Option<Arc<Name>>,
 }
 
 impl TeamOption {
-    /// Which option it is.
+    /// Returns the identity of the option.
     #[must_use]
     pub fn id(&self) -> &OptionId {
         &self.id
     }
 
-    /// The value when the kernel last told it.
+    /// Returns the value that the kernel reported last.
     #[must_use]
     pub fn value(&self) -> &OptionValue {
         &self.value
@@ -194,8 +194,10 @@ impl PartialEq for TeamOption {
 
 impl Eq for TeamOption {}
 
-/// As the C library's `team_option_str` prints an option that did not change: a blank where
-/// [`Change`](crate::Change) has its mark, name, port and array index where it has them, and value.
+/// Prints a blank, then name, port, array index and value.
+///
+/// The format is that of the C library's `team_option_str` for an option that did not change.
+/// [`Change`](crate::Change) prints a mark instead of the blank.
 impl fmt::Display for TeamOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_marked(' ', f)

@@ -3,7 +3,7 @@ use std::num::IntErrorKind;
 
 use crate::bpf::BpfProgram;
 
-/// An option's value in the type that the driver gives the option.
+/// The value of an option, in the type that the driver gives the option.
 ///
 /// # Examples
 ///
@@ -38,24 +38,24 @@ pub enum OptionValue {
     /// On or off.
     #[doc(alias = "team_get_option_value_bool")]
     Bool(bool),
-    /// Text, at most 31 bytes: the kernel wants the NUL among its 32.
+    /// Text of at most 31 bytes: the kernel's limit is 32 bytes with the terminating NUL.
     #[doc(alias = "team_get_option_value_string")]
     String(String),
     /// Raw bytes.
     #[doc(alias = "team_get_option_value_binary")]
     #[doc(alias = "team_get_option_value_len")]
     Binary(Vec<u8>),
-    /// A type that this version of the crate does not know; it can be read, not set.
+    /// A value of a type that this version of the crate does not know; it can be read, not set.
     Other {
         /// The kernel's number of the type.
         type_code: u8,
-        /// The value's bytes.
+        /// The bytes of the value.
         data: Vec<u8>,
     },
 }
 
 impl OptionValue {
-    /// The type of the value.
+    /// Returns the type of the value.
     #[doc(alias = "team_get_option_type")]
     #[must_use]
     pub fn option_type(&self) -> OptionType {
@@ -71,8 +71,7 @@ impl OptionValue {
 }
 
 impl OptionValue {
-    /// Returns the value as an error message shows it: text in quotation marks, and only the number
-    /// of many bytes.
+    /// Returns the value for an error message: text quoted, long binary values as their length.
     pub(crate) fn abbreviated(&self) -> String {
         match self {
             Self::String(text) => format!("{text:?}"),
@@ -147,15 +146,17 @@ pub enum OptionType {
 }
 
 impl OptionType {
-    /// Reads a value of this type from text: a decimal number, `true` or `false`, text as it is, or
-    /// bytes as [`OptionValue`] prints them: each a backslash and two hexadecimal digits.
+    /// Parses a value of this type in the form in which [`OptionValue`] prints it.
     ///
-    /// As in the C library a number may have white space and a sign before it. Unlike there nothing
-    /// is not zero, and a number that does not fit is no other number.
+    /// Numbers are decimal, a bool is `true` or `false`, text is taken as it is, and each byte of a
+    /// binary value is a backslash with two hexadecimal digits.
+    ///
+    /// White space and a sign may precede a number, as in the C library. Unlike the C library this
+    /// method rejects an empty string and numbers that are out of range.
     ///
     /// # Errors
     ///
-    /// What is wrong with the text.
+    /// [`ParseOptionError`] if the text is not a value of this type, and for [`OptionType::Other`].
     ///
     /// # Examples
     ///
@@ -218,7 +219,7 @@ impl fmt::Display for OptionType {
     }
 }
 
-/// A text is not a value of an option's type.
+/// The error of a string that is not a value of an option's type.
 ///
 /// # Examples
 ///
@@ -232,7 +233,7 @@ pub struct ParseOptionError {
 }
 
 impl ParseOptionError {
-    /// Whether the text is a number that the type cannot hold.
+    /// Returns whether the text is a number outside the range of the type.
     pub(crate) fn is_out_of_range(&self) -> bool {
         matches!(self.expected, OptionType::U32 | OptionType::I32)
             && match self.text.trim_ascii_start().parse::<i128>() {
@@ -249,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_reads_back_as_it_prints() {
+    fn printed_value_parses_to_the_same_value() {
         let values = [
             OptionValue::U32(0),
             OptionValue::U32(u32::MAX),
@@ -268,27 +269,25 @@ mod tests {
     }
 
     #[test]
-    fn numbers_may_have_white_space_and_a_sign_before_them() {
+    fn number_with_white_space_and_sign_is_accepted() {
         assert_eq!(OptionType::U32.parse(" \t+7"), Ok(OptionValue::U32(7)));
         assert_eq!(OptionType::I32.parse("\n-7"), Ok(OptionValue::I32(-7)));
         assert_eq!(OptionType::U32.parse("007"), Ok(OptionValue::U32(7)));
     }
 
     #[test]
-    fn what_is_no_value_is_told_with_its_type_and_text() {
+    fn invalid_value_is_rejected_with_type_and_text() {
         let table = [
             (OptionType::U32, ["", " ", "-1", "4294967296", "7 ", "0x7", "seven"]),
             (OptionType::I32, ["", "-", "2147483648", "-2147483649", "7.0", "7s", "--7"]),
             (OptionType::Bool, ["", "1", "yes", "True", " true", "false ", "no"]),
             (OptionType::Binary, ["00", "\\0", "\\000", "\\0g", "\\+1", "\\00\\", "\\00 "]),
         ];
-        for (wanted, texts) in table {
+        for (expected, texts) in table {
             for text in texts {
-                let message = wanted.parse(text).unwrap_err().to_string();
-                assert!(
-                    message.starts_with(&format!("invalid {wanted} {text:?}: expected ")),
-                    "{message}"
-                );
+                let message = expected.parse(text).unwrap_err().to_string();
+                let start = format!("invalid {expected} {text:?}: expected ");
+                assert!(message.starts_with(&start), "message {message:?} starts with {start:?}");
             }
         }
     }

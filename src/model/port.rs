@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::ifindex::IfIndex;
 use super::name::Name;
 
-/// One port of the team, as the team driver reports it.
+/// A port of the team, as the team driver reports it.
 ///
-/// The link under the port has its own state (name, carrier, address): see
-/// [`TeamHandle::link`](crate::TeamHandle::link).
+/// The port's link has a state of its own (name, carrier, address): see
+/// [`TeamHandle::link`](crate::TeamHandle::link). A `Port` is a snapshot of the handle's cache: its
+/// methods send no request.
 ///
 /// # Examples
 ///
@@ -21,17 +22,16 @@ use super::name::Name;
 /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
 /// let mut team = TeamHandle::create("team0")?;
 /// team.add_port(eth1)?;
-/// let port = team.port(eth1).expect("it was added");
+/// let port = team.port(eth1).expect("eth1 was added");
 /// assert_eq!((port.ifindex(), port.name(), port.is_link_up()), (eth1, Some("eth1"), true));
-/// assert_eq!((port.speed_mbps(), port.duplex()), (None, Duplex::Unknown), "a dummy has none");
+/// assert_eq!((port.speed_mbps(), port.duplex()), (None, Duplex::Unknown), "a dummy has no speed");
 /// # Ok::<(), libteam::Error>(())
 /// ```
 ///
 /// # Source
 ///
 /// `TEAM_ATTR_PORT_IFINDEX`, `TEAM_ATTR_PORT_LINKUP`, `TEAM_ATTR_PORT_SPEED` and
-/// `TEAM_ATTR_PORT_DUPLEX`, `linux/if_team.h`; the name is that of
-/// [`TeamHandle::link`](crate::TeamHandle::link).
+/// `TEAM_ATTR_PORT_DUPLEX`, `linux/if_team.h`; the name comes from the port's link.
 #[doc(alias = "team_port")]
 #[doc(alias = "team_port_str")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,49 +49,52 @@ const DUPLEX_HALF: u8 = 0;
 const DUPLEX_FULL: u8 = 1;
 
 impl Port {
-    /// The interface index of the port's link.
+    /// Returns the interface index of the port's link.
     #[doc(alias = "team_get_port_ifindex")]
     #[must_use]
     pub fn ifindex(&self) -> IfIndex {
         self.ifindex
     }
 
-    /// The name of the port's link as text, or `None` while the link's own message has not arrived.
-    /// Bytes that are not UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
+    /// Returns the name of the port's link as text, or `None` before the first message of the link.
+    ///
+    /// U+FFFD replaces bytes that are not UTF-8; [`name_os`](Self::name_os) returns them unchanged.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref().map(Name::as_str)
     }
 
-    /// The name of the port's link as the kernel has it: that of
-    /// [`Link::name_os`](crate::Link::name_os).
+    /// Returns the name of the port's link as the kernel spells it.
+    ///
+    /// It is the same as [`Link::name_os`](crate::Link::name_os) of the port's link.
     #[must_use]
     pub fn name_os(&self) -> Option<&OsStr> {
         self.name.as_deref().map(Name::as_os_str)
     }
 
-    /// Whether the driver sees the port's link up: its operational state is up or unknown.
+    /// Returns whether the driver reports the port's link as up.
     ///
-    /// This is the kernel's view; a link state set by hand (the option `user_linkup`) does not show
-    /// here.
+    /// The driver does so while the link's operational state is up or unknown. A state that was set
+    /// by the option `user_linkup` has no influence here.
     #[doc(alias = "team_is_port_link_up")]
     #[must_use]
     pub fn is_link_up(&self) -> bool {
         self.link_up
     }
 
-    /// The port's speed in Mbit/s, or `None` while the kernel does not know it.
+    /// Returns the speed in Mbit/s, or `None` while the kernel does not know it.
     ///
-    /// The driver tells the speed when the link goes up or down; a change of speed alone sends no
-    /// event.
+    /// The driver reports the speed when the link goes up or down. A change of the speed alone
+    /// causes no event.
     #[doc(alias = "team_get_port_speed")]
     #[must_use]
     pub fn speed_mbps(&self) -> Option<u32> {
         Some(self.raw_speed).filter(|speed| !matches!(*speed, 0 | SPEED_UNKNOWN))
     }
 
-    /// Returns the speed as the kernel sends it: 0 or `SPEED_UNKNOWN` (4294967295) where it is not
-    /// known.
+    /// Returns the speed as the kernel sends it, in Mbit/s.
+    ///
+    /// 0 and `SPEED_UNKNOWN` (4294967295) stand for an unknown speed.
     ///
     /// # Source
     ///
@@ -101,12 +104,12 @@ impl Port {
         self.raw_speed
     }
 
-    /// Whether the port sends and receives at the same time.
+    /// Returns the duplex of the port's link: [`Duplex::Unknown`] while the speed is not known.
     #[doc(alias = "team_get_port_duplex")]
     #[must_use]
     pub fn duplex(&self) -> Duplex {
         match self.raw_duplex {
-            // Where there is no speed the driver leaves the duplex at 0, which would read as half.
+            // Without a speed the driver leaves the duplex at 0, which would be half duplex.
             _ if self.speed_mbps().is_none() => Duplex::Unknown,
             DUPLEX_HALF => Duplex::Half,
             DUPLEX_FULL => Duplex::Full,
@@ -114,8 +117,9 @@ impl Port {
         }
     }
 
-    /// Returns the duplex as the kernel sends it: 0 for half, 1 for full, 255 for unknown. It is 0
-    /// too where there is no speed.
+    /// Returns the duplex as the kernel sends it: 0 for half, 1 for full, 255 for unknown.
+    ///
+    /// It is also 0 while the speed is not known.
     ///
     /// # Source
     ///
@@ -135,16 +139,17 @@ impl Port {
     }
 }
 
-/// As the C library's `team_port_str` prints a port that did not change: a blank where
-/// [`Change`](crate::Change) has its mark, index, name, link state, speed (0 where it is unknown)
-/// and duplex.
+/// Prints a blank, then index, name, link state, speed (0 if unknown) and duplex.
+///
+/// The format is that of the C library's `team_port_str` for a port that did not change.
+/// [`Change`](crate::Change) prints a mark instead of the blank.
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_marked(' ', f)
     }
 }
 
-/// Whether a port sends and receives in turn or at the same time.
+/// The duplex of a port's link.
 ///
 /// # Examples
 ///
@@ -161,15 +166,15 @@ impl fmt::Display for Port {
 )]
 #[non_exhaustive]
 pub enum Duplex {
-    /// In turn.
+    /// Half duplex: the link sends and receives in turn.
     Half,
-    /// At the same time.
+    /// Full duplex: the link sends and receives at the same time.
     Full,
-    /// The kernel does not know.
+    /// The kernel does not know the duplex.
     Unknown,
 }
 
-/// `FD` for full, `HD` for everything else, as the C library has it.
+/// Prints `FD` for full duplex and `HD` for everything else, like the C library.
 impl fmt::Display for Duplex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

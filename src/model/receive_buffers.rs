@@ -1,4 +1,4 @@
-/// The sizes of the event sockets' receive buffers in bytes, as the kernel counts them.
+/// The receive buffer sizes of a handle's event sockets, in bytes as the kernel counts them.
 ///
 /// # Examples
 ///
@@ -6,8 +6,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceiveBuffers {
-    /// That of the socket of link events.
+    /// The receive buffer of the socket for link events.
     pub link: usize,
-    /// That of the socket of the driver's change events.
+    /// The receive buffer of the socket for the team driver's events.
     pub team: usize,
 }

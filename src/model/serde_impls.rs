@@ -1,5 +1,6 @@
-//! How values look to serde where that is not how they are kept. What no handle could have told is
-//! refused.
+//! Serialization of the types whose serialized form differs from their fields.
+//!
+//! Deserialization rejects values that no handle could have returned.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -60,13 +61,13 @@ impl Serialize for HwAddr {
 impl<'de> Deserialize<'de> for HwAddr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // An address without bytes prints as nothing, which people who type an address do not mean.
+        // `parse` rejects the empty string, but an address without bytes is serialized as one.
         let empty = if text.is_empty() { Self::new(&[]) } else { None };
         empty.map_or_else(|| text.parse(), Ok).map_err(D::Error::custom)
     }
 }
 
-/// Text where a person may read it and the name is UTF-8, otherwise the bytes.
+/// Writes text if the format is human-readable and the name is UTF-8, otherwise bytes.
 impl Serialize for Name {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -80,26 +81,26 @@ impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Shape {
+        enum Repr {
             Text(Box<str>),
             Bytes(Vec<u8>),
         }
-        let shape = if deserializer.is_human_readable() {
-            Shape::deserialize(deserializer)?
+        let repr = if deserializer.is_human_readable() {
+            Repr::deserialize(deserializer)?
         } else {
-            Shape::Bytes(Vec::deserialize(deserializer)?)
+            Repr::Bytes(Vec::deserialize(deserializer)?)
         };
-        Ok(match shape {
-            Shape::Text(text) => Self::Text(text),
-            Shape::Bytes(bytes) => OsStr::from_bytes(&bytes).into(),
+        Ok(match repr {
+            Repr::Text(text) => Self::Text(text),
+            Repr::Bytes(bytes) => OsStr::from_bytes(&bytes).into(),
         })
     }
 }
 
-/// A list of names, as teamd's `tx_hash` is.
+/// Writes a list of names, the format of teamd's `tx_hash`.
 impl Serialize for HashFields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Some formats need to know the length first.
+        // Some formats write the length first, so collect the names.
         serializer.collect_seq(self.iter_names().map(|(name, _)| name).collect::<Vec<_>>())
     }
 }
@@ -121,17 +122,17 @@ impl Serialize for BpfProgram {
     }
 }
 
-/// Checked as by [`BpfProgram::new`].
+/// Checks the program like [`BpfProgram::new`].
 impl<'de> Deserialize<'de> for BpfProgram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(Vec::<BpfInstruction>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
-/// A link as its accessors show it.
+/// The serialized form of a link: one field for each accessor.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Link")]
-struct LinkShape {
+struct LinkRepr {
     ifindex: IfIndex,
     name: Name,
     hwaddr: Option<HwAddr>,
@@ -151,7 +152,7 @@ impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let RareAttrs { phys_port_id, alternative_names } =
             self.rare.as_deref().cloned().unwrap_or_default();
-        let shape = LinkShape {
+        let repr = LinkRepr {
             ifindex: self.ifindex,
             name: self.name.clone(),
             hwaddr: self.hwaddr,
@@ -166,34 +167,34 @@ impl Serialize for Link {
             phys_port_id,
             alternative_names,
         };
-        shape.serialize(serializer)
+        repr.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Link {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let shape = LinkShape::deserialize(deserializer)?;
-        if shape.phys_port_id.as_ref().is_some_and(|id| id.len() > MAX_PHYS_PORT_ID) {
+        let repr = LinkRepr::deserialize(deserializer)?;
+        if repr.phys_port_id.as_ref().is_some_and(|id| id.len() > MAX_PHYS_PORT_ID) {
             return Err(D::Error::custom(
                 "invalid physical port identification: expected at most 32 bytes",
             ));
         }
         let rare = RareAttrs {
-            phys_port_id: shape.phys_port_id,
-            alternative_names: shape.alternative_names,
+            phys_port_id: repr.phys_port_id,
+            alternative_names: repr.alternative_names,
         };
         Ok(Self {
-            ifindex: shape.ifindex,
-            name: shape.name,
-            hwaddr: shape.hwaddr,
-            original_hwaddr: shape.original_hwaddr,
-            master: shape.master,
-            flags: shape.flags,
-            carrier: shape.carrier,
-            carrier_changes: shape.carrier_changes,
-            oper_state: shape.oper_state,
-            mtu: shape.mtu,
-            kind: shape.kind,
+            ifindex: repr.ifindex,
+            name: repr.name,
+            hwaddr: repr.hwaddr,
+            original_hwaddr: repr.original_hwaddr,
+            master: repr.master,
+            flags: repr.flags,
+            carrier: repr.carrier,
+            carrier_changes: repr.carrier_changes,
+            oper_state: repr.oper_state,
+            mtu: repr.mtu,
+            kind: repr.kind,
             rare: (rare != RareAttrs::default()).then(|| Box::new(rare)),
         })
     }

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How a team in the mode [`LoadBalance`](crate::Mode::LoadBalance) gets from a packet's hash to a
-/// port: the value of the option `lb_tx_method`.
+/// The transmit method of a load-balancing team: how it maps a packet's hash to a port.
+///
+/// It is the value of the option `lb_tx_method`, which a team has in the mode
+/// [`LoadBalance`](crate::Mode::LoadBalance).
 ///
 /// # Examples
 ///
@@ -19,9 +21,9 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TxMethod {
-    /// The hash modulo the number of enabled ports. The kernel's default.
+    /// Selects the port by the hash modulo the number of enabled ports (the kernel's default).
     Hash,
-    /// A table from hash to port; a hash without a port in it goes as with [`TxMethod::Hash`].
+    /// Selects the port by a table; a hash without an entry is handled like [`TxMethod::Hash`].
     HashToPortMapping,
     /// A method that this version of the crate does not know.
     Other(String),
@@ -31,7 +33,7 @@ impl TxMethod {
     const HASH: &'static str = "hash";
     const HASH_TO_PORT_MAPPING: &'static str = "hash_to_port_mapping";
 
-    /// The kernel's name of the method.
+    /// Returns the kernel's name of the method.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -41,11 +43,10 @@ impl TxMethod {
         }
     }
 
-    /// Returns the transmit method that the kernel calls `name`: [`TxMethod::Other`] for one that
-    /// this version of the crate does not know.
+    /// Returns the method that the kernel calls `name`, or [`TxMethod::Other`] for an unknown name.
     ///
-    /// Whether the running kernel has the transmit method shows when it is set. [`str::parse`]
-    /// accepts only known names, as is right for what people write.
+    /// Setting a method that the running kernel does not have fails. For input from users prefer
+    /// [`str::parse`], which accepts only known names.
     ///
     /// # Examples
     ///

@@ -1,36 +1,36 @@
-//! The memory that datagrams are received into: one piece for each thread, lent to whoever
-//! receives, for there may be very many sockets.
+//! The memory into which datagrams are received: one buffer per thread, shared by all its sockets.
 
 use std::cell::Cell;
 
-/// The kernel's largest dump datagram, and larger than any usual notification. A longer datagram is
-/// found out by its length.
+/// The initial length of a slot in bytes: that of the kernel's largest dump datagram.
+///
+/// Usual notifications are shorter. A longer datagram is detected by its length.
 pub(crate) const SLOT_LEN: usize = 32 * 1024;
-/// No honest datagram is longer.
+/// The maximum length of a slot in bytes; the kernel sends no longer datagram.
 const MAX_SLOT_LEN: usize = 16 << 20;
-/// How many datagrams are received at once at most.
+/// The maximum number of datagrams that one call receives.
 const SLOTS: usize = 8;
 
 thread_local! {
     static THREAD_BUFFER: Cell<Option<Buffer>> = const { Cell::new(None) };
 }
 
-/// Room for some datagrams, each in a slot.
+/// A buffer for several datagrams, each in a slot.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     slot_len: usize,
 }
 
-/// A buffer that goes back to its thread when dropped.
+/// A guard that returns the buffer to its thread when it is dropped.
 #[derive(Debug)]
 pub(crate) struct BufferGuard(Option<Buffer>);
 
 impl Buffer {
-    /// Lends `work` the thread's buffer, or where somebody has that already, another one.
+    /// Runs `work` with the thread's buffer, or with a new one while that is in use.
     pub(crate) fn with_thread_buffer<T>(work: impl FnOnce(&mut Self) -> T) -> T {
-        let mut lent = BufferGuard(THREAD_BUFFER.try_with(Cell::take).ok().flatten());
-        work(lent.0.get_or_insert_with(Self::new))
+        let mut guard = BufferGuard(THREAD_BUFFER.try_with(Cell::take).ok().flatten());
+        work(guard.0.get_or_insert_with(Self::new))
     }
 
     fn new() -> Self {
@@ -50,8 +50,7 @@ impl Buffer {
         self.bytes.chunks_exact_mut(self.slot_len)
     }
 
-    /// Makes the slots so long that a datagram of this length fits, and if they are very long,
-    /// fewer.
+    /// Makes the slots long enough for a datagram of this length; very long slots are fewer.
     pub(crate) fn grow_to(&mut self, length: usize) {
         self.slot_len = length.clamp(self.slot_len, MAX_SLOT_LEN).next_power_of_two();
         self.bytes.resize(self.slot_len.max(SLOTS * SLOT_LEN), 0);
@@ -60,7 +59,7 @@ impl Buffer {
 
 impl Drop for BufferGuard {
     fn drop(&mut self) {
-        // A thread that ends needs none any more.
+        // Fails only in a thread that ends, which needs no buffer any more.
         let _ = THREAD_BUFFER.try_with(|spare| spare.set(self.0.take()));
     }
 }
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_given_back_is_lent_again_and_nobody_shares() {
+    fn buffer_is_reused_but_not_shared() {
         Buffer::with_thread_buffer(|first| {
             first.bytes[0] = 1;
             Buffer::with_thread_buffer(|second| assert_eq!(second.bytes[0], 0));
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_to_what_did_not_fit_and_no_further_than_honest_datagrams_go() {
+    fn slots_grow_to_datagram_length_up_to_a_limit() {
         let mut buffer = Buffer::new();
         assert_eq!((buffer.slot_len, buffer.slots().count()), (SLOT_LEN, SLOTS));
         buffer.grow_to(SLOT_LEN + 1);
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_ends_can_still_receive() {
+    fn buffer_works_while_a_thread_ends() {
         struct Last;
         impl Drop for Last {
             fn drop(&mut self) {

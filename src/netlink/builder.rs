@@ -12,15 +12,15 @@ use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::netlink::socket::{NetlinkSocket, Purpose, SocketSource, Transport};
 
-/// Asked for by default, in bytes: large enough for the acknowledgements of a few hundred requests
-/// sent at once.
+/// The default size of receive buffers in bytes, enough for the acknowledgements of a few hundred
+/// requests that are sent at once.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 const DEFAULT_DUMP_ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
-/// The largest size that the kernel's doubling leaves whole.
+/// The largest size in bytes that the kernel can double.
 pub(crate) const MAX_RECEIVE_BUFFER: usize = (i32::MAX / 2) as usize;
 const DEFAULT_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens sockets with other settings than the default ones, or in another network namespace.
+/// A builder that opens sockets with other settings, or in another network namespace.
 ///
 /// # Examples
 ///
@@ -47,7 +47,7 @@ pub struct SocketBuilder {
     interrupted: InterruptedDump,
     command_timeout: Duration,
     namespace: Option<Arc<OwnedFd>>,
-    /// Where the sockets are not the kernel's.
+    /// Opens the sockets in place of the kernel, for tests.
     source: Option<Arc<dyn SocketSource>>,
 }
 
@@ -58,7 +58,7 @@ impl Default for SocketBuilder {
 }
 
 impl SocketBuilder {
-    /// The default settings.
+    /// Returns a builder with the default settings.
     pub fn new() -> Self {
         Self {
             receive_buffer: DEFAULT_RECEIVE_BUFFER,
@@ -70,11 +70,11 @@ impl SocketBuilder {
         }
     }
 
-    /// The size in bytes to ask for as the receive buffer; 1 MiB by default.
+    /// Sets the size of the receive buffer in bytes; 1 MiB by default.
     ///
-    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at
-    /// `net.core.rmem_max`. More than the kernel can double is taken for the most that it can, 1
-    /// GiB.
+    /// The kernel doubles the size for its bookkeeping. Without `CAP_NET_ADMIN` it limits the size
+    /// to `net.core.rmem_max`. A size of more than 1 GiB, which the kernel cannot double, is
+    /// reduced to that.
     ///
     /// # Source
     ///
@@ -84,7 +84,7 @@ impl SocketBuilder {
         self
     }
 
-    /// How often a dump is asked for until one was not interrupted by changes; 5 by default.
+    /// Sets how often a dump that changes interrupt is requested at most; 5 by default.
     ///
     /// # Source
     ///
@@ -94,42 +94,43 @@ impl SocketBuilder {
         self
     }
 
-    /// What to do with a dump of which every attempt was interrupted; it is kept and marked by
-    /// default.
+    /// Sets what to do with a dump whose every attempt was interrupted.
+    ///
+    /// By default, the last attempt is returned and marked: [`InterruptedDump::Keep`].
     pub fn interrupted_dump(mut self, policy: InterruptedDump) -> Self {
         self.interrupted = policy;
         self
     }
 
-    /// How long to wait for the kernel's answer to one request; 5 seconds by default.
+    /// Sets how long to wait for the kernel's reply to one request; 5 seconds by default.
     ///
-    /// This does not limit how long a call takes. The kernel carries out most requests while they
-    /// are sent, inside `send`, and the time begins when `send` has returned. Inside `send` a
+    /// The timeout covers the whole reply; for a dump, it covers one attempt. Data that arrived in
+    /// time is still read. After a failure, discarding the rest of a reply may take the same time
+    /// again.
+    ///
+    /// The timeout does not limit how long a call takes. The kernel executes most requests inside
+    /// the system call `send`, and the time begins when `send` has returned. Inside `send` a
     /// request waits for the kernel's rtnl lock, which all network configuration shares, and no
-    /// socket option limits that wait. With a timeout of 50 ms a request took 365 ms while another
+    /// socket option limits that wait. With a timeout of 50 ms, a request took 365 ms while another
     /// process deleted 6,000 links.
-    ///
-    /// The timeout is the time for the whole answer, and for a dump the time for one attempt, from
-    /// the request to the end: a kernel that sends a little of it now and then gets no more. What
-    /// has come by then is still read. After a failure, reading away the rest of an answer may take
-    /// as long again.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
         self
     }
 
-    /// The network namespace to open sockets in; the calling thread's own by default.
+    /// Sets the network namespace of the sockets; by default, that of the calling thread.
     ///
-    /// The descriptor is that of a file under `/run/netns`, of a process's `/proc/PID/ns/net`, or a
-    /// pidfd; it is duplicated. The calling thread stays where it is: each socket is opened by a
-    /// thread that ends when it has done so. A socket belongs to its namespace from then on, and
-    /// keeps it alive. Entering another namespace takes `CAP_SYS_ADMIN` in it and in the user
-    /// namespace of the caller.
+    /// The descriptor is one of a file under `/run/netns`, of `/proc/PID/ns/net`, or a pidfd; it is
+    /// duplicated. The calling thread does not change its namespace: a temporary thread opens each
+    /// socket. The socket then belongs to its namespace and keeps it alive. Entering another
+    /// namespace requires `CAP_SYS_ADMIN` in the user namespaces of the caller and of the network
+    /// namespace.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) if the descriptor cannot be duplicated. That it is no
-    /// network namespace, or may not be entered, opening a socket says.
+    /// [`Error::Io`](crate::Error::Io) if the descriptor cannot be duplicated. Opening a socket
+    /// fails later if the descriptor is not a network namespace (`EINVAL`), or the caller may not
+    /// enter it (`EPERM`).
     ///
     /// # Examples
     ///
@@ -147,6 +148,7 @@ impl SocketBuilder {
         Ok(self)
     }
 
+    /// Opens a socket for requests, which `prepare` configures.
     pub(crate) fn connect(
         &self,
         protocol: Protocol,
@@ -161,20 +163,20 @@ impl SocketBuilder {
         Ok(RequestSocket::from_boxed(socket, self.command_timeout, dumps))
     }
 
-    /// Opens a socket for multicast; it is to [join](Transport::join) a group.
+    /// Opens a socket for events, which still has to [join](Transport::join) a multicast group.
     pub(crate) fn listener(&self, protocol: Protocol) -> Result<Box<dyn Transport>> {
         self.open(protocol, Purpose::Events, || {
             NetlinkSocket::open(protocol.as_isize(), self.receive_buffer)
         })
     }
 
-    /// Has the sockets opened by something else than the kernel.
+    /// Sets what opens the sockets in place of the kernel.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn source(self, source: Arc<dyn SocketSource>) -> Self {
         Self { source: Some(source), ..self }
     }
 
-    /// The namespace that sockets are opened in, where it is known.
+    /// Returns the network namespace of the sockets, or `None` if it is unknown.
     pub(crate) fn namespace(&self) -> std::io::Result<Option<File>> {
         match &self.namespace {
             _ if self.source.is_some() => Ok(None),

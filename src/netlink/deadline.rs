@@ -1,29 +1,32 @@
-//! How long an answer is waited for, and read.
+//! The time limit for a reply.
 
 use std::time::{Duration, Instant};
 
 use super::socket::Transport;
 
-/// How many datagrams are read, before any wait, without looking at the clock.
+/// How many datagrams are read between two looks at the clock.
 pub(super) const READS_BY_CLOCK: usize = 64;
 
-/// The time that an answer has. It starts when there is something to wait for: most answers are
-/// there at once, and the clock may cost as much as they do.
+/// The deadline of a reply.
 ///
-/// What came in time is still read after it, which is more than nothing where the process had been
-/// stopped; but only so much, as a dump may never end.
+/// The time starts with the first wait: most replies arrive without a wait, and reading the clock
+/// may cost as much as reading them.
+///
+/// After the deadline, a limited number of datagrams is still read. They may have arrived in time,
+/// e.g. while the process was stopped. The number is limited because a dump may never end.
 #[derive(Debug)]
 pub(super) struct Deadline {
     timeout: Duration,
     start: Option<Instant>,
-    /// How many datagrams may be read until the clock is looked at again.
+    /// How many datagrams may be read before the clock is read again.
     reads_until_clock: usize,
+    /// How many datagrams may be read after the deadline.
     grace_reads: usize,
     is_late: bool,
 }
 
 impl Deadline {
-    /// After it, so many datagrams may still be read.
+    /// Returns a deadline after which `grace_reads` datagrams may still be read.
     pub(super) fn new(timeout: Duration, grace_reads: usize) -> Self {
         Self {
             timeout,
@@ -34,7 +37,7 @@ impl Deadline {
         }
     }
 
-    /// What is left of the time.
+    /// Returns the remaining time.
     pub(super) fn remaining(&mut self, transport: &dyn Transport) -> Duration {
         let now = transport.now();
         let start = *self.start.get_or_insert(now);
@@ -44,7 +47,7 @@ impl Deadline {
         remaining
     }
 
-    /// Whether to look for more datagrams.
+    /// Returns whether more datagrams may be read.
     pub(super) fn may_read(&mut self, transport: &dyn Transport) -> bool {
         if self.reads_until_clock == 0 {
             self.remaining(transport);
@@ -52,7 +55,7 @@ impl Deadline {
         !self.is_late || self.grace_reads > 0
     }
 
-    /// So many datagrams were read.
+    /// Records that datagrams were read.
     pub(super) fn record_reads(&mut self, datagrams: usize) {
         self.reads_until_clock = self.reads_until_clock.saturating_sub(datagrams);
         if self.is_late {

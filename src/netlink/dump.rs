@@ -5,7 +5,7 @@
 ///
 /// # Examples
 ///
-/// See [`SocketBuilder`](crate::netlink::SocketBuilder), which takes it.
+/// See [`SocketBuilder`](crate::netlink::SocketBuilder).
 ///
 /// # Source
 ///
@@ -48,7 +48,7 @@ pub struct Dump<T> {
 }
 
 impl<T> Dump<T> {
-    /// The items in the kernel's order.
+    /// Returns the items in the kernel's order.
     #[must_use]
     pub fn items(&self) -> &[T] {
         &self.items
@@ -59,28 +59,32 @@ impl<T> Dump<T> {
         self.items.iter()
     }
 
-    /// Returns the items in the kernel's order.
+    /// Consumes the dump and returns the items in the kernel's order.
     #[must_use]
     pub fn into_items(self) -> Vec<T> {
         self.items
     }
 
-    /// Whether the items are a snapshot, as far as the kernel knows. If not, every attempt was
-    /// interrupted: an object may be missing from the items of the last attempt, or be there twice.
+    /// Returns whether the items are a snapshot of one point in time, as far as the kernel knows.
+    ///
+    /// If not, every attempt was interrupted by changes: in the last attempt, an object may be
+    /// missing or listed twice.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         self.consistent
     }
 
-    /// How often the dump was requested, at most
-    /// [`SocketBuilder::dump_attempts`](crate::netlink::SocketBuilder::dump_attempts). If the
-    /// result was put together from several dumps, the largest of their numbers.
+    /// Returns how often the dump was requested.
+    ///
+    /// It is at most
+    /// [`SocketBuilder::dump_attempts`](crate::netlink::SocketBuilder::dump_attempts). For a result
+    /// of several dumps, it is the largest of their numbers.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// A consistent dump without items.
+    /// Returns a consistent dump without items.
     pub(crate) fn empty() -> Self {
         Self { items: Vec::new(), consistent: true, attempts: 1 }
     }

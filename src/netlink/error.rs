@@ -5,7 +5,7 @@ use nix::errno::Errno;
 
 use crate::error::{DecodeError, Error, Result};
 
-/// The reason why an exchange with the kernel failed; [`ErrorContext`] adds the operation.
+/// The reason why a request failed; [`ErrorContext`] adds the operation.
 #[derive(Debug)]
 pub(crate) enum RequestError {
     Io(io::Error),
@@ -33,7 +33,7 @@ impl RequestError {
         }
     }
 
-    /// Whether the kernel replied with this error.
+    /// Returns whether the kernel replied with this error.
     pub(crate) fn is(&self, errno: Errno) -> bool {
         self.errno() == Some(errno as i32)
     }
@@ -58,9 +58,9 @@ pub(crate) trait ErrorContext<T> {
 
 impl<T> ErrorContext<T> for Result<T, RequestError> {
     fn with_context(self, op: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|failure| {
+        self.map_err(|error| {
             let op = op();
-            match failure {
+            match error {
                 RequestError::Io(error) => Error::Io { op, error },
                 RequestError::Kernel(KernelError { errno, message, offset }) => {
                     Error::Kernel { op, errno, message, offset }

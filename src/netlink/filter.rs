@@ -1,8 +1,8 @@
-//! Classic BPF programs for the event sockets: the kernel throws away what the handle has no use
-//! for, before it costs buffer or wakes anybody.
+//! Classic BPF programs for the event sockets: the kernel drops messages that the handle does not
+//! need, before they use buffer space or wake the process.
 //!
-//! A program sees a datagram from its netlink header on and judges it by its first message. It
-//! reads big-endian, while netlink has the machine's own byte order.
+//! A program sees a datagram from the netlink header on, and decides by the first message. Its
+//! loads are big-endian, whereas netlink uses the machine's byte order.
 
 use std::collections::BTreeSet;
 
@@ -17,35 +17,38 @@ use crate::bpf::code::{
 };
 use crate::model::ifindex::IfIndex;
 
-/// The longest program that the kernel takes, in instructions (`BPF_MAXINSNS`).
+/// The length of the longest program that the kernel accepts, in instructions (`BPF_MAXINSNS`).
 const MAX_LEN: usize = 4096;
 
 const TYPE_OFFSET: u32 = 4;
-/// Behind the netlink header: `ifi_family` and `ifi_index` of `struct ifinfomsg`, and what follows
-/// that.
+/// The offset of `ifi_family` in `struct ifinfomsg`, which follows the netlink header.
 const FAMILY_OFFSET: u32 = 16;
+/// The offset of `ifi_index` in `struct ifinfomsg`.
 const INDEX_OFFSET: u32 = 20;
+/// The offset of the attributes after `struct ifinfomsg`.
 const LINK_ATTRIBUTES_OFFSET: u32 = 32;
-/// Behind the netlink and the generic netlink header.
+/// The offset of the attributes after the netlink and the generic netlink header.
 const TEAM_ATTRIBUTES_OFFSET: u32 = 20;
-/// Every attribute's own header.
 const ATTRIBUTE_HEADER_LEN: u32 = 4;
-/// Where a load finds the attribute of type X, from place A on: `SKF_AD_OFF + SKF_AD_NLATTR`. It is
-/// 0 if there is none.
+/// A load from here finds the attribute of type X at or after offset A (`SKF_AD_OFF +
+/// SKF_AD_NLATTR`).
+///
+/// The result is the offset of the attribute, or 0 without one.
 const SKF_AD_NLATTR: u32 = 0_u32.wrapping_sub(0x1000).wrapping_add(12);
 
 const PASS: BpfInstruction = BpfInstruction::stmt(RETURN_CONSTANT, u32::MAX);
 const DROP: BpfInstruction = BpfInstruction::stmt(RETURN_CONSTANT, 0);
 
-/// Passes what a link event socket is to tell of one team: messages about the links in `followed`,
-/// and about any link that is a port of `team`. `None` if that is more than a program can name.
+/// Returns the filter of the link event socket for one team, or `None` for too many links.
 ///
-/// A release shows as a message without a master, and a deletion as one without any attribute to go
-/// by: of a link that is not in `followed` neither passes. So what becomes a port has to be
-/// followed from then on, and looked at once more when the new program is in place.
+/// It passes messages about the links in `tracked`, and messages about any port of `team`.
+///
+/// The message about the release of a port has no master, and that about a deletion no attributes:
+/// for a link that is not in `tracked`, neither passes. A new port must therefore be added to
+/// `tracked`, and be requested once the new filter is in place.
 pub(crate) fn link_events(
     team: IfIndex,
-    followed: &BTreeSet<IfIndex>,
+    tracked: &BTreeSet<IfIndex>,
 ) -> Option<Vec<BpfInstruction>> {
     let mut program = Vec::new();
     program.push(load(LOAD_HALF, TYPE_OFFSET));
@@ -53,11 +56,11 @@ pub(crate) fn link_events(
         as_loaded_u16(RTM_NEWLINK),
         [jump_if(as_loaded_u16(RTM_DELLINK), 1, 0), PASS],
     ));
-    // A bridge's view of its port.
+    // Messages of a bridge about its ports.
     program.push(load(LOAD_BYTE, FAMILY_OFFSET));
     program.extend(if_equal(AF_BRIDGE.into(), DROP));
     program.push(load(LOAD_WORD, INDEX_OFFSET));
-    for ifindex in followed {
+    for ifindex in tracked {
         program.extend(if_equal(as_loaded_u32(*ifindex), PASS));
     }
     program.extend(load_attr(LINK_ATTRIBUTES_OFFSET, IFLA_MASTER));
@@ -68,11 +71,10 @@ pub(crate) fn link_events(
     (program.len() <= MAX_LEN).then_some(program)
 }
 
-/// Passes what an event socket of the team driver, whose messages are of type `family`, is to tell
-/// of one team.
+/// Returns the filter of the team event socket for one team; `family` is the driver's message type.
 pub(crate) fn team_events(team: IfIndex, family: u16) -> Vec<BpfInstruction> {
     let mut program = vec![load(LOAD_HALF, TYPE_OFFSET)];
-    // The end of an event that did not fit one datagram says nothing, not even of which team.
+    // The NLMSG_DONE after an event of several datagrams has no contents.
     program.extend(if_equal(as_loaded_u16(NLMSG_DONE), DROP));
     program.extend(unless_equal(as_loaded_u16(family), [PASS]));
     program.extend(load_attr(TEAM_ATTRIBUTES_OFFSET, TEAM_ATTR_TEAM_IFINDEX));
@@ -95,7 +97,7 @@ fn if_equal(value: u32, then: BpfInstruction) -> [BpfInstruction; 2] {
     [jump_if(value, 0, 1), then]
 }
 
-/// Runs `then` unless A is `value`.
+/// Executes `then` unless the accumulator is `value`.
 fn unless_equal<const N: usize>(
     value: u32,
     then: [BpfInstruction; N],
@@ -104,7 +106,7 @@ fn unless_equal<const N: usize>(
     std::iter::once(jump_if(value, length, 0)).chain(then)
 }
 
-/// Loads the place of an attribute.
+/// Loads the offset of an attribute.
 fn load_attr(from: u32, attribute: u16) -> [BpfInstruction; 3] {
     [
         BpfInstruction::stmt(LOAD_CONSTANT, from),
@@ -113,17 +115,17 @@ fn load_attr(from: u32, attribute: u16) -> [BpfInstruction; 3] {
     ]
 }
 
-/// Loads the word that the attribute at A holds.
+/// Loads the word in the attribute whose offset is in the accumulator.
 fn load_attr_value() -> [BpfInstruction; 2] {
     [BpfInstruction::stmt(COPY_TO_X, 0), load(LOAD_WORD_AT_X, ATTRIBUTE_HEADER_LEN)]
 }
 
-/// What loading a half word of this value gives.
+/// Returns the result of loading a half word with this value.
 fn as_loaded_u16(value: u16) -> u32 {
     u16::from_be_bytes(value.to_ne_bytes()).into()
 }
 
-/// What loading an index gives.
+/// Returns the result of loading a word with this index.
 fn as_loaded_u32(ifindex: IfIndex) -> u32 {
     u32::from_be_bytes(ifindex.get().to_ne_bytes())
 }

@@ -1,17 +1,17 @@
-//! What the kernel takes as the name of a network interface.
+//! The kernel's rules for interface names.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::error::{Error, NAME_TOO_LONG, Result};
 
-/// The longest interface name in bytes: the kernel's `IFNAMSIZ` without its NUL.
+/// The length of the longest interface name in bytes: the kernel's `IFNAMSIZ` without the NUL.
 pub(crate) const MAX_LEN: usize = 15;
 
-/// Checks a device's name before anything is sent.
+/// Checks an interface name before a request is sent.
 ///
-/// The kernel refuses most of these with a bare `EINVAL`; `%` it would take for a numbering
-/// pattern.
+/// The kernel rejects most invalid names with `EINVAL` and no message, and treats `%` as a pattern
+/// for a number.
 pub(crate) fn validate_ifname(name: &OsStr) -> Result<()> {
     let bytes = name.as_bytes();
     let reason = if bytes.is_empty() {
@@ -38,21 +38,21 @@ pub(crate) fn validate_ifname(name: &OsStr) -> Result<()> {
     Err(Error::InvalidName { name: name.to_string_lossy().into_owned(), reason })
 }
 
-/// Checks a pattern of names: a name with `%d` once, where a number goes.
+/// Checks a pattern for names: a name with one `%d`, which a number replaces.
 pub(crate) fn validate_pattern(pattern: &OsStr) -> Result<()> {
     let invalid =
         |reason| Error::InvalidName { name: pattern.to_string_lossy().into_owned(), reason };
     if !pattern.as_bytes().windows(2).any(|window| window == b"%d") {
-        return Err(invalid("it has no %d for the number"));
+        return Err(invalid("expected %d for the number"));
     }
-    // The error is that of a name, but about the pattern.
+    // The reason is the same as for a name, but the error shows the pattern.
     validate_ifname(&numbered(pattern, 0)).map_err(|error| match error {
         Error::InvalidName { reason, .. } => invalid(reason),
         error => error,
     })
 }
 
-/// Returns the name that a pattern and a number make.
+/// Returns the pattern with a number in place of `%d`.
 pub(crate) fn numbered(pattern: &OsStr, number: u32) -> OsString {
     let bytes = pattern.as_bytes();
     let position = bytes.windows(2).position(|window| window == b"%d").unwrap_or(bytes.len());
@@ -61,12 +61,14 @@ pub(crate) fn numbered(pattern: &OsStr, number: u32) -> OsString {
     OsString::from_vec([before, number.to_string().as_bytes(), after].concat())
 }
 
-/// The kernel's `isspace` without its byte 0xa0. It looks at bytes, not at characters.
+/// Implements the kernel's `isspace`, which examines bytes, except for the byte 0xa0.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | b' ')
 }
 
-/// White space in ISO 8859-1, which the kernel takes it for. In UTF-8 it ends `à`, among others.
+/// The no-break space of ISO 8859-1, which the kernel treats as white space.
+///
+/// In UTF-8, the encoding of `à`, among others, ends with this byte.
 const NO_BREAK_SPACE: u8 = 0xa0;
 
 #[cfg(test)]
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_the_kernel_takes_pass() {
+    fn name_that_the_kernel_accepts_is_valid() {
         for name in [
             "t",
             "team0",
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_name_is_refused_with_its_reason() {
+    fn invalid_name_is_rejected_with_reason() {
         let white_space = "expected no white space";
         let byte = "expected no byte 0xa0, which is white space to the kernel";
         let table = [

@@ -1,10 +1,11 @@
-//! Sockets for requests of any netlink protocol.
+//! Requests of any netlink protocol.
 //!
-//! [`NetlinkConnection`] sends requests and dumps and reads their replies; [`SocketBuilder`] opens
-//! it, and the sockets of the other modules, with settings of one's own. [`crate::rtnl`] is a layer
-//! above for rtnetlink.
-//!
-//! Messages are of any type that implements the traits of [`netlink_packet_core`].
+//! [`NetlinkConnection`] sends requests and dumps, and reads their replies. Messages are of any
+//! type that implements the traits of [`netlink_packet_core`]. [`SocketBuilder`] opens such a
+//! connection, and the sockets of [`crate::rtnl`] and [`crate::link_events`], with other settings
+//! or in another network namespace. For rtnetlink, [`crate::rtnl`] is more convenient.
+// The room has the sockets, the socket filters and the codec for all rooms above it. It uses `bpf`,
+// `model` and `error`.
 
 pub(crate) mod buffer;
 pub(crate) mod builder;

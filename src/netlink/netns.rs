@@ -7,10 +7,10 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 
-/// The calling thread's own network namespace, as long as `/proc` is mounted.
+/// The file of the calling thread's network namespace, if `/proc` is mounted.
 const CURRENT: &str = "/proc/thread-self/ns/net";
 
-/// The calling thread's own network namespace; `None` where `/proc` does not show it.
+/// Returns the calling thread's network namespace, or `None` if `/proc` does not show it.
 pub(crate) fn current() -> io::Result<Option<File>> {
     match File::open(CURRENT) {
         Ok(namespace) => Ok(Some(namespace)),
@@ -26,8 +26,7 @@ pub(crate) fn current() -> io::Result<Option<File>> {
     }
 }
 
-/// Runs something in a network namespace. Where the calling thread is in that one already, it takes
-/// no privilege.
+/// Runs a function in a network namespace; no privilege is needed if the thread is already there.
 pub(crate) fn run_in_if_needed<R: Send>(
     namespace: &File,
     run: impl FnOnce() -> io::Result<R> + Send,
@@ -39,10 +38,10 @@ pub(crate) fn run_in_if_needed<R: Send>(
     }
 }
 
-/// Runs something in a network namespace; in the calling thread's own one if none is given.
+/// Runs a function in a network namespace, or in that of the calling thread for `None`.
 ///
-/// The calling thread never moves. A thread that does the work there ends with it: there is no way
-/// back that could fail, and nobody is left in the wrong namespace.
+/// A temporary thread enters the namespace and runs the function. The calling thread stays in its
+/// own namespace, and there is no return to that which could fail.
 pub(crate) fn run_in<R: Send>(
     namespace: Option<BorrowedFd<'_>>,
     run: impl FnOnce() -> io::Result<R> + Send,

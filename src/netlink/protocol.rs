@@ -20,7 +20,7 @@
 pub struct Protocol(i32);
 
 impl Protocol {
-    /// Links, addresses, routes, neighbours, rules, traffic control (`NETLINK_ROUTE`, 0).
+    /// Links, addresses, routes, neighbours, rules and traffic control (`NETLINK_ROUTE`, 0).
     pub const ROUTE: Self = Self(0);
     /// Information about sockets (`NETLINK_SOCK_DIAG`, 4).
     pub const SOCK_DIAG: Self = Self(4);
@@ -34,13 +34,13 @@ impl Protocol {
     /// 16).
     pub const GENERIC: Self = Self(16);
 
-    /// The protocol with this number; the kernel has up to 32.
+    /// Returns the protocol with this number; the kernel has numbers from 0 to 31.
     #[must_use]
     pub const fn new(number: i32) -> Self {
         Self(number)
     }
 
-    /// The number of the protocol, as socket(2) expects it.
+    /// Returns the number of the protocol, as socket(2) expects it.
     #[must_use]
     pub const fn number(self) -> i32 {
         self.0

@@ -9,8 +9,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 
-/// One descriptor that is readable while there is something to do: an event socket has data (or an
-/// overrun to tell), or work was left over.
+/// A descriptor that is readable while an event socket has data or an overrun, or while work is
+/// pending.
 #[derive(Debug)]
 pub(crate) struct ReadyFd {
     epoll: Arc<Epoll>,
@@ -18,7 +18,7 @@ pub(crate) struct ReadyFd {
 }
 
 impl ReadyFd {
-    /// Over the sockets that announce something to do.
+    /// Creates a descriptor for these event sockets.
     pub(crate) fn new(sockets: &[BorrowedFd<'_>]) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for socket in sockets {
@@ -27,19 +27,20 @@ impl ReadyFd {
         Ok(Self { epoll: Arc::new(epoll), is_pending: false })
     }
 
-    /// Makes the descriptor readable until told otherwise, or leaves it to the sockets again.
-    /// `socket` is one of them, the same each time: as nothing is ever sent on it, there is always
-    /// room to send something.
+    /// Makes the descriptor readable until the next call, or only while the sockets are readable.
     ///
-    /// That the descriptor becomes readable is an edge, for those that wait for edges: either the
-    /// sockets made one, as they have something since the last, or this does.
+    /// `socket` is one of the event sockets, the same in each call. Nothing is ever sent on it, so
+    /// that it is always writable.
+    ///
+    /// For callers that wait with `EPOLLET`, a descriptor that becomes readable is also an edge:
+    /// either a socket caused one, because data arrived after the last edge, or this call does.
     pub(crate) fn set_pending(&mut self, socket: impl AsFd, pending: bool) -> io::Result<()> {
         if pending != self.is_pending {
             let mut flags = EpollFlags::EPOLLIN;
             if pending {
                 flags |= EpollFlags::EPOLLOUT;
-                // What is read empty by now still counts as ready, and would make no edge, until
-                // somebody looks.
+                // A socket that was read empty still counts as ready until the next wait, so that
+                // the modification below would cause no edge.
                 self.wait(Some(Duration::ZERO))?;
             }
             self.epoll.modify(socket, &mut EpollEvent::new(flags, 0))?;
@@ -57,12 +58,12 @@ impl ReadyFd {
         }
     }
 
-    /// Refers to the descriptor, for use where the handle that owns it is out of reach.
+    /// Returns a reference to the descriptor that is usable without the handle.
     pub(crate) fn reference(&self) -> ReadinessRef {
         ReadinessRef(Arc::clone(&self.epoll))
     }
 
-    /// Waits until there is something to do; false when the time is over or a signal came.
+    /// Waits until the descriptor is readable; false after the timeout or a signal.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         Ok(poll_readable(&self.epoll.0, timeout)? == Poll::Readable)
     }
@@ -74,7 +75,7 @@ impl AsFd for ReadyFd {
     }
 }
 
-/// How a wait ended.
+/// The result of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Poll {
     Readable,
@@ -83,9 +84,9 @@ pub(crate) enum Poll {
     Interrupted,
 }
 
-/// Waits until the descriptor is readable; without a limit if there is no timeout.
+/// Waits until the descriptor is readable, or for ever without a timeout.
 ///
-/// A timeout that the kernel's clock cannot hold is shortened to 68 years.
+/// A timeout that is too long for the kernel is reduced to 68 years.
 pub(crate) fn poll_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<Poll> {
     const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
     let timeout = timeout.map(|timeout| TimeSpec::from_duration(timeout.min(LONGEST)));
@@ -98,12 +99,11 @@ pub(crate) fn poll_readable(fd: impl AsFd, timeout: Option<Duration>) -> io::Res
     }
 }
 
-/// Refers to the descriptor of a handle that may be elsewhere by now.
+/// A reference to the descriptor of a handle that may have been moved or dropped.
 pub(crate) struct ReadinessRef(Arc<Epoll>);
 
 impl ReadinessRef {
-    /// Makes the descriptor readable until the signal is dropped, whether the handle still exists
-    /// or not.
+    /// Makes the descriptor readable until the signal is dropped.
     pub(crate) fn signal(&self) -> io::Result<Signal> {
         let event = EventFd::from_value_and_flags(1, EfdFlags::EFD_CLOEXEC)?;
         let signal = Signal { epoll: Arc::clone(&self.0), event };
@@ -112,7 +112,7 @@ impl ReadinessRef {
     }
 }
 
-/// Keeps a descriptor readable.
+/// A guard that keeps a descriptor readable.
 pub(crate) struct Signal {
     epoll: Arc<Epoll>,
     event: EventFd,
@@ -120,7 +120,7 @@ pub(crate) struct Signal {
 
 impl Drop for Signal {
     fn drop(&mut self) {
-        // Closing the event is not enough where a forked process has it too.
+        // Closing the event is not enough if a forked process has a copy of it.
         let _ = self.epoll.delete(&self.event);
     }
 }

@@ -19,22 +19,22 @@ use super::ready_fd::{Poll, poll_readable};
 use crate::bpf::BpfInstruction;
 use crate::log_target::COMMAND;
 
-/// The kernel's port id: the only sender that is believed.
+/// The port id of the kernel; datagrams of other senders are ignored.
 pub(crate) const KERNEL_PORT_ID: u32 = 0;
 
-/// Why a receive buffer does not grow.
+/// What a larger receive buffer requires, for log lines.
 pub(crate) const NO_MORE_ROOM: &str = "more requires CAP_NET_ADMIN or a larger net.core.rmem_max";
 
-/// A receive tells the datagram's length, not the number of bytes that fitted, and does not wait:
+/// Return the length of the datagram instead of the number of copied bytes, and do not wait: see
 /// recv(2).
 const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT);
 
-/// One received datagram. `B` is `&[u8]`, or the number of bytes while the bytes are in the buffer.
+/// A received datagram: `B` is its bytes, or their number while they are in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Datagram<B> {
-    /// A whole datagram of the kernel.
+    /// A complete datagram of the kernel.
     Complete(B),
-    /// A datagram of the kernel that was longer than its slot of the buffer.
+    /// A datagram of the kernel that is longer than its slot of the buffer.
     Truncated { length: usize },
     /// A datagram of another sender.
     NotFromKernel { sender: u32 },
@@ -49,8 +49,9 @@ pub(crate) struct Batch {
 }
 
 impl Datagram<usize> {
-    /// Classifies a datagram by its own length and by the port id that the kernel has recorded for
-    /// its sender (the one in the message can be forged).
+    /// Classifies a datagram by its length and by the sender's port id that the kernel recorded.
+    ///
+    /// The port id in the message itself can be forged.
     pub(crate) fn new(length: usize, sender: u32, slot_len: usize) -> Self {
         match sender {
             KERNEL_PORT_ID if length <= slot_len => Self::Complete(length),
@@ -60,8 +61,9 @@ impl Datagram<usize> {
     }
 }
 
-/// Whether the kernel dropped datagrams because the receive buffer was full; those that it had
-/// queued before can still be read.
+/// Returns whether the kernel dropped datagrams because the receive buffer was full.
+///
+/// Datagrams that were queued before can still be read.
 pub(crate) fn is_overrun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::ENOBUFS as i32)
 }
@@ -82,38 +84,41 @@ impl Batch {
     }
 }
 
-/// A datagram socket to the kernel: the real one, or a test's script.
+/// A datagram socket to the kernel: a netlink socket, or a script of a test.
 pub(crate) trait Transport: AsFd + Debug + Send {
     /// Sends one datagram to the kernel.
     fn send(&mut self, datagram: &[u8]) -> io::Result<()>;
-    /// Takes the next datagrams, at most as many as the buffer has slots;
-    /// [`io::ErrorKind::WouldBlock`] where there is none.
+    /// Receives the next datagrams without waiting, at most as many as the buffer has slots.
+    ///
+    /// Fails with [`io::ErrorKind::WouldBlock`] if there are none.
     fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Batch>;
-    /// Waits for a datagram; false when the time is over.
+    /// Waits for a datagram; false after the timeout.
     fn wait(&mut self, timeout: Duration) -> io::Result<bool>;
-    /// The receive buffer's size in bytes as the kernel counts it.
+    /// Returns the size of the receive buffer in bytes, as the kernel counts it.
     fn receive_buffer(&self) -> io::Result<usize>;
-    /// Has the kernel run a classic BPF program over each datagram and drop what it returns 0 for;
-    /// in place of the one before it, without a gap. None lets everything pass.
+    /// Sets the socket filter: the kernel drops each datagram for which the program returns 0.
+    ///
+    /// The program replaces the former one at once. `None` removes the filter.
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()>;
-    /// Requests a receive buffer of `bytes`; the kernel doubles it and may cap it. It never gets
-    /// smaller than it was, unless that is what was requested.
+    /// Requests a receive buffer of `bytes`, which the kernel doubles and may limit.
+    ///
+    /// The buffer becomes smaller only if a smaller size was requested.
     fn set_receive_buffer(&mut self, bytes: usize) -> io::Result<()>;
     /// Joins a multicast group.
     fn join(&mut self, _group: u32) -> io::Result<()> {
         Ok(())
     }
-    /// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is.
+    /// Returns whether `CAP_NET_ADMIN` is effective for the calling thread in its user namespace.
     fn has_net_admin(&self) -> bool {
         thread_has_net_admin()
     }
-    /// The time, of which a test may have its own.
+    /// Returns the current time; a test may have a clock of its own.
     fn now(&self) -> Instant {
         Instant::now()
     }
 }
 
-/// Opens sockets in place of the kernel: a model of it does, for tests.
+/// A source of sockets in place of the kernel, e.g. a model of the kernel in tests.
 pub(crate) trait SocketSource: Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Opens a socket for requests, or for events.
     fn open(
@@ -124,15 +129,16 @@ pub(crate) trait SocketSource: Debug + Send + Sync + UnwindSafe + RefUnwindSafe 
     ) -> io::Result<Box<dyn Transport>>;
 }
 
-/// What a socket is for.
+/// The purpose of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Requests,
     Events,
 }
 
-/// Whether the calling thread has `CAP_NET_ADMIN` in effect, in whatever user namespace it is;
-/// false where `/proc` does not tell.
+/// Returns whether `CAP_NET_ADMIN` is effective for the calling thread in its user namespace.
+///
+/// False if `/proc` does not show it.
 fn thread_has_net_admin() -> bool {
     const CAP_NET_ADMIN: u32 = 12;
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
@@ -141,7 +147,9 @@ fn thread_has_net_admin() -> bool {
     effective.is_some_and(|mask| mask >> CAP_NET_ADMIN & 1 == 1)
 }
 
-/// A netlink socket: closed on exec, connected to the kernel so that no other process can fill it.
+/// A netlink socket that is closed on exec and connected to the kernel.
+///
+/// Because of the connection, other processes cannot fill its receive buffer.
 #[derive(Debug)]
 pub(crate) struct NetlinkSocket {
     socket: Socket,
@@ -153,24 +161,24 @@ impl NetlinkSocket {
     pub(crate) fn open(protocol: isize, receive_buffer: usize) -> io::Result<Self> {
         let mut this = Self { socket: Socket::new(protocol)? };
         this.set_receive_buffer(receive_buffer)?;
-        // This binds it as well.
+        // connect(2) also binds the socket.
         this.socket.connect(&SocketAddr::new(KERNEL_PORT_ID, 0))?;
         Ok(this)
     }
 
-    /// Asks for the kernel's own words with an error, and for acknowledgements that do not echo the
-    /// request.
+    /// Enables the kernel's error messages, and acknowledgements without a copy of the request.
     pub(crate) fn enable_ext_ack(self) -> io::Result<Self> {
         self.socket.set_ext_ack(true)?;
         self.socket.set_cap_ack(true)?;
         Ok(self)
     }
 
-    /// Asks the kernel to check the requests for dumps strictly, and to filter by what they name. A
-    /// kernel older than 4.20 does not, which does no harm: what it sends is checked again.
+    /// Enables strict checks of dump requests, so that the kernel filters dumps.
+    ///
+    /// Kernels before 4.20 do not support that; results are therefore filtered again.
     pub(crate) fn enable_strict_check(self) -> Self {
         if let Err(error) = self.socket.set_netlink_get_strict_chk(true) {
-            debug!(target: COMMAND, "requests for dumps are not checked strictly: {error}");
+            debug!(target: COMMAND, "the kernel does not check dump requests strictly: {error}");
         }
         self
     }
@@ -201,7 +209,7 @@ impl Transport for NetlinkSocket {
             recvmmsg(self.socket.as_raw_fd(), &mut headers, &mut slots, RECEIVE_FLAGS, None)?;
         let received: Vec<_> = messages
             .map(|message| {
-                // What has no address is not the kernel's.
+                // A datagram without an address is not from the kernel.
                 let sender = message.address.map_or(u32::MAX, |address| address.pid());
                 Datagram::new(message.bytes, sender, slot_len)
             })
@@ -214,7 +222,7 @@ impl Transport for NetlinkSocket {
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
-        // After a signal the caller reads again, and knows its deadline.
+        // After a signal, the caller tries to read again and checks its deadline.
         Ok(poll_readable(&self.socket, Some(timeout))? != Poll::TimedOut)
     }
 
@@ -239,14 +247,14 @@ impl Transport for NetlinkSocket {
         if setsockopt(&self.socket, RcvBufForce, &bytes).is_ok() {
             return Ok(());
         }
-        // Without CAP_NET_ADMIN the kernel caps the size at net.core.rmem_max, where the socket had
-        // more too. The cap can be read neither in every namespace nor without /proc, so another
-        // socket tries it.
+        // Without CAP_NET_ADMIN, the kernel limits the size to net.core.rmem_max, even if the
+        // buffer is larger already. The limit is not readable in every namespace, and not without
+        // /proc, so another socket tries the size first.
         let trial = UnixDatagram::unbound()?;
         SockRef::from(&trial).set_recv_buffer_size(bytes)?;
         let (given, before) = (SockRef::from(&trial).recv_buffer_size()?, self.receive_buffer()?);
         if given < before && given < bytes.saturating_mul(2) {
-            debug!(target: COMMAND, "a receive buffer stays at {before} bytes: net.core.rmem_max allows {given}");
+            debug!(target: COMMAND, "a receive buffer stays at {before} bytes: the limit is {given} bytes");
             return Ok(());
         }
         SockRef::from(&self.socket).set_recv_buffer_size(bytes)
@@ -262,14 +270,17 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Runs something without `CAP_NET_ADMIN`, on a thread of its own, with a socket whose receive
-    /// buffer is larger than that allows, and the size of that buffer.
+    /// Runs a function without `CAP_NET_ADMIN`, on a thread of its own.
+    ///
+    /// The function gets a socket whose receive buffer is larger than net.core.rmem_max, and the
+    /// size of the buffer.
     pub(crate) fn with_large_buffer(run: impl FnOnce(NetlinkSocket, usize) + Send) {
         let limit: usize =
             fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
         let run = || {
             let socket = NetlinkSocket::open(NETLINK_ROUTE, 2 * limit).unwrap();
-            assert_eq!(socket.receive_buffer().unwrap(), 4 * limit, "no CAP_NET_ADMIN");
+            let size = socket.receive_buffer().unwrap();
+            assert_eq!(size, 4 * limit, "receive buffer; the test requires CAP_NET_ADMIN");
             let mut sets = capabilities(None).unwrap();
             sets.effective.remove(CapabilitySet::NET_ADMIN);
             set_capabilities(None, sets).unwrap();
@@ -279,11 +290,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn buffer_gets_smaller_only_where_that_was_requested() {
+    fn buffer_shrinks_only_if_requested() {
         with_large_buffer(|mut socket, before| {
             for requested in [before, before / 2, usize::try_from(i32::MAX).unwrap()] {
                 socket.set_receive_buffer(requested).unwrap();
-                assert_eq!(socket.receive_buffer().unwrap(), before, "{requested} requested");
+                let size = socket.receive_buffer().unwrap();
+                assert_eq!(size, before, "buffer after a request for {requested} bytes");
             }
             for requested in [20_000, 30_000] {
                 socket.set_receive_buffer(requested).unwrap();

@@ -57,43 +57,48 @@ pub struct Address {
 }
 
 impl Address {
-    /// The index of the link that has the address.
+    /// Returns the index of the link that has the address.
     #[must_use]
     pub fn ifindex(&self) -> IfIndex {
         self.ifindex
     }
 
-    /// The link's own address: also on a point-to-point link, where [`peer`](Self::peer) is the
-    /// other end.
+    /// Returns the link's own address.
+    ///
+    /// On a point-to-point link, [`peer`](Self::peer) returns the address of the other end.
     #[doc(alias = "IFA_LOCAL")]
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.ip
     }
 
-    /// The address of the other end of a point-to-point link; `None` if there is none, or if it
-    /// equals the own address.
+    /// Returns the address of the other end of a point-to-point link.
+    ///
+    /// `None` if there is none, or if it equals the link's own address.
     #[doc(alias = "IFA_ADDRESS")]
     #[must_use]
     pub fn peer(&self) -> Option<IpAddr> {
         self.peer
     }
 
-    /// The length of the network's prefix in bits. With a [`peer`](Self::peer) the prefix is that
-    /// of the peer's address.
+    /// Returns the length of the network prefix in bits.
+    ///
+    /// With a [`peer`](Self::peer), the prefix belongs to the peer's address.
     #[must_use]
     pub fn prefix_len(&self) -> u8 {
         self.message.header.prefix_len
     }
 
-    /// Where the address is valid.
+    /// Returns the scope in which the address is valid.
     #[must_use]
     pub fn scope(&self) -> AddressScope {
         self.message.header.scope
     }
 
-    /// The flags, e.g. whether duplicate address detection is in progress (`Tentative`) or has
-    /// failed (`Dadfailed`).
+    /// Returns the flags of the address.
+    ///
+    /// Examples are `Tentative` while duplicate address detection is in progress, and `Dadfailed`
+    /// if it has failed.
     #[doc(alias = "IFA_FLAGS")]
     #[must_use]
     pub fn flags(&self) -> AddressFlags {
@@ -106,8 +111,9 @@ impl Address {
         .unwrap_or(first)
     }
 
-    /// The label of an IPv4 address, by default the name of the link; IPv6 addresses have none.
-    /// Invalid UTF-8 is replaced by U+FFFD.
+    /// Returns the label of an IPv4 address, by default the name of the link.
+    ///
+    /// `None` for IPv6 addresses. U+FFFD replaces bytes that are not UTF-8.
     #[doc(alias = "IFA_LABEL")]
     #[must_use]
     pub fn label(&self) -> Option<Cow<'_, str>> {
@@ -124,7 +130,7 @@ impl Address {
         })
     }
 
-    /// The broadcast address of an IPv4 network.
+    /// Returns the broadcast address of an IPv4 network.
     #[must_use]
     pub fn broadcast(&self) -> Option<Ipv4Addr> {
         self.find(|attribute| match attribute {
@@ -133,21 +139,24 @@ impl Address {
         })
     }
 
-    /// How long the address remained valid when the kernel sent the message; `None` for an address
-    /// that does not expire.
+    /// Returns how long the address remained valid when the kernel sent the message.
+    ///
+    /// `None` for an address that does not expire.
     #[must_use]
     pub fn valid_lifetime(&self) -> Option<Duration> {
         self.lifetime(|info| info.ifa_valid)
     }
 
-    /// How long the address remained preferred for new connections when the kernel sent the
-    /// message; `None` for an address that does not expire. Zero for a deprecated address.
+    /// Returns how long the address remained preferred for new connections.
+    ///
+    /// The time counts from the kernel's message. `None` for an address that does not expire, zero
+    /// for a deprecated address.
     #[must_use]
     pub fn preferred_lifetime(&self) -> Option<Duration> {
         self.lifetime(|info| info.ifa_preferred)
     }
 
-    /// The whole message.
+    /// Returns the whole message.
     #[must_use]
     pub fn message(&self) -> &AddressMessage {
         &self.message
@@ -167,7 +176,7 @@ impl Address {
     }
 }
 
-/// For a message that the program received by other means.
+/// Converts a message that the program received by other means.
 impl TryFrom<AddressMessage> for Address {
     type Error = DecodeError;
 
@@ -191,7 +200,7 @@ impl TryFrom<AddressMessage> for Address {
     }
 }
 
-/// Like `ip address`: `192.0.2.1/24`, or `192.0.2.1 peer 192.0.2.2/32`.
+/// Prints the address like `ip address`: `192.0.2.1/24`, or `192.0.2.1 peer 192.0.2.2/32`.
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (ip, prefix_len) = (self.ip, self.prefix_len());
@@ -202,7 +211,7 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// Selects the addresses that [`RtnlSocket::addresses`] lists; all by default.
+/// A filter for the addresses that [`RtnlSocket::addresses`] lists; by default, all of them.
 ///
 /// # Examples
 ///
@@ -250,7 +259,8 @@ impl AddressFilter {
 impl RtnlSocket {
     /// Lists the IPv4 and IPv6 addresses of the namespace's links.
     ///
-    /// The kernel filters what it can; the rest is filtered here.
+    /// Sends one dump request. The kernel filters as far as it can, and the method filters the
+    /// rest.
     ///
     /// # Errors
     ///
@@ -422,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn own_address_is_local_or_else_the_only_one() {
+    fn own_address_is_local_or_the_only_one() {
         for (attributes, ip, peer) in [
             (vec![far("192.0.2.1"), local("192.0.2.1")], "192.0.2.1", None),
             (vec![far("192.0.2.2"), local("192.0.2.1")], "192.0.2.1", Some("192.0.2.2")),
@@ -433,19 +443,19 @@ mod tests {
         ] {
             let address = address(attributes).unwrap();
             let expected = (ip.parse().unwrap(), peer.map(|peer: &str| peer.parse().unwrap()));
-            assert_eq!((address.ip(), address.peer()), expected, "{address:?}");
+            assert_eq!((address.ip(), address.peer()), expected, "own and peer of {address:?}");
         }
     }
 
     #[test]
-    fn display_is_that_of_ip() {
+    fn display_equals_that_of_ip_address() {
         assert_eq!(address(vec![local("192.0.2.1")]).unwrap().to_string(), "192.0.2.1/24");
         let both = address(vec![local("192.0.2.1"), far("192.0.2.2")]).unwrap();
         assert_eq!(both.to_string(), "192.0.2.1 peer 192.0.2.2/24");
     }
 
     #[test]
-    fn all_flags_are_preferred_to_the_first_eight() {
+    fn flags_attribute_is_preferred_to_header() {
         let few = address(vec![local("192.0.2.1")]).unwrap();
         assert_eq!(few.flags(), AddressFlags::Permanent);
         let all = AddressFlags::Permanent | AddressFlags::Noprefixroute;

@@ -1,4 +1,4 @@
-//! The common part of all dump requests.
+//! The common code of all dump requests.
 
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
@@ -35,10 +35,10 @@ impl RtnlSocket {
         })
     }
 
-    /// Turns the reply to a filtered dump into [`Error::NoSuchDevice`](crate::Error::NoSuchDevice)
-    /// if one of the filter's links does not exist.
+    /// Fails with [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if a link of the filter does
+    /// not exist, or else returns the reply.
     ///
-    /// For such a link the kernel's reply depends on the family: `ENODEV`, or an empty dump.
+    /// For a missing link, the kernel's reply depends on the family: `ENODEV`, or an empty dump.
     pub(super) fn check_links_exist<T>(
         &mut self,
         reply: Result<Dump<T>, RequestError>,
@@ -47,7 +47,7 @@ impl RtnlSocket {
     ) -> Result<Dump<T>> {
         let may_be_missing = match &reply {
             Ok(dump) => dump.items.is_empty(),
-            Err(failure) => failure.is(Errno::ENODEV),
+            Err(error) => error.is(Errno::ENODEV),
         };
         if may_be_missing {
             for ifindex in links {

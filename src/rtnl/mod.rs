@@ -1,9 +1,9 @@
 //! Links, addresses, routes, neighbours and the other objects of rtnetlink.
 //!
 //! [`RtnlSocket`] lists, looks up, creates, changes and deletes them, synchronously. A
-//! [`TeamHandle`](crate::TeamHandle) uses the same code for its own links.
-//!
-//! Messages are those of [`netlink_packet_route`].
+//! [`TeamHandle`](crate::TeamHandle) uses the same code for its own links. Messages are of the
+//! types of [`netlink_packet_route`].
+// The room uses the sockets and the codec of `netlink`. `team` and `link_events` use it.
 
 mod address;
 mod dump;
@@ -39,11 +39,10 @@ use crate::netlink::request::{Request, RequestSocket};
 const OPERATIONS: u16 = 4;
 const GET: u16 = 2;
 
-/// A synchronous socket for links, addresses, routes, neighbours and the other objects of
-/// rtnetlink.
+/// A synchronous rtnetlink socket, for links, addresses, routes, neighbours and more.
 ///
 /// The socket belongs to the network namespace in which it was opened, also if the thread that uses
-/// it enters another one. Its messages are those of [`netlink_packet_route`].
+/// it enters another one. Each method sends at least one request; there is no cache.
 /// [`NetlinkConnection`](crate::netlink::NetlinkConnection) documents the timeouts and errors that
 /// all requests have in common.
 ///
@@ -77,12 +76,13 @@ pub struct RtnlSocket {
 }
 
 impl RtnlSocket {
-    /// Opens an rtnetlink socket in the calling thread's network namespace, with the default
-    /// settings.
+    /// Opens an rtnetlink socket in the calling thread's network namespace.
+    ///
+    /// The settings are the defaults of [`SocketBuilder`].
     ///
     /// # Errors
     ///
-    /// Like [`SocketBuilder::rtnl`].
+    /// Those of [`SocketBuilder::rtnl`].
     ///
     /// # Examples
     ///
@@ -99,7 +99,7 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// Like [`SocketBuilder::in_namespace`] and [`SocketBuilder::rtnl`].
+    /// Those of [`SocketBuilder::in_namespace`] and [`SocketBuilder::rtnl`].
     ///
     /// # Examples
     ///
@@ -137,7 +137,7 @@ impl RtnlSocket {
         self.socket.interrupted_dumps()
     }
 
-    /// Sends one request, waits for its acknowledgement, and returns the messages that preceded it.
+    /// Sends a request, and returns the messages that the kernel sent before its acknowledgement.
     ///
     /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`. The request is sent unchanged. An
     /// attribute of the reply that netlink-packet-route cannot decode is returned as bytes
@@ -145,12 +145,12 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// Like [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request). A query
-    /// (`RTM_GET…`) whose reply does not fit the receive buffer is repeated.
+    /// Those of [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request). A query
+    /// (`RTM_GET…`) whose reply does not fit the receive buffer is repeated with a larger one.
     ///
     /// # Examples
     ///
-    /// The route of a packet:
+    /// Looking up the route of a packet:
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -190,15 +190,15 @@ impl RtnlSocket {
         Ok(replies.with_context(|| op)?.items)
     }
 
-    /// Requests a dump of any type, and returns all that the kernel sends.
+    /// Requests a dump of any type, and returns all messages of the reply.
     ///
-    /// Since Linux 5.0 the kernel checks dump requests strictly (`NETLINK_GET_STRICT_CHK`), and
-    /// rejects filters that it does not support. The methods for one type of object also filter
-    /// here, and return values instead of messages.
+    /// The kernel checks dump requests strictly (`NETLINK_GET_STRICT_CHK`, since Linux 4.20), and
+    /// rejects filters that it does not support. The methods for one type of object, e.g.
+    /// [`routes`](Self::routes), also filter the reply themselves.
     ///
     /// # Errors
     ///
-    /// Like [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
+    /// Those of [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
     /// # Examples
     ///
@@ -238,7 +238,7 @@ impl SocketBuilder {
     ///
     /// # Errors
     ///
-    /// Like [`connection`](Self::connection).
+    /// Those of [`connection`](Self::connection).
     ///
     /// # Examples
     ///

@@ -16,7 +16,7 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::packet::RTM_NEWNEIGH;
 use crate::netlink::dump::Dump;
 
-/// One entry of a neighbour table: the hardware address of a network address on a link.
+/// An entry of a neighbour table: the hardware address of a network address on a link.
 ///
 /// # Examples
 ///
@@ -30,7 +30,8 @@ use crate::netlink::dump::Dump;
 /// let mut rtnl = RtnlSocket::new()?;
 /// let neighbours = rtnl.neighbours(&NeighbourFilter::new())?;
 /// let address = Some("192.0.2.9".parse()?);
-/// let neighbour = neighbours.items().iter().find(|it| it.destination() == address).expect("it was added");
+/// let neighbour = neighbours.items().iter().find(|it| it.destination() == address);
+/// let neighbour = neighbour.expect("the entry was added");
 /// assert_eq!(neighbour.hwaddr(), Some("02:00:00:00:00:09".parse()?));
 /// assert_eq!(neighbour.ifindex(), Some(rtnl.link_by_name("d0")?.ifindex()));
 /// assert_eq!(neighbour.state(), NeighbourState::Permanent);
@@ -46,21 +47,24 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// The address family; [`AddressFamily::Bridge`] for an entry of a bridge's forwarding table.
+    /// Returns the address family; [`AddressFamily::Bridge`] for an entry of a bridge's forwarding
+    /// table.
     #[must_use]
     pub fn family(&self) -> AddressFamily {
         self.message.header.family
     }
 
-    /// The index of the link; `None` for a proxy entry that is valid on all links.
+    /// Returns the index of the link, or `None` for a proxy entry that is valid on all links.
     #[must_use]
     pub fn ifindex(&self) -> Option<IfIndex> {
         IfIndex::new(self.message.header.ifindex)
     }
 
-    /// The network address of the neighbour. An entry of a bridge's forwarding table has none; for
-    /// that of a VXLAN link it is the address of the remote end. For IPv4 on a loopback or
-    /// point-to-point link the kernel has one entry, for 0.0.0.0.
+    /// Returns the network address of the neighbour.
+    ///
+    /// `None` for an entry of a bridge's forwarding table. For an entry of a VXLAN link, it is the
+    /// address of the remote end. For IPv4 on a loopback or point-to-point link, the kernel has a
+    /// single entry, with the address 0.0.0.0.
     #[doc(alias = "NDA_DST")]
     #[must_use]
     pub fn destination(&self) -> Option<IpAddr> {
@@ -73,7 +77,7 @@ impl Neighbour {
         })
     }
 
-    /// The hardware address; `None` while it is being resolved, or if its resolution failed.
+    /// Returns the hardware address, or `None` while it is not resolved.
     #[doc(alias = "NDA_LLADDR")]
     #[must_use]
     pub fn hwaddr(&self) -> Option<HwAddr> {
@@ -83,26 +87,26 @@ impl Neighbour {
         })
     }
 
-    /// The state of the entry, e.g. `Reachable` or `Permanent`.
+    /// Returns the state of the entry, e.g. `Reachable` or `Permanent`.
     #[doc(alias = "NUD")]
     #[must_use]
     pub fn state(&self) -> NeighbourState {
         self.message.header.state
     }
 
-    /// The flags, e.g. whether the neighbour is a router.
+    /// Returns the flags, e.g. whether the neighbour is a router.
     #[must_use]
     pub fn flags(&self) -> NeighbourFlags {
         self.message.header.flags
     }
 
-    /// Whether this is a proxy entry: an address for which this machine answers.
+    /// Returns whether this is a proxy entry: an address for which this machine replies.
     #[must_use]
     pub fn is_proxy(&self) -> bool {
         self.flags().contains(NeighbourFlags::Proxy)
     }
 
-    /// The master of the link, which entries of a bridge's forwarding table have.
+    /// Returns the master of the link, which entries of a bridge's forwarding table have.
     #[doc(alias = "NDA_MASTER")]
     #[must_use]
     pub fn master(&self) -> Option<IfIndex> {
@@ -112,7 +116,7 @@ impl Neighbour {
         })
     }
 
-    /// The VLAN of an entry of a bridge's forwarding table.
+    /// Returns the VLAN of an entry of a bridge's forwarding table.
     #[doc(alias = "NDA_VLAN")]
     #[must_use]
     pub fn vlan(&self) -> Option<u16> {
@@ -122,7 +126,7 @@ impl Neighbour {
         })
     }
 
-    /// The whole message.
+    /// Returns the whole message.
     #[must_use]
     pub fn message(&self) -> &NeighbourMessage {
         &self.message
@@ -133,7 +137,7 @@ impl Neighbour {
     }
 }
 
-/// For a message that the program received by other means.
+/// Converts a message that the program received by other means.
 impl From<NeighbourMessage> for Neighbour {
     fn from(message: NeighbourMessage) -> Self {
         Self { message }
@@ -145,8 +149,10 @@ fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// Selects the neighbours that [`RtnlSocket::neighbours`] lists; by default those of all links,
-/// without proxy entries and without the forwarding tables of bridges.
+/// A filter for the neighbours that [`RtnlSocket::neighbours`] lists.
+///
+/// By default, it selects those of all links, without proxy entries and without the forwarding
+/// tables of bridges.
 ///
 /// # Examples
 ///
@@ -172,21 +178,24 @@ impl NeighbourFilter {
         self
     }
 
-    /// Selects the neighbours of the ports of this master. With [`AddressFamily::Bridge`], also
-    /// those of the master.
+    /// Selects the neighbours of the ports of this master.
+    ///
+    /// With [`AddressFamily::Bridge`], it also selects those of the master itself.
     pub fn master(mut self, master: IfIndex) -> Self {
         self.master = Some(master);
         self
     }
 
-    /// Selects the neighbours of this family: [`AddressFamily::Inet`], [`AddressFamily::Inet6`], or
-    /// [`AddressFamily::Bridge`] for the forwarding tables of bridges and similar links.
+    /// Selects the neighbours of this family.
+    ///
+    /// It is [`AddressFamily::Inet`], [`AddressFamily::Inet6`], or [`AddressFamily::Bridge`] for
+    /// the forwarding tables of bridges and similar links.
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// Selects proxy entries, the addresses for which this machine answers, instead of neighbours.
+    /// Selects proxy entries, the addresses for which this machine replies, instead of neighbours.
     pub fn proxies(mut self) -> Self {
         self.proxies = true;
         self
@@ -205,7 +214,7 @@ impl NeighbourFilter {
         RouteNetlinkMessage::GetNeighbour(message)
     }
 
-    /// `ports` are those of the filter's master.
+    /// Returns whether the filter selects a neighbour; `ports` are those of the filter's master.
     fn matches(&self, neighbour: &NeighbourMessage, ports: &HashSet<u32>) -> bool {
         let header = &neighbour.header;
         header.flags.contains(NeighbourFlags::Proxy) == self.proxies
@@ -218,9 +227,10 @@ impl NeighbourFilter {
 impl RtnlSocket {
     /// Lists the neighbours: network addresses with their hardware addresses.
     ///
-    /// The kernel filters what it can; the rest is filtered here. The message of a neighbour lacks
-    /// the master of its link: to filter by master, the ports of the master are requested first,
-    /// and the result is consistent only if both dumps are.
+    /// Sends one dump request. The kernel filters as far as it can, and the method filters the
+    /// rest. A filter by master takes a second request, for the ports of the master, because the
+    /// message of a neighbour does not contain the master. The result is then consistent only if
+    /// both dumps are.
     ///
     /// # Errors
     ///
@@ -309,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn destination_of_a_bridge_entry_is_told_by_its_length() {
+    fn destination_of_bridge_entry_is_decoded_by_length() {
         let with = |bytes: &[u8]| {
             neighbour(
                 3,
@@ -323,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_hardware_addresses_are_absent() {
+    fn invalid_hardware_address_is_none() {
         for bytes in [vec![], vec![1; 33]] {
             assert_eq!(
                 neighbour(3, vec![NeighbourAttribute::LinkLayerAddress(bytes)]).hwaddr(),

@@ -18,7 +18,7 @@ use crate::netlink::codec::frame::Frame;
 use crate::netlink::codec::packet::RTM_NEWROUTE;
 use crate::netlink::dump::Dump;
 
-/// One route of one routing table.
+/// A route of a routing table.
 ///
 /// # Examples
 ///
@@ -53,13 +53,15 @@ pub struct Route {
 }
 
 impl Route {
-    /// The address family.
+    /// Returns the address family.
     #[must_use]
     pub fn family(&self) -> AddressFamily {
         self.message.header.address_family
     }
 
-    /// The address of the destination network or host; the unspecified address for a default route.
+    /// Returns the address of the destination network or host.
+    ///
+    /// It is the unspecified address for a default route.
     ///
     /// `None` for a route of a family other than IPv4 and IPv6, e.g. an MPLS label.
     #[doc(alias = "RTA_DST")]
@@ -77,20 +79,22 @@ impl Route {
         destination.unwrap_or(Some(unspecified))
     }
 
-    /// The length of the destination's prefix in bits; 0 for a default route.
+    /// Returns the length of the destination's prefix in bits, 0 for a default route.
     #[must_use]
     pub fn prefix_len(&self) -> u8 {
         self.message.header.destination_prefix_length
     }
 
-    /// Whether this is a default route: one whose destination matches every address of the family.
+    /// Returns whether this is a default route, which matches every address of the family.
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.prefix_len() == 0 && self.destination().is_some()
     }
 
-    /// The gateway; `None` for a directly connected destination, and for a route with several
-    /// [next hops](Self::next_hops). The gateway of an IPv4 route may be an IPv6 address.
+    /// Returns the gateway, or `None` for a directly connected destination.
+    ///
+    /// `None` also for a route with several [next hops](Self::next_hops). The gateway of an IPv4
+    /// route may be an IPv6 address.
     #[doc(alias = "RTA_GATEWAY")]
     #[doc(alias = "RTA_VIA")]
     #[must_use]
@@ -98,8 +102,10 @@ impl Route {
         gateway_of(&self.message.attributes)
     }
 
-    /// The index of the output link; `None` for a route with several [next hops](Self::next_hops),
-    /// and for one without a link, e.g. an unreachable route.
+    /// Returns the index of the output link.
+    ///
+    /// `None` for a route with several [next hops](Self::next_hops), and for a route without a
+    /// link, e.g. an unreachable route.
     #[doc(alias = "RTA_OIF")]
     #[must_use]
     pub fn out_link(&self) -> Option<IfIndex> {
@@ -109,7 +115,7 @@ impl Route {
         })
     }
 
-    /// The next hops of a multipath route; none for any other route.
+    /// Returns the next hops of a multipath route; none for any other route.
     #[doc(alias = "RTA_MULTIPATH")]
     pub fn next_hops(&self) -> impl Iterator<Item = NextHop> {
         multipath(&self.message).iter().map(|hop| NextHop {
@@ -119,33 +125,35 @@ impl Route {
         })
     }
 
-    /// The number of the routing table: 254 is `main`, 255 is `local`.
+    /// Returns the number of the routing table: 254 is `main`, 255 is `local`.
     #[doc(alias = "RTA_TABLE")]
     #[must_use]
     pub fn table(&self) -> u32 {
         table_of(&self.message)
     }
 
-    /// What created the route: [`RouteProtocol::Kernel`], [`RouteProtocol::Static`] and so on.
+    /// Returns the origin of the route, e.g. [`RouteProtocol::Kernel`] or
+    /// [`RouteProtocol::Static`].
     #[must_use]
     pub fn protocol(&self) -> RouteProtocol {
         self.message.header.protocol
     }
 
-    /// The type, e.g. `Unicast`, `Local` or `Unreachable`.
+    /// Returns the type, e.g. `Unicast`, `Local` or `Unreachable`.
     #[must_use]
     pub fn kind(&self) -> RouteType {
         self.message.header.kind
     }
 
-    /// The distance to the destination.
+    /// Returns the distance to the destination.
     #[must_use]
     pub fn scope(&self) -> RouteScope {
         self.message.header.scope
     }
 
-    /// The metric: of several routes to a destination, the kernel prefers the one with the lowest
-    /// metric; 0 if the message has none.
+    /// Returns the metric, 0 if the message has none.
+    ///
+    /// The kernel prefers the route to a destination that has the lowest metric.
     #[doc(alias = "RTA_PRIORITY")]
     #[must_use]
     pub fn metric(&self) -> u32 {
@@ -156,7 +164,7 @@ impl Route {
         metric.unwrap_or_default()
     }
 
-    /// The source address that the kernel prefers for packets to the destination.
+    /// Returns the source address that the kernel prefers for packets to the destination.
     #[doc(alias = "RTA_PREFSRC")]
     #[must_use]
     pub fn preferred_source(&self) -> Option<IpAddr> {
@@ -166,7 +174,7 @@ impl Route {
         })
     }
 
-    /// The whole message.
+    /// Returns the whole message.
     #[must_use]
     pub fn message(&self) -> &RouteMessage {
         &self.message
@@ -177,14 +185,14 @@ impl Route {
     }
 }
 
-/// For a message that the program received by other means.
+/// Converts a message that the program received by other means.
 impl From<RouteMessage> for Route {
     fn from(message: RouteMessage) -> Self {
         Self { message }
     }
 }
 
-/// One of several next hops of a route.
+/// A next hop of a multipath route.
 ///
 /// # Examples
 ///
@@ -199,7 +207,8 @@ impl From<RouteMessage> for Route {
 /// # test_netns::run(&format!("ip route add 198.51.100.0/24 {hops}"));
 /// let mut rtnl = RtnlSocket::new()?;
 /// let routes = rtnl.routes(&RouteFilter::new().table(254))?;
-/// let multipath = routes.items().iter().find(|route| route.next_hops().count() == 2).expect("such a route");
+/// let multipath = routes.items().iter().find(|route| route.next_hops().count() == 2);
+/// let multipath = multipath.expect("the route was added");
 /// let gateways: Vec<_> = multipath.next_hops().filter_map(|hop| hop.gateway()).collect();
 /// assert_eq!(gateways, ["192.0.2.2".parse::<std::net::IpAddr>()?, "192.0.2.3".parse()?]);
 /// assert!(multipath.next_hops().all(|hop| hop.weight() == 1 && hop.out_link().is_some()));
@@ -217,27 +226,26 @@ pub struct NextHop {
 }
 
 impl NextHop {
-    /// The index of the output link.
+    /// Returns the index of the output link.
     #[must_use]
     pub fn out_link(&self) -> Option<IfIndex> {
         self.out_link
     }
 
-    /// The gateway; `None` for a directly connected destination.
+    /// Returns the gateway, or `None` for a directly connected destination.
     #[must_use]
     pub fn gateway(&self) -> Option<IpAddr> {
         self.gateway
     }
 
-    /// The weight, 1 to 256: the share of the packets that take this next hop.
+    /// Returns the weight, 1 to 256: the share of the packets that take this next hop.
     #[must_use]
     pub fn weight(&self) -> u16 {
         self.weight
     }
 }
 
-/// Selects the routes that [`RtnlSocket::routes`] lists; by default those of all families and
-/// tables.
+/// A filter for the routes that [`RtnlSocket::routes`] lists; by default, all of them.
 ///
 /// # Examples
 ///
@@ -269,7 +277,7 @@ impl RouteFilter {
         self
     }
 
-    /// Selects the routes with this output link, also as that of one of several next hops.
+    /// Selects the routes with this output link, including multipath routes with such a next hop.
     pub fn out_link(mut self, link: IfIndex) -> Self {
         self.out_link = Some(link);
         self
@@ -303,7 +311,7 @@ impl RouteFilter {
     }
 }
 
-/// The table of a route. The header has room for numbers up to 255 only.
+/// Returns the table of a route; the header holds only numbers up to 255.
 fn table_of(route: &RouteMessage) -> u32 {
     let attribute = route.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Table(table) => Some(*table),
@@ -312,23 +320,23 @@ fn table_of(route: &RouteMessage) -> u32 {
     attribute.unwrap_or(route.header.table.into())
 }
 
-/// Whether a link is an output link of the route.
+/// Returns whether a link is an output link of the route.
 ///
 /// `None` for a route that has only the ID of a next-hop object, which is what the kernel sends if
 /// `net.ipv4.nexthop_compat_mode` is 0.
 fn uses_out_link(route: &RouteMessage, link: IfIndex) -> Option<bool> {
-    let mut answer = Some(false);
+    let mut result = Some(false);
     for attribute in &route.attributes {
         match attribute {
             RouteAttribute::Oif(out) => return Some(*out == link.get()),
             RouteAttribute::MultiPath(hops) => {
                 return Some(hops.iter().any(|hop| hop.interface_index == link.get()));
             }
-            RouteAttribute::NhId(_) => answer = None,
+            RouteAttribute::NhId(_) => result = None,
             _ => {}
         }
     }
-    answer
+    result
 }
 
 fn multipath(route: &RouteMessage) -> &[RouteNextHop] {
@@ -359,12 +367,12 @@ fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
 impl RtnlSocket {
     /// Lists the routes of the namespace.
     ///
-    /// The kernel filters what it can; the rest is filtered here. Cached routes (`RTM_F_CLONED`),
-    /// in which the kernel remembers e.g. the MTU of a path for some time, are left out.
+    /// Sends one dump request. The kernel filters as far as it can, and the method filters the
+    /// rest. Cached routes (`RTM_F_CLONED`), in which the kernel remembers e.g. the MTU of a path
+    /// for some time, are left out.
     ///
-    /// A table that does not exist has no routes, which is not an error: the kernel creates a table
-    /// when a route needs it, and never removes one. For a family that the kernel does not support,
-    /// its reply is an error or has no routes.
+    /// For a table that does not exist, the result is empty: the kernel creates a table with its
+    /// first route. For a family that the kernel does not support, the result is an error or empty.
     ///
     /// # Errors
     ///
@@ -397,9 +405,7 @@ impl RtnlSocket {
         let request = DumpRequest { op, message: filter.request(), reply_type: RTM_NEWROUTE };
         let reply = match self.list(request, |route, frame| filter.matches(route, frame)) {
             // The kernel's error for a table that does not exist.
-            Err(failure) if filter.table.is_some() && failure.is(Errno::ENOENT) => {
-                Ok(Dump::empty())
-            }
+            Err(error) if filter.table.is_some() && error.is(Errno::ENOENT) => Ok(Dump::empty()),
             reply => reply.map(|routes| routes.map(Route::from)),
         };
         self.check_links_exist(reply, op, filter.out_link)
@@ -423,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn default_routes_have_the_unspecified_destination() {
+    fn default_route_has_unspecified_destination() {
         for (family, any) in [(AddressFamily::Inet, "0.0.0.0"), (AddressFamily::Inet6, "::")] {
             let route = route(family, 0, vec![]);
             assert_eq!(
@@ -437,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_of_other_families_have_no_destination() {
+    fn route_of_other_family_has_no_destination() {
         let label = RouteAttribute::Destination(RouteAddress::Other(vec![0; 4]));
         for attributes in [vec![], vec![label]] {
             let route = route(AddressFamily::Mpls, 0, attributes);

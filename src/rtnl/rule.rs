@@ -10,7 +10,7 @@ use crate::netlink::codec::packet::RTM_NEWRULE;
 use crate::netlink::dump::Dump;
 use crate::netlink::error::ErrorContext;
 
-/// Selects the routing rules that [`RtnlSocket::rules`] lists; all by default.
+/// A filter for the routing rules that [`RtnlSocket::rules`] lists; by default, all of them.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ impl RuleFilter {
     }
 }
 
-/// The table of a rule. The header has room for numbers up to 255 only.
+/// Returns the table of a rule; the header holds only numbers up to 255.
 fn table_of(rule: &RuleMessage) -> u32 {
     let attribute = rule.attributes.iter().find_map(|attribute| match attribute {
         RuleAttribute::Table(table) => Some(*table),
@@ -62,8 +62,9 @@ fn table_of(rule: &RuleMessage) -> u32 {
 }
 
 impl RtnlSocket {
-    /// Lists the rules by which the kernel selects a routing table, by family and in the order of
-    /// evaluation.
+    /// Lists the rules by which the kernel selects a routing table.
+    ///
+    /// They are sorted by family and in the order of evaluation. The method sends one dump request.
     ///
     /// # Errors
     ///
@@ -82,7 +83,7 @@ impl RtnlSocket {
     /// let mut rtnl = RtnlSocket::new()?;
     /// let rules = rtnl.rules(&RuleFilter::new().family(AddressFamily::Inet))?;
     /// let tables: Vec<u8> = rules.items().iter().map(|rule| rule.header.table).collect();
-    /// assert_eq!(tables, [255, 254, 253], "local, main, default");
+    /// assert_eq!(tables, [255, 254, 253], "the tables local, main and default");
     ///
     /// let main = rtnl.rules(&RuleFilter::new().family(AddressFamily::Inet).table(254))?;
     /// assert_eq!(main.items().len(), 1);

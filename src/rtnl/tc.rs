@@ -16,11 +16,12 @@ use crate::netlink::codec::packet::{RTM_NEWQDISC, RTM_NEWTCLASS, RTM_NEWTFILTER}
 use crate::netlink::dump::Dump;
 use crate::netlink::error::{ErrorContext, RequestError};
 
-/// The link of a filter that belongs to a shared block (`TCM_IFINDEX_MAGIC_BLOCK`). Its parent is
-/// the block's number.
+/// The link of a filter in a shared block (`TCM_IFINDEX_MAGIC_BLOCK`).
+///
+/// The parent of such a filter is the number of the block.
 const SHARED_BLOCK: i32 = -1;
 
-/// Selects the queueing disciplines, classes or filters to list; by default those of all links.
+/// A selector of queueing disciplines, classes or filters; by default, those of all links.
 ///
 /// # Examples
 ///
@@ -44,10 +45,11 @@ impl TcSelector {
         self
     }
 
-    /// Selects the objects that are attached to this parent: a class, a queueing discipline (minor
-    /// number 0), the root of a link ([`TcHandle::ROOT`]), or its ingress ([`TcHandle::INGRESS`]).
+    /// Selects the objects that are attached to this parent.
     ///
-    /// For classes, a queueing discipline selects all its classes, also those below another class.
+    /// The parent is a class, a queueing discipline (minor number 0), the root of a link
+    /// ([`TcHandle::ROOT`]), or its ingress ([`TcHandle::INGRESS`]). For classes, a queueing
+    /// discipline selects all its classes, including those below another class.
     pub fn parent(mut self, parent: TcHandle) -> Self {
         self.parent = Some(parent);
         self
@@ -58,7 +60,7 @@ impl TcSelector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct TcAttachPoint {
     link: i32,
-    /// 0 if not specified.
+    /// The parent, or 0 for an unspecified one.
     parent: u32,
 }
 
@@ -73,11 +75,11 @@ impl TcAttachPoint {
 impl RtnlSocket {
     /// Lists the queueing disciplines, like `tc qdisc show`.
     ///
-    /// The kernel lists those of all links; they are filtered here.
+    /// Sends one dump request. The kernel lists those of all links, and the method filters them.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the filter's link does not exist.
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if the selector's link does not exist.
     /// - [`Error::Interrupted`](crate::Error::Interrupted) and the other errors of
     ///   [`NetlinkConnection::dump`](crate::netlink::NetlinkConnection::dump).
     ///
@@ -117,12 +119,12 @@ impl RtnlSocket {
 
     /// Lists the classes of queueing disciplines.
     ///
-    /// Sends one request per link; if the selector has no link, one for each link that has a
-    /// queueing discipline. The result is consistent only if all replies are.
+    /// Sends one request for the selector's link, or one for each link with a queueing discipline.
+    /// The result is consistent only if all replies are.
     ///
     /// # Errors
     ///
-    /// Like [`qdiscs`](Self::qdiscs).
+    /// Those of [`qdiscs`](Self::qdiscs).
     ///
     /// # Examples
     ///
@@ -156,14 +158,14 @@ impl RtnlSocket {
 
     /// Lists the filters of queueing disciplines and classes.
     ///
-    /// Sends one request per attach point; if the selector has no parent, one for each queueing
-    /// discipline (for `clsact` its ingress and egress) and for each class. The result is
+    /// Sends one request per attach point. If the selector has no parent, the attach points are all
+    /// queueing disciplines (for `clsact`, its ingress and egress) and classes. The result is
     /// consistent only if all replies are. The filters of a block that several links share are
     /// listed once, with the number of the block as their parent and -1 as their link.
     ///
     /// # Errors
     ///
-    /// Like [`qdiscs`](Self::qdiscs).
+    /// Those of [`qdiscs`](Self::qdiscs).
     ///
     /// # Examples
     ///
@@ -211,7 +213,8 @@ impl RtnlSocket {
         link: i32,
         parent: Option<TcHandle>,
     ) -> Result<Dump<TcMessage>> {
-        // The kernel filters by the parent's queueing discipline. The root belongs to none.
+        // The kernel filters by the queueing discipline of the parent, which the root does not
+        // have.
         let qdisc =
             parent.filter(|parent| *parent != TcHandle::ROOT).map_or(TcHandle::UNSPEC, qdisc_of);
         let request = TcAttachPoint { link, parent: qdisc.into() }.message();
@@ -223,7 +226,7 @@ impl RtnlSocket {
                     && parent.is_none_or(|parent| is_class_below(class, parent))
             },
         );
-        empty_if_link_is_gone(reply).with_context(|| op.to_owned())
+        empty_if_no_such_link(reply).with_context(|| op.to_owned())
     }
 
     fn filters_at(&mut self, op: &str, point: TcAttachPoint) -> Result<Dump<TcMessage>> {
@@ -236,11 +239,13 @@ impl RtnlSocket {
                     || header.index == point.link && u32::from(header.parent) == point.parent
             },
         );
-        empty_if_link_is_gone(reply).with_context(|| op.to_owned())
+        empty_if_no_such_link(reply).with_context(|| op.to_owned())
     }
 
-    /// Returns the links that may have classes or filters: the selected one, or all with a queueing
-    /// discipline. The dump has no items, only the status of the dumps that the links come from.
+    /// Returns the links that may have classes or filters, and a dump with only a status.
+    ///
+    /// The links are the selected one, or all with a queueing discipline. The status is that of the
+    /// dump from which the links come.
     fn links_with_qdiscs(
         &mut self,
         link: Option<IfIndex>,
@@ -254,7 +259,7 @@ impl RtnlSocket {
         Ok((qdiscs.items().iter().map(|qdisc| qdisc.header.index).collect(), basis))
     }
 
-    /// The same attach point on each of those links.
+    /// Returns the attach point below this parent on each link that may have filters.
     fn attach_points_below(
         &mut self,
         link: Option<IfIndex>,
@@ -267,7 +272,7 @@ impl RtnlSocket {
         ))
     }
 
-    /// All attach points of filters.
+    /// Returns all attach points of filters.
     fn all_attach_points(
         &mut self,
         link: Option<IfIndex>,
@@ -284,8 +289,7 @@ impl RtnlSocket {
     }
 }
 
-/// The attach points of a queueing discipline's filters. A queueing discipline without a handle has
-/// no filters.
+/// Returns the attach points of a queueing discipline's filters, none if it has no handle.
 fn attach_points_of_qdisc(qdisc: &TcMessage) -> Vec<TcAttachPoint> {
     let ingress = TcHandle { minor: TcHandle::MIN_INGRESS, ..TcHandle::INGRESS };
     let egress = TcHandle { minor: TcHandle::MIN_EGRESS, ..TcHandle::INGRESS };
@@ -308,7 +312,7 @@ fn kind_of(message: &TcMessage) -> Option<&str> {
     })
 }
 
-/// The shared block of a filter.
+/// Returns the shared block of a filter, if it belongs to one.
 fn block_of(filter: &TcMessage) -> Option<u32> {
     (filter.header.index == SHARED_BLOCK).then(|| filter.header.parent.into())
 }
@@ -317,24 +321,26 @@ fn qdisc_of(handle: TcHandle) -> TcHandle {
     TcHandle { minor: 0, ..handle }
 }
 
-/// Whether a class belongs to a parent. The parent of a class at the top of its queueing discipline
-/// is the root.
+/// Returns whether a class belongs to a parent.
+///
+/// The parent of a class at the top of its queueing discipline is the root.
 fn is_class_below(class: &TcMessage, parent: TcHandle) -> bool {
     class.header.parent == parent || parent.minor == 0 && qdisc_of(class.header.handle) == parent
 }
 
-/// Replaces the error for a link that was removed in the meantime by an empty dump. Whether the
-/// selected link exists is checked at the end.
-fn empty_if_link_is_gone(
+/// Replaces the error for a link that was deleted in the meantime by an empty dump.
+///
+/// The caller checks at the end whether the selected link exists.
+fn empty_if_no_such_link(
     reply: Result<Dump<TcMessage>, RequestError>,
 ) -> Result<Dump<TcMessage>, RequestError> {
     match reply {
-        Err(failure) if failure.is(Errno::ENODEV) => Ok(Dump::empty()),
+        Err(error) if error.is(Errno::ENODEV) => Ok(Dump::empty()),
         reply => reply,
     }
 }
 
-/// The index of a link in a message of traffic control, where it is signed.
+/// Returns the index of a link as the signed number of traffic control messages.
 fn as_i32(link: IfIndex) -> i32 {
     i32::try_from(link.get()).unwrap_or(i32::MAX)
 }

@@ -127,8 +127,8 @@ impl TeamBuilder {
         self
     }
 
-    /// How often a dump of the links is asked for until one was not interrupted by links that come
-    /// and go; 5 by default. The last one is used as it is, see
+    /// Returns how often a dump of the links is asked for until one was not interrupted by links
+    /// that come and go; 5 by default. The last one is used as it is, see
     /// [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).
     ///
     /// # Source
@@ -145,7 +145,7 @@ impl TeamBuilder {
         self
     }
 
-    /// How long to wait for the kernel's answer to one request; 5 seconds by default.
+    /// Returns how long to wait for the kernel's answer to one request; 5 seconds by default.
     ///
     /// This does not limit how long a call takes: sending a request can wait for the kernel's rtnl
     /// lock, and one call can send several requests. See [`SocketBuilder::command_timeout`].
@@ -432,10 +432,15 @@ impl TeamBuilder {
         team_events.join(genl.event_group()).with_context(preparing)?;
         let readiness =
             ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).with_context(preparing)?;
+        // The name may change later, the index does not.
+        let name_text = name.to_string_lossy();
+        let label = |events| format!("{name_text} (index {ifindex}), {events} events");
         let link_events = MulticastSocket::from_boxed(link_events)
+            .with_label(label("link"))
             .with_max_recv_buffer(limit)
             .filtered_by(link_filter);
         let team_events = MulticastSocket::from_boxed(team_events)
+            .with_label(label("team"))
             .with_max_recv_buffer(limit)
             .filtered_by(team_filter);
         let cache = Cache::new(ifindex, name.into(), self.link_scope);

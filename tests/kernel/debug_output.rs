@@ -47,14 +47,14 @@ fn debug_of_the_cache_iterators_is_short() {
     let team = team_with(Mode::LoadBalance, &["d0"]);
     assert_eq!(
         format!("{:?}", team.links()),
-        format!("Links {{ left: {}, .. }}", team.links().len())
+        format!("Links {{ remaining: {}, .. }}", team.links().len())
     );
-    assert_eq!(format!("{:?}", team.ports()), "Ports { left: 1, .. }");
+    assert_eq!(format!("{:?}", team.ports()), "Ports { remaining: 1, .. }");
     let mut options = team.options();
     options.next();
     assert_eq!(
         format!("{options:?}"),
-        format!("Options {{ left: {}, .. }}", team.options().len() - 1)
+        format!("Options {{ remaining: {}, .. }}", team.options().len() - 1)
     );
 }
 

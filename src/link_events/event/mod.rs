@@ -11,7 +11,7 @@ use crate::rtnl::LinkInfo;
 const AF_UNSPEC: u8 = 0;
 const AF_BRIDGE: u8 = 7;
 
-/// One link notification of the kernel.
+/// A link notification of the kernel.
 ///
 /// Each variant except [`Lost`](Self::Lost) contains the link as the message describes it. A
 /// message about a removed link, or of a bridge about its port, has fewer attributes than other
@@ -31,8 +31,9 @@ const AF_BRIDGE: u8 = 7;
 pub enum LinkEvent {
     /// A link was created, or moved here from another namespace.
     Added(LinkInfo),
-    /// A link changed. Of all the changes, the message marks only those of [the
-    /// flags](LinkInfo::changed_flags).
+    /// A link changed.
+    ///
+    /// The message marks only changes of [the flags](LinkInfo::changed_flags).
     ///
     /// Some drivers (bonding, GRE, HSR) send notifications about a link that they are still
     /// creating. `Changed` is then the first event of the link: `Added` follows when the link has
@@ -41,7 +42,7 @@ pub enum LinkEvent {
     Changed {
         /// The current state of the link.
         link: LinkInfo,
-        /// Why the kernel sent the notification, if the message has a cause.
+        /// The cause of the notification, if the message has one.
         cause: Option<LinkEventCause>,
     },
     /// A link was deleted.
@@ -50,29 +51,35 @@ pub enum LinkEvent {
     Moved {
         /// The last state of the link here.
         link: LinkInfo,
-        /// The ID of the other namespace, which `ip netns list-id` prints. It is valid in this
-        /// namespace only. `None` if the kernel could not assign an ID.
+        /// The ID of the other namespace, which `ip netns list-id` prints.
+        ///
+        /// It is valid in this namespace only. `None` if the kernel could not assign an ID.
         #[doc(alias = "IFLA_NEW_NETNSID")]
         netnsid: Option<i32>,
         /// The index of the link there; `None` on kernels that do not send it.
         #[doc(alias = "IFLA_NEW_IFINDEX")]
         ifindex: Option<IfIndex>,
     },
-    /// A bridge changed the state of one of its ports. Changes of the link itself have their own
-    /// events.
+    /// A bridge changed the state of one of its ports.
+    ///
+    /// Changes of the link itself have their own events.
     BridgePortChanged(LinkInfo),
-    /// A link is no longer a port of a bridge. It still exists, unless `Removed` follows.
+    /// A link is no longer a port of a bridge.
+    ///
+    /// The link still exists, unless `Removed` follows.
     BridgePortRemoved(LinkInfo),
     /// A message without the state of a link, e.g. one of a wireless driver (`IFLA_WIRELESS`).
     Other(LinkInfo),
-    /// Events were lost at this point: the receive buffer was full, or a message could not be
-    /// decoded, which is logged. State that was derived from the events may be wrong until all
-    /// links are listed again, as [`LinkEvents`](super::LinkEvents) shows.
+    /// Events were lost at this point.
+    ///
+    /// The receive buffer was full, or a message could not be decoded, which is logged. State that
+    /// was derived from the events may be wrong until all links are listed again, as
+    /// [`LinkEvents`](super::LinkEvents) shows.
     Lost,
 }
 
 impl LinkEvent {
-    /// The link of the event; `None` for [`Lost`](Self::Lost).
+    /// Returns the link of the event, or `None` for [`Lost`](Self::Lost).
     #[must_use]
     pub fn link(&self) -> Option<&LinkInfo> {
         match self {
@@ -87,7 +94,7 @@ impl LinkEvent {
         }
     }
 
-    /// Why the kernel sent a [`Changed`](Self::Changed) event, if the message has a cause.
+    /// Returns the cause of a [`Changed`](Self::Changed) event, if the message has one.
     ///
     /// # Examples
     ///

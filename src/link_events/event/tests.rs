@@ -5,7 +5,7 @@ use crate::testing::script::attribute;
 const UNCHANGED: u32 = 0;
 const ALL: u32 = u32::MAX;
 
-/// `struct ifinfomsg` of link 9, then attributes.
+/// Returns the payload of a message about link 9 with these attributes.
 fn payload(family: u8, changed: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = vec![family, 0, 1, 0];
     bytes.extend([9_u32, 0x1043, changed].map(u32::to_ne_bytes).concat());
@@ -140,13 +140,22 @@ fn malformed_messages_are_errors() {
 fn recorded_messages_decode_as_expected() {
     let name = |event: &LinkEvent| event.link().unwrap().name().into_owned();
     let event = golden_event(golden::NEWLINK_BRIDGE_PORT);
-    assert!(matches!(event, LinkEvent::BridgePortChanged(_)), "{event:?}");
+    assert!(
+        matches!(event, LinkEvent::BridgePortChanged(_)),
+        "found {event:?}, expected BridgePortChanged"
+    );
     let event = golden_event(golden::DELLINK_BRIDGE_PORT);
-    assert!(matches!(event, LinkEvent::BridgePortRemoved(_)), "{event:?}");
+    assert!(
+        matches!(event, LinkEvent::BridgePortRemoved(_)),
+        "found {event:?}, expected BridgePortRemoved"
+    );
     let event = golden_event(golden::DELLINK_PORT);
-    assert!(matches!(event, LinkEvent::Removed(_)), "{event:?}");
+    assert!(matches!(event, LinkEvent::Removed(_)), "found {event:?}, expected Removed");
     let event = golden_event(golden::NEWLINK_PORT);
-    assert!(matches!(event, LinkEvent::Changed { cause: None, .. }), "{event:?}");
+    assert!(
+        matches!(event, LinkEvent::Changed { cause: None, .. }),
+        "found {event:?}, expected Changed"
+    );
     assert_eq!(name(&event), "veth0");
 }
 
@@ -162,6 +171,10 @@ fn truncated_messages_do_not_panic() {
         let Frame { kind, payload, .. } = first(&datagram);
         let decoded =
             (0..=payload.len()).filter(|end| decode(kind, &payload[..*end]).is_ok()).count();
-        assert!((1..payload.len()).contains(&decoded), "only cuts between attributes are valid");
+        let length = payload.len();
+        assert!(
+            (1..length).contains(&decoded),
+            "{decoded} of {length} truncations are valid, expected only those between attributes"
+        );
     }
 }

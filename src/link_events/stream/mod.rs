@@ -23,8 +23,9 @@ pub(crate) struct LinkEventStream {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<io::Result<LinkEvent>>,
-    /// After an overrun: how many of the following datagrams may be older than the lost ones. The
-    /// kernel drops new datagrams until the old ones are read.
+    /// After an overrun, how many of the next datagrams may be older than the lost ones.
+    ///
+    /// The kernel drops new datagrams until the queued ones are read.
     until_gap: Option<usize>,
 }
 
@@ -33,8 +34,9 @@ impl LinkEventStream {
         Self { socket, queue: Queue::default() }
     }
 
-    /// Reads until there is an event to return, if the socket has one. After an overrun, reads
-    /// everything that was queued before it.
+    /// Reads until there is an event to return, if the socket has one.
+    ///
+    /// After an overrun, reads everything that was queued before it.
     pub(crate) fn fill(&mut self) {
         if !self.queue.events.is_empty() {
             return;
@@ -52,17 +54,17 @@ impl LinkEventStream {
         self.queue.events.pop_front()
     }
 
-    /// Whether there will be events after the next one for which the socket need not be readable.
+    /// Returns whether events remain after the next one that do not make the socket readable.
     pub(crate) fn has_more(&self) -> bool {
         self.queue.events.len() > 1 || self.queue.until_gap.is_some()
     }
 
-    /// Returns how many events were read and not taken yet.
+    /// Returns how many events were read but not taken yet.
     pub(crate) fn queued(&self) -> usize {
         self.queue.events.len()
     }
 
-    /// Returns the size of the receive buffer in bytes, as the kernel accounts for it.
+    /// Returns the size of the receive buffer in bytes, as the kernel counts it.
     pub(crate) fn receive_buffer(&self) -> io::Result<usize> {
         self.socket.receive_buffer()
     }
@@ -91,14 +93,17 @@ impl Queue {
         match datagram {
             Datagram::Complete(datagram) => {
                 if let Err(error) = decode(datagram, |event| self.events.push_back(Ok(event))) {
-                    warn!(target: EVENTS, "decoding a link event failed: {error}");
+                    warn!(
+                        target: EVENTS,
+                        "link events: decoding an event failed, reporting a loss: {error}"
+                    );
                     self.push_lost();
                 }
             }
             Datagram::NotFromKernel { .. } => {}
             Datagram::Truncated { .. } => self.push_lost(),
         }
-        self.until_gap = self.until_gap.map(|left| left - 1);
+        self.until_gap = self.until_gap.map(|remaining| remaining - 1);
         if self.until_gap == Some(0) {
             self.end_gap();
         }
@@ -106,9 +111,13 @@ impl Queue {
 
     /// Handles an overrun; `in_buffer` is how many datagrams the receive buffer can hold.
     fn begin_gap(&mut self, in_buffer: usize) -> ControlFlow<()> {
-        warn!(target: EVENTS, "link events were lost: the receive buffer was full");
-        // The kernel reports the next overrun only after the socket was empty: the gap of the last
-        // one has passed.
+        warn!(
+            target: EVENTS,
+            "link events: events were lost because the receive buffer was full, \
+             a larger one can be configured (SocketBuilder::receive_buffer)"
+        );
+        // The kernel reports the next overrun only after the socket was empty, so that the gap of
+        // the last one has passed.
         if self.until_gap.replace(in_buffer).is_some() {
             self.push_lost();
             return ControlFlow::Break(());
@@ -116,7 +125,7 @@ impl Queue {
         ControlFlow::Continue(())
     }
 
-    /// Marks the place where the datagrams that an overrun dropped are missing.
+    /// Adds the loss at the position of the datagrams that the kernel dropped.
     fn end_gap(&mut self) {
         if self.until_gap.take().is_some() {
             self.push_lost();

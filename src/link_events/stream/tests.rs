@@ -7,7 +7,7 @@ use crate::testing::script::{Script, Step, attribute, message};
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 
-/// An event of a stream, abbreviated.
+/// An abbreviated event of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
     Added(u32),
@@ -30,11 +30,11 @@ fn new(ifindex: u32) -> Vec<u8> {
     link(RTM_NEWLINK, 0, ifindex)
 }
 
-fn gone(ifindex: u32) -> Vec<u8> {
+fn deleted(ifindex: u32) -> Vec<u8> {
     link(RTM_DELLINK, 0, ifindex)
 }
 
-/// A datagram about one new link.
+/// Returns a datagram about one new link.
 fn one(ifindex: u32) -> Step {
     Step::event(&[new(ifindex)])
 }
@@ -47,7 +47,7 @@ fn malformed() -> Step {
     Step::event(&[message(RTM_NEWLINK, 0, &[0; 7])])
 }
 
-fn cut_off() -> Step {
+fn truncated() -> Step {
     Step::event(&[message(RTM_NEWLINK, 0, &vec![0; 40_000])])
 }
 
@@ -71,17 +71,17 @@ fn all(stream: &mut LinkEventStream) -> Vec<Event> {
     std::iter::from_fn(|| next(stream)).collect()
 }
 
-/// The events of a script.
-fn play(steps: impl IntoIterator<Item = Step>) -> Vec<Event> {
+/// Returns the events of a script.
+fn events(steps: impl IntoIterator<Item = Step>) -> Vec<Event> {
     all(&mut stream(&Script::new(steps)))
 }
 
 #[test]
 fn events_come_in_order() {
-    let two = Step::event(&[new(2), gone(1)]);
+    let two = Step::event(&[new(2), deleted(1)]);
     let bridge = Step::event(&[link(RTM_DELLINK, 7, 2)]);
     assert_eq!(
-        play([one(1), two, bridge, one(3)]),
+        events([one(1), two, bridge, one(3)]),
         [Added(1), Added(2), Removed(1), BridgePortRemoved(2), Added(3)]
     );
 }
@@ -101,15 +101,15 @@ fn has_more_reports_the_rest_of_a_datagram() {
     assert!(stream.has_more());
     stream.take().unwrap().unwrap();
     stream.fill();
-    assert!(!stream.has_more(), "this is the last event");
+    assert!(!stream.has_more(), "no events remain after the last one");
     assert_eq!(next(&mut stream), Some(Added(2)));
 }
 
 #[test]
-fn overrun_is_reported_after_the_queued_events() {
-    assert_eq!(play([overrun(), one(1), one(2)]), [Added(1), Added(2), Lost]);
-    assert_eq!(play([one(1), overrun(), one(2), Step::Silence]), [Added(1), Added(2), Lost]);
-    assert_eq!(play([overrun()]), [Lost], "no event was queued before it");
+fn overrun_is_reported_after_queued_events() {
+    assert_eq!(events([overrun(), one(1), one(2)]), [Added(1), Added(2), Lost]);
+    assert_eq!(events([one(1), overrun(), one(2), Step::Silence]), [Added(1), Added(2), Lost]);
+    assert_eq!(events([overrun()]), [Lost], "events of an overrun without queued events");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn overrun_reads_the_whole_queue_at_once() {
 fn each_overrun_is_reported_once_in_its_place() {
     let steps =
         [overrun(), one(1), Step::Silence, one(2), overrun(), one(3), Step::Silence, one(4)];
-    assert_eq!(play(steps), [Added(1), Lost, Added(2), Added(3), Lost, Added(4)]);
+    assert_eq!(events(steps), [Added(1), Lost, Added(2), Added(3), Lost, Added(4)]);
 }
 
 #[test]
@@ -132,10 +132,10 @@ fn second_overrun_ends_the_gap_of_the_first() {
     let script = Script::new([overrun(), one(1), one(2), overrun(), one(3)]);
     let mut stream = stream(&script);
     assert_eq!(next(&mut stream), Some(Added(1)));
-    assert_eq!(script.left(), 1, "one call reads at most as many datagrams as the buffer holds");
+    assert_eq!(script.left(), 1, "unread datagrams after one call");
     assert!(stream.has_more());
     assert_eq!([next(&mut stream), next(&mut stream)], [Some(Added(2)), Some(Lost)]);
-    assert!(stream.has_more(), "the second loss is not reported yet");
+    assert!(stream.has_more(), "the second loss remains");
     assert_eq!(all(&mut stream), [Added(3), Lost]);
     assert!(!stream.has_more());
 }
@@ -148,57 +148,53 @@ fn loss_is_reported_after_one_buffer_of_events() {
     let budget = 212_992 / 512;
     assert_eq!(next(&mut stream), Some(Added(1)));
     assert_eq!(script.left(), 10_000 - budget);
-    let events = all(&mut stream);
-    assert_eq!(
-        events.iter().position(|event| *event == Lost),
-        Some(budget - 1),
-        "{} events",
-        events.len()
-    );
-    assert_eq!(events.len(), 10_000, "one loss, and all links but the first");
+    let found = all(&mut stream);
+    let position = found.iter().position(|event| *event == Lost);
+    assert_eq!(position, Some(budget - 1), "position of the loss in {} events", found.len());
+    assert_eq!(found.len(), 10_000, "events: one loss, and all links except the first");
 }
 
 #[test]
-fn unreadable_datagrams_are_reported_in_their_place() {
+fn undecodable_datagram_is_a_loss_in_its_place() {
     for bad in
-        [malformed, cut_off, || Step::Datagram { bytes: vec![1; 15], sender: KERNEL_PORT_ID }]
+        [malformed, truncated, || Step::Datagram { bytes: vec![1; 15], sender: KERNEL_PORT_ID }]
     {
         assert_eq!(
-            play([one(1), bad(), one(2), bad(), bad()]),
+            events([one(1), bad(), one(2), bad(), bad()]),
             [Added(1), Lost, Added(2), Lost, Lost]
         );
-        assert_eq!(play([bad()]), [Lost]);
-        assert_eq!(play([overrun(), one(1), bad(), one(2)]), [Added(1), Lost, Added(2), Lost]);
+        assert_eq!(events([bad()]), [Lost]);
+        assert_eq!(events([overrun(), one(1), bad(), one(2)]), [Added(1), Lost, Added(2), Lost]);
     }
     let half = Step::event(&[new(1), message(RTM_NEWLINK, 0, &[0; 7]), new(2)]);
-    assert_eq!(play([half, one(3)]), [Added(1), Lost, Added(3)]);
+    assert_eq!(events([half, one(3)]), [Added(1), Lost, Added(3)]);
 }
 
 #[test]
-fn truncated_length_fits_the_next_time() {
+fn datagram_of_truncated_length_fits_next_time() {
     let mut long = new(1);
     long.extend(message(99, 0, &vec![0; 40_000]));
     let long = || Step::event(std::slice::from_ref(&long));
-    assert_eq!(play([long(), long()]), [Lost, Added(1)]);
+    assert_eq!(events([long(), long()]), [Lost, Added(1)]);
 }
 
 #[test]
-fn foreign_datagrams_are_neither_events_nor_losses() {
+fn datagram_of_another_sender_is_ignored() {
     let forged = |bytes| Step::Datagram { bytes, sender: 4711 };
     let steps = [
         forged(new(66)),
         one(1),
         forged(vec![1; 15]),
         forged(vec![0; 40_000]),
-        forged(gone(1)),
+        forged(deleted(1)),
         one(2),
     ];
-    assert_eq!(play(steps), [Added(1), Added(2)]);
-    assert_eq!(play([overrun(), one(1), forged(new(66)), one(2)]), [Added(1), Added(2), Lost]);
+    assert_eq!(events(steps), [Added(1), Added(2)]);
+    assert_eq!(events([overrun(), one(1), forged(new(66)), one(2)]), [Added(1), Added(2), Lost]);
 }
 
 #[test]
-fn flood_of_foreign_datagrams_ends_a_read() {
+fn endless_datagrams_of_another_sender_end_a_read() {
     let script = Script::new((0..1000).map(|_| Step::Datagram { bytes: new(66), sender: 4711 }));
     let mut stream = stream(&script);
     assert_eq!(next(&mut stream), None);
@@ -212,18 +208,18 @@ fn messages_not_about_links_are_skipped() {
         Step::Fails(Errno::EINTR),
         Step::event(&[message(3, 0, &[])]),
     ];
-    assert_eq!(play(steps.into_iter().chain([one(1)])), [Added(1)]);
+    assert_eq!(events(steps.into_iter().chain([one(1)])), [Added(1)]);
 }
 
 #[test]
 fn system_error_keeps_its_place_and_loses_nothing() {
     let fails = || Step::Fails(Errno::ENOMEM);
     let error = || Event::Error(Some(Errno::ENOMEM as i32));
-    assert_eq!(play([one(1), fails(), one(2)]), [Added(1), error(), Added(2)]);
-    assert_eq!(play([overrun(), one(1), fails(), one(2)]), [Added(1), error(), Added(2), Lost]);
+    assert_eq!(events([one(1), fails(), one(2)]), [Added(1), error(), Added(2)]);
+    assert_eq!(events([overrun(), one(1), fails(), one(2)]), [Added(1), error(), Added(2), Lost]);
 
     let mut stream = stream(&Script::new([overrun(), fails()]));
     assert_eq!(next(&mut stream), Some(error()));
-    assert!(stream.has_more(), "the loss is not reported yet");
+    assert!(stream.has_more(), "the loss remains");
     assert_eq!(next(&mut stream), Some(Lost));
 }

@@ -7,23 +7,22 @@ use std::os::unix::ffi::OsStrExt;
 use crate::error::DecodeError;
 use crate::model::ifindex::IfIndex;
 
-/// An attribute's length and type.
+/// The length of an attribute's header in bytes: its length and type.
 const HEADER_LEN: usize = 4;
-/// What of the type is no flag.
+/// The bits of the type field without the flags.
 const KIND_MASK: u16 = 0x3fff;
 
-/// One attribute: its type without the flag bits, and its value.
+/// An attribute: its type without the flags, and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attribute<'a> {
     pub(crate) kind: u16,
     pub(crate) value: &'a [u8],
 }
 
-/// The attributes that `bytes` hold one after the other. After the first error there is nothing
-/// more.
+/// Iterates over a sequence of attributes; the first error ends it.
 ///
-/// A link's message has some forty of them, and a dump may have ten thousand such messages: walking
-/// them with netlink-packet-core takes half of all the time that is spent on a link.
+/// A link message has about forty attributes, and a dump may have ten thousand such messages.
+/// Iterating with netlink-packet-core would take half of the time that is spent on a link.
 pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, DecodeError>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -60,20 +59,21 @@ impl<'a> Attribute<'a> {
         Ok(i32::from_ne_bytes(self.array()?))
     }
 
-    /// Reads an interface index of an existing link.
+    /// Reads an interface index.
     pub(crate) fn ifindex(self) -> Result<IfIndex, DecodeError> {
         IfIndex::new(self.u32()?).ok_or(DecodeError::new("an interface index is out of range"))
     }
 
-    /// Text up to its NUL, or to the value's end where it has none. Bytes that are no UTF-8 become
-    /// U+FFFD.
+    /// Returns the text up to the NUL, or up to the end of the value without one.
+    ///
+    /// U+FFFD replaces bytes that are not UTF-8.
     pub(crate) fn text(self) -> Cow<'a, str> {
         let text = self.os_text().as_bytes();
-        // Nearly all of it is UTF-8, which this finds out three times faster.
+        // For UTF-8, which nearly all text is, `from_utf8` is three times faster.
         std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
     }
 
-    /// Returns the bytes up to the NUL, or to the value's end where there is none.
+    /// Returns the bytes up to the NUL, or up to the end of the value without one.
     pub(crate) fn os_text(self) -> &'a OsStr {
         OsStr::from_bytes(self.value.split(|&byte| byte == 0).next().unwrap_or_default())
     }
@@ -85,7 +85,7 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// Appends one attribute with its padding. What is pushed was checked to fit.
+/// Appends an attribute with its padding; the caller has checked the length of the value.
 pub(crate) fn push(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
     let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
     bytes.extend(length.to_ne_bytes());
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_masked_and_padding_is_skipped() {
+    fn type_flags_and_padding_are_ignored() {
         let mut bytes = vec![];
         bytes.extend(5_u16.to_ne_bytes());
         bytes.extend((0x8000_u16 | 3).to_ne_bytes());
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_does_not_fit_ends_the_walk_with_an_error() {
+    fn invalid_length_ends_iteration_with_error() {
         for length in [0_u16, 3, 9, u16::MAX] {
             let mut bytes = length.to_ne_bytes().to_vec();
             bytes.extend([1, 0, 0, 0, 0, 0]);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_another_width_are_refused() {
+    fn number_of_other_width_is_rejected() {
         let attribute = Attribute { kind: 1, value: &[0, 0] };
         attribute.u32().unwrap_err();
         attribute.u8().unwrap_err();

@@ -1,4 +1,4 @@
-//! The header of generic netlink messages, `struct genlmsghdr`, and requests that have one.
+//! Generic netlink: the header `struct genlmsghdr`, and requests with this header.
 
 use netlink_packet_core::NetlinkSerializable;
 

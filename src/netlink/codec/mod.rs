@@ -1,8 +1,8 @@
-//! Bytes to plain structs and back. Nothing here panics, whatever the bytes are.
+//! Decodes messages into plain structs and encodes requests; no input makes this code panic.
 //!
-//! Replies and events are walked in place: a full parse of a link message costs tens of times more
-//! than the few attributes that the cache holds, and fails on attributes that a newer kernel shapes
-//! differently.
+//! Replies and events are decoded in place, and only the attributes that the cache keeps. A full
+//! parse of a link message costs tens of times more, and fails if a newer kernel changed the format
+//! of any attribute.
 
 pub(crate) mod attribute;
 pub(crate) mod ctrl;

@@ -1,4 +1,4 @@
-//! The public connection for commands, whatever the protocol.
+//! The public connection for requests of any protocol.
 
 use std::fmt;
 use std::os::fd::AsFd;
@@ -12,20 +12,23 @@ use crate::netlink::error::ErrorContext;
 use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{Request, RequestSocket};
 
-/// A synchronous connection to the kernel for the requests of any netlink protocol.
+/// A synchronous connection to the kernel for requests of any netlink protocol.
 ///
-/// It takes the message types of the `netlink-packet-*` crates: whatever implements the traits of
-/// netlink-packet-core. Waiting for an answer has a deadline: see
-/// [`command_timeout`](crate::netlink::SocketBuilder::command_timeout), also for what the deadline
-/// does not cover. Each answer is matched to its request, and what the kernel says of an error is
-/// in the [`Error`](crate::Error), its own words and the offending attribute's place included. A
-/// dump that was interrupted is asked for again, where the kernel says so: rtnetlink and most of
-/// generic netlink mark such a dump, XFRM and connection tracking do not.
+/// - Messages are of any type that implements the traits of netlink-packet-core, as those of the
+///   `netlink-packet-*` crates do.
+/// - Waiting for a reply has a timeout: see
+///   [`command_timeout`](crate::netlink::SocketBuilder::command_timeout), also for what the timeout
+///   does not cover.
+/// - Replies are matched to their request by sequence number.
+/// - An [`Error`](crate::Error) contains the kernel's own message and the position of the attribute
+///   in question, if the kernel sends them.
+/// - A dump that changes interrupted is requested again, if the kernel marks it as interrupted:
+///   rtnetlink and most of generic netlink do, XFRM and connection tracking do not.
+/// - After an error, and after a panic of a message type's decoder, the rest of the reply is
+///   discarded, so that the connection remains usable.
 ///
-/// After an error, even after a panic of the message type's decoder, what is left of the answer is
-/// read away, and the next request is answered as if nothing had been.
-///
-/// It is for requests only: no multicast group is joined. Any thread can use it, one at a time.
+/// The connection is for requests only and joins no multicast group. It can be moved to another
+/// thread.
 ///
 /// # Examples
 ///
@@ -38,7 +41,7 @@ use crate::netlink::request::{Request, RequestSocket};
 /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
 /// let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
 /// let links = connection.dump::<_, RouteNetlinkMessage>(request)?;
-/// assert_eq!(links.items().len(), 1, "a new namespace has its loopback");
+/// assert_eq!(links.items().len(), 1, "a new namespace has only the loopback link");
 /// assert!(links.is_consistent());
 /// # Ok::<(), libteam::Error>(())
 /// ```
@@ -51,11 +54,11 @@ pub struct NetlinkConnection {
 }
 
 impl NetlinkConnection {
-    /// Opens a connection for the requests of a netlink protocol, with the default settings.
+    /// Opens a connection for requests of a netlink protocol, with the default settings.
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::connection`].
+    /// Those of [`SocketBuilder::connection`].
     ///
     /// # Examples
     ///
@@ -68,12 +71,13 @@ impl NetlinkConnection {
         SocketBuilder::new().connection(protocol)
     }
 
-    /// Opens a connection in another network namespace, with the default settings: see
-    /// [`SocketBuilder::in_namespace`].
+    /// Opens a connection in another network namespace, with the default settings.
+    ///
+    /// See [`SocketBuilder::in_namespace`] for the descriptor and the permissions.
     ///
     /// # Errors
     ///
-    /// Like [`SocketBuilder::in_namespace`] and [`SocketBuilder::connection`].
+    /// Those of [`SocketBuilder::in_namespace`] and [`SocketBuilder::connection`].
     ///
     /// # Examples
     ///
@@ -108,29 +112,28 @@ impl NetlinkConnection {
         Self { socket }
     }
 
-    /// Sends one request, waits for its acknowledgement, and returns the messages that came before
-    /// it.
+    /// Sends a request, and returns the messages that the kernel sent before its acknowledgement.
     ///
-    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`: `NLM_F_CREATE`, `NLM_F_EXCL`,
-    /// `NLM_F_ECHO` and so on. The kernel has the same numbers for `NLM_F_REPLACE` and `NLM_F_EXCL`
-    /// as for the two flags of `NLM_F_DUMP`: with a message that asks for something they make a
-    /// dump of it, which [`dump`](Self::dump) does better, as it tries again.
+    /// `flags` are added to `NLM_F_REQUEST` and `NLM_F_ACK`, e.g. `NLM_F_CREATE`, `NLM_F_EXCL` or
+    /// `NLM_F_ECHO`. `NLM_F_REPLACE` and `NLM_F_EXCL` have the same values as the two flags of
+    /// `NLM_F_DUMP`: with a message that queries state, they request a dump. Use
+    /// [`dump`](Self::dump) for that instead, which repeats an interrupted dump.
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`](crate::Error::Kernel) if the kernel refuses.
-    /// - [`Error::Timeout`](crate::Error::Timeout) if it does not answer.
-    /// - [`Error::Decode`](crate::Error::Decode) if its answer is no `R`.
-    /// - [`Error::Overrun`](crate::Error::Overrun) if its answer does not fit: whether the request
-    ///   may be sent again is not known here. One that only asks may be, and what was too long the
-    ///   first time then has room.
-    /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags made a dump of it, and that
+    /// - [`Error::Kernel`](crate::Error::Kernel) if the kernel rejects the request.
+    /// - [`Error::Timeout`](crate::Error::Timeout) if the kernel does not reply in time.
+    /// - [`Error::Decode`](crate::Error::Decode) if a message of the reply is not an `R`.
+    /// - [`Error::Overrun`](crate::Error::Overrun) if the reply does not fit the receive buffer. A
+    ///   request that changes nothing may be sent again; the buffer is then large enough for a
+    ///   message that was too long.
+    /// - [`Error::Interrupted`](crate::Error::Interrupted) if the flags requested a dump, and it
     ///   was interrupted.
-    /// - [`Error::Io`](crate::Error::Io) if a system call fails, or with `InvalidInput` if the
-    ///   request is longer than 65535 bytes; nothing was sent then.
+    /// - [`Error::Io`](crate::Error::Io) if a system call fails, or with `InvalidInput`, before
+    ///   anything is sent, if the request is longer than 65535 bytes.
     ///
-    /// After `Timeout`, `Decode` and `Overrun` it is not known whether the kernel did what was
-    /// asked.
+    /// After `Timeout`, `Decode` and `Overrun`, the kernel may or may not have executed the
+    /// request.
     ///
     /// # Examples
     ///
@@ -141,10 +144,11 @@ impl NetlinkConnection {
     ///
     /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
-    /// let mut question = LinkMessage::default();
-    /// question.header.index = 1;
-    /// let answer: Vec<RouteNetlinkMessage> = connection.request(RouteNetlinkMessage::GetLink(question), 0)?;
-    /// let [RouteNetlinkMessage::NewLink(lo)] = &answer[..] else { panic!("one link: {answer:?}") };
+    /// let mut query = LinkMessage::default();
+    /// query.header.index = 1;
+    /// let query = RouteNetlinkMessage::GetLink(query);
+    /// let reply: Vec<RouteNetlinkMessage> = connection.request(query, 0)?;
+    /// let [RouteNetlinkMessage::NewLink(lo)] = &reply[..] else { panic!("found {reply:?}") };
     /// assert!(lo.attributes.contains(&LinkAttribute::IfName("lo".to_owned())));
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -163,12 +167,11 @@ impl NetlinkConnection {
         Ok(replies.with_context(|| op)?.items)
     }
 
-    /// Sends one request and waits for its acknowledgement; what may come before it is not looked
-    /// at.
+    /// Sends a request and waits for its acknowledgement; other messages of the reply are ignored.
     ///
     /// # Errors
     ///
-    /// As [`request`](Self::request).
+    /// Those of [`request`](Self::request), except for `Decode` of a message's contents.
     ///
     /// # Examples
     ///
@@ -200,17 +203,18 @@ impl NetlinkConnection {
         self.socket.execute(message, flags).with_context(|| op)
     }
 
-    /// Asks for a dump: many messages that the kernel lists one after the other while things may
-    /// change.
+    /// Requests a dump: a list that the kernel sends in many messages.
     ///
-    /// A dump that was interrupted by changes is asked for again, up to the configured number of
-    /// attempts; nothing of an abandoned attempt is kept. What becomes of the last one the
-    /// [`InterruptedDump`](crate::netlink::InterruptedDump) setting says. `NLM_F_REQUEST` and
-    /// `NLM_F_DUMP` are set here. Each attempt has the whole command timeout.
+    /// A dump that changes interrupted is requested again, up to the number of
+    /// [`dump_attempts`](SocketBuilder::dump_attempts); the result contains only the last attempt.
+    /// If the last attempt was interrupted too, the setting
+    /// [`InterruptedDump`](crate::netlink::InterruptedDump) decides. The method sets
+    /// `NLM_F_REQUEST` and `NLM_F_DUMP`. Each attempt has the whole command timeout.
     ///
     /// # Errors
     ///
-    /// As [`request`](Self::request), and [`Error::Interrupted`](crate::Error::Interrupted).
+    /// Those of [`request`](Self::request), and [`Error::Interrupted`](crate::Error::Interrupted)
+    /// with [`InterruptedDump::Fail`](crate::netlink::InterruptedDump::Fail).
     ///
     /// # Examples
     ///
@@ -221,11 +225,11 @@ impl NetlinkConnection {
     ///
     /// # test_netns::enter();
     /// let mut connection = NetlinkConnection::new(Protocol::ROUTE)?;
-    /// let mut question = RuleMessage::default();
-    /// question.header.family = AddressFamily::Inet;
-    /// let rules = connection.dump::<_, RouteNetlinkMessage>(RouteNetlinkMessage::GetRule(question))?;
+    /// let mut query = RuleMessage::default();
+    /// query.header.family = AddressFamily::Inet;
+    /// let rules = connection.dump::<_, RouteNetlinkMessage>(RouteNetlinkMessage::GetRule(query))?;
     /// assert!(rules.is_consistent());
-    /// assert_eq!(rules.items().len(), 3, "those for the tables local, main and default");
+    /// assert_eq!(rules.items().len(), 3, "the rules for the tables local, main and default");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -244,7 +248,7 @@ impl NetlinkConnection {
     }
 }
 
-/// The settings, without the socket.
+/// Prints the settings without the socket.
 impl fmt::Debug for NetlinkConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.socket.fmt_as("NetlinkConnection", f)
@@ -252,13 +256,13 @@ impl fmt::Debug for NetlinkConnection {
 }
 
 impl SocketBuilder {
-    /// Opens a connection for the requests of a netlink protocol.
+    /// Opens a connection for requests of a netlink protocol.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io): `EPROTONOSUPPORT` if the kernel does not support the
-    /// protocol; `EINVAL` if the namespace's descriptor is not that of a namespace; `EPERM` without
-    /// the right to enter the namespace.
+    /// [`Error::Io`](crate::Error::Io) with `EPROTONOSUPPORT` if the kernel does not support the
+    /// protocol, with `EINVAL` if the descriptor is not a network namespace, or with `EPERM` if the
+    /// caller may not enter the namespace.
     ///
     /// # Examples
     ///
@@ -271,7 +275,7 @@ impl SocketBuilder {
     /// # drop(connection);
     ///
     /// let error = builder.connection(Protocol::new(31)).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Unsupported, "there is no such protocol");
+    /// assert_eq!(error.kind(), ErrorKind::Unsupported, "no protocol has the number 31");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -283,7 +287,7 @@ impl SocketBuilder {
     }
 }
 
-/// Names a request of which nothing but its type is known.
+/// Describes a request by its type, for errors.
 fn describe(message: &impl NetlinkSerializable) -> String {
     format!("netlink request of type {}", message.message_type())
 }

@@ -17,12 +17,12 @@ use crate::testing::script::{Script, Step, ack, done, message};
 
 const NUMBER: u16 = 0x5c2;
 
-/// A message of a protocol that nobody knows: one number.
+/// A message of a protocol that this crate does not know: one number.
 #[derive(Debug, PartialEq, Eq)]
 struct Number(u32);
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0} bytes are no number")]
+#[error("{0} bytes are not a number")]
 struct NoNumber(usize);
 
 impl NetlinkSerializable for Number {
@@ -62,25 +62,25 @@ fn number(number: u32, flags: u16) -> Vec<u8> {
     message(NUMBER, flags, &number.to_ne_bytes())
 }
 
-/// A message as long as no number.
+/// Returns a message that is not a `Number`.
 fn other() -> Vec<u8> {
     message(NUMBER, NLM_F_MULTIPART, &[0; 12])
 }
 
 #[test]
-fn any_message_type_is_sent_and_read() {
+fn request_accepts_any_message_type() {
     let script = Script::new([Step::answer(&[number(7, 0), number(8, 0), ack(0)])]);
     let answers: Vec<Number> =
         connection(&script, InterruptedDump::Keep).request(Number(5), NLM_F_CREATE).unwrap();
     assert_eq!(answers, [Number(7), Number(8)]);
-    let [sent] = &script.sent()[..] else { panic!("one request") };
+    let [sent] = &script.sent()[..] else { panic!("sent {:?}, not one request", script.sent()) };
     let expected =
         [&20_u32.to_ne_bytes()[..], &NUMBER.to_ne_bytes(), &0x405_u16.to_ne_bytes()].concat();
     assert_eq!((&sent[..8], &sent[16..]), (&expected[..], &5_u32.to_ne_bytes()[..]));
 }
 
 #[test]
-fn a_dump_holds_one_attempt() {
+fn dump_contains_only_the_last_attempt() {
     let flags = NLM_F_MULTIPART | NLM_F_DUMP_INTR;
     let attempt =
         |first, flags| Step::answer(&[number(first, flags), number(9, NLM_F_MULTIPART), done(0)]);
@@ -108,7 +108,7 @@ fn a_dump_holds_one_attempt() {
 }
 
 #[test]
-fn an_answer_of_another_type_is_an_error_and_the_next_request_is_answered() {
+fn connection_is_usable_after_undecodable_reply() {
     let script = Script::new([
         Step::answer(&[number(1, NLM_F_MULTIPART), other()]),
         Step::answer(&[done(0)]),
@@ -116,7 +116,7 @@ fn an_answer_of_another_type_is_an_error_and_the_next_request_is_answered() {
     let mut connection = connection(&script, InterruptedDump::Keep);
     let error = connection.dump::<_, Number>(Number(0)).unwrap_err();
     assert!(matches!(error, Error::Decode { .. }), "{error:?}");
-    let text = "netlink request of type 1474: malformed reply: 12 bytes are no number";
+    let text = "netlink request of type 1474: malformed reply: 12 bytes are not a number";
     assert_eq!(error.to_string(), text);
     assert_eq!((error.kind(), script.left()), (ErrorKind::InvalidData, 0));
 
@@ -128,8 +128,7 @@ fn an_answer_of_another_type_is_an_error_and_the_next_request_is_answered() {
     connection.execute(Number(0), 0).unwrap();
 }
 
-/// What a request, one without answers and a dump fail with, when this comes after the first part
-/// of an answer.
+/// Returns the errors of a request, a command and a dump if this follows the first part of a reply.
 fn failures(step: impl Fn() -> Option<Step>) -> [Error; 3] {
     let connection = || {
         let script = Script::new([Step::answer(&[number(1, NLM_F_MULTIPART)])]);
@@ -144,27 +143,31 @@ fn failures(step: impl Fn() -> Option<Step>) -> [Error; 3] {
 }
 
 #[test]
-fn requests_and_dumps_fail_alike() {
-    let said = |errors: [Error; 3], kind, reason: &str| {
+fn requests_and_dumps_fail_with_same_errors() {
+    let check = |errors: [Error; 3], kind, reason: &str| {
         for error in errors {
             let text = format!("netlink request of type 1474: {reason}");
             assert_eq!((error.kind(), error.to_string()), (kind, text));
         }
     };
-    said(
+    check(
         failures(|| Some(Step::answer(&[ack(-17)]))),
         ErrorKind::AlreadyExists,
         "file exists (EEXIST)",
     );
-    said(
+    check(
         failures(|| Some(Step::answer(&[done(-1)]))),
         ErrorKind::PermissionDenied,
         "operation not permitted (EPERM)",
     );
-    said(failures(|| None), ErrorKind::TimedOut, "no reply within 20ms");
-    said(failures(|| Some(Step::Fails(Errno::EBADF))), ErrorKind::Other, "bad file number (EBADF)");
+    check(failures(|| None), ErrorKind::TimedOut, "no reply within 20ms");
+    check(
+        failures(|| Some(Step::Fails(Errno::EBADF))),
+        ErrorKind::Other,
+        "bad file number (EBADF)",
+    );
     let cut = || Some(Step::Answer { bytes: ack(0)[..18].to_vec(), offset: 0 });
-    said(
+    check(
         failures(cut),
         ErrorKind::InvalidData,
         "malformed reply: a message's length does not fit its datagram",
@@ -172,7 +175,7 @@ fn requests_and_dumps_fail_alike() {
 }
 
 #[test]
-fn a_request_with_an_attribute_that_is_too_long_is_never_sent() {
+fn request_with_too_long_attribute_is_not_sent() {
     let script = Script::new([]);
     let mut connection = connection(&script, InterruptedDump::Keep);
     for length in [65_500, 65_532, 65_536, 200_000] {

@@ -11,86 +11,87 @@ use crate::bpf::BpfInstruction;
 use crate::error::DecodeError;
 use crate::log_target::EVENTS;
 
-/// The least that the kernel charges a receive buffer for a datagram, in bytes: the memory of its
-/// bookkeeping.
+/// The smallest number of bytes that the kernel charges to a receive buffer for a datagram.
 const MIN_CHARGE: usize = 512;
-/// What is read in one go at the least, in datagrams.
+/// The smallest budget of one drain, in datagrams.
 const MIN_BUDGET: usize = 256;
-/// How many datagrams are received at most until a filter that the kernel refused is set again.
-/// Without it, each of them may be one that the filter would have dropped.
+/// How many datagrams are received at most before a rejected filter is set again.
 const MAX_FILTER_WAIT: usize = 1024;
 
-/// A socket that is joined to a multicast group. Nothing is ever sent on it: an overrun would
-/// swallow the answer.
+/// A socket that has joined a multicast group.
+///
+/// Nothing is ever sent on it: an overrun could drop the reply.
 #[derive(Debug)]
 pub(crate) struct MulticastSocket {
     transport: Box<dyn Transport>,
-    /// Asked for where it matters.
+    /// The subject of log lines: the events and the team that they are about.
+    label: String,
+    /// The cached result of [`budget`](Self::budget).
     budget: OnceCell<usize>,
-    /// What the receive buffer may grow to, in bytes as the kernel counts them.
+    /// The maximum size of the receive buffer, in bytes as the kernel counts them.
     limit: usize,
     filter: Filter,
     /// How often the kernel reported an overrun.
     overruns: u64,
-    /// How often the kernel rejected the filter and none is in place.
+    /// How often the kernel rejected the filter, so that none was in place.
     filter_fallbacks: u64,
 }
 
-/// What the kernel does with what the filter of a socket returns 0 for.
+/// The state of a socket's filter.
 #[derive(Debug)]
 pub(crate) enum Filter {
-    /// There is no filter: everything passes.
+    /// No filter was requested: all messages pass.
     None,
-    /// The kernel drops it.
+    /// The filter is set.
     InPlace,
-    /// Everything passes, as the kernel refused the filter.
+    /// The kernel rejected the filter: all messages pass.
     Refused(RefusedFilter),
 }
 
-/// A filter that the kernel refused, mostly for lack of memory (`ENOMEM`): there may be enough
-/// later.
+/// A filter that the kernel rejected, mostly for lack of memory (`ENOMEM`).
 ///
-/// It costs most where much is received without it, so that is when it is set again: after one
-/// datagram, then after twice as many each time. Where nothing is received, there is no need.
+/// The filter is set again after one received datagram, and then after twice as many each time. A
+/// socket that receives nothing does not need it.
 #[derive(Debug)]
 pub(crate) struct RefusedFilter {
     program: Vec<BpfInstruction>,
-    /// How many datagrams are to be received before the filter is set again, and how many were.
+    /// How many datagrams have to be received before the filter is set again.
     wait: usize,
+    /// How many datagrams were received since the last attempt.
     received: usize,
 }
 
-/// How the events that wait on a socket relate to what their reader knows otherwise.
+/// The relation between the queued events of a socket and the cached state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Backlog {
-    /// They are newer than what is known.
+    /// The events are newer than the cached state.
     #[default]
     Current,
-    /// A request was sent since: they may be older than its answer, so that reading some of them is
-    /// worse than reading none.
+    /// A request was sent, so that the events may be older than its reply.
+    ///
+    /// After reading a part of them, the cache may be older than the reply.
     Stale,
-    /// Events were lost: they are read and discarded, and so is what comes until everything was
-    /// requested.
+    /// Events were lost. All events are read and discarded until a resync.
     Lost,
-    /// Like [`Lost`](Self::Lost), but they are all older than the kernel's answer: what is known is
-    /// right.
+    /// Like [`Lost`](Self::Lost), but the cached state is correct: all queued events are older than
+    /// the kernel's reply.
     Obsolete,
 }
 
 impl Backlog {
-    /// Whether events are discarded.
+    /// Returns whether events are discarded.
     pub(crate) fn is_discarded(self) -> bool {
         matches!(self, Self::Lost | Self::Obsolete)
     }
 
-    /// Records that a request is sent: what waits may be older than its answer.
+    /// Records that a request is sent: queued events may be older than its reply.
     pub(crate) fn answered(&mut self) {
         if *self == Self::Current {
             *self = Self::Stale;
         }
     }
 
-    /// Records that everything was requested after the socket was read empty.
+    /// Records a resync that began after the socket was read empty.
     pub(crate) fn recovered(&mut self) {
         if self.is_discarded() {
             *self = Self::Stale;
@@ -98,12 +99,12 @@ impl Backlog {
     }
 }
 
-/// What is left on the socket after some of it was read.
+/// What remains on a socket after it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drain {
-    /// It was read empty.
+    /// The socket was read empty.
     Empty,
-    /// There may be more.
+    /// The socket may have more datagrams.
     More,
 }
 
@@ -118,6 +119,7 @@ impl MulticastSocket {
     pub(crate) fn from_boxed(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
+            label: "link events".to_owned(),
             budget: OnceCell::new(),
             limit: 0,
             filter: Filter::None,
@@ -126,20 +128,25 @@ impl MulticastSocket {
         }
     }
 
-    /// How often the kernel reported that it had dropped events.
+    /// Returns how often the kernel reported that it had dropped events.
     pub(crate) fn overruns(&self) -> u64 {
         self.overruns
     }
 
-    /// How often the kernel rejected the filter, so that everything passes.
+    /// Returns how often the kernel rejected the filter, so that all messages passed.
     pub(crate) fn filter_fallbacks(&self) -> u64 {
         self.filter_fallbacks
     }
 
-    /// Takes over the filter that was set before the socket joined its group.
+    /// Sets the state of the filter that was set before the socket joined its group.
     pub(crate) fn filtered_by(self, filter: Filter) -> Self {
         let filter_fallbacks = self.filter_fallbacks + u64::from(filter.is_refused());
         Self { filter, filter_fallbacks, ..self }
+    }
+
+    /// Sets the subject of log lines, which is `link events` by default.
+    pub(crate) fn with_label(self, label: String) -> Self {
+        Self { label, ..self }
     }
 
     /// Lets the receive buffer [grow](Self::grow) to this many bytes.
@@ -147,7 +154,7 @@ impl MulticastSocket {
         Self { limit, ..self }
     }
 
-    /// Doubles the receive buffer after an overrun, up to the limit; true if it is larger now.
+    /// Doubles the receive buffer after an overrun, up to the limit; returns whether it grew.
     pub(crate) fn grow(&mut self) -> io::Result<bool> {
         let before = self.transport.receive_buffer()?;
         if before >= self.limit {
@@ -158,14 +165,20 @@ impl MulticastSocket {
         let after = self.transport.receive_buffer()?;
         self.budget.take();
         if after > before {
-            info!(target: EVENTS, "the receive buffer of an event socket grew from {before} to {after} bytes");
+            info!(
+                target: EVENTS,
+                "{}: the receive buffer grew from {before} to {after} bytes", self.label
+            );
         } else {
-            warn!(target: EVENTS, "the receive buffer of an event socket stays at {after} bytes: {NO_MORE_ROOM}");
+            warn!(
+                target: EVENTS,
+                "{}: the receive buffer stays at {after} bytes: {NO_MORE_ROOM}", self.label
+            );
         }
         Ok(after > before)
     }
 
-    /// The receive buffer's size in bytes as the kernel counts it.
+    /// Returns the size of the receive buffer in bytes, as the kernel counts it.
     pub(crate) fn receive_buffer(&self) -> io::Result<usize> {
         self.transport.receive_buffer()
     }
@@ -175,18 +188,17 @@ impl MulticastSocket {
         self.transport.has_net_admin()
     }
 
-    /// Whether a filter is in place: without one everything passes.
+    /// Returns whether a filter is in place.
     pub(crate) fn is_filtered(&self) -> bool {
         matches!(self.filter, Filter::InPlace)
     }
 
-    /// Has the kernel drop what the program returns 0 for, see [`Transport::set_filter`]. `None`
-    /// lets everything pass, and so does a program that the kernel refuses, until it accepts it
-    /// later.
+    /// Replaces the filter (see [`Transport::set_filter`]), or removes it for `None`.
     ///
-    /// The kernel charges the program in place and the new one together to the socket
-    /// (`net.core.optmem_max`). Where it refuses the new one, that is set again without the old
-    /// one. Nothing is missed between these steps: everything passes.
+    /// If the kernel rejects the program, all messages pass until it accepts the program later. The
+    /// kernel charges the old and the new program together to the socket (`net.core.optmem_max`).
+    /// If it rejects the new one, this method therefore removes the old one and tries again. No
+    /// message is lost between these steps, as all messages pass.
     pub(crate) fn set_filter(&mut self, program: Option<Vec<BpfInstruction>>) -> io::Result<()> {
         let was_filtered = self.is_filtered();
         self.filter = match Filter::of(&mut *self.transport, program) {
@@ -205,7 +217,7 @@ impl MulticastSocket {
         Ok(())
     }
 
-    /// Sets a filter again that the kernel refused before.
+    /// Tries to set a filter that the kernel rejected before.
     pub(crate) fn retry_filter(&mut self) {
         if let Filter::Refused(refused) = &mut self.filter {
             if is_accepted(&mut *self.transport, &refused.program) {
@@ -216,27 +228,29 @@ impl MulticastSocket {
         }
     }
 
-    /// Does so when enough was received since the last time.
-    pub(crate) fn retry_filter_in_time(&mut self) {
+    /// Like [`retry_filter`](Self::retry_filter), if enough datagrams were received since the last
+    /// attempt.
+    pub(crate) fn retry_filter_if_due(&mut self) {
         if matches!(&self.filter, Filter::Refused(refused) if refused.received >= refused.wait) {
             self.retry_filter();
         }
     }
 
-    /// How many datagrams are read in one go at most: no fewer than the receive buffer can hold.
+    /// Returns how many datagrams one drain reads at most: as many as the receive buffer can hold.
     ///
-    /// So a drain that follows a dump has read all that is older than the dump before its changes
-    /// are reported, and no outdated state is ever reported as the latest.
+    /// A drain that follows a dump has therefore read all events that are older than the dump
+    /// before changes are reported, and no outdated state is reported as the latest.
     pub(crate) fn budget(&self) -> usize {
         let budget =
             || self.transport.receive_buffer().map_or(0, |size| size / MIN_CHARGE).max(MIN_BUDGET);
         *self.budget.get_or_init(budget)
     }
 
-    /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
+    /// Reads the socket until it is empty or the budget is used up, and passes each message to
+    /// `apply`.
     ///
-    /// After a loss, which is noted in the backlog, the rest is discarded: it is old, and the
-    /// kernel delivers nothing new before the socket is empty.
+    /// After a loss of events, which the backlog records, the remaining events are discarded. They
+    /// are outdated, and the kernel queues no new ones before the socket is empty.
     pub(crate) fn drain(
         &mut self,
         backlog: &mut Backlog,
@@ -244,7 +258,7 @@ impl MulticastSocket {
     ) -> io::Result<Drain> {
         let mut count = 0;
         while count < MIN_BUDGET || count < self.budget() {
-            let mut received = 0;
+            let (mut received, mut undecodable) = (0, None);
             let rest = self.receive(|datagram| {
                 received += 1;
                 match datagram {
@@ -254,23 +268,30 @@ impl MulticastSocket {
                     Datagram::Complete(datagram) => {
                         let applied = frames(datagram).try_for_each(|frame| apply(frame?));
                         if let Err(error) = applied {
-                            warn!(target: EVENTS, "an event cannot be read: {error}");
+                            undecodable = Some(error);
                             *backlog = Backlog::Lost;
                         }
                     }
                 }
             });
+            if let Some(error) = undecodable {
+                let label = &self.label;
+                warn!(
+                    target: EVENTS,
+                    "{label}: decoding an event failed, requesting the state again: {error}"
+                );
+            }
             if rest.as_ref().is_err_and(is_overrun) {
                 self.overruns += 1;
                 *backlog = Backlog::Lost;
             }
-            // A receive without a datagram, as at an overrun, counts too: the loop has to end.
+            // A receive without a datagram, as after an overrun, counts too, so that the loop ends.
             count += received.max(1);
             if let Filter::Refused(refused) = &mut self.filter {
                 refused.received += received;
             }
-            // A receive that took something may have ended at an overrun, which only the next one
-            // reports.
+            // A receive that returned datagrams may have stopped at an overrun, which only the next
+            // one reports.
             let rest = match rest {
                 Err(error) if is_overrun(&error) => Drain::More,
                 rest => rest?,
@@ -285,9 +306,10 @@ impl MulticastSocket {
         Ok(Drain::More)
     }
 
-    /// Receives some of the datagrams that wait, and passes each to `handle`. After a truncated
-    /// datagram the buffer is long enough for one of its length. An [overrun](is_overrun) is an
-    /// error.
+    /// Receives some of the queued datagrams, and passes each to `handle`.
+    ///
+    /// After a truncated datagram, the buffer is grown to its length. An [overrun](is_overrun) is
+    /// an error.
     pub(crate) fn receive(&mut self, mut handle: impl FnMut(Datagram<&[u8]>)) -> io::Result<Drain> {
         Buffer::with_thread_buffer(|buffer| {
             let batch = match self.transport.receive(buffer) {
@@ -303,11 +325,19 @@ impl MulticastSocket {
                 match datagram {
                     Datagram::Complete(_) => {}
                     Datagram::Truncated { length } => {
-                        warn!(target: EVENTS, "an event of {length} bytes was cut off");
+                        warn!(
+                            target: EVENTS,
+                            "{}: an event of {length} bytes was truncated and is lost",
+                            self.label
+                        );
                         longest = longest.max(length);
                     }
                     Datagram::NotFromKernel { sender } => {
-                        warn!(target: EVENTS, "ignoring an event that port {sender} sent, not the kernel");
+                        let label = &self.label;
+                        warn!(
+                            target: EVENTS,
+                            "{label}: ignoring an event of another sender than the kernel, port id {sender}"
+                        );
                     }
                 }
                 handle(datagram);
@@ -323,7 +353,7 @@ impl Filter {
         matches!(self, Self::Refused(_))
     }
 
-    /// Sets a filter, if there is one.
+    /// Sets a filter, if one is given, and returns the resulting state.
     pub(crate) fn of(transport: &mut dyn Transport, program: Option<Vec<BpfInstruction>>) -> Self {
         match program {
             None => Self::None,
@@ -333,13 +363,13 @@ impl Filter {
     }
 }
 
-/// Sets a filter; false if the kernel refuses it. The one before it is still in place then.
+/// Sets a filter; false if the kernel rejects it, which leaves the former one in place.
 fn is_accepted(transport: &mut dyn Transport, program: &[BpfInstruction]) -> bool {
     let attached = transport.set_filter(Some(program));
     let length = program.len();
     attached
         .inspect_err(
-            |error| debug!(target: EVENTS, "a filter of {length} instructions is refused: {error}"),
+            |error| debug!(target: EVENTS, "the kernel rejects a filter of {length} instructions: {error}"),
         )
         .is_ok()
 }

@@ -12,8 +12,8 @@ fn event(number: u8) -> Step {
     Step::event(&[message(16, 0, &[number; 4])])
 }
 
-/// Drains a socket, and returns what is left on it, whether something was lost, and the numbers
-/// that were applied.
+/// Drains a socket, and returns what remains on it, whether events were lost, and the numbers of
+/// the applied events.
 fn drain(socket: &mut MulticastSocket, backlog: &mut Backlog) -> (Drain, bool, Vec<u8>) {
     let mut numbers = vec![];
     let rest = socket
@@ -28,25 +28,25 @@ fn drain(socket: &mut MulticastSocket, backlog: &mut Backlog) -> (Drain, bool, V
     (rest, *backlog == Backlog::Lost, numbers)
 }
 
-fn play(steps: impl IntoIterator<Item = Step>) -> (Drain, bool, Vec<u8>) {
+fn drain_script(steps: impl IntoIterator<Item = Step>) -> (Drain, bool, Vec<u8>) {
     drain(&mut MulticastSocket::new(Script::new(steps)), &mut Backlog::Current)
 }
 
 #[test]
-fn events_are_applied_in_order_until_there_are_none() {
+fn drain_applies_events_in_order_until_empty() {
     let two = Step::event(&[message(16, 0, &[2; 4]), message(16, 0, &[3; 4])]);
     let steps = [event(1), Step::Fails(Errno::EINTR), two, Step::Silence, event(4)];
-    assert_eq!(play(steps), (Drain::Empty, false, vec![1, 2, 3]));
+    assert_eq!(drain_script(steps), (Drain::Empty, false, vec![1, 2, 3]));
 }
 
 #[test]
-fn after_an_overrun_the_old_events_are_read_away() {
+fn overrun_discards_queued_events() {
     let steps = [event(1), Step::Fails(Errno::ENOBUFS), event(2), event(3), Step::Silence];
-    assert_eq!(play(steps), (Drain::Empty, true, vec![1]));
+    assert_eq!(drain_script(steps), (Drain::Empty, true, vec![1]));
 }
 
 #[test]
-fn a_recovered_socket_applies_events_again() {
+fn recovered_socket_applies_events_again() {
     let script = Script::new([Step::Fails(Errno::ENOBUFS), Step::Silence, event(1)]);
     let mut backlog = Backlog::Current;
     let mut socket = MulticastSocket::new(script);
@@ -57,7 +57,7 @@ fn a_recovered_socket_applies_events_again() {
 }
 
 #[test]
-fn a_cut_off_event_is_a_loss_and_the_next_one_of_its_size_fits() {
+fn truncated_event_is_a_loss_and_grows_the_buffer() {
     let long = || Step::event(&[message(16, 0, &vec![9; 40_000])]);
     let mut backlog = Backlog::Current;
     let mut socket = MulticastSocket::new(Script::new([long(), event(1), Step::Silence, long()]));
@@ -68,24 +68,27 @@ fn a_cut_off_event_is_a_loss_and_the_next_one_of_its_size_fits() {
 }
 
 #[test]
-fn an_event_that_cannot_be_read_is_a_loss() {
+fn undecodable_event_is_a_loss() {
     let cut = Step::Datagram { bytes: vec![1; 15], sender: KERNEL_PORT_ID };
     let empty = Step::event(&[message(16, 0, &[])]);
     for bad in [cut, empty] {
-        assert_eq!(play([event(1), bad, event(2), Step::Silence]), (Drain::Empty, true, vec![1]));
+        assert_eq!(
+            drain_script([event(1), bad, event(2), Step::Silence]),
+            (Drain::Empty, true, vec![1])
+        );
     }
 }
 
 #[test]
-fn an_event_of_another_sender_changes_nothing() {
+fn event_of_another_sender_is_ignored() {
     let forged = |bytes| Step::Datagram { bytes, sender: 4711 };
     let steps =
         [forged(message(16, 0, &[66; 4])), forged(vec![1; 15]), forged(vec![0; 40_000]), event(1)];
-    assert_eq!(play(steps), (Drain::Empty, false, vec![1]));
+    assert_eq!(drain_script(steps), (Drain::Empty, false, vec![1]));
 }
 
 #[test]
-fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
+fn drain_reads_as_many_events_as_the_buffer_holds() {
     let script = Script::new((0..10_000).map(|_| event(1)));
     let mut backlog = Backlog::Current;
     let mut socket = MulticastSocket::new(script.clone());
@@ -96,13 +99,13 @@ fn one_drain_is_bounded_and_covers_what_the_buffer_can_hold() {
 }
 
 #[test]
-fn an_event_that_just_fits_is_whole() {
+fn event_of_exactly_the_slot_length_is_complete() {
     let event = Step::event(&[message(16, 0, &vec![7; SLOT_LEN - 16])]);
-    assert_eq!(play([event]), (Drain::Empty, false, vec![7]));
+    assert_eq!(drain_script([event]), (Drain::Empty, false, vec![7]));
 }
 
 #[test]
-fn any_other_error_of_the_system_is_told_as_it_is() {
+fn other_system_error_is_returned() {
     let mut socket = MulticastSocket::new(Script::new([Step::Fails(Errno::EBADF)]));
     let mut backlog = Backlog::Current;
     let error = socket.drain(&mut backlog, |_| Ok(())).unwrap_err();
@@ -111,7 +114,7 @@ fn any_other_error_of_the_system_is_told_as_it_is() {
 }
 
 #[test]
-fn the_receive_buffer_doubles_up_to_its_limit() {
+fn receive_buffer_doubles_up_to_its_limit() {
     let script = Script::new([]);
     let mut socket = MulticastSocket::new(script).with_max_recv_buffer(500_000);
     assert!(socket.grow().unwrap());
@@ -124,7 +127,7 @@ fn the_receive_buffer_doubles_up_to_its_limit() {
 }
 
 #[test]
-fn receive_buffer_that_may_not_grow_stays_as_it_is() {
+fn receive_buffer_without_permission_keeps_its_size() {
     with_large_buffer(|socket, before| {
         let mut socket = MulticastSocket::new(socket).with_max_recv_buffer(usize::MAX / 2);
         let (grown, warnings) = recorded(|| socket.grow().unwrap());
@@ -132,7 +135,7 @@ fn receive_buffer_that_may_not_grow_stays_as_it_is() {
         assert_eq!(socket.receive_buffer().unwrap(), before);
         assert!(
             warnings.iter().any(|line| line.contains(&format!("stays at {before} bytes"))),
-            "{warnings:?}"
+            "no warning that the buffer stays at {before} bytes in {warnings:?}"
         );
     });
 }

@@ -1,4 +1,4 @@
-//! Many requests in one datagram.
+//! Batches: many requests in one datagram.
 
 use std::io;
 
@@ -13,22 +13,23 @@ use crate::netlink::error::{KernelError, RequestError};
 
 /// The maximum number of requests in one datagram.
 pub(super) const MAX_REQUESTS: usize = 512;
-/// The maximum length of one datagram in bytes. The kernel takes what its send buffer can hold, 208
-/// KiB by default.
+/// The maximum length of one datagram in bytes, below the kernel's default send buffer of 208 KiB.
 const MAX_LEN: usize = 64 * 1024;
-/// What one acknowledgement takes of the receive buffer, including the kernel's bookkeeping: 896
-/// bytes were measured, and an error may have a message.
+/// The receive buffer space for one acknowledgement, in bytes.
+///
+/// 896 bytes were measured, including the kernel's bookkeeping; an error may have a message too.
 const ACK_COST: usize = 2048;
 
 impl RequestSocket {
-    /// Sends many requests, as many in one datagram as the buffers can hold. The kernel executes
-    /// them one by one, in order, also after one has failed: `answer` gets the position and the
-    /// result of each request. After an error of the exchange itself, the requests without an
-    /// answer may have been executed or not.
+    /// Sends many requests, as many in one datagram as the buffers can hold.
+    ///
+    /// The kernel executes them one by one and in order, also after a failed one. `reply` gets the
+    /// position and the result of each request. If the exchange itself fails, the requests without
+    /// a reply may or may not have been executed.
     pub(crate) fn send_batch<M: NetlinkSerializable>(
         &mut self,
         messages: impl IntoIterator<Item = M>,
-        mut answer: impl FnMut(usize, Result<(), KernelError>),
+        mut reply: impl FnMut(usize, Result<(), KernelError>),
     ) -> Result<(), RequestError> {
         let limit = (self.transport.receive_buffer()? / ACK_COST).clamp(1, MAX_REQUESTS);
         let serialized =
@@ -48,7 +49,7 @@ impl RequestSocket {
             }
             self.transact(&datagram, |this, buffer| {
                 this.read_acknowledgements(buffer, first, count, &mut |position, one| {
-                    answer(done + position, one);
+                    reply(done + position, one);
                 })
             })?;
             done += count;
@@ -56,18 +57,18 @@ impl RequestSocket {
         Ok(())
     }
 
-    /// Waits until each of `count` requests, numbered from `first` on, is answered.
+    /// Waits for the acknowledgements of `count` requests with sequence numbers from `first` on.
     fn read_acknowledgements(
         &mut self,
         buffer: &mut Buffer,
         first: u32,
         count: usize,
-        answer: &mut dyn FnMut(usize, Result<(), KernelError>),
+        reply: &mut dyn FnMut(usize, Result<(), KernelError>),
     ) -> Result<(), RequestError> {
         let mut deadline = self.deadline();
         let mut answered = vec![false; count];
-        let mut left = count;
-        while left > 0 {
+        let mut missing = count;
+        while missing > 0 {
             let batch = self.recv_before(&mut deadline, buffer)?;
             for frame in messages(&batch, buffer) {
                 let frame = frame?;
@@ -75,18 +76,18 @@ impl RequestSocket {
                     usize::try_from(frame.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
                 let Some(answered) = answered.get_mut(position).filter(|answered| !**answered)
                 else {
-                    trace!(target: COMMAND, "skipping a message of an earlier exchange");
+                    trace!(target: COMMAND, "skipping a message of an earlier request");
                     continue;
                 };
                 let one = match frame.classify()? {
                     Control::Ack => Ok(()),
-                    Control::Error(refusal) => Err(refusal),
+                    Control::Error(error) => Err(error),
                     Control::Overrun => return Err(self.overrun()),
                     Control::Data | Control::Done | Control::Noop => continue,
                 };
                 *answered = true;
-                left -= 1;
-                answer(position, one);
+                missing -= 1;
+                reply(position, one);
             }
         }
         Ok(())

@@ -19,36 +19,37 @@ use super::socket::{Batch, Datagram, NO_MORE_ROOM, Transport, is_overrun};
 use crate::error::DecodeError;
 use crate::log_target::COMMAND;
 
-/// How often an answer that does not fit is asked for again, into twice the receive buffer each
-/// time.
+/// How often a reply that does not fit is requested again, each time with twice the receive buffer.
 const MAX_DOUBLINGS: u32 = 8;
 
-/// How many datagrams are read after the deadline: as many as may answer one of requests.
+/// How many datagrams are read after the deadline: as many as may reply to a batch.
 const MAX_GRACE_READS: usize = batch::MAX_REQUESTS;
 
-/// A socket for requests: sends them, matches their replies, keeps the deadline.
+/// A socket for requests, which matches replies to requests and bounds each wait.
 pub(crate) struct RequestSocket {
     transport: Box<dyn Transport>,
     sequence: u32,
     timeout: Duration,
     dumps: DumpPolicy,
-    /// An answer may not have been read to its end: its reader failed, or panicked, or there was
-    /// too much of it, or what was left of it could not be read away.
+    /// The last reply may not have been read to its end.
+    ///
+    /// That is so after an error or a panic of its reader, after an overrun, and if discarding the
+    /// rest of the reply failed.
     reply_pending: bool,
-    /// Attempts at a dump that changes interrupted, for statistics.
+    /// How many attempts at a dump were interrupted by changes.
     interrupted_dumps: u64,
 }
 
-/// What to do with dumps that changes interrupt.
+/// The handling of dumps that changes interrupt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DumpPolicy {
     /// How often a dump is requested at most.
     pub(crate) attempts: NonZeroU32,
-    /// What becomes of the last attempt.
+    /// What to do if the last attempt was interrupted.
     pub(crate) interrupted: InterruptedDump,
 }
 
-/// One request, serialized, and when it may be sent again.
+/// A serialized request, and when it may be repeated.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     bytes: io::Result<Vec<u8>>,
@@ -58,61 +59,67 @@ pub(crate) struct Request<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repeat<'a> {
     Never,
-    /// When the reply did not fit the receive buffer.
+    /// If the reply did not fit the receive buffer.
     ToFit,
-    /// Also when changes interrupted it; the log names it by `op`.
+    /// If the reply did not fit, or changes interrupted it; `op` names the request in the log.
     ToBeConsistent {
         op: &'a str,
     },
 }
 
-/// An answer that may be asked for again as its reader sees it.
+/// A part of a reply, passed to its reader.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
-    /// An attempt begins: what came before was abandoned. The first is number 1; the number does
-    /// not change when only the receive buffer was too small for it.
+    /// A new attempt begins, and everything before it has to be discarded.
+    ///
+    /// Attempts are counted from 1. An attempt that is repeated only with a larger receive buffer
+    /// keeps its number.
     Start { attempt: u32 },
-    /// One message of it.
+    /// A message of the reply.
     Message(Frame<'a>),
 }
 
-/// Whether a dump is a snapshot.
+/// Whether a dump is a snapshot of one point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Consistency {
-    /// Nothing came or went while it was made, as far as the kernel saw.
+    /// The listed objects did not change during the dump, as far as the kernel knows.
     Consistent,
-    /// Every attempt was interrupted (`NLM_F_DUMP_INTR`): the last one may lack something or hold
-    /// it twice.
+    /// Every attempt was interrupted (`NLM_F_DUMP_INTR`): in the last one, an object may be missing
+    /// or listed twice.
     Interrupted,
 }
 
-/// How one exchange ended without an error.
+/// The end of a reply without an error.
 struct Completion {
     interrupted: bool,
 }
 
 impl<'a> Request<'a> {
-    /// A command: the kernel acknowledges it, and it is sent once, as it may have been carried out
-    /// before an error.
+    /// Creates a command, which the kernel acknowledges.
+    ///
+    /// It is sent only once: before an error, the kernel may have executed it.
     pub(crate) fn command(message: impl NetlinkSerializable, flags: u16) -> Self {
         Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags), repeat: Repeat::Never }
     }
 
-    /// A request that changes nothing: the kernel acknowledges it. A reply that does not fit is
-    /// requested again, with a larger receive buffer.
+    /// Creates a request that changes nothing, and that the kernel acknowledges.
+    ///
+    /// If the reply does not fit, the request is repeated with a larger receive buffer.
     pub(crate) fn query(message: impl NetlinkSerializable, flags: u16) -> Self {
         Self { bytes: serialize(message, NLM_F_REQUEST | NLM_F_ACK | flags), repeat: Repeat::ToFit }
     }
 
-    /// Like [`query`](Self::query), for a command that replies in many parts without being a dump.
-    /// It is not acknowledged: an acknowledgement would follow the end of the reply, and could be
-    /// lost by itself.
+    /// Like [`query`](Self::query), for a reply in many parts that is not a dump.
+    ///
+    /// The kernel does not acknowledge it: an acknowledgement would follow the end of the reply,
+    /// and could be lost by itself.
     pub(crate) fn list(message: impl NetlinkSerializable) -> Self {
         Self { bytes: serialize(message, NLM_F_REQUEST), repeat: Repeat::ToFit }
     }
 
-    /// A dump: requested again, like a query and while changes interrupt it, as the socket's
-    /// [`DumpPolicy`] says.
+    /// Creates a dump, which is repeated like a query, and if changes interrupt it.
+    ///
+    /// The socket's [`DumpPolicy`] limits the number of attempts.
     pub(crate) fn dump(op: &'a str, message: impl NetlinkSerializable) -> Self {
         Self {
             bytes: serialize(message, NLM_F_REQUEST | NLM_F_DUMP),
@@ -139,7 +146,7 @@ impl RequestSocket {
         Self { transport, sequence: 0, timeout, dumps, reply_pending: false, interrupted_dumps: 0 }
     }
 
-    /// How many attempts at a dump were interrupted by changes.
+    /// Returns how many attempts at a dump were interrupted by changes.
     pub(crate) fn interrupted_dumps(&self) -> u64 {
         self.interrupted_dumps
     }
@@ -152,7 +159,7 @@ impl RequestSocket {
             .finish_non_exhaustive()
     }
 
-    /// Sends a request and passes its reply to `part`, up to its end or acknowledgement.
+    /// Sends a request, and passes its reply up to the end or the acknowledgement to `part`.
     pub(crate) fn send(
         &mut self,
         request: Request<'_>,
@@ -179,7 +186,11 @@ impl RequestSocket {
                     let Repeat::ToBeConsistent { op } = request.repeat else {
                         return Err(RequestError::Interrupted { attempts });
                     };
-                    warn!(target: COMMAND, "{op} was interrupted by changes in each of {attempts} attempts");
+                    warn!(
+                        target: COMMAND,
+                        "{op} was interrupted by changes in each of {attempts} attempts: \
+                         the result may be incomplete, more attempts can be configured"
+                    );
                     return match self.dumps.interrupted {
                         InterruptedDump::Keep => Ok(Consistency::Interrupted),
                         InterruptedDump::Fail => Err(RequestError::Interrupted { attempts }),
@@ -189,12 +200,13 @@ impl RequestSocket {
                     doublings += 1;
                     self.grow()?;
                 }
-                // A dump that was given up is still under way: it ends when the rest of it is read.
-                Err(failure) if failure.is(Errno::EBUSY) && !was_busy => {
+                // An earlier dump that was given up is still in progress: it ends when the rest of
+                // it is read.
+                Err(error) if error.is(Errno::EBUSY) && !was_busy => {
                     was_busy = true;
                     self.discard_reply();
                 }
-                Err(failure) => return Err(failure),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -208,7 +220,7 @@ impl RequestSocket {
         self.send(Request::command(message, flags), |_| Ok(())).map(drop)
     }
 
-    /// Sends a request and collects what `read` makes of the messages of its reply.
+    /// Sends a request, and collects the messages of its reply as `read` decodes them.
     pub(crate) fn collect<T>(
         &mut self,
         request: Request<'_>,
@@ -228,13 +240,13 @@ impl RequestSocket {
         Ok(Dump { items, consistent: consistency == Consistency::Consistent, attempts })
     }
 
-    /// Doubles the receive buffer. The kernel doubles what it is asked for by itself.
+    /// Doubles the receive buffer; the kernel doubles the requested size by itself.
     fn grow(&mut self) -> io::Result<()> {
         let size = self.transport.receive_buffer()?;
-        debug!(target: COMMAND, "an answer did not fit a receive buffer of {size} bytes; asking for twice that");
+        debug!(target: COMMAND, "a reply did not fit the receive buffer of {size} bytes: doubling it");
         self.transport.set_receive_buffer(size)?;
         if self.transport.receive_buffer()? <= size {
-            debug!(target: COMMAND, "the receive buffer of a command socket stays at {size} bytes: {NO_MORE_ROOM}");
+            debug!(target: COMMAND, "the receive buffer for replies stays at {size} bytes: {NO_MORE_ROOM}");
         }
         Ok(())
     }
@@ -249,8 +261,7 @@ impl RequestSocket {
         self.transact(&request, |this, buffer| this.read_reply(buffer, &request, reply))
     }
 
-    /// Sends a datagram and reads what it is answered; nothing of that is left to get in the way of
-    /// the next.
+    /// Sends a datagram and reads the reply; after an error, discards the rest of the reply.
     fn transact<T>(
         &mut self,
         datagram: &[u8],
@@ -276,8 +287,9 @@ impl RequestSocket {
         request: &[u8],
         reply: &mut dyn FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> Result<Completion, RequestError> {
-        // The kernel acknowledges no dump, which to most protocols each of the two flags asks for;
-        // but for a request that changes something the same flags mean otherwise.
+        // The kernel does not acknowledge a dump. Most protocols treat each of the two flags of
+        // NLM_F_DUMP as the request for a dump, but in a request that changes something they have
+        // another meaning.
         let asks_for =
             |flag| frames(request).map_while(Result::ok).any(|frame| frame.flags & flag != 0);
         let (acknowledged, done) =
@@ -289,7 +301,7 @@ impl RequestSocket {
             for frame in messages(&batch, buffer) {
                 let frame = frame?;
                 if frame.sequence != self.sequence {
-                    trace!(target: COMMAND, "skipping a message of an earlier exchange");
+                    trace!(target: COMMAND, "skipping a message of an earlier request");
                     continue;
                 }
                 interrupted |= frame.has(NLM_F_DUMP_INTR);
@@ -298,14 +310,14 @@ impl RequestSocket {
                     Control::Done if done => return Ok(Completion { interrupted }),
                     Control::Ack if acknowledged => return Ok(Completion { interrupted }),
                     Control::Done | Control::Ack | Control::Noop => {}
-                    Control::Error(refusal) => return Err(RequestError::Kernel(refusal)),
+                    Control::Error(error) => return Err(RequestError::Kernel(error)),
                     Control::Overrun => return Err(self.overrun()),
                 }
             }
         }
     }
 
-    /// Waits for datagrams from the kernel; at least one of them is.
+    /// Waits for datagrams, at least one of which is from the kernel.
     fn recv_before(
         &mut self,
         deadline: &mut Deadline,
@@ -318,7 +330,7 @@ impl RequestSocket {
                     if self.check_batch(&batch, buffer)? {
                         return Ok(batch);
                     }
-                    // One that sends without end must not hold the caller for ever.
+                    // Another sender must not keep the caller waiting by sending without end.
                     if deadline.remaining(&*self.transport).is_zero() {
                         break;
                     }
@@ -327,9 +339,9 @@ impl RequestSocket {
                     deadline.record_reads(1);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = deadline.remaining(&*self.transport);
-                    if left.is_zero()
-                        || !self.transport.wait(left)?
+                    let remaining = deadline.remaining(&*self.transport);
+                    if remaining.is_zero()
+                        || !self.transport.wait(remaining)?
                             && deadline.remaining(&*self.transport).is_zero()
                     {
                         break;
@@ -344,18 +356,21 @@ impl RequestSocket {
         Err(RequestError::Timeout(self.timeout))
     }
 
-    /// Whether something of it is from the kernel; an error where that did not fit.
+    /// Returns whether a datagram is from the kernel, or an error if one of those was truncated.
     fn check_batch(&self, batch: &Batch, buffer: &mut Buffer) -> Result<bool, RequestError> {
-        let (mut is_any_whole, mut longest) = (false, None);
+        let (mut is_any_complete, mut longest) = (false, None);
         for datagram in batch.datagrams(buffer) {
             match datagram {
                 Datagram::Complete(bytes) => {
                     trace!(target: COMMAND, "received {} bytes in {} messages", bytes.len(), frames(bytes).count());
-                    is_any_whole = true;
+                    is_any_complete = true;
                 }
                 Datagram::Truncated { length } => longest = longest.max(Some(length)),
                 Datagram::NotFromKernel { sender } => {
-                    warn!(target: COMMAND, "ignoring a datagram that port {sender} sent, not the kernel");
+                    warn!(
+                        target: COMMAND,
+                        "ignoring a datagram of another sender than the kernel, port id {sender}"
+                    );
                 }
             }
         }
@@ -364,11 +379,11 @@ impl RequestSocket {
                 buffer.grow_to(length);
                 Err(self.overrun())
             }
-            None => Ok(is_any_whole),
+            None => Ok(is_any_complete),
         }
     }
 
-    /// The time that an answer has from now on.
+    /// Returns the deadline of a reply.
     fn deadline(&self) -> Deadline {
         Deadline::new(self.timeout, MAX_GRACE_READS)
     }
@@ -377,8 +392,9 @@ impl RequestSocket {
         RequestError::Overrun { buffer: self.transport.receive_buffer().unwrap_or_default() }
     }
 
-    /// Reads what is left of an answer nobody waits for, so that the kernel ends a dump that is
-    /// under way and delivers again to a socket that had overrun.
+    /// Reads and discards the rest of a reply.
+    ///
+    /// The kernel then ends a dump that is in progress, and delivers again after an overrun.
     fn discard_reply(&mut self) {
         let mut deadline = self.deadline();
         Buffer::with_thread_buffer(|buffer| {
@@ -400,7 +416,7 @@ impl RequestSocket {
     }
 }
 
-/// The messages of the kernel's datagrams, which fitted.
+/// Returns the messages of the kernel's complete datagrams.
 fn messages<'a>(
     batch: &'a Batch,
     buffer: &'a Buffer,

@@ -16,8 +16,9 @@ use crate::rtnl::RtnlSocket;
 impl RtnlSocket {
     /// Creates a link and returns its index.
     ///
-    /// An existing link with the same name is never changed, whatever its kind. The operation is
-    /// atomic: a link that its master rejects, or that cannot be set up, is deleted again.
+    /// An existing link with the same name is never changed. The operation is atomic: a link that
+    /// its master rejects, or that cannot be set up, is deleted again. It takes one request, and a
+    /// second one to set up a link that has a master.
     ///
     /// # Errors
     ///
@@ -67,8 +68,9 @@ impl RtnlSocket {
         Ok(created)
     }
 
-    /// Requests the link and returns its index, which the kernel echoes since Linux 6.2. Before
-    /// that it is looked up.
+    /// Requests the creation of a link and returns the index.
+    ///
+    /// The kernel sends the new link back since Linux 6.2. On older kernels, the link is looked up.
     fn request_creation(&mut self, link: &NewLink) -> Result<IfIndex, RequestError> {
         let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
         let mut echoed = None;
@@ -88,23 +90,30 @@ impl RtnlSocket {
         created.map(|link| link.ifindex()).ok_or(NO_LINK.into())
     }
 
-    /// Deletes a link that was created but cannot be used. A failure is only logged: the caller
-    /// gets the first error.
+    /// Deletes a link that was created but cannot be used.
+    ///
+    /// A failure is only logged, because the caller returns the first error.
     fn rollback_create(&mut self, link: &NewLink, ifindex: IfIndex) {
         if let Err(error) =
             self.delete(ifindex).with_context(|| format!("deleting {}", link.describe()))
         {
-            warn!(target: COMMAND, "the unusable new {} was not deleted: {error}", link.describe());
+            warn!(
+                target: COMMAND,
+                "{} was created, but cannot be used and has to be deleted: {error}",
+                link.describe()
+            );
         }
     }
 
-    /// Deletes a link. The ports of a master are released; the peer of a veth is deleted too.
+    /// Deletes a link.
+    ///
+    /// Ports of a deleted master are released. With a veth link, its peer is deleted too.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`].
-    /// - [`Error::Kernel`] with [`Unsupported`](crate::ErrorKind::Unsupported) for a link that
-    ///   cannot be deleted: the loopback, or a physical device.
+    /// - [`Error::NoSuchDevice`] if the link does not exist.
+    /// - [`Error::Kernel`] with `EOPNOTSUPP` ([`Unsupported`](crate::ErrorKind::Unsupported)) for a
+    ///   link that cannot be deleted: the loopback link, or a physical device.
     /// - The errors of [`NetlinkConnection::request`](crate::netlink::NetlinkConnection::request).
     ///
     /// # Examples
@@ -126,7 +135,7 @@ impl RtnlSocket {
     /// `RTM_DELLINK`, rtnetlink(7).
     pub fn delete_link(&mut self, ifindex: IfIndex) -> Result<()> {
         match self.delete(ifindex) {
-            Err(failure) if failure.is(Errno::ENODEV) => {
+            Err(error) if error.is(Errno::ENODEV) => {
                 let (op, device) = (format!("deleting link {ifindex}"), format!("index {ifindex}"));
                 Err(Error::NoSuchDevice { op, device })
             }
@@ -142,8 +151,9 @@ impl RtnlSocket {
         self.socket.execute(link::delete_request(ifindex), 0)
     }
 
-    /// Returns the link's name for an error message, or its index. The kernel is asked for the name
-    /// only if it rejected the request.
+    /// Returns the link's name, or else its index, for an error message.
+    ///
+    /// The name is requested only if the kernel rejected the request.
     pub(in crate::rtnl) fn describe_link(
         &mut self,
         result: &Result<(), RequestError>,

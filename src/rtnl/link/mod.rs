@@ -1,4 +1,5 @@
-//! Links: listing and lookup here, their creation and changes in the files of this directory.
+//! Links: this file lists and looks them up, the other files of the directory create and change
+//! them.
 
 mod create;
 mod info;
@@ -33,16 +34,16 @@ const MAX_ALTERNATIVE_NAME: usize = 127;
 
 const NO_LINK: DecodeError = DecodeError::new("the reply does not describe a link");
 
-/// What [`RtnlSocket::for_each_link`] passes to its caller.
+/// A part of a dump that [`RtnlSocket::for_each_link`] passes to its caller.
 #[derive(Debug)]
 pub(crate) enum LinkPart<'a> {
-    /// An attempt starts: links of an earlier attempt are void.
+    /// A new attempt begins: links of an earlier attempt have to be discarded.
     Start,
-    /// One link.
+    /// A link.
     Link(LinkAttrs<'a>),
 }
 
-/// Selects the links that [`RtnlSocket::links`] lists; all by default.
+/// A filter for the links that [`RtnlSocket::links`] lists; by default, all of them.
 ///
 /// # Examples
 ///
@@ -74,8 +75,9 @@ impl LinkFilter {
         self
     }
 
-    /// Requests the packet and byte counters too: see [`LinkInfo::statistics`]. They make up most
-    /// of a link's message.
+    /// Requests the packet and byte counters too: see [`LinkInfo::statistics`].
+    ///
+    /// They make up most of a link's message.
     #[doc(alias = "statistics")]
     pub fn with_statistics(mut self) -> Self {
         self.statistics = true;
@@ -94,8 +96,8 @@ impl LinkFilter {
 impl RtnlSocket {
     /// Lists the links of the namespace.
     ///
-    /// The kernel filters what it can; the rest is filtered here. The links have no statistics
-    /// unless the filter requests them.
+    /// Sends one dump request. The kernel filters as far as it can, and the method filters the
+    /// rest. The links have no statistics unless the filter requests them.
     ///
     /// # Errors
     ///
@@ -143,7 +145,7 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`] if there is no such link.
+    /// - [`Error::NoSuchDevice`] if no link has the index.
     /// - [`Error::Timeout`] if the kernel does not reply; [`Error::NoReply`] if it acknowledges the
     ///   request without sending a link.
     /// - [`Error::Kernel`] if the kernel rejects the request, and the other errors of
@@ -181,8 +183,9 @@ impl RtnlSocket {
     ///
     /// # Errors
     ///
-    /// Like [`link_by_index`](Self::link_by_index). For a string that cannot be a name (an empty
-    /// string, or one with a NUL) the error is [`Error::NoSuchDevice`], and nothing is sent.
+    /// Those of [`link_by_index`](Self::link_by_index). For a string that cannot be a name (empty,
+    /// with a NUL, or longer than 127 bytes), the error is [`Error::NoSuchDevice`] and nothing is
+    /// sent.
     ///
     /// # Examples
     ///
@@ -225,8 +228,8 @@ impl RtnlSocket {
                 match raw {
                     Part::Start { .. } => part(LinkPart::Start),
                     Part::Message(frame) => {
-                        if let LinkUpdate::New(report) = link::decode(frame.kind, frame.payload)? {
-                            part(LinkPart::Link(report));
+                        if let LinkUpdate::New(attrs) = link::decode(frame.kind, frame.payload)? {
+                            part(LinkPart::Link(attrs));
                         }
                     }
                 }
@@ -235,7 +238,7 @@ impl RtnlSocket {
             .with_context(|| op.to_owned())
     }
 
-    /// Requests one link, which an error calls `device`.
+    /// Requests one link; `device` describes the link in an error.
     fn get_link(
         &mut self,
         request: RouteNetlinkMessage,
@@ -243,9 +246,7 @@ impl RtnlSocket {
         op: impl Fn() -> String,
     ) -> Result<LinkInfo> {
         match self.request_link(request) {
-            Err(failure) if failure.is(Errno::ENODEV) => {
-                Err(Error::NoSuchDevice { op: op(), device })
-            }
+            Err(error) if error.is(Errno::ENODEV) => Err(Error::NoSuchDevice { op: op(), device }),
             reply => reply.with_context(&op)?.ok_or_else(|| Error::NoReply { op: op() }),
         }
     }
@@ -269,11 +270,11 @@ impl RtnlSocket {
         Ok(found)
     }
 
-    /// Looks up a link again that is about to be changed; `None` if it is gone.
+    /// Looks up a link that is about to be changed, or returns `None` if it was deleted.
     fn find_link(&mut self, ifindex: IfIndex) -> Result<Option<LinkInfo>, RequestError> {
         match self.request_link(link::get_request(ifindex)) {
             Ok(None) => Err(NO_LINK.into()),
-            Err(failure) if failure.is(Errno::ENODEV) => Ok(None),
+            Err(error) if error.is(Errno::ENODEV) => Ok(None),
             reply => reply,
         }
     }

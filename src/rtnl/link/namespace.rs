@@ -16,13 +16,13 @@ impl NamespaceFd {
         )))
     }
 
-    /// The number, which is valid as long as `self` exists.
+    /// Returns the number of the descriptor, which is valid as long as `self` exists.
     pub(super) fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
 }
 
-/// Two are equal if they are the same descriptor.
+/// Compares the descriptors, not the namespaces.
 impl PartialEq for NamespaceFd {
     fn eq(&self, other: &Self) -> bool {
         self.as_raw_fd() == other.as_raw_fd()

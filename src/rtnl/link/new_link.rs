@@ -16,11 +16,13 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{IFLA_IFNAME, name_attribute};
 use crate::netlink::ifname;
 
-/// The longest value of an attribute in bytes: the length field has 16 bits and includes the header
-/// of 4 bytes.
+/// The length of the longest attribute value in bytes.
+///
+/// The length field has 16 bits and includes the header of 4 bytes.
 const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 
-/// A link for [`RtnlSocket::create_link`](crate::rtnl::RtnlSocket::create_link) to create.
+/// The description of a link that [`RtnlSocket::create_link`](crate::rtnl::RtnlSocket::create_link)
+/// creates.
 ///
 /// # Examples
 ///
@@ -66,7 +68,7 @@ pub struct NewLink {
 }
 
 impl NewLink {
-    /// A link of any kind, by the name that `ip link add type` accepts.
+    /// Describes a link of any kind, by the name that `ip link add type` accepts.
     pub fn new(kind: InfoKind, name: impl AsRef<OsStr>) -> Self {
         let name = name.as_ref().to_owned();
         Self {
@@ -80,30 +82,31 @@ impl NewLink {
         }
     }
 
-    /// A team device without a mode and without ports.
+    /// Describes a team without a mode and without ports.
     pub fn team(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Team, name)
     }
 
-    /// A bridge without ports.
+    /// Describes a bridge without ports.
     pub fn bridge(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Bridge, name)
     }
 
-    /// A dummy device, which drops every packet that it is given to send.
+    /// Describes a dummy device, which drops every packet that it should send.
     pub fn dummy(name: impl AsRef<OsStr>) -> Self {
         Self::new(InfoKind::Dummy, name)
     }
 
-    /// A pair of connected virtual Ethernet devices. All other settings are for the first one, not
-    /// for the peer.
+    /// Describes a pair of connected virtual Ethernet devices.
+    ///
+    /// All other settings apply to the first device, not to its peer.
     pub fn veth(name: impl AsRef<OsStr>, peer: impl AsRef<OsStr>) -> Self {
         let mut message = LinkMessage::default();
         message.attributes.push(name_attribute(IFLA_IFNAME, peer.as_ref()));
         Self::new(InfoKind::Veth, name).data(InfoData::Veth(InfoVeth::Peer(message)))
     }
 
-    /// The VLAN with this ID, 0 to 4094, on top of a lower link.
+    /// Describes the VLAN with this ID (0 to 4094) on top of a lower link.
     pub fn vlan(name: impl AsRef<OsStr>, lower: IfIndex, id: u16) -> Self {
         Self::new(InfoKind::Vlan, name).link(lower).data(InfoData::Vlan(vec![InfoVlan::Id(id)]))
     }
@@ -141,8 +144,9 @@ impl NewLink {
         self.attribute(LinkAttribute::Controller(master.get()))
     }
 
-    /// Sets the link up. By default it is down, unless its master is a team, which sets up each
-    /// port.
+    /// Sets the link up.
+    ///
+    /// By default it is down, unless its master is a team, which sets up each port.
     pub fn up(mut self) -> Self {
         self.up = true;
         self
@@ -202,7 +206,7 @@ impl NewLink {
         format!("{} device {}", self.kind, self.name.to_string_lossy())
     }
 
-    /// Rejects names that the kernel would misinterpret, and attributes that cannot be sent.
+    /// Rejects names that the kernel would treat otherwise, and attributes that cannot be sent.
     pub(super) fn check(&self) -> Result<()> {
         ifname::validate_ifname(&self.name)?;
         let mut data = self.data.clone();
@@ -231,7 +235,7 @@ impl NewLink {
         }
     }
 
-    /// The request that creates the link.
+    /// Returns the request that creates the link.
     pub(super) fn request(&self) -> RouteNetlinkMessage {
         let mut message = LinkMessage::default();
         message.header.index = self.ifindex.map_or(0, IfIndex::get);
@@ -243,8 +247,10 @@ impl NewLink {
         RouteNetlinkMessage::NewLink(message)
     }
 
-    /// Whether the link is set up by a request of its own: the kernel sets up a new link before it
-    /// adds the link to the master, and a team rejects a link that is up.
+    /// Returns whether a second request sets the link up.
+    ///
+    /// The kernel sets up a new link before it adds the link to the master, and a team rejects a
+    /// link that is up.
     pub(super) fn is_set_up_later(&self) -> bool {
         let has_master = self
             .attributes
@@ -269,7 +275,7 @@ impl NewLink {
     }
 }
 
-/// The message that describes the peer of a pair of devices.
+/// Returns the message that describes the peer of a pair of devices.
 fn peer_of(data: &mut InfoData) -> Option<&mut LinkMessage> {
     match data {
         InfoData::Veth(InfoVeth::Peer(peer)) | InfoData::Vxcan(InfoVxcan::Peer(peer)) => Some(peer),
@@ -302,13 +308,13 @@ mod tests {
 
     fn header(link: &NewLink) -> (u32, LinkFlags, LinkFlags) {
         let RouteNetlinkMessage::NewLink(message) = link.request() else {
-            panic!("not a creation")
+            panic!("the request for {link:?} is not RTM_NEWLINK")
         };
         (message.header.index, message.header.flags, message.header.change_mask)
     }
 
     #[test]
-    fn request_for_a_team_is_the_recorded_one() {
+    fn request_for_a_team_equals_recorded_one() {
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
         assert_eq!(
             serialize(NewLink::team("team0").request(), flags).unwrap(),
@@ -344,7 +350,7 @@ mod tests {
             for link in [NewLink::dummy(bad), peer(bad), text(bad), raw(bad)] {
                 assert!(
                     matches!(link.check(), Err(Error::InvalidName { name, .. }) if name == bad),
-                    "{link:?}"
+                    "{link:?} is rejected for the name {bad:?}"
                 );
             }
         }
@@ -372,18 +378,18 @@ mod tests {
         let link = NewLink::veth("v0", "v1").peer_namespace(std::io::stderr()).unwrap();
         link.check().unwrap();
         let RouteNetlinkMessage::NewLink(message) = link.request() else {
-            panic!("not a creation")
+            panic!("the request for {link:?} is not RTM_NEWLINK")
         };
         let is_fd =
             |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::NetNsFd(fd) if *fd > 2);
-        assert!(!message.attributes.iter().any(is_fd), "the first device stays here");
+        assert!(!message.attributes.iter().any(is_fd), "the first device has the descriptor");
         let Some(LinkAttribute::LinkInfo(info)) = message.attributes.get(1) else {
-            panic!("{message:?}")
+            panic!("{message:?} has no link info")
         };
-        let Some(packet::LinkInfo::Data(data)) = info.get(1) else { panic!("{info:?}") };
+        let Some(packet::LinkInfo::Data(data)) = info.get(1) else { panic!("no data in {info:?}") };
         let peer = peer_of(&mut data.clone()).unwrap().clone();
         assert_eq!(peer.attributes.len(), 2);
-        assert!(peer.attributes.iter().any(is_fd), "{peer:?}");
+        assert!(peer.attributes.iter().any(is_fd), "{peer:?} has no descriptor");
     }
 
     #[test]

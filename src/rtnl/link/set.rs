@@ -1,4 +1,4 @@
-//! Changes of links, wholly or not at all.
+//! Changes of links, which are undone if one of them fails.
 
 use log::warn;
 
@@ -11,19 +11,19 @@ use crate::netlink::error::{ErrorContext, RequestError};
 use crate::rtnl::RtnlSocket;
 
 impl RtnlSocket {
-    /// Changes a link.
+    /// Changes the settings of a link: all of them, or none.
     ///
     /// The changes are made in an order that works: down; release from the old master; MTU,
     /// hardware address, carrier, name; the new master; up, or the move to another namespace. Each
-    /// change is one request, and an error names the change that failed. Of the link's flags only
-    /// `IFF_UP` is changed.
+    /// change is one request, and an error names the change that failed. `IFF_UP` is the only flag
+    /// that is changed.
     ///
     /// If a change fails, the earlier ones are undone: the link gets back its settings, its old
-    /// master and its state. Not restored is what the link had as a port of the old master (e.g.
-    /// the options of a team's port), nor the routes and IPv6 addresses that the kernel removes
-    /// when a link is set down. If something cannot be restored, a warning is logged. A move to
-    /// another namespace cannot be undone: if the kernel moves the link and then fails to rename it
-    /// or to set it up, the link remains in the other namespace.
+    /// master and its state. Some things are not restored: the settings that the link had as a port
+    /// of the old master (e.g. the per-port options of a team), and the routes and IPv6 addresses
+    /// that the kernel removes when a link is set down. A setting that cannot be restored is logged
+    /// as a warning. A move to another namespace cannot be undone: if the kernel moves the link and
+    /// then fails to rename it or to set it up, the link remains in the other namespace.
     ///
     /// # Errors
     ///
@@ -79,18 +79,17 @@ impl RtnlSocket {
         let steps = plan(&before, settings);
         match self.steps(&before, &steps) {
             Ok(()) => Ok(()),
-            Err((step, failure)) => Err(failure).with_context(|| step.describe(&before.name())),
+            Err((step, error)) => Err(error).with_context(|| step.describe(&before.name())),
         }
     }
 
-    /// Makes a link a port of a master. If the master rejects the link, the link keeps its old
-    /// master.
+    /// Makes a link a port of a master; if that rejects the link, the link keeps its old master.
     pub(crate) fn enslave(
         &mut self,
         before: &LinkInfo,
         master: IfIndex,
     ) -> Result<(), RequestError> {
-        self.steps(before, &[Step::Enslave(master)]).map_err(|(_, failure)| failure)
+        self.steps(before, &[Step::Enslave(master)]).map_err(|(_, error)| error)
     }
 
     /// Makes one change of a link.
@@ -111,17 +110,19 @@ impl RtnlSocket {
             if result.is_ok() && *step == Step::Release {
                 result = self.find_link(before.ifindex()).map(|link| released = link);
             }
-            if let Err(failure) = result {
+            if let Err(error) = result {
                 let tried = steps.get(..=position).unwrap_or_default();
                 self.rollback(before, released.as_ref().unwrap_or(before), tried);
-                return Err((step, failure));
+                return Err((step, error));
             }
         }
         Ok(())
     }
 
-    /// Undoes steps, of which the last one failed. `released` is the link as it was when its
-    /// attributes were set.
+    /// Undoes steps, the last of which failed.
+    ///
+    /// `released` is the state of the link before its attributes were set, which is its state after
+    /// the release from the old master.
     ///
     /// Settings that these steps cannot have changed are not restored: another process may have
     /// changed them.
@@ -135,7 +136,11 @@ impl RtnlSocket {
         if may_have_moved {
             let Some(now) = self.resnapshot(before) else {
                 if matches!(failed, Step::Move { .. }) {
-                    warn!(target: COMMAND, "{} was moved, but without its new name or state", before.name());
+                    warn!(
+                        target: COMMAND,
+                        "{} was moved to the other namespace, but not renamed or set up there",
+                        before.name()
+                    );
                 }
                 return;
             };
@@ -157,12 +162,16 @@ impl RtnlSocket {
         }
     }
 
-    /// Looks up the link again; `None` if it is gone.
+    /// Looks up the link again, or returns `None` if it was deleted or the lookup failed.
     fn resnapshot(&mut self, before: &LinkInfo) -> Option<LinkInfo> {
         let found = self.find_link(before.ifindex());
         let op = || format!("looking up link {}", before.ifindex());
         found.with_context(op).unwrap_or_else(|error| {
-            warn!(target: COMMAND, "the settings of {} may have changed: {error}", before.name());
+            warn!(
+                target: COMMAND,
+                "the settings of {} may have changed, as they could not be checked: {error}",
+                before.name()
+            );
             None
         })
     }
@@ -173,7 +182,10 @@ impl RtnlSocket {
             if let Err(error) =
                 self.step(before.ifindex(), step).with_context(|| step.describe(&name))
             {
-                warn!(target: COMMAND, "a setting of {name} was not restored: {error}");
+                warn!(
+                    target: COMMAND,
+                    "a setting of {name} was changed and could not be restored: {error}"
+                );
             }
         }
     }

@@ -7,8 +7,10 @@ use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::ifname;
 
-/// The changes that [`RtnlSocket::set_link`](crate::rtnl::RtnlSocket::set_link) makes to a link,
-/// and [`TeamHandle::set_link`](crate::TeamHandle::set_link) to a team. Other settings are kept.
+/// The settings of a link to change; all other settings are kept.
+///
+/// [`RtnlSocket::set_link`](crate::rtnl::RtnlSocket::set_link) applies them to any link,
+/// [`TeamHandle::set_link`](crate::TeamHandle::set_link) to the team's own.
 ///
 /// # Examples
 ///
@@ -47,7 +49,7 @@ pub(super) enum Master {
 }
 
 impl LinkSettings {
-    /// Changes nothing.
+    /// Returns settings that change nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -59,8 +61,10 @@ impl LinkSettings {
         self
     }
 
-    /// Sets the link down, before all other changes. A team that becomes its
-    /// [`master`](Self::master) sets the link up again, as it does with each port.
+    /// Sets the link down, before all other changes.
+    ///
+    /// A team that becomes its [`master`](Self::master) sets the link up again, as it does with
+    /// each port.
     pub fn down(mut self) -> Self {
         self.up = Some(false);
         self
@@ -90,30 +94,33 @@ impl LinkSettings {
         self
     }
 
-    /// Makes the link a port of this team, bridge or other device; it leaves its old master first.
-    /// A team accepts only a link that is [`down`](Self::down), and sets it up.
+    /// Makes the link a port of this team, bridge or other device.
+    ///
+    /// The link leaves its old master first. A team accepts only a link that is
+    /// [`down`](Self::down), and sets it up.
     #[doc(alias = "enslave")]
     pub fn master(mut self, master: IfIndex) -> Self {
         self.master = Master::Set(master);
         self
     }
 
-    /// Releases the link from its master. A team leaves the port down, with its former MTU and
-    /// hardware address.
+    /// Releases the link from its master.
+    ///
+    /// A team leaves the port down, with its former MTU and hardware address.
     pub fn no_master(mut self) -> Self {
         self.master = Master::Clear;
         self
     }
 
-    /// Moves the link to another network namespace, after all other changes but
-    /// [`name`](Self::name) and [`up`](Self::up), which are made there.
+    /// Moves the link to another network namespace.
     ///
-    /// The new name only has to be free in the other namespace, not here. The link is released from
-    /// its master, and the move sets it down; with [`up`](Self::up) it is set up again. Its index
-    /// may change.
+    /// The move comes after all other changes except [`name`](Self::name) and [`up`](Self::up),
+    /// which take effect in the other namespace; the new name only has to be free there. The link
+    /// is released from its master, and the move sets it down; with [`up`](Self::up) it is set up
+    /// again. Its index may change.
     ///
-    /// The descriptor is that of a file under `/run/netns` or of a process's `/proc/PID/ns/net`,
-    /// not a pidfd; it is duplicated.
+    /// The descriptor is one of a file under `/run/netns` or of `/proc/PID/ns/net`, not a pidfd; it
+    /// is duplicated.
     ///
     /// # Errors
     ///
@@ -149,7 +156,7 @@ impl LinkSettings {
         Ok(self)
     }
 
-    /// Returns whether the link is to leave its network namespace.
+    /// Returns whether the settings move the link to another network namespace.
     pub(crate) fn has_namespace(&self) -> bool {
         self.namespace.is_some()
     }

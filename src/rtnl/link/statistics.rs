@@ -2,8 +2,9 @@ use crate::error::DecodeError;
 
 pub(super) const IFLA_STATS64: u16 = 23;
 
-/// How many counters `struct rtnl_link_stats64` had when it was introduced; later kernels append to
-/// them.
+/// The number of counters in the first version of `struct rtnl_link_stats64`.
+///
+/// Later kernels append counters.
 const FIRST_COUNTERS: usize = 23;
 
 macro_rules! statistics {
@@ -21,7 +22,7 @@ macro_rules! statistics {
         /// # test_netns::enter();
         /// let mut rtnl = RtnlSocket::new()?;
         /// for link in &rtnl.links(&LinkFilter::new().with_statistics())? {
-        ///     let statistics = link.statistics().expect("they were requested");
+        ///     let statistics = link.statistics().expect("the statistics were requested");
         ///     println!("{}: {} bytes in, {} bytes out", link.name(), statistics.rx_bytes, statistics.tx_bytes);
         ///     assert_eq!(statistics.tx_packets, 0, "nothing was sent in this namespace");
         /// }
@@ -70,7 +71,7 @@ statistics! {
     tx_errors
     /// Received packets that were dropped, e.g. for lack of memory.
     rx_dropped
-    /// Packets that were dropped on their way out.
+    /// Packets to be sent that were dropped.
     tx_dropped
     /// Multicast packets received.
     multicast
@@ -86,7 +87,7 @@ statistics! {
     rx_frame_errors
     /// Receiver FIFO overruns.
     rx_fifo_errors
-    /// Packets that the receiver missed.
+    /// Packets that the receiver missed for lack of buffers.
     rx_missed_errors
     /// Aborted transmissions.
     tx_aborted_errors
@@ -102,10 +103,9 @@ statistics! {
     rx_compressed
     /// Compressed packets sent.
     tx_compressed
-    /// Received packets without a protocol handler, or received by an inactive port. Since Linux
-    /// 4.6.
+    /// Received packets without a protocol handler, or received by an inactive port (Linux 4.6).
     rx_nohandler
-    /// Received packets for another host. Since Linux 5.19.
+    /// Received packets for another host (Linux 5.19).
     rx_otherhost_dropped
 }
 
@@ -113,7 +113,7 @@ statistics! {
 mod tests {
     use super::*;
 
-    /// The first `count` counters: 1, 2, 3, ….
+    /// Returns the first `count` counters, with the values 1, 2, 3, ….
     fn counters(count: u64) -> Vec<u8> {
         (1..=count).flat_map(u64::to_ne_bytes).collect()
     }

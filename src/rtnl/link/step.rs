@@ -1,4 +1,4 @@
-//! A change of a link in steps, and the inverse of a step.
+//! The steps of a change of a link, and their inverses.
 
 use std::ffi::{OsStr, OsString};
 
@@ -12,11 +12,11 @@ use crate::model::hwaddr::HwAddr;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::codec::link::{self, IFLA_IFNAME, name_attribute};
 
-/// One change of a link, which is one request.
+/// One change of a link, which takes one request.
 ///
-/// The kernel applies it wholly or not at all, with two exceptions: [`Step::Enslave`] may leave a
-/// link that had another master without a master, and [`Step::Move`] may move a link and then fail
-/// to rename it or to set it up.
+/// The kernel applies a step completely or not at all, with two exceptions: [`Step::Enslave`] may
+/// leave a link that had another master without a master, and [`Step::Move`] may move a link and
+/// then fail to rename it or to set it up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Down,
@@ -26,7 +26,7 @@ pub(crate) enum Step {
     Carrier(bool),
     Name(OsString),
     Enslave(IfIndex),
-    /// To another network namespace, with the name and the state that the link gets there.
+    /// Moves the link to another network namespace, and sets its name and state there.
     Move {
         namespace: NamespaceFd,
         name: Option<OsString>,
@@ -35,14 +35,14 @@ pub(crate) enum Step {
     Up,
 }
 
-/// The steps that apply the settings to a link.
+/// Returns the steps that apply the settings to a link, in an order that works.
 ///
-/// A master takes over the link's current settings: so the link is set down first. The driver of
-/// the old master restores the MTU and the address that a released port had before: so both are set
-/// after the release, and before the new master gets the link. A link in another namespace cannot
-/// be changed from here: so a move is the last step. A move would release a port too, but after its
-/// MTU and address were set; and Linux 6.1 and 6.12 never free a port that is moved after its team
-/// changed its MTU.
+/// - Down is the first step, because some drivers accept other changes only then.
+/// - MTU and address follow the release, because the driver of the old master restores both.
+/// - They precede the new master, which takes the link with its current settings.
+/// - A move is the last step, because a link in another namespace cannot be changed from here. A
+///   move would also release a port, but after its MTU and address were set. Besides, Linux 6.1 and
+///   6.12 never free a port that is moved after its team changed its MTU.
 pub(super) fn plan(link: &LinkInfo, settings: &LinkSettings) -> Vec<Step> {
     let mut steps = Vec::new();
     let attributes = attributes(settings);
@@ -94,8 +94,7 @@ impl Step {
         let mut message = link::with_index(ifindex);
         let ifname = |name: &OsStr| name_attribute(IFLA_IFNAME, name);
         if matches!(self, Self::Up | Self::Down | Self::Move { up: true, .. }) {
-            // With a change mask of 0 the kernel would replace all flags, and clear those that are
-            // not set here.
+            // With a change mask of 0, the kernel would replace all flags.
             message.header.change_mask = LinkFlags::Up;
             message.header.flags =
                 if *self == Self::Down { LinkFlags::empty() } else { LinkFlags::Up };
@@ -136,8 +135,9 @@ impl Step {
         }
     }
 
-    /// The step that restores the setting of `before`; `None` if this step does not set an
-    /// attribute of the link alone.
+    /// Returns the step that restores the setting of `before`.
+    ///
+    /// `None` if this step does more than set an attribute of the link.
     pub(super) fn inverse(&self, before: &LinkInfo) -> Option<Self> {
         match self {
             Self::Mtu(_) => Some(Self::Mtu(before.mtu())),
@@ -166,7 +166,7 @@ mod tests {
         IfIndex::new(number).unwrap()
     }
 
-    /// Link 20, perhaps a port.
+    /// Returns link 20 with this master.
     fn link(master: Option<u32>) -> LinkInfo {
         let mut payload = vec![0, 0, 1, 0, 20, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
         payload.extend(attribute(IFLA_MTU, &1500_u32.to_ne_bytes()));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn master_requests_are_the_recorded_ones() {
+    fn master_requests_equal_recorded_ones() {
         let link = ifindex(20);
         assert_eq!(
             serialize(Step::Enslave(ifindex(10)).request(link), FLAGS).unwrap(),
@@ -210,7 +210,7 @@ mod tests {
             assert_eq!(
                 plan(&link(master), settings),
                 [first, &middle, last].concat(),
-                "{settings:?}"
+                "steps of {settings:?}"
             );
         };
         let ten = ifindex(10);
@@ -227,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn change_of_the_master_alone_is_one_step() {
+    fn change_of_master_alone_is_one_step() {
         let ten = ifindex(10);
         assert_eq!(plan(&link(Some(9)), &LinkSettings::new().master(ten)), [Step::Enslave(ten)]);
         assert_eq!(plan(&link(Some(9)), &LinkSettings::new()), []);
     }
 
     #[test]
-    fn move_is_the_last_step_and_takes_name_and_state_along() {
+    fn move_is_last_step_and_sets_name_and_state() {
         let settings = || LinkSettings {
             namespace: Some(namespace()),
             ..LinkSettings::new().mtu(1400).name("d1")
@@ -244,15 +244,11 @@ mod tests {
         assert_eq!(steps[..3], [Step::Down, Step::Release, Step::Mtu(1400)]);
         assert_eq!(steps.len(), 4);
         assert_eq!(plan(&link(Some(9)), &settings())[..2], [Step::Release, Step::Mtu(1400)]);
-        assert_eq!(
-            plan(&link(None), &settings()).len(),
-            2,
-            "a link without a master is not released"
-        );
+        assert_eq!(plan(&link(None), &settings()).len(), 2, "steps of a link without a master");
         for up in [false, true] {
             let settings = if up { settings().up() } else { settings() };
             let Step::Move { namespace, name, up: is_up } = last(&settings) else {
-                panic!("{settings:?}")
+                panic!("the last step of {settings:?} is not a move")
             };
             assert_eq!((Some(namespace), name, is_up), (settings.namespace, Some("d1".into()), up));
         }

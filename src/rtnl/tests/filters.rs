@@ -1,5 +1,5 @@
-//! Replies of a kernel that ignores filters are filtered here, and a missing link is the same error
-//! everywhere.
+//! Filters of dumps: the library filters the replies of a kernel that ignores filters, and reports
+//! a missing link by the same error in all families.
 
 use std::net::Ipv4Addr;
 
@@ -20,14 +20,14 @@ const RTA_TABLE: u16 = 15;
 const RTA_NH_ID: u16 = 30;
 const RTM_F_CLONED: u32 = 0x200;
 
-/// Lists objects of a link, for the error alone.
+/// A function that lists objects of a link, for its error.
 type List = fn(&mut RtnlSocket, IfIndex) -> Result<()>;
 
 fn script(messages: &[Vec<u8>]) -> Script {
     Script::new([Step::answer(messages), Step::answer(&[done(0)])])
 }
 
-/// Replies in order, each a dump.
+/// Returns a script that replies with these dumps, in order.
 fn dumps(answers: &[&[Vec<u8>]]) -> Script {
     Script::new(
         answers.iter().flat_map(|messages| [Step::answer(messages), Step::answer(&[done(0)])]),
@@ -43,7 +43,7 @@ fn address(family: u8, link: u32) -> Vec<u8> {
     message(RTM_NEWADDR, NLM_F_MULTIPART, &payload.concat())
 }
 
-/// A route with these header fields and attributes.
+/// Returns a route with these header fields and attributes.
 fn route(family: u8, table: u8, protocol: u8, flags: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     let payload = [
         &[family, 24, 0, 0, table, protocol, 0, 1][..],
@@ -68,9 +68,10 @@ fn rule(family: u8, table: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
     message(RTM_NEWRULE, NLM_F_MULTIPART, &payload)
 }
 
-fn traffic(kind: u16, link: i32, handle: u32, parent: u32, what: &str) -> Vec<u8> {
+fn traffic(kind: u16, link: i32, handle: u32, parent: u32, object_kind: &str) -> Vec<u8> {
     let words = [link.to_ne_bytes(), handle.to_ne_bytes(), parent.to_ne_bytes(), [0; 4]].concat();
-    let payload = [&[0; 4][..], &words, &attribute(1, format!("{what}\0").as_bytes())].concat();
+    let payload =
+        [&[0; 4][..], &words, &attribute(1, format!("{object_kind}\0").as_bytes())].concat();
     message(kind, NLM_F_MULTIPART, &payload)
 }
 
@@ -79,7 +80,7 @@ fn handle(number: u32) -> TcHandle {
 }
 
 #[test]
-fn links_by_master_and_kind() {
+fn links_are_filtered_by_master_and_kind() {
     let of = |number, kind, master| link_message(NLM_F_MULTIPART, number, kind, master);
     let sent = [
         of(1, "team", None),
@@ -94,12 +95,13 @@ fn links_by_master_and_kind() {
         (LinkFilter::new().kind("vet"), vec![]),
         (LinkFilter::new().kind("dummy").master(ifindex(1)), vec![4]),
     ] {
-        assert_eq!(numbers(&rtnl(&script(&sent)).links(&filter).unwrap()), expected, "{filter:?}");
+        let links = rtnl(&script(&sent)).links(&filter).unwrap();
+        assert_eq!(numbers(&links), expected, "links of {filter:?}");
     }
 }
 
 #[test]
-fn addresses_by_link_and_family() {
+fn addresses_are_filtered_by_link_and_family() {
     let sent = [address(2, 1), address(10, 1), address(2, 5)];
     for (filter, expected) in [
         (AddressFilter::new(), 3),
@@ -110,13 +112,13 @@ fn addresses_by_link_and_family() {
         assert_eq!(
             rtnl(&script(&sent)).addresses(&filter).unwrap().items().len(),
             expected,
-            "{filter:?}"
+            "number of objects of {filter:?}"
         );
     }
 }
 
 #[test]
-fn routes_by_table_family_link_and_protocol() {
+fn routes_are_filtered_by_each_criterion() {
     let hop = |link: u32| [&8_u16.to_ne_bytes()[..], &[0; 2], &link.to_ne_bytes()].concat();
     let sent = [
         route(2, 254, 3, 0, &[number(RTA_TABLE, 254), number(RTA_OIF, 5)]),
@@ -142,13 +144,13 @@ fn routes_by_table_family_link_and_protocol() {
         assert_eq!(
             rtnl(&script(&sent)).routes(&filter).unwrap().items().len(),
             expected,
-            "{filter:?}"
+            "number of objects of {filter:?}"
         );
     }
 }
 
 #[test]
-fn route_with_only_a_nexthop_id_passes_a_filtered_dump() {
+fn route_with_only_a_nexthop_id_passes_filtered_dump() {
     let mut sent = route(2, 254, 3, 0, &[number(RTA_NH_ID, 9)]);
     sent[6..8].copy_from_slice(&(NLM_F_MULTIPART | NLM_F_DUMP_FILTERED).to_ne_bytes());
     let routes = rtnl(&script(&[sent])).routes(&RouteFilter::new().out_link(ifindex(5))).unwrap();
@@ -163,12 +165,12 @@ fn missing_table_has_no_routes() {
     let error = rtnl(&no_entry()).routes(&RouteFilter::new()).unwrap_err();
     assert!(
         matches!(error, Error::Kernel { .. }) && error.kind() == ErrorKind::NotFound,
-        "no table was selected: {error:?}"
+        "found {error:?}, expected a kernel error, as no table was selected"
     );
 }
 
 #[test]
-fn neighbours_by_link_family_and_kind() {
+fn neighbours_are_filtered_by_link_family_and_kind() {
     let sent = [neighbour(2, 1, 0), neighbour(10, 1, 0), neighbour(2, 5, 0), neighbour(2, 1, 8)];
     for (filter, expected) in [
         (NeighbourFilter::new(), 3),
@@ -179,13 +181,13 @@ fn neighbours_by_link_family_and_kind() {
         assert_eq!(
             rtnl(&script(&sent)).neighbours(&filter).unwrap().items().len(),
             expected,
-            "{filter:?}"
+            "number of objects of {filter:?}"
         );
     }
 }
 
 #[test]
-fn neighbours_by_master_are_those_of_its_ports() {
+fn neighbours_of_a_master_are_those_of_its_ports() {
     let port = |flags| link_message(NLM_F_MULTIPART | flags, 5, "veth", Some(1));
     let entries = [neighbour(2, 5, 0), neighbour(2, 6, 0), neighbour(2, 1, 0)];
     let filter = NeighbourFilter::new().master(ifindex(1));
@@ -199,7 +201,7 @@ fn neighbours_by_master_are_those_of_its_ports() {
 }
 
 #[test]
-fn rules_by_family_and_table() {
+fn rules_are_filtered_by_family_and_table() {
     let sent = [
         rule(2, 255, &[]),
         rule(2, 252, &[number(RTA_TABLE, 1000)]),
@@ -215,13 +217,13 @@ fn rules_by_family_and_table() {
         assert_eq!(
             rtnl(&script(&sent)).rules(&filter).unwrap().items().len(),
             expected,
-            "{filter:?}"
+            "number of objects of {filter:?}"
         );
     }
 }
 
 #[test]
-fn queueing_disciplines_by_link_and_parent() {
+fn qdiscs_are_filtered_by_link_and_parent() {
     let root = u32::MAX;
     let of = |link, handle, parent| traffic(RTM_NEWQDISC, link, handle, parent, "htb");
     let sent = [of(1, 0x1_0000, root), of(2, 0x1_0000, root), of(2, 0x2_0000, 0x1_0010)];
@@ -234,13 +236,13 @@ fn queueing_disciplines_by_link_and_parent() {
         assert_eq!(
             rtnl(&script(&sent)).qdiscs(&filter).unwrap().items().len(),
             expected,
-            "{filter:?}"
+            "number of objects of {filter:?}"
         );
     }
 }
 
 #[test]
-fn classes_by_link_and_parent() {
+fn classes_are_filtered_by_link_and_parent() {
     let of = |link, handle, parent| traffic(RTM_NEWTCLASS, link, handle, parent, "htb");
     let sent = [
         of(2, 0x1_0001, u32::MAX),
@@ -258,13 +260,13 @@ fn classes_by_link_and_parent() {
         assert_eq!(
             rtnl(&script(&sent)).classes(&filter).unwrap().items().len(),
             expected,
-            "{filter:?}"
+            "number of objects of {filter:?}"
         );
     }
 }
 
 #[test]
-fn filters_are_requested_per_attach_point_and_listed_once_per_block() {
+fn filters_are_requested_per_attach_point() {
     let qdisc = |link, handle, kind| traffic(RTM_NEWQDISC, link, handle, u32::MAX, kind);
     let qdiscs =
         [qdisc(1, 0, "noqueue"), qdisc(2, 0x1_0000, "htb"), qdisc(3, 0xffff_0000, "clsact")];
@@ -289,13 +291,13 @@ fn filters_are_requested_per_attach_point_and_listed_once_per_block() {
     let points: Vec<_> =
         filters.items().iter().map(|it| (it.header.index, u32::from(it.header.parent))).collect();
     assert_eq!(points, [(2, 0x1_0000), (-1, 22), (-1, 22), (2, 0x1_0010)]);
-    let asked: Vec<_> = script.sent()[5..]
+    let requested: Vec<_> = script.sent()[5..]
         .iter()
         .map(|sent| (sent[20..24].to_vec(), sent[28..32].to_vec()))
         .collect();
     let expected = [(2, 0x1_0000), (3, 0xffff_fff2), (3, 0xffff_fff3), (2, 0x1_0010)];
     assert_eq!(
-        asked,
+        requested,
         expected.map(|(link, parent): (i32, u32)| (
             link.to_ne_bytes().to_vec(),
             parent.to_ne_bytes().to_vec()
@@ -329,13 +331,16 @@ fn missing_link_is_the_same_error_in_all_families() {
         for first in [Step::answer(&[done(0)]), no_device()] {
             let script = Script::new([first, no_device()]);
             let error = list(&mut rtnl(&script), none).unwrap_err();
-            assert!(matches!(error, Error::NoSuchDevice { .. }), "{family}: {error:?}");
+            assert!(
+                matches!(error, Error::NoSuchDevice { .. }),
+                "{family}: found {error:?}, expected NoSuchDevice"
+            );
         }
     }
 }
 
 #[test]
-fn existing_link_without_objects_has_an_empty_list() {
+fn link_without_objects_has_an_empty_list() {
     let script = Script::new([Step::answer(&[done(0)]), Step::answer(&[link(7), ack(0)])]);
     assert!(
         rtnl(&script).addresses(&AddressFilter::new().link(ifindex(7))).unwrap().items().is_empty()

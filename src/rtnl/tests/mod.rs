@@ -36,7 +36,7 @@ fn ifindex(number: u32) -> IfIndex {
     IfIndex::new(number).unwrap()
 }
 
-/// An `RTM_NEWLINK` message about `link<number>`, with a kind and perhaps a master.
+/// Returns an `RTM_NEWLINK` message about `link<number>`, with this kind and master.
 fn link_message(flags: u16, number: u32, kind: &str, master: Option<u32>) -> Vec<u8> {
     let mut payload = vec![0, 0, 1, 0];
     payload.extend(number.to_ne_bytes());
@@ -64,8 +64,7 @@ fn numbers(links: &Dump<LinkInfo>) -> Vec<u32> {
     links.items().iter().map(|link| link.ifindex().get()).collect()
 }
 
-/// A dump of three links in two datagrams and its end in a third, interrupted at one of its
-/// messages.
+/// Returns a dump of three links in three datagrams that is interrupted at one of its messages.
 fn interrupted_at(place: usize) -> [Step; 3] {
     let at = |position: usize| {
         let number = u32::try_from(position + 60).unwrap();
@@ -84,10 +83,10 @@ fn interruption_at_any_message_restarts_the_dump() {
         assert_eq!(
             (numbers(&links), links.is_consistent(), links.attempts()),
             (vec![1, 2], true, 2),
-            "{place}"
+            "dump interrupted at message {place}"
         );
         assert_eq!((script.sent().len(), script.left()), (2, 0));
-        assert_eq!(log, [""; 0], "a repeated dump that succeeds is not logged");
+        assert_eq!(log, [""; 0], "log of a repeated dump that succeeds");
     }
 }
 
@@ -95,7 +94,8 @@ fn interruption_at_any_message_restarts_the_dump() {
 fn last_interrupted_attempt_is_marked_or_an_error() {
     for place in 0..4 {
         let always = || Script::new((0..9).flat_map(|_| interrupted_at(place)));
-        let warning = "WARN libteam::command: listing the links was interrupted by changes in each of 3 attempts";
+        let warning = "WARN libteam::command: listing the links was interrupted by changes in each \
+                       of 3 attempts: the result may be incomplete, more attempts can be configured";
 
         let script = always();
         let (links, log) = recorded(|| {
@@ -128,7 +128,7 @@ fn one_attempt_is_not_repeated() {
 }
 
 #[test]
-fn dumps_of_messages_are_repeated_too() {
+fn interrupted_dump_of_messages_is_repeated() {
     let script = Script::new(interrupted_at(2));
     script.then([Step::answer(&[link(1)]), Step::answer(&[done(0)])]);
     let request = RouteNetlinkMessage::GetLink(netlink_packet_route::link::LinkMessage::default());
@@ -138,7 +138,10 @@ fn dumps_of_messages_are_repeated_too() {
     let script = Script::new((0..2).flat_map(interrupted_at));
     let mut connection = NetlinkConnection::from_socket(socket(&script, 2, InterruptedDump::Fail));
     let error = connection.dump::<_, RouteNetlinkMessage>(request).unwrap_err();
-    assert!(matches!(error, Error::Interrupted { attempts: 2, .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::Interrupted { attempts: 2, .. }),
+        "found {error:?}, expected Interrupted"
+    );
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn failed_dump_returns_no_items() {
 }
 
 #[test]
-fn request_returns_the_messages_before_its_ack() {
+fn request_returns_messages_before_its_ack() {
     let request = RouteNetlinkMessage::GetLink(netlink_packet_route::link::LinkMessage::default());
     let script =
         Script::new([Step::answer(&[link(1)]), Step::answer(&[link(2)]), Step::answer(&[ack(0)])]);

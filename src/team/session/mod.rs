@@ -81,7 +81,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Whether the driver refuses its lists.
+    /// Returns whether the driver refuses its lists.
     #[cfg(test)]
     pub(crate) fn is_refused(&self) -> bool {
         self.pending.is_refused()
@@ -207,13 +207,14 @@ impl Session {
         self.link_events.as_fd()
     }
 
-    /// The sockets that announce work.
+    /// Returns the sockets that announce work.
     pub(crate) fn event_sockets(&self) -> [BorrowedFd<'_>; 2] {
         [self.link_events.as_fd(), self.team_events.as_fd()]
     }
 
-    /// Whether there is work that no socket announces: changes to report, a resync that failed, or
-    /// what was left undone when reading stopped, which may be just where the events ended.
+    /// Returns whether there is work that no socket announces: changes to report, a resync that
+    /// failed, or what was left undone when reading stopped, which may be just where the events
+    /// ended.
     pub(crate) fn is_pending(&self) -> bool {
         self.cache.has_changes() || self.pending.has_report() || self.needs_sync()
     }
@@ -295,8 +296,8 @@ impl Session {
             }
             Ok(())
         });
-        self.link_events.retry_filter_in_time();
-        self.team_events.retry_filter_in_time();
+        self.link_events.retry_filter_if_due();
+        self.team_events.retry_filter_if_due();
         let reading = || "reading events".to_owned();
         let rests = (team_rest.with_context(reading)?, link_rest.with_context(reading)?);
         self.cache.end_drain(&mut self.pending.recheck);
@@ -332,8 +333,8 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the driver gave its list. That it refused for lack of a capability is noted, and no
-    /// error: links can be read without.
+    /// Returns whether the driver gave its list. That it refused for lack of a capability is noted,
+    /// and no error: links can be read without.
     fn is_granted(&mut self, listed: Result<()>) -> Result<bool> {
         let error = match listed {
             Err(error @ Error::Kernel { .. }) if error.kind() == ErrorKind::PermissionDenied => {

@@ -1,15 +1,15 @@
-//! The generic netlink controller: which number the kernel gave a family and its multicast group.
+//! The generic netlink controller: looks up the numbers of a family and of its multicast group.
 
 use super::attribute::{attributes, push};
 use super::genl::{self, GenlRequest};
 use crate::error::DecodeError;
 
-/// What the kernel says of a generic netlink family.
+/// The numbers of a generic netlink family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Family {
     /// The message type of the family's messages.
     pub(crate) id: u16,
-    /// The number of the multicast group asked for.
+    /// The number of the requested multicast group.
     pub(crate) group: u32,
 }
 
@@ -22,14 +22,14 @@ const CTRL_ATTR_MCAST_GROUPS: u16 = 7;
 const CTRL_ATTR_MCAST_GRP_NAME: u16 = 1;
 const CTRL_ATTR_MCAST_GRP_ID: u16 = 2;
 
-/// Asks for a family by name.
+/// Returns the request for a family by its name.
 pub(crate) fn family_request(name: &str) -> GenlRequest {
     let mut attributes = Vec::new();
     push(&mut attributes, CTRL_ATTR_FAMILY_NAME, format!("{name}\0").as_bytes());
     GenlRequest { family: GENL_ID_CTRL, command: CTRL_CMD_GETFAMILY, version: VERSION, attributes }
 }
 
-/// Reads the answer: the family's number and that of its multicast group `group`.
+/// Reads the reply: the numbers of the family and of its multicast group `group`.
 pub(crate) fn decode_family(payload: &[u8], group: &str) -> Result<Family, DecodeError> {
     let (_, body) = genl::split_header(payload)?;
     let (mut id, mut group_id) = (None, None);
@@ -52,18 +52,18 @@ pub(crate) fn decode_family(payload: &[u8], group: &str) -> Result<Family, Decod
     })
 }
 
-/// The number of one multicast group, if it is the one wanted.
-fn decode_group(entry: &[u8], wanted: &str) -> Result<Option<u32>, DecodeError> {
-    let (mut is_wanted, mut id) = (false, None);
+/// Returns the number of a multicast group if it has this name.
+fn decode_group(entry: &[u8], name: &str) -> Result<Option<u32>, DecodeError> {
+    let (mut matches, mut id) = (false, None);
     for attribute in attributes(entry) {
         let attribute = attribute?;
         match attribute.kind {
-            CTRL_ATTR_MCAST_GRP_NAME => is_wanted = attribute.text() == wanted,
+            CTRL_ATTR_MCAST_GRP_NAME => matches = attribute.text() == name,
             CTRL_ATTR_MCAST_GRP_ID => id = Some(attribute.u32()?),
             _ => {}
         }
     }
-    Ok(id.filter(|_| is_wanted))
+    Ok(id.filter(|_| matches))
 }
 
 #[cfg(test)]

@@ -6,17 +6,17 @@ use crate::netlink::codec::team::{EVENT_GROUP, FAMILY};
 use crate::testing::golden::{self, TEAM_FAMILY, bytes, first};
 
 #[test]
-fn the_family_and_its_group_are_found() {
+fn family_reply_has_family_and_group_number() {
     let datagram = bytes(golden::CTRL_FAMILY);
     let family = decode_family(first(&datagram).payload, EVENT_GROUP);
     assert_eq!(family, Ok(Family { id: TEAM_FAMILY, group: 8 }));
 }
 
 #[test]
-fn a_family_without_the_group_or_without_a_number_is_refused() {
+fn family_without_group_or_number_is_rejected() {
     let mut datagram = bytes(golden::CTRL_FAMILY);
     decode_family(first(&datagram).payload, "change").unwrap_err();
-    // CTRL_ATTR_FAMILY_ID lies behind the name.
+    // CTRL_ATTR_FAMILY_ID follows the name.
     let header = |kind: u16| [6_u16.to_ne_bytes(), kind.to_ne_bytes()].concat();
     assert_eq!(datagram[32..36], header(1));
     datagram[32..36].copy_from_slice(&header(99));
@@ -25,7 +25,7 @@ fn a_family_without_the_group_or_without_a_number_is_refused() {
 }
 
 #[test]
-fn one_group_of_several_is_picked_by_its_name() {
+fn group_is_selected_by_its_name() {
     let attribute = |kind: u16, value: &[u8]| {
         let length = u16::try_from(value.len() + 4).unwrap();
         let padding = vec![0; value.len().next_multiple_of(4) - value.len()];
@@ -42,7 +42,7 @@ fn one_group_of_several_is_picked_by_its_name() {
 }
 
 #[test]
-fn the_request_is_what_the_kernel_takes() {
+fn request_equals_recorded_one() {
     let request = serialize(family_request(FAMILY), NLM_F_REQUEST | NLM_F_ACK).unwrap();
     assert_eq!(request, bytes(golden::REQUEST_FAMILY));
 }

@@ -1,5 +1,5 @@
-//! Netlink messages: splitting a datagram into them, and the control messages that every protocol
-//! shares.
+//! Netlink messages: splits datagrams into messages, and decodes the control messages of all
+//! protocols.
 
 use std::io;
 
@@ -17,11 +17,13 @@ use crate::netlink::error::KernelError;
 /// The size of the header that starts every message, in bytes.
 pub(crate) const HEADER_LEN: usize = 16;
 
-/// The longest request, in bytes. The length field of an attribute has 16 bits, and message types
-/// write longer ones wrongly, or panic: a request that is no longer as a whole has none of them.
+/// The length of the longest request in bytes.
+///
+/// The length field of an attribute has 16 bits, and message types of other crates write longer
+/// attributes wrongly, or panic. A request of this length contains no such attribute.
 const MAX_REQUEST_LEN: usize = u16::MAX as usize;
 
-/// Where the header holds the sequence number.
+/// The position of the sequence number in the header.
 const SEQUENCE: std::ops::Range<usize> = 8..12;
 
 /// One message of a datagram.
@@ -33,24 +35,24 @@ pub(crate) struct Frame<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// What a message means to the connection, whatever its protocol.
+/// The meaning of a message for a connection of any protocol.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Control {
     /// A message of the protocol itself.
     Data,
-    /// Means nothing.
+    /// A message without meaning.
     Noop,
-    /// The end of a multipart answer.
+    /// The end of a multipart reply.
     Done,
-    /// The request was carried out.
+    /// The acknowledgement of a request.
     Ack,
-    /// The request, or the rest of the dump, was refused.
+    /// The kernel rejected the request, or ended the dump early.
     Error(KernelError),
     /// Messages were lost.
     Overrun,
 }
 
-/// Splits a datagram into its messages. After the first error there is nothing more.
+/// Splits a datagram into its messages; the first error ends the iteration.
 pub(crate) fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, DecodeError>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
@@ -77,7 +79,7 @@ pub(crate) fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, 
 }
 
 impl Frame<'_> {
-    /// Whether all of `flags` are set.
+    /// Returns whether all of `flags` are set.
     pub(crate) fn has(&self, flags: u16) -> bool {
         self.flags & flags == flags
     }
@@ -92,7 +94,7 @@ impl Frame<'_> {
         R::deserialize(&header, self.payload).map_err(|error| DecodeError::from_source(&error))
     }
 
-    /// Reads the messages that the protocols share; all others are data.
+    /// Decodes the control messages; all other messages are data.
     pub(crate) fn classify(&self) -> Result<Control, DecodeError> {
         match self.kind {
             NLMSG_NOOP => Ok(Control::Noop),
@@ -104,7 +106,7 @@ impl Frame<'_> {
                     if self.has(NLM_F_CAPPED) { rest.get(HEADER_LEN..) } else { skip_echo(rest) };
                 Ok(self.parse_error(code, tlvs).unwrap_or(Control::Ack))
             }
-            // Generic netlink ends its multipart answers without a code: that is success.
+            // Generic netlink ends its multipart replies without a code, which is success.
             NLMSG_DONE => match self.code() {
                 Some((code, tlvs)) => {
                     Ok(self.parse_error(code, Some(tlvs)).unwrap_or(Control::Done))
@@ -120,42 +122,42 @@ impl Frame<'_> {
         Some((i32::from_ne_bytes(*code), rest))
     }
 
-    /// The refusal for an error code with its extended acknowledgement; `None` for success.
+    /// Returns the error for a code with its extended acknowledgement, or `None` for success.
     fn parse_error(&self, code: i32, tlvs: Option<&[u8]>) -> Option<Control> {
         if code == 0 {
             return None;
         }
         let tlvs = tlvs.filter(|_| self.has(NLM_F_ACK_TLVS)).unwrap_or_default();
-        // Nothing that is no errno comes from the kernel; what does gets a name that says so.
+        // The kernel sends only valid error numbers; anything else is a protocol error.
         let number = code.checked_neg().filter(|number| (1..4096).contains(number));
         let errno = number.unwrap_or(Errno::EPROTO as i32);
-        let mut refusal = KernelError { errno, message: None, offset: None };
+        let mut error = KernelError { errno, message: None, offset: None };
         for attribute in attributes(tlvs).map_while(Result::ok) {
             match attribute.kind {
-                NLMSGERR_ATTR_MSG => refusal.message = Some(attribute.text().into_owned()),
-                NLMSGERR_ATTR_OFFS => refusal.offset = attribute.u32().ok(),
+                NLMSGERR_ATTR_MSG => error.message = Some(attribute.text().into_owned()),
+                NLMSGERR_ATTR_OFFS => error.offset = attribute.u32().ok(),
                 _ => {}
             }
         }
-        Some(Control::Error(refusal))
+        Some(Control::Error(error))
     }
 }
 
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const NLMSGERR_ATTR_OFFS: u16 = 2;
 
-/// Skips the copy of the request, its own length first, that an uncapped error message holds.
+/// Skips the copy of the request in an uncapped error message; the copy starts with its length.
 fn skip_echo(echo: &[u8]) -> Option<&[u8]> {
     let (length, _) = echo.split_first_chunk()?;
     let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
     echo.get(length.checked_add(3)? & !3..)
 }
 
-/// Serializes a request; its sequence number is set by [`set_sequence`].
+/// Serializes a request without a sequence number, which [`set_sequence`] adds.
 ///
 /// # Errors
 ///
-/// `InvalidInput` for one that is longer than [`MAX_REQUEST_LEN`].
+/// `InvalidInput` for a request that is longer than [`MAX_REQUEST_LEN`].
 pub(crate) fn serialize<M: NetlinkSerializable>(message: M, flags: u16) -> io::Result<Vec<u8>> {
     let mut header = NetlinkHeader::default();
     header.flags = flags;

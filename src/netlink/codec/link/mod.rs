@@ -1,5 +1,5 @@
-//! rtnetlink's link messages: the requests that look for links, and the few attributes of a link
-//! that are kept.
+//! rtnetlink's link messages: requests for links, and the few attributes of a link that the cache
+//! keeps.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use crate::netlink::ifname;
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
 pub(crate) const RTM_DELLINK: u16 = 17;
-/// The family of a bridge's view of its port.
+/// The family of messages that a bridge sends about its ports.
 pub(crate) const AF_BRIDGE: u8 = 7;
 /// The multicast group of link notifications.
 pub(crate) const RTNLGRP_LINK: u32 = 1;
@@ -47,11 +47,11 @@ pub(crate) const IFLA_INFO_KIND: u16 = 1;
 pub(crate) const IFLA_INFO_DATA: u16 = 2;
 pub(crate) const IFLA_INFO_SLAVE_KIND: u16 = 4;
 
-/// One link as a message tells it, borrowed from the message.
+/// The attributes of a link, borrowed from a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LinkAttrs<'a> {
     pub(crate) ifindex: IfIndex,
-    /// The message announces a link as new.
+    /// The message announces the link as new.
     pub(crate) is_new: bool,
     pub(crate) name: &'a OsStr,
     pub(crate) hwaddr: Option<HwAddr>,
@@ -64,28 +64,28 @@ pub(crate) struct LinkAttrs<'a> {
     pub(crate) mtu: u32,
     pub(crate) kind: Option<Cow<'a, str>>,
     pub(crate) phys_port_id: Option<&'a [u8]>,
-    /// What made the kernel announce the link (`IFLA_EVENT_*`); 0 where it was no more than a
-    /// changed attribute.
+    /// The event that the message announces (`IFLA_EVENT_*`), or 0 for changed attributes.
     pub(crate) event: u32,
-    /// The nest of alternative names, read by [`LinkAttrs::alternative_names`].
+    /// The nested attributes that [`LinkAttrs::alternative_names`] reads.
     prop_list: &'a [u8],
 }
 
-/// What a link message means.
+/// The meaning of a link message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum LinkUpdate<'a> {
     /// The link exists, with this state.
     New(LinkAttrs<'a>),
-    /// The link is gone.
+    /// The link was deleted.
     Deleted(IfIndex),
-    /// Nothing about a link's life or state: a bridge's view of its port, or a wireless event.
+    /// The message has no state of a link: it is from a bridge about its port, or a wireless event.
     Ignored,
 }
 
-/// Reads an `RTM_NEWLINK` or `RTM_DELLINK` message; any other kind is irrelevant.
+/// Decodes an `RTM_NEWLINK` or `RTM_DELLINK` message; other kinds are ignored.
 pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<LinkUpdate<'_>, DecodeError> {
     let (header, body) = IfInfoMsg::split(payload)?;
-    // A bridge announces its ports with its own family, and "deletes" a port that merely left it.
+    // A bridge sends messages of its own family about its ports. Its RTM_DELLINK means that a port
+    // left the bridge, not that the link was deleted.
     if header.family != 0 {
         return Ok(LinkUpdate::Ignored);
     }
@@ -102,7 +102,7 @@ pub(crate) struct IfInfoMsg {
     pub(crate) if_type: u16,
     pub(crate) ifindex: IfIndex,
     pub(crate) flags: LinkFlags,
-    /// Which flags changed; all ones for a link that is new or gone.
+    /// The flags that changed; all bits are set for a link that is new or was deleted.
     pub(crate) changed_flags: LinkFlags,
 }
 
@@ -122,7 +122,7 @@ impl IfInfoMsg {
 }
 
 fn decode_attrs<'a>(header: &IfInfoMsg, body: &'a [u8]) -> Result<LinkUpdate<'a>, DecodeError> {
-    let mut report = LinkAttrs {
+    let mut attrs = LinkAttrs {
         ifindex: header.ifindex,
         is_new: header.changed_flags.bits() == u32::MAX,
         name: OsStr::new(""),
@@ -139,32 +139,31 @@ fn decode_attrs<'a>(header: &IfInfoMsg, body: &'a [u8]) -> Result<LinkUpdate<'a>
         event: 0,
         prop_list: &[],
     };
-    let mut is_whole = false;
+    let mut is_complete = false;
     for attribute in attributes(body) {
         let attribute = attribute?;
         match attribute.kind {
-            IFLA_ADDRESS => report.hwaddr = hwaddr(attribute.value)?,
-            IFLA_IFNAME => report.name = attribute.os_text(),
+            IFLA_ADDRESS => attrs.hwaddr = hwaddr(attribute.value)?,
+            IFLA_IFNAME => attrs.name = attribute.os_text(),
             IFLA_MTU => {
-                report.mtu = attribute.u32()?;
-                is_whole = true;
+                attrs.mtu = attribute.u32()?;
+                is_complete = true;
             }
-            IFLA_MASTER => report.master = IfIndex::new(attribute.u32()?),
-            IFLA_OPERSTATE => report.oper_state = attribute.u8()?.into(),
-            IFLA_LINKINFO => report.kind = info_kind(attribute.value)?,
-            IFLA_CARRIER => report.carrier = attribute.u8()? != 0,
-            IFLA_PHYS_PORT_ID => report.phys_port_id = Some(attribute.value),
-            IFLA_CARRIER_CHANGES => report.carrier_changes = attribute.u32()?,
-            IFLA_EVENT => report.event = attribute.u32()?,
-            IFLA_PROP_LIST => report.prop_list = attribute.value,
-            IFLA_PERM_ADDRESS => report.permanent_hwaddr = hwaddr(attribute.value)?,
+            IFLA_MASTER => attrs.master = IfIndex::new(attribute.u32()?),
+            IFLA_OPERSTATE => attrs.oper_state = attribute.u8()?.into(),
+            IFLA_LINKINFO => attrs.kind = info_kind(attribute.value)?,
+            IFLA_CARRIER => attrs.carrier = attribute.u8()? != 0,
+            IFLA_PHYS_PORT_ID => attrs.phys_port_id = Some(attribute.value),
+            IFLA_CARRIER_CHANGES => attrs.carrier_changes = attribute.u32()?,
+            IFLA_EVENT => attrs.event = attribute.u32()?,
+            IFLA_PROP_LIST => attrs.prop_list = attribute.value,
+            IFLA_PERM_ADDRESS => attrs.permanent_hwaddr = hwaddr(attribute.value)?,
             _ => {}
         }
     }
-    // Wireless extensions send a link message with nothing but a name and their own event in it.
-    // Every message about the link itself has an MTU; without one, what is absent here is unknown,
-    // not gone.
-    Ok(if is_whole { LinkUpdate::New(report) } else { LinkUpdate::Ignored })
+    // Wireless extensions send link messages with only a name and their own event. Every message
+    // about the link itself has an MTU. Without an MTU, absent attributes are unknown, not unset.
+    Ok(if is_complete { LinkUpdate::New(attrs) } else { LinkUpdate::Ignored })
 }
 
 fn hwaddr(value: &[u8]) -> Result<Option<HwAddr>, DecodeError> {
@@ -195,15 +194,16 @@ impl LinkAttrs<'_> {
     }
 }
 
-/// Asks for every link of the namespace.
+/// Returns the request for all links of the namespace.
 #[cfg(test)]
 pub(crate) fn dump_request() -> RouteNetlinkMessage {
     filtered_dump_request(None, None, false)
 }
 
-/// Requests every link of the namespace, or the ports of one master, or the links of one kind. The
-/// kernel may ignore the filters. The statistics make up most of a message: they are left out
-/// unless requested.
+/// Returns the request for all links, the ports of one master, or the links of one kind.
+///
+/// The kernel may ignore these filters. Statistics, which make up most of a message, are left out
+/// unless they are requested.
 pub(crate) fn filtered_dump_request(
     master: Option<IfIndex>,
     kind: Option<&str>,
@@ -219,12 +219,12 @@ pub(crate) fn filtered_dump_request(
     RouteNetlinkMessage::GetLink(message)
 }
 
-/// Asks for one link by index.
+/// Returns the request for a link by its index.
 pub(crate) fn get_request(ifindex: IfIndex) -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetLink(with_index(ifindex))
 }
 
-/// Asks for one link by name or alternative name.
+/// Returns the request for a link by its name or alternative name.
 pub(crate) fn get_by_name_request(link_name: &OsStr) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     let number = if link_name.len() > ifname::MAX_LEN { IFLA_ALT_IFNAME } else { IFLA_IFNAME };
@@ -232,17 +232,17 @@ pub(crate) fn get_by_name_request(link_name: &OsStr) -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetLink(message)
 }
 
-/// An attribute that holds a name, which need not be UTF-8.
+/// Returns an attribute with a name, which need not be UTF-8.
 pub(crate) fn name_attribute(number: u16, name: &OsStr) -> LinkAttribute {
     LinkAttribute::Other(DefaultNla::new(number, [name.as_bytes(), &[0]].concat()))
 }
 
-/// Deletes a link.
+/// Returns the request that deletes a link.
 pub(crate) fn delete_request(ifindex: IfIndex) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelLink(with_index(ifindex))
 }
 
-/// The start of a request about one link.
+/// Returns a link message with only the index set.
 pub(crate) fn with_index(ifindex: IfIndex) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = ifindex.get();

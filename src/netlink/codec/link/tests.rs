@@ -12,22 +12,27 @@ fn address(last: u8) -> Option<HwAddr> {
     HwAddr::new(&[2, 0, 0, 0, 0, last])
 }
 
-/// The report in a golden message, without its nest of alternative names, and these names.
-fn report(datagram: &[u8]) -> (LinkAttrs<'_>, Vec<String>) {
+/// Returns the link of a recorded message without its alternative names, and these names.
+fn attrs(datagram: &[u8]) -> (LinkAttrs<'_>, Vec<String>) {
     let frame = first(datagram);
-    let LinkUpdate::New(report) = decode(frame.kind, frame.payload).unwrap() else {
-        panic!("it reports a link")
-    };
-    let names = report.alternative_names().map(|name| name.to_str().unwrap().to_owned()).collect();
-    (LinkAttrs { prop_list: &[], ..report }, names)
+    let attrs = decode_new(frame.kind, frame.payload);
+    let names = attrs.alternative_names().map(|name| name.to_str().unwrap().to_owned()).collect();
+    (LinkAttrs { prop_list: &[], ..attrs }, names)
 }
 
-fn news(datagram: &[u8]) -> LinkUpdate<'_> {
+fn decode_new(kind: u16, payload: &[u8]) -> LinkAttrs<'_> {
+    match decode(kind, payload).unwrap() {
+        LinkUpdate::New(attrs) => attrs,
+        other => panic!("decoded {other:?}, expected the state of a link"),
+    }
+}
+
+fn update(datagram: &[u8]) -> LinkUpdate<'_> {
     let frame = first(datagram);
     decode(frame.kind, frame.payload).unwrap()
 }
 
-/// The payload of a link message: index 20, these flags, these attributes.
+/// Returns the payload of a message about the link 20 with these flags and attributes.
 fn payload(flags: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 1, 0, 20, 0, 0, 0];
     bytes.extend(flags.to_ne_bytes());
@@ -42,7 +47,7 @@ fn payload(flags: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn every_field_of_a_new_team_is_read() {
+fn message_of_new_team_is_decoded() {
     let datagram = bytes(golden::NEWLINK_TEAM);
     let expected = LinkAttrs {
         ifindex: ifindex(10),
@@ -61,11 +66,11 @@ fn every_field_of_a_new_team_is_read() {
         event: 0,
         prop_list: &[],
     };
-    assert_eq!(report(&datagram), (expected, vec![]));
+    assert_eq!(attrs(&datagram), (expected, vec![]));
 }
 
 #[test]
-fn every_field_of_a_port_that_is_up_is_read() {
+fn message_of_port_is_decoded() {
     let datagram = bytes(golden::NEWLINK_PORT);
     let expected = LinkAttrs {
         ifindex: ifindex(20),
@@ -79,46 +84,41 @@ fn every_field_of_a_port_that_is_up_is_read() {
         carrier_changes: 2,
         oper_state: OperState::Up,
         mtu: 1500,
-        // Not "team": that is what the link is a port of.
+        // The kind of the link itself, not that of its master.
         kind: Some("veth".into()),
         phys_port_id: None,
         event: 0,
         prop_list: &[],
     };
     assert_eq!(
-        report(&datagram),
+        attrs(&datagram),
         (expected, vec!["port-of-the-golden-team".to_owned(), "p0".to_owned()])
     );
 }
 
 #[test]
-fn what_the_golden_links_lack_is_read_too() {
+fn rare_attributes_are_decoded() {
     let body = payload(
         0,
         &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_PHYS_PORT_ID, b"port"), (IFLA_PERM_ADDRESS, &[1; 20])],
     );
-    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else {
-        panic!("it is whole")
-    };
-    assert_eq!(report.phys_port_id, Some(&b"port"[..]));
-    assert_eq!(report.permanent_hwaddr, HwAddr::new(&[1; 20]));
-    assert_eq!((report.hwaddr, report.master, report.kind), (None, None, None));
-    assert_eq!(report.event, 0);
+    let attrs = decode_new(RTM_NEWLINK, &body);
+    assert_eq!(attrs.phys_port_id, Some(&b"port"[..]));
+    assert_eq!(attrs.permanent_hwaddr, HwAddr::new(&[1; 20]));
+    assert_eq!((attrs.hwaddr, attrs.master, attrs.kind), (None, None, None));
+    assert_eq!(attrs.event, 0);
 }
 
 #[test]
-fn what_made_the_kernel_announce_a_link_is_read() {
+fn announced_event_is_decoded() {
     let event = IFLA_EVENT_NOTIFY_PEERS.to_ne_bytes();
     let body = payload(0, &[(IFLA_MTU, &[220, 5, 0, 0]), (IFLA_EVENT, &event)]);
-    let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else {
-        panic!("it is whole")
-    };
-    assert_eq!(report.event, 4);
+    assert_eq!(decode_new(RTM_NEWLINK, &body).event, 4);
     decode(RTM_NEWLINK, &payload(0, &[(IFLA_EVENT, &event[..3])])).unwrap_err();
 }
 
 #[test]
-fn without_its_attribute_the_carrier_is_read_from_the_flags() {
+fn carrier_without_attribute_is_taken_from_flags() {
     for (flags, attribute, carrier) in
         [(0, None, false), (0x10000, None, true), (0x10000, Some(0), false), (0, Some(1), true)]
     {
@@ -126,27 +126,25 @@ fn without_its_attribute_the_carrier_is_read_from_the_flags() {
         let value = attribute.map(|value| [value]);
         attributes.extend(value.as_ref().map(|value| (IFLA_CARRIER, &value[..])));
         let body = payload(flags, &attributes);
-        let LinkUpdate::New(report) = decode(RTM_NEWLINK, &body).unwrap() else {
-            panic!("it is whole")
-        };
-        assert_eq!(report.carrier, carrier, "{flags:#x} {attribute:?}");
+        let found = decode_new(RTM_NEWLINK, &body).carrier;
+        assert_eq!(found, carrier, "carrier with flags {flags:#x} and attribute {attribute:?}");
     }
 }
 
 #[test]
-fn a_deleted_port_is_removed() {
-    assert_eq!(news(&bytes(golden::DELLINK_PORT)), LinkUpdate::Deleted(ifindex(20)));
+fn deletion_is_decoded() {
+    assert_eq!(update(&bytes(golden::DELLINK_PORT)), LinkUpdate::Deleted(ifindex(20)));
 }
 
 #[test]
-fn what_a_bridge_says_of_its_ports_is_no_news_of_the_link() {
-    assert_eq!(news(&bytes(golden::DELLINK_BRIDGE_PORT)), LinkUpdate::Ignored);
-    assert_eq!(news(&bytes(golden::NEWLINK_BRIDGE_PORT)), LinkUpdate::Ignored);
+fn bridge_messages_about_ports_are_ignored() {
+    assert_eq!(update(&bytes(golden::DELLINK_BRIDGE_PORT)), LinkUpdate::Ignored);
+    assert_eq!(update(&bytes(golden::NEWLINK_BRIDGE_PORT)), LinkUpdate::Ignored);
 }
 
 #[test]
-fn a_message_that_holds_a_part_of_a_link_wipes_nothing() {
-    // As wireless extensions send it: the name, and IFLA_WIRELESS (11) with an event.
+fn message_without_mtu_is_ignored() {
+    // A message of wireless extensions: the name, and IFLA_WIRELESS (11) with an event.
     let wireless = payload(0x11043, &[(IFLA_IFNAME, b"wlan0\0"), (11, &[0; 16])]);
     assert_eq!(decode(RTM_NEWLINK, &wireless), Ok(LinkUpdate::Ignored));
     assert_eq!(
@@ -157,7 +155,7 @@ fn a_message_that_holds_a_part_of_a_link_wipes_nothing() {
 }
 
 #[test]
-fn other_kinds_are_no_news() {
+fn other_message_kinds_are_ignored() {
     assert_eq!(
         decode(RTM_NEWLINK + 4, &payload(0, &[(IFLA_MTU, &[0; 4])])),
         Ok(LinkUpdate::Ignored)
@@ -165,7 +163,7 @@ fn other_kinds_are_no_news() {
 }
 
 #[test]
-fn malformed_messages_are_refused() {
+fn malformed_message_is_rejected() {
     decode(RTM_NEWLINK, &[0; 15]).unwrap_err();
     decode(RTM_DELLINK, &[0; 16]).unwrap_err();
     for (kind, value) in [
@@ -179,7 +177,7 @@ fn malformed_messages_are_refused() {
 }
 
 #[test]
-fn requests_are_what_the_kernel_takes() {
+fn requests_equal_recorded_ones() {
     let command = NLM_F_REQUEST | NLM_F_ACK;
     let (team, port) = (ifindex(10), ifindex(20));
     for (request, flags, file) in [

@@ -1,6 +1,8 @@
-//! Messages as netlink-packet-route's types, with each attribute that the crate cannot read kept as
-//! bytes: it refuses a message for one attribute of an unexpected shape (a name that is no UTF-8,
-//! say), and a dump is not lost for that.
+//! Decodes messages into the types of netlink-packet-route, and keeps attributes that the crate
+//! cannot decode as bytes.
+//!
+//! The crate itself rejects a whole message for one attribute of an unexpected format, e.g. a name
+//! that is not UTF-8, so that a dump with such a message would fail.
 
 use log::debug;
 use netlink_packet_core::{DefaultNla, NlasIterator, Parseable};
@@ -25,14 +27,14 @@ pub(crate) const RTM_NEWQDISC: u16 = 36;
 pub(crate) const RTM_NEWTCLASS: u16 = 40;
 pub(crate) const RTM_NEWTFILTER: u16 = 44;
 
-/// A number that no attribute of any message has: the largest that the type field can hold.
+/// A type that no attribute has: the largest value of the type field.
 const NO_ATTRIBUTE: u16 = 0x3fff;
 
-/// A message type of netlink-packet-route: a header of a fixed size, then attributes.
+/// A message type of netlink-packet-route: a header of fixed length, then attributes.
 pub(crate) trait Packet: Parseable<[u8]> {
     const HEADER_LEN: usize;
 
-    /// Puts an attribute, as bytes, into the place of another.
+    /// Replaces the attribute at this position by one that consists of bytes.
     fn replace(&mut self, position: usize, attribute: DefaultNla);
 }
 
@@ -42,8 +44,8 @@ macro_rules! packets {
             const HEADER_LEN: usize = $header_len;
 
             fn replace(&mut self, position: usize, attribute: DefaultNla) {
-                if let Some(place) = self.attributes.get_mut(position) {
-                    *place = $attribute::Other(attribute);
+                if let Some(old) = self.attributes.get_mut(position) {
+                    *old = $attribute::Other(attribute);
                 }
             }
         })+
@@ -59,12 +61,12 @@ packets! {
     TcMessage 20 TcAttribute
 }
 
-/// Reads a message's payload.
+/// Decodes the payload of a message.
 pub(crate) fn read<P: Packet>(payload: &[u8]) -> Result<P, DecodeError> {
     P::parse(payload).or_else(|error| parse_lenient(payload, &DecodeError::from_source(&error)))
 }
 
-/// Reads the payload of a message of any type.
+/// Decodes a message of any type.
 pub(crate) fn read_any(frame: Frame<'_>) -> Result<RouteNetlinkMessage, DecodeError> {
     frame.parse().or_else(|error| match frame.kind {
         RTM_NEWLINK => read(frame.payload).map(RouteNetlinkMessage::NewLink),
@@ -80,8 +82,10 @@ pub(crate) fn read_any(frame: Frame<'_>) -> Result<RouteNetlinkMessage, DecodeEr
     })
 }
 
-/// Finds the attributes that make the whole unreadable by reading ever more of them, and hides
-/// their numbers.
+/// Decodes a payload with attributes that the crate cannot decode.
+///
+/// Decodes ever longer parts of the payload to find these attributes, and sets their type to
+/// [`NO_ATTRIBUTE`], which the crate keeps as bytes.
 fn parse_lenient<P: Packet>(payload: &[u8], error: &DecodeError) -> Result<P, DecodeError> {
     let mut bytes = payload.to_vec();
     let mut hidden = Vec::new();
@@ -103,7 +107,7 @@ fn parse_lenient<P: Packet>(payload: &[u8], error: &DecodeError) -> Result<P, De
     for (position, attribute) in hidden {
         packet.replace(position, attribute);
     }
-    debug!(target: COMMAND, "kept as bytes what could not be read: {error}");
+    debug!(target: COMMAND, "keeping attributes of a message as bytes: {error}");
     Ok(packet)
 }
 

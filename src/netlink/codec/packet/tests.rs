@@ -5,7 +5,7 @@ use super::*;
 use crate::netlink::codec::frame::frames;
 use crate::testing::script::{attribute, message};
 
-/// An address message: 192.0.2.1/24 on link 3, with these attributes after its address.
+/// Returns an address message: 192.0.2.1/24 on link 3, with these attributes after the address.
 fn address(attributes: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = vec![2, 24, 0, 0];
     bytes.extend(3_u32.to_ne_bytes());
@@ -21,8 +21,8 @@ fn bytes_of(nla: &impl Nla) -> Vec<u8> {
 }
 
 #[test]
-fn an_attribute_that_cannot_be_read_is_kept_as_bytes_in_its_place() {
-    // A label that is no text, a counter of another width, and one that is as expected after them.
+fn undecodable_attribute_is_kept_as_bytes_in_place() {
+    // A label that is not text, a number of another width, and a valid attribute after them.
     let payload = address(&[
         attribute(3, b"e\xff\0"),
         attribute(9, &[1; 8]),
@@ -34,15 +34,15 @@ fn an_attribute_that_cannot_be_read_is_kept_as_bytes_in_its_place() {
     let [AddressAttribute::Address(_), label, metric, AddressAttribute::Flags(_)] =
         &message.attributes[..]
     else {
-        panic!("in order: {message:?}")
+        panic!("expected address, label, metric and flags in this order, found {message:?}")
     };
     assert_eq!(*label, AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec())));
     assert_eq!((metric.kind(), bytes_of(metric)), (9, vec![1; 8]));
 }
 
 #[test]
-fn what_depends_on_an_attribute_before_it_is_still_read() {
-    // The options of a queueing discipline are read by its kind; those of "u32" end too early here.
+fn attributes_after_undecodable_one_are_decoded() {
+    // The format of the options depends on the kind. Options of "u32" are longer than these.
     let mut payload = vec![0; TcMessage::HEADER_LEN];
     payload.extend(attribute(1, b"u32\0"));
     payload.extend(attribute(2, &attribute(5, &[1, 2])));
@@ -59,13 +59,13 @@ fn what_depends_on_an_attribute_before_it_is_still_read() {
 }
 
 #[test]
-fn what_can_be_read_is_read_as_the_crate_does() {
+fn decodable_message_is_decoded_like_the_crate_does() {
     let payload = address(&[attribute(3, b"eth0\0"), attribute(60, &[9])]);
     assert_eq!(read::<AddressMessage>(&payload).unwrap(), AddressMessage::parse(&payload).unwrap());
 }
 
 #[test]
-fn a_message_that_is_cut_off_is_an_error() {
+fn truncated_message_is_rejected() {
     let payload = address(&[attribute(3, b"e\xff\0")]);
     read::<AddressMessage>(&payload[..payload.len() - 3]).unwrap_err();
     read::<AddressMessage>(&payload[..5]).unwrap_err();
@@ -73,7 +73,7 @@ fn a_message_that_is_cut_off_is_an_error() {
 }
 
 #[test]
-fn any_type_of_message_is_read_so() {
+fn every_message_type_is_decoded_leniently() {
     for (kind, length) in [
         (RTM_NEWLINK, LinkMessage::HEADER_LEN),
         (RTM_DELLINK, LinkMessage::HEADER_LEN),
@@ -85,7 +85,7 @@ fn any_type_of_message_is_read_so() {
         (RTM_NEWTCLASS, TcMessage::HEADER_LEN),
         (RTM_NEWTFILTER, TcMessage::HEADER_LEN),
     ] {
-        // Of each type, some attribute of these numbers is no single byte.
+        // In each message type, one of these attributes is longer than a byte.
         let mut payload = vec![0; length];
         (1..=10).for_each(|number| payload.extend(attribute(number, &[0xff])));
         let datagram = message(kind, 0, &payload);

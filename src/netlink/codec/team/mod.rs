@@ -1,7 +1,8 @@
-//! The generic netlink family "team": requests to the driver, and its options and ports.
+//! The generic netlink family "team": requests to the team driver, and its lists of options and
+//! ports.
 //!
-//! A reply and an event have the same shape: the command, the team's index, and a list of options
-//! or ports.
+//! Replies and events have the same format: the command, the team's index, and a list of options or
+//! ports.
 
 use std::borrow::Cow;
 
@@ -51,13 +52,13 @@ const NLA_FLAG: u8 = 6;
 const NLA_BINARY: u8 = 11;
 const NLA_S32: u8 = 14;
 
-/// The longest value that fits an attribute, in bytes.
+/// The length of the longest value that fits an attribute, in bytes.
 const MAX_VALUE_LEN: usize = 0xffff - 0x100;
-/// The longest program, in bytes, that leaves the team's options readable.
+/// The length of the longest BPF program that the driver can report, in bytes.
 const MAX_PROGRAM_LEN: usize = 8 * BpfProgram::MAX_INSTRUCTIONS;
-/// The longest text that the kernel takes as a value, in bytes without the NUL.
+/// The length of the longest text that the kernel accepts as a value, in bytes without the NUL.
 const MAX_TEXT_LEN: usize = 31;
-/// The longest name that the kernel takes, in bytes.
+/// The length of the longest option name that the kernel accepts, in bytes.
 const MAX_NAME_LEN: usize = 32;
 
 /// A request to the driver about one team device.
@@ -68,17 +69,17 @@ pub(crate) struct TeamRequest {
 }
 
 impl TeamRequest {
-    /// Asks for all options.
+    /// Returns the request for all options.
     pub(crate) fn options_get(team: IfIndex) -> Self {
         Self::new(team, TEAM_CMD_OPTIONS_GET)
     }
 
-    /// Asks for all ports.
+    /// Returns the request for all ports.
     pub(crate) fn port_list_get(team: IfIndex) -> Self {
         Self::new(team, TEAM_CMD_PORT_LIST_GET)
     }
 
-    /// Sets one option. The error says why the value cannot be put into a message.
+    /// Returns the request that sets an option, or why the value does not fit a message.
     pub(crate) fn options_set(
         team: IfIndex,
         id: &OptionId,
@@ -92,7 +93,7 @@ impl TeamRequest {
         Ok(request)
     }
 
-    /// Addresses the request to the family's number.
+    /// Adds the number of the family.
     pub(crate) fn for_family(self, id: u16) -> GenlRequest {
         GenlRequest {
             family: id,
@@ -113,12 +114,12 @@ fn encode_option(id: &OptionId, value: &OptionValue) -> Result<Vec<u8>, &'static
     if id.name.is_empty() || id.name.len() > MAX_NAME_LEN {
         return Err("expected an option name of 1 to 32 bytes");
     }
-    // The driver would set the option whose name ends there.
+    // The driver would set the option with the name up to the NUL.
     if id.name.contains('\0') {
         return Err("expected an option name without a NUL");
     }
     let (kind, data): (u8, Cow<'_, [u8]>) = match value {
-        // The driver would take the lower 16 bits and say nothing.
+        // The driver would silently use the lower 16 bits.
         OptionValue::U32(0x1_0000..) if id.name == names::QUEUE_ID => {
             return Err("expected a number of 16 bits");
         }
@@ -154,7 +155,7 @@ fn encode_option(id: &OptionId, value: &OptionValue) -> Result<Vec<u8>, &'static
         push(&mut item, TEAM_ATTR_OPTION_ARRAY_INDEX, &index.to_ne_bytes());
     }
     push(&mut item, TEAM_ATTR_OPTION_TYPE, &[kind]);
-    // A flag is true by being there.
+    // A flag is true if its attribute exists.
     if *value != OptionValue::Bool(false) {
         push(&mut item, TEAM_ATTR_OPTION_DATA, &data);
     }
@@ -167,17 +168,17 @@ fn with_nul(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// What one message of the driver, reply or event, holds.
+/// The contents of a message of the driver, reply or event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TeamMessage {
     Options(Vec<OptionItem>),
-    /// The options that are listed before one that the driver cannot tell.
+    /// The options before one that is too long for the driver's messages.
     TruncatedOptions(Vec<OptionItem>),
     Ports(Vec<PortItem>),
 }
 
 impl TeamMessage {
-    /// Forgets all items.
+    /// Removes all items.
     pub(crate) fn clear(&mut self) {
         match self {
             Self::Options(options) | Self::TruncatedOptions(options) => options.clear(),
@@ -185,41 +186,41 @@ impl TeamMessage {
         }
     }
 
-    /// Adds the items of the next message of the same answer.
+    /// Adds the items of the next message of the same reply.
     pub(crate) fn extend(&mut self, next: Self) {
         match (self, next) {
             (Self::Options(options), Self::Options(next)) => options.extend(next),
             (Self::Ports(ports), Self::Ports(next)) => ports.extend(next),
-            // The answer to another command is not part of this one.
+            // The reply to another command does not belong to this one.
             _ => {}
         }
     }
 }
 
-/// One option as the driver tells it.
+/// An option with the driver's flags.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OptionItem {
     pub(crate) option: TeamOption,
     pub(crate) flags: ItemFlags,
 }
 
-/// One port as the driver tells it; the name of its link is not among it.
+/// A port with the driver's flags; the driver does not report the name of the link.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PortItem {
     pub(crate) port: Port,
     pub(crate) flags: ItemFlags,
 }
 
-/// What the driver marks an instance with.
+/// The flags with which the driver marks an option or a port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ItemFlags {
-    /// It may have changed since the driver last told it to anybody.
+    /// The item may have changed since the driver last reported it to any process.
     pub(crate) changed: bool,
-    /// It is going away; its value is the last one.
+    /// The item is being removed; its value is the last one.
     pub(crate) removed: bool,
 }
 
-/// Reads a message of the family; `None` if it is about another team or of another command.
+/// Decodes a message of the family; `None` for another team or another command.
 pub(crate) fn decode(payload: &[u8], team: IfIndex) -> Result<Option<TeamMessage>, DecodeError> {
     let (command, body) = genl::split_header(payload)?;
     let (mut ifindex, mut list) = (None, None);

@@ -13,11 +13,12 @@ fn ifindex(number: u32) -> IfIndex {
     IfIndex::new(number).unwrap()
 }
 
-/// The team of the golden files, and its port that is a veth.
+/// Returns the team of the recorded messages.
 fn team() -> IfIndex {
     ifindex(10)
 }
 
+/// Returns the team's port that is a veth link.
 fn veth() -> IfIndex {
     ifindex(21)
 }
@@ -28,17 +29,17 @@ fn option(id: OptionId, value: impl Into<OptionValue>, flags: ItemFlags) -> Opti
 
 fn read(file: &str) -> TeamMessage {
     let datagram = bytes(file);
-    decode(first(&datagram).payload, team()).unwrap().expect("it is about the team")
+    decode(first(&datagram).payload, team()).unwrap().expect("the message is about the team")
 }
 
 fn options(file: &str) -> Vec<OptionItem> {
     match read(file) {
         TeamMessage::Options(options) => options,
-        other => panic!("want options, found {other:?}"),
+        other => panic!("expected options, found {other:?}"),
     }
 }
 
-/// A dummy has neither speed nor duplex; a veth says 10 Gbit/s while it is up.
+/// Returns a port; a dummy link has neither speed nor duplex, a veth link that is up 10 Gbit/s.
 fn port(number: u32, link_up: bool, speed_mbps: Option<u32>, flags: ItemFlags) -> PortItem {
     let (raw_speed, raw_duplex) = (speed_mbps.unwrap_or(0), speed_mbps.is_some().into());
     PortItem {
@@ -47,7 +48,7 @@ fn port(number: u32, link_up: bool, speed_mbps: Option<u32>, flags: ItemFlags) -
     }
 }
 
-/// The options that each port has in the mode loadbalance, as they are at first.
+/// Returns the options of a new port in the mode loadbalance.
 fn port_options(port: IfIndex, priority: i32, enabled: bool, flags: ItemFlags) -> Vec<OptionItem> {
     let id = |name: &'static str| OptionId::port(name, port);
     vec![
@@ -63,7 +64,7 @@ fn port_options(port: IfIndex, priority: i32, enabled: bool, flags: ItemFlags) -
 }
 
 #[test]
-fn an_event_of_one_option_is_read_in_each_type() {
+fn option_event_of_each_type_is_decoded() {
     let program = [40, 0, 0, 0, 12, 0, 0, 0, 6, 0, 0, 0, 0xff, 0xff, 0, 0];
     for (file, expected) in [
         (golden::EVENT_OPTION_U32, option(OptionId::global("notify_peers_count"), 7_u32, CHANGED)),
@@ -84,7 +85,7 @@ fn an_event_of_one_option_is_read_in_each_type() {
 }
 
 #[test]
-fn the_options_of_a_port_that_comes_and_goes_are_read() {
+fn options_of_added_and_removed_port_are_decoded() {
     assert_eq!(options(golden::EVENT_PORT_OPTIONS), port_options(veth(), 0, true, CHANGED));
     assert_eq!(
         options(golden::EVENT_OPTIONS_REMOVED),
@@ -93,7 +94,7 @@ fn the_options_of_a_port_that_comes_and_goes_are_read() {
 }
 
 #[test]
-fn a_list_of_options_is_read_to_its_end() {
+fn option_list_is_decoded_to_its_end() {
     let hashes = |name: &'static str, range: std::ops::Range<u32>, value: OptionValue| {
         range.map(move |index| option(OptionId::element(name, index), value.clone(), PLAIN))
     };
@@ -125,16 +126,16 @@ fn a_list_of_options_is_read_to_its_end() {
 }
 
 #[test]
-fn the_ports_are_read() {
+fn port_list_is_decoded() {
     let expected = vec![port(21, true, Some(10_000), PLAIN), port(22, true, None, PLAIN)];
     assert_eq!(read(golden::PORTS), TeamMessage::Ports(expected));
 }
 
 #[test]
-fn an_event_of_a_port_is_read_with_its_marks() {
+fn port_event_is_decoded_with_its_flags() {
     let event = |file| match read(file) {
         TeamMessage::Ports(mut ports) if ports.len() == 1 => ports.remove(0),
-        other => panic!("want one port, found {other:?}"),
+        other => panic!("expected one port, found {other:?}"),
     };
     assert_eq!(event(golden::EVENT_PORT_ADDED), port(21, false, None, CHANGED));
     assert_eq!(event(golden::EVENT_PORT_UP), port(21, true, Some(10_000), CHANGED));
@@ -142,10 +143,10 @@ fn an_event_of_a_port_is_read_with_its_marks() {
 }
 
 #[test]
-fn unknown_speed_makes_duplex_unknown_and_raw_values_stay() {
+fn unknown_speed_makes_duplex_unknown() {
     let with_speed = |speed: u32, duplex: u8| {
         let mut datagram = bytes(golden::EVENT_PORT_UP);
-        // The values of PORT_SPEED and PORT_DUPLEX, the last attributes but for NLMSG_DONE.
+        // The values of PORT_SPEED and PORT_DUPLEX, the last attributes before NLMSG_DONE.
         let header = [8_u16.to_ne_bytes(), 4_u16.to_ne_bytes()].concat();
         assert_eq!(datagram[52..60], [header, 10_000_u32.to_ne_bytes().to_vec()].concat());
         datagram[56..60].copy_from_slice(&speed.to_ne_bytes());
@@ -156,7 +157,7 @@ fn unknown_speed_makes_duplex_unknown_and_raw_values_stay() {
                 assert_eq!((port.raw_speed(), port.raw_duplex()), (speed, duplex));
                 (port.speed_mbps(), port.duplex())
             }
-            other => panic!("want ports, found {other:?}"),
+            other => panic!("expected ports, found {other:?}"),
         }
     };
     assert_eq!(with_speed(100, 0), (Some(100), Duplex::Half));
@@ -167,11 +168,11 @@ fn unknown_speed_makes_duplex_unknown_and_raw_values_stay() {
 }
 
 #[test]
-fn what_is_about_another_team_or_command_is_none() {
+fn message_of_other_team_or_command_is_none() {
     for file in [golden::EVENT_OPTION_U32, golden::EVENT_PORT_UP] {
         let mut datagram = bytes(file);
         assert_eq!(decode(first(&datagram).payload, ifindex(11)), Ok(None));
-        // As in the events of a team that is being created: it has no index yet.
+        // In the events of a team that is being created, the index is still 0.
         assert_eq!(datagram[20..24], [8_u16.to_ne_bytes(), 1_u16.to_ne_bytes()].concat());
         datagram[24..28].fill(0);
         assert_eq!(decode(first(&datagram).payload, team()), Ok(None));
@@ -182,7 +183,7 @@ fn what_is_about_another_team_or_command_is_none() {
 }
 
 #[test]
-fn requests_are_what_the_kernel_takes() {
+fn requests_equal_recorded_ones() {
     let get =
         |request: TeamRequest| serialize(request.for_family(TEAM_FAMILY), NLM_F_REQUEST).unwrap();
     assert_eq!(get(TeamRequest::options_get(team())), bytes(golden::REQUEST_OPTIONS));
@@ -219,7 +220,7 @@ fn requests_are_what_the_kernel_takes() {
 }
 
 #[test]
-fn an_encoded_option_decodes_to_itself() {
+fn encoded_option_decodes_to_itself() {
     let ids = [
         OptionId::global("x"),
         OptionId::port("a name of thirty-two bytes .....", veth()),
@@ -247,8 +248,7 @@ fn an_encoded_option_decodes_to_itself() {
             let request =
                 TeamRequest::options_set(team(), id, value).unwrap().for_family(TEAM_FAMILY);
             let mut datagram = serialize(request, NLM_F_REQUEST).unwrap();
-            // A request to set options has the shape of an answer that lists them, but for the
-            // command.
+            // Except for the command, a request that sets options has the format of a list.
             assert_eq!(datagram[16], TEAM_CMD_OPTIONS_SET);
             datagram[16] = TEAM_CMD_OPTIONS_GET;
             let decoded = decode(first(&datagram).payload, team()).unwrap();
@@ -263,7 +263,7 @@ fn an_encoded_option_decodes_to_itself() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_told_why() {
+fn unencodable_option_is_rejected_with_reason() {
     let id = OptionId::global("mode");
     let set =
         |id: &OptionId, value: OptionValue| TeamRequest::options_set(team(), id, &value).map(drop);
@@ -288,7 +288,7 @@ fn what_cannot_be_sent_is_told_why() {
 }
 
 #[test]
-fn an_option_of_an_unknown_type_or_name_is_kept() {
+fn option_of_unknown_type_and_name_is_kept() {
     let mut datagram = bytes(golden::EVENT_OPTION_U32);
     let of_type = [&5_u16.to_ne_bytes()[..], &3_u16.to_ne_bytes(), &[NLA_U32]].concat();
     let kind = datagram.windows(5).position(|bytes| bytes == of_type).unwrap() + 4;
@@ -301,8 +301,8 @@ fn an_option_of_an_unknown_type_or_name_is_kept() {
 }
 
 #[test]
-fn items_that_lack_something_are_refused() {
-    // Makes each attribute of the item in turn one that nobody knows.
+fn incomplete_item_is_rejected() {
+    // Changes the type of an attribute to an unknown one.
     let blank = |file: &str, kind: u16, length: u16| {
         let mut datagram = bytes(file);
         let header = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();

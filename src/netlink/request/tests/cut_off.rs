@@ -1,10 +1,10 @@
-//! Datagrams that are longer than what they are received into.
+//! Datagrams that are longer than the slots of the buffer.
 
 use super::*;
 use crate::netlink::buffer::SLOT_LEN;
 
 #[test]
-fn a_datagram_that_was_cut_off_is_asked_for_again() {
+fn truncated_dump_is_requested_again() {
     let long = vec![0; 100_000];
     let script = Script::new([
         Step::answer(&[message(DATA, NLM_F_MULTIPART, &long)]),
@@ -16,7 +16,7 @@ fn a_datagram_that_was_cut_off_is_asked_for_again() {
 }
 
 #[test]
-fn a_datagram_that_just_fits_is_whole() {
+fn datagram_of_exactly_the_slot_length_is_complete() {
     let header = 16;
     let rest = message(DATA, NLM_F_MULTIPART, &vec![7; SLOT_LEN - 2 * header]);
     let script = Script::new([Step::answer(&[rest, bare_done()])]);
@@ -25,13 +25,13 @@ fn a_datagram_that_just_fits_is_whole() {
 }
 
 #[test]
-fn a_question_whose_answer_was_cut_off_is_asked_again_and_a_command_is_not() {
+fn truncated_query_is_repeated_but_not_a_command() {
     let long = || message(DATA, 0, &vec![7; 3 * SLOT_LEN]);
     let script =
         || Script::new([Step::answer(&[long()]), Step::Silence, Step::answer(&[long(), ack(0)])]);
-    let (question, command) = (script(), script());
+    let (query, command) = (script(), script());
     let mut numbers = vec![];
-    connection(&question)
+    connection(&query)
         .send(Request::query(link::dump_request(), 0), |part| {
             match part {
                 Part::Start { .. } => numbers.clear(),
@@ -40,8 +40,8 @@ fn a_question_whose_answer_was_cut_off_is_asked_again_and_a_command_is_not() {
             Ok(())
         })
         .unwrap();
-    assert_eq!((numbers, question.sent().len(), question.left()), (vec![7], 2, 0));
-    // Another thread, whose buffer did not grow yet.
+    assert_eq!((numbers, query.sent().len(), query.left()), (vec![7], 2, 0));
+    // The command runs on another thread, whose buffer did not grow yet.
     let result = std::thread::scope(|scope| scope.spawn(|| request(&command).0).join().unwrap());
     assert!(matches!(result, Err(RequestError::Overrun { .. })), "{result:?}");
     assert_eq!(command.sent().len(), 1);

@@ -1,22 +1,18 @@
 use super::*;
 
-/// What each of many requests was answered, as far as it was: its position, and 0 or the error
-/// number.
+/// The position of each request with a reply, and 0 or the error number.
 type Answers = Vec<(usize, i32)>;
 
-fn request_many(
-    connection: &mut RequestSocket,
-    count: usize,
-) -> (Result<(), RequestError>, Answers) {
+fn send_batch(connection: &mut RequestSocket, count: usize) -> (Result<(), RequestError>, Answers) {
     let mut answers = vec![];
     let result =
         connection.send_batch((0..count).map(|_| link::dump_request()), |position, answer| {
-            answers.push((position, answer.err().map_or(0, |refusal| refusal.errno)));
+            answers.push((position, answer.err().map_or(0, |error| error.errno)));
         });
     (result, answers)
 }
 
-/// The answers to requests that are numbered from `first` on.
+/// Returns the acknowledgements of requests with sequence numbers from `first` on.
 fn acks(first: u32, codes: &[i32]) -> Step {
     let mut bytes = codes.iter().map(|code| ack(*code)).collect::<Vec<_>>();
     for (position, ack) in bytes.iter_mut().enumerate() {
@@ -31,11 +27,11 @@ fn sequences(datagram: &[u8]) -> Vec<u32> {
 }
 
 #[test]
-fn many_requests_are_sent_at_once_and_each_is_answered() {
+fn batch_is_sent_at_once_and_each_request_acknowledged() {
     let script = Script::new([acks(1, &[0; 200]), Step::Silence, acks(201, &[0; 56])]);
     let mut connection = connection(&script);
     connection.transport.set_receive_buffer(1 << 20).unwrap();
-    let (result, answers) = request_many(&mut connection, 256);
+    let (result, answers) = send_batch(&mut connection, 256);
     result.unwrap();
     assert_eq!(answers, (0..256).map(|position| (position, 0)).collect::<Answers>());
     assert_eq!((script.sent().len(), script.left()), (1, 0));
@@ -44,46 +40,45 @@ fn many_requests_are_sent_at_once_and_each_is_answered() {
 }
 
 #[test]
-fn one_of_many_that_is_refused_keeps_no_other_back() {
+fn failed_request_does_not_stop_the_batch() {
     let script = Script::new([acks(1, &[0, -2, 0, -19])]);
-    let (result, answers) = request_many(&mut connection(&script), 4);
+    let (result, answers) = send_batch(&mut connection(&script), 4);
     result.unwrap();
     assert_eq!(answers, [(0, 0), (1, 2), (2, 0), (3, 19)]);
 }
 
 #[test]
-fn what_answers_none_of_many_is_skipped() {
-    // Neither an earlier answer, nor a second one to the same request, nor one to a request yet to
-    // come.
+fn unrelated_acknowledgements_are_skipped() {
+    // Acknowledgements of an earlier request, of the same request again, and of a later request.
     let script = Script::new([acks(4, &[-1]), acks(5, &[0, 0, 0]), acks(7, &[-5]), acks(9, &[0])]);
     let mut connection = connection(&script);
     connection.sequence = 4;
-    let (result, answers) = request_many(&mut connection, 4);
+    let (result, answers) = send_batch(&mut connection, 4);
     assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
     assert_eq!(answers, [(0, 0), (1, 0), (2, 0)]);
 }
 
 #[test]
-fn many_requests_go_on_past_the_largest_sequence_number() {
+fn batch_sequence_number_wraps_around() {
     let script = Script::new([acks(u32::MAX, &[0]), acks(0, &[-2, 0])]);
     let mut connection = connection(&script);
     connection.sequence = u32::MAX - 1;
-    let (result, answers) = request_many(&mut connection, 3);
+    let (result, answers) = send_batch(&mut connection, 3);
     result.unwrap();
     assert_eq!(answers, [(0, 0), (1, 2), (2, 0)]);
     assert_eq!(sequences(&script.sent()[0]), [u32::MAX, 0, 1]);
 }
 
 #[test]
-fn more_requests_than_the_receive_buffer_has_room_for_answers_go_in_parts() {
-    // 212,992 bytes have room for 104 answers.
+fn batch_is_split_to_fit_the_receive_buffer() {
+    // A receive buffer of 212,992 bytes holds 104 acknowledgements.
     let script = Script::new([
         acks(1, &[0; 104]),
         acks(105, &[0; 104]),
         acks(209, &[0; 41]),
         acks(250, &[-2]),
     ]);
-    let (result, answers) = request_many(&mut connection(&script), 250);
+    let (result, answers) = send_batch(&mut connection(&script), 250);
     result.unwrap();
     assert_eq!((answers.len(), answers[249]), (250, (249, 2)));
     assert_eq!(
@@ -93,11 +88,11 @@ fn more_requests_than_the_receive_buffer_has_room_for_answers_go_in_parts() {
 }
 
 #[test]
-fn no_datagram_of_many_requests_is_longer_than_the_kernel_takes() {
+fn batch_is_split_to_fit_a_datagram() {
     let script = Script::new([acks(1, &[0; 512]), acks(513, &[0; 88])]);
     let mut connection = connection(&script);
     connection.transport.set_receive_buffer(4 << 20).unwrap();
-    request_many(&mut connection, 600).0.unwrap();
+    send_batch(&mut connection, 600).0.unwrap();
     assert_eq!(
         script.sent().iter().map(|datagram| sequences(datagram).len()).collect::<Vec<_>>(),
         [512, 88]
@@ -112,27 +107,27 @@ fn no_datagram_of_many_requests_is_longer_than_the_kernel_takes() {
 }
 
 #[test]
-fn answers_to_many_requests_that_do_not_come_or_are_lost_end_the_exchange() {
+fn missing_or_lost_acknowledgement_ends_the_batch() {
     let silent = Script::new([acks(1, &[0, -2])]);
-    let (result, answers) = request_many(&mut connection(&silent), 300);
+    let (result, answers) = send_batch(&mut connection(&silent), 300);
     assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
     assert_eq!((answers, silent.sent().len()), (vec![(0, 0), (1, 2)], 1));
 
     let lost =
         Script::new([acks(1, &[0]), Step::Fails(Errno::ENOBUFS), acks(2, &[0]), Step::Silence]);
-    let (result, answers) = request_many(&mut connection(&lost), 3);
+    let (result, answers) = send_batch(&mut connection(&lost), 3);
     assert!(matches!(result, Err(RequestError::Overrun { .. })), "{result:?}");
     assert_eq!((answers, lost.left()), (vec![(0, 0)], 0));
 
     let malformed = Script::new([Step::Datagram { bytes: vec![0; 15], sender: KERNEL_PORT_ID }]);
-    let (result, answers) = request_many(&mut connection(&malformed), 3);
+    let (result, answers) = send_batch(&mut connection(&malformed), 3);
     assert!(matches!(result, Err(RequestError::Decode(_))), "{result:?}");
     assert_eq!(answers, []);
 }
 
 #[test]
-fn no_requests_at_all_send_nothing() {
+fn empty_batch_sends_nothing() {
     let script = Script::new([]);
-    request_many(&mut connection(&script), 0).0.unwrap();
+    send_batch(&mut connection(&script), 0).0.unwrap();
     assert_eq!(script.sent().len(), 0);
 }

@@ -15,17 +15,17 @@ use crate::netlink::socket::tests::with_large_buffer;
 use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, message};
 
 const DATA: u16 = 16;
-/// How many datagrams are read of an answer that has no time.
 /// Interrupted dumps are kept after five attempts.
 const DUMPS: DumpPolicy =
     DumpPolicy { attempts: NonZeroU32::new(5).unwrap(), interrupted: InterruptedDump::Keep };
+/// How many datagrams of a reply are read with a timeout of 0.
 const READS: usize = READS_BY_CLOCK + MAX_GRACE_READS;
 
 fn connection(script: &Script) -> RequestSocket {
     RequestSocket::new(script.clone(), Duration::from_millis(20), DUMPS)
 }
 
-/// A data message whose payload is one number.
+/// Returns a data message whose payload is one number.
 fn data(number: u8) -> Vec<u8> {
     message(DATA, NLM_F_MULTIPART, &[number; 4])
 }
@@ -34,8 +34,7 @@ fn interrupted(number: u8) -> Vec<u8> {
     message(DATA, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &[number; 4])
 }
 
-/// Plays a dump and returns its result with the numbers of its last attempt.
-/// The first byte of a message.
+/// Returns the first byte of a message.
 fn number(part: &Part<'_>) -> Option<u8> {
     match part {
         Part::Start { .. } => None,
@@ -43,6 +42,7 @@ fn number(part: &Part<'_>) -> Option<u8> {
     }
 }
 
+/// Requests a dump, and returns its result and the numbers of its last attempt.
 fn dump(script: &Script, attempts: u32) -> (Result<Consistency, RequestError>, Vec<u8>) {
     let mut numbers = vec![];
     let mut connection = connection(script);
@@ -67,7 +67,7 @@ fn request(script: &Script) -> (Result<(), RequestError>, Vec<u8>) {
 }
 
 #[test]
-fn a_request_ends_with_its_acknowledgement() {
+fn request_ends_with_its_acknowledgement() {
     let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
     let (result, numbers) = request(&script);
     result.unwrap();
@@ -75,7 +75,7 @@ fn a_request_ends_with_its_acknowledgement() {
 }
 
 #[test]
-fn a_multipart_answer_may_be_split_over_datagrams() {
+fn multipart_reply_may_span_datagrams() {
     let script = Script::new([
         Step::answer(&[data(1), data(2)]),
         Step::answer(&[data(3)]),
@@ -86,7 +86,7 @@ fn a_multipart_answer_may_be_split_over_datagrams() {
 }
 
 #[test]
-fn an_answer_that_comes_late_is_waited_for() {
+fn late_reply_is_waited_for() {
     let script = Script::new([
         Step::Silence,
         Step::answer(&[data(1)]),
@@ -99,7 +99,7 @@ fn an_answer_that_comes_late_is_waited_for() {
 }
 
 #[test]
-fn silence_is_a_timeout_and_not_for_ever() {
+fn missing_reply_ends_with_timeout() {
     let script = Script::new([Step::answer(&[data(1)])]);
     let before = Instant::now();
     let (result, _) = dump(&script, 5);
@@ -107,17 +107,17 @@ fn silence_is_a_timeout_and_not_for_ever() {
         matches!(result, Err(RequestError::Timeout(after)) if after == Duration::from_millis(20))
     );
     assert!(before.elapsed() < Duration::from_secs(2));
-    assert_eq!(script.sent().len(), 1, "what timed out is not sent again");
+    assert_eq!(script.sent().len(), 1, "requests sent before and after the timeout");
 }
 
 #[test]
-fn an_interrupted_system_call_is_repeated() {
+fn interrupted_system_call_is_repeated() {
     let script = Script::new([Step::Fails(Errno::EINTR), Step::answer(&[ack(0)])]);
     request(&script).0.unwrap();
 }
 
 #[test]
-fn another_sender_than_the_kernel_is_not_believed() {
+fn datagram_of_another_sender_is_ignored() {
     let forged = Step::Datagram { bytes: [data(66), ack(-1)].concat(), sender: 4711 };
     let too_long = Step::Datagram { bytes: vec![0; 40_000], sender: 4711 };
     let script = Script::new([forged, too_long, Step::answer(&[data(1)]), Step::answer(&[ack(0)])]);
@@ -127,16 +127,16 @@ fn another_sender_than_the_kernel_is_not_believed() {
 }
 
 #[test]
-fn another_sender_that_never_stops_is_not_listened_to_beyond_the_deadline() {
+fn endless_datagrams_of_another_sender_time_out() {
     let script = Script::new((0..600).map(|_| Step::Datagram { bytes: ack(0), sender: 4711 }));
     let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
     let result = connection.execute(link::dump_request(), 0);
     assert!(matches!(result, Err(RequestError::Timeout(Duration::ZERO))), "{result:?}");
-    assert_eq!(script.left(), 600 - 1 - READS, "one, and what is read away");
+    assert_eq!(script.left(), 600 - 1 - READS, "unread after one datagram and the discarded ones");
 }
 
 #[test]
-fn the_answer_to_an_earlier_request_is_skipped() {
+fn reply_to_an_earlier_request_is_skipped() {
     let stale = |messages: &[Vec<u8>]| Step::Answer { bytes: messages.concat(), offset: u32::MAX };
     let script = Script::new([
         stale(&[data(66), ack(-1)]),
@@ -156,7 +156,7 @@ fn the_answer_to_an_earlier_request_is_skipped() {
 }
 
 #[test]
-fn the_sequence_number_goes_on_past_its_largest_value() {
+fn sequence_number_wraps_around() {
     let script = Script::new([Step::answer(&[ack(0)]), Step::answer(&[ack(0)])]);
     let mut connection = connection(&script);
     connection.sequence = u32::MAX - 1;
@@ -167,7 +167,7 @@ fn the_sequence_number_goes_on_past_its_largest_value() {
 }
 
 #[test]
-fn an_interrupted_dump_is_repeated_and_nothing_of_it_kept() {
+fn interrupted_dump_is_discarded_and_repeated() {
     // The kernel marks only the first message after the interruption.
     let script = Script::new([
         Step::answer(&[data(1)]),
@@ -182,14 +182,14 @@ fn an_interrupted_dump_is_repeated_and_nothing_of_it_kept() {
 }
 
 #[test]
-fn an_interruption_that_only_the_end_tells_counts_too() {
+fn interruption_marked_only_in_the_end_counts() {
     let end = message(NLMSG_DONE, NLM_F_MULTIPART | NLM_F_DUMP_INTR, &[0; 4]);
     let script = Script::new([Step::answer(&[data(1), end])]);
     assert_eq!(dump(&script, 1).0.unwrap(), Consistency::Interrupted);
 }
 
 #[test]
-fn a_dump_that_an_earlier_one_is_in_the_way_of_is_asked_for_again_when_that_was_read() {
+fn dump_during_an_unfinished_dump_is_repeated() {
     let stale = |message| Step::Answer { bytes: message, offset: u32::MAX };
     let busy = || Step::answer(&[ack(-16)]);
     let script = Script::new([
@@ -203,12 +203,12 @@ fn a_dump_that_an_earlier_one_is_in_the_way_of_is_asked_for_again_when_that_was_
     let (result, numbers) = dump(&script, 1);
     assert_eq!((result.unwrap(), numbers), (Consistency::Consistent, vec![1]));
     let script = Script::new([busy(), Step::Silence, busy(), Step::Silence]);
-    let Err(RequestError::Kernel(refusal)) = dump(&script, 5).0 else { panic!("refused") };
-    assert_eq!((refusal.errno, script.sent().len()), (Errno::EBUSY as i32, 2));
+    let error = dump(&script, 5).0.unwrap_err();
+    assert_eq!((error.errno(), script.sent().len()), (Some(Errno::EBUSY as i32), 2));
 }
 
 #[test]
-fn a_dump_that_is_always_interrupted_ends_after_its_attempts() {
+fn dump_interrupted_each_time_ends_after_its_attempts() {
     let script = Script::new((1..=9).map(|number| Step::answer(&[interrupted(number), done(0)])));
     let (result, numbers) = dump(&script, 3);
     assert_eq!((result.unwrap(), numbers), (Consistency::Interrupted, vec![3]));
@@ -226,7 +226,7 @@ fn interrupted_attempts_are_counted() {
 }
 
 #[test]
-fn an_error_number_inside_the_end_of_a_dump_is_an_error() {
+fn error_number_in_the_end_of_a_dump_is_an_error() {
     let tlvs = attribute(1, b"Filter by device index not supported for link dumps\0");
     let payload = [&(-22_i32).to_ne_bytes()[..], &tlvs].concat();
     let script = Script::new([Step::answer(&[message(
@@ -234,16 +234,15 @@ fn an_error_number_inside_the_end_of_a_dump_is_an_error() {
         NLM_F_MULTIPART | NLM_F_ACK_TLVS,
         &payload,
     )])]);
-    let Err(RequestError::Kernel(refusal)) = dump(&script, 5).0 else { panic!("refused") };
-    let words = "Filter by device index not supported for link dumps".to_owned();
-    assert_eq!(
-        refusal,
-        KernelError { errno: Errno::EINVAL as i32, message: Some(words), offset: None }
-    );
+    let Err(RequestError::Kernel(error)) = dump(&script, 5).0 else {
+        panic!("the dump did not fail with the kernel's error")
+    };
+    let message = Some("Filter by device index not supported for link dumps".to_owned());
+    assert_eq!(error, KernelError { errno: Errno::EINVAL as i32, message, offset: None });
 }
 
 #[test]
-fn an_end_without_a_code_is_success() {
+fn end_without_a_code_is_success() {
     let script = Script::new([Step::answer(&[data(1), bare_done()])]);
     let mut numbers = 0;
     connection(&script)
@@ -256,37 +255,34 @@ fn an_end_without_a_code_is_success() {
 }
 
 #[test]
-fn a_refusal_carries_the_words_and_the_offset_of_the_kernel() {
+fn kernel_error_has_message_and_offset() {
     let tlvs = [attribute(1, b"Device is up\0"), attribute(2, &36_u32.to_ne_bytes())].concat();
     let capped = [&(-16_i32).to_ne_bytes()[..], &[0; 16], &tlvs].concat();
     let mut echo = message(DATA, 0, &[7; 9]);
-    // The echoed header tells the length of the request, which is not a multiple of four here.
+    // The echoed header has the length of the request, which is not a multiple of four here.
     echo[..4].copy_from_slice(&25_u32.to_ne_bytes());
-    let whole = [&(-16_i32).to_ne_bytes()[..], &echo, &tlvs].concat();
-    for (flags, payload) in [(NLM_F_ACK_TLVS | NLM_F_CAPPED, capped), (NLM_F_ACK_TLVS, whole)] {
+    let uncapped = [&(-16_i32).to_ne_bytes()[..], &echo, &tlvs].concat();
+    for (flags, payload) in [(NLM_F_ACK_TLVS | NLM_F_CAPPED, capped), (NLM_F_ACK_TLVS, uncapped)] {
         let script = Script::new([Step::answer(&[message(NLMSG_ERROR, flags, &payload)])]);
-        let Err(RequestError::Kernel(refusal)) = request(&script).0 else { panic!("refused") };
-        let words = Some("Device is up".to_owned());
-        assert_eq!(
-            refusal,
-            KernelError { errno: Errno::EBUSY as i32, message: words, offset: Some(36) }
-        );
+        let Err(RequestError::Kernel(error)) = request(&script).0 else {
+            panic!("the request did not fail with the kernel's error")
+        };
+        let message = Some("Device is up".to_owned());
+        assert_eq!(error, KernelError { errno: Errno::EBUSY as i32, message, offset: Some(36) });
     }
 }
 
 #[test]
-fn a_code_that_is_no_error_number_is_still_an_error() {
+fn code_outside_errno_range_is_an_error() {
     for code in [1, i32::MIN, i32::MAX, -5000] {
         let script = Script::new([Step::answer(&[ack(code)])]);
-        let Err(RequestError::Kernel(refusal)) = request(&script).0 else {
-            panic!("{code} is no success")
-        };
-        assert_eq!(refusal.errno, Errno::EPROTO as i32);
+        let errno = request(&script).0.unwrap_err().errno();
+        assert_eq!(errno, Some(Errno::EPROTO as i32), "errno for the code {code}");
     }
 }
 
 #[test]
-fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
+fn reply_that_does_not_fit_is_requested_again() {
     let script = Script::new([
         Step::Fails(Errno::ENOBUFS),
         Step::answer(&[data(1)]),
@@ -306,12 +302,12 @@ fn an_answer_that_does_not_fit_is_asked_for_again_into_a_larger_buffer() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(numbers, [2], "what came before the overrun is not part of the answer");
+    assert_eq!(numbers, [2], "reply without what was received before the overrun");
     assert_eq!(connection.transport.receive_buffer().unwrap(), 2 * before);
 }
 
 #[test]
-fn an_answer_that_never_fits_is_an_error_in_the_end() {
+fn reply_that_never_fits_is_an_overrun() {
     let script = Script::new((0..40).flat_map(|_| [Step::Fails(Errno::ENOBUFS), Step::Silence]));
     assert!(
         matches!(dump(&script, 5).0, Err(RequestError::Overrun { buffer }) if buffer > 212_992)
@@ -320,7 +316,7 @@ fn an_answer_that_never_fits_is_an_error_in_the_end() {
 }
 
 #[test]
-fn malformed_answers_are_errors() {
+fn malformed_reply_is_an_error() {
     let cut = |mut bytes: Vec<u8>, length: usize| {
         bytes.truncate(length);
         bytes
@@ -335,12 +331,15 @@ fn malformed_answers_are_errors() {
         }
         let script = Script::new([Step::Datagram { bytes: bytes.clone(), sender: KERNEL_PORT_ID }]);
         let result = request(&script).0;
-        assert!(matches!(result, Err(RequestError::Decode(_))), "{bytes:?}: {result:?}");
+        assert!(
+            matches!(result, Err(RequestError::Decode(_))),
+            "reply {bytes:?} returned {result:?}, expected a decode error"
+        );
     }
 }
 
 #[test]
-fn what_follows_a_failure_is_read_away() {
+fn rest_of_a_reply_is_discarded_after_failure() {
     let script = Script::new([
         Step::answer(&[message(NLMSG_ERROR, 0, &[0; 3])]),
         Step::answer(&[data(1)]),
@@ -352,7 +351,7 @@ fn what_follows_a_failure_is_read_away() {
 }
 
 #[test]
-fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
+fn undiscarded_reply_is_discarded_before_next_request() {
     let script = Script::new([
         Step::Fails(Errno::ENOBUFS),
         Step::Fails(Errno::ENOMEM),
@@ -374,7 +373,7 @@ fn what_could_not_be_read_away_is_read_away_before_the_next_request() {
 }
 
 #[test]
-fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
+fn request_flags_depend_on_the_kind_of_request() {
     let script = Script::new([
         Step::answer(&[ack(0)]),
         Step::answer(&[done(0)]),
@@ -390,8 +389,8 @@ fn a_request_asks_for_its_acknowledgement_and_a_dump_for_a_dump() {
 }
 
 #[test]
-fn only_what_was_asked_for_ends_an_exchange() {
-    // A command may answer in many parts and acknowledge after that; a dump has no acknowledgement.
+fn reply_ends_only_with_the_requested_end() {
+    // A command may have a multipart reply before its acknowledgement; a dump is not acknowledged.
     let script = Script::new([Step::answer(&[data(1), done(0)]), Step::answer(&[data(2), ack(0)])]);
     let (result, numbers) = request(&script);
     result.unwrap();
@@ -403,7 +402,7 @@ fn only_what_was_asked_for_ends_an_exchange() {
 }
 
 #[test]
-fn a_message_that_means_nothing_is_skipped_and_one_that_means_loss_is_not() {
+fn noop_is_skipped_and_overrun_message_is_an_error() {
     let noop = message(1, 0, &[]);
     let script = Script::new([Step::answer(&[noop, data(1), ack(0)])]);
     assert_eq!(request(&script).1, [1]);
@@ -413,14 +412,16 @@ fn a_message_that_means_nothing_is_skipped_and_one_that_means_loss_is_not() {
 }
 
 #[test]
-fn any_other_error_of_the_system_is_told_as_it_is() {
+fn other_system_error_is_returned() {
     let script = Script::new([Step::Fails(Errno::EBADF)]);
-    let Err(RequestError::Io(error)) = request(&script).0 else { panic!("an error of the system") };
+    let Err(RequestError::Io(error)) = request(&script).0 else {
+        panic!("the request did not fail with a system error")
+    };
     assert_eq!(error.raw_os_error(), Some(Errno::EBADF as i32));
 }
 
 #[test]
-fn receive_buffer_that_may_not_grow_stays_as_it_is() {
+fn receive_buffer_without_permission_keeps_its_size() {
     with_large_buffer(|socket, before| {
         let mut connection = RequestSocket::new(socket, Duration::from_millis(20), DUMPS);
         connection.grow().unwrap();

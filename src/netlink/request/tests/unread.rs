@@ -1,4 +1,4 @@
-//! What is left unread by one exchange, and how long another may take.
+//! Replies that are not read to their end, and the time limit of endless replies.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,13 +6,13 @@ use netlink_packet_core::{NLM_F_EXCL, NLM_F_MATCH, NLM_F_REPLACE, NLM_F_ROOT};
 
 use super::*;
 
-/// More of a dump than anybody reads.
+/// Returns more parts of a dump than are read.
 fn endless() -> impl Iterator<Item = Step> {
     (0..3000).map(|_| Step::answer(&[data(1)]))
 }
 
 #[test]
-fn a_dump_that_trickles_gets_no_more_time_than_another() {
+fn slow_dump_ends_with_the_timeout() {
     let script = Script::new((0..60).flat_map(|_| [Step::answer(&[data(1)]), Step::Silence]));
     let mut parts = 0;
     let result = connection(&script).send(Request::dump("listing", link::dump_request()), |_| {
@@ -21,11 +21,11 @@ fn a_dump_that_trickles_gets_no_more_time_than_another() {
         Ok(())
     });
     assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
-    assert!((2..=10).contains(&parts), "the time of 20 ms is for all {parts} parts");
+    assert!((2..=10).contains(&parts), "{parts} parts in 20 ms, expected 2 to 10");
 }
 
 #[test]
-fn a_dump_without_end_ends_with_its_time() {
+fn endless_dump_ends_with_the_timeout() {
     let script = Script::new(endless());
     let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
     let mut parts = 0;
@@ -34,15 +34,17 @@ fn a_dump_without_end_ends_with_its_time() {
         Ok(())
     });
     assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
-    assert_eq!(parts, 1 + READS, "its start, and what may be read late");
-    assert_eq!((script.sent().len(), script.left()), (1, 3000 - 2 * READS), "as much is read away");
-    // The kernel is still at it when the next request is sent.
+    assert_eq!(parts, 1 + READS, "the start, and the parts that may be read late");
+    assert_eq!(script.sent().len(), 1);
+    assert_eq!(script.left(), 3000 - 2 * READS, "unread after as many were discarded");
+    // The kernel still sends the dump when the next request is sent.
     connection.execute(link::dump_request(), 0).unwrap_err();
-    assert_eq!(script.left(), 3000 - 5 * READS, "before the request, for its answer, and after it");
+    let left = script.left();
+    assert_eq!(left, 3000 - 5 * READS, "unread after reads before, for and after the request");
 }
 
 #[test]
-fn what_came_while_the_process_was_stopped_is_still_read() {
+fn data_received_in_time_is_read_after_the_deadline() {
     let script =
         Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[ack(0)])]);
     let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
@@ -51,7 +53,7 @@ fn what_came_while_the_process_was_stopped_is_still_read() {
 }
 
 #[test]
-fn what_a_panicking_reader_left_is_read_away_before_the_next_request() {
+fn rest_of_a_reply_is_discarded_after_a_panic() {
     let script = Script::new([Step::answer(&[data(1)]), Step::answer(&[done(-5)])]);
     let mut connection = connection(&script);
     let dump = AssertUnwindSafe(|| {
@@ -68,9 +70,10 @@ fn what_a_panicking_reader_left_is_read_away_before_the_next_request() {
 }
 
 #[test]
-fn a_request_after_a_whole_answer_reads_nothing_away() {
-    for whole in [Step::answer(&[ack(0)]), Step::answer(&[ack(-16)]), Step::answer(&[done(-16)])] {
-        let script = Script::new([whole]);
+fn nothing_is_discarded_after_a_complete_reply() {
+    for complete in [Step::answer(&[ack(0)]), Step::answer(&[ack(-16)]), Step::answer(&[done(-16)])]
+    {
+        let script = Script::new([complete]);
         let mut connection = connection(&script);
         let _ = connection.execute(link::dump_request(), 0);
         script.then([Step::answer(&[ack(0)])]);
@@ -79,7 +82,7 @@ fn a_request_after_a_whole_answer_reads_nothing_away() {
 }
 
 #[test]
-fn a_reader_that_fails_leaves_nothing_of_a_dump() {
+fn rest_of_a_dump_is_discarded_after_decode_error() {
     let script =
         Script::new([Step::answer(&[data(1)]), Step::answer(&[data(2)]), Step::answer(&[done(0)])]);
     let mut connection = connection(&script);
@@ -93,9 +96,9 @@ fn a_reader_that_fails_leaves_nothing_of_a_dump() {
 }
 
 #[test]
-fn a_dump_that_is_refused_is_not_tried_again() {
-    for refusal in [Step::answer(&[ack(-1)]), Step::answer(&[interrupted(1), done(-1)])] {
-        let script = Script::new([refusal, Step::answer(&[done(0)])]);
+fn failed_dump_is_not_repeated() {
+    for error in [Step::answer(&[ack(-1)]), Step::answer(&[interrupted(1), done(-1)])] {
+        let script = Script::new([error, Step::answer(&[done(0)])]);
         let (result, _) = dump(&script, 5);
         let errno = result.unwrap_err().errno();
         assert_eq!((errno, script.sent().len()), (Some(Errno::EPERM as i32), 1));
@@ -103,7 +106,7 @@ fn a_dump_that_is_refused_is_not_tried_again() {
 }
 
 #[test]
-fn flags_that_mean_a_dump_or_not_end_with_what_comes() {
+fn request_with_dump_flags_accepts_either_end() {
     for flags in [NLM_F_ROOT, NLM_F_MATCH, NLM_F_DUMP, NLM_F_REPLACE | NLM_F_EXCL] {
         for end in [ack(0), done(0)] {
             let script = Script::new([Step::answer(&[data(1), end])]);
@@ -114,13 +117,14 @@ fn flags_that_mean_a_dump_or_not_end_with_what_comes() {
                     Ok(())
                 });
             result.unwrap();
-            assert_eq!((numbers, script.waits()), (vec![1], 0), "{flags:#x}");
+            let found = (numbers, script.waits());
+            assert_eq!(found, (vec![1], 0), "numbers and waits with flags {flags:#x}");
         }
     }
 }
 
 #[test]
-fn an_interrupted_dump_by_flags_is_no_success() {
+fn interrupted_dump_by_flags_is_an_error() {
     let script = Script::new([Step::answer(&[interrupted(1), done(0)]), Step::answer(&[done(0)])]);
     let result = connection(&script).execute(link::dump_request(), NLM_F_DUMP);
     assert!(matches!(result, Err(RequestError::Interrupted { attempts: 1 })), "{result:?}");

@@ -22,14 +22,15 @@ use crate::netlink::error::{ErrorContext, RequestError};
 /// The size of `struct ifinfomsg`, which precedes the attributes.
 const HEADER_LEN: usize = 16;
 
-/// One link, as one message of the kernel describes it.
+/// A link as described by one message of the kernel.
 ///
-/// A `LinkInfo` holds the message itself, which is checked once, when it is received. Each accessor
-/// looks up its attribute, so that a dump of many links costs no more than what the caller reads.
-/// [`message`](Self::message) decodes the whole message. [`Link`] is different: a
-/// [`TeamHandle`](crate::TeamHandle) keeps it up to date.
+/// A `LinkInfo` contains the message itself, which is checked once, when it is received. Each
+/// method finds its attribute in the message, so that unused attributes cost nothing in a dump of
+/// many links. [`message`](Self::message) decodes the whole message. For a link that a
+/// [`TeamHandle`](crate::TeamHandle) keeps up to date, see [`Link`].
 ///
-/// An accessor returns `None`, or the value that its docs name, if the message lacks the attribute.
+/// If the message lacks the attribute, a method returns `None`, or the value that its documentation
+/// names.
 ///
 /// # Examples
 ///
@@ -44,7 +45,7 @@ const HEADER_LEN: usize = 16;
 /// assert!(!lo.is_admin_up(), "the loopback of a new namespace is down");
 ///
 /// // An attribute without an accessor: IFLA_TXQLEN.
-/// let queue: [u8; 4] = lo.attribute(13).expect("every link has it").try_into()?;
+/// let queue: [u8; 4] = lo.attribute(13).expect("every link has a queue length").try_into()?;
 /// assert_eq!(u32::from_ne_bytes(queue), 1000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -81,8 +82,7 @@ pub struct LinkInfo {
 }
 
 impl LinkInfo {
-    /// Copies the payload of a link message of any type, and checks every attribute that an
-    /// accessor reads.
+    /// Copies the payload of a link message, and checks each attribute that has a method.
     pub(crate) fn new(payload: &[u8]) -> Result<Self, DecodeError> {
         let (IfInfoMsg { ifindex, .. }, body) = IfInfoMsg::split(payload)?;
         for attribute in attributes(body) {
@@ -94,7 +94,7 @@ impl LinkInfo {
     /// Decodes the fields that a cache of links keeps.
     pub(crate) fn decode(&self) -> Result<LinkAttrs<'_>> {
         match link::decode(RTM_NEWLINK, &self.payload) {
-            Ok(LinkUpdate::New(report)) => Ok(report),
+            Ok(LinkUpdate::New(attrs)) => Ok(attrs),
             Ok(_) => {
                 Err(RequestError::from(DecodeError::new("the reply does not describe a link")))
             }
@@ -103,34 +103,36 @@ impl LinkInfo {
         .with_context(|| self.op())
     }
 
-    /// The interface index.
+    /// Returns the interface index.
     #[must_use]
     pub fn ifindex(&self) -> IfIndex {
         self.ifindex
     }
 
-    /// The address family of the message: 0 (`AF_UNSPEC`) for a message about the link itself, 7
-    /// (`AF_BRIDGE`) for a bridge's message about its port.
+    /// Returns the address family of the message.
+    ///
+    /// It is 0 (`AF_UNSPEC`) for a message about the link itself, and 7 (`AF_BRIDGE`) for a message
+    /// of a bridge about its port.
     #[must_use]
     pub fn family(&self) -> u8 {
         self.header().map_or(0, |header| header.family)
     }
 
-    /// The link-layer type: `ARPHRD_*` of `linux/if_arp.h`, 1 for Ethernet.
+    /// Returns the link-layer type: `ARPHRD_*` of `linux/if_arp.h`, 1 for Ethernet.
     #[doc(alias = "ifi_type")]
     #[must_use]
     pub fn link_layer_type(&self) -> u16 {
         self.header().map_or(0, |header| header.if_type)
     }
 
-    /// The flags of the link.
+    /// Returns the flags of the link.
     #[doc(alias = "promisc")]
     #[must_use]
     pub fn flags(&self) -> LinkFlags {
         self.header().map_or(LinkFlags::empty(), |header| header.flags)
     }
 
-    /// The flags that changed, according to the message.
+    /// Returns the flags that changed, according to the message.
     ///
     /// All bits are set for a link that was added or removed. No bit is set if something else
     /// changed, or if the message replies to a request.
@@ -140,35 +142,38 @@ impl LinkInfo {
         self.header().map_or(LinkFlags::empty(), |header| header.changed_flags)
     }
 
-    /// Whether the link is administratively up (`IFF_UP`).
+    /// Returns whether the link is administratively up (`IFF_UP`).
     #[doc(alias = "up")]
     #[must_use]
     pub fn is_admin_up(&self) -> bool {
         self.flags().contains(LinkFlags::UP)
     }
 
-    /// The interface name as text; empty if the message has none. Bytes that are not UTF-8 show as
-    /// U+FFFD; [`name_os`](Self::name_os) has them.
+    /// Returns the interface name as text, empty if the message has none.
+    ///
+    /// U+FFFD replaces bytes that are not UTF-8; [`name_os`](Self::name_os) returns them unchanged.
     #[must_use]
     pub fn name(&self) -> Cow<'_, str> {
         self.find(IFLA_IFNAME).map(Attribute::text).unwrap_or_default()
     }
 
-    /// The interface name as the kernel has it, which need not be UTF-8; empty if the message has
-    /// none.
+    /// Returns the interface name as the kernel spells it, empty if the message has none.
+    ///
+    /// It need not be UTF-8.
     #[must_use]
     pub fn name_os(&self) -> &OsStr {
         self.find(IFLA_IFNAME).map_or(OsStr::new(""), Attribute::os_text)
     }
 
-    /// The alternative names of the link, each of up to 127 bytes, as text like
-    /// [`name`](Self::name).
+    /// Returns the alternative names of the link, as text like [`name`](Self::name).
+    ///
+    /// Each has up to 127 bytes.
     #[doc(alias = "altname")]
     pub fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.further_names().map(Attribute::text)
     }
 
-    /// The [`alternative_names`](Self::alternative_names) as the kernel has them.
+    /// Returns the [`alternative_names`](Self::alternative_names) as the kernel spells them.
     pub fn alternative_names_os(&self) -> impl Iterator<Item = &OsStr> {
         self.further_names().map(Attribute::os_text)
     }
@@ -177,41 +182,45 @@ impl LinkInfo {
         nested(self.find(IFLA_PROP_LIST)).filter(|attribute| attribute.kind == IFLA_ALT_IFNAME)
     }
 
-    /// The description that an administrator gave the link.
+    /// Returns the description that an administrator gave the link.
     #[doc(alias = "ifalias")]
     #[must_use]
     pub fn alias(&self) -> Option<Cow<'_, str>> {
         self.find(IFLA_IFALIAS).map(Attribute::text)
     }
 
-    /// The current hardware address; `None` for a link without one, e.g. some tunnels.
+    /// Returns the current hardware address, or `None` for a link without one, e.g. some tunnels.
     #[must_use]
     pub fn hwaddr(&self) -> Option<HwAddr> {
         self.address(IFLA_ADDRESS)
     }
 
-    /// The permanent hardware address of the device; `None` for virtual devices like veth and
-    /// dummy.
+    /// Returns the permanent hardware address of the device.
+    ///
+    /// `None` for virtual devices like veth and dummy.
     #[must_use]
     pub fn permanent_hwaddr(&self) -> Option<HwAddr> {
         self.address(IFLA_PERM_ADDRESS)
     }
 
-    /// The largest packet that the link sends, in bytes without the link-layer header; 0 if the
-    /// message has no MTU.
+    /// Returns the MTU: the largest packet in bytes, without the link-layer header.
+    ///
+    /// 0 if the message has no MTU.
     #[must_use]
     pub fn mtu(&self) -> u32 {
         self.number(IFLA_MTU).unwrap_or_default()
     }
 
-    /// The index of the team, bridge or other master of the link.
+    /// Returns the index of the team, bridge or other master of the link.
     #[must_use]
     pub fn master(&self) -> Option<IfIndex> {
         self.number(IFLA_MASTER).and_then(IfIndex::new)
     }
 
-    /// The index of the related link: the lower device of a VLAN, the other end of a veth pair, the
-    /// underlying device of a tunnel.
+    /// Returns the index of the related link.
+    ///
+    /// That is the lower device of a VLAN, the other end of a veth pair, or the underlying device
+    /// of a tunnel.
     ///
     /// If [`link_netnsid`](Self::link_netnsid) is `Some`, the index belongs to that namespace.
     #[doc(alias = "IFLA_LINK")]
@@ -220,8 +229,7 @@ impl LinkInfo {
         self.number(IFLA_LINK).and_then(IfIndex::new)
     }
 
-    /// The namespace ID of the related link ([`link_ifindex`](Self::link_ifindex)), if that link is
-    /// in another network namespace.
+    /// Returns the namespace ID of the [related link](Self::link_ifindex), if it is in another one.
     ///
     /// The ID is valid in the namespace of this link only. It is negative if the other namespace
     /// has no ID here.
@@ -231,63 +239,66 @@ impl LinkInfo {
         self.find(IFLA_LINK_NETNSID)?.i32().ok()
     }
 
-    /// The kind of a virtual link (`team`, `veth`, `vlan`, …); `None` for most physical links.
+    /// Returns the kind of a virtual link (`team`, `veth`, `vlan`, …).
+    ///
+    /// `None` for links without a kind, which most physical links are.
     #[must_use]
     pub fn kind(&self) -> Option<Cow<'_, str>> {
         self.info(IFLA_INFO_KIND).map(Attribute::text)
     }
 
-    /// The kind of the link's master, e.g. `team` for a port of a team.
+    /// Returns the kind of the link's master, e.g. `team` for a port of a team.
     #[doc(alias = "IFLA_INFO_SLAVE_KIND")]
     #[must_use]
     pub fn port_kind(&self) -> Option<Cow<'_, str>> {
         self.info(IFLA_INFO_SLAVE_KIND).map(Attribute::text)
     }
 
-    /// The attributes that are specific to the link's kind, as bytes.
+    /// Returns the attributes that are specific to the link's kind, as bytes.
     #[doc(alias = "IFLA_INFO_DATA")]
     #[must_use]
     pub fn info_data(&self) -> Option<&[u8]> {
         self.info(IFLA_INFO_DATA).map(|attribute| attribute.value)
     }
 
-    /// Whether the link is a team device.
+    /// Returns whether the link is a team device.
     #[must_use]
     pub fn is_team(&self) -> bool {
         self.kind().as_deref() == Some(Link::TEAM_KIND)
     }
 
-    /// The operational state; [`OperState::Unknown`] if the message has none.
+    /// Returns the operational state, or [`OperState::Unknown`] if the message has none.
     #[must_use]
     pub fn oper_state(&self) -> OperState {
         self.byte(IFLA_OPERSTATE).map(OperState::from).unwrap_or_default()
     }
 
-    /// Whether the driver reports a carrier.
+    /// Returns whether the driver reports a carrier.
     #[must_use]
     pub fn has_carrier(&self) -> bool {
         self.byte(IFLA_CARRIER)
             .map_or_else(|| self.flags().contains(LinkFlags::LOWER_UP), |carrier| carrier != 0)
     }
 
-    /// How often the carrier changed since the link was created; 0 if the message has no such
-    /// count.
+    /// Returns how often the carrier changed since the link was created.
+    ///
+    /// 0 if the message has no such count.
     #[must_use]
     pub fn carrier_changes(&self) -> u32 {
         self.number(IFLA_CARRIER_CHANGES).unwrap_or_default()
     }
 
-    /// The driver's identifier of the physical port, of up to 32 bytes.
+    /// Returns the driver's identifier of the physical port, of up to 32 bytes.
     #[must_use]
     pub fn phys_port_id(&self) -> Option<&[u8]> {
         self.attribute(IFLA_PHYS_PORT_ID)
     }
 
-    /// The packet and byte counters of the link, as they were when the kernel sent the message.
+    /// Returns the packet and byte counters at the time of the message.
     ///
     /// `None` for links of a list without
     /// [`LinkFilter::with_statistics`](crate::rtnl::LinkFilter::with_statistics), unless the kernel
-    /// ignores the request to leave them out. A link that was looked up by itself has its counters.
+    /// ignores the request to leave them out. A link that was looked up alone has its counters.
     ///
     /// # Examples
     ///
@@ -298,8 +309,9 @@ impl LinkInfo {
         self.attribute(IFLA_STATS64).and_then(|value| LinkStatistics::read(value).ok())
     }
 
-    /// The value of any attribute, by its number (`IFLA_*` of `linux/if_link.h`), in native byte
-    /// order.
+    /// Returns the value of any attribute by its number, in native byte order.
+    ///
+    /// The numbers are `IFLA_*` of `linux/if_link.h`.
     #[must_use]
     pub fn attribute(&self, number: u16) -> Option<&[u8]> {
         self.find(number).map(|attribute| attribute.value)
@@ -327,8 +339,7 @@ impl LinkInfo {
         packet::read(&self.payload).map_err(RequestError::from).with_context(|| self.op())
     }
 
-    /// Rejects a hardware address that the kernel would silently truncate to the length of the
-    /// link's own address.
+    /// Rejects a hardware address that the kernel would silently truncate to the link's length.
     pub(crate) fn check_hwaddr(&self, hwaddr: HwAddr) -> Result<()> {
         if self.hwaddr().is_some_and(|own| own.len() < hwaddr.len()) {
             let (setting, value) = ("hardware address", hwaddr.to_string());

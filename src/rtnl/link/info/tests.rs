@@ -10,7 +10,7 @@ fn golden(text: &str) -> LinkInfo {
     LinkInfo::new(first(&bytes(text)).payload).unwrap()
 }
 
-/// The payload of a link message: index 20, all flags 0, these attributes.
+/// Returns the payload of a message about link 20 without flags, with these attributes.
 fn payload(attributes: &[(u16, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 1, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend(attributes.iter().flat_map(|(kind, value)| attribute(*kind, value)));
@@ -29,7 +29,7 @@ fn every_accessor_reads_a_team_port() {
     assert_eq!((port.mtu(), port.carrier_changes(), port.oper_state()), (1500, 2, OperState::Up));
     assert_eq!((port.master(), port.link_netnsid()), (Some(ifindex(10)), None));
     assert_eq!((port.kind().as_deref(), port.port_kind().as_deref()), (Some("veth"), Some("team")));
-    assert!(port.link_ifindex().is_some(), "a veth has a peer");
+    assert!(port.link_ifindex().is_some(), "the veth link has no peer");
     assert_eq!(port.attribute(IFLA_IFNAME), Some(&b"veth0\0"[..]));
 }
 
@@ -37,19 +37,16 @@ fn every_accessor_reads_a_team_port() {
 fn accessors_agree_with_the_cache_decoder() {
     for text in [golden::NEWLINK_PORT, golden::NEWLINK_TEAM] {
         let info = golden(text);
-        let report = info.decode().unwrap();
+        let attrs = info.decode().unwrap();
         assert_eq!(
             (info.ifindex(), info.name_os(), info.hwaddr()),
-            (report.ifindex, report.name, report.hwaddr)
+            (attrs.ifindex, attrs.name, attrs.hwaddr)
         );
-        assert_eq!(
-            (info.master(), info.mtu(), info.kind()),
-            (report.master, report.mtu, report.kind)
-        );
-        assert_eq!((info.flags(), info.has_carrier()), (report.flags, report.carrier));
+        assert_eq!((info.master(), info.mtu(), info.kind()), (attrs.master, attrs.mtu, attrs.kind));
+        assert_eq!((info.flags(), info.has_carrier()), (attrs.flags, attrs.carrier));
         assert_eq!(
             (info.oper_state(), info.phys_port_id()),
-            (report.oper_state, report.phys_port_id)
+            (attrs.oper_state, attrs.phys_port_id)
         );
     }
 }
@@ -65,7 +62,7 @@ fn missing_attributes_are_absent() {
 }
 
 #[test]
-fn attributes_that_a_veth_lacks_are_read() {
+fn rare_attributes_are_read() {
     let info =
         [attribute(IFLA_INFO_KIND, b"vlan\0"), attribute(IFLA_INFO_DATA, &[1, 2, 3, 4])].concat();
     let info = LinkInfo::new(&payload(&[
@@ -110,6 +107,6 @@ fn debug_shows_name_and_kind() {
     let text = format!("{:?}", golden(golden::NEWLINK_TEAM));
     assert!(
         text.starts_with("LinkInfo { ifindex: IfIndex(10), name: \"team0\", kind: Some(\"team\")"),
-        "{text}"
+        "{text:?} shows index, name and kind"
     );
 }
