@@ -1,5 +1,4 @@
-//! What one batch says of the order of the kernel's messages, and of what was removed and added
-//! again.
+//! The order of the changes in one batch, and objects that were removed and added again within one.
 
 use libteam::{Change, Changes, IfIndex, LinkScope, Mode, OptionId, TeamHandle};
 
@@ -9,8 +8,8 @@ use crate::support::netns::{dummies, enter, index, ip, ip_batch};
 
 const NAMES: [&str; 6] = ["d0", "d1", "d2", "d3", "d4", "d5"];
 
-/// A team with the ports `d0` to `d3` that reported everything, and another handle of it. `d4` and
-/// `d5` are no ports.
+/// Creates a team with the ports `d0` to `d3` and no pending events, and a second handle of it.
+/// `d4` and `d5` are not ports.
 fn scene(scope: LinkScope) -> (TeamHandle, TeamHandle) {
     enter();
     dummies(&NAMES);
@@ -38,7 +37,7 @@ fn indices(names: &[&str]) -> Vec<IfIndex> {
 }
 
 #[test]
-fn ports_are_in_the_order_of_their_first_message() {
+fn ports_are_in_order_of_their_first_message() {
     let (mut team, mut other) = scene(LinkScope::Team);
     let [d0, d1, _, d3, d4, d5] = NAMES.map(index);
     other.remove_port(d3).unwrap();
@@ -46,7 +45,7 @@ fn ports_are_in_the_order_of_their_first_message() {
     other.remove_port(d0).unwrap();
     other.add_port(d4).unwrap();
     other.remove_port(d1).unwrap();
-    // These are in the batch already.
+    // These events are queued already.
     other.add_port(d3).unwrap();
     other.set_port_user_linkup(d4, true).unwrap();
     other.set_port_user_linkup_enabled(d4, true).unwrap();
@@ -54,10 +53,10 @@ fn ports_are_in_the_order_of_their_first_message() {
 }
 
 #[test]
-fn options_are_in_the_order_of_their_first_message() {
+fn options_are_in_order_of_their_first_message() {
     let (mut team, mut other) = scene(LinkScope::Team);
     let [d0, _, d2, ..] = NAMES.map(index);
-    // Some by this handle, some by another one.
+    // Some options are set by this handle, some by another one.
     other.set_mcast_rejoin_count(5).unwrap();
     team.set_port_priority(d2, 9).unwrap();
     other.set_notify_peers_count(4).unwrap();
@@ -75,7 +74,7 @@ fn options_are_in_the_order_of_their_first_message() {
 }
 
 #[test]
-fn options_of_one_message_are_in_its_order() {
+fn options_keep_the_order_of_one_message() {
     let (mut team, mut other) = scene(LinkScope::Team);
     for port in &NAMES[..4] {
         other.remove_port(index(port)).unwrap();
@@ -90,12 +89,16 @@ fn options_of_one_message_are_in_its_order() {
     let listed: Vec<_> = fresh.options().map(libteam::TeamOption::id).filter(is_of_mode).collect();
     assert!(listed.len() > 256, "{}", listed.len());
     assert_eq!(ids.iter().filter(is_of_mode).collect::<Vec<_>>(), listed);
-    assert_eq!(ids.first(), Some(&OptionId::global("activeport")), "it is removed first");
+    assert_eq!(
+        ids.first(),
+        Some(&OptionId::global("activeport")),
+        "the first option, a removed one"
+    );
     assert_eq!(ids.last(), Some(&OptionId::global("mode")));
 }
 
 #[test]
-fn links_are_in_the_order_of_their_first_message() {
+fn links_are_in_order_of_their_first_message() {
     for (scope, expected) in [
         (LinkScope::All, vec!["d5", "d2", "d0", "team0", "d4"]),
         (LinkScope::Team, vec!["d2", "d0", "team0"]),
@@ -117,13 +120,17 @@ fn links_are_in_the_order_of_their_first_message() {
     }
 }
 
-/// The change of a port.
+/// Returns the change of a port.
 fn port(changes: &Changes, ifindex: IfIndex) -> Change<libteam::Port> {
-    changes.ports().find(|port| port.latest().ifindex() == ifindex).expect("it changed").clone()
+    changes
+        .ports()
+        .find(|port| port.latest().ifindex() == ifindex)
+        .expect("a change of the port")
+        .clone()
 }
 
 #[test]
-fn port_that_left_and_came_back_is_recreated() {
+fn port_released_and_added_again_is_recreated() {
     for scope in [LinkScope::Team, LinkScope::All] {
         let (mut team, mut other) = scene(scope);
         let d1 = index("d1");
@@ -139,7 +146,7 @@ fn port_that_left_and_came_back_is_recreated() {
         assert!(changes.options().filter(of_port).count() > 3);
         assert!(changes.options().filter(of_port).all(Change::is_recreated), "{changes:#?}");
         assert_eq!(team.port_priority(d1), Some(0), "the priority of the new port");
-        // The link was there all the time.
+        // The link itself existed all the time.
         let links: Vec<_> = changes.links().filter(|link| link.is_recreated()).collect();
         assert!(links.is_empty(), "{links:#?}");
         assert_eq!(changes.ports().filter(|port| port.is_recreated()).count(), 1);
@@ -147,7 +154,7 @@ fn port_that_left_and_came_back_is_recreated() {
 }
 
 #[test]
-fn link_that_took_the_index_of_another_one_is_recreated() {
+fn port_link_with_reused_index_is_recreated() {
     for scope in [LinkScope::Team, LinkScope::All] {
         let (mut team, mut other) = scene(scope);
         let d1 = index("d1");
@@ -167,7 +174,7 @@ fn link_that_took_the_index_of_another_one_is_recreated() {
 }
 
 #[test]
-fn link_outside_of_the_team_whose_index_is_reused_is_recreated() {
+fn unrelated_link_with_reused_index_is_recreated() {
     let (mut team, _other) = scene(LinkScope::All);
     let d5 = index("d5");
     ip_batch(&["link del d5".to_owned(), format!("link add new index {d5} type dummy")]);
@@ -177,7 +184,7 @@ fn link_outside_of_the_team_whose_index_is_reused_is_recreated() {
 }
 
 #[test]
-fn what_only_changed_is_not_recreated() {
+fn changed_object_is_not_recreated() {
     let (mut team, mut other) = scene(LinkScope::All);
     let [d0, _, d2, d3, d4, _] = NAMES.map(index);
     other.set_port_priority(d0, 3).unwrap();
@@ -186,7 +193,7 @@ fn what_only_changed_is_not_recreated() {
     ip("link set d1 down");
     ip("link set d1 up");
     ip("link set d5 mtu 1400");
-    // Removed for good, and added for the first time, each after some coming and going.
+    // A port that is removed in the end, and one that is new, each after several changes.
     for _ in 0..2 {
         other.remove_port(d2).unwrap();
         other.add_port(d2).unwrap();
@@ -205,7 +212,7 @@ fn what_only_changed_is_not_recreated() {
     let priority = OptionId::port("priority", d0);
     let change = changes.options().find(|option| *option.latest().id() == priority).unwrap();
     assert!(!change.is_added() && !change.is_removed(), "{change:#?}");
-    // In two batches it is a removal and an addition.
+    // In two batches, the same is a removal and an addition.
     other.remove_port(d3).unwrap();
     assert!(port(&take_changes(&mut team), d3).is_removed());
     other.add_port(d3).unwrap();
@@ -214,7 +221,7 @@ fn what_only_changed_is_not_recreated() {
 }
 
 #[test]
-fn option_of_a_mode_that_came_back_is_recreated() {
+fn option_of_mode_set_again_is_recreated() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();

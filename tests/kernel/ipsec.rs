@@ -251,7 +251,7 @@ fn what_cannot_be_understood_is_said_with_the_usage() {
 }
 
 #[test]
-fn without_the_right_the_kernels_words_are_shown() {
+fn missing_capability_shows_the_kernels_error() {
     enter();
     for (words, number) in [("states", 18), ("policies", 21)] {
         let mut command = Command::new("setpriv");
