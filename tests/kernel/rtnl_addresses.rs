@@ -91,7 +91,7 @@ fn addresses_are_those_of_ip() {
 }
 
 #[test]
-fn peers_of_both_families_differ_from_own_addresses() {
+fn peer_addresses_differ_from_own_in_both_families() {
     enter();
     ip("link add d0 type dummy");
     ip("addr add 192.0.2.1 peer 198.51.100.2/24 dev d0");

@@ -30,7 +30,7 @@ const FLAGS: [(&str, LinkFlags); 10] = [
     ("LOWER_UP", LinkFlags::LOWER_UP),
 ];
 
-/// A link as the library describes it.
+/// Returns a link as the library describes it.
 fn ours(link: &LinkInfo, names: &Names) -> String {
     let name_of =
         |ifindex: Option<IfIndex>| ifindex.map(|it| names[&it.get()].clone()).unwrap_or_default();
@@ -59,7 +59,7 @@ fn ours(link: &LinkInfo, names: &Names) -> String {
     )
 }
 
-/// A link as `ip -j -d` describes it.
+/// Returns a link as `ip -j -d` describes it.
 fn theirs(link: &Value) -> String {
     let printed: Vec<String> = link["flags"].as_array().unwrap().iter().map(text).collect();
     let flags: Vec<&str> = FLAGS
@@ -88,7 +88,7 @@ fn theirs(link: &Value) -> String {
 }
 
 #[test]
-fn all_links_and_those_of_a_master_or_a_kind_are_those_of_ip() {
+fn links_by_master_or_kind_are_those_of_ip() {
     build();
     let other = OtherNamespace::new();
     ip("link add far0 type veth peer name far1");
@@ -154,8 +154,8 @@ fn missing_link_and_rejection_are_different_errors() {
     enter();
     let mut rtnl = RtnlSocket::new().unwrap();
     for name in [
-        "nobody",
-        "nobody-who-has-a-long-name",
+        "nosuch",
+        "nosuch-with-a-long-name",
         "fifteen-bytes-x",
         &"y".repeat(127),
         &"z".repeat(128),
@@ -190,12 +190,12 @@ fn name_of_invalid_utf8_does_not_fail_a_dump() {
     }
     let mut rtnl = RtnlSocket::new().unwrap();
     let links = rtnl.links(&LinkFilter::new().kind("dummy")).unwrap();
-    let [link] = links.items() else { panic!("one: {links:?}") };
+    let [link] = links.items() else { panic!("expected one link: {links:?}") };
     assert_eq!((&*link.name(), link.attribute(3)), ("e\u{fffd}", Some(&b"e\xff\0"[..])));
     // netlink-packet-route decodes names as text; other names are kept as bytes.
     assert!(link.message().unwrap().attributes.contains(&LinkAttribute::Mtu(1500)));
     let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex())).unwrap();
-    let [address] = addresses.items() else { panic!("one: {addresses:?}") };
+    let [address] = addresses.items() else { panic!("expected one address: {addresses:?}") };
     let label = AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec()));
     assert!(address.message().attributes.contains(&label), "{address:?}");
     assert_eq!(address.label().as_deref(), Some("e\u{fffd}"));
@@ -214,7 +214,9 @@ fn request_returns_reply_ack_or_the_kernels_message() {
         message
     };
     let answer = rtnl.request(RouteNetlinkMessage::GetLink(about("d2")), 0).unwrap();
-    let [RouteNetlinkMessage::NewLink(link)] = &answer[..] else { panic!("one link: {answer:?}") };
+    let [RouteNetlinkMessage::NewLink(link)] = &answer[..] else {
+        panic!("expected one link: {answer:?}")
+    };
     assert!(link.attributes.contains(&LinkAttribute::IfName("d2".to_owned())));
 
     let mut change = about("d2");
@@ -247,11 +249,11 @@ fn request_returns_reply_ack_or_the_kernels_message() {
     };
 }
 
-/// One counter of a link, as `ip -s -s` prints it.
+/// Returns one counter of a link, as `ip -s -s` prints it.
 fn counter(link: &Value, direction: &str, name: &str) -> u64 {
     link["stats64"][direction][name]
         .as_u64()
-        .unwrap_or_else(|| panic!("{direction} {name}: {link}"))
+        .unwrap_or_else(|| panic!("no counter {direction} {name}: {link}"))
 }
 
 #[test]
@@ -290,7 +292,7 @@ fn statistics_are_those_of_ip_and_only_on_request() {
             );
         }
         let by_index = rtnl.link_by_index(link.ifindex()).unwrap().statistics();
-        assert_eq!(by_index, Some(statistics), "a link that is looked up has its statistics");
+        assert_eq!(by_index, Some(statistics), "statistics of a link looked up by index");
     }
     let lo = links.items()[0].statistics().unwrap();
     assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "{lo:?}");
