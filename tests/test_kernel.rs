@@ -57,7 +57,7 @@ fn lost_link_of_a_port_is_an_event() {
 }
 
 #[test]
-fn wait_returns_when_another_thread_changes_the_kernel() {
+fn wait_returns_when_another_thread_changes_a_link() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
     assert!(!team.wait(Some(Duration::from_millis(10))).unwrap());
     let thread = thread::spawn(move || {

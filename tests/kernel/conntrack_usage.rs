@@ -77,7 +77,7 @@ fn closed_output_ends_conntrack_and_ipsec_with_141() {
 }
 
 #[test]
-fn missing_capability_shows_the_kernels_error() {
+fn conntrack_without_capability_shows_kernel_error() {
     enter();
     run_conntrack("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 3000");
     for words in ["list", "delete --protocol udp"] {

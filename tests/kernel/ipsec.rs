@@ -251,7 +251,7 @@ fn invalid_command_line_prints_error_and_usage() {
 }
 
 #[test]
-fn missing_capability_shows_the_kernels_error() {
+fn ipsec_without_capability_shows_kernel_error() {
     enter();
     for (words, number) in [("states", 18), ("policies", 21)] {
         let mut command = Command::new("setpriv");

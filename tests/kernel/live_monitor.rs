@@ -254,7 +254,7 @@ fn missing_team_is_an_error_without_a_screen() {
     assert_eq!(terminal.text(), "opening team0: no such device (ENODEV)");
 }
 
-/// The variable that tells the test below to panic.
+/// The variable that makes the test below panic.
 const PANICS: &str = "LIBTEAM_TEST_PANICS";
 
 #[test]

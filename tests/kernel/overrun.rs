@@ -313,7 +313,7 @@ fn overrun_buffer_grows_up_to_its_limit() {
 }
 
 #[test]
-fn buffer_beyond_rmem_max_never_shrinks_without_net_admin() {
+fn buffer_above_rmem_max_never_shrinks_unprivileged() {
     // In a new namespace older kernels do not have rmem_max.
     let limit: usize =
         fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();

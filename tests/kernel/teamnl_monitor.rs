@@ -68,19 +68,19 @@ fn assert_same_output(style: &str, steps: &[Step]) {
         } else {
             ip(what);
         }
-        let told = [&mut c, &mut ours].map(|monitor| monitor.read_until(step.until));
+        let printed = [&mut c, &mut ours].map(|monitor| monitor.read_until(step.until));
         let mark = set_mark(&mut team);
         let [mut c, mut ours] =
-            [(&mut c, &told[0]), (&mut ours, &told[1])].map(|(monitor, told)| {
+            [(&mut c, &printed[0]), (&mut ours, &printed[1])].map(|(monitor, printed)| {
                 let rest = monitor.read_until(&mark);
-                told.union(&rest)
+                printed.union(&rest)
                     .filter(|(_, line)| !line.contains("notify_peers_interval"))
                     .map(|line| comparable(style, line))
                     .collect::<BTreeSet<_>>()
             });
         let is_maybe = |line: &Line| step.maybe.iter().any(|maybe| line.1.contains(maybe));
         for line in step.ours {
-            let found = ours.iter().find(|(_, told)| told.contains(line)).cloned();
+            let found = ours.iter().find(|(_, printed)| printed.contains(line)).cloned();
             let found = found
                 .unwrap_or_else(|| panic!("{what}: ours does not print {line:?}, but {ours:#?}"));
             assert!(ours.remove(&found) && !c.contains(&found), "{what}: {line}");
@@ -250,9 +250,9 @@ fn monitor_styles_may_be_abbreviated() {
     {
         for tool in [Tool::C, Tool::Ours] {
             let mut monitor = Monitor::start(tool, style, &mut team);
-            let told = monitor.mark(&mut team);
+            let printed = monitor.mark(&mut team);
             assert_eq!(
-                told.iter().any(|(_, line)| line.contains("   mode activebackup")),
+                printed.iter().any(|(_, line)| line.contains("   mode activebackup")),
                 shows_all,
                 "{tool:?} {style}"
             );

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_certainly_there_between_its_making_and_its_deletion() {
+    fn link_certainly_exists_until_its_deletion() {
         let log = Log::new();
         let before = moment();
         done(&log, Action::Add { kind: "dummy", link: LINK });
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn link_with_an_index_of_the_kernel_may_be_any_veth_peer() {
+    fn link_with_kernel_index_may_be_any_veth_peer() {
         let log = Log::new();
         let came_back = Fact::Link(IfIndex::new(2).unwrap());
         log.start_round(HashSet::from([came_back]));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_end_of_a_cable_may_take_the_other_along() {
+    fn deleted_veth_end_may_delete_its_peer() {
         let log = Log::new();
         log.start_round(HashSet::from([THERE]));
         let start = moment();
