@@ -22,7 +22,7 @@ fn invalid_name_is_refused_by_every_constructor() {
             let error = way(name).unwrap_err();
             assert!(
                 matches!(&error, Error::InvalidName { name: found, .. } if found == name),
-                "{name:?}: {error}"
+                "expected InvalidName: {name:?}: {error}"
             );
         }
     }
@@ -39,5 +39,5 @@ fn error_text_is_complete_without_the_source() {
 fn timeout_beyond_the_clock_is_no_limit() {
     let error =
         TeamHandle::builder().command_timeout(Duration::MAX).open("nosuchdevice0").unwrap_err();
-    assert!(matches!(error, Error::NoSuchDevice { .. }), "{error}");
+    assert!(matches!(error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error}");
 }

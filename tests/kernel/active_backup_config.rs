@@ -44,7 +44,7 @@ fn config_error(text: &str) -> String {
     assert_eq!(output.status.code(), Some(1), "{text}: {written}");
     assert!(
         written.starts_with(&format!("active_backup: {}: ", file.display())),
-        "{text}: {written}"
+        "expected an error of the daemon: {text}: {written}"
     );
     written
 }

@@ -51,7 +51,7 @@ fn best_port_without_team_address_is_skipped() {
         daemon.until_active("eth2");
         assert!(
             lost.elapsed() < AT_ONCE * slowness(),
-            "{policy}: {:?}\n{}",
+            "{policy}: failover after {:?}\n{}",
             lost.elapsed(),
             daemon.log()
         );
@@ -93,7 +93,12 @@ fn failed_port_is_retried_at_once_as_last_port() {
     let lost = Instant::now();
     ip("link set far1 down");
     daemon.until_active("mv");
-    assert!(lost.elapsed() < 3 * AT_ONCE * slowness(), "{:?}\n{}", lost.elapsed(), daemon.log());
+    assert!(
+        lost.elapsed() < 3 * AT_ONCE * slowness(),
+        "failover after {:?}\n{}",
+        lost.elapsed(),
+        daemon.log()
+    );
 }
 
 #[test]

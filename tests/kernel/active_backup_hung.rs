@@ -62,7 +62,10 @@ fn hung_daemon_blocks_neither_status_nor_start() {
     // The kernel accepts the connection; the daemon does not reply.
     let (code, text) = outcome(start(daemon.directory(), &["--status"]), LIMIT);
     let expected = format!("active_backup: the daemon at {} does not answer", socket.display());
-    assert!(code == Some(1) && text.starts_with(&expected), "{code:?} {text}");
+    assert!(
+        code == Some(1) && text.starts_with(&expected),
+        "status and output of --status: {code:?} {text}"
+    );
 
     let address = SockAddr::unix(&socket).unwrap();
     let mut waiting = Vec::new();

@@ -171,7 +171,10 @@ fn daemon_recovers_from_lost_notifications() {
         veth_pair(3);
         daemon.signal(Signal::SIGCONT);
         let status = daemon.until_active("eth2");
-        assert!(status["resyncs"].as_u64() >= Some(round.into()), "{status:#}");
+        assert!(
+            status["resyncs"].as_u64() >= Some(round.into()),
+            "expected at least {round} resyncs: {status:#}"
+        );
         daemon.until("eth3 is the new link", |status| {
             status["ports"]["eth3"]["ifindex"] == index("eth3").get()
                 && status["ports"]["eth3"]["state"] == "up"

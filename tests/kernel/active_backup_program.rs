@@ -95,7 +95,10 @@ fn status_is_printed_as_table_or_json() {
     assert_eq!(json, daemon.status());
     assert_eq!(json["ports"]["eth1"]["is_active"], true);
     let misuse = query(&["--json"]);
-    assert!(misuse.stderr.contains("\n\nUsage: ") && misuse.status.code() == Some(2), "{misuse:?}");
+    assert!(
+        misuse.stderr.contains("\n\nUsage: ") && misuse.status.code() == Some(2),
+        "result of an unknown argument: {misuse:?}"
+    );
     drop(daemon);
 }
 
@@ -132,10 +135,10 @@ fn invalid_configuration_is_refused() {
         let outcome = run(command);
         assert!(
             outcome.stderr.starts_with(&format!("active_backup: {}: ", file.display())),
-            "{}",
+            "not an error of this configuration: {}",
             outcome.stderr
         );
-        assert!(outcome.stderr.contains(why), "{why}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(why), "no {why:?} in: {}", outcome.stderr);
         assert_eq!(outcome.status.code(), Some(1));
     }
     assert!(!run_ip("link show dev team0").status.success(), "the daemon created team0");

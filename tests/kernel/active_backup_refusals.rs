@@ -115,7 +115,7 @@ fn with_each(links: &[Refused], is_up: bool) {
             .into_iter()
             .filter_map(|(refused, run)| run.join().err().map(|_| refused))
             .collect();
-        assert!(failed.is_empty(), "{failed:#?}");
+        assert!(failed.is_empty(), "tests that failed: {failed:#?}");
     });
 }
 
@@ -163,14 +163,14 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
             messages.iter().all(|flags| flags & IFF_UP != 0),
             "{name} was set down: {messages:x?}: {log}"
         );
-        assert!(messages.is_empty(), "{name}: {messages:x?}: {log}");
+        assert!(messages.is_empty(), "messages about {name}: {messages:x?}: {log}");
     }
     assert!(
         messages.len() <= MESSAGES * attempts.len(),
         "{name}: {} messages in {attempts:?}: {log}",
         messages.len()
     );
-    assert!(attempts.len() <= 3, "{name}: {attempts:?}: {log}");
+    assert!(attempts.len() <= 3, "attempts to add {name}: {attempts:?}: {log}");
     for pair in attempts.windows(2) {
         let apart = pair[1] - pair[0];
         assert!(
@@ -190,9 +190,9 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
         let messages = listener.flags();
         assert!(
             messages.iter().all(|(it, flags)| *it != link || flags & IFF_UP != 0),
-            "{name}: {messages:x?}: {log}"
+            "{name} was set down: {messages:x?}: {log}"
         );
-        assert!(is_set_up(name), "{name}: {log}");
+        assert!(is_set_up(name), "{name} is down: {log}");
     }
     if let Some(remedy) = remedy {
         let changed = Instant::now();

@@ -119,7 +119,10 @@ fn invalid_count_or_interval_changes_neither() {
     team.set_mcast_rejoin(u32::MAX, Duration::from_millis(u32::MAX.into())).unwrap();
     let too_long = Duration::from_millis(1 << 32);
     for error in [team.set_notify_peers(1, too_long), team.set_mcast_rejoin(1, too_long)] {
-        assert!(matches!(error, Err(libteam::Error::OptionValue { .. })), "{error:?}");
+        assert!(
+            matches!(error, Err(libteam::Error::OptionValue { .. })),
+            "expected OptionValue: {error:?}"
+        );
     }
     assert_eq!((team.notify_peers_count(), team.mcast_rejoin_count()), (Some(3), Some(u32::MAX)));
     assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(2)));

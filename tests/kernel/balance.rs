@@ -99,7 +99,7 @@ fn stats_interval_the_driver_would_round_is_refused() {
         [too_long, Duration::MAX, Duration::from_millis(50), Duration::from_nanos(100_000_001)]
     {
         let error = team.set_lb_stats_refresh_interval(interval).unwrap_err();
-        assert!(matches!(error, Error::OptionValue { .. }), "{error}");
+        assert!(matches!(error, Error::OptionValue { .. }), "expected OptionValue: {error}");
     }
     assert_eq!(team.lb_stats_refresh_interval(), Some(Duration::ZERO));
 }
@@ -149,7 +149,10 @@ fn mapping_to_non_port_changes_nothing() {
     let port = balanced.ports[0];
     let error =
         balanced.team.set_lb_tx_hash_to_port_mapping([(0, port), (1, non_port)]).unwrap_err();
-    assert!(matches!(error, Error::NotPort { ifindex, .. } if ifindex == non_port), "{error}");
+    assert!(
+        matches!(error, Error::NotPort { ifindex, .. } if ifindex == non_port),
+        "expected NotPort: {error}"
+    );
     assert_eq!(
         error.to_string(),
         format!(
@@ -211,7 +214,10 @@ fn other_modes_have_no_load_balancing_options() {
         team.set_lb_stats_refresh_interval(Duration::from_secs(1)),
     ];
     for error in errors {
-        assert!(matches!(error, Err(Error::UnknownOption { .. })), "{error:?}");
+        assert!(
+            matches!(error, Err(Error::UnknownOption { .. })),
+            "expected UnknownOption: {error:?}"
+        );
     }
 }
 

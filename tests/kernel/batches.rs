@@ -87,7 +87,7 @@ fn options_keep_the_order_of_one_message() {
     let fresh = TeamHandle::open("team0").unwrap();
     let is_of_mode = |id: &&OptionId| id.name.starts_with("lb_") || id.name == "bpf_hash_func";
     let listed: Vec<_> = fresh.options().map(libteam::TeamOption::id).filter(is_of_mode).collect();
-    assert!(listed.len() > 256, "{}", listed.len());
+    assert!(listed.len() > 256, "number of options: {}", listed.len());
     assert_eq!(ids.iter().filter(is_of_mode).collect::<Vec<_>>(), listed);
     assert_eq!(
         ids.first(),
@@ -140,15 +140,21 @@ fn port_released_and_added_again_is_recreated() {
         other.add_port(d1).unwrap();
         let changes = take_changes(&mut team);
         let change = port(&changes, d1);
-        assert!(change.is_recreated() && !change.is_removed() && !change.is_added(), "{change:?}");
+        assert!(
+            change.is_recreated() && !change.is_removed() && !change.is_added(),
+            "expected a recreated port: {change:?}"
+        );
         assert!(change.before().is_some() && change.after().is_some());
         let of_port = |option: &&Change<libteam::TeamOption>| option.latest().id().port == Some(d1);
         assert!(changes.options().filter(of_port).count() > 3);
-        assert!(changes.options().filter(of_port).all(Change::is_recreated), "{changes:#?}");
+        assert!(
+            changes.options().filter(of_port).all(Change::is_recreated),
+            "expected recreated options only: {changes:#?}"
+        );
         assert_eq!(team.port_priority(d1), Some(0), "the priority of the new port");
         // The link itself existed all the time.
         let links: Vec<_> = changes.links().filter(|link| link.is_recreated()).collect();
-        assert!(links.is_empty(), "{links:#?}");
+        assert!(links.is_empty(), "expected no change of the port's link: {links:#?}");
         assert_eq!(changes.ports().filter(|port| port.is_recreated()).count(), 1);
     }
 }
@@ -164,9 +170,12 @@ fn port_link_with_reused_index_is_recreated() {
         ]);
         other.add_port(d1).unwrap();
         let changes = take_changes(&mut team);
-        assert!(port(&changes, d1).is_recreated(), "{scope:?}: {changes:#?}");
+        assert!(
+            port(&changes, d1).is_recreated(),
+            "{scope:?}: expected a recreated port: {changes:#?}"
+        );
         let link = changes.links().find(|link| link.latest().ifindex() == d1).unwrap();
-        assert!(link.is_recreated(), "{scope:?}: {link:#?}");
+        assert!(link.is_recreated(), "{scope:?}: expected a recreated link: {link:#?}");
         assert_eq!((link.before().unwrap().name(), link.latest().name()), ("d1", "new"));
         let others = changes.links().filter(|link| link.latest().ifindex() != d1);
         assert_eq!(others.filter(|link| link.is_recreated()).count(), 0);
@@ -180,7 +189,7 @@ fn unrelated_link_with_reused_index_is_recreated() {
     ip_batch(&["link del d5".to_owned(), format!("link add new index {d5} type dummy")]);
     let changes = take_changes(&mut team);
     let link = changes.links().find(|link| link.latest().ifindex() == d5).unwrap();
-    assert!(link.is_recreated() && !link.is_removed(), "{link:#?}");
+    assert!(link.is_recreated() && !link.is_removed(), "expected a recreated link: {link:#?}");
 }
 
 #[test]
@@ -205,13 +214,22 @@ fn changed_object_is_not_recreated() {
     }
     other.add_port(d4).unwrap();
     let changes = take_changes(&mut team);
-    assert!(changes.ports().all(|port| !port.is_recreated()), "{changes:#?}");
-    assert!(changes.links().all(|link| !link.is_recreated()), "{changes:#?}");
-    assert!(changes.options().all(|option| !option.is_recreated()), "{changes:#?}");
+    assert!(
+        changes.ports().all(|port| !port.is_recreated()),
+        "a port counts as recreated: {changes:#?}"
+    );
+    assert!(
+        changes.links().all(|link| !link.is_recreated()),
+        "a link counts as recreated: {changes:#?}"
+    );
+    assert!(
+        changes.options().all(|option| !option.is_recreated()),
+        "an option counts as recreated: {changes:#?}"
+    );
     assert!(port(&changes, d2).is_removed() && port(&changes, d4).is_added());
     let priority = OptionId::port("priority", d0);
     let change = changes.options().find(|option| *option.latest().id() == priority).unwrap();
-    assert!(!change.is_added() && !change.is_removed(), "{change:#?}");
+    assert!(!change.is_added() && !change.is_removed(), "expected a changed link: {change:#?}");
     // In two batches, the same is a removal and an addition.
     other.remove_port(d3).unwrap();
     assert!(port(&take_changes(&mut team), d3).is_removed());
@@ -233,5 +251,8 @@ fn option_of_mode_set_again_is_recreated() {
     let of = |name: &str| {
         changes.options().find(|option| option.latest().id().name == name).expect("it changed")
     };
-    assert!(of("activeport").is_recreated() && !of("mode").is_recreated(), "{changes:#?}");
+    assert!(
+        of("activeport").is_recreated() && !of("mode").is_recreated(),
+        "expected activeport recreated and mode changed: {changes:#?}"
+    );
 }

@@ -153,7 +153,7 @@ fn too_long_program_is_refused_without_a_request() {
             "{error}"
         );
         let error = team.set_option(&option(), bytes(&long(count))).unwrap_err();
-        assert!(matches!(error, Error::OptionValue { .. }), "{error}");
+        assert!(matches!(error, Error::OptionValue { .. }), "expected OptionValue: {error}");
     }
     // No event arrived, not even one of the handle's own change.
     assert_eq!(team.handle_events().unwrap(), libteam::Changes::default());

@@ -150,7 +150,11 @@ fn other_tools_print_the_kernels_bytes() {
     assert_eq!(control(&[b"set", b"activeport", b"d\xfe"]), (vec![], Some(0)));
     assert_eq!(control(&[b"get", b"activeport"]), (b"d\xfe\n".to_vec(), Some(0)));
     let (ports, _) = control(&[b"dumplist", b"ports"]);
-    assert!(ports.starts_with(b"ifname d\xfe, linkup 1, "), "{}", String::from_utf8_lossy(&ports));
+    assert!(
+        ports.starts_with(b"ifname d\xfe, linkup 1, "),
+        "list of ports: {}",
+        String::from_utf8_lossy(&ports)
+    );
 
     let programs = [
         ("watch_ports", vec![], &b"d\xfe: up\n"[..]),
@@ -182,6 +186,10 @@ fn other_tools_print_the_kernels_bytes() {
     team.destroy().unwrap();
     for (program, child, part) in children {
         let printed = child.wait_with_output().unwrap().stdout;
-        assert!(contains(&printed, part), "{program}: {}", String::from_utf8_lossy(&printed));
+        assert!(
+            contains(&printed, part),
+            "output of {program}: {}",
+            String::from_utf8_lossy(&printed)
+        );
     }
 }

@@ -177,7 +177,7 @@ fn assert_misuse(name: &str, words: &str) -> String {
     assert_eq!(status.code(), Some(2), "{name} {words}: {stderr}");
     let (usage, other) = if name == "teamnl" { (&stdout, "") } else { (&stderr, &*stdout) };
     assert_eq!(other, "", "{name} {words}: {stderr}");
-    assert!(has_usage(name, usage), "{name} {words}: {usage}");
+    assert!(has_usage(name, usage), "{name} {words}: no usage in {usage}");
     stderr
 }
 
@@ -218,7 +218,11 @@ fn help_goes_to_stdout_with_status_0() {
         for words in ["--help", "-h", "--help --help"] {
             let outcome = start(name, words);
             assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), ""), "{name} {words}");
-            assert!(has_usage(name, &outcome.stdout), "{name} {words}: {}", outcome.stdout);
+            assert!(
+                has_usage(name, &outcome.stdout),
+                "{name} {words}: no usage in {}",
+                outcome.stdout
+            );
             for word in help.iter().chain(&["--help"]) {
                 assert!(
                     outcome.stdout.contains(word),
@@ -247,7 +251,7 @@ fn unknown_argument_is_named_with_status_2() {
         for (words, named) in *unknown {
             let stderr = assert_misuse(name, words);
             let first = stderr.lines().next().unwrap_or_default();
-            assert!(first.contains(named), "{name} {words}: {first}");
+            assert!(first.contains(named), "{name} {words}: no {named:?} in {first}");
         }
     }
 }
@@ -353,7 +357,7 @@ fn commands_in_file_heads_work_unchanged() {
         let outcome = run(shell);
         assert!(
             outcome.status.success(),
-            "{head}:\n{commands}{}{}",
+            "commands in {head} failed:\n{commands}{}{}",
             outcome.stdout,
             outcome.stderr
         );

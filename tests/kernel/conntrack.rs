@@ -146,7 +146,10 @@ fn text_output_has_one_line_per_entry() {
         let text = printed_by_example("list");
         let rest = text.strip_prefix(line).unwrap_or_else(|| panic!("{line}\n{text}"));
         let seconds = rest.strip_prefix(", ").and_then(|rest| rest.strip_suffix(" s left\n"));
-        assert!(matches!(seconds.unwrap().parse(), Ok(2900..=3000)), "{text}");
+        assert!(
+            matches!(seconds.unwrap().parse(), Ok(2900..=3000)),
+            "expected 2900 to 3000 s left: {text}"
+        );
         run_conntrack("-F");
     }
 }
@@ -206,7 +209,11 @@ fn tc(words: &str) {
         .args(words.split_whitespace())
         .output()
         .unwrap();
-    assert!(output.status.success(), "tc {words}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "tc {words} failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Sends an echo request of each version.
@@ -231,7 +238,7 @@ fn real_connections_are_listed_and_deleted() {
     let protocols: Vec<u64> =
         before.iter().map(|entry| entry["protocol"].as_u64().unwrap()).collect();
     for protocol in [1, 6, 17, 58] {
-        assert!(protocols.contains(&protocol), "{before:#?}");
+        assert!(protocols.contains(&protocol), "no entry of {protocol}: {before:#?}");
     }
     let filter = "--protocol tcp --dport 80 --dst 10.0.0.2 --src 10.0.0.1 --mark 5";
     let [tcp] = &listed_by_example(filter)[..] else { panic!("{before:#?}") };

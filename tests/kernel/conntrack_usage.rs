@@ -57,7 +57,7 @@ fn invalid_command_line_is_named_and_deletes_nothing() {
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
         assert!(
             outcome.stderr.starts_with(&format!("conntrack: {error}\n\nUsage: ")),
-            "{words}: {}",
+            "{words}: expected {error:?}: {}",
             outcome.stderr
         );
     }

@@ -66,10 +66,13 @@ fn debug_of_sockets_is_short() {
     team.destroy().unwrap();
     // The messages read together with the first event are still queued.
     events.try_next().unwrap();
-    assert!(format!("{events:?}").starts_with("LinkEvents { queued: "), "{events:?}");
+    assert!(
+        format!("{events:?}").starts_with("LinkEvents { queued: "),
+        "expected the start of LinkEvents: {events:?}"
+    );
     assert!(
         format!("{events:?}").ends_with(", .. }") && format!("{events:?}").len() < 40,
-        "{events:?}"
+        "expected the end of LinkEvents: {events:?}"
     );
     let fields = "{ dump_attempts: 5, interrupted: Keep, .. }";
     assert_eq!(

@@ -92,7 +92,7 @@ fn manual_control_prints_the_reason_of_a_failure() {
         let outcome = control(words);
         assert!(
             outcome.stderr.contains("Usage: team_manual_control help\n"),
-            "{words}: {}",
+            "{words}: no usage in {}",
             outcome.stderr
         );
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
@@ -142,19 +142,25 @@ fn monitor_lists_ports_and_options_after_a_change() {
 
     set_mark(&mut team);
     let lines = monitor.read_until("opt_name: mode, changed 0");
-    assert!(has(&lines, "\topt_name: notify_peers_interval, changed 1"), "{lines:#?}");
+    assert!(
+        has(&lines, "\topt_name: notify_peers_interval, changed 1"),
+        "expected a changed interval: {lines:#?}"
+    );
     assert!(has(&lines, "\topt_name: mcast_rejoin_count, changed 0"));
     assert!(has(&lines, "\topt_name: priority, changed 0"));
 
     ip("link set peer0 down");
     let lines = monitor.read_until("ifname d0, linkup 1, changed 0, speed 0, duplex 0");
-    assert!(has(&lines, "port change"), "{lines:#?}");
+    assert!(has(&lines, "port change"), "expected a change of a port: {lines:#?}");
     assert!(has(&lines, "\tifname v0, linkup 0, changed 1, speed 0, duplex 0"));
     assert!(has(&lines, "\tifname v1, linkup 0, changed 0, speed 0, duplex 0"));
 
     team.remove_port(d0).unwrap();
     let lines = monitor.read_until("ifname v0, linkup 0, changed 0");
-    assert!(has(&lines, "\tifname d0, linkup 0, changed 1, speed 0, duplex 0"), "{lines:#?}");
+    assert!(
+        has(&lines, "\tifname d0, linkup 0, changed 1, speed 0, duplex 0"),
+        "expected a change of d0: {lines:#?}"
+    );
 
     handle_until(&mut team, |team| !team.port(v0).unwrap().is_link_up());
     monitor.signal(Signal::SIGINT);
@@ -180,7 +186,7 @@ fn monitor_ends_when_its_team_is_deleted() {
 fn failover_prints_names_without_kernel_terms() {
     enter();
     let outcome = run(Command::new(example("failover")));
-    assert!(outcome.status.success(), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.status.success(), "failover failed: {}{}", outcome.stdout, outcome.stderr);
     for words in
         ["active port", "none -> port", "port1 -> port2", "port2 -> port1", "none -> activebackup"]
     {

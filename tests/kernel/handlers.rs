@@ -284,7 +284,7 @@ fn failing_handler_does_not_stop_others() {
         let error = team.handle_events().unwrap_err();
         assert!(
             matches!(&error, Error::Handler { changes, .. } if counts(changes) == [number]),
-            "{error:?}"
+            "expected Handler: {error:?}"
         );
         assert_eq!(error.to_string(), "calling a change handler: the first failure");
         assert!(error.source().is_none(), "source besides the text: {:?}", error.source());
@@ -307,7 +307,7 @@ fn error_of_a_command_in_a_handler_is_kept_whole() {
     );
     let Error::Handler { error, .. } = error else { panic!("{error:?}") };
     let inner = error.downcast_ref::<Error>().unwrap();
-    assert!(matches!(inner, Error::Kernel { errno: 22, .. }), "{inner:?}");
+    assert!(matches!(inner, Error::Kernel { errno: 22, .. }), "expected Kernel: {inner:?}");
 }
 
 #[test]

@@ -99,11 +99,11 @@ fn active_port_in_other_mode_or_team_is_an_error() {
     team.remove_port(index("d0")).unwrap();
     for _ in 0..2 {
         let error = team.set_active_port(index("d0")).unwrap_err();
-        assert!(matches!(error, Error::NotPort { .. }), "{error:?}");
+        assert!(matches!(error, Error::NotPort { .. }), "expected NotPort: {error:?}");
     }
     team.set_mode(Mode::Random).unwrap();
     let error = team.set_active_port(index("d0")).unwrap_err();
-    assert!(matches!(error, Error::UnknownOption { .. }), "{error:?}");
+    assert!(matches!(error, Error::UnknownOption { .. }), "expected UnknownOption: {error:?}");
 }
 
 #[test]
@@ -169,7 +169,10 @@ fn open_or_create_does_not_change_a_team() {
     assert!(matches!(TeamHandle::open_or_create("d0"), Err(Error::NotTeam { .. })));
     for name in ["", "team%d", "a name", "sixteen-bytes-xx"] {
         let error = TeamHandle::open_or_create(name).unwrap_err();
-        assert!(matches!(error, Error::InvalidName { .. }), "{name:?}: {error:?}");
+        assert!(
+            matches!(error, Error::InvalidName { .. }),
+            "expected InvalidName: {name:?}: {error:?}"
+        );
     }
     assert_eq!(ip_json("link").len(), 3);
 }
@@ -205,7 +208,7 @@ fn concurrent_open_or_create_never_fails() {
     .into_iter()
     .filter_map(Result::err)
     .collect();
-    assert!(errors.is_empty(), "{errors:?}");
+    assert!(errors.is_empty(), "errors of concurrent calls: {errors:?}");
     // Without deletions there is only one device.
     let all: BTreeSet<_> =
         at_once(|| TeamHandle::open_or_create("team1").unwrap().ifindex()).into_iter().collect();
@@ -263,7 +266,10 @@ fn pattern_without_a_valid_name_is_refused() {
         "é%d\0",
     ] {
         let error = TeamHandle::create_numbered(pattern).unwrap_err();
-        assert!(matches!(&error, Error::InvalidName { name, .. } if name == pattern), "{error:?}");
+        assert!(
+            matches!(&error, Error::InvalidName { name, .. } if name == pattern),
+            "expected InvalidName: {error:?}"
+        );
     }
     // The number 10 has one character too many.
     for number in 0..10 {
@@ -273,6 +279,6 @@ fn pattern_without_a_valid_name_is_refused() {
     let error = TeamHandle::create_numbered("fourteen-bytes%d").unwrap_err();
     assert!(
         matches!(&error, Error::InvalidName { name, .. } if name == "fourteen-bytes10"),
-        "{error:?}"
+        "expected InvalidName: {error:?}"
     );
 }

@@ -51,11 +51,11 @@ fn assert_reported_gone(
     let reported = Difference::reported(&changes);
     assert!(
         reported.ports.values().all(|(before, after)| before.is_some() && after.is_none()),
-        "{reported:?}"
+        "expected removed ports only: {reported:?}"
     );
     assert!(
         reported.options.values().all(|(before, after)| before.is_some() && after.is_none()),
-        "{reported:?}"
+        "expected removed options only: {reported:?}"
     );
     assert_eq!(
         (reported.ports.len(), reported.options.len()),
@@ -145,7 +145,7 @@ fn team_recreated_with_new_index_is_not_followed() {
         reported.contains(&(10, false, true))
             && reported.contains(&(11, true, false))
             && reported.len() == 2,
-        "{reported:?}"
+        "expected link 10 removed and link 11 added: {reported:?}"
     );
     assert_eq!(all_links().open("team0").unwrap().ports().len(), 1);
 }

@@ -243,7 +243,7 @@ fn invalid_command_line_prints_error_and_usage() {
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
         assert!(
             outcome.stderr.starts_with(&format!("ipsec: {error}\n\nUsage: ")),
-            "{words}: {}",
+            "{words}: expected {error:?}: {}",
             outcome.stderr
         );
     }

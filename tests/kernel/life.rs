@@ -63,7 +63,7 @@ fn creating_an_invalid_name_creates_nothing() {
         for result in [TeamHandle::create(name), TeamHandle::recreate(name)] {
             assert!(
                 matches!(result, Err(Error::InvalidName { name: found, .. }) if found == name),
-                "{name:?}"
+                "expected InvalidName: {name:?}"
             );
         }
     }
@@ -97,11 +97,14 @@ fn opening_a_non_team_is_refused() {
 fn opening_a_missing_device_is_refused() {
     enter();
     let error = TeamHandle::open("team0").unwrap_err();
-    assert!(matches!(&error, Error::NoSuchDevice { device, .. } if device == "team0"), "{error:?}");
+    assert!(
+        matches!(&error, Error::NoSuchDevice { device, .. } if device == "team0"),
+        "expected NoSuchDevice: {error:?}"
+    );
     assert_eq!(error.to_string(), "opening team0: no such device (ENODEV)");
     for number in [4711, 0x7fff_ffff] {
         let error = TeamHandle::open_index(IfIndex::new(number).unwrap()).unwrap_err();
-        assert!(matches!(&error, Error::NoSuchDevice { .. }), "{error:?}");
+        assert!(matches!(&error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error:?}");
         assert_eq!(error.to_string(), format!("opening link {number}: no such device (ENODEV)"));
     }
 }
@@ -142,7 +145,7 @@ fn alternative_name_may_be_invalid_as_a_name() {
     {
         assert!(
             matches!(TeamHandle::open(name), Err(Error::InvalidName { name: found, .. }) if found == name),
-            "{name}"
+            "expected InvalidName: {name}"
         );
         raw.add_alternative_name(team.ifindex(), name).unwrap();
         assert_eq!(TeamHandle::open(name).unwrap().name(), "team0", "{name}");
@@ -161,7 +164,10 @@ fn lookup_finds_names_and_alternative_names() {
         assert_eq!(team.lookup_ifindex(name).unwrap(), index("d0"), "{name}");
     }
     for name in ["d1", "", "a\0b"] {
-        assert!(matches!(team.lookup_ifindex(name), Err(Error::NoSuchDevice { .. })), "{name:?}");
+        assert!(
+            matches!(team.lookup_ifindex(name), Err(Error::NoSuchDevice { .. })),
+            "expected NoSuchDevice: {name:?}"
+        );
     }
 }
 
@@ -205,7 +211,10 @@ fn ports_of_a_destroyed_team_are_released_and_down() {
     for name in ["d0", "d1"] {
         let link = &ip_json(&format!("link show {name}"))[0];
         assert_eq!(link.get("master"), None);
-        assert!(!link["flags"].as_array().unwrap().contains(&"UP".into()), "{link}");
+        assert!(
+            !link["flags"].as_array().unwrap().contains(&"UP".into()),
+            "the released port is up: {link}"
+        );
     }
 }
 

@@ -349,6 +349,6 @@ fn link_whose_creation_fails_is_never_reported() {
     let reported: Vec<Changes> = batches.try_iter().collect();
     assert!(
         reported.iter().flat_map(Changes::links).all(|change| change.latest().name() != "hsr0"),
-        "{reported:#?}"
+        "hsr0 is reported: {reported:#?}"
     );
 }

@@ -140,7 +140,10 @@ fn deleted_or_moved_port_is_removed() {
     let changes = take_changes(&mut team);
     for link in [d0, d1] {
         let change = link_change(&changes, link).unwrap();
-        assert!(change.is_removed() || change.is_released(), "{change:?}");
+        assert!(
+            change.is_removed() || change.is_released(),
+            "expected a removed or released link: {change:?}"
+        );
         assert_eq!(team.link(link), None);
     }
     assert!(link_change(&changes, d0).unwrap().is_removed());

@@ -36,7 +36,7 @@ fn assert_line(terminal: &Terminal, port: &str, words: &[&str]) {
     let line =
         terminal.line_with(port).unwrap_or_else(|| panic!("no {port}:\n{}", terminal.text()));
     for word in words {
-        assert!(line.contains(word), "no {word} in {line}");
+        assert!(line.contains(word), "no {word:?} in {line}");
     }
 }
 
@@ -331,11 +331,15 @@ fn deleted_team_shows_no_port_count_or_traffic() {
     let mut terminal = Terminal::start(&program("--live team0"), 24, 120);
     terminal.wait_for_text("2 of 4 ports up");
     let line = terminal.line_with("● v0").unwrap();
-    assert!(line.ends_with("-           -"), "{line}");
+    assert!(line.ends_with("-           -"), "expected no traffic: {line}");
     team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
     terminal.wait_for("traffic", |terminal| terminal.line_with("● v0").unwrap().ends_with("B/s"));
     team.destroy().unwrap();
     terminal.wait_for_text("gone for");
     terminal.wait_for_text("as last seen, with 4 ports");
-    assert!(!terminal.text().contains("ports up"), "{}", terminal.text());
+    assert!(
+        !terminal.text().contains("ports up"),
+        "the screen has the number of ports up:\n{}",
+        terminal.text()
+    );
 }

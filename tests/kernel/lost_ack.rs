@@ -146,7 +146,7 @@ fn program_too_long_for_an_event_is_not_sent() {
     let mut long = [0; 8].repeat(499);
     long.extend([6, 0, 0, 0, 0, 0, 0, 0]);
     let error = team.set_option(&OptionId::global("bpf_hash_func"), long).unwrap_err();
-    assert!(matches!(error, Error::OptionValue { .. }), "{error:?}");
+    assert!(matches!(error, Error::OptionValue { .. }), "expected OptionValue: {error:?}");
     assert_eq!(
         error.to_string(),
         "setting option bpf_hash_func of team0 to 4000 bytes: \

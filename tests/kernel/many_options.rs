@@ -43,7 +43,10 @@ fn invalid_option_is_reported_before_any_request() {
     ];
     for wrong in wrong {
         let error = team.set_options([(count(), 9_u32.into()), wrong]).unwrap_err();
-        assert!(matches!(error, Error::OptionType { .. } | Error::OptionValue { .. }), "{error}");
+        assert!(
+            matches!(error, Error::OptionType { .. } | Error::OptionValue { .. }),
+            "expected OptionType or OptionValue: {error}"
+        );
     }
     assert_eq!(team.handle_events().unwrap().options().len(), 0);
     assert_eq!(number(&team, &count()), Some(0));
@@ -87,5 +90,5 @@ fn set_options_on_deleted_team_is_device_gone() {
     team.set_mode(Mode::Random).unwrap();
     ip("link del team0");
     let error = team.set_options([(count(), 1_u32.into())]).unwrap_err();
-    assert!(matches!(error, Error::DeviceGone { .. }), "{error}");
+    assert!(matches!(error, Error::DeviceGone { .. }), "expected DeviceGone: {error}");
 }

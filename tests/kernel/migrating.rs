@@ -27,7 +27,7 @@ fn c_program(directory: &Directory) -> PathBuf {
     ]);
     compiler.arg(&program).arg(source);
     let outcome = run(compiler);
-    assert!(outcome.status.success(), "{}", outcome.stderr);
+    assert!(outcome.status.success(), "compiling the C program: {}", outcome.stderr);
     program
 }
 
@@ -79,12 +79,12 @@ fn guide_programs_report_errors() {
         without_team.arg("team7");
         let outcome = run(without_team);
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(1), ""));
-        assert!(outcome.stderr.contains("team7"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("team7"), "no team7 in: {}", outcome.stderr);
         let without_name = run(Command::new(&program));
         assert_eq!((without_name.status.code(), &*without_name.stdout), (Some(2), ""));
         assert!(
             without_name.stderr.contains("Usage: watch_ports TEAM\n"),
-            "{}",
+            "no usage in: {}",
             without_name.stderr
         );
     }

@@ -360,7 +360,7 @@ fn concurrent_threads_use_several_namespaces() {
         assert_eq!(links.len(), 21);
         assert!(
             links.iter().all(|name| name == "lo" || name.starts_with(&format!("n{number}"))),
-            "{links:?}"
+            "links of another thread's namespace: {links:?}"
         );
     }
     assert_eq!((links_here(), thread_namespace()), (vec!["lo".to_owned()], here));

@@ -79,7 +79,7 @@ fn assert_not_port(team: &mut TeamHandle, port: IfIndex) {
         let error = set(team, port).unwrap_err();
         assert!(
             matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == port),
-            "{option}: {error:?}"
+            "expected NotPort: {option}: {error:?}"
         );
         assert_eq!(
             error.to_string(),
@@ -120,7 +120,7 @@ fn option_of_a_port_just_released_is_not_port() {
             let error = set(&mut team, d0).unwrap_err();
             assert!(
                 matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
-                "{number}, {option}: {error:?}"
+                "expected NotPort: {number}, {option}: {error:?}"
             );
             assert_not_port(&mut team, d0);
         }
@@ -163,9 +163,15 @@ fn active_port_and_mapping_to_released_port_fail() {
         let d0 = index("d0");
         ip(departure);
         let error = team.set_active_port(d0).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
+            "expected NotPort: {error:?}"
+        );
         let error = team.remove_port(d0).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
+            "expected NotPort: {error:?}"
+        );
 
         enter();
         let mut team = team_with(Mode::LoadBalance, &["d0"]);
@@ -173,7 +179,10 @@ fn active_port_and_mapping_to_released_port_fail() {
         let d0 = index("d0");
         ip(departure);
         let error = team.set_lb_tx_hash_to_port_mapping([(3, d0)]).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
+            "expected NotPort: {error:?}"
+        );
     }
 }
 
@@ -267,7 +276,7 @@ fn active_port_has_to_be_a_port() {
         let error = team.set_active_port(non_port).unwrap_err();
         assert!(
             matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == non_port),
-            "{error:?}"
+            "expected NotPort: {error:?}"
         );
         assert_eq!(
             error.to_string(),
@@ -285,7 +294,7 @@ fn active_port_in_mode_without_one_is_unknown() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let error = team.set_active_port(index("d0")).unwrap_err();
-    assert!(matches!(error, Error::UnknownOption { .. }), "{error:?}");
+    assert!(matches!(error, Error::UnknownOption { .. }), "expected UnknownOption: {error:?}");
 }
 
 #[test]

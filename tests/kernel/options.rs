@@ -205,7 +205,10 @@ fn cached_switches_match_after_each_set() {
                 let changes = take_changes(&mut other);
                 assert_eq!(option_changes(&take_changes(&mut ours)), option_changes(&changes));
                 let what = format!("{switch} set to {on} from {start:?}");
-                assert!(changes.options().any(|change| change.latest().id() == &id), "{what}");
+                assert!(
+                    changes.options().any(|change| change.latest().id() == &id),
+                    "no change of the option: {what}"
+                );
                 replica.apply(&changes);
                 assert_eq!(replica, Replica::of(&other), "{what}");
                 let fresh = TeamHandle::open("team0").unwrap();

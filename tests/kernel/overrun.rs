@@ -206,7 +206,10 @@ fn loss_without_differences_calls_no_handler() {
         }),
     ] {
         let changes = lose(&small(), lost, flood);
-        assert!(changes.kinds().is_empty() && changes.is_resynced(), "{changes:?}");
+        assert!(
+            changes.kinds().is_empty() && changes.is_resynced(),
+            "expected a resync without changes: {changes:?}"
+        );
         assert!(!changes.is_empty(), "a batch that reports a loss counts as empty");
     }
 }
@@ -300,7 +303,7 @@ fn overrun_buffer_grows_up_to_its_limit() {
         assert!(team.handle_events().unwrap().is_resynced());
         sizes.push(team.receive_buffers().unwrap().link);
     }
-    assert!(sizes.is_sorted() && sizes[1] > sizes[0], "{sizes:?}");
+    assert!(sizes.is_sorted() && sizes[1] > sizes[0], "expected growing buffers: {sizes:?}");
     // The kernel doubles the requested size.
     assert_eq!(sizes.last(), Some(&1_000_000), "{sizes:?}");
     // A socket without an overrun keeps its size, also if that exceeds the limit.
@@ -363,7 +366,7 @@ fn statistics_count_losses_batches_and_events() {
         assert!(team.handle_events().unwrap().is_resynced());
         let now = team.statistics();
         assert_eq!((now.resyncs, now.batches, now.filter_fallbacks), (round, round, 0), "{now:?}");
-        assert!(now.overruns >= round, "{now:?}");
+        assert!(now.overruns >= round, "expected at least {round} overruns: {now:?}");
         // Without events, no counter changes.
         assert!(team.handle_events().unwrap().is_empty());
         assert_eq!(team.statistics(), now);

@@ -152,7 +152,10 @@ fn lost_link_events_are_recovered_without_net_admin() {
             change_links(number);
             assert!(drops().0 > 0, "no link message was lost");
             let changes = changes_of_one_call(&mut team);
-            assert!(changes.is_resynced() && changes.is_inconsistent(), "{changes:#?}");
+            assert!(
+                changes.is_resynced() && changes.is_inconsistent(),
+                "expected an inconsistent resync: {changes:#?}"
+            );
             for link in ["d0", "d1"] {
                 let change = link_change(&changes, index(link)).unwrap();
                 assert!(change.changed_fields().contains(LinkChange::HWADDR));
@@ -188,17 +191,26 @@ fn lost_driver_events_are_recovered_with_net_admin() {
         change_options(&team, 3);
         assert!(drops().1 > 0, "no message of the driver was lost");
         let changes = changes_of_one_call(&mut team);
-        assert!(changes.is_resynced() && changes.is_inconsistent(), "{changes:#?}");
+        assert!(
+            changes.is_resynced() && changes.is_inconsistent(),
+            "expected an inconsistent resync: {changes:#?}"
+        );
         // Later events are reported, and the refused dump is not requested again.
         ip("link set d1 mtu 1300");
         let changes = changes_of_one_call(&mut team);
         assert_eq!(changes.links().len(), 1);
-        assert!(!changes.is_resynced() && !changes.is_inconsistent(), "{changes:#?}");
+        assert!(
+            !changes.is_resynced() && !changes.is_inconsistent(),
+            "expected a batch without resync: {changes:#?}"
+        );
         assert_ne!(count(&team), Some(&3_u32.into()), "the option's event was not lost");
     });
     assert!(is_readable(&mut team), "the handle is not readable although the capability is back");
     let changes = changes_of_one_call(&mut team);
-    assert!(changes.is_resynced() && !changes.is_inconsistent(), "{changes:#?}");
+    assert!(
+        changes.is_resynced() && !changes.is_inconsistent(),
+        "expected a consistent resync: {changes:#?}"
+    );
     assert_eq!(count(&team), Some(&3_u32.into()));
     assert_matches_kernel(&team);
     assert_eq!(take_changes(&mut team), Changes::default());
@@ -220,7 +232,10 @@ fn refresh_without_net_admin_reads_links_only() {
     });
     assert!(altered.unwrap().changed_fields().contains(LinkChange::HWADDR));
     let changes = team.refresh().unwrap();
-    assert!(changes.kinds().is_empty() && !changes.is_inconsistent(), "{changes:#?}");
+    assert!(
+        changes.kinds().is_empty() && !changes.is_inconsistent(),
+        "expected a consistent batch without changes: {changes:#?}"
+    );
     assert!(!is_readable(&mut team));
     assert_matches_kernel(&team);
 }

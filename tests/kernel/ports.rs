@@ -289,7 +289,7 @@ fn missing_link_cannot_be_added_or_removed() {
     let mut team = team_with(Mode::RoundRobin, &[]);
     let absent = IfIndex::new(4711).unwrap();
     let error = team.add_port(absent).unwrap_err();
-    assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+    assert!(matches!(error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error:?}");
     assert_eq!(error.to_string(), "adding port 4711 to team0: no such device (ENODEV)");
     let error = team.remove_port(absent).unwrap_err();
     assert_eq!(
@@ -321,7 +321,10 @@ fn port_of_another_master_is_not_removed() {
     ] {
         ip(command);
         let error = team.remove_port(index(name)).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { team, .. } if team == "team0"), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { team, .. } if team == "team0"),
+            "expected NotPort: {error:?}"
+        );
         assert_eq!(ip_json(&format!("link show {name}"))[0]["master"], master);
     }
 }

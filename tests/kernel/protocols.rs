@@ -58,7 +58,7 @@ fn abandoned_dump_does_not_disturb_the_next() {
         let error = connection
             .dump::<_, RouteNetlinkMessage>(netfilter(ConntrackMessage::Get(vec![])))
             .unwrap_err();
-        assert!(matches!(error, Error::Decode { .. }), "{error}");
+        assert!(matches!(error, Error::Decode { .. }), "expected Decode: {error}");
         let dump = connection
             .dump::<_, NetfilterMessage>(netfilter(ConntrackMessage::Get(vec![])))
             .unwrap();
@@ -145,7 +145,7 @@ fn xfrm_state_is_added_read_and_deleted() {
     let direction = if keeps_direction { ", dir out" } else { "" };
     let line =
         format!("comp 10.0.0.1 -> 10.0.0.2, spi 0x00000999, reqid 0, mode transport{direction}\n");
-    assert!(listed.starts_with(&line), "{listed}");
+    assert!(listed.starts_with(&line), "expected {line:?} at the start of {listed}");
 
     connection.execute(XfrmMessage::DeleteSa(id.clone()), 0).unwrap();
     let error = connection.request::<_, XfrmMessage>(XfrmMessage::GetSa(id), 0).unwrap_err();

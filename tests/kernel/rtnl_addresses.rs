@@ -121,9 +121,9 @@ fn peer_addresses_differ_from_own_in_both_families() {
     let last = addresses.items().iter().find(|it| it.to_string() == "2001:db8::3/64").unwrap();
     assert!(
         last.flags().contains(AddressFlags::Noprefixroute | AddressFlags::Deprecated),
-        "{last:?}"
+        "expected noprefixroute and deprecated: {last:?}"
     );
     let seconds = last.valid_lifetime().unwrap().as_secs();
-    assert!((1..=1000).contains(&seconds), "{seconds}");
+    assert!((1..=1000).contains(&seconds), "lifetime of 1000 s after some time: {seconds}");
     assert_eq!(last.preferred_lifetime(), Some(std::time::Duration::ZERO));
 }

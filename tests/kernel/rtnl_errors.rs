@@ -120,7 +120,7 @@ fn missing_objects_are_not_found() {
         ),
     ] {
         let error = result.unwrap_err();
-        assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+        assert!(matches!(error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error:?}");
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::NotFound, text.to_owned()));
     }
     // The kernel treats larger numbers as negative ones.
@@ -403,7 +403,7 @@ fn invalid_names_are_not_sent() {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(
                 matches!(error, Error::InvalidName { name: rejected, .. } if rejected == name),
-                "{name:?}"
+                "expected InvalidName: {name:?}"
             );
         }
     }
@@ -423,7 +423,10 @@ fn white_space_in_names_is_as_in_the_kernel() {
         let ours = rtnl.create_link(&NewLink::dummy(&name).index(ifindex));
         match raw.add_dummy(&name, IfIndex::new(number + 1000).unwrap()) {
             Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
-                assert!(matches!(ours, Err(Error::InvalidName { .. })), "{name:?}: {ours:?}");
+                assert!(
+                    matches!(ours, Err(Error::InvalidName { .. })),
+                    "expected InvalidName: {name:?}: {ours:?}"
+                );
             }
             Err(error) => {
                 assert_eq!(error.raw_os_error(), Some(Errno::EEXIST as i32), "{name:?}");

@@ -77,5 +77,8 @@ fn ten_thousand_rtnl_requests_leak_nothing() {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     eprint!("{stderr}");
-    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "the process failed:\n{stdout}\n{stderr}"
+    );
 }

@@ -109,8 +109,8 @@ fn bridge_port_events_are_distinct() {
     ip("link set d0 master br0");
     let seen = marks(&mut events);
     assert_eq!(seen[0], "*d0", "{seen:?}");
-    assert!(seen.contains(&"bridge *d0".to_owned()), "{seen:?}");
-    assert!(seen.contains(&"*br0 Features".to_owned()), "{seen:?}");
+    assert!(seen.contains(&"bridge *d0".to_owned()), "no event of the bridge for d0: {seen:?}");
+    assert!(seen.contains(&"*br0 Features".to_owned()), "no event of br0's features: {seen:?}");
     ip("link set d0 mtu 1400");
     assert_as_printed(&last(&mut events, "d0"));
 

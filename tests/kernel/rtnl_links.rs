@@ -164,14 +164,17 @@ fn missing_link_and_rejection_are_different_errors() {
         "%d",
     ] {
         let error = rtnl.link_by_name(name).unwrap_err();
-        assert!(matches!(error, Error::NoSuchDevice { .. }), "{name:?}: {error:?}");
+        assert!(
+            matches!(error, Error::NoSuchDevice { .. }),
+            "expected NoSuchDevice: {name:?}: {error:?}"
+        );
     }
     let largest = IfIndex::new(i32::MAX.unsigned_abs()).unwrap();
     assert!(matches!(rtnl.link_by_index(largest), Err(Error::NoSuchDevice { .. })));
     assert!(matches!(rtnl.delete_link(largest), Err(Error::NoSuchDevice { .. })));
     // The kernel rejects a request that names no link.
     let error = rtnl.request(RouteNetlinkMessage::GetLink(LinkMessage::default()), 0).unwrap_err();
-    assert!(matches!(error, Error::Kernel { .. }), "{error:?}");
+    assert!(matches!(error, Error::Kernel { .. }), "expected Kernel: {error:?}");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     // The socket still works.
     assert_eq!(rtnl.link_by_name("lo").unwrap().ifindex().get(), 1);
@@ -186,7 +189,7 @@ fn name_of_invalid_utf8_does_not_fail_a_dump() {
     {
         let mut command = Command::new("ip");
         command.args(before.split(' ')).arg(name).args(after.split_whitespace());
-        assert!(command.status().unwrap().success(), "{before}");
+        assert!(command.status().unwrap().success(), "ip {before} failed");
     }
     let mut rtnl = RtnlSocket::new().unwrap();
     let links = rtnl.links(&LinkFilter::new().kind("dummy")).unwrap();
@@ -197,7 +200,7 @@ fn name_of_invalid_utf8_does_not_fail_a_dump() {
     let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex())).unwrap();
     let [address] = addresses.items() else { panic!("expected one address: {addresses:?}") };
     let label = AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec()));
-    assert!(address.message().attributes.contains(&label), "{address:?}");
+    assert!(address.message().attributes.contains(&label), "no label in {address:?}");
     assert_eq!(address.label().as_deref(), Some("e\u{fffd}"));
     assert_eq!(rtnl.rules(&RuleFilter::new().table(7)).unwrap().items().len(), 1);
     let any = rtnl.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default())).unwrap();
@@ -295,7 +298,7 @@ fn statistics_are_those_of_ip_and_only_on_request() {
         assert_eq!(by_index, Some(statistics), "statistics of a link looked up by index");
     }
     let lo = links.items()[0].statistics().unwrap();
-    assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "{lo:?}");
+    assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "counters of lo: {lo:?}");
     let without = rtnl.links(&LinkFilter::new()).unwrap();
     assert_eq!(
         without.items().iter().any(|link| link.statistics().is_some()),

@@ -94,7 +94,7 @@ fn failed_move_restores_the_link() {
         assert_eq!(error.kind(), kind, "{error}");
         assert!(
             error.to_string().contains(&format!("moving {name} to another network namespace")),
-            "{error}"
+            "expected an error of moving {name}: {error}"
         );
         assert_eq!([remains("d0"), remains("d1"), remains("team0")], before, "{settings:?}");
     }
@@ -109,7 +109,7 @@ fn move_with_a_master_is_rejected_unsent() {
     let before = remains("d0");
     let settings = set().down().master(index("team0")).namespace(&namespace).unwrap();
     let error = rtnl.set_link(index("d0"), &settings).unwrap_err();
-    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+    assert!(matches!(error, Error::InvalidSetting { .. }), "expected InvalidSetting: {error:?}");
     assert_eq!(remains("d0"), before);
 }
 
@@ -149,7 +149,7 @@ fn peer_of_a_veth_is_created_in_another_namespace() {
     assert_eq!(ip_json("link").len(), 3, "links after a failed creation");
     let error =
         rtnl.create_link(&NewLink::dummy("d0").peer_namespace(&namespace).unwrap()).unwrap_err();
-    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+    assert!(matches!(error, Error::InvalidSetting { .. }), "expected InvalidSetting: {error:?}");
 
     rtnl.delete_link(v0).unwrap();
     assert_eq!(

@@ -53,7 +53,7 @@ fn our_route(route: &Route, names: &Names) -> String {
         0 => {
             assert!(
                 route.is_default() && route.destination().unwrap().is_unspecified(),
-                "{route:?}"
+                "expected a default route: {route:?}"
             );
             "default".to_owned()
         }

@@ -19,7 +19,7 @@ fn tc(words: &str) -> String {
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "tc {words}: {stderr}");
+    assert!(output.status.success(), "tc {words} failed: {stderr}");
     String::from_utf8(output.stdout).expect("tc prints UTF-8")
 }
 

@@ -43,7 +43,10 @@ fn assert_unaffected_by(spoofer: &str) {
     assert_eq!(marks(&mut events), [""; 0]);
     for (team, before) in handles.iter_mut().zip(before) {
         let changes = take_changes(team);
-        assert!(changes.is_empty() && !changes.is_resynced(), "{changes:#?}");
+        assert!(
+            changes.is_empty() && !changes.is_resynced(),
+            "changes after spoofed messages: {changes:#?}"
+        );
         assert_eq!(state(team), before);
         assert_matches_kernel(team);
         assert!(
@@ -133,7 +136,10 @@ fn assert_works_despite(spoofer: &str) {
             resyncs += u32::from(changes.is_resynced());
             for link in changes.links() {
                 assert_ne!(link.latest().ifindex(), absent(), "{link:?}");
-                assert!(!link.latest().name().starts_with("forged"), "{link:?}");
+                assert!(
+                    !link.latest().name().starts_with("forged"),
+                    "a spoofed name in the cache: {link:?}"
+                );
             }
             replica.apply(&changes);
         }

@@ -80,7 +80,7 @@ fn team_cannot_leave_its_namespace() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
     assert!(
         error.to_string().contains("invalid network namespace of team device \"team0\""),
-        "{error}"
+        "expected an error of the namespace: {error}"
     );
     assert_eq!(ip_link("mtu"), 1500);
     assert_no_changes(&mut team);
@@ -97,9 +97,9 @@ fn failed_change_leaves_the_link_unchanged() {
     assert_eq!(team.team_link().cloned(), before);
     let too_long = HwAddr::new(&[2; 8]).unwrap();
     let error = team.set_link(&set().hwaddr(too_long)).unwrap_err();
-    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+    assert!(matches!(error, Error::InvalidSetting { .. }), "expected InvalidSetting: {error:?}");
     assert_matches_kernel(&team);
     ip("link del team0");
     let error = team.set_link(&set().up()).unwrap_err();
-    assert!(matches!(error, Error::DeviceGone { .. }), "{error:?}");
+    assert!(matches!(error, Error::DeviceGone { .. }), "expected DeviceGone: {error:?}");
 }

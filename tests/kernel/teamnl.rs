@@ -152,7 +152,7 @@ fn option_set_by_one_tool_is_read_by_the_other() {
     for (setter, reader, element) in [(Tool::C, Tool::Ours, 0), (Tool::Ours, Tool::C, 255)] {
         let set =
             setter.run(&format!("-a {element} team0 setoption lb_tx_hash_to_port_mapping {d0}"));
-        assert!(set.status.success(), "{}", set.stderr);
+        assert!(set.status.success(), "setting the mapping failed: {}", set.stderr);
         let read = reader.run(&format!("-a {element} team0 getoption lb_tx_hash_to_port_mapping"));
         assert_eq!(read.stdout, format!("{d0}\n"));
     }

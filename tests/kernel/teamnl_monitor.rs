@@ -64,7 +64,7 @@ fn assert_same_output(style: &str, steps: &[Step]) {
         }
         let what = step.what;
         if what.contains("setoption") {
-            assert!(Tool::C.run(what).status.success(), "{what}");
+            assert!(Tool::C.run(what).status.success(), "teamnl {what} failed");
         } else {
             ip(what);
         }
@@ -73,7 +73,8 @@ fn assert_same_output(style: &str, steps: &[Step]) {
         let [mut c, mut ours] =
             [(&mut c, &printed[0]), (&mut ours, &printed[1])].map(|(monitor, printed)| {
                 let rest = monitor.read_until(&mark);
-                printed.union(&rest)
+                printed
+                    .union(&rest)
                     .filter(|(_, line)| !line.contains("notify_peers_interval"))
                     .map(|line| comparable(style, line))
                     .collect::<BTreeSet<_>>()
@@ -83,7 +84,7 @@ fn assert_same_output(style: &str, steps: &[Step]) {
             let found = ours.iter().find(|(_, printed)| printed.contains(line)).cloned();
             let found = found
                 .unwrap_or_else(|| panic!("{what}: ours does not print {line:?}, but {ours:#?}"));
-            assert!(ours.remove(&found) && !c.contains(&found), "{what}: {line}");
+            assert!(ours.remove(&found) && !c.contains(&found), "{what}: both print {line:?}");
         }
         c.retain(|line| !is_maybe(line) && (ours.contains(line) || !known.contains(line)));
         ours.retain(|line| !is_maybe(line));

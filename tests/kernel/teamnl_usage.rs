@@ -45,7 +45,7 @@ fn option_order_and_abbreviations_are_those_of_c() {
     ip("link property add dev team0 altname uplink");
     ip("link property add dev v0 altname cable");
     for words in WAYS {
-        assert!(assert_same(words).status.success(), "{words}");
+        assert!(assert_same(words).status.success(), "teamnl {words} failed");
     }
 }
 
@@ -86,7 +86,7 @@ fn usage_is_shown_as_by_c() {
         assert_eq!(ours.stdout, c.stdout, "{words}");
         assert!(
             ours.stdout.contains("teamnl [options] teamdevname command [command args]\n"),
-            "{words}"
+            "teamnl {words}: no usage in the output"
         );
         // An invalid command line ends with status 2, as in every example.
         let expected = if is_help { [Some(0), Some(0)] } else { [Some(1), Some(2)] };

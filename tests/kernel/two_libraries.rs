@@ -44,10 +44,10 @@ fn each_library_sees_the_others_changes() {
     for round in 1..=10_i32 {
         team.handle_events().unwrap();
         let set = Tool::C.run(&format!("team0 setoption mcast_rejoin_count {round}"));
-        assert!(set.status.success(), "{}", set.stderr);
+        assert!(set.status.success(), "teamnl failed: {}", set.stderr);
         assert!(reports(&mut team, "mcast_rejoin_count", &round.to_string()), "round {round}");
         let set = Tool::C.run(&format!("-p d0 team0 setoption priority {round}"));
-        assert!(set.status.success(), "{}", set.stderr);
+        assert!(set.status.success(), "teamnl failed: {}", set.stderr);
         assert!(reports(&mut team, "priority", &round.to_string()), "round {round}");
         team.set_port_priority(d0, -round).unwrap();
         monitor.read_until(&format!("*priority (port:d0) -{round} changed"));
@@ -116,6 +116,9 @@ fn full_handle_does_not_fail_settings_of_c() {
     assert!(changes.is_resynced(), "the handle's buffer did not overrun");
     let reported: Vec<_> = changes.options().map(Change::to_string).collect();
     for name in ["mcast_rejoin_count", "notify_peers_count"] {
-        assert!(reported.contains(&format!("*{name} {ROUNDS}")), "{reported:?}");
+        assert!(
+            reported.contains(&format!("*{name} {ROUNDS}")),
+            "the last value of {name} is not in {reported:?}"
+        );
     }
 }

@@ -96,7 +96,7 @@ fn assert_unknown(error: &Error) {
         "creating team device team0: operation not supported on transport endpoint (EOPNOTSUPP): Unknown device type"
     );
     assert_eq!(error.raw_os_error(), Some(Errno::EOPNOTSUPP as i32));
-    assert!(matches!(error, Error::Kernel { .. }), "{error:?}");
+    assert!(matches!(error, Error::Kernel { .. }), "expected Kernel: {error:?}");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
@@ -164,8 +164,14 @@ fn example_without_the_driver_names_the_runner() {
         let output = Command::new(examples.join(name)).args(words).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
-        assert!(stderr.contains("this kernel has no team driver loaded"), "{name}: {stderr}");
-        assert!(stderr.contains("tests/kernel/run COMMAND"), "{name}: {stderr}");
+        assert!(
+            stderr.contains("this kernel has no team driver loaded"),
+            "{name}: the error does not name the driver: {stderr}"
+        );
+        assert!(
+            stderr.contains("tests/kernel/run COMMAND"),
+            "{name}: the error does not name the runner: {stderr}"
+        );
     }
 }
 
@@ -182,7 +188,7 @@ fn handle_survives_removal_of_the_driver() {
     let changes = team.handle_events().unwrap();
     assert!(
         changes.links().any(|link| link.is_removed() && link.latest().name() == "team0"),
-        "{changes:#?}"
+        "expected team0 as removed: {changes:#?}"
     );
     for _ in 0..ROUNDS {
         assert!(matches!(team.set_mode(Mode::Random), Err(Error::DeviceGone { .. })));

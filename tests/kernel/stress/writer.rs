@@ -93,7 +93,7 @@ impl<'a> Writer<'a> {
 
 /// Panics at an error that is not a reply of the kernel.
 fn assert_answer(error: &io::Error) {
-    assert!(error.raw_os_error().is_some(), "{error}");
+    assert!(error.raw_os_error().is_some(), "not an error of the kernel: {error}");
 }
 
 /// Panics at an error that changes of the namespace cannot explain.
@@ -107,5 +107,5 @@ pub(super) fn assert_expected(error: &Error) {
             | Error::NotPort { .. }
             | Error::UnknownOption { .. }
     );
-    assert!(expected, "{error:?}");
+    assert!(expected, "unexpected error: {error:?}");
 }

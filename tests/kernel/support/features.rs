@@ -42,7 +42,10 @@ pub(crate) fn renames_links_that_are_up() -> bool {
     };
     let outcome = thread::spawn(attempt).join().unwrap();
     let refused = String::from_utf8_lossy(&outcome.stderr).contains("Device or resource busy");
-    assert!(outcome.status.success() || refused, "{outcome:?}");
+    assert!(
+        outcome.status.success() || refused,
+        "unexpected error of renaming a link: {outcome:?}"
+    );
     !refused
 }
 

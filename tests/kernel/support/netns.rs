@@ -31,7 +31,7 @@ pub(crate) fn own_namespace() -> File {
 pub(crate) fn ip(words: &str) -> String {
     let output = run_ip(words);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {words}: {stderr}");
+    assert!(output.status.success(), "ip {words} failed: {stderr}");
     String::from_utf8(output.stdout).expect("ip prints text")
 }
 

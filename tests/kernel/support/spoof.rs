@@ -59,7 +59,10 @@ pub(crate) fn run_once(test: &str, sockets: usize) {
     let output = command(test).env(SOCKETS, sockets.to_string()).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && printed.contains("1 passed"), "{test}:\n{printed}");
+    assert!(
+        output.status.success() && printed.contains("1 passed"),
+        "process of {test} failed:\n{printed}"
+    );
 }
 
 /// A process that runs one of the tests below until this is dropped.

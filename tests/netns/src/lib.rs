@@ -28,5 +28,5 @@ pub fn run(command: &str) {
     let status = status.unwrap_or_else(|error| {
         panic!("{command}: {error} (ip and tc are in the package iproute2)")
     });
-    assert!(status.success(), "{command}: {status}");
+    assert!(status.success(), "{command} failed: {status}");
 }
