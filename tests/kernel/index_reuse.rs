@@ -161,7 +161,7 @@ fn team_whose_index_a_non_team_reuses_is_gone() {
 }
 
 #[test]
-fn team_recreated_with_same_index_is_followed() {
+fn team_recreated_unseen_with_same_index_is_followed() {
     let (mut team, handler, before) = team();
     overrun();
     ip_batch(&[
