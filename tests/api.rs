@@ -1,4 +1,4 @@
-//! What needs no device.
+//! Properties of the public API that need no device.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use libteam::link_events::LinkEvents;
 use libteam::{Changes, Error, TeamHandle};
 
 #[test]
-fn what_holds_sockets_can_move_to_another_thread() {
+fn socket_types_are_send() {
     fn assert_send<T: Send>() {}
     assert_send::<TeamHandle>();
     assert_send::<Changes>();
@@ -16,28 +16,28 @@ fn what_holds_sockets_can_move_to_another_thread() {
 }
 
 #[test]
-fn a_bad_name_is_refused_by_every_way_to_a_handle() {
+fn invalid_name_is_refused_by_every_constructor() {
     for name in ["", ".", "..", "a/b", "a b", "a\tb", "sixteen-bytes-xx"] {
         for way in [TeamHandle::create, TeamHandle::recreate, TeamHandle::open] {
             let error = way(name).unwrap_err();
             assert!(
-                matches!(&error, Error::InvalidName { name: told, .. } if told == name),
-                "{name:?}: {error}"
+                matches!(&error, Error::InvalidName { name: found, .. } if found == name),
+                "expected InvalidName: {name:?}: {error}"
             );
         }
     }
 }
 
 #[test]
-fn error_says_everything_without_its_source() {
+fn error_text_is_complete_without_the_source() {
     let error = TeamHandle::open("nosuchdevice0").unwrap_err();
     assert_eq!(error.to_string(), "opening nosuchdevice0: no such device (ENODEV)");
     assert!(error.source().is_none());
 }
 
 #[test]
-fn a_time_that_no_clock_can_tell_is_no_limit() {
+fn timeout_beyond_the_clock_is_no_limit() {
     let error =
         TeamHandle::builder().command_timeout(Duration::MAX).open("nosuchdevice0").unwrap_err();
-    assert!(matches!(error, Error::NoSuchDevice { .. }), "{error}");
+    assert!(matches!(error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error}");
 }

@@ -1,5 +1,5 @@
-//! The README's table of the C library's functions is whole, and each of them is found in the docs
-//! by its C name.
+//! The README's table of the C library's functions is complete, and each function is found in the
+//! docs by its C name.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test")]
 
@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// How many functions `team.h` of libteam 1.31 declares.
+/// The number of functions in `team.h` of libteam 1.31.
 const C_FUNCTIONS: usize = 109;
 
-/// The rows of the README's tables whose first cell is a C function: its name and the other cell.
+/// Returns the rows of the README's tables whose first cell is a C function: its name and the other
+/// cell.
 fn table() -> Vec<(String, String)> {
-    let readme = fs::read_to_string(repository("README.md")).expect("the README");
+    let readme = fs::read_to_string(repository("README.md")).expect("README.md is readable");
     let cells = |line: &str| {
         let (function, item) =
             line.strip_prefix("| `team_")?.strip_suffix(" |")?.split_once("` | ")?;
@@ -27,7 +28,7 @@ fn repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Which items carry which alias: `Type::item`, or a name alone for a type or module.
+/// Returns the items of each alias: `Type::item`, or only the name of a type or module.
 fn aliases() -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::new();
     for source in sources::public() {
@@ -61,7 +62,7 @@ fn collect_aliases(source: &str, found: &mut BTreeMap<String, BTreeSet<String>>)
     }
 }
 
-/// The name of the item that a line begins to define.
+/// Returns the name of the item whose definition begins on a line.
 fn item_name(code: &str) -> Option<String> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     if code.starts_with(['/', '#']) {
@@ -70,7 +71,7 @@ fn item_name(code: &str) -> Option<String> {
     if let Some(implementation) = code.strip_prefix("impl") {
         let target = implementation.strip_suffix(" {")?;
         let target = target.rsplit(" for ").next()?;
-        // `impl<T> Change<T>` is about every `Change`, `impl Change<Link>` about one.
+        // `impl<T> Change<T>` belongs to every `Change`, `impl Change<Link>` to one.
         return Some(match target.strip_prefix('<') {
             Some(generic) => generic.split_once("> ")?.1.split('<').next()?.to_owned(),
             None => target.trim().to_owned(),
@@ -83,7 +84,7 @@ fn item_name(code: &str) -> Option<String> {
 }
 
 #[test]
-fn the_table_holds_every_function_once_and_no_cell_is_empty() {
+fn table_has_every_function_once_and_no_empty_cell() {
     let table = table();
     let names: BTreeSet<_> = table.iter().map(|(function, _)| function).collect();
     assert_eq!((table.len(), names.len()), (C_FUNCTIONS, C_FUNCTIONS));
@@ -93,21 +94,21 @@ fn the_table_holds_every_function_once_and_no_cell_is_empty() {
 }
 
 #[test]
-fn every_function_is_an_alias_of_the_item_that_the_table_names() {
+fn functions_are_aliases_of_the_table_items() {
     let aliases = aliases();
     for (function, cell) in table() {
         let items =
-            aliases.get(&function).unwrap_or_else(|| panic!("{function} is no alias in src"));
+            aliases.get(&function).unwrap_or_else(|| panic!("{function} is not an alias in src"));
         let named: BTreeSet<_> = cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         assert!(
             !items.is_disjoint(&named),
-            "the table names {named:?} for {function}, the alias is on {items:?}"
+            "the table has {named:?} for {function}, the alias is on {items:?}"
         );
     }
 }
 
 #[test]
-fn no_alias_is_there_that_the_table_lacks() {
+fn table_has_every_alias() {
     let known: BTreeSet<_> = table().into_iter().map(|(function, _)| function).collect();
     let types = [
         "team_handle",
@@ -120,7 +121,7 @@ fn no_alias_is_there_that_the_table_lacks() {
     for alias in aliases().into_keys().filter(|alias| alias.starts_with("team_")) {
         assert!(
             known.contains(&alias) || types.contains(&&*alias),
-            "{alias} is in no row of the table"
+            "no row of the table has {alias}"
         );
     }
 }

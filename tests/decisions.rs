@@ -1,8 +1,8 @@
-//! The decisions of the example `active_backup`, on the model of the kernel that the feature
-//! `testing` offers: without a kernel that has the team driver, and without root.
+//! The decisions of the example `active_backup` on the kernel model of the feature `testing`: they
+//! need no team driver and no privileges.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(dead_code, reason = "the daemon uses the rest of what it is made of")]
+#![allow(dead_code, reason = "the daemon uses the other items of its modules")]
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,10 +43,10 @@ use team::Team;
 
 type Result<T, E = BoxError> = std::result::Result<T, E>;
 
-/// A test has to be slower than any machine to fail by this.
+/// Longer than any of these tests takes on a slow machine.
 const LONG: Duration = Duration::from_secs(60);
 
-/// The configuration of a team with these settings and ports.
+/// Returns the configuration of a team with these settings and ports.
 fn config(settings: &str, ports: &str) -> Config {
     let text = format!(
         r#"{{"device": "team0", "runner": {{"name": "activebackup"}}, {settings} "ports": {{{ports}}}}}"#
@@ -55,7 +55,7 @@ fn config(settings: &str, ports: &str) -> Config {
     config
 }
 
-/// What the daemon's loop has of a team, without the loop.
+/// The state of the daemon's loop for a team, without the loop.
 struct Daemon<'a> {
     kernel: TestKernel,
     rtnl: RtnlSocket,
@@ -63,7 +63,7 @@ struct Daemon<'a> {
 }
 
 impl<'a> Daemon<'a> {
-    /// Starts with whatever links the kernel has.
+    /// Starts the daemon with the links that the kernel has.
     fn start(kernel: &TestKernel, config: &'a Config) -> Self {
         let mut rtnl = kernel.sockets().rtnl().unwrap();
         let team = Team::open(config, &kernel.team_builder(), &mut rtnl, true).unwrap();
@@ -76,13 +76,13 @@ impl<'a> Daemon<'a> {
         self.team.act(&mut self.rtnl, true).unwrap();
     }
 
-    /// Acts on what happened, and returns the active port.
+    /// Acts on events, and returns the active port.
     fn active(&mut self) -> Option<IfIndex> {
         self.act();
         self.team.handle.active_port()
     }
 
-    /// Acts whenever it is time, until a port is active.
+    /// Acts whenever it is due, until a port is active.
     fn wait_for(&mut self, port: IfIndex) {
         let start = Instant::now();
         while self.active() != Some(port) {
@@ -93,7 +93,7 @@ impl<'a> Daemon<'a> {
     }
 }
 
-/// The links `eth1`, `eth2` and so on.
+/// Returns a kernel with the links `eth1`, `eth2` and so on.
 fn kernel_with<const N: usize>() -> (TestKernel, [IfIndex; N]) {
     let kernel = TestKernel::new();
     let links = std::array::from_fn(|number| kernel.add_link(&format!("eth{}", number + 1)));
@@ -101,30 +101,30 @@ fn kernel_with<const N: usize>() -> (TestKernel, [IfIndex; N]) {
 }
 
 #[test]
-fn highest_priority_that_is_up_is_active() {
+fn highest_priority_port_that_is_up_is_active() {
     let (kernel, [eth1, eth2, eth3]) = kernel_with();
     let config = config("", r#""eth1": {"prio": 1}, "eth2": {"prio": 3}, "eth3": {"prio": 2}"#);
     let mut daemon = Daemon::start(&kernel, &config);
     assert_eq!(daemon.active(), Some(eth2));
-    assert_eq!(daemon.team.handle.port_priority(eth2), Some(3), "teamnl shows it");
+    assert_eq!(daemon.team.handle.port_priority(eth2), Some(3), "priority option of eth2");
 
     kernel.set_link_up(eth2, false);
     assert_eq!(daemon.active(), Some(eth3));
     kernel.set_link_up(eth3, false);
     assert_eq!(daemon.active(), Some(eth1));
     kernel.set_link_up(eth2, true);
-    assert_eq!(daemon.active(), Some(eth2), "the best one is back");
+    assert_eq!(daemon.active(), Some(eth2), "active port after the best one came up again");
 }
 
 #[test]
-fn without_any_link_the_active_port_stays() {
+fn active_port_stays_without_any_link() {
     let (kernel, [eth1, eth2]) = kernel_with();
     let config = config("", r#""eth1": {"prio": 1}, "eth2": {}"#);
     let mut daemon = Daemon::start(&kernel, &config);
     kernel.set_link_up(eth1, false);
     assert_eq!(daemon.active(), Some(eth2));
     kernel.set_link_up(eth2, false);
-    assert_eq!(daemon.active(), Some(eth2), "there is no better one");
+    assert_eq!(daemon.active(), Some(eth2), "active port without a link anywhere");
     kernel.set_link_up(eth1, true);
     assert_eq!(daemon.active(), Some(eth1));
 }
@@ -137,15 +137,15 @@ fn sticky_port_stays_active_while_it_is_up() {
     let mut daemon = Daemon::start(&kernel, &config);
     assert_eq!(daemon.active(), Some(eth2));
     kernel.set_link_up(eth1, true);
-    assert_eq!(daemon.active(), Some(eth2), "eth1 is better, but eth2 is sticky");
+    assert_eq!(daemon.active(), Some(eth2), "active port: eth1 is better, but eth2 is sticky");
     kernel.set_link_up(eth2, false);
     assert_eq!(daemon.active(), Some(eth1));
     kernel.set_link_up(eth2, true);
-    assert_eq!(daemon.active(), Some(eth1), "eth2 is sticky only while it is active");
+    assert_eq!(daemon.active(), Some(eth1), "active port: eth2 is sticky only while it is active");
 }
 
 #[test]
-fn of_equal_priorities_the_faster_port_is_active() {
+fn faster_of_equal_priority_ports_is_active() {
     let (kernel, [eth1, eth2]) = kernel_with();
     let config = config("", r#""eth1": {}, "eth2": {}"#);
     kernel.set_speed(eth1, 1_000);
@@ -158,11 +158,11 @@ fn of_equal_priorities_the_faster_port_is_active() {
     kernel.set_link_up(eth2, false);
     kernel.set_speed(eth2, 25_000);
     kernel.set_link_up(eth2, true);
-    assert_eq!(daemon.active(), Some(eth1), "of equals the active one");
+    assert_eq!(daemon.active(), Some(eth1), "active port among equals");
 }
 
 #[test]
-fn port_is_up_after_its_delay() {
+fn port_counts_as_up_after_its_delay() {
     let (kernel, [eth1, eth2]) = kernel_with();
     let config = config(
         "",
@@ -174,11 +174,15 @@ fn port_is_up_after_its_delay() {
     assert!(active == Some(eth1) || start.elapsed() >= Duration::from_millis(300));
     assert!(due > start && due < Instant::now() + Duration::from_millis(300));
     daemon.wait_for(eth2);
-    assert!(start.elapsed() >= Duration::from_millis(300), "after {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= Duration::from_millis(300),
+        "active after {:?}, delay 300 ms",
+        start.elapsed()
+    );
 }
 
 #[test]
-fn flap_starts_the_delay_again() {
+fn link_flap_restarts_the_delay() {
     let (kernel, [_, eth2]) = kernel_with();
     let config = config(
         "",
@@ -187,15 +191,19 @@ fn flap_starts_the_delay_again() {
     let mut daemon = Daemon::start(&kernel, &config);
     thread::sleep(Duration::from_millis(100));
     let start = Instant::now();
-    // Over before the daemon looks: only the link's counter shows it.
+    // Link down and up before the daemon reads events: only the link's counter shows it.
     kernel.set_link_up(eth2, false);
     kernel.set_link_up(eth2, true);
     daemon.wait_for(eth2);
-    assert!(start.elapsed() >= Duration::from_millis(200), "after {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= Duration::from_millis(200),
+        "active after {:?}, delay 200 ms",
+        start.elapsed()
+    );
 }
 
 #[test]
-fn short_loss_of_the_link_is_no_failover() {
+fn short_link_loss_causes_no_failover() {
     let (kernel, [eth1, eth2]) = kernel_with();
     let config = config(
         r#""link_watch": {"name": "ethtool", "delay_down": 60000},"#,
@@ -204,16 +212,20 @@ fn short_loss_of_the_link_is_no_failover() {
     let mut daemon = Daemon::start(&kernel, &config);
     kernel.set_link_up(eth1, false);
     assert_eq!(daemon.active(), Some(eth1));
-    assert!(daemon.team.due().is_some(), "it counts as down later");
+    assert!(daemon.team.due().is_some(), "no delay is pending");
     kernel.set_link_up(eth1, true);
     assert_eq!(daemon.active(), Some(eth1));
     assert_eq!(daemon.team.due(), None);
     kernel.delete_link(eth1);
-    assert_eq!(daemon.active(), Some(eth2), "a port that is gone has no delay");
+    assert_eq!(
+        daemon.active(),
+        Some(eth2),
+        "active port after eth1 was deleted, which has no delay"
+    );
 }
 
 #[test]
-fn active_port_of_a_team_that_is_taken_over_counts_as_up() {
+fn active_port_of_an_adopted_team_counts_as_up() {
     let (kernel, [eth1, eth2]) = kernel_with();
     let config = config(
         r#""link_watch": {"name": "ethtool", "delay_up": 60000},"#,
@@ -290,7 +302,7 @@ fn failed_activation_at_the_start_takes_the_next_port() {
 }
 
 #[test]
-fn choice_is_right_after_notifications_were_lost() {
+fn choice_is_right_after_lost_notifications() {
     let (kernel, [eth1, eth2]) = kernel_with();
     let config = config("", r#""eth1": {"prio": 1}, "eth2": {}"#);
     let mut daemon = Daemon::start(&kernel, &config);
@@ -303,18 +315,18 @@ fn choice_is_right_after_notifications_were_lost() {
 }
 
 #[test]
-fn decision_of_another_process_is_taken_back() {
+fn active_port_set_by_another_process_is_reverted() {
     let (kernel, [eth1, eth2]) = kernel_with();
     let config = config("", r#""eth1": {"prio": 1}, "eth2": {}"#);
     let mut daemon = Daemon::start(&kernel, &config);
     kernel.set_option(&OptionId::global("activeport"), eth2.get());
     assert_eq!(daemon.active(), Some(eth1));
     kernel.remove_port(eth1);
-    assert_eq!(daemon.active(), Some(eth1), "it is adopted again");
+    assert_eq!(daemon.active(), Some(eth1), "active port after eth1 was adopted again");
 }
 
 #[test]
-fn link_that_comes_later_is_adopted_and_set_down_for_that() {
+fn link_created_later_is_set_down_and_added() {
     let (kernel, [eth1]) = kernel_with();
     let config = config("", r#""eth1": {}, "eth2": {"prio": 1}"#);
     let mut daemon = Daemon::start(&kernel, &config);
@@ -323,11 +335,11 @@ fn link_that_comes_later_is_adopted_and_set_down_for_that() {
     daemon.rtnl.set_link(eth2, &LinkSettings::new().up()).unwrap();
     assert_eq!(daemon.active(), Some(eth2));
     let hwaddr = |port| daemon.team.handle.link(port).unwrap().hwaddr();
-    assert_eq!(hwaddr(eth1), hwaddr(eth2), "all have the team's address");
+    assert_eq!(hwaddr(eth1), hwaddr(eth2), "addresses of the ports: the team's");
 }
 
 #[test]
-fn end_of_the_team_is_noticed() {
+fn deletion_of_the_team_is_noticed() {
     let (kernel, [_]) = kernel_with();
     let config = config("", r#""eth1": {}"#);
     let mut daemon = Daemon::start(&kernel, &config);

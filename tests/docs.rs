@@ -1,13 +1,13 @@
-//! What the docs of a public item have to have: an example of every type and of every method that
-//! does something, and the errors of whatever may fail. That the examples work, the doctests say;
-//! that links lead somewhere, rustdoc does.
+//! The required sections in the docs of public items: examples for every type and every method that
+//! does something, errors for every item that may fail. The doctests check that the examples work,
+//! rustdoc that links resolve.
 
 mod sources;
 
-/// What a method answers that opens sockets.
+/// The results of methods that open sockets.
 const OPENED: [&str; 5] = ["TeamHandle", "RtnlSocket", "LinkEvents", "NetlinkConnection", "Self"];
 
-/// The sections that are missing, by the line that should have them below its summary.
+/// Returns the missing sections, each with the line of its item.
 fn missing(source: &str) -> Vec<String> {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let items = lines.iter().enumerate().filter(|(_, line)| is_public(line));
@@ -18,7 +18,7 @@ fn missing(source: &str) -> Vec<String> {
         .collect()
 }
 
-/// A macro's items have their docs where it is called.
+// Items of a macro have their docs in its invocation.
 fn is_public(line: &str) -> bool {
     line.starts_with("pub ") && !line.contains('$')
 }
@@ -41,7 +41,7 @@ fn is_doc(line: &str) -> bool {
     line.starts_with("///") || line.starts_with("#[")
 }
 
-/// An item without its body, and a function without its bounds.
+/// Returns an item without its body, and a function without its bounds.
 fn item(lines: &[&str]) -> String {
     let mut item = String::new();
     for line in lines {
@@ -61,7 +61,7 @@ fn is_type(item: &str) -> bool {
     ["pub struct ", "pub enum ", "pub trait "].iter().any(|kind| item.starts_with(kind))
 }
 
-/// Whether it is a function that changes something or opens sockets.
+/// Returns whether an item is a function that changes something or opens sockets.
 fn does_something(item: &str) -> bool {
     let opens =
         || OPENED.iter().any(|opened| item.trim_end().ends_with(&format!(" -> Result<{opened}>")));
@@ -74,17 +74,17 @@ fn may_fail(item: &str) -> bool {
 }
 
 #[test]
-fn every_public_item_has_the_sections_that_it_should() {
+fn public_items_have_their_sections() {
     let mut types = 0;
     for source in sources::public() {
         types += source.text.lines().filter(|line| is_type(line.trim())).count();
         assert_eq!(missing(&source.text), [""; 0], "{}", source.path.display());
     }
-    assert!(types > 40, "the test looks at nothing");
+    assert!(types > 40, "found only {types} public types");
 }
 
 #[test]
-fn what_lacks_a_section_is_found() {
+fn missing_section_is_found() {
     let plain = "
         /// A.
         #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a readable file")
 }
 
 /// Returns the examples that cargo finds: `NAME.rs`, `NAME/main.rs`, and those of the manifest.
@@ -30,7 +30,7 @@ fn examples() -> BTreeSet<String> {
 }
 
 #[test]
-fn table_of_examples_is_complete() {
+fn readme_table_has_every_example() {
     let readme = read("examples/README.md");
     let mut names = BTreeSet::new();
     for row in readme.lines().filter(|line| line.starts_with("| `")) {

@@ -1,4 +1,4 @@
-//! Measured alone: no other test of this program runs beside it.
+//! The failovers of `tests/kernel/failovers.rs`, measured in a process without other tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
-#![allow(dead_code, reason = "it uses little of what the kernel tests share")]
+#![allow(dead_code, reason = "this uses little of the kernel tests' helpers")]
 
 #[path = "kernel/failovers.rs"]
 mod failovers;

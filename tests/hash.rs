@@ -1,5 +1,5 @@
-//! The programs that [`BpfProgram::hash`] composes: which bytes of which packets count, and how
-//! well the hash spreads.
+//! The programs that [`BpfProgram::hash`] composes: the bytes of packets on which the hash depends,
+//! and how evenly it spreads.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use libteam::bpf::{BpfProgram, HashFields};
 use packets::interpreter::{self, Packet, hash};
 use packets::{Flow, ICMP, SCTP, TCP, UDP};
 
-/// Every set of fields with the program for it.
+/// Returns every set of fields with its program.
 fn all() -> impl Iterator<Item = (HashFields, BpfProgram)> {
     (0..=HashFields::all().bits()).map(|bits| {
         let fields = HashFields::from_bits(bits).unwrap();
@@ -30,7 +30,7 @@ fn run(program: &BpfProgram, packet: &Packet) -> u32 {
     interpreter::run(program.instructions(), packet)
 }
 
-/// Which bytes of a packet's frame count.
+/// Returns the bytes of a packet's frame on which the hash depends.
 fn counted(program: &BpfProgram, packet: &Packet) -> BTreeSet<usize> {
     let before = run(program, packet);
     let counts = |position: &usize| {
@@ -43,11 +43,11 @@ fn counted(program: &BpfProgram, packet: &Packet) -> BTreeSet<usize> {
     (0..packet.frame.len()).filter(counts).collect()
 }
 
-/// What of `fields` is in a packet, as ranges of bytes.
+/// The position of each hash field in a packet, as ranges of bytes.
 type Layout = Vec<(HashFields, Range<usize>)>;
 
-/// Panics unless exactly the bytes of each set of fields count. `deciding` are bytes that say what
-/// the packet is: whether they count is not looked at.
+/// Panics unless the hash depends on exactly the bytes of each set of fields. `deciding` are bytes
+/// that determine the packet's type, which are not checked.
 fn assert_counts(what: &str, packet: &Packet, layout: &Layout, deciding: &[usize]) {
     for (fields, program) in all() {
         let wanted = layout
@@ -71,7 +71,8 @@ fn layout(tags: usize, more: Layout) -> Layout {
     layout
 }
 
-/// A packet with up to two tags in its frame: what it is, the packet, and the length of its tags.
+/// Returns a packet with up to two tags in its frame: a description, the packet, and the number of
+/// tags in the frame.
 fn with_tags(packet: &Packet) -> [(&'static str, Packet, usize); 6] {
     [
         ("untagged", packet.clone(), 0),
@@ -79,18 +80,22 @@ fn with_tags(packet: &Packet) -> [(&'static str, Packet, usize); 6] {
         ("802.1Q", packet.tagged(0x8100, 5), 1),
         ("802.1ad", packet.tagged(0x88a8, 5), 1),
         ("two tags", packet.tagged(0x8100, 6).tagged(0x88a8, 5), 2),
-        ("one beside, two in", packet.tagged(0x8100, 6).tagged(0x8100, 5).accelerated(4), 2),
+        (
+            "one offloaded, two in the frame",
+            packet.tagged(0x8100, 6).tagged(0x8100, 5).accelerated(4),
+            2,
+        ),
     ]
 }
 
-/// The bytes that say what the packet is: its types, and the priorities in its tags, which share
-/// bytes with the numbers.
+/// Returns the bytes that determine the packet's type: its types, and the priorities in its tags,
+/// which share bytes with the VLAN ids.
 fn types(tags: usize) -> Vec<usize> {
     (12..14 + 4 * tags).filter(|position| position % 4 < 2).collect()
 }
 
 #[test]
-fn every_set_of_fields_is_a_program_that_passes_the_check() {
+fn every_field_set_gives_a_valid_program() {
     for (fields, program) in all() {
         assert_eq!(
             BpfProgram::new(program.instructions()),
@@ -98,13 +103,13 @@ fn every_set_of_fields_is_a_program_that_passes_the_check() {
             "{fields}\n{program}"
         );
     }
-    // Short enough for any limit, and for conditional jumps over all of it.
+    // Short enough for any limit, and for conditional jumps over the whole program.
     let longest = all().map(|(_, program)| program.instructions().len()).max().unwrap();
-    assert!(longest < 255, "{longest}");
+    assert!(longest < 255, "the longest program has {longest} instructions");
 }
 
 #[test]
-fn of_ipv4_the_addresses_and_ports_count() {
+fn ipv4_hash_depends_on_addresses_and_ports() {
     for (protocol, field) in
         [(TCP, HashFields::TCP), (UDP, HashFields::UDP), (SCTP, HashFields::SCTP)]
     {
@@ -119,7 +124,7 @@ fn of_ipv4_the_addresses_and_ports_count() {
 }
 
 #[test]
-fn of_ipv4_with_options_the_ports_are_behind_them() {
+fn ipv4_options_are_skipped_before_the_ports() {
     for words in [1, 5, 10] {
         let options = vec![1; 4 * words];
         let flow = Flow::new(UDP);
@@ -132,7 +137,7 @@ fn of_ipv4_with_options_the_ports_are_behind_them() {
 }
 
 #[test]
-fn of_ipv6_the_addresses_and_ports_count() {
+fn ipv6_hash_depends_on_addresses_and_ports() {
     for (protocol, field) in
         [(TCP, HashFields::TCP), (UDP, HashFields::UDP), (SCTP, HashFields::SCTP)]
     {
@@ -146,10 +151,10 @@ fn of_ipv6_the_addresses_and_ports_count() {
 }
 
 #[test]
-fn no_fragment_has_its_ports_hashed() {
+fn fragments_are_hashed_without_ports() {
     let flow = Flow::new(UDP);
     let payload = &flow.ipv4(b"payload").frame[34..];
-    // The first, one in the middle, the last; with and without bits that say something else.
+    // The first fragment, one in the middle, the last one; with and without other flags.
     for fragment in [0x2000, 0x2001, 0x3fff, 0x0001, 0x1fff, 0x2000 | 0x8000, 0x4001] {
         for (what, packet, tags) in with_tags(&flow.ipv4_with(&[], fragment, payload)) {
             let ip = 14 + 4 * tags;
@@ -157,14 +162,14 @@ fn no_fragment_has_its_ports_hashed() {
             assert_counts(what, &packet, &layout, &[types(tags), vec![ip + 6, ip + 7]].concat());
         }
     }
-    // A fragment header; the one after it says UDP.
+    // A fragment header, whose next header is UDP.
     let fragment = [UDP, 0, 0, 1, 0, 0, 0, 7];
     let packet = flow.ipv6_with(44, &fragment, payload);
     assert_counts("IPv6", &packet, &layout(0, vec![(HashFields::IPV6, 22..54)]), &[12, 13, 20]);
 }
 
 #[test]
-fn whole_packets_have_their_ports_hashed_whatever_else_their_flags_say() {
+fn unfragmented_packets_are_hashed_with_ports() {
     let flow = Flow::new(UDP);
     let payload = &flow.ipv4(b"payload").frame[34..];
     let program = BpfProgram::hash(HashFields::IP | HashFields::L4);
@@ -175,7 +180,7 @@ fn whole_packets_have_their_ports_hashed_whatever_else_their_flags_say() {
 }
 
 #[test]
-fn behind_an_extension_header_and_in_other_protocols_no_ports_are_hashed() {
+fn extension_headers_and_other_protocols_hide_ports() {
     let flow = Flow::new(UDP);
     let payload = &flow.ipv6(b"payload").frame[54..];
     for next in [0, 43, 51, 60] {
@@ -203,18 +208,18 @@ fn behind_an_extension_header_and_in_other_protocols_no_ports_are_hashed() {
 }
 
 #[test]
-fn of_other_packets_only_the_ethernet_header_and_the_tags_count() {
+fn other_packets_hash_only_ethernet_and_tags() {
     for (what, packet, tags) in with_tags(&Flow::new(UDP).other()) {
         assert_counts(what, &packet, &layout(tags, vec![]), &types(tags));
     }
-    // Behind a third tag in the frame nothing is looked for.
+    // Headers behind a third tag in the frame are not parsed.
     let deep =
         Flow::new(UDP).ipv4(b"payload").tagged(0x8100, 7).tagged(0x8100, 6).tagged(0x8100, 5);
     assert_counts("three tags", &deep, &layout(2, vec![]), &types(2));
 }
 
 #[test]
-fn of_a_tag_the_number_counts_and_not_the_priority() {
+fn tag_hash_depends_on_id_and_not_on_priority() {
     let program = BpfProgram::hash(HashFields::all());
     let plain = Flow::new(UDP).ipv4(b"payload");
     let ways: [fn(&Packet, u16) -> Packet; 3] = [
@@ -228,12 +233,12 @@ fn of_a_tag_the_number_counts_and_not_the_priority() {
             assert_eq!(of(tag), of(5), "{tag:#x}");
         }
         let numbers: BTreeSet<u32> = (1..0xfff).map(of).collect();
-        assert!(numbers.len() > 4000, "{}", numbers.len());
+        assert!(numbers.len() > 4000, "{} different hashes of 4096 VLAN ids", numbers.len());
     }
 }
 
 #[test]
-fn a_tag_beside_the_frame_is_the_same_as_one_in_it() {
+fn offloaded_tag_hashes_like_an_in_frame_tag() {
     let flow = Flow::new(TCP);
     for packet in [
         flow.ipv4(b"payload"),
@@ -251,7 +256,7 @@ fn a_tag_beside_the_frame_is_the_same_as_one_in_it() {
                 run(&program, &inner.accelerated(5)),
                 "{fields}"
             );
-            // Without the VLAN among the fields the tag does not matter at all.
+            // Without the VLAN among the fields, a tag has no effect.
             if !fields.contains(HashFields::VLAN) {
                 assert_eq!(run(&program, &packet), beside, "{fields}");
             }
@@ -260,19 +265,19 @@ fn a_tag_beside_the_frame_is_the_same_as_one_in_it() {
 }
 
 #[test]
-fn a_packet_that_ends_within_what_is_hashed_has_the_hash_0() {
+fn truncated_packet_has_the_hash_0() {
     let program = BpfProgram::hash(HashFields::all());
     let whole = Flow::new(UDP).ipv4(&[]);
     for length in 0..whole.frame.len() {
         let cut = Packet { frame: whole.frame[..length].to_vec(), tag: None };
-        assert_eq!(run(&program, &cut) == 0, length < 38, "{length}");
+        assert_eq!(run(&program, &cut) == 0, length < 38, "hash of a packet cut to {length} bytes");
     }
     let nothing = BpfProgram::hash(HashFields::empty());
     assert_eq!(run(&nothing, &whole), run(&nothing, &Packet { frame: vec![], tag: None }));
 }
 
-/// How the flows spread over `ports` ports: the smallest and the largest share, in percent of an
-/// even one.
+/// Distributes flows over `ports` ports. Returns the smallest and the largest share, in percent of
+/// an even one.
 fn spread(fields: HashFields, flows: impl Iterator<Item = Packet>, ports: usize) -> (usize, usize) {
     let program = BpfProgram::hash(fields);
     let mut shares = vec![0; ports];
@@ -299,7 +304,7 @@ fn flows_that_differ_little_spread_well() {
                 .map(|source| Flow { ports: [source, 53], ..base }.ipv4(&[]))
                 .collect(),
         ),
-        // What an exclusive or of the two would not tell apart.
+        // Flows that an exclusive or of the two ports would not distinguish.
         (
             "equal ports",
             HashFields::L4,
@@ -347,10 +352,10 @@ fn flows_that_differ_little_spread_well() {
 }
 
 #[test]
-fn the_top_bits_of_addresses_spread_too() {
+fn top_bits_of_addresses_spread_well() {
     let packets = (0..=255_u8).map(|top| {
         let mut packet = Flow::new(UDP).ipv4(&[]);
-        // The first bytes of both addresses, together.
+        // The first bytes of both addresses, changed together.
         (packet.frame[26], packet.frame[30]) = (top, top);
         packet
     });

@@ -1,13 +1,13 @@
-//! What may grow says so: public enums and structs with public fields are `#[non_exhaustive]`,
-//! unless this test names them.
+//! Public enums, and structs with public fields, are `#[non_exhaustive]` unless this test lists
+//! them.
 
 mod sources;
 
-/// What cannot grow: an instruction is the kernel's `struct sock_filter`, and an option is known by
-/// these three.
+/// Types that cannot get more fields: an instruction is the kernel's `struct sock_filter`, and an
+/// option is identified by three values.
 const COMPLETE: [&str; 2] = ["pub struct BpfInstruction {", "pub struct OptionId {"];
 
-/// The definitions of a file that may grow and do not say so.
+/// Returns the definitions of a file that lack the attribute.
 fn unmarked(source: &str) -> Vec<&str> {
     let lines: Vec<&str> = source.lines().collect();
     let may_grow = |number: usize, line: &str| {
@@ -31,7 +31,7 @@ fn has_public_field(lines: &[&str], number: usize) -> bool {
             .any(|line| line.starts_with("    pub "))
 }
 
-/// Whether one of the attributes right above says it.
+/// Returns whether one of the preceding attributes is `#[non_exhaustive]`.
 fn is_marked(lines: &[&str], number: usize) -> bool {
     let above = lines.iter().take(number).rev().map(|line| line.trim_start());
     above
@@ -40,17 +40,17 @@ fn is_marked(lines: &[&str], number: usize) -> bool {
 }
 
 #[test]
-fn what_may_grow_says_so() {
+fn growing_types_are_non_exhaustive() {
     let mut definitions = 0;
     for source in sources::public() {
         definitions += source.text.lines().filter(|line| *line == "#[non_exhaustive]").count();
         assert_eq!(unmarked(&source.text), [""; 0], "{}", source.path.display());
     }
-    assert!(definitions > 10, "the test looks at nothing");
+    assert!(definitions > 10, "found only {definitions} definitions");
 }
 
 #[test]
-fn what_does_not_say_so_is_found() {
+fn missing_non_exhaustive_is_found() {
     let plain = "pub enum A {\n    B,\n}\n\npub struct C {\n    pub d: u8,\n}\n\npub struct E {\n    f: u8,\n}\n";
     assert_eq!(unmarked(plain), ["pub enum A {", "pub struct C {"]);
     let marked = plain

@@ -1,5 +1,5 @@
-//! Values of a running team, and values made by hand, are the same after they were written and read
-//! again.
+//! Values of a running team and values made by hand are equal after serialization and
+//! deserialization.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Writes and reads in a format with names and in one without.
+/// Panics unless a value survives a format with field names and one without.
 fn assert_survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let text = serde_json::to_string(value).unwrap();
     assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value, "{text}");
@@ -35,7 +35,7 @@ fn error_of<T: DeserializeOwned + Debug>(shape: Value) -> String {
 }
 
 #[test]
-fn values_look_as_people_write_them() {
+fn values_serialize_to_their_usual_notation() {
     let port = IfIndex::new(7).unwrap();
     assert_is(&port, &json!(7));
     assert_is(&"02:00:00:00:00:2a".parse::<HwAddr>().unwrap(), &json!("02:00:00:00:00:2a"));
@@ -77,13 +77,13 @@ fn name_that_is_not_utf8_survives() {
     assert_eq!((link.name_os().as_bytes(), link.name()), (&b"t\xff"[..], "t\u{fffd}"));
     assert_survives(&link);
     assert_eq!(serde_json::to_value(&link).unwrap()["name"], json!([116, 255]));
-    // The bytes of a text are that text.
+    // Bytes that are valid text are read as that text.
     assert_eq!(serde_json::to_value(bytes(b"eth1")).unwrap()["name"], json!("eth1"));
     assert_survives(&bytes(b"eth1"));
 }
 
 #[test]
-fn values_that_could_not_be_made_are_not_read_either() {
+fn invalid_values_are_not_deserialized() {
     for number in [0_u32, 0x8000_0000, u32::MAX] {
         assert!(error_of::<IfIndex>(json!(number)).contains("expected 1 to 2147483647"));
     }
@@ -121,7 +121,7 @@ fn link_shape(phys_port_id: &Value) -> Value {
 }
 
 #[test]
-fn changes_that_no_batch_holds_are_not_read() {
+fn impossible_changes_are_not_deserialized() {
     let port =
         json!({"ifindex": 7, "name": "eth1", "link_up": true, "raw_speed": 0, "raw_duplex": 0});
     let option =
@@ -157,8 +157,9 @@ fn changes_that_no_batch_holds_are_not_read() {
 }
 
 #[test]
-fn what_a_team_tells_survives() {
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("root");
+fn values_of_a_team_survive_serialization() {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+        .expect("unshare(CLONE_NEWNET) as root");
     let mut rtnl = RtnlSocket::new().unwrap();
     let mut team = TeamHandle::builder().link_scope(LinkScope::All).create("team0").unwrap();
     let eth1 = rtnl.create_link(&NewLink::dummy("eth1")).unwrap();

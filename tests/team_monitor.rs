@@ -1,4 +1,4 @@
-//! What the example `team_monitor` draws, without a terminal and without a team.
+//! The screen of the example `team_monitor`, drawn without a terminal and without a team.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 

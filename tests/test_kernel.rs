@@ -1,4 +1,5 @@
-//! The model of the kernel as a program's tests use it: without a kernel, and without root.
+//! The kernel model of the feature `testing`, as a program's tests use it: without a team driver
+//! and without root.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -17,7 +18,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-/// A team in the mode `activebackup` with two ports.
+/// Creates a team in the mode `activebackup` with two ports.
 fn team_with_ports() -> (TestKernel, TeamHandle, [IfIndex; 2]) {
     let kernel = TestKernel::new();
     let ports = [kernel.add_link("eth1"), kernel.add_link("eth2")];
@@ -33,7 +34,7 @@ fn team_with_ports() -> (TestKernel, TeamHandle, [IfIndex; 2]) {
 fn errno<T: std::fmt::Debug>(result: Result<T, Error>) -> Errno {
     match result {
         Err(Error::Kernel { errno, .. }) => Errno::from_raw(errno),
-        other => panic!("no refusal by the kernel: {other:?}"),
+        other => panic!("not an error of the kernel: {other:?}"),
     }
 }
 
@@ -43,20 +44,20 @@ fn is_readable(team: &TeamHandle) -> bool {
 }
 
 #[test]
-fn port_that_loses_its_link_is_an_event() {
+fn lost_link_of_a_port_is_an_event() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
-    assert!(!is_readable(&team), "nothing happened yet");
+    assert!(!is_readable(&team), "readable before any event");
     kernel.set_link_up(eth1, false);
     assert!(is_readable(&team));
     let changes = team.handle_events().unwrap();
     let ports: Vec<_> = changes.ports().filter_map(|port| port.after()).collect();
     assert_eq!((ports.len(), ports[0].ifindex(), ports[0].is_link_up()), (1, eth1, false));
-    assert!(!is_readable(&team), "the events were handled");
+    assert!(!is_readable(&team), "readable after the events were handled");
     assert_eq!(team.link(eth1).unwrap().carrier_changes(), 2);
 }
 
 #[test]
-fn wait_returns_when_another_thread_changes_the_kernel() {
+fn wait_returns_when_another_thread_changes_a_link() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
     assert!(!team.wait(Some(Duration::from_millis(10))).unwrap());
     let thread = thread::spawn(move || {
@@ -73,7 +74,7 @@ fn wait_returns_when_another_thread_changes_the_kernel() {
 }
 
 #[test]
-fn descriptor_makes_an_edge_for_each_batch_of_events() {
+fn descriptor_has_an_edge_per_batch() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
     let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
     epoll.add(&team, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 7)).unwrap();
@@ -94,19 +95,19 @@ fn lost_notifications_are_recovered() {
     kernel.lose_notifications();
     kernel.remove_port(eth1);
     kernel.set_link_up(eth2, false);
-    assert!(is_readable(&team), "an overrun is readable");
+    assert!(is_readable(&team), "not readable after an overrun");
     let changes = team.handle_events().unwrap();
     assert!(changes.is_resynced());
     assert!(!team.is_port(eth1));
     assert!(!team.port(eth2).unwrap().is_link_up());
 
     kernel.set_link_up(eth2, true);
-    assert!(!team.handle_events().unwrap().is_resynced(), "the loss is over");
+    assert!(!team.handle_events().unwrap().is_resynced(), "the loss is reported again");
     assert!(team.port(eth2).unwrap().is_link_up());
 }
 
 #[test]
-fn refused_request_changes_nothing_and_the_next_is_carried_out() {
+fn refused_request_does_not_affect_the_next() {
     let (kernel, mut team, [eth1, eth2]) = team_with_ports();
     kernel.refuse_next(Errno::EBUSY as i32);
     kernel.refuse_next(Errno::ENOMEM as i32);
@@ -145,9 +146,9 @@ fn commands_of_a_handle_work() {
     assert_eq!(team.link(eth2).unwrap().hwaddr(), Some(hwaddr));
     assert_eq!(team.lookup_hwaddr(eth2).unwrap(), Some(hwaddr));
     assert_eq!(team.lookup_ifindex("eth2").unwrap(), eth2);
-    assert_eq!(team.announce().unwrap().ipv4, 0, "there are no addresses");
+    assert_eq!(team.announce().unwrap().ipv4, 0, "announced IPv4 addresses");
 
-    // Another handle sees the same.
+    // Another handle sees the same options.
     let other = kernel.open_team("team0").unwrap();
     let options = |team: &TeamHandle| {
         team.options().map(|option| (option.id().clone(), option.value().clone())).collect()
@@ -166,7 +167,7 @@ fn commands_of_a_handle_work() {
 }
 
 #[test]
-fn user_link_state_decides_about_the_carrier() {
+fn user_link_state_determines_the_carrier() {
     let (kernel, mut team, [eth1, eth2]) = team_with_ports();
     kernel.sockets().rtnl().unwrap().set_link(team.ifindex(), &LinkSettings::new().up()).unwrap();
     kernel.set_link_up(eth2, false);
@@ -201,7 +202,7 @@ fn unsupported_requests_are_errors() {
 }
 
 #[test]
-fn deleted_team_is_gone_and_comes_back_with_another_index() {
+fn recreated_team_has_another_index() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
     let ifindex = team.ifindex();
     kernel.delete_link(ifindex);
@@ -236,7 +237,7 @@ fn other_sockets_see_the_same_links() {
 }
 
 #[test]
-fn option_that_another_process_sets_is_no_own_change() {
+fn option_set_by_another_process_is_reported() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
     kernel.set_option(&OptionId::port("priority", eth1), 9_i32);
     let changes = team.handle_events().unwrap();
@@ -246,7 +247,7 @@ fn option_that_another_process_sets_is_no_own_change() {
 }
 
 #[test]
-fn many_calls_and_handles_do_not_wear_the_kernel_out() {
+fn many_calls_and_handles_exhaust_nothing() {
     let (kernel, mut team, [eth1, _]) = team_with_ports();
     for number in 0..2_000 {
         kernel.set_link_up(eth1, number % 2 == 0);
@@ -260,12 +261,12 @@ fn many_calls_and_handles_do_not_wear_the_kernel_out() {
 
 #[test]
 #[should_panic(expected = "adding the link lo: EEXIST")]
-fn mistake_of_a_test_panics_with_a_message() {
+fn misuse_by_a_test_panics_with_a_message() {
     let _ = TestKernel::new().add_link("lo");
 }
 
 #[test]
-fn port_gets_its_own_address_and_mtu_back() {
+fn released_port_gets_its_address_and_mtu_back() {
     let kernel = TestKernel::new();
     let (eth1, lo) = (kernel.add_link("eth1"), IfIndex::new(1).unwrap());
     let mut rtnl = kernel.sockets().rtnl().unwrap();
@@ -291,7 +292,7 @@ fn port_gets_its_own_address_and_mtu_back() {
 }
 
 #[test]
-fn speed_alone_is_no_event() {
+fn changed_speed_alone_is_no_event() {
     let (kernel, mut team, [eth1, eth2]) = team_with_ports();
     kernel.set_speed(eth1, 1_000);
     assert!(!is_readable(&team));

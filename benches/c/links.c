@@ -1,9 +1,9 @@
 /*
- * libnl-route's side of the benchmark: gets all links, and prints how many nanoseconds that took.
+ * libnl-route's side of the benchmark: lists all links, and prints the nanoseconds of each listing.
  *
  *   links COUNT TIMES
  *
- * COUNT is how many links there are. The clock is not measured.
+ * COUNT is the number of links, TIMES that of the listings.
  */
 #include <errno.h>
 #include <netlink/netlink.h>
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 			fail("rtnl_link_alloc_cache", error);
 		printf("%lld\n", (long long)(now() - start));
 		if (nl_cache_nitems(cache) != count)
-			fail("another number of links", -NLE_FAILURE);
+			fail("unexpected number of links", -NLE_FAILURE);
 		nl_cache_put(cache);
 	}
 	nl_socket_free(socket);

@@ -1,12 +1,12 @@
-//! The C side: a program that does things with a C library and says how long each took.
+//! The C side: runs a program that uses a C library and prints the time of each operation.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Names a directory with the C libraries and their headers, for machines that do not have them
-/// installed. The runner sets it.
+/// The variable with the directory of the C libraries and their headers, for machines that lack
+/// them. The runner sets it.
 const ROOT_VARIABLE: &str = "TEAM_BENCH_C_LIBRARY";
 
 pub(crate) struct CLibrary {
@@ -35,11 +35,11 @@ impl CLibrary {
                 compiler.arg(format!("-Wl,-rpath,{0},-rpath-link,{0}", place.display()));
             }
         }
-        // The newer kind of rpath does not hold for what the libraries want in their turn.
+        // DT_RUNPATH, the newer kind, does not apply to the dependencies of the libraries.
         compiler
             .arg("-Wl,--disable-new-dtags")
             .args(libraries.iter().map(|library| format!("-l:{library}")));
-        let status = compiler.status().expect("cc, which Rust links with, is installed");
+        let status = compiler.status().expect("cc, by which Rust links, starts");
         assert!(
             status.success(),
             "{name}.c does not compile: are libteam-dev and libnl-route-3-dev installed?"
@@ -47,11 +47,11 @@ impl CLibrary {
         Self { program }
     }
 
-    /// Runs it with these words; returns how long each thing took that it did.
+    /// Runs the program with these words; returns the time of each operation.
     pub(crate) fn run(&self, words: &[String]) -> Vec<Duration> {
         let mut command = Command::new(&self.program);
         command.args(words);
-        // As large a receive buffer as this crate asks for.
+        // The size of receive buffer that this crate requests.
         let output = command.env("TEAM_EVENT_BUFSIZE", "1048576").output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command:?}: {stderr}");

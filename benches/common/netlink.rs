@@ -1,8 +1,8 @@
-//! Requests as bytes, put together by hand.
+//! Requests built byte by byte.
 
 use netlink_packet_core::{NLA_HEADER_SIZE, NlasIterator};
 
-/// One request: its header, whose sequence number stays 0, and what follows it.
+/// Returns a request: a header with the sequence number 0, and a body.
 pub(crate) fn request(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let mut message = u32::try_from(16 + body.len()).unwrap().to_ne_bytes().to_vec();
     message.extend(kind.to_ne_bytes());
@@ -12,12 +12,12 @@ pub(crate) fn request(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// `struct ifinfomsg` of a request about one link, or none.
+/// Returns the `struct ifinfomsg` of a request about one link, or about none.
 pub(crate) fn link(ifindex: u32) -> Vec<u8> {
     [0, ifindex, 0, 0].map(u32::to_ne_bytes).concat()
 }
 
-/// `struct genlmsghdr`.
+/// Returns a `struct genlmsghdr`.
 pub(crate) fn generic(command: u8, version: u8) -> Vec<u8> {
     vec![command, version, 0, 0]
 }
@@ -30,12 +30,12 @@ pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The value of the first attribute of this kind.
+/// Returns the value of the first attribute of this type.
 pub(crate) fn find(attributes: &[u8], kind: u16) -> &[u8] {
     let mut attributes = NlasIterator::new(attributes).map(Result::unwrap);
     let found = attributes
         .find(|attribute| attribute.kind() == kind)
-        .expect("the kernel sends this attribute");
+        .expect("the reply has this attribute");
     let end = found.length().into();
     found.into_inner().get(NLA_HEADER_SIZE..end).unwrap()
 }

@@ -1,10 +1,10 @@
-//! Repeated measurements and what they come to.
+//! Repeated measurements and their statistics.
 
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The times that one of those compared took, in the order in which they were measured.
+/// The times of one program, in the order of measurement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples(Vec<Duration>);
 
@@ -21,8 +21,8 @@ impl Samples {
         self.quantile(0.5).as_secs_f64()
     }
 
-    /// The median of the ratios of what was measured at about the same time: a machine that is slow
-    /// for some seconds is slow for both.
+    /// Returns the median of the ratios of times that were measured close together, so that a slow
+    /// phase of the machine affects both.
     pub(crate) fn over(&self, other: &Self) -> f64 {
         let count = self.0.len().max(other.0.len());
         let at = |samples: &Self, number: usize| {
@@ -39,7 +39,7 @@ impl Samples {
         ratios.get(count / 2).copied().unwrap_or(f64::NAN)
     }
 
-    /// Half of the distance between the quartiles, as a share of the median.
+    /// Returns half of the interquartile range, as a share of the median.
     fn spread(&self) -> f64 {
         (self.quantile(0.75).saturating_sub(self.quantile(0.25))).as_secs_f64()
             / 2.0
@@ -75,14 +75,14 @@ impl fmt::Display for Samples {
     }
 }
 
-/// How long something takes, without what the clock takes, and what it makes: that is dropped by
-/// the caller, and no part of it.
+/// Returns the time that `work` takes, without that for reading the clock, and its result, which
+/// the caller drops outside of the measurement.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = Instant::now();
     let made = work();
     (start.elapsed().saturating_sub(*CLOCK_COST), made)
 }
 
-/// What passes between two looks at the clock: in User Mode Linux each is a system call.
+/// The time between two readings of the clock: in User Mode Linux each is a system call.
 static CLOCK_COST: LazyLock<Duration> =
     LazyLock::new(|| (0..200).map(|_| Instant::now().elapsed()).min().unwrap_or_default());

@@ -1,10 +1,10 @@
-//! The one table that is printed.
+//! The table that a benchmark prints.
 
 use std::fmt;
 
 use crate::sample::Samples;
 
-/// What must hold of a ratio.
+/// The required limit of a ratio.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bar {
     None,
@@ -31,7 +31,7 @@ impl Bar {
     }
 }
 
-/// One thing, done by three.
+/// The times of three programs for one operation.
 #[derive(Debug, Default)]
 pub(crate) struct Compared {
     pub(crate) ours: Samples,
@@ -56,8 +56,8 @@ const HEAD: [&str; 7] = [
 ];
 
 impl Table {
-    /// Adds a comparison: `limit` judges this crate's time over the limit's, if there is one,
-    /// `c_library` the C library's over this crate's.
+    /// Adds a comparison. `limit` applies to this crate's time over the limit's, if there is one,
+    /// `c_library` to the C library's time over this crate's.
     pub(crate) fn compare(
         &mut self,
         what: &str,
@@ -80,7 +80,7 @@ impl Table {
         ]);
     }
 
-    /// Adds what is no comparison of times.
+    /// Adds a result that is not a comparison of times.
     pub(crate) fn fact(&mut self, what: &str, found: &str, holds: bool) {
         self.fails |= !holds;
         let verdict = if holds { "" } else { "FAILS" };

@@ -1,4 +1,4 @@
-//! What a handle asks the kernel for: opening, refreshing, resyncing.
+//! The operations of a handle that query the kernel: open, refresh, resync.
 
 use std::time::Duration;
 
@@ -14,24 +14,24 @@ use crate::table::{Bar, Compared, Table};
 /// Renames that overrun a receive buffer of the default size.
 const BURST: u32 = 1_200;
 
-/// How often in a round this crate and the limit make one good.
+/// The number of resyncs per round of this crate and the limit.
 const TURNS_OF_RESYNC: usize = 6;
 
 const SCOPES: [(LinkScope, &str, f64, f64); 2] =
     [(LinkScope::All, "All", 1.35, 6.0), (LinkScope::Team, "Team", 1.5, 40.0)];
 
-/// How often there is a round, and how often in each this crate, the limit, and the C library do
-/// it. The latter takes seconds where there are many links.
+/// Returns the number of rounds, and how often this crate and the limit, and the C library, do the
+/// operation in each. The C library takes seconds with many links.
 fn rounds(other_links: u32) -> (usize, usize, usize) {
     if other_links < 10_000 { (5, 9, 5) } else { (3, 9, 1) }
 }
 
-/// The bar against the C library holds where there are many links.
+/// Returns the bar against the C library, which holds with many links only.
 fn against_c(other_links: u32, bar: f64) -> Bar {
     if other_links >= 10_000 { Bar::AtLeast(bar) } else { Bar::None }
 }
 
-/// Has this crate and the limit do it in turns, then the C library, for some rounds.
+/// Measures this crate and the limit in turns, then the C library, for some rounds.
 fn compare(
     scene: &Scene,
     c_library: &CLibrary,
@@ -46,7 +46,7 @@ fn compare(
             times.ours.add(ours());
             times.limit.add(limit());
         }
-        // The first handle of a process pays for more than itself.
+        // The first handle of a process has additional costs.
         let things: Vec<&str> =
             ["open"].into_iter().chain(std::iter::repeat_n(thing, of_c)).collect();
         let spent = scene.run(c_library, &things);
@@ -55,7 +55,7 @@ fn compare(
     times
 }
 
-/// Opens a handle; returns how long this crate and the limit took for all links.
+/// Measures opening a handle; returns the seconds of this crate and of the limit for all links.
 pub(crate) fn opening(scene: &Scene, c_library: &CLibrary, table: &mut Table) -> [f64; 2] {
     let (family, group) = driver();
     let mut seconds = [0.0; 2];
@@ -92,7 +92,7 @@ pub(crate) fn opening(scene: &Scene, c_library: &CLibrary, table: &mut Table) ->
     seconds
 }
 
-/// Asks for everything again.
+/// Measures a refresh.
 pub(crate) fn refreshing(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
     let (family, _) = driver();
     for (scope, name, limit_bar, c_bar) in SCOPES {
@@ -114,7 +114,7 @@ pub(crate) fn refreshing(scene: &Scene, c_library: &CLibrary, table: &mut Table)
     }
 }
 
-/// Makes an overrun good, from the error that tells of it until nothing more waits.
+/// Measures the recovery from an overrun, from the error until nothing more is queued.
 pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
     let (family, _) = driver();
     let port = *scene.ports.first().unwrap();
@@ -148,8 +148,8 @@ fn resync(scene: &Scene, scope: LinkScope) -> Duration {
     let mut team = scene.open(scope);
     burst(scene);
     let (time, changes) = timed(|| team.handle_events().unwrap());
-    assert!(changes.is_resynced(), "{BURST} notifications overran nothing");
-    assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "one call was not enough");
+    assert!(changes.is_resynced(), "{BURST} notifications caused no overrun");
+    assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "one call did not handle everything");
     time
 }
 
@@ -161,23 +161,23 @@ fn resync_by_hand(scene: &Scene, requests: &mut Requests, sockets: &Sockets) -> 
         requests.exchange(sockets);
         drained
     });
-    assert!(lost, "{BURST} notifications overran nothing");
+    assert!(lost, "{BURST} notifications caused no overrun");
     time
 }
 
-/// Renames a port, which nobody reads of meanwhile.
+/// Renames a port while no handle reads.
 fn burst(scene: &Scene) {
     let mut renames = Renames::of(*scene.ports.first().unwrap());
     (0..BURST).for_each(|_| renames.next());
 }
 
-/// The limit is one only if it does what the library does.
+/// Panics unless the limit sends and receives the same as the library.
 fn check_traffic(requests: &mut Requests, library: count::Traffic) {
     requests.exchange(&Sockets::new());
-    assert_eq!(requests.traffic, library, "the limit is not what the library sends and receives");
+    assert_eq!(requests.traffic, library, "traffic of the limit and of the library");
 }
 
-/// How the time to open a handle for all links grows with their number.
+/// The growth of the time to open a handle for all links with their number.
 #[derive(Default)]
 pub(crate) struct Growth(Vec<(u32, [f64; 2])>);
 
@@ -186,8 +186,8 @@ impl Growth {
         self.0.push((other_links, seconds));
     }
 
-    /// Fits a power of the number between the last two.
-    pub(crate) fn tell(&self, table: &mut Table) {
+    /// Fits a power of the number of links to the last two measurements.
+    pub(crate) fn report(&self, table: &mut Table) {
         let [.., (few, [ours_few, limit_few]), (many, [ours_many, limit_many])] = self.0[..] else {
             return;
         };

@@ -1,11 +1,11 @@
-//! What a handle costs, against the C library and against the kernel alone: `cargo bench` prints
-//! one table, and ends with an error if one of its bars does not hold.
+//! The cost of a handle, compared with the C library and with the kernel alone. `cargo bench`
+//! prints one table, and fails if one of its bars does not hold.
 //!
-//! Three do the same thing in turns on the same team, each time anew: this crate, a program over
-//! the C library (`benches/c/team.c`), and the limit, which sends the same requests and throws the
-//! replies away. What counts is the median of the ratios of what was measured at about the same
-//! time. `cargo bench --bench cost -- refresh` measures only that part; the others are open,
-//! notify, resync, memory, settings and handles.
+//! Three programs do the same on the same team, in turns: this crate, a program that uses the C
+//! library (`benches/c/team.c`), and the limit, which sends the same requests and discards the
+//! replies. The result is the median of the ratios of times that were measured close together.
+//! `cargo bench --bench cost -- refresh` measures only that part; the others are open, notify,
+//! resync, memory, settings and handles.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
@@ -23,7 +23,7 @@ mod netlink;
     dead_code,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "shared with the tests, which use all of it"
+    reason = "shared with the tests, which use the other items"
 )]
 mod netns;
 mod notifications;
@@ -32,7 +32,7 @@ mod notifications;
     dead_code,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "shared with the tests, which use all of it"
+    reason = "shared with the tests, which use the other items"
 )]
 mod raw;
 #[path = "../common/receive.rs"]
@@ -53,14 +53,14 @@ use compared::Growth;
 use scene::Scene;
 use table::Table;
 
-/// How many other links there are beside the team and its ports, one scene after the other.
+/// The numbers of other links besides the team and its ports, one after the other.
 const OTHER_LINKS: [u32; 3] = [0, 1_000, 10_000];
 
 fn main() -> ExitCode {
-    // What cargo adds begins with dashes.
+    // cargo adds the argument --bench.
     let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
     if let [memory::ARGUMENT, team] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        memory::tell(team);
+        memory::print(team);
         return ExitCode::SUCCESS;
     }
     let mut table = Table::default();
@@ -69,13 +69,13 @@ fn main() -> ExitCode {
     if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Measures the parts that are wanted.
-fn measure(wants: impl Fn(&str) -> bool, table: &mut Table) {
+/// Measures the selected parts.
+fn measure(selected: impl Fn(&str) -> bool, table: &mut Table) {
     let start = Instant::now();
     let c_library = CLibrary::build("team", &["libteam.so.5"]);
     count::install();
     let mut scene = Scene::new();
-    if wants("notify") {
+    if selected("notify") {
         notifications::holding(&scene, table);
     }
     let mut growth = Growth::default();
@@ -83,35 +83,35 @@ fn measure(wants: impl Fn(&str) -> bool, table: &mut Table) {
     for other_links in OTHER_LINKS {
         scene.grow_to(other_links);
         eprintln!("{other_links} other links after {:.0} s", start.elapsed().as_secs_f64());
-        if wants("open") {
+        if selected("open") {
             growth.add(other_links, compared::opening(&scene, &c_library, table));
         }
-        if wants("refresh") {
+        if selected("refresh") {
             compared::refreshing(&scene, &c_library, table);
         }
-        if wants("notify") {
+        if selected("notify") {
             notifications::measure(&scene, &c_library, table);
         }
-        if wants("resync") {
+        if selected("resync") {
             compared::resyncing(&scene, &c_library, table);
         }
     }
-    if wants("open") {
+    if selected("open") {
         let much_else = count::received_by_open(&scene);
         table.fact(
             "open, Team: bytes and messages received",
             &format!("{nothing_else:?} at 0, {much_else:?} at 10,000 links"),
             nothing_else == much_else,
         );
-        growth.tell(table);
+        growth.report(table);
     }
-    if wants("memory") {
+    if selected("memory") {
         memory::measure(&scene, table);
     }
-    if wants("settings") {
+    if selected("settings") {
         settings::measure(&c_library, table);
     }
-    if wants("handles") {
+    if selected("handles") {
         many::measure(table);
     }
     eprintln!("done after {:.0} s", start.elapsed().as_secs_f64());

@@ -19,9 +19,9 @@ const PORTS: usize = 4;
 const DESCRIPTORS: u64 = 16_384;
 
 pub(crate) fn measure(table: &mut Table) {
-    // The namespace goes with its thread.
+    // The namespace exists until its thread ends.
     thread::scope(|scope| scope.spawn(|| in_own_namespace(table)).join())
-        .expect("it ran to its end");
+        .expect("the thread returns");
 }
 
 fn in_own_namespace(table: &mut Table) {
@@ -74,7 +74,7 @@ fn make_teams() -> Vec<IfIndex> {
     (0..TEAMS).map(|team| index(&format!("t{team}"))).collect()
 }
 
-/// Which handles have something to handle.
+/// Returns the positions of the handles that are readable.
 fn readable(handles: &[TeamHandle]) -> Vec<usize> {
     let mut descriptors: Vec<_> =
         handles.iter().map(|handle| PollFd::new(handle.as_fd(), PollFlags::POLLIN)).collect();
@@ -84,7 +84,7 @@ fn readable(handles: &[TeamHandle]) -> Vec<usize> {
     ready.map(|(place, _)| place).collect()
 }
 
-/// What of this process is in memory.
+/// Returns the resident memory of this process.
 pub(crate) fn resident_bytes() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -1,5 +1,4 @@
-//! Memory per cached link, seen from outside: by what a process grows that does nothing but open a
-//! handle.
+//! Memory per cached link, measured from outside: the growth of a process that only opens a handle.
 
 use std::env;
 use std::process::Command;
@@ -10,10 +9,10 @@ use crate::many::resident_bytes;
 use crate::scene::{Scene, builder};
 use crate::table::Table;
 
-/// Starts this program to tell its own size.
+/// Makes this program print its own size.
 pub(crate) const ARGUMENT: &str = "--memory-of-all-links";
 
-/// At most so many bytes for each link.
+/// The maximum number of bytes per link.
 const BAR: usize = 256;
 
 pub(crate) fn measure(scene: &Scene, table: &mut Table) {
@@ -22,7 +21,7 @@ pub(crate) fn measure(scene: &Scene, table: &mut Table) {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let (bytes, links) = text.trim().split_once(' ').expect("the other process tells its size");
+    let (bytes, links) = text.trim().split_once(' ').expect("the other process prints two numbers");
     let bytes = bytes.parse::<usize>().unwrap() / links.parse::<usize>().unwrap();
     table.fact(
         &format!("memory per cached link, All, {links} links"),
@@ -31,9 +30,9 @@ pub(crate) fn measure(scene: &Scene, table: &mut Table) {
     );
 }
 
-/// Prints by how many bytes this process grows with a handle, and how many links that has.
-pub(crate) fn tell(team: &str) {
-    // What the first handle brings into memory beside the links is there for the second.
+/// Prints the growth of this process by a handle in bytes, and the handle's number of links.
+pub(crate) fn print(team: &str) {
+    // A first handle allocates everything besides the links.
     let team = libteam::IfIndex::new(team.parse().unwrap()).unwrap();
     drop(builder(LinkScope::Team).open_index(team).unwrap());
     let before = resident_bytes();

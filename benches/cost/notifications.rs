@@ -1,4 +1,4 @@
-//! Notifications of a link that has nothing to do with the team, and of a port.
+//! Notifications of an unrelated link and of a port.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,16 +15,16 @@ use crate::scene::{Renames, Scene};
 use crate::table::{Bar, Compared, Table};
 
 const NOTIFICATIONS: u32 = 10_000;
-/// An even number: after an odd one the link would have its other name.
+/// An even number, so that the link has its first name again afterwards.
 const A_ROUND: u32 = 1_000;
-/// How many the C library is told of in a round: it takes long.
+/// The number of notifications per round for the C library, which takes long for each.
 const A_ROUND_OF_C: u32 = 250;
-/// How many come before any is read, where they are not read as they come. An odd number: after an
-/// even one the link would have its old name again, and there would be nothing to tell.
+/// The number of notifications that are queued before they are read. An odd number: after an even
+/// one the link would have its old name again, and there would be no change.
 const BURST: u32 = 125;
 
-/// Who is told of what: a handle, of a link's renames, so many at once.
-struct Told {
+/// One measurement: a handle of this scope, this number of renames of a link at once.
+struct Case {
     what: &'static str,
     scope: LinkScope,
     link: IfIndex,
@@ -32,40 +32,40 @@ struct Told {
     bar: Bar,
 }
 
-/// What one handle was told of a link's renames.
+/// What the handle did while the link was renamed.
 #[derive(Default)]
-struct Heard {
+struct Outcome {
     spent: Duration,
     wake_ups: u32,
     calls: u32,
 }
 
 pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
-    assert_eq!(notifications_of_two_renames(scene.unrelated), 2, "a rename is one notification");
+    assert_eq!(notifications_of_two_renames(scene.unrelated), 2, "notifications of two renames");
     let (port, unrelated) = (*scene.ports.first().unwrap(), scene.unrelated);
-    let told = |what, scope, link, burst, bar| Told { what, scope, link, burst, bar };
-    let heard = rename(scene, &told("", LinkScope::Team, unrelated, 1, Bar::None), NOTIFICATIONS);
+    let case = |what, scope, link, burst, bar| Case { what, scope, link, burst, bar };
+    let outcome = rename(scene, &case("", LinkScope::Team, unrelated, 1, Bar::None), NOTIFICATIONS);
     table.fact(
         &format!(
             "{NOTIFICATIONS} notifications of an unrelated link, Team, {} other links",
             scene.others()
         ),
-        &format!("{} wake-ups, {} handler calls", heard.wake_ups, heard.calls),
-        heard.wake_ups == 0 && heard.calls == 0,
+        &format!("{} wake-ups, {} handler calls", outcome.wake_ups, outcome.calls),
+        outcome.wake_ups == 0 && outcome.calls == 0,
     );
     let (team, all) = (LinkScope::Team, LinkScope::All);
     let each = [
-        told("a notification of a port, Team, read as it comes", team, port, 1, Bar::AtLeast(3.0)),
-        told("a notification of a port, All, read as it comes", all, port, 1, Bar::AtLeast(3.0)),
-        told("a notification of a port, Team, 125 at once", team, port, BURST, Bar::None),
-        told(
+        case("a notification of a port, Team, read as it comes", team, port, 1, Bar::AtLeast(3.0)),
+        case("a notification of a port, All, read as it comes", all, port, 1, Bar::AtLeast(3.0)),
+        case("a notification of a port, Team, 125 at once", team, port, BURST, Bar::None),
+        case(
             "a notification of an unrelated link, All, read as it comes",
             all,
             unrelated,
             1,
             Bar::None,
         ),
-        told(
+        case(
             "a notification of an unrelated link, All, 125 at once",
             all,
             unrelated,
@@ -75,16 +75,20 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
     ];
     let things: Vec<String> = each
         .iter()
-        .map(|told| format!("notify:{}:{A_ROUND_OF_C}:{}", told.link, told.burst))
+        .map(|case| format!("notify:{}:{A_ROUND_OF_C}:{}", case.link, case.burst))
         .collect();
     let mut times = each.each_ref().map(|_| Compared::default());
     for _ in 0..NOTIFICATIONS / A_ROUND {
-        for (told, times) in each.iter().zip(&mut times) {
-            let heard = rename(scene, told, A_ROUND);
-            let bursts = A_ROUND / told.burst;
-            assert_eq!((heard.wake_ups, heard.calls), (bursts, bursts), "each burst is told once");
-            times.ours.add(heard.spent / A_ROUND);
-            times.limit.add(read(told) / A_ROUND);
+        for (case, times) in each.iter().zip(&mut times) {
+            let outcome = rename(scene, case, A_ROUND);
+            let bursts = A_ROUND / case.burst;
+            assert_eq!(
+                (outcome.wake_ups, outcome.calls),
+                (bursts, bursts),
+                "wake-ups and calls per burst"
+            );
+            times.ours.add(outcome.spent / A_ROUND);
+            times.limit.add(read(case) / A_ROUND);
         }
         let words: Vec<&str> =
             ["open"].into_iter().chain(things.iter().map(String::as_str)).collect();
@@ -92,44 +96,44 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
         let spent = spent.iter().skip(1).map(|spent| *spent / A_ROUND_OF_C);
         times.iter_mut().zip(spent).for_each(|(times, spent)| times.c_library.add(spent));
     }
-    for (told, times) in each.iter().zip(&times) {
-        table.compare(told.what, scene.others(), times, Bar::None, told.bar);
+    for (case, times) in each.iter().zip(&times) {
+        table.compare(case.what, scene.others(), times, Bar::None, case.bar);
     }
 }
 
-/// Renames a link so often, and has a handle handle what it is woken for.
-fn rename(scene: &Scene, told: &Told, times: u32) -> Heard {
-    let mut team = scene.open(told.scope);
+/// Renames a link this often, while a handle handles events whenever it is readable.
+fn rename(scene: &Scene, case: &Case, times: u32) -> Outcome {
+    let mut team = scene.open(case.scope);
     let calls = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&calls);
     team.add_handler(ChangeKind::all(), move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(())
     });
-    let mut heard = Heard::default();
-    each_burst(told, times, || {
+    let mut outcome = Outcome::default();
+    each_burst(case, times, || {
         while is_readable(&mut team) {
-            heard.wake_ups += 1;
-            heard.spent += timed(|| team.handle_events().unwrap()).0;
+            outcome.wake_ups += 1;
+            outcome.spent += timed(|| team.handle_events().unwrap()).0;
         }
     });
-    heard.calls = calls.load(Ordering::Relaxed);
-    heard
+    outcome.calls = calls.load(Ordering::Relaxed);
+    outcome
 }
 
-/// What reading the notifications costs by itself.
-fn read(told: &Told) -> Duration {
+/// Returns the time for reading the notifications without decoding them.
+fn read(case: &Case) -> Duration {
     let (listener, mut buffer) = (Listener::of_links(), receive::buffer());
     let mut spent = Duration::ZERO;
-    each_burst(told, A_ROUND, || spent += timed(|| listener.drain(&mut buffer)).0);
+    each_burst(case, A_ROUND, || spent += timed(|| listener.drain(&mut buffer)).0);
     spent
 }
 
-fn each_burst(told: &Told, times: u32, mut then: impl FnMut()) {
-    let mut renames = Renames::of(told.link);
+fn each_burst(case: &Case, times: u32, mut then: impl FnMut()) {
+    let mut renames = Renames::of(case.link);
     for number in 1..=times {
         renames.next();
-        if number % told.burst == 0 {
+        if number % case.burst == 0 {
             then();
         }
     }
@@ -146,8 +150,8 @@ fn notifications_of_two_renames(link: IfIndex) -> usize {
     listener.drain(&mut receive::buffer()).0
 }
 
-/// How long a burst fits the receive buffer that a handle asks for by default, while nobody reads,
-/// and what becomes of the buffer then.
+/// Measures how many notifications fit the default receive buffer of a handle that does not read,
+/// and how the buffer grows then.
 pub(crate) fn holding(scene: &Scene, table: &mut Table) {
     let mut team = scene.open(LinkScope::All);
     let size = team.receive_buffers().unwrap().link;

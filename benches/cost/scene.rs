@@ -1,4 +1,4 @@
-//! The team that is measured, and the other links of its namespace.
+//! The measured team, and the other links of its namespace.
 
 use std::thread;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use crate::netns::{dummies, enter, index, ip};
 use crate::raw::Raw;
 
 const PORTS: usize = 8;
-/// Far from the indices that the kernel gives by itself.
+/// Far from the indexes that the kernel assigns.
 const FIRST_OTHER: u32 = 100_000;
 
 pub(crate) struct Scene {
     pub(crate) team: IfIndex,
     pub(crate) ports: Vec<IfIndex>,
-    /// A link that has nothing to do with the team.
+    /// A link outside of the team.
     pub(crate) unrelated: IfIndex,
     others: u32,
 }
 
 impl Scene {
-    /// In a network namespace of its own: a team that is up, with its ports.
+    /// Creates a team with ports, which is up, in a network namespace of its own.
     pub(crate) fn new() -> Self {
         enter();
         let (team, ports) = team("team0", Mode::ActiveBackup);
         dummies(&["unrelated"]);
         let unrelated = index("unrelated");
-        // Names of one length from the start, for bytes are counted.
+        // All names have the same length from the start, as bytes are counted.
         for link in [unrelated, *ports.first().unwrap()] {
             let mut renames = Renames::of(link);
             (0..2).for_each(|_| renames.next());
@@ -37,7 +37,7 @@ impl Scene {
         Self { team, ports, unrelated, others: 0 }
     }
 
-    /// Adds other links until there are so many.
+    /// Adds other links up to this number.
     pub(crate) fn grow_to(&mut self, others: u32) {
         let mut raw = Raw::new();
         for number in self.others..others {
@@ -52,17 +52,16 @@ impl Scene {
         self.others
     }
 
-    /// Has the C library do these things with the team, one after the other, and tells how long
-    /// each took.
+    /// Runs operations on the team by the C library, one after the other, and returns their times.
     pub(crate) fn run(&self, c_library: &CLibrary, things: &[&str]) -> Vec<Duration> {
         let mut words = vec![self.team.to_string()];
         words.extend(things.iter().map(ToString::to_string));
         c_library.run(&words)
     }
 
-    /// Gives the handle's user what it wants of this team.
+    /// Opens a handle of the team.
     pub(crate) fn open(&self, scope: LinkScope) -> TeamHandle {
-        builder(scope).open_index(self.team).expect("the team can be opened")
+        builder(scope).open_index(self.team).expect("opening the team")
     }
 }
 
@@ -70,7 +69,7 @@ pub(crate) fn builder(scope: LinkScope) -> TeamBuilder {
     TeamHandle::builder().link_scope(scope)
 }
 
-/// A team with dummy ports in the current namespace.
+/// Creates a team with dummy ports in the current namespace.
 pub(crate) fn team(name: &str, mode: Mode) -> (IfIndex, Vec<IfIndex>) {
     let mut team = TeamHandle::create(name).unwrap();
     team.set_mode(mode).unwrap();
@@ -84,7 +83,7 @@ pub(crate) fn team(name: &str, mode: Mode) -> (IfIndex, Vec<IfIndex>) {
     (team.ifindex(), ports)
 }
 
-/// A link that has one of two names, and the other one next: each time that is one notification.
+/// A link that alternates between two names; each rename causes one notification.
 pub(crate) struct Renames {
     raw: Raw,
     link: IfIndex,
@@ -92,7 +91,7 @@ pub(crate) struct Renames {
 }
 
 impl Renames {
-    /// Of a link that was renamed an even number of times.
+    /// Starts with a link that was renamed an even number of times.
     pub(crate) fn of(link: IfIndex) -> Self {
         Self { raw: Raw::new(), link, number: 0 }
     }
@@ -103,7 +102,7 @@ impl Renames {
     }
 }
 
-/// The kernel tells some things later.
+/// Waits for delayed events of the kernel.
 pub(crate) fn settle() {
     thread::sleep(Duration::from_millis(500));
 }

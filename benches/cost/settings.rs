@@ -1,4 +1,4 @@
-//! All 256 hashes led to a port at once.
+//! All 256 hashes mapped to a port at once.
 
 use std::thread;
 
@@ -15,9 +15,9 @@ use crate::table::{Bar, Compared, Table};
 const ROUNDS: usize = 15;
 
 pub(crate) fn measure(c_library: &CLibrary, table: &mut Table) {
-    // The namespace goes with its thread.
+    // The namespace exists until its thread ends.
     thread::scope(|scope| scope.spawn(|| in_own_namespace(c_library, table)).join())
-        .expect("it ran to its end");
+        .expect("the thread returns");
 }
 
 fn in_own_namespace(c_library: &CLibrary, table: &mut Table) {
@@ -35,8 +35,8 @@ fn in_own_namespace(c_library: &CLibrary, table: &mut Table) {
         times.ours.add(timed(|| handle.set_options(hashes(port)).unwrap()).0);
         sends.push(count::traffic_of(|| handle.set_options(hashes(port)).unwrap()).sends);
         drop(handle);
-        // The driver refuses what nobody hears.
-        let _hears = Listener::of_driver(group);
+        // Without a listener the driver replies with an error.
+        let _listener = Listener::of_driver(group);
         times.limit.add(timed(|| requests.exchange(&sockets)).0);
         let words = [ifindex.to_string(), "open".to_owned(), format!("set:{port}")];
         times.c_library.add(c_library.run(&words).remove(1));

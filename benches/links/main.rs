@@ -1,7 +1,6 @@
-//! Listing links on the kernel that the machine runs, against libnl-route: `cargo bench --bench
-//! links`.
+//! Lists links on the running kernel, compared with libnl-route: `cargo bench --bench links`.
 //!
-//! It wants no team driver, so the runner takes the running kernel if that gives network
+//! It needs no team driver, so that the runner takes the running kernel if that allows network
 //! namespaces, else the test kernel.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
@@ -9,23 +8,23 @@
 #[path = "../common/c_library.rs"]
 mod c_library;
 #[path = "../common/netlink.rs"]
-#[allow(dead_code, reason = "shared with the other benchmark, which uses all of it")]
+#[allow(dead_code, reason = "shared with the other benchmark, which uses the other items")]
 mod netlink;
 #[path = "../../tests/kernel/support/netns.rs"]
 #[allow(
     dead_code,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "shared with the tests, which use all of it"
+    reason = "shared with the tests, which use the other items"
 )]
 mod netns;
 #[path = "../common/receive.rs"]
 mod receive;
 #[path = "../common/sample.rs"]
-#[allow(dead_code, reason = "shared with the other benchmark, which uses all of it")]
+#[allow(dead_code, reason = "shared with the other benchmark, which uses the other items")]
 mod sample;
 #[path = "../common/table.rs"]
-#[allow(dead_code, reason = "shared with the other benchmark, which uses all of it")]
+#[allow(dead_code, reason = "shared with the other benchmark, which uses the other items")]
 mod table;
 
 use std::fs;
@@ -47,7 +46,7 @@ const SKIP_STATS: u32 = 8;
 
 const LINKS: usize = 1_000;
 const ROUNDS: usize = 15;
-/// How often each of the two does it in a round.
+/// The number of dumps of each program per round.
 const TURNS: usize = 10;
 
 fn main() -> ExitCode {
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     netns::ip_batch(&pairs);
     let mut rtnl = RtnlSocket::new().unwrap();
     let count = rtnl.links(&LinkFilter::new()).unwrap().items().len();
-    assert!(count > LINKS, "{count} links");
+    assert!(count > LINKS, "{count} links, expected more than {LINKS}");
     let (limit, mut buffer) = (Limit::new(), receive::buffer());
     let mut times = Compared::default();
     for _ in 0..ROUNDS {
@@ -67,7 +66,7 @@ fn main() -> ExitCode {
             times.ours.add(timed(|| rtnl.links(&LinkFilter::new()).unwrap()).0);
             times.limit.add(timed(|| limit.dump(&mut buffer)).0);
         }
-        // The first one of a process pays for more than itself.
+        // The first dump of a process has additional costs.
         let words = [count.to_string(), (TURNS + 1).to_string()];
         c_library.run(&words).into_iter().skip(1).for_each(|time| times.c_library.add(time));
     }
@@ -79,7 +78,7 @@ fn main() -> ExitCode {
     if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The same request, and what is answered thrown away: what the kernel takes.
+/// Sends the same request and discards the reply: the cost of the kernel alone.
 struct Limit {
     socket: Socket,
     request: Vec<u8>,
@@ -102,7 +101,7 @@ impl Limit {
             let lengths = receive::receive(&self.socket, buffer).unwrap();
             let datagrams = lengths.into_iter().zip(buffer.chunks(receive::SLOT));
             ends += datagrams
-                .map(|(length, slot)| receive::look(slot.get(..length).unwrap(), NLMSG_DONE).1)
+                .map(|(length, slot)| receive::count(slot.get(..length).unwrap(), NLMSG_DONE).1)
                 .sum::<usize>();
         }
     }

@@ -9,16 +9,16 @@ use libteam::TeamHandle;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::daemon::{Daemon, cables, config, two_ports, wait_until};
+use crate::support::daemon::{Daemon, config, two_ports, veth_pairs, wait_until};
 use crate::support::directory::Directory;
 use crate::support::netns::{enter, index, ip, ip_json};
 use crate::support::programs::example;
 use crate::support::timeouts::timeout;
 
-/// Runs the daemon with this text as its configuration; returns what it writes. Panics unless it
-/// ends with status 1.
+/// Runs the daemon with this text as its configuration, and returns its error message. Panics
+/// unless the daemon ends with status 1.
 #[track_caller]
-fn kernel_errno(text: &str) -> String {
+fn config_error(text: &str) -> String {
     let directory = Directory::for_sockets();
     let file = directory.join("config");
     fs::write(&file, text).unwrap();
@@ -35,7 +35,7 @@ fn kernel_errno(text: &str) -> String {
         if directory.join("socket").exists() || Instant::now() > end {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("it is accepted: {text}");
+            panic!("the daemon accepts {text}");
         }
         sleep(Duration::from_millis(5));
     }
@@ -44,19 +44,19 @@ fn kernel_errno(text: &str) -> String {
     assert_eq!(output.status.code(), Some(1), "{text}: {written}");
     assert!(
         written.starts_with(&format!("active_backup: {}: ", file.display())),
-        "{text}: {written}"
+        "expected an error of the daemon: {text}: {written}"
     );
     written
 }
 
 #[track_caller]
 fn assert_refused(text: &str, why: &str) {
-    let written = kernel_errno(text);
+    let written = config_error(text);
     assert!(written.contains(why), "{text}: {why:?} is not in {written:?}");
 }
 
 #[test]
-fn list_of_link_watchers_is_refused_by_name() {
+fn link_watcher_list_is_refused_by_name() {
     enter();
     let list = json!([{"name": "ethtool"}]);
     let everywhere = config(&json!({"eth1": {}}), &json!({"link_watch": list}));
@@ -92,7 +92,7 @@ fn array_in_place_of_an_object_is_refused() {
     }
     let watch = json!({"eth1": {"link_watch": ["ethtool"]}});
     assert_refused(&config(&watch, &json!({})).to_string(), "`link_watch`: ");
-    // What stands for a word.
+    // A value that has to be a string.
     let runner = json!({"runner": {"name": {"activebackup": null}}});
     assert_refused(&config(&port, &runner).to_string(), "invalid type: map, expected a string");
 }
@@ -124,7 +124,7 @@ fn duplicate_key_is_refused_by_name() {
 }
 
 #[test]
-fn name_that_no_link_can_have_is_refused() {
+fn invalid_link_name_is_refused() {
     enter();
     let names = [
         "",
@@ -148,16 +148,16 @@ fn name_that_no_link_can_have_is_refused() {
         let device = config(&json!({"eth1": {}}), &json!({"device": name}));
         assert_refused(&device.to_string(), &format!("`device`: {why}"));
     }
-    assert!(ip_json("link show type team").is_empty(), "nothing is created");
+    assert!(ip_json("link show type team").is_empty(), "the daemon created a team");
     let longest = json!({"device": "fifteen-bytes-x", "runner": {"name": "activebackup"}, "ports": {"\u{e4}": {}}});
     let mut daemon = Daemon::start(&longest);
     assert_eq!(daemon.end(Signal::SIGTERM).code(), Some(0));
 }
 
 #[test]
-fn queue_id_is_set() {
+fn configured_queue_id_is_set() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let daemon = Daemon::start(&config(&json!({"eth1": {"queue_id": 3}, "eth2": {}}), &json!({})));
     daemon.until_port("eth2", "up");
     let queues = || {
@@ -165,18 +165,18 @@ fn queue_id_is_set() {
         ["eth1", "eth2"].map(|port| team.port_queue_id(index(port)))
     };
     assert_eq!(queues(), [Some(3), Some(0)]);
-    // Also when it becomes a port again.
+    // The queue is set again when the link becomes a port again.
     ip("link set eth1 nomaster");
-    wait_until("it is set again", || {
+    wait_until("the queue is set again", || {
         TeamHandle::open("team0").unwrap().is_port(index("eth1")) && queues()[0] == Some(3)
     });
     assert_refused(&config(&json!({"eth1": {"queue_id": 65536}}), &json!({})).to_string(), "65536");
 }
 
 #[test]
-fn team_is_set_up_when_created_or_taken_over() {
+fn created_or_adopted_team_is_set_up() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let is_up = || {
         let links = ip_json("link show type team");
         links.first().is_some_and(|link| link["flags"].as_array().unwrap().contains(&json!("UP")))
@@ -185,17 +185,17 @@ fn team_is_set_up_when_created_or_taken_over() {
     for is_there in [true, false] {
         let daemon = Daemon::start(&two_ports());
         daemon.until_active("eth1");
-        assert!(is_up(), "was there: {is_there}");
+        assert!(is_up(), "team0 is down; it existed before: {is_there}");
         drop(daemon);
         ip("link del team0");
     }
     let daemon = Daemon::start(&two_ports());
     ip("link del team0");
-    wait_until("it is created again", || TeamHandle::open("team0").is_ok());
-    wait_until("it is set up again", is_up);
-    // The administrator may set it down.
+    wait_until("the team is created again", || TeamHandle::open("team0").is_ok());
+    wait_until("the team is set up again", is_up);
+    // The administrator may set the team down.
     ip("link set team0 down");
     ip("link set far1 down");
     daemon.until_port("eth1", "down");
-    assert!(!is_up(), "{}", daemon.log());
+    assert!(!is_up(), "team0 was set up again: {}", daemon.log());
 }

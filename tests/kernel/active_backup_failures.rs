@@ -1,12 +1,12 @@
-//! The example `active_backup` when a port cannot do what it is chosen for, and with one link under
-//! two names.
+//! The example `active_backup` with a port that fails when it is made active, and with one link
+//! that has two configured names.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::daemon::{Daemon, TEAM_HWADDR, cables, config, hwaddr, wait_until};
+use crate::support::daemon::{Daemon, TEAM_HWADDR, config, hwaddr, veth_pairs, wait_until};
 use crate::support::netns::{enter, index, ip};
 use crate::support::raw::Raw;
 use crate::support::timeouts::slowness;
@@ -21,7 +21,7 @@ fn with_policy(policy: &str, ports: &Value) -> Value {
     )
 }
 
-/// Makes `mv`, which cannot get the team's address as long as the link below has it.
+/// Creates `mv`, which cannot have the team's address while the link below has it.
 fn macvlan() {
     ip("link add base type veth peer name basepeer");
     ip(&format!("link set base address {TEAM_HWADDR} up"));
@@ -30,11 +30,11 @@ fn macvlan() {
 }
 
 #[test]
-fn best_port_without_the_address_is_passed_over() {
+fn best_port_without_team_address_is_skipped() {
     for policy in ["only_active", "same_all"] {
         enter();
-        cables(2);
-        // Its driver cannot set an address.
+        veth_pairs(2);
+        // The driver of a bridge device refuses every address.
         ip("link add fixed type ifb");
         let ports = json!({"fixed": {"prio": 100}, "eth1": {"prio": 200}, "eth2": {}});
         ip("link set far1 down");
@@ -42,7 +42,7 @@ fn best_port_without_the_address_is_passed_over() {
         let status = daemon.until_active("eth2");
         assert_eq!(status["ports"]["fixed"]["state"], "up", "{policy}");
 
-        // At a failover too.
+        // A failover does not choose it either.
         ip("link set far1 up");
         daemon.until_active("eth1");
         sleep(Duration::from_secs(5));
@@ -51,11 +51,11 @@ fn best_port_without_the_address_is_passed_over() {
         daemon.until_active("eth2");
         assert!(
             lost.elapsed() < AT_ONCE * slowness(),
-            "{policy}: {:?}\n{}",
+            "{policy}: failover after {:?}\n{}",
             lost.elapsed(),
             daemon.log()
         );
-        wait_until("it has the address", || hwaddr("eth2") == TEAM_HWADDR);
+        wait_until("eth2 has the team's address", || hwaddr("eth2") == TEAM_HWADDR);
 
         let ticks = daemon.processor_ticks();
         sleep(Duration::from_secs(3));
@@ -66,9 +66,9 @@ fn best_port_without_the_address_is_passed_over() {
 }
 
 #[test]
-fn port_that_failed_is_tried_again() {
+fn failed_port_is_retried() {
     enter();
-    cables(1);
+    veth_pairs(1);
     macvlan();
     let daemon =
         Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
@@ -79,27 +79,32 @@ fn port_that_failed_is_tried_again() {
 }
 
 #[test]
-fn port_that_failed_is_tried_when_it_is_the_last() {
+fn failed_port_is_retried_at_once_as_last_port() {
     enter();
-    cables(1);
+    veth_pairs(1);
     macvlan();
     let start = Instant::now();
     let daemon =
         Daemon::start(&with_policy("only_active", &json!({"mv": {"prio": 100}, "eth1": {}})));
     daemon.until_active("eth1");
-    // After tries at about 0, 1, 3 and 7 seconds, the next would be at 15.
+    // After attempts at about 0, 1, 3 and 7 seconds, the next would be at 15.
     sleep(Duration::from_secs(8).saturating_sub(start.elapsed()));
     ip("link set base address 02:00:00:00:00:bb");
     let lost = Instant::now();
     ip("link set far1 down");
     daemon.until_active("mv");
-    assert!(lost.elapsed() < 3 * AT_ONCE * slowness(), "{:?}\n{}", lost.elapsed(), daemon.log());
+    assert!(
+        lost.elapsed() < 3 * AT_ONCE * slowness(),
+        "failover after {:?}\n{}",
+        lost.elapsed(),
+        daemon.log()
+    );
 }
 
 #[test]
-fn link_under_two_names_is_one_member() {
+fn link_with_two_configured_names_is_one_port() {
     enter();
-    cables(1);
+    veth_pairs(1);
     ip("link property add dev eth1 altname cable1");
     ip("link property add dev eth1 altname left");
     let delay = Duration::from_secs(slowness().into());
@@ -116,7 +121,7 @@ fn link_under_two_names_is_one_member() {
         sleep(delay / 20);
         is_active |= daemon.status()["active"] == "eth1";
     }
-    assert!(is_active, "not after {:?}: {}", start.elapsed(), daemon.log());
+    assert!(is_active, "eth1 is not active after {:?}: {}", start.elapsed(), daemon.log());
     let status = daemon.status();
     let found = ["cable1", "eth1", "left"].map(|name| status["ports"][name]["state"].clone());
     assert_eq!(found, ["absent", "up", "absent"], "{status:#}");
@@ -128,9 +133,9 @@ fn link_under_two_names_is_one_member() {
 }
 
 #[test]
-fn link_that_gets_another_configured_name_stays_up() {
+fn renamed_link_with_configured_name_stays_up() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let slow = json!({"name": "ethtool", "delay_up": 3_600_000});
     ip("link property add dev eth2 altname left");
     let ports = json!({"eth1": {"prio": 10}, "left": {}, "right": {"link_watch": slow}});
@@ -139,9 +144,8 @@ fn link_that_gets_another_configured_name_stays_up() {
     daemon.until_port("left", "up");
     ip("link property del dev eth2 altname left");
     ip("link property add dev eth2 altname right");
-    let status = daemon.until("it is known by its other name", |status| {
-        status["ports"]["right"]["state"] != "absent"
-    });
+    let status = daemon
+        .until("the port has its new name", |status| status["ports"]["right"]["state"] != "absent");
     assert_eq!(status["ports"]["right"]["state"], "up", "{status:#}\n{}", daemon.log());
     assert_eq!(status["ports"]["left"]["state"], "absent", "{status:#}");
 }

@@ -1,5 +1,5 @@
-//! The example `active_backup` beside another one that hangs, that was killed, or that starts at
-//! the same time.
+//! The example `active_backup` while another instance hangs, was killed, or starts at the same
+//! time.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,12 +14,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::support::daemon::{Daemon, cables, two_ports, wait_until};
+use crate::support::daemon::{Daemon, two_ports, veth_pairs, wait_until};
 use crate::support::netns::{enter, ip};
 use crate::support::programs::example;
 use crate::support::timeouts::timeout;
 
-/// The daemon's own limit, and time to start on a busy machine.
+/// The daemon's own timeout, plus the time to start on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Starts the example with the socket and the configuration of this directory.
@@ -29,7 +29,7 @@ fn start(directory: &Path, words: &[&str]) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits until it ends, and returns its exit code and what it wrote. Panics if it does not end
+/// Waits until the daemon ends, and returns its exit code and its output. Panics if it does not end
 /// within the limit.
 #[track_caller]
 fn outcome(mut child: Child, limit: Duration) -> (Option<i32>, String) {
@@ -41,7 +41,7 @@ fn outcome(mut child: Child, limit: Duration) -> (Option<i32>, String) {
         if Instant::now() > end {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("it has not ended after {limit:?}");
+            panic!("the daemon has not ended after {limit:?}");
         }
         sleep(Duration::from_millis(10));
     };
@@ -51,18 +51,21 @@ fn outcome(mut child: Child, limit: Duration) -> (Option<i32>, String) {
 }
 
 #[test]
-fn neither_status_nor_start_waits_for_a_daemon_that_hangs() {
+fn hung_daemon_blocks_neither_status_nor_start() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     daemon.signal(Signal::SIGSTOP);
     let socket = daemon.directory().join("socket");
 
-    // The kernel accepts the connection, the daemon does not answer.
+    // The kernel accepts the connection; the daemon does not reply.
     let (code, text) = outcome(start(daemon.directory(), &["--status"]), LIMIT);
     let expected = format!("active_backup: the daemon at {} does not answer", socket.display());
-    assert!(code == Some(1) && text.starts_with(&expected), "{code:?} {text}");
+    assert!(
+        code == Some(1) && text.starts_with(&expected),
+        "status and output of --status: {code:?} {text}"
+    );
 
     let address = SockAddr::unix(&socket).unwrap();
     let mut waiting = Vec::new();
@@ -80,7 +83,12 @@ fn neither_status_nor_start_waits_for_a_daemon_that_hangs() {
     for words in [&["--status"][..], &["--status", "--json"]] {
         let (code, text) = outcome(start(daemon.directory(), words), LIMIT);
         let expected = format!("{expected} within 10s\n");
-        assert_eq!((code, &*text), (Some(1), &*expected), "{} are waiting", waiting.len());
+        assert_eq!(
+            (code, &*text),
+            (Some(1), &*expected),
+            "with {} waiting connections",
+            waiting.len()
+        );
     }
     let (code, text) = outcome(start(daemon.directory(), &[]), LIMIT);
     let expected = format!("active_backup: {}: another one is running\n", socket.display());
@@ -94,7 +102,7 @@ fn neither_status_nor_start_waits_for_a_daemon_that_hangs() {
 #[test]
 fn sighup_does_not_end_the_daemon() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let mut daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     for _ in 0..2 {
@@ -106,22 +114,22 @@ fn sighup_does_not_end_the_daemon() {
 }
 
 #[test]
-fn one_of_many_that_start_at_once_runs() {
+fn concurrent_starts_leave_one_daemon_running() {
     enter();
-    cables(1);
+    veth_pairs(1);
     for _ in 0..5 {
         let mut first = Daemon::start(&two_ports());
         first.end(Signal::SIGKILL);
         let mut started: Vec<Child> = (0..8).map(|_| start(first.directory(), &[])).collect();
         let deadline = Instant::now() + timeout();
         while started.len() > 1 {
-            assert!(Instant::now() < deadline, "{} are running", started.len());
+            assert!(Instant::now() < deadline, "{} daemons are running", started.len());
             started.retain_mut(|child| child.try_wait().unwrap().is_none());
             sleep(Duration::from_millis(10));
         }
         let mut last = started.pop().unwrap();
         first.until_active("eth1");
-        assert!(last.try_wait().unwrap().is_none(), "none is running");
+        assert!(last.try_wait().unwrap().is_none(), "the last daemon has ended");
         last.kill().unwrap();
         last.wait().unwrap();
     }
@@ -130,7 +138,7 @@ fn one_of_many_that_start_at_once_runs() {
 #[test]
 fn daemon_without_the_lock_does_not_start() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let mut first = Daemon::start(&two_ports());
     first.end(Signal::SIGKILL);
     let file = File::options()
@@ -139,7 +147,7 @@ fn daemon_without_the_lock_does_not_start() {
         .open(first.directory().join("socket.lock"))
         .unwrap();
     let lock =
-        Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a killed daemon has no lock");
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a killed daemon holds no lock");
     let (code, text) = outcome(start(first.directory(), &[]), LIMIT);
     let expected = format!(
         "active_backup: {}: another one is running\n",
@@ -150,9 +158,9 @@ fn daemon_without_the_lock_does_not_start() {
 }
 
 #[test]
-fn reader_of_the_log_that_hangs_delays_nothing() {
+fn hung_log_reader_delays_nothing() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let mut first = Daemon::start(&two_ports());
     first.end(Signal::SIGTERM);
     // A pipe holds 64 KiB, pipe(7).
@@ -164,7 +172,9 @@ fn reader_of_the_log_that_hangs_delays_nothing() {
         .arg(first.directory().join("socket"))
         .arg(first.directory().join("config"));
     let mut child = command.stderr(writer).spawn().unwrap();
-    wait_until("it listens", || UnixStream::connect(first.directory().join("socket")).is_ok());
+    wait_until("the daemon listens", || {
+        UnixStream::connect(first.directory().join("socket")).is_ok()
+    });
     first.until_active("eth1");
     first.until_port("eth2", "up");
     ip("link set far1 down");
@@ -172,7 +182,7 @@ fn reader_of_the_log_that_hangs_delays_nothing() {
     kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
     let deadline = Instant::now() + LIMIT;
     while child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < deadline, "it does not end");
+        assert!(Instant::now() < deadline, "the daemon does not end");
         sleep(Duration::from_millis(10));
     }
 }

@@ -1,4 +1,4 @@
-//! The example `active_backup` survives what happens to the team and its links.
+//! The example `active_backup` when its team or a link is created, deleted, renamed or moved.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::daemon::{
-    Daemon, TEAM_HWADDR, cable, cables, config, hwaddr, master, two_ports, wait_until,
+    Daemon, TEAM_HWADDR, config, hwaddr, master, two_ports, veth_pair, veth_pairs, wait_until,
 };
 use crate::support::features::renaming;
 use crate::support::netns::{enter, index, ip, ip_json, run_ip};
 use crate::support::raw::Raw;
 
 #[test]
-fn ports_come_and_go_and_come_back() {
+fn ports_are_added_released_and_added_again() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let daemon = Daemon::start(&two_ports());
     let status = daemon.until_active("eth1");
     assert_eq!(status["ports"]["eth2"]["state"], "absent");
-    cable(2);
+    veth_pair(2);
     daemon.until_port("eth2", "up");
     ip("link del eth1");
     let status = daemon.until_active("eth2");
     assert_eq!(status["ports"]["eth1"]["state"], "absent");
-    cable(1);
+    veth_pair(1);
     daemon.until_active("eth1");
     assert_eq!(master("eth1"), "team0");
 
-    // Released by somebody: it is configured, and free.
+    // Another program releases the port: the daemon adds it again.
     ip("link set eth1 nomaster");
-    daemon.until("it is a port again", |status| {
+    daemon.until("eth1 is a port again", |status| {
         status["ports"]["eth1"]["ifindex"] == index("eth1").get()
     });
     daemon.until_active("eth1");
-    // Taken by somebody.
+    // Another program gives the link another master: the daemon leaves it alone.
     ip("link add br0 type bridge");
     ip("link set eth1 master br0");
     daemon.until_port("eth1", "absent");
@@ -44,7 +44,7 @@ fn ports_come_and_go_and_come_back() {
     assert_eq!(master("eth1"), "br0");
     ip("link del br0");
     daemon.until_active("eth1");
-    // Up, as somebody set it before it got its name, where that can be.
+    // The link is up when it gets its name, if the kernel renames links that are up.
     ip("link del eth2");
     ip("link add other type veth peer name far2");
     ip("link set far2 up");
@@ -56,9 +56,9 @@ fn ports_come_and_go_and_come_back() {
 }
 
 #[test]
-fn a_port_that_is_renamed_stays_one_until_another_link_takes_its_name() {
+fn renamed_port_stays_until_its_name_is_reused() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     let rename = |old, new| renaming(old, new).iter().for_each(|command| drop(ip(command)));
@@ -67,12 +67,12 @@ fn a_port_that_is_renamed_stays_one_until_another_link_takes_its_name() {
         let status = daemon.until_active(name);
         assert_eq!(status["ports"]["eth1"]["link"], name);
     }
-    // The two change places.
+    // The two links exchange their names.
     for (old, new) in [("eth1", "eth9"), ("eth2", "eth1"), ("eth9", "eth2")] {
         rename(old, new);
     }
     let indices = || ["eth1", "eth2"].map(|name| index(name).get());
-    daemon.until("they are known by their new names", |status| {
+    daemon.until("the ports have their new names", |status| {
         ["eth1", "eth2"].map(|name| status["ports"][name]["ifindex"].as_u64())
             == indices().map(|index| Some(index.into()))
     });
@@ -80,63 +80,63 @@ fn a_port_that_is_renamed_stays_one_until_another_link_takes_its_name() {
     assert_eq!(["eth1", "eth2"].map(master), ["team0", "team0"]);
 
     rename("eth1", "old");
-    daemon.until("it has another name", |status| status["ports"]["eth1"]["link"] == "old");
+    daemon.until("the port is renamed", |status| status["ports"]["eth1"]["link"] == "old");
     ip("link add eth1 type veth peer name new");
     ip("link set new up");
     daemon.until_active("eth1");
-    wait_until("the old one is released", || master("old").is_empty());
+    wait_until("the former eth1 is released", || master("old").is_empty());
     assert_eq!(master("eth1"), "team0");
 }
 
 #[test]
-fn a_team_that_is_deleted_is_created_again() {
+fn deleted_team_is_created_again() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let mut daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     for _ in 0..3 {
         let old = index("team0");
         ip("link del team0");
-        daemon.until("there is another one", |status| {
+        daemon.until("a new team exists", |status| {
             status["ifindex"].as_u64().is_some_and(|new| new != u64::from(old.get()))
         });
         let status = daemon.until_active("eth1");
         assert_eq!(status["hwaddr"], TEAM_HWADDR);
     }
     assert!(daemon.end(Signal::SIGTERM).success());
-    assert!(!run_ip("link show dev team0").status.success(), "it is deleted");
+    assert!(!run_ip("link show dev team0").status.success(), "team0 exists after the daemon ended");
 }
 
 #[test]
-fn a_team_that_somebody_else_creates_again_is_taken_over() {
+fn team_recreated_by_another_program_is_adopted() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let mut daemon = Daemon::start(&two_ports());
     let mut raw = Raw::new();
     for round in 0..5_u32 {
         daemon.until_active("eth1");
-        // At once, and after the daemon saw that it was gone; in any case within a second.
+        // Immediately, and after the daemon noticed the deletion; both within a second.
         raw.delete(index("team0")).unwrap();
         sleep(Duration::from_millis(u64::from(round) * 20));
         raw.add("team", "team0", IfIndex::new(5000 + round).unwrap()).unwrap();
     }
     daemon.until_active("eth1");
     assert_eq!(hwaddr("team0"), TEAM_HWADDR);
-    // It was not the daemon's, and so is not made again by it.
+    // The daemon did not create this team, and so does not create it again.
     ip("link del team0");
-    daemon.until("it is gone", |status| status["ifindex"].is_null());
+    daemon.until("the team is gone", |status| status["ifindex"].is_null());
     sleep(Duration::from_millis(1500));
     assert!(daemon.status()["ifindex"].is_null());
     ip("link add team0 type team");
     daemon.until_active("eth1");
     assert!(daemon.end(Signal::SIGTERM).success());
-    assert_eq!(master("eth1"), "team0", "it stays as it is");
+    assert_eq!(master("eth1"), "team0", "master of eth1 after the daemon ended");
 }
 
 #[test]
-fn a_team_in_another_mode_is_put_into_this_one() {
+fn adopted_team_gets_the_configured_mode() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::RoundRobin).unwrap();
     team.add_port(index("eth2")).unwrap();
@@ -149,29 +149,33 @@ fn a_team_in_another_mode_is_put_into_this_one() {
 }
 
 #[test]
-fn lost_notifications_are_made_good() {
+fn daemon_recovers_from_lost_notifications() {
     enter();
-    cables(3);
+    veth_pairs(3);
     let ports = json!({"eth1": {"prio": 10}, "eth2": {"prio": 5}, "eth3": {}});
     let daemon =
         Daemon::start_with(&config(&ports, &json!({})), &[], &[("TEAM_EVENT_BUFSIZE", "4096")]);
     daemon.until_active("eth1");
-    daemon.until("all are up", |status| status["ports"]["eth3"]["state"] == "up");
+    daemon.until("all ports are up", |status| status["ports"]["eth3"]["state"] == "up");
     let mut raw = Raw::new();
     for round in 1..=3_u32 {
         daemon.signal(Signal::SIGSTOP);
-        // More than its buffers hold, and then what matters: a port fails, one goes, one comes.
+        // More events than the buffers hold, and then the relevant ones: a port loses its link,
+        // another is deleted, a third is created.
         for mtu in 0..1200 {
             raw.set_mtu(index("eth3"), 1300 + mtu % 2).unwrap_err();
             raw.set_mtu(index("team0"), 1300 + mtu % 2).unwrap();
         }
         ip("link set far1 down");
         ip("link del eth3");
-        cable(3);
+        veth_pair(3);
         daemon.signal(Signal::SIGCONT);
         let status = daemon.until_active("eth2");
-        assert!(status["resyncs"].as_u64() >= Some(round.into()), "{status:#}");
-        daemon.until("eth3 is the new one", |status| {
+        assert!(
+            status["resyncs"].as_u64() >= Some(round.into()),
+            "expected at least {round} resyncs: {status:#}"
+        );
+        daemon.until("eth3 is the new link", |status| {
             status["ports"]["eth3"]["ifindex"] == index("eth3").get()
                 && status["ports"]["eth3"]["state"] == "up"
         });
@@ -181,9 +185,9 @@ fn lost_notifications_are_made_good() {
 }
 
 #[test]
-fn another_team_that_took_the_index_unheard_is_set_up() {
+fn new_team_with_reused_index_is_set_up() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let daemon = Daemon::start_with(&two_ports(), &[], &[("TEAM_EVENT_BUFSIZE", "4096")]);
     daemon.until_active("eth1");
     daemon.signal(Signal::SIGSTOP);
@@ -194,10 +198,10 @@ fn another_team_that_took_the_index_unheard_is_set_up() {
     raw.delete(team).unwrap();
     raw.add("team", "team0", team).unwrap();
     daemon.signal(Signal::SIGCONT);
-    wait_until("it is set up", || {
+    wait_until("the new team has the mode", || {
         TeamHandle::open("team0").unwrap().mode() == Some(Mode::ActiveBackup)
     });
-    daemon.until("its address is set", |status| {
+    daemon.until("the new team has its address", |status| {
         status["hwaddr"] == TEAM_HWADDR && status["active"] == "eth1"
     });
     ip("link set far1 down");
@@ -205,13 +209,13 @@ fn another_team_that_took_the_index_unheard_is_set_up() {
 }
 
 #[test]
-fn a_mode_that_somebody_else_sets_does_not_last() {
+fn mode_set_by_another_program_is_reverted() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     let mut team = TeamHandle::open("team0").unwrap();
-    // Before the daemon makes it a port again.
+    // Before the daemon adds the port again.
     daemon.signal(Signal::SIGSTOP);
     team.remove_port(index("eth1")).unwrap();
     team.set_mode(Mode::Broadcast).unwrap();
@@ -223,9 +227,9 @@ fn a_mode_that_somebody_else_sets_does_not_last() {
 }
 
 #[test]
-fn a_team_that_is_renamed_is_the_same_team() {
+fn renamed_team_stays_managed() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     daemon.until_port("eth2", "up");
@@ -236,15 +240,15 @@ fn a_team_that_is_renamed_is_the_same_team() {
 }
 
 #[test]
-fn a_link_is_found_by_its_alternative_name() {
+fn link_is_found_by_alternative_name() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     ip("link add other type veth peer name far2");
     ip("link set far2 up");
     ip("link property add dev other altname eth2");
-    // The kernel does not announce the name of a link that is down.
+    // The kernel does not announce a new name of a link that is down.
     ip("link set other up");
     let status = daemon.until_port("eth2", "up");
     assert_eq!(status["ports"]["eth2"]["link"], "other");
@@ -252,15 +256,15 @@ fn a_link_is_found_by_its_alternative_name() {
 }
 
 #[test]
-fn a_link_that_cannot_be_a_port_stays_as_it_is() {
+fn link_that_cannot_be_a_port_is_unchanged() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let daemon = Daemon::start(&config(&json!({"lo": {}, "eth1": {}}), &json!({})));
     daemon.until_active("eth1");
-    wait_until("it was tried", || {
+    wait_until("the daemon tried to add lo", || {
         daemon.log().contains("Loopback device can't be added as a team port")
     });
-    wait_until("it is up", || {
+    wait_until("lo is up", || {
         ip_json("link show dev lo")[0]["flags"].as_array().unwrap().contains(&json!("UP"))
     });
     assert_eq!(daemon.status()["ports"]["lo"]["state"], "absent");

@@ -1,5 +1,5 @@
-//! The example `active_backup` as a program: how it starts and ends, what it tells, and what it
-//! makes of bad input.
+//! The example `active_backup` as a program: start, end, status, invalid configurations, exhausted
+//! descriptors.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -12,22 +12,25 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::support::daemon::{
-    Daemon, TEAM_HWADDR, cables, config, hwaddr, master, own_hwaddr, two_ports, wait_until,
+    Daemon, TEAM_HWADDR, config, hwaddr, master, own_hwaddr, two_ports, veth_pairs, wait_until,
 };
 use crate::support::directory::Directory;
 use crate::support::netns::{enter, ip, run_ip};
 use crate::support::programs::{example, run};
 
 #[test]
-fn at_the_end_a_created_team_is_deleted_unless_it_is_to_be_kept() {
+fn exit_deletes_created_team_unless_kept() {
     enter();
-    cables(2);
+    veth_pairs(2);
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
         let mut daemon = Daemon::start(&two_ports());
         daemon.until_active("eth1");
-        wait_until("the address is set", || hwaddr("eth2") == TEAM_HWADDR);
+        wait_until("the ports have the team's address", || hwaddr("eth2") == TEAM_HWADDR);
         assert_eq!(daemon.end(signal).code(), Some(0));
-        assert!(!run_ip("link show dev team0").status.success(), "it is deleted");
+        assert!(
+            !run_ip("link show dev team0").status.success(),
+            "team0 exists after the daemon ended"
+        );
         assert!(!daemon.directory().join("socket").exists());
         assert_eq!(["eth1", "eth2"].map(hwaddr), [1, 2].map(own_hwaddr));
     }
@@ -35,17 +38,17 @@ fn at_the_end_a_created_team_is_deleted_unless_it_is_to_be_kept() {
     daemon.until_active("eth1");
     assert_eq!(daemon.end(Signal::SIGTERM).code(), Some(0));
     assert_eq!(["eth1", "eth2"].map(master), ["team0", "team0"]);
-    // The next one finds it.
+    // The next daemon finds the team.
     let mut daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     assert_eq!(daemon.end(Signal::SIGTERM).code(), Some(0));
-    assert_eq!(master("eth1"), "team0", "it was there before");
+    assert_eq!(master("eth1"), "team0", "master of eth1: the second daemon did not create team0");
 }
 
 #[test]
-fn only_one_listens_and_one_that_was_killed_is_replaced() {
+fn one_daemon_listens_and_replaces_a_killed_one() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let mut daemon = Daemon::start(&two_ports());
     let (socket, file) = (daemon.directory().join("socket"), daemon.directory().join("config"));
     let mut command = Command::new(example("active_backup"));
@@ -61,21 +64,21 @@ fn only_one_listens_and_one_that_was_killed_is_replaced() {
     assert!(socket.exists());
     let mut command = Command::new(example("active_backup"));
     let mut child = command.arg("--socket").arg(&socket).arg(&file).spawn().unwrap();
-    let asked = || UnixStream::connect(&socket).is_ok();
-    wait_until("another one listens", asked);
+    let replies = || UnixStream::connect(&socket).is_ok();
+    wait_until("another daemon listens", replies);
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 #[test]
-fn the_status_is_a_table_or_json() {
+fn status_is_printed_as_table_or_json() {
     enter();
-    cables(1);
+    veth_pairs(1);
     let daemon = Daemon::start(&two_ports());
     daemon.until("eth1 is active and was announced", |status| {
         status["announcements"] == 1 && status["active"] == "eth1"
     });
-    let ask = |words: &[&str]| {
+    let query = |words: &[&str]| {
         let mut command = Command::new(example("active_backup"));
         command.args(words).arg("--socket").arg(daemon.directory().join("socket"));
         command.arg(daemon.directory().join("config"));
@@ -87,17 +90,20 @@ fn the_status_is_a_table_or_json() {
          * eth1            up         10 no     10000 Mb/s {TEAM_HWADDR} eth1\n  \
          eth2            absent      0 no              - -                 -\n"
     );
-    assert_eq!(ask(&["--status"]).stdout, expected);
-    let json: Value = serde_json::from_str(&ask(&["--status", "--json"]).stdout).unwrap();
+    assert_eq!(query(&["--status"]).stdout, expected);
+    let json: Value = serde_json::from_str(&query(&["--status", "--json"]).stdout).unwrap();
     assert_eq!(json, daemon.status());
     assert_eq!(json["ports"]["eth1"]["is_active"], true);
-    let misuse = ask(&["--json"]);
-    assert!(misuse.stderr.contains("\n\nUsage: ") && misuse.status.code() == Some(2), "{misuse:?}");
+    let misuse = query(&["--json"]);
+    assert!(
+        misuse.stderr.contains("\n\nUsage: ") && misuse.status.code() == Some(2),
+        "result of an unknown argument: {misuse:?}"
+    );
     drop(daemon);
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_is_refused() {
+fn invalid_configuration_is_refused() {
     enter();
     let refused = [
         (json!({}), "missing field `device` at line 1 column 2"),
@@ -129,19 +135,19 @@ fn a_configuration_that_makes_no_sense_is_refused() {
         let outcome = run(command);
         assert!(
             outcome.stderr.starts_with(&format!("active_backup: {}: ", file.display())),
-            "{}",
+            "not an error of this configuration: {}",
             outcome.stderr
         );
-        assert!(outcome.stderr.contains(why), "{why}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(why), "no {why:?} in: {}", outcome.stderr);
         assert_eq!(outcome.status.code(), Some(1));
     }
-    assert!(!run_ip("link show dev team0").status.success(), "nothing is created");
+    assert!(!run_ip("link show dev team0").status.success(), "the daemon created team0");
 }
 
 #[test]
-fn a_daemon_that_nobody_hears_fails_over() {
+fn daemon_with_unwritable_log_fails_over() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let daemon = Daemon::start_without_reader(&two_ports());
     daemon.until_active("eth1");
     daemon.until_port("eth2", "up");
@@ -150,9 +156,9 @@ fn a_daemon_that_nobody_hears_fails_over() {
 }
 
 #[test]
-fn a_daemon_that_may_open_nothing_more_fails_over_and_sleeps() {
+fn daemon_without_free_descriptors_fails_over() {
     enter();
-    cables(2);
+    veth_pairs(2);
     let daemon = Daemon::start(&two_ports());
     daemon.until_active("eth1");
     daemon.until_port("eth2", "up");
@@ -161,16 +167,16 @@ fn a_daemon_that_may_open_nothing_more_fails_over_and_sleeps() {
         prlimit(id, Resource::Nofile, Rlimit { current: Some(files), maximum: Some(1024) })
             .unwrap();
     };
-    // It has more open, and polls less.
+    // Connections that the daemon has open, and polls.
     may_open(8);
-    // It waits to be accepted.
+    // A connection that waits to be accepted.
     let _asking = UnixStream::connect(daemon.directory().join("socket")).unwrap();
-    wait_until("it says so", || daemon.log().contains("Too many open files"));
+    wait_until("the log has the error", || daemon.log().contains("Too many open files"));
     let spent = daemon.processor_ticks();
     ip("link set far1 down");
-    wait_until("it fails over", || daemon.log().contains("eth2 is active"));
+    wait_until("eth2 is active", || daemon.log().contains("eth2 is active"));
     sleep(Duration::from_secs(2));
-    // A hundredth of a second is a tick.
+    // A tick is a hundredth of a second.
     let spent = daemon.processor_ticks() - spent;
     assert!(spent < 100, "{spent} ticks: {}", daemon.log());
     may_open(1024);

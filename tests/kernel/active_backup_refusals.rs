@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::daemon::{Daemon, cables, config, master, wait_until};
+use crate::support::daemon::{Daemon, config, master, veth_pairs, wait_until};
 use crate::support::netns::{enter, index, ip, ip_json};
 use crate::support::raw::{IFF_UP, Listener};
 use crate::support::timeouts::slowness;
@@ -14,9 +14,9 @@ use crate::support::timeouts::slowness;
 #[derive(Clone, Copy, Debug)]
 struct Refused {
     name: &'static str,
-    /// What creates the link, down, before the daemon starts. `team0` is there, and up.
+    /// The commands that create the link, down, before the daemon starts. `team0` exists and is up.
     setup: &'static [&'static str],
-    /// What makes the kernel accept it, if anything does.
+    /// The command after which the kernel accepts the link, if there is one.
     remedy: Option<&'static str>,
 }
 
@@ -30,22 +30,22 @@ const REFUSED: [Refused; 16] = [
     Refused { name: "vrf0", setup: &["link add vrf0 type vrf table 10"], remedy: None },
     Refused {
         name: "vrf1",
-        // On a team with a VLAN the driver has another reason.
+        // Without a VLAN on the team, the driver would refuse it for another reason.
         setup: &["link add link team0 vlan type vlan id 5", "link add vrf1 type vrf table 10"],
         remedy: None,
     },
     Refused {
-        // Not gre: with its module each new namespace gets fallback tunnels, which other tests do
+        // Not gre: its module creates fallback tunnels in each new namespace, which other tests do
         // not expect.
         name: "nlmon9",
         setup: &["link add nlmon9 type nlmon"],
-        // The first port decides of which type all are.
+        // The first port determines the type of all ports.
         remedy: Some("link del eth1"),
     },
     Refused {
         name: "macsec",
         setup: &["link add link base macsec type macsec"],
-        // Its own MTU is the most that it can have.
+        // Its own MTU is its maximum.
         remedy: Some("link set team0 mtu 1400"),
     },
     Refused { name: "vlan", setup: &["link add link team0 vlan type vlan id 5"], remedy: None },
@@ -94,17 +94,17 @@ const SHUT: Refused = Refused {
     remedy: Some("link set low up"),
 };
 
-/// How long the daemon is watched.
-const WATCHED: Duration = Duration::from_secs(8);
-/// In this time after a remedy the link is a port. It would be tried again later by itself.
+/// The time for which the daemon is observed.
+const OBSERVED: Duration = Duration::from_secs(8);
+/// The time within which the link becomes a port after the remedy; the next retry would be later.
 const ANNOUNCE_DELAY: Duration = Duration::from_secs(4);
-/// The messages of one try are less far apart.
-const ONE_TRY: Duration = Duration::from_millis(500);
-/// More than the driver causes in one try: an MTU set and set back, a link opened and closed, their
-/// addresses.
+/// The maximum time between the messages of one attempt.
+const ONE_ATTEMPT: Duration = Duration::from_millis(500);
+/// More messages than the driver causes in one attempt: MTU set and restored, link opened and
+/// closed, addresses.
 const MESSAGES: usize = 20;
 
-/// Runs the daemon on each of the links, each in a namespace of its own and all at once.
+/// Runs the daemon on each of the links, concurrently, each in a namespace of its own.
 fn with_each(links: &[Refused], is_up: bool) {
     thread::scope(|scope| {
         let runs = links
@@ -115,14 +115,14 @@ fn with_each(links: &[Refused], is_up: bool) {
             .into_iter()
             .filter_map(|(refused, run)| run.join().err().map(|_| refused))
             .collect();
-        assert!(failed.is_empty(), "{failed:#?}");
+        assert!(failed.is_empty(), "tests that failed: {failed:#?}");
     });
 }
 
 fn assert_left_alone(refused: Refused, is_up: bool) {
     let Refused { name, setup, remedy } = refused;
     enter();
-    cables(1);
+    veth_pairs(1);
     ip("link add team0 type team");
     ip("link set team0 up");
     ip("link add base type veth peer name basepeer");
@@ -136,46 +136,46 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
     let daemon = Daemon::start(&config(&json!({"eth1": {}, name: {}}), &json!({})));
     daemon.until_active("eth1");
     let refusal = format!("adding port {name} to team0: ");
-    wait_until("it is refused", || daemon.log().contains(&refusal));
+    wait_until("the kernel refuses the port", || daemon.log().contains(&refusal));
     sleep(Duration::from_millis(1500) * slowness());
 
     let listener = Listener::new();
     let ticks = daemon.processor_ticks();
     let link = index(name).get();
-    let mut tries: Vec<Instant> = Vec::new();
+    let mut attempts: Vec<Instant> = Vec::new();
     let mut messages = Vec::new();
     let start = Instant::now();
-    while start.elapsed() < WATCHED {
+    while start.elapsed() < OBSERVED {
         sleep(Duration::from_millis(10));
         let of_link: Vec<u32> =
             listener.flags().into_iter().filter(|(it, _)| *it == link).map(|(_, it)| it).collect();
-        let is_another_try = tries.last().is_none_or(|last| last.elapsed() > ONE_TRY);
+        let is_another_try = attempts.last().is_none_or(|last| last.elapsed() > ONE_ATTEMPT);
         if !of_link.is_empty() && is_another_try {
-            tries.push(Instant::now());
+            attempts.push(Instant::now());
         }
         messages.extend(of_link);
     }
     let ticks = daemon.processor_ticks() - ticks;
     let log = daemon.log();
-    assert!(ticks < 40 * u64::from(slowness()), "{name}: {ticks} ticks in {WATCHED:?}: {log}");
+    assert!(ticks < 40 * u64::from(slowness()), "{name}: {ticks} ticks in {OBSERVED:?}: {log}");
     if is_up {
         assert!(
             messages.iter().all(|flags| flags & IFF_UP != 0),
             "{name} was set down: {messages:x?}: {log}"
         );
-        assert!(messages.is_empty(), "{name}: {messages:x?}: {log}");
+        assert!(messages.is_empty(), "messages about {name}: {messages:x?}: {log}");
     }
     assert!(
-        messages.len() <= MESSAGES * tries.len(),
-        "{name}: {} messages in {tries:?}: {log}",
+        messages.len() <= MESSAGES * attempts.len(),
+        "{name}: {} messages in {attempts:?}: {log}",
         messages.len()
     );
-    assert!(tries.len() <= 3, "{name}: {tries:?}: {log}");
-    for pair in tries.windows(2) {
+    assert!(attempts.len() <= 3, "attempts to add {name}: {attempts:?}: {log}");
+    for pair in attempts.windows(2) {
         let apart = pair[1] - pair[0];
         assert!(
             apart >= Duration::from_millis(900),
-            "{name}: tries are only {apart:?} apart: {log}"
+            "{name}: attempts are only {apart:?} apart: {log}"
         );
     }
     assert_eq!(log.matches(&refusal).count(), 1, "{log}");
@@ -183,16 +183,16 @@ fn assert_left_alone(refused: Refused, is_up: bool) {
     assert_eq!(daemon.status()["ports"][name]["state"], "absent", "{name}");
 
     if !is_up && remedy.is_none() {
-        // A link that was refused while it was down is not set down when somebody sets it up.
+        // A link that was refused while it was down stays up when another program sets it up.
         ip(&format!("link set {name} up"));
         listener.flags();
         sleep(Duration::from_secs(3));
         let messages = listener.flags();
         assert!(
             messages.iter().all(|(it, flags)| *it != link || flags & IFF_UP != 0),
-            "{name}: {messages:x?}: {log}"
+            "{name} was set down: {messages:x?}: {log}"
         );
-        assert!(is_set_up(name), "{name}: {log}");
+        assert!(is_set_up(name), "{name} is down: {log}");
     }
     if let Some(remedy) = remedy {
         let changed = Instant::now();
@@ -208,11 +208,11 @@ fn is_set_up(link: &str) -> bool {
 }
 
 #[test]
-fn refused_port_that_is_up_is_left_alone() {
+fn refused_port_that_is_up_is_not_changed() {
     with_each(&REFUSED, true);
 }
 
 #[test]
-fn refused_port_that_is_down_is_tried_less_and_less() {
+fn refused_port_that_is_down_is_retried_ever_later() {
     with_each(&[&REFUSED[..], &[SHUT]].concat(), false);
 }

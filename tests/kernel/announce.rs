@@ -1,4 +1,4 @@
-//! A team that announces its addresses to its neighbours.
+//! `announce`: a team that announces its addresses to its neighbours.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::thread::sleep;
@@ -16,19 +16,19 @@ fn with_vlans() -> AnnounceOptions {
     AnnounceOptions::new().vlans(true)
 }
 
-/// How many addresses were announced.
+/// Returns the numbers of announced IPv4 and IPv6 addresses.
 fn counts(announced: AnnounceReport) -> (usize, usize) {
     assert!(!announced.is_inconsistent);
     (announced.ipv4, announced.ipv6)
 }
 
-/// The ARP packet that announces an address.
+/// Returns the ARP packet that announces an address.
 fn arp(sender: [u8; 6], address: [u8; 4]) -> Vec<u8> {
     let ethernet = [&[0xff; 6][..], &sender, &[8, 6]].concat();
     [&ethernet, &[0, 1, 8, 0, 6, 4, 0, 1][..], &sender, &address, &[0; 6], &address].concat()
 }
 
-/// Gives a link this hardware address.
+/// Sets the hardware address of a link.
 fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
     let address = [2, 0, 0, 0, 0, last];
     let ifindex = team.lookup_ifindex(link).unwrap();
@@ -36,7 +36,7 @@ fn give(team: &mut TeamHandle, link: &str, last: u8) -> [u8; 6] {
     address
 }
 
-/// Waits until the kernel finds that the address of `team0` is somebody else's.
+/// Waits until the kernel has detected that another host has the address of `team0`.
 fn wait_for_duplicate() {
     let deadline = Instant::now() + timeout();
     while ip_json("address show dev team0 dadfailed")
@@ -49,7 +49,7 @@ fn wait_for_duplicate() {
 }
 
 #[test]
-fn the_packets_are_those_of_the_kernel_byte_for_byte() {
+fn announce_sends_the_same_packets_as_the_kernel() {
     enter();
     let mut scene = Neighbourhood::new();
     give(&mut scene.team, "team0", 0x2a);
@@ -80,27 +80,27 @@ fn the_packets_are_those_of_the_kernel_byte_for_byte() {
     ] {
         ip(&format!("address add {address} dev {link}"));
     }
-    // The tags are seen by what takes them off: a VLAN at the far end.
+    // A VLAN device at the far end removes the tags and thereby checks them.
     for (lower, id, name) in [("far1", 10, "far1.10"), ("far1.10", 20, "far1.10.20")] {
         ip(&format!("link add link {lower} name {name} type vlan id {id}"));
         ip(&format!("link set {name} up"));
     }
     let wires = ["far1", "far1.10", "far1.10.20"].map(Wire::open);
-    let heard = || [0, 1, 2].map(|wire| announcements(&wires[wire]));
+    let received = || [0, 1, 2].map(|wire| announcements(&wires[wire]));
     sleep(ANNOUNCE_DELAY);
-    heard();
+    received();
 
     scene.team.set_notify_peers(1, Duration::ZERO).unwrap();
     scene.enable_spare();
     sleep(ANNOUNCE_DELAY);
-    let kernels = heard();
+    let kernels = received();
     assert_eq!([kernels[1].len(), kernels[2].len()], [4, 2]);
 
     assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (5, 5));
-    assert_eq!(heard(), kernels);
+    assert_eq!(received(), kernels);
 
     assert_eq!(counts(scene.team.announce().unwrap()), (3, 3));
-    let [ours, nothing @ ..] = heard();
+    let [ours, nothing @ ..] = received();
     assert_eq!(nothing, [Vec::<Vec<u8>>::new(), Vec::new()]);
     let sender = [2, 0, 0, 0, 0, 0x2a];
     let advertisement = |address: [u8; 16], checksum: [u8; 2]| {
@@ -123,7 +123,7 @@ fn the_packets_are_those_of_the_kernel_byte_for_byte() {
 }
 
 #[test]
-fn a_router_announces_itself_as_the_kernel_would() {
+fn router_flag_is_that_of_the_kernel() {
     enter();
     let mut scene = Neighbourhood::new();
     ip("address add 2001:db8::1/64 dev team0 nodad");
@@ -144,7 +144,7 @@ fn a_router_announces_itself_as_the_kernel_would() {
 }
 
 #[test]
-fn addresses_in_doubt_are_not_announced() {
+fn tentative_and_duplicate_addresses_are_skipped() {
     enter();
     let mut scene = Neighbourhood::new();
     // The far end has the address already.
@@ -157,7 +157,7 @@ fn addresses_in_doubt_are_not_announced() {
     ip("address del 2001:db8::bad/64 dev team0");
     set_ipv6("team0", "dad_transmits", "50");
     ip("address add 2001:db8::1/64 dev team0");
-    assert_eq!(counts(scene.team.announce().unwrap()), (0, 0), "it is tentative");
+    assert_eq!(counts(scene.team.announce().unwrap()), (0, 0), "announced tentative addresses");
     ip("address del 2001:db8::1/64 dev team0");
 
     ip("address add 2001:db8::1/64 dev team0 nodad");
@@ -168,7 +168,7 @@ fn addresses_in_doubt_are_not_announced() {
 }
 
 #[test]
-fn what_is_down_announces_nothing_and_what_does_without_arp_sends_none() {
+fn down_and_noarp_links_send_no_arp() {
     enter();
     let mut scene = Neighbourhood::new();
     ip("address add 192.0.2.1/24 dev team0");
@@ -178,7 +178,7 @@ fn what_is_down_announces_nothing_and_what_does_without_arp_sends_none() {
     assert_eq!(
         counts(scene.team.announce_with(&with_vlans()).unwrap()),
         (1, 0),
-        "the VLAN is down"
+        "announced addresses with the VLAN down"
     );
     ip("link set vlan up");
     assert_eq!(counts(scene.team.announce_with(&with_vlans()).unwrap()), (2, 0));
@@ -193,19 +193,19 @@ fn what_is_down_announces_nothing_and_what_does_without_arp_sends_none() {
     scene.enable_spare();
     sleep(ANNOUNCE_DELAY);
     let kernels = scene.received(0);
-    assert_eq!(kernels.len(), 1, "an advertisement, which is no ARP");
+    assert_eq!(kernels.len(), 1, "packets of the kernel without ARP: {kernels:x?}");
     assert_eq!(counts(scene.team.announce().unwrap()), (0, 1));
     assert_eq!(scene.received(0), kernels);
 }
 
 #[test]
-fn after_a_failover_the_neighbours_hear_the_address_of_now() {
+fn announce_after_failover_has_current_hwaddr() {
     enter();
     let mut scene = Neighbourhood::new();
     ip("address add 192.0.2.1/24 dev team0");
     let eth2 = scene.team.lookup_ifindex("eth2").unwrap();
     scene.team.set_active_port(eth2).unwrap();
-    // By somebody else, a moment before.
+    // Set by another program, immediately before.
     ip("link set team0 address 02:00:00:00:00:77");
     scene.wires.iter().for_each(|wire| drop(wire.frames()));
     scene.team.announce().unwrap();
@@ -214,7 +214,7 @@ fn after_a_failover_the_neighbours_hear_the_address_of_now() {
 }
 
 #[test]
-fn a_thousand_addresses_are_announced() {
+fn announce_sends_a_thousand_addresses() {
     enter();
     let mut scene = Neighbourhood::new();
     let address = |number: u32| Ipv4Addr::from_bits(0x0a00_0000 + number);
@@ -224,14 +224,14 @@ fn a_thousand_addresses_are_announced() {
     sleep(ANNOUNCE_DELAY);
     scene.received(0);
     assert_eq!(counts(scene.team.announce().unwrap()), (1000, 0));
-    let heard: Vec<_> = scene.received(0).iter().map(|frame| frame[38..42].to_vec()).collect();
+    let received: Vec<_> = scene.received(0).iter().map(|frame| frame[38..42].to_vec()).collect();
     assert_eq!(
-        heard,
+        received,
         (1..=1000).map(|number| address(number).octets().to_vec()).collect::<Vec<_>>()
     );
 }
 
-/// A team in the calling thread's namespace, up, with one address.
+/// Creates a team in the calling thread's namespace that is up and has one address.
 fn reachable() -> IfIndex {
     ip("link add team0 type team");
     ip("address add 192.0.2.1/24 dev team0");
@@ -240,14 +240,13 @@ fn reachable() -> IfIndex {
 }
 
 #[test]
-fn a_handle_announces_where_it_was_opened() {
+fn announce_uses_the_namespace_of_the_handle() {
     enter();
     let there = NamedNamespace::new("announce");
     let team = [
-        // Too small for IPv6, which would send something of its own.
+        // Too small for IPv6, which would send packets of its own.
         "link add team0 mtu 1000 type team",
-        // Without a port it would soon count as without carrier, and what is given to it not count
-        // at all.
+        // Without a port it would soon lose its carrier, and packets would not be counted at all.
         "link add port type dummy",
         "link set port master team0",
         "address add 192.0.2.1/24 dev team0",
@@ -256,7 +255,7 @@ fn a_handle_announces_where_it_was_opened() {
     for words in team {
         ip(&format!("-n {} {words}", there.name()));
     }
-    // Here the same index is that of another link, with another address.
+    // In this namespace the same index is that of another link with another address.
     let ifindex = there.index("team0");
     ip(&format!("link add other index {ifindex} type dummy"));
     ip("address add 198.51.100.1/24 dev other");
@@ -271,7 +270,7 @@ fn a_handle_announces_where_it_was_opened() {
     assert_eq!(transmitted(&there), sent + 1);
 }
 
-/// How many packets `team0` was given to send; without a mode it drops them.
+/// Returns how many packets `team0` was given to send; without a mode it drops them.
 fn transmitted(there: &NamedNamespace) -> u64 {
     let stats =
         &ip_json(&format!("-n {} -s link show dev team0", there.name()))[0]["stats64"]["tx"];
@@ -279,7 +278,7 @@ fn transmitted(there: &NamedNamespace) -> u64 {
 }
 
 #[test]
-fn a_handle_announces_from_a_thread_in_another_namespace() {
+fn announce_works_from_another_namespaces_thread() {
     enter();
     let mut scene = Neighbourhood::new();
     ip("address add 192.0.2.1/24 dev team0");
@@ -298,7 +297,7 @@ fn a_handle_announces_from_a_thread_in_another_namespace() {
 }
 
 #[test]
-fn in_its_own_namespace_it_takes_the_right_to_packet_sockets_and_no_other() {
+fn announce_in_own_namespace_needs_only_net_raw() {
     enter();
     let ifindex = reachable();
     let of_a_service = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
@@ -321,12 +320,16 @@ fn in_its_own_namespace_it_takes_the_right_to_packet_sockets_and_no_other() {
             )
         );
         ip("address del 192.0.2.1/24 dev team0");
-        assert_eq!(counts(team.announce().unwrap()), (0, 0), "there is nothing to announce");
+        assert_eq!(
+            counts(team.announce().unwrap()),
+            (0, 0),
+            "announced addresses of a team without any"
+        );
     });
 }
 
 #[test]
-fn a_team_that_is_gone_announces_nothing() {
+fn announce_of_deleted_team_is_device_gone() {
     enter();
     let mut team = TeamHandle::open_index(reachable()).unwrap();
     ip("link del team0");
@@ -334,7 +337,7 @@ fn a_team_that_is_gone_announces_nothing() {
 }
 
 #[test]
-fn announcing_leaves_no_descriptor_open() {
+fn announce_leaks_no_descriptor() {
     enter();
     let mut team = TeamHandle::open_index(reachable()).unwrap();
     let sockets = || std::fs::read_to_string("/proc/thread-self/net/packet").unwrap();
@@ -342,16 +345,20 @@ fn announcing_leaves_no_descriptor_open() {
     for _ in 0..10 {
         assert_eq!(counts(team.announce_with(&with_vlans()).unwrap()), (1, 0));
     }
-    // A program that another test starts has all descriptors for a moment.
+    // A program that another test starts inherits the descriptors for a moment.
     let deadline = Instant::now() + timeout();
     while sockets() != before {
-        assert!(Instant::now() < deadline, "{}", sockets());
+        assert!(
+            Instant::now() < deadline,
+            "packet sockets before:\n{before}\nafter:\n{}",
+            sockets()
+        );
         sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn a_team_that_is_no_ethernet_device_says_so() {
+fn announce_without_ethernet_is_unsupported() {
     enter();
     ip("link add team0 type team");
     ip("link add tap type nlmon");

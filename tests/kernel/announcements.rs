@@ -1,4 +1,4 @@
-//! What the driver announces by itself, and how that is heard.
+//! The announcements that the driver makes itself, and how a handle reports them.
 
 use std::time::{Duration, Instant};
 
@@ -8,26 +8,26 @@ use crate::support::changes::{assert_no_changes, link_change, take_changes};
 use crate::support::neighbourhood::{ANNOUNCE_DELAY, Neighbourhood, frames_within};
 use crate::support::netns::{enter, ip};
 
-/// The kernel's timers of the slowest clock that tests run with.
+/// The timer tick of the slowest kernel that tests run on.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What was told of the team's own link within this time, batch by batch.
-fn told_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
+/// Returns what a handle reports of the team's own link within this time, batch by batch.
+fn reported_of_link(team: &mut TeamHandle, time: Duration) -> Vec<LinkChange> {
     let end = Instant::now() + time;
-    let mut heard = Vec::new();
+    let mut reported = Vec::new();
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         if team.wait(Some(left)).unwrap() {
             let (changes, ifindex) = (take_changes(team), team.ifindex());
             let change = link_change(&changes, ifindex)
                 .inspect(|change| assert_eq!(change.before(), change.after()));
-            heard.extend(change.map(libteam::Change::changed_fields));
+            reported.extend(change.map(libteam::Change::changed_fields));
         }
     }
-    heard
+    reported
 }
 
 #[test]
-fn the_driver_announces_so_often_and_so_far_apart() {
+fn driver_announces_with_set_count_and_interval() {
     enter();
     let mut scene = Neighbourhood::new();
     ip("address add 192.0.2.1/24 dev team0");
@@ -38,14 +38,14 @@ fn the_driver_announces_so_often_and_so_far_apart() {
         assert_eq!(scene.team.notify_peers_interval(), Some(interval));
         scene.received(0);
         scene.enable_spare();
-        let heard = frames_within(&scene.wires[0], interval * count + ANNOUNCE_DELAY);
-        assert_eq!(heard.len(), usize::try_from(count).unwrap(), "{heard:?}");
-        for pair in heard.windows(2) {
+        let reported = frames_within(&scene.wires[0], interval * count + ANNOUNCE_DELAY);
+        assert_eq!(reported.len(), usize::try_from(count).unwrap(), "{reported:?}");
+        for pair in reported.windows(2) {
             let apart = pair[1].0.abs_diff(pair[0].0);
             println!("{interval:?}: {apart:?}");
             assert!(
                 apart + TICK >= interval && apart < interval + ANNOUNCE_DELAY,
-                "{apart:?}, not {interval:?}"
+                "time between announcements: {apart:?}, not {interval:?}"
             );
             assert_eq!(pair[0].1, pair[1].1);
         }
@@ -53,39 +53,39 @@ fn the_driver_announces_so_often_and_so_far_apart() {
 }
 
 #[test]
-fn each_announcement_is_a_change_of_the_link_though_nothing_of_it_changed() {
+fn each_announcement_is_reported_as_notify_peers() {
     enter();
     let mut scene = Neighbourhood::new();
     let team = &mut scene.team;
     team.set_notify_peers(3, Duration::from_millis(60)).unwrap();
-    told_of_link(team, ANNOUNCE_DELAY);
+    reported_of_link(team, ANNOUNCE_DELAY);
     scene.enable_spare();
-    let heard = told_of_link(&mut scene.team, Duration::from_millis(180) + ANNOUNCE_DELAY);
-    assert_eq!(heard, [LinkChange::NOTIFY_PEERS; 3]);
+    let reported = reported_of_link(&mut scene.team, Duration::from_millis(180) + ANNOUNCE_DELAY);
+    assert_eq!(reported, [LinkChange::NOTIFY_PEERS; 3]);
     assert_no_changes(&mut scene.team);
 }
 
 #[test]
-fn the_rejoining_of_multicast_groups_is_a_change_of_the_link_too() {
+fn each_multicast_rejoin_is_reported_as_mcast_rejoin() {
     enter();
     let mut scene = Neighbourhood::new();
     let team = &mut scene.team;
     team.set_mcast_rejoin(2, Duration::from_millis(60)).unwrap();
     assert_eq!(team.mcast_rejoin_count(), Some(2));
     assert_eq!(team.mcast_rejoin_interval(), Some(Duration::from_millis(60)));
-    told_of_link(team, ANNOUNCE_DELAY);
+    reported_of_link(team, ANNOUNCE_DELAY);
     scene.enable_spare();
-    let heard = told_of_link(&mut scene.team, Duration::from_millis(120) + ANNOUNCE_DELAY);
-    assert_eq!(heard, [LinkChange::MCAST_REJOIN; 2]);
+    let reported = reported_of_link(&mut scene.team, Duration::from_millis(120) + ANNOUNCE_DELAY);
+    assert_eq!(reported, [LinkChange::MCAST_REJOIN; 2]);
 }
 
 #[test]
-fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
+fn queued_announcements_merge_into_one_change() {
     enter();
     let mut scene = Neighbourhood::new();
     scene.team.set_notify_peers(2, Duration::from_millis(20)).unwrap();
     scene.team.set_mcast_rejoin(1, Duration::ZERO).unwrap();
-    told_of_link(&mut scene.team, ANNOUNCE_DELAY);
+    reported_of_link(&mut scene.team, ANNOUNCE_DELAY);
     scene.enable_spare();
     std::thread::sleep(ANNOUNCE_DELAY);
     ip("link set team0 mtu 1400");
@@ -98,7 +98,7 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
     assert_eq!((change.before().unwrap().mtu(), change.latest().mtu()), (1500, 1400));
     assert_no_changes(&mut scene.team);
 
-    // What was told is not told again.
+    // A reported change is not reported again.
     ip("link set team0 mtu 1500");
     let changes = take_changes(&mut scene.team);
     assert_eq!(
@@ -108,7 +108,7 @@ fn announcements_that_nobody_read_are_told_once_with_what_changed_besides() {
 }
 
 #[test]
-fn a_count_or_an_interval_that_cannot_be_set_leaves_both_as_they_were() {
+fn invalid_count_or_interval_changes_neither() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_notify_peers(3, Duration::from_micros(1001)).unwrap();
@@ -119,20 +119,23 @@ fn a_count_or_an_interval_that_cannot_be_set_leaves_both_as_they_were() {
     team.set_mcast_rejoin(u32::MAX, Duration::from_millis(u32::MAX.into())).unwrap();
     let too_long = Duration::from_millis(1 << 32);
     for error in [team.set_notify_peers(1, too_long), team.set_mcast_rejoin(1, too_long)] {
-        assert!(matches!(error, Err(libteam::Error::OptionValue { .. })), "{error:?}");
+        assert!(
+            matches!(error, Err(libteam::Error::OptionValue { .. })),
+            "expected OptionValue: {error:?}"
+        );
     }
     assert_eq!((team.notify_peers_count(), team.mcast_rejoin_count()), (Some(3), Some(u32::MAX)));
     assert_eq!(team.notify_peers_interval(), Some(Duration::from_millis(2)));
 }
 
-/// What the kernel does not do, and so what `announce` is for.
+/// The driver leaves this announcement to user space, which is the purpose of `announce`.
 #[test]
-fn another_active_port_is_not_announced_by_the_kernel() {
+fn kernel_does_not_announce_new_active_port() {
     enter();
     let mut scene = Neighbourhood::new();
     ip("address add 192.0.2.1/24 dev team0");
     scene.team.set_notify_peers(3, Duration::from_millis(10)).unwrap();
-    told_of_link(&mut scene.team, ANNOUNCE_DELAY);
+    reported_of_link(&mut scene.team, ANNOUNCE_DELAY);
     scene.wires.iter().for_each(|wire| drop(wire.frames()));
     for port in ["eth2", "eth1"] {
         let port = scene.team.lookup_ifindex(port).unwrap();
@@ -141,5 +144,5 @@ fn another_active_port_is_not_announced_by_the_kernel() {
             assert_eq!(frames_within(wire, ANNOUNCE_DELAY), []);
         }
     }
-    assert!(told_of_link(&mut scene.team, ANNOUNCE_DELAY).is_empty());
+    assert!(reported_of_link(&mut scene.team, ANNOUNCE_DELAY).is_empty());
 }

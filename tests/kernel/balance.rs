@@ -1,4 +1,4 @@
-//! Load balancing with real packets: which port they take, and what the driver counts.
+//! Load balancing of real frames: the ports that they use, and the driver's counters.
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
@@ -14,7 +14,7 @@ use crate::support::packets::{Flow, UDP};
 use crate::support::snapshot::assert_matches_kernel;
 use crate::support::timeouts::timeout;
 
-/// As many flows as asked for, each by another source port.
+/// Returns this number of flows, each with another source port.
 fn flows(count: u16) -> impl Iterator<Item = Flow> {
     (0..count).map(|number| Flow { ports: [20_000 + number, 53], ..Flow::new(UDP) })
 }
@@ -27,7 +27,7 @@ fn balanced(fields: HashFields) -> (Balanced, BpfProgram) {
 }
 
 #[test]
-fn one_flow_stays_on_one_port_and_many_flows_spread() {
+fn flow_stays_on_one_port_and_many_flows_spread() {
     enter();
     let (balanced, _) = balanced(HashFields::IP | HashFields::UDP);
     for version in [Flow::ipv4, Flow::ipv6] {
@@ -38,15 +38,18 @@ fn one_flow_stays_on_one_port_and_many_flows_spread() {
             }
             let received: Vec<usize> = balanced.received(3).iter().map(Vec::len).collect();
             let port = received.iter().position(|count| *count == 3);
-            shares[port
-                .unwrap_or_else(|| panic!("{flow:?} is on more than one port: {received:?}"))] += 1;
+            shares[port.unwrap_or_else(|| panic!("{flow:?} uses several ports: {received:?}"))] +=
+                1;
         }
-        assert!(shares.iter().all(|share| (32..128).contains(share)), "{shares:?}");
+        assert!(
+            shares.iter().all(|share| (32..128).contains(share)),
+            "frames per port: {shares:?}"
+        );
     }
 }
 
 #[test]
-fn the_statistics_agree_with_what_arrived() {
+fn statistics_agree_with_received_frames() {
     enter();
     let (mut balanced, program) = balanced(HashFields::ETH | HashFields::IP | HashFields::L4);
     assert_eq!(balanced.team.lb_stats_refresh_interval(), Some(Duration::ZERO));
@@ -70,7 +73,7 @@ fn the_statistics_agree_with_what_arrived() {
         let changes = balanced.team.handle_events().unwrap();
         assert!(!changes.is_resynced());
     }
-    // The ports are counted after the hashes, in the same refresh.
+    // The driver updates the ports after the hashes, in the same refresh.
     assert_eq!(balanced.team.lb_hash_stats(), Some(by_hash));
     for (port, frames) in balanced.ports.iter().zip(balanced.received(300)) {
         let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
@@ -82,7 +85,7 @@ fn the_statistics_agree_with_what_arrived() {
 }
 
 #[test]
-fn intervals_that_the_driver_would_not_keep_are_refused() {
+fn stats_interval_the_driver_would_round_is_refused() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::LoadBalance).unwrap();
@@ -96,13 +99,13 @@ fn intervals_that_the_driver_would_not_keep_are_refused() {
         [too_long, Duration::MAX, Duration::from_millis(50), Duration::from_nanos(100_000_001)]
     {
         let error = team.set_lb_stats_refresh_interval(interval).unwrap_err();
-        assert!(matches!(error, Error::OptionValue { .. }), "{error}");
+        assert!(matches!(error, Error::OptionValue { .. }), "expected OptionValue: {error}");
     }
     assert_eq!(team.lb_stats_refresh_interval(), Some(Duration::ZERO));
 }
 
 #[test]
-fn a_hash_takes_the_port_that_the_mapping_gives_it() {
+fn hash_uses_its_mapped_port() {
     enter();
     let (mut balanced, program) = balanced(HashFields::IP | HashFields::UDP);
     let [first, second, third, fourth] = balanced.ports[..] else { panic!("four ports") };
@@ -128,37 +131,40 @@ fn a_hash_takes_the_port_that_the_mapping_gives_it() {
         assert_eq!(balanced.reached(1), Vec::from_iter(wanted));
     }
 
-    // Some of them; the others keep what they have.
+    // A partial mapping keeps the other hashes.
     balanced.team.set_lb_tx_hash_to_port_mapping([(7, second), (200, second)]).unwrap();
     let mapping = balanced.team.lb_tx_hash_to_port_mapping().unwrap();
     assert_eq!([mapping[6], mapping[7], mapping[200]], [Some(third), Some(second), Some(second)]);
 
-    // A port that leaves takes its places with it.
+    // Removing a port clears its mappings.
     balanced.team.remove_port(third).unwrap();
     assert_eq!(balanced.team.lb_tx_hash_to_port_mapping().unwrap()[6], None);
 }
 
 #[test]
-fn a_mapping_to_what_is_no_port_changes_nothing() {
+fn mapping_to_non_port_changes_nothing() {
     enter();
     let mut balanced = Balanced::over(2);
-    let stranger = balanced.team.lookup_ifindex("far1").unwrap();
+    let non_port = balanced.team.lookup_ifindex("far1").unwrap();
     let port = balanced.ports[0];
     let error =
-        balanced.team.set_lb_tx_hash_to_port_mapping([(0, port), (1, stranger)]).unwrap_err();
-    assert!(matches!(error, Error::NotPort { ifindex, .. } if ifindex == stranger), "{error}");
+        balanced.team.set_lb_tx_hash_to_port_mapping([(0, port), (1, non_port)]).unwrap_err();
+    assert!(
+        matches!(error, Error::NotPort { ifindex, .. } if ifindex == non_port),
+        "expected NotPort: {error}"
+    );
     assert_eq!(
         error.to_string(),
         format!(
-            "setting option lb_tx_hash_to_port_mapping[1] of team0 to {stranger}: \
-             link {stranger} is not a port of team0 (ENOENT)"
+            "setting option lb_tx_hash_to_port_mapping[1] of team0 to {non_port}: \
+             link {non_port} is not a port of team0 (ENOENT)"
         )
     );
     assert_eq!(balanced.team.lb_tx_hash_to_port_mapping(), Some([None; 256]));
 }
 
 #[test]
-fn a_mapping_to_a_disabled_port_is_an_error_that_says_where_and_the_others_are_set() {
+fn mapping_to_disabled_port_fails_alone() {
     enter();
     let mut balanced = Balanced::over(2);
     let [good, bad] = balanced.ports[..] else { panic!("two ports") };
@@ -182,7 +188,7 @@ fn a_mapping_to_a_disabled_port_is_an_error_that_says_where_and_the_others_are_s
 }
 
 #[test]
-fn a_mapping_that_nobody_could_be_told_of_is_set_all_the_same() {
+fn mapping_with_lost_notification_is_set() {
     enter();
     let balanced = Balanced::over(2);
     // A buffer of the smallest size holds two events. Most settings are answered with ESRCH then.
@@ -195,7 +201,7 @@ fn a_mapping_that_nobody_could_be_told_of_is_set_all_the_same() {
 }
 
 #[test]
-fn other_modes_have_none_of_it() {
+fn other_modes_have_no_load_balancing_options() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::RoundRobin).unwrap();
@@ -208,12 +214,15 @@ fn other_modes_have_none_of_it() {
         team.set_lb_stats_refresh_interval(Duration::from_secs(1)),
     ];
     for error in errors {
-        assert!(matches!(error, Err(Error::UnknownOption { .. })), "{error:?}");
+        assert!(
+            matches!(error, Err(Error::UnknownOption { .. })),
+            "expected UnknownOption: {error:?}"
+        );
     }
 }
 
 #[test]
-fn a_method_that_the_kernel_does_not_have_is_refused() {
+fn unknown_tx_method_is_refused() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::LoadBalance).unwrap();
@@ -226,7 +235,7 @@ fn a_method_that_the_kernel_does_not_have_is_refused() {
 }
 
 #[test]
-fn a_vlan_device_and_a_tag_in_the_frame_take_the_same_port() {
+fn vlan_device_and_in_frame_tag_use_the_same_port() {
     enter();
     let fields =
         [HashFields::IP | HashFields::UDP, HashFields::VLAN | HashFields::IP | HashFields::UDP];
@@ -240,7 +249,7 @@ fn a_vlan_device_and_a_tag_in_the_frame_take_the_same_port() {
         let mut ports = BTreeSet::new();
         for flow in flows(64) {
             for packet in [flow.ipv4(b"payload"), flow.ipv6(b"payload")] {
-                // The device leaves the tag beside the frame, for the network card to write.
+                // The VLAN device leaves the tag in the metadata, for the network card to insert.
                 vlan.send(&packet.frame);
                 let beside = balanced.reached(1);
                 balanced.wire.send(&packet.tagged(0x8100, 5).frame);
@@ -256,8 +265,8 @@ fn a_vlan_device_and_a_tag_in_the_frame_take_the_same_port() {
     }
 }
 
-/// Sends large datagrams, each from another port, and returns how many far ends each reached with
-/// how many frames.
+/// Sends large datagrams, each from another port. Returns for each the number of far ends that it
+/// reached and its number of frames.
 fn send_fragmented(balanced: &Balanced, from: &str, to: &str) -> Vec<(usize, usize)> {
     let send = |_| {
         UdpSocket::bind((from, 0)).unwrap().send_to(&[0x1b; 4000], (to, 9)).unwrap();
@@ -269,7 +278,7 @@ fn send_fragmented(balanced: &Balanced, from: &str, to: &str) -> Vec<(usize, usi
 }
 
 #[test]
-fn the_fragments_of_a_datagram_stay_together() {
+fn fragments_of_a_datagram_use_one_port() {
     enter();
     let (balanced, _) = balanced(HashFields::IP | HashFields::L4);
     std::fs::write("/proc/sys/net/ipv6/conf/team0/disable_ipv6", "0").unwrap();
@@ -283,7 +292,7 @@ fn the_fragments_of_a_datagram_stay_together() {
 }
 
 #[test]
-fn without_a_program_all_takes_one_port() {
+fn no_hash_program_sends_all_to_one_port() {
     enter();
     let (mut balanced, program) = balanced(HashFields::IP | HashFields::UDP);
     let send = |balanced: &Balanced| {
@@ -298,10 +307,10 @@ fn without_a_program_all_takes_one_port() {
     assert_matches_kernel(&balanced.team);
 }
 
-/// The interpreter's hash is the kernel's: the driver counts every packet where the interpreter
-/// says.
+/// The interpreter and the kernel compute the same hash: the driver counts every packet under the
+/// interpreter's value.
 #[test]
-fn every_header_is_hashed_as_the_interpreter_does() {
+fn kernel_and_interpreter_hash_alike() {
     enter();
     let (mut balanced, program) = balanced(HashFields::all());
     let flow = Flow::new(UDP);
@@ -319,7 +328,7 @@ fn every_header_is_hashed_as_the_interpreter_does() {
         whole.tagged(0x8100, 6).tagged(0x88a8, 5),
         whole.tagged(0x8100, 7).tagged(0x8100, 6).tagged(0x8100, 5),
         flow.ipv6(b"payload").tagged(0x8100, 6).tagged(0x88a8, 5),
-        // Too short for its ports.
+        // Too short to contain the ports.
         Packet { frame: whole.frame[..36].to_vec(), tag: None },
     ];
     balanced.team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
@@ -329,16 +338,19 @@ fn every_header_is_hashed_as_the_interpreter_does() {
         expected[usize::from(hash(&program, packet))] += packet.frame.len() as u64;
         let deadline = Instant::now() + timeout();
         while balanced.team.lb_hash_stats() != Some(expected) {
-            assert!(Instant::now() < deadline, "the driver counts it elsewhere: {packet:?}");
+            assert!(
+                Instant::now() < deadline,
+                "the driver does not count {packet:?} under the interpreter's hash"
+            );
             balanced.team.wait(Some(Duration::from_millis(200))).unwrap();
             balanced.team.handle_events().unwrap();
         }
     }
 }
 
-/// What a mapping is made of has to be there.
+/// The driver refuses an array without elements, so that nothing may be sent.
 #[test]
-fn a_mapping_of_nothing_is_nothing() {
+fn empty_mapping_without_driver_support_is_ok() {
     enter();
     let mut balanced = Balanced::over(1);
     balanced.team.set_lb_tx_hash_to_port_mapping(std::iter::empty::<(u8, IfIndex)>()).unwrap();

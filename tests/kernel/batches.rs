@@ -1,5 +1,4 @@
-//! What one batch says of the order of the kernel's messages, and of what was removed and added
-//! again.
+//! The order of the changes in one batch, and objects that were removed and added again within one.
 
 use libteam::{Change, Changes, IfIndex, LinkScope, Mode, OptionId, TeamHandle};
 
@@ -9,8 +8,8 @@ use crate::support::netns::{dummies, enter, index, ip, ip_batch};
 
 const NAMES: [&str; 6] = ["d0", "d1", "d2", "d3", "d4", "d5"];
 
-/// A team with the ports `d0` to `d3` that reported everything, and another handle of it. `d4` and
-/// `d5` are no ports.
+/// Creates a team with the ports `d0` to `d3` and no pending events, and a second handle of it.
+/// `d4` and `d5` are not ports.
 fn scene(scope: LinkScope) -> (TeamHandle, TeamHandle) {
     enter();
     dummies(&NAMES);
@@ -38,7 +37,7 @@ fn indices(names: &[&str]) -> Vec<IfIndex> {
 }
 
 #[test]
-fn ports_are_in_the_order_of_their_first_message() {
+fn ports_are_in_order_of_their_first_message() {
     let (mut team, mut other) = scene(LinkScope::Team);
     let [d0, d1, _, d3, d4, d5] = NAMES.map(index);
     other.remove_port(d3).unwrap();
@@ -46,7 +45,7 @@ fn ports_are_in_the_order_of_their_first_message() {
     other.remove_port(d0).unwrap();
     other.add_port(d4).unwrap();
     other.remove_port(d1).unwrap();
-    // These are in the batch already.
+    // These events are queued already.
     other.add_port(d3).unwrap();
     other.set_port_user_linkup(d4, true).unwrap();
     other.set_port_user_linkup_enabled(d4, true).unwrap();
@@ -54,10 +53,10 @@ fn ports_are_in_the_order_of_their_first_message() {
 }
 
 #[test]
-fn options_are_in_the_order_of_their_first_message() {
+fn options_are_in_order_of_their_first_message() {
     let (mut team, mut other) = scene(LinkScope::Team);
     let [d0, _, d2, ..] = NAMES.map(index);
-    // Some by this handle, some by another one.
+    // Some options are set by this handle, some by another one.
     other.set_mcast_rejoin_count(5).unwrap();
     team.set_port_priority(d2, 9).unwrap();
     other.set_notify_peers_count(4).unwrap();
@@ -75,7 +74,7 @@ fn options_are_in_the_order_of_their_first_message() {
 }
 
 #[test]
-fn options_of_one_message_are_in_its_order() {
+fn options_keep_the_order_of_one_message() {
     let (mut team, mut other) = scene(LinkScope::Team);
     for port in &NAMES[..4] {
         other.remove_port(index(port)).unwrap();
@@ -88,14 +87,18 @@ fn options_of_one_message_are_in_its_order() {
     let fresh = TeamHandle::open("team0").unwrap();
     let is_of_mode = |id: &&OptionId| id.name.starts_with("lb_") || id.name == "bpf_hash_func";
     let listed: Vec<_> = fresh.options().map(libteam::TeamOption::id).filter(is_of_mode).collect();
-    assert!(listed.len() > 256, "{}", listed.len());
+    assert!(listed.len() > 256, "number of options: {}", listed.len());
     assert_eq!(ids.iter().filter(is_of_mode).collect::<Vec<_>>(), listed);
-    assert_eq!(ids.first(), Some(&OptionId::global("activeport")), "it is removed first");
+    assert_eq!(
+        ids.first(),
+        Some(&OptionId::global("activeport")),
+        "the first option, a removed one"
+    );
     assert_eq!(ids.last(), Some(&OptionId::global("mode")));
 }
 
 #[test]
-fn links_are_in_the_order_of_their_first_message() {
+fn links_are_in_order_of_their_first_message() {
     for (scope, expected) in [
         (LinkScope::All, vec!["d5", "d2", "d0", "team0", "d4"]),
         (LinkScope::Team, vec!["d2", "d0", "team0"]),
@@ -117,13 +120,17 @@ fn links_are_in_the_order_of_their_first_message() {
     }
 }
 
-/// The change of a port.
+/// Returns the change of a port.
 fn port(changes: &Changes, ifindex: IfIndex) -> Change<libteam::Port> {
-    changes.ports().find(|port| port.latest().ifindex() == ifindex).expect("it changed").clone()
+    changes
+        .ports()
+        .find(|port| port.latest().ifindex() == ifindex)
+        .expect("a change of the port")
+        .clone()
 }
 
 #[test]
-fn port_that_left_and_came_back_is_recreated() {
+fn port_released_and_added_again_is_recreated() {
     for scope in [LinkScope::Team, LinkScope::All] {
         let (mut team, mut other) = scene(scope);
         let d1 = index("d1");
@@ -133,21 +140,27 @@ fn port_that_left_and_came_back_is_recreated() {
         other.add_port(d1).unwrap();
         let changes = take_changes(&mut team);
         let change = port(&changes, d1);
-        assert!(change.is_recreated() && !change.is_removed() && !change.is_added(), "{change:?}");
+        assert!(
+            change.is_recreated() && !change.is_removed() && !change.is_added(),
+            "expected a recreated port: {change:?}"
+        );
         assert!(change.before().is_some() && change.after().is_some());
         let of_port = |option: &&Change<libteam::TeamOption>| option.latest().id().port == Some(d1);
         assert!(changes.options().filter(of_port).count() > 3);
-        assert!(changes.options().filter(of_port).all(Change::is_recreated), "{changes:#?}");
+        assert!(
+            changes.options().filter(of_port).all(Change::is_recreated),
+            "expected recreated options only: {changes:#?}"
+        );
         assert_eq!(team.port_priority(d1), Some(0), "the priority of the new port");
-        // The link was there all the time.
+        // The link itself existed all the time.
         let links: Vec<_> = changes.links().filter(|link| link.is_recreated()).collect();
-        assert!(links.is_empty(), "{links:#?}");
+        assert!(links.is_empty(), "expected no change of the port's link: {links:#?}");
         assert_eq!(changes.ports().filter(|port| port.is_recreated()).count(), 1);
     }
 }
 
 #[test]
-fn link_that_took_the_index_of_another_one_is_recreated() {
+fn port_link_with_reused_index_is_recreated() {
     for scope in [LinkScope::Team, LinkScope::All] {
         let (mut team, mut other) = scene(scope);
         let d1 = index("d1");
@@ -157,9 +170,12 @@ fn link_that_took_the_index_of_another_one_is_recreated() {
         ]);
         other.add_port(d1).unwrap();
         let changes = take_changes(&mut team);
-        assert!(port(&changes, d1).is_recreated(), "{scope:?}: {changes:#?}");
+        assert!(
+            port(&changes, d1).is_recreated(),
+            "{scope:?}: expected a recreated port: {changes:#?}"
+        );
         let link = changes.links().find(|link| link.latest().ifindex() == d1).unwrap();
-        assert!(link.is_recreated(), "{scope:?}: {link:#?}");
+        assert!(link.is_recreated(), "{scope:?}: expected a recreated link: {link:#?}");
         assert_eq!((link.before().unwrap().name(), link.latest().name()), ("d1", "new"));
         let others = changes.links().filter(|link| link.latest().ifindex() != d1);
         assert_eq!(others.filter(|link| link.is_recreated()).count(), 0);
@@ -167,17 +183,17 @@ fn link_that_took_the_index_of_another_one_is_recreated() {
 }
 
 #[test]
-fn link_outside_of_the_team_whose_index_is_reused_is_recreated() {
+fn unrelated_link_with_reused_index_is_recreated() {
     let (mut team, _other) = scene(LinkScope::All);
     let d5 = index("d5");
     ip_batch(&["link del d5".to_owned(), format!("link add new index {d5} type dummy")]);
     let changes = take_changes(&mut team);
     let link = changes.links().find(|link| link.latest().ifindex() == d5).unwrap();
-    assert!(link.is_recreated() && !link.is_removed(), "{link:#?}");
+    assert!(link.is_recreated() && !link.is_removed(), "expected a recreated link: {link:#?}");
 }
 
 #[test]
-fn what_only_changed_is_not_recreated() {
+fn changed_object_is_not_recreated() {
     let (mut team, mut other) = scene(LinkScope::All);
     let [d0, _, d2, d3, d4, _] = NAMES.map(index);
     other.set_port_priority(d0, 3).unwrap();
@@ -186,7 +202,7 @@ fn what_only_changed_is_not_recreated() {
     ip("link set d1 down");
     ip("link set d1 up");
     ip("link set d5 mtu 1400");
-    // Removed for good, and added for the first time, each after some coming and going.
+    // A port that is removed in the end, and one that is new, each after several changes.
     for _ in 0..2 {
         other.remove_port(d2).unwrap();
         other.add_port(d2).unwrap();
@@ -198,14 +214,23 @@ fn what_only_changed_is_not_recreated() {
     }
     other.add_port(d4).unwrap();
     let changes = take_changes(&mut team);
-    assert!(changes.ports().all(|port| !port.is_recreated()), "{changes:#?}");
-    assert!(changes.links().all(|link| !link.is_recreated()), "{changes:#?}");
-    assert!(changes.options().all(|option| !option.is_recreated()), "{changes:#?}");
+    assert!(
+        changes.ports().all(|port| !port.is_recreated()),
+        "a port counts as recreated: {changes:#?}"
+    );
+    assert!(
+        changes.links().all(|link| !link.is_recreated()),
+        "a link counts as recreated: {changes:#?}"
+    );
+    assert!(
+        changes.options().all(|option| !option.is_recreated()),
+        "an option counts as recreated: {changes:#?}"
+    );
     assert!(port(&changes, d2).is_removed() && port(&changes, d4).is_added());
     let priority = OptionId::port("priority", d0);
     let change = changes.options().find(|option| *option.latest().id() == priority).unwrap();
-    assert!(!change.is_added() && !change.is_removed(), "{change:#?}");
-    // In two batches it is a removal and an addition.
+    assert!(!change.is_added() && !change.is_removed(), "expected a changed link: {change:#?}");
+    // In two batches, the same is a removal and an addition.
     other.remove_port(d3).unwrap();
     assert!(port(&take_changes(&mut team), d3).is_removed());
     other.add_port(d3).unwrap();
@@ -214,7 +239,7 @@ fn what_only_changed_is_not_recreated() {
 }
 
 #[test]
-fn option_of_a_mode_that_came_back_is_recreated() {
+fn option_of_mode_set_again_is_recreated() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();
@@ -226,5 +251,8 @@ fn option_of_a_mode_that_came_back_is_recreated() {
     let of = |name: &str| {
         changes.options().find(|option| option.latest().id().name == name).expect("it changed")
     };
-    assert!(of("activeport").is_recreated() && !of("mode").is_recreated(), "{changes:#?}");
+    assert!(
+        of("activeport").is_recreated() && !of("mode").is_recreated(),
+        "expected activeport recreated and mode changed: {changes:#?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Whether the check of a BPF program and the kernel are of one mind.
+//! The check of BPF programs accepts exactly the programs that the kernel accepts.
 
 use libteam::bpf::{BpfError, BpfInstruction, BpfProgram};
 use libteam::{Error, Mode, OptionId, TeamHandle};
@@ -25,28 +25,28 @@ fn bytes(program: &[BpfInstruction]) -> Vec<u8> {
     program.iter().flat_map(one).collect()
 }
 
-/// A program of this many instructions.
+/// Returns a program of this many instructions.
 fn long(count: usize) -> Vec<BpfInstruction> {
     let mut program = vec![BpfInstruction::stmt(0x00, 7); count - 1];
     program.push(RETURN_A);
     program
 }
 
-/// Panics unless the kernel takes what the check takes, and nothing else.
+/// Panics unless check and kernel agree on a program.
 fn assert_agreed(team: &mut TeamHandle, program: &[BpfInstruction]) {
     let checked = BpfProgram::new(program);
     let bytes = bytes(program);
     assert_eq!(BpfProgram::from_bytes(&bytes), checked);
-    // As bytes it is sent unchecked.
+    // An option value of bytes is sent unchecked.
     match (&checked, team.set_option(&option(), bytes)) {
         (Ok(program), Ok(())) => assert_eq!(team.bpf_hash_func(), Ok(Some(program.clone()))),
         (Err(_), Err(Error::Kernel { errno, .. })) => assert_eq!(errno, 22),
-        (_, answer) => panic!("checked: {checked:?}\nthe kernel: {answer:?}\n{program:?}"),
+        (_, reply) => panic!("check: {checked:?}\nkernel: {reply:?}\n{program:?}"),
     }
 }
 
 #[test]
-fn every_opcode_with_operands_at_every_limit() {
+fn check_agrees_on_every_opcode_and_operand_limit() {
     enter();
     let mut team = team();
     // The word of scratch memory that is read is written before.
@@ -59,13 +59,13 @@ fn every_opcode_with_operands_at_every_limit() {
             let jump = BpfInstruction::jump(code, 1, jt, jf);
             assert_agreed(&mut team, &[write, jump, RETURN_A, RETURN_A]);
         }
-        // As the last one.
+        // As the last instruction.
         assert_agreed(&mut team, &[write, BpfInstruction::stmt(code, 3)]);
     }
 }
 
 #[test]
-fn everything_beside_a_packet() {
+fn check_agrees_on_ancillary_loads() {
     enter();
     let mut team = team();
     for code in [0x20, 0x28, 0x30, 0x40, 0xb1] {
@@ -78,7 +78,7 @@ fn everything_beside_a_packet() {
 }
 
 #[test]
-fn scratch_memory_on_every_way() {
+fn check_agrees_on_scratch_memory_paths() {
     enter();
     let mut team = team();
     let (write, read) = (BpfInstruction::stmt(0x02, 5), BpfInstruction::stmt(0x60, 5));
@@ -109,7 +109,7 @@ fn scratch_memory_on_every_way() {
 }
 
 #[test]
-fn the_longest_program_leaves_the_options_readable_to_everybody() {
+fn longest_program_leaves_options_readable() {
     enter();
     let names: Vec<String> = (1..=8).map(|number| format!("eth{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -125,7 +125,7 @@ fn the_longest_program_leaves_the_options_readable_to_everybody() {
     assert_eq!(team.bpf_hash_func(), Ok(Some(program)));
     assert_matches_kernel(&team);
 
-    // That it goes is told, too: the event is a little longer than the answer to a question.
+    // The event about the cleared option is slightly longer than the reply to a query.
     for name in &names {
         team.remove_port(index(name)).unwrap();
     }
@@ -137,7 +137,7 @@ fn the_longest_program_leaves_the_options_readable_to_everybody() {
 }
 
 #[test]
-fn a_longer_program_is_refused_before_it_is_sent() {
+fn too_long_program_is_refused_without_a_request() {
     enter();
     let mut team = team();
     let short = BpfProgram::new(long(2)).unwrap();
@@ -153,9 +153,9 @@ fn a_longer_program_is_refused_before_it_is_sent() {
             "{error}"
         );
         let error = team.set_option(&option(), bytes(&long(count))).unwrap_err();
-        assert!(matches!(error, Error::OptionValue { .. }), "{error}");
+        assert!(matches!(error, Error::OptionValue { .. }), "expected OptionValue: {error}");
     }
-    // Not even the setter's own event came.
+    // No event arrived, not even one of the handle's own change.
     assert_eq!(team.handle_events().unwrap(), libteam::Changes::default());
     team.refresh().unwrap();
     assert_eq!(team.bpf_hash_func(), Ok(Some(short)));

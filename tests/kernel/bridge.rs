@@ -1,4 +1,4 @@
-//! A bridge says that it "deletes" a link that merely left it.
+//! A bridge reports a released port with RTM_DELLINK, although the link still exists.
 
 use libteam::{Changes, TeamHandle};
 
@@ -10,7 +10,7 @@ use crate::support::snapshot::assert_matches_kernel;
 
 const AF_BRIDGE: u8 = 7;
 
-/// Lets `member` join a bridge and leave it, and panics unless the link lives on in every eye.
+/// Adds `member` to a bridge and releases it. Panics unless the handle keeps the link.
 fn join_and_leave(team: &mut TeamHandle, member: &str) {
     let handler = record_changes(team);
     let (listener, ifindex) = (Listener::new(), index(member));
@@ -19,18 +19,21 @@ fn join_and_leave(team: &mut TeamHandle, member: &str) {
     assert_eq!(team.link(ifindex).unwrap().master(), Some(index("br0")));
     assert_matches_kernel(team);
     ip(&format!("link set {member} nomaster"));
-    assert!(listener.deletions(AF_BRIDGE, ifindex) > 0, "the bridge did not say it");
+    assert!(
+        listener.deletions(AF_BRIDGE, ifindex) > 0,
+        "no RTM_DELLINK of the bridge for {member}"
+    );
     handle_until_quiet(team);
     assert_eq!(team.link(ifindex).unwrap().master(), None);
     assert_matches_kernel(team);
-    let told: Vec<Changes> = handler.try_iter().collect();
-    assert!(told.len() > 1 && !told.iter().any(Changes::is_resynced));
+    let reported: Vec<Changes> = handler.try_iter().collect();
+    assert!(reported.len() > 1 && !reported.iter().any(Changes::is_resynced));
     let removed = |changes: &Changes| changes.links().any(libteam::Change::is_removed);
-    assert!(!told.iter().any(removed), "a link is told to be removed that lives on: {told:?}");
+    assert!(!reported.iter().any(removed), "{member} is reported as removed: {reported:?}");
 }
 
 #[test]
-fn a_link_that_leaves_a_bridge_lives_on() {
+fn link_leaving_a_bridge_is_not_removed() {
     enter();
     let mut team = all_links().create("team0").unwrap();
     ip("link add br0 type bridge");
@@ -39,7 +42,7 @@ fn a_link_that_leaves_a_bridge_lives_on() {
 }
 
 #[test]
-fn a_team_that_leaves_a_bridge_is_not_gone() {
+fn team_leaving_a_bridge_is_not_gone() {
     enter();
     let mut team = all_links().create("team0").unwrap();
     ip("link add br0 type bridge");
@@ -52,7 +55,7 @@ fn a_team_that_leaves_a_bridge_is_not_gone() {
 }
 
 #[test]
-fn a_port_that_moves_to_a_bridge_is_removed_and_lives_on_as_a_link() {
+fn port_moved_to_a_bridge_keeps_its_link() {
     enter();
     let mut team = all_links().create("team0").unwrap();
     ip("link add br0 type bridge");

@@ -1,5 +1,5 @@
-//! Names of links that are not UTF-8: the library takes and returns them as the kernel has them,
-//! and the tools print them.
+//! Names of links that are not UTF-8: the library accepts and returns the kernel's bytes, and the
+//! tools print them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -20,14 +20,14 @@ fn name(bytes: &[u8]) -> OsString {
 }
 
 #[test]
-fn names_are_taken_and_returned_as_bytes() {
+fn names_are_accepted_and_returned_as_bytes() {
     enter();
     let mut rtnl = RtnlSocket::new().unwrap();
     let [t, d, peer] = [&b"t\xff"[..], b"d\xfe", b"v\x80"].map(name);
     let team = TeamHandle::create(&t).unwrap();
     assert_eq!((team.name_os(), team.name()), (&*t, "t\u{fffd}"));
     assert_eq!(TeamHandle::create(&t).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    // One with the same text is another name.
+    // A different name that has the same text.
     assert_eq!(TeamHandle::open("t\u{fffd}").unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(TeamHandle::open(name(b"t\xfe")).unwrap_err().kind(), ErrorKind::NotFound);
     let old = team.ifindex();
@@ -59,10 +59,10 @@ fn names_are_taken_and_returned_as_bytes() {
     let change = changes.links().find(|change| change.latest().ifindex() == dummy).unwrap();
     assert!(
         change.changed_fields().contains(LinkChange::NAME),
-        "{change:?}: both names have the same text"
+        "both names have the same text: {change:?}"
     );
     assert_eq!(team.port(dummy).unwrap().name_os(), Some(&*renamed));
-    // A rename that is undone because the next step fails.
+    // A rename that is rolled back because the next step fails.
     let refused =
         rtnl.set_link(dummy, &LinkSettings::new().name(name(b"d\xfc")).no_master().master(dummy));
     refused.unwrap_err();
@@ -77,7 +77,7 @@ fn names_are_taken_and_returned_as_bytes() {
 }
 
 #[test]
-fn alternative_name_is_taken_and_returned_as_bytes() {
+fn alternative_name_is_accepted_and_returned_as_bytes() {
     enter();
     let (short, long) = (name(b"a\xff"), name(&[0xfe; 40]));
     let team = TeamHandle::create("team0").unwrap();
@@ -106,7 +106,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// A team `t\xff` with the active port `d\xfe`.
+/// Creates a team `t\xff` with the active port `d\xfe`.
 fn team_of_bytes() -> TeamHandle {
     enter();
     let mut team = TeamHandle::create(name(b"t\xff")).unwrap();
@@ -117,7 +117,7 @@ fn team_of_bytes() -> TeamHandle {
 }
 
 #[test]
-fn teamnl_prints_the_bytes_that_c_prints() {
+fn teamnl_prints_the_same_bytes_as_c() {
     let _team = team_of_bytes();
     let commands: [&[&[u8]]; 5] = [
         &[b"t\xff", b"ports"],
@@ -139,7 +139,7 @@ fn teamnl_prints_the_bytes_that_c_prints() {
 }
 
 #[test]
-fn other_tools_print_the_bytes_of_the_kernel() {
+fn other_tools_print_the_kernels_bytes() {
     let mut team = team_of_bytes();
     let t = name(b"t\xff");
     let control = |words: &[&[u8]]| {
@@ -150,7 +150,11 @@ fn other_tools_print_the_bytes_of_the_kernel() {
     assert_eq!(control(&[b"set", b"activeport", b"d\xfe"]), (vec![], Some(0)));
     assert_eq!(control(&[b"get", b"activeport"]), (b"d\xfe\n".to_vec(), Some(0)));
     let (ports, _) = control(&[b"dumplist", b"ports"]);
-    assert!(ports.starts_with(b"ifname d\xfe, linkup 1, "), "{}", String::from_utf8_lossy(&ports));
+    assert!(
+        ports.starts_with(b"ifname d\xfe, linkup 1, "),
+        "list of ports: {}",
+        String::from_utf8_lossy(&ports)
+    );
 
     let programs = [
         ("watch_ports", vec![], &b"d\xfe: up\n"[..]),
@@ -168,10 +172,10 @@ fn other_tools_print_the_bytes_of_the_kernel() {
             .unwrap();
         (program, child, part)
     });
-    // They say nothing when they are ready; watch_ports sets this.
+    // The programs do not report when they are ready; watch_ports is tested for output.
     let deadline = Instant::now() + timeout();
     while team.notify_peers_count() != Some(2) {
-        assert!(Instant::now() < deadline, "watch_ports does not start");
+        assert!(Instant::now() < deadline, "watch_ports prints nothing");
         sleep(Duration::from_millis(20));
         team.handle_events().unwrap();
     }
@@ -182,6 +186,10 @@ fn other_tools_print_the_bytes_of_the_kernel() {
     team.destroy().unwrap();
     for (program, child, part) in children {
         let printed = child.wait_with_output().unwrap().stdout;
-        assert!(contains(&printed, part), "{program}: {}", String::from_utf8_lossy(&printed));
+        assert!(
+            contains(&printed, part),
+            "output of {program}: {}",
+            String::from_utf8_lossy(&printed)
+        );
     }
 }

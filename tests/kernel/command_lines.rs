@@ -1,5 +1,5 @@
-//! The command line of every example: its help, what it refuses, how it fails, and the command at
-//! its head.
+//! The command line of every example: help, invalid arguments, failures, and the command in the
+//! file's head.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,16 +11,16 @@ use libteam::TeamHandle;
 use crate::support::netns::{enter, ip};
 use crate::support::programs::{Outcome, example, run};
 
-/// What is known of one example.
+/// The properties of one example.
 struct Example {
     name: &'static str,
-    /// The file that begins with a description and a command.
+    /// The file whose head has a description and a command.
     head: &'static str,
-    /// Words that the help must have besides `--help`.
+    /// Words that the help must contain besides `--help`.
     help: &'static [&'static str],
-    /// Command lines that lack an argument. Empty for an example that takes none.
+    /// Command lines that lack an argument; empty for an example without arguments.
     incomplete: &'static [&'static str],
-    /// Command lines with an argument that is not known, and that argument.
+    /// Command lines with an unknown argument, and that argument.
     unknown: &'static [(&'static str, &'static str)],
 }
 
@@ -162,28 +162,28 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// Starts an example with these words, as another program would: standard input is closed.
+/// Starts an example with these words and with standard input closed.
 fn start(name: &str, words: &str) -> Outcome {
     let mut command = Command::new(example(name));
     command.args(words.split_whitespace());
     run(command)
 }
 
-/// What an example prints of a command line that is wrong: its standard error. The C library's
-/// teamnl prints the usage on standard output, and ours does so too.
+/// Returns the standard error of an example with an invalid command line. `teamnl` prints its usage
+/// on standard output, like the C library's.
 #[track_caller]
 fn assert_misuse(name: &str, words: &str) -> String {
     let Outcome { status, stdout, stderr } = start(name, words);
     assert_eq!(status.code(), Some(2), "{name} {words}: {stderr}");
     let (usage, other) = if name == "teamnl" { (&stdout, "") } else { (&stderr, &*stdout) };
     assert_eq!(other, "", "{name} {words}: {stderr}");
-    assert!(has_usage(name, usage), "{name} {words}: {usage}");
+    assert!(has_usage(name, usage), "{name} {words}: no usage in {usage}");
     stderr
 }
 
-/// How the usage of an example begins, wherever it stands.
+/// Returns whether a text contains the usage of an example.
 fn has_usage(name: &str, text: &str) -> bool {
-    // The C library's teamnl prints no title, and the name by which it was started.
+    // Like the C library's, teamnl prints no heading, and the name by which it was started.
     if name == "teamnl" {
         text.contains("teamnl [options] teamdevname command [command args]\n")
     } else {
@@ -212,13 +212,17 @@ fn table_has_every_example() {
 }
 
 #[test]
-fn help_goes_to_standard_output_with_status_0() {
+fn help_goes_to_stdout_with_status_0() {
     enter();
     for Example { name, help, .. } in &EXAMPLES {
         for words in ["--help", "-h", "--help --help"] {
             let outcome = start(name, words);
             assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), ""), "{name} {words}");
-            assert!(has_usage(name, &outcome.stdout), "{name} {words}: {}", outcome.stdout);
+            assert!(
+                has_usage(name, &outcome.stdout),
+                "{name} {words}: no usage in {}",
+                outcome.stdout
+            );
             for word in help.iter().chain(&["--help"]) {
                 assert!(
                     outcome.stdout.contains(word),
@@ -247,7 +251,7 @@ fn unknown_argument_is_named_with_status_2() {
         for (words, named) in *unknown {
             let stderr = assert_misuse(name, words);
             let first = stderr.lines().next().unwrap_or_default();
-            assert!(first.contains(named), "{name} {words}: {first}");
+            assert!(first.contains(named), "{name} {words}: no {named:?} in {first}");
         }
     }
 }
@@ -256,7 +260,7 @@ fn unknown_argument_is_named_with_status_2() {
 fn error_is_one_sentence_with_status_1() {
     enter();
     ip("link add d0 type dummy");
-    // With this the kernel loads the driver: without it the sentences would have one more part.
+    // So that the kernel has loaded the driver: without it, the errors would have one more part.
     TeamHandle::create("team0").unwrap();
     let failures = [
         (
@@ -282,7 +286,7 @@ fn error_is_one_sentence_with_status_1() {
 }
 
 #[test]
-fn program_without_the_right_says_so_in_one_sentence() {
+fn missing_capability_is_reported_in_one_sentence() {
     enter();
     let needs = "cannot make a network namespace, which needs CAP_SYS_ADMIN: Operation not permitted (os error 1)";
     for name in [
@@ -305,7 +309,7 @@ fn program_without_the_right_says_so_in_one_sentence() {
 }
 
 #[test]
-fn closed_output_ends_a_program_with_141() {
+fn closed_output_ends_each_program_with_141() {
     enter();
     for Example { name, .. } in &EXAMPLES {
         let mut command = Command::new("sh");
@@ -316,7 +320,7 @@ fn closed_output_ends_a_program_with_141() {
     }
 }
 
-/// The commands in the first block of code at the head of a file.
+/// Returns the commands in the first code block in the head of a file.
 fn head_commands(file: &str) -> String {
     let source = fs::read_to_string(examples().join(file)).unwrap();
     let head = source
@@ -328,7 +332,7 @@ fn head_commands(file: &str) -> String {
     block.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Runs `cargo build` as nothing, as the examples are built, and `cargo run` as starting the
+/// Defines `cargo build` as a no-op, as the examples are built, and `cargo run` as starting the
 /// example.
 const CARGO: &str = r#"set -eu
 cargo() {
@@ -340,7 +344,7 @@ cargo() {
 "#;
 
 #[test]
-fn commands_at_the_heads_work_as_they_stand() {
+fn commands_in_file_heads_work_unchanged() {
     enter();
     let built = example("failover").parent().unwrap().to_owned();
     for Example { name, head, .. } in &EXAMPLES {
@@ -353,7 +357,7 @@ fn commands_at_the_heads_work_as_they_stand() {
         let outcome = run(shell);
         assert!(
             outcome.status.success(),
-            "{head}:\n{commands}{}{}",
+            "commands in {head} failed:\n{commands}{}{}",
             outcome.stdout,
             outcome.stderr
         );

@@ -1,4 +1,4 @@
-//! The example conntrack lists and deletes what Debian's conntrack lists.
+//! The example `conntrack` lists and deletes the entries that Debian's conntrack lists.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
@@ -17,7 +17,7 @@ use crate::support::conntrack_cli::{
 use crate::support::netns::{OtherNamespace, enter, ip, veth};
 use crate::support::programs::on_path;
 
-/// Entries of all sorts, for `conntrack -I`.
+/// Entries of various protocols and states, for `conntrack -I`.
 const ENTRIES: [&str; 12] = [
     "-p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 3000 -m 7",
     "-p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1001 --dport 80 --state SYN_SENT -t 3000 -u ASSURED,SEEN_REPLY",
@@ -33,7 +33,7 @@ const ENTRIES: [&str; 12] = [
     "-p tcp -s 10.0.0.3 -d 10.0.0.9 --sport 1 --dport 2 --state CLOSE_WAIT -t 3000 --src-nat 192.0.2.1",
 ];
 
-/// A filter, and the same for Debian's conntrack.
+/// Filters, each with its equivalent for Debian's conntrack.
 const FILTERS: [(&str, &str); 22] = [
     ("--protocol tcp", "-p tcp"),
     ("-p 17", "-p udp"),
@@ -60,7 +60,7 @@ const FILTERS: [(&str, &str); 22] = [
 ];
 
 #[test]
-fn entries_are_those_that_conntrack_lists() {
+fn entries_are_those_of_conntrack() {
     enter();
     assert_eq!((listed_by_example(""), printed_by_example("list")), (vec![], String::new()));
     for (count, entry) in ENTRIES.into_iter().enumerate() {
@@ -70,7 +70,7 @@ fn entries_are_those_that_conntrack_lists() {
 }
 
 #[test]
-fn a_filter_lists_what_the_same_filter_of_conntrack_lists() {
+fn each_filter_lists_the_entries_of_conntracks() {
     enter();
     insert(&ENTRIES);
     for (filter, same) in FILTERS {
@@ -78,11 +78,15 @@ fn a_filter_lists_what_the_same_filter_of_conntrack_lists() {
         assert_eq!(chosen, ids(&listed_by_conntrack(same)), "{filter}");
         assert!(
             (1..ENTRIES.len()).contains(&chosen.len()),
-            "{filter} chooses {} of all",
+            "{filter} matches {} entries",
             chosen.len()
         );
     }
-    assert_eq!(listed_by_example("--sport 1000").len(), 5, "of any protocol that has ports");
+    assert_eq!(
+        listed_by_example("--sport 1000").len(),
+        5,
+        "entries of all protocols that have ports"
+    );
     assert_eq!(listed_by_example("--mark 0/0").len(), ENTRIES.len());
     for none in [
         "-p sctp",
@@ -98,7 +102,7 @@ fn a_filter_lists_what_the_same_filter_of_conntrack_lists() {
 }
 
 #[test]
-fn exactly_the_entries_of_a_filter_are_deleted() {
+fn delete_removes_exactly_the_filtered_entries() {
     enter();
     for (filter, same) in FILTERS {
         insert(&ENTRIES);
@@ -117,7 +121,7 @@ fn exactly_the_entries_of_a_filter_are_deleted() {
 }
 
 #[test]
-fn a_person_reads_one_line_for_each() {
+fn text_output_has_one_line_per_entry() {
     enter();
     for (entry, line) in [
         (
@@ -142,12 +146,15 @@ fn a_person_reads_one_line_for_each() {
         let text = printed_by_example("list");
         let rest = text.strip_prefix(line).unwrap_or_else(|| panic!("{line}\n{text}"));
         let seconds = rest.strip_prefix(", ").and_then(|rest| rest.strip_suffix(" s left\n"));
-        assert!(matches!(seconds.unwrap().parse(), Ok(2900..=3000)), "{text}");
+        assert!(
+            matches!(seconds.unwrap().parse(), Ok(2900..=3000)),
+            "expected 2900 to 3000 s left: {text}"
+        );
         run_conntrack("-F");
     }
 }
 
-/// Two namespaces, and connections of this one to the other that the kernel tracks.
+/// Two namespaces, and tracked connections from this one to the other.
 struct Traffic {
     _peer: OtherNamespace,
     _open: (TcpStream, TcpStream),
@@ -168,7 +175,7 @@ impl Traffic {
             ip("link set v1 up");
             TcpListener::bind("10.0.0.2:80").unwrap()
         });
-        // What is tracked is there until the test ends, however long that takes.
+        // Timeouts long enough for entries to last until the test ends.
         for protocol in ["udp", "icmp", "icmpv6"] {
             std::fs::write(
                 format!("/proc/sys/net/netfilter/nf_conntrack_{protocol}_timeout"),
@@ -176,7 +183,7 @@ impl Traffic {
             )
             .unwrap();
         }
-        // No rule of a firewall is needed for this one.
+        // tc can enable connection tracking without a firewall rule.
         tc("qdisc add dev v0 clsact");
         for direction in ["egress", "ingress"] {
             tc(&format!(
@@ -202,7 +209,11 @@ fn tc(words: &str) {
         .args(words.split_whitespace())
         .output()
         .unwrap();
-    assert!(output.status.success(), "tc {words}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "tc {words} failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Sends an echo request of each version.
@@ -213,7 +224,7 @@ fn ping() {
     let to = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 0));
     let icmp = raw(AddressFamily::Inet, SockProtocol::Icmp);
     assert_eq!(sendto(icmp.as_raw_fd(), &echo, &to, MsgFlags::empty()), Ok(8));
-    // Of this version the kernel computes the checksum.
+    // The kernel computes the checksum of ICMPv6.
     let echo = [128, 0, 0, 0, 0, 1, 0, 1];
     let to = SockaddrIn6::from(SocketAddrV6::new("fc00::2".parse::<Ipv6Addr>().unwrap(), 0, 0, 0));
     let icmp = raw(AddressFamily::Inet6, SockProtocol::IcmpV6);
@@ -227,7 +238,7 @@ fn real_connections_are_listed_and_deleted() {
     let protocols: Vec<u64> =
         before.iter().map(|entry| entry["protocol"].as_u64().unwrap()).collect();
     for protocol in [1, 6, 17, 58] {
-        assert!(protocols.contains(&protocol), "{before:#?}");
+        assert!(protocols.contains(&protocol), "no entry of {protocol}: {before:#?}");
     }
     let filter = "--protocol tcp --dport 80 --dst 10.0.0.2 --src 10.0.0.1 --mark 5";
     let [tcp] = &listed_by_example(filter)[..] else { panic!("{before:#?}") };

@@ -1,4 +1,4 @@
-//! The example conntrack: what it refuses, and what the kernel refuses it.
+//! The example `conntrack`: invalid command lines, and errors of the kernel.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::support::conntrack_cli::{
 use crate::support::netns::enter;
 use crate::support::programs::{example, run};
 
-/// Command lines that are not understood, and why.
+/// Invalid command lines, and their errors.
 const MISUSES: [(&str, &str); 30] = [
     ("", "want the word list or delete"),
     ("lists", "want the word list or delete"),
@@ -47,7 +47,7 @@ const MISUSES: [(&str, &str); 30] = [
 ];
 
 #[test]
-fn what_cannot_be_understood_is_said_and_deletes_nothing() {
+fn invalid_command_line_is_named_and_deletes_nothing() {
     enter();
     run_conntrack(
         "-I -p tcp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 --state ESTABLISHED -t 3000",
@@ -57,7 +57,7 @@ fn what_cannot_be_understood_is_said_and_deletes_nothing() {
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
         assert!(
             outcome.stderr.starts_with(&format!("conntrack: {error}\n\nUsage: ")),
-            "{words}: {}",
+            "{words}: expected {error:?}: {}",
             outcome.stderr
         );
     }
@@ -66,7 +66,7 @@ fn what_cannot_be_understood_is_said_and_deletes_nothing() {
 }
 
 #[test]
-fn where_nobody_reads_it_ends_as_by_a_signal_and_says_nothing() {
+fn closed_output_ends_conntrack_and_ipsec_with_141() {
     enter();
     for program in ["conntrack", "ipsec"] {
         let mut command = Command::new("sh");
@@ -77,7 +77,7 @@ fn where_nobody_reads_it_ends_as_by_a_signal_and_says_nothing() {
 }
 
 #[test]
-fn without_the_right_the_kernels_words_are_shown() {
+fn conntrack_without_capability_shows_kernel_error() {
     enter();
     run_conntrack("-I -p udp -s 10.0.0.1 -d 10.0.0.9 --sport 1000 --dport 80 -t 3000");
     for words in ["list", "delete --protocol udp"] {

@@ -1,5 +1,5 @@
-//! What `{:?}` prints of types that hold a cache or a socket: what tells one from another, on one
-//! short line.
+//! The `{:?}` output of types that hold a cache or a socket: one short line that identifies the
+//! object.
 
 use libteam::link_events::LinkEvents;
 use libteam::netlink::{NetlinkConnection, Protocol};
@@ -28,7 +28,7 @@ fn debug_of_a_handle_is_short_in_each_mode() {
 }
 
 #[test]
-fn debug_of_a_handle_without_a_mode_or_a_device_is_short() {
+fn debug_of_a_handle_without_mode_or_device_is_short() {
     enter();
     let mut team = all_links().create("team0").unwrap();
     let ifindex = team.ifindex().get();
@@ -64,12 +64,15 @@ fn debug_of_sockets_is_short() {
     let mut events = LinkEvents::new().unwrap();
     let team = TeamHandle::create("team0").unwrap();
     team.destroy().unwrap();
-    // What was read with the first one is still in it.
+    // The messages read together with the first event are still queued.
     events.try_next().unwrap();
-    assert!(format!("{events:?}").starts_with("LinkEvents { queued: "), "{events:?}");
+    assert!(
+        format!("{events:?}").starts_with("LinkEvents { queued: "),
+        "expected the start of LinkEvents: {events:?}"
+    );
     assert!(
         format!("{events:?}").ends_with(", .. }") && format!("{events:?}").len() < 40,
-        "{events:?}"
+        "expected the end of LinkEvents: {events:?}"
     );
     let fields = "{ dump_attempts: 5, interrupted: Keep, .. }";
     assert_eq!(

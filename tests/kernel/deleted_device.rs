@@ -1,4 +1,4 @@
-//! A device that somebody else deletes while a handle is open.
+//! A team that another program deletes while a handle is open.
 
 use libteam::{
     Change, Error, HwAddr, IfIndex, Link, LinkSettings, Mode, OptionId, Result, TeamHandle,
@@ -28,10 +28,10 @@ fn assert_gone(error: &Error, name: &str, ifindex: IfIndex, operation: &str) {
 }
 
 #[test]
-fn it_is_told_once_with_everything_that_was_its() {
+fn deleted_team_is_reported_once_with_all_its_objects() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
-    let heard = record_changes(&mut team);
+    let calls = record_changes(&mut team);
     let (link, mut options) = (team.team_link().unwrap().clone(), option_ids(&team));
     ip("link del team0");
 
@@ -52,11 +52,11 @@ fn it_is_told_once_with_everything_that_was_its() {
     assert_eq!(team.name(), "team0");
     assert_links_match_ip(&team);
     assert_no_changes(&mut team);
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), [changes]);
 }
 
 #[test]
-fn every_command_says_so_and_events_are_handled_on() {
+fn commands_on_deleted_team_fail_but_events_work() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     let (team0, d0) = (team.ifindex(), index("d0"));
@@ -129,10 +129,10 @@ fn every_command_says_so_and_events_are_handled_on() {
 }
 
 #[test]
-fn a_command_that_notices_first_leaves_the_telling_to_handle_events() {
+fn failed_command_leaves_deletion_to_handle_events() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
-    let heard = record_changes(&mut team);
+    let calls = record_changes(&mut team);
     let mut replica = Replica::of(&team);
     ip("link del team0");
     assert_gone(
@@ -146,11 +146,11 @@ fn a_command_that_notices_first_leaves_the_telling_to_handle_events() {
     replica.apply(&changes);
     assert_eq!(replica, Replica::of(&team));
     assert_no_changes(&mut team);
-    assert_eq!(heard.try_iter().count(), 1);
+    assert_eq!(calls.try_iter().count(), 1);
 }
 
 #[test]
-fn a_refresh_that_notices_first_tells_it_once() {
+fn refresh_reports_deletion_once() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     let mut replica = Replica::of(&team);
@@ -165,7 +165,7 @@ fn a_refresh_that_notices_first_tells_it_once() {
 }
 
 #[test]
-fn destroying_it_says_so() {
+fn destroy_of_deleted_team_is_device_gone() {
     enter();
     let team = team_with(Mode::RoundRobin, &[]);
     let team0 = team.ifindex();
@@ -174,7 +174,7 @@ fn destroying_it_says_so() {
 }
 
 #[test]
-fn its_last_name_stays_known() {
+fn deleted_team_keeps_its_last_name() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip("link set team0 name uplink");
@@ -192,7 +192,7 @@ fn its_last_name_stays_known() {
 }
 
 #[test]
-fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
+fn team_renamed_and_deleted_unseen_has_last_name() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip("link set team0 name uplink");
@@ -208,7 +208,7 @@ fn its_last_name_is_known_even_if_it_was_renamed_and_deleted_unseen() {
 }
 
 #[test]
-fn a_new_device_of_the_same_name_is_another_one() {
+fn new_team_with_same_name_is_not_followed() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &[]);
     ip("link del team0");
@@ -229,7 +229,7 @@ fn a_new_device_of_the_same_name_is_another_one() {
 }
 
 #[test]
-fn a_new_team_of_the_same_name_and_index_is_another_one() {
+fn new_team_with_same_name_and_index_is_not_followed() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &["d0"]);
     let ifindex = old.ifindex();
@@ -259,7 +259,7 @@ fn a_new_team_of_the_same_name_and_index_is_another_one() {
 }
 
 #[test]
-fn a_device_of_another_kind_with_the_same_index_is_another_one() {
+fn non_team_with_same_index_is_not_followed() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &[]);
     let ifindex = old.ifindex();
@@ -274,7 +274,7 @@ fn a_device_of_another_kind_with_the_same_index_is_another_one() {
 }
 
 #[test]
-fn refreshing_does_not_take_a_device_of_another_kind_for_the_old_one() {
+fn refresh_ignores_non_team_with_same_index() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &[]);
     let ifindex = old.ifindex();
@@ -288,7 +288,7 @@ fn refreshing_does_not_take_a_device_of_another_kind_for_the_old_one() {
 }
 
 #[test]
-fn another_team_that_is_deleted_is_none_of_our_business() {
+fn deletion_of_another_team_is_not_reported() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &[]);
     dummies(&["d0"]);

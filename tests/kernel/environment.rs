@@ -1,5 +1,5 @@
-//! What concerns a whole process: its environment, its descriptors and its memory. Such a test runs
-//! alone in another one.
+//! Properties of a whole process: environment variables, descriptors, memory. Such a test runs
+//! alone in a process of its own.
 
 use std::env;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use crate::support::netns::{dummies, enter, index, ip_json};
 
-/// The tests' own variable: set in the process that runs one test alone.
+/// The tests' own variable, set in the process that runs a single test.
 const ALONE: &str = "LIBTEAM_TEST_ALONE";
 const BUFFER: &str = "TEAM_EVENT_BUFSIZE";
 
@@ -19,7 +19,7 @@ pub(crate) fn is_alone() -> bool {
     env::var_os(ALONE).is_some()
 }
 
-/// Runs one test of this binary in a process of its own that may have 256 descriptors.
+/// Runs one test of this binary in a process of its own with a limit of 256 descriptors.
 pub(crate) fn run_alone(test: &str, variables: &[(&str, &str)]) {
     let output = Command::new("sh")
         .args(["-c", r#"ulimit -n 256 && exec "$@""#, "sh"])
@@ -34,7 +34,7 @@ pub(crate) fn run_alone(test: &str, variables: &[(&str, &str)]) {
     eprintln!("{printed}");
     assert!(
         output.status.success() && printed.contains("1 passed"),
-        "{test} alone, with {variables:?}"
+        "test {test} in a process of its own with {variables:?}"
     );
 }
 
@@ -43,11 +43,11 @@ pub(crate) fn open_descriptors() -> usize {
 }
 
 #[test]
-fn a_buffer_size_in_the_environment_that_is_no_number_is_an_error() {
+fn invalid_buffer_size_in_environment_is_an_error() {
     if !is_alone() {
         for value in ["lots", "", "-1", "1 MiB", "99999999999999999999"] {
             run_alone(
-                "environment::a_buffer_size_in_the_environment_that_is_no_number_is_an_error",
+                "environment::invalid_buffer_size_in_environment_is_an_error",
                 &[(BUFFER, value)],
             );
         }
@@ -63,15 +63,15 @@ fn a_buffer_size_in_the_environment_that_is_no_number_is_an_error() {
     assert!(
         matches!(error, Error::InvalidSetting { setting: BUFFER, value, .. } if value == found)
     );
-    assert_eq!(ip_json("link").len(), 1, "a device that cannot be opened is not left behind");
+    assert_eq!(ip_json("link").len(), 1, "links after a failed creation");
     TeamHandle::builder().ignore_environment().create("team0").unwrap();
 }
 
 #[test]
-fn a_buffer_size_in_the_environment_comes_before_the_builders() {
+fn environment_overrides_the_builders_buffer_size() {
     if !is_alone() {
         return run_alone(
-            "environment::a_buffer_size_in_the_environment_comes_before_the_builders",
+            "environment::environment_overrides_the_builders_buffer_size",
             &[(BUFFER, "300000")],
         );
     }
@@ -82,9 +82,9 @@ fn a_buffer_size_in_the_environment_comes_before_the_builders() {
 }
 
 #[test]
-fn opening_and_dropping_leaks_no_descriptor() {
+fn open_and_drop_leak_no_descriptor() {
     if !is_alone() {
-        return run_alone("environment::opening_and_dropping_leaks_no_descriptor", &[]);
+        return run_alone("environment::open_and_drop_leak_no_descriptor", &[]);
     }
     enter();
     let before = open_descriptors();
@@ -100,9 +100,9 @@ fn opening_and_dropping_leaks_no_descriptor() {
 }
 
 #[test]
-fn failing_to_open_leaks_no_descriptor() {
+fn failed_open_leaks_no_descriptor() {
     if !is_alone() {
-        return run_alone("environment::failing_to_open_leaks_no_descriptor", &[]);
+        return run_alone("environment::failed_open_leaks_no_descriptor", &[]);
     }
     enter();
     dummies(&["d0"]);
@@ -118,12 +118,9 @@ fn failing_to_open_leaks_no_descriptor() {
 }
 
 #[test]
-fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
+fn open_without_free_descriptors_leaves_nothing() {
     if !is_alone() {
-        return run_alone(
-            "environment::an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind",
-            &[],
-        );
+        return run_alone("environment::open_without_free_descriptors_leaves_nothing", &[]);
     }
     enter();
     let before = open_descriptors();
@@ -145,7 +142,7 @@ fn an_open_that_runs_out_of_descriptors_half_way_leaves_nothing_behind() {
     TeamHandle::open("team0").unwrap();
     drop((team, taken));
     assert_eq!(open_descriptors(), before);
-    assert_eq!(ip_json("link").len(), 2, "a device that cannot be opened is not left behind");
+    assert_eq!(ip_json("link").len(), 2, "links after a failed creation");
 }
 
 fn resident_pages() -> usize {
@@ -159,12 +156,9 @@ fn resident_pages() -> usize {
 }
 
 #[test]
-fn ten_thousand_requests_leak_no_descriptor_and_no_memory() {
+fn ten_thousand_team_requests_leak_nothing() {
     if !is_alone() {
-        return run_alone(
-            "environment::ten_thousand_requests_leak_no_descriptor_and_no_memory",
-            &[],
-        );
+        return run_alone("environment::ten_thousand_team_requests_leak_nothing", &[]);
     }
     enter();
     dummies(&["d0"]);
@@ -185,6 +179,6 @@ fn ten_thousand_requests_leak_no_descriptor_and_no_memory() {
     (0..1000).for_each(|_| ten());
     let after = (open_descriptors(), resident_pages());
     assert_eq!(after.0, before.0);
-    // A leak of but 16 bytes a request would be 40 pages.
-    assert!(after.1 < before.1 + 40, "{} pages, then {}", before.1, after.1);
+    // A leak of only 16 bytes per request would be 40 pages.
+    assert!(after.1 < before.1 + 40, "resident pages: {} before, {} after", before.1, after.1);
 }

@@ -1,4 +1,4 @@
-//! The small examples: what they print, and how they end.
+//! The small examples: their output, and how they end.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ fn assert_prints(words: &str, stdout: &str) {
 }
 
 #[test]
-fn manual_control_shows_and_sets_the_mode_and_the_active_port() {
+fn manual_control_shows_and_sets_mode_and_port() {
     let team = team_with_ports_in_all_states(Some(Mode::ActiveBackup));
     assert_prints("team0 get mode", "activebackup\n");
     assert_prints("team0 get activeport", "NONE\n");
@@ -55,7 +55,7 @@ fn manual_control_shows_and_sets_the_mode_and_the_active_port() {
 }
 
 #[test]
-fn manual_control_says_why_it_cannot() {
+fn manual_control_prints_the_reason_of_a_failure() {
     let _team = team_with_ports_in_all_states(Some(Mode::Broadcast));
     let said = [
         ("nosuch get mode", "opening nosuch: no such device (ENODEV)".to_owned()),
@@ -95,7 +95,7 @@ fn manual_control_says_why_it_cannot() {
         let outcome = control(words);
         assert!(
             outcome.stderr.contains("Usage: team_manual_control help\n"),
-            "{words}: {}",
+            "{words}: no usage in {}",
             outcome.stderr
         );
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
@@ -103,7 +103,7 @@ fn manual_control_says_why_it_cannot() {
 }
 
 #[test]
-fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
+fn closed_output_ends_team_examples_with_141() {
     let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
     for (program, words) in
         [("team_manual_control", "team0 dumplist ports"), ("team_monitor", "team0")]
@@ -115,7 +115,7 @@ fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
         let deadline = Instant::now() + timeout();
         while child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "{program} does not end");
-            // The monitor has something to print, as soon as it listens.
+            // The monitor has output as soon as it receives events.
             set_mark(&mut team);
             sleep(Duration::from_millis(10));
         }
@@ -128,7 +128,7 @@ fn where_nobody_reads_they_end_as_by_a_signal_and_say_nothing() {
     }
 }
 
-/// Starts the example and returns when it hears what happens to `team0`.
+/// Starts the example, and returns when it receives events of `team0`.
 fn start_monitor(team: &mut TeamHandle) -> Monitor {
     let mut command = Command::new(example("team_monitor"));
     command.arg("team0");
@@ -136,27 +136,34 @@ fn start_monitor(team: &mut TeamHandle) -> Monitor {
 }
 
 #[test]
-fn the_monitor_lists_ports_and_options_when_one_changes() {
+fn monitor_lists_ports_and_options_after_a_change() {
     let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
     let mut monitor = start_monitor(&mut team);
     let (v0, d0) = (team.lookup_ifindex("v0").unwrap(), team.lookup_ifindex("d0").unwrap());
-    let has = |told: &BTreeSet<Line>, line: &str| told.iter().any(|(_, told)| told == line);
+    let has =
+        |lines: &BTreeSet<Line>, expected: &str| lines.iter().any(|(_, line)| line == expected);
 
     set_mark(&mut team);
-    let told = monitor.read_until("opt_name: mode, changed 0");
-    assert!(has(&told, "\topt_name: notify_peers_interval, changed 1"), "{told:#?}");
-    assert!(has(&told, "\topt_name: mcast_rejoin_count, changed 0"));
-    assert!(has(&told, "\topt_name: priority, changed 0"));
+    let lines = monitor.read_until("opt_name: mode, changed 0");
+    assert!(
+        has(&lines, "\topt_name: notify_peers_interval, changed 1"),
+        "expected a changed interval: {lines:#?}"
+    );
+    assert!(has(&lines, "\topt_name: mcast_rejoin_count, changed 0"));
+    assert!(has(&lines, "\topt_name: priority, changed 0"));
 
     ip("link set peer0 down");
-    let told = monitor.read_until("ifname d0, linkup 1, changed 0, speed 0, duplex 0");
-    assert!(has(&told, "port change"), "{told:#?}");
-    assert!(has(&told, "\tifname v0, linkup 0, changed 1, speed 0, duplex 0"));
-    assert!(has(&told, "\tifname v1, linkup 0, changed 0, speed 0, duplex 0"));
+    let lines = monitor.read_until("ifname d0, linkup 1, changed 0, speed 0, duplex 0");
+    assert!(has(&lines, "port change"), "expected a change of a port: {lines:#?}");
+    assert!(has(&lines, "\tifname v0, linkup 0, changed 1, speed 0, duplex 0"));
+    assert!(has(&lines, "\tifname v1, linkup 0, changed 0, speed 0, duplex 0"));
 
     team.remove_port(d0).unwrap();
-    let told = monitor.read_until("ifname v0, linkup 0, changed 0");
-    assert!(has(&told, "\tifname d0, linkup 0, changed 1, speed 0, duplex 0"), "{told:#?}");
+    let lines = monitor.read_until("ifname v0, linkup 0, changed 0");
+    assert!(
+        has(&lines, "\tifname d0, linkup 0, changed 1, speed 0, duplex 0"),
+        "expected a change of d0: {lines:#?}"
+    );
 
     handle_until(&mut team, |team| !team.port(v0).unwrap().is_link_up());
     monitor.signal(Signal::SIGINT);
@@ -164,7 +171,7 @@ fn the_monitor_lists_ports_and_options_when_one_changes() {
 }
 
 #[test]
-fn the_monitor_ends_when_it_cannot_go_on() {
+fn monitor_ends_when_its_team_is_deleted() {
     let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
     let monitor = start_monitor(&mut team);
     team.destroy().unwrap();
@@ -179,22 +186,22 @@ fn the_monitor_ends_when_it_cannot_go_on() {
 }
 
 #[test]
-fn failover_prints_names_and_no_kernel_words() {
+fn failover_prints_names_without_kernel_terms() {
     enter();
     let outcome = run(Command::new(example("failover")));
-    assert!(outcome.status.success(), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.status.success(), "failover failed: {}{}", outcome.stdout, outcome.stderr);
     for words in
         ["active port", "none -> port", "port1 -> port2", "port2 -> port1", "none -> activebackup"]
     {
-        assert!(outcome.stdout.contains(words), "no {words}:\n{}", outcome.stdout);
+        assert!(outcome.stdout.contains(words), "no {words:?} in:\n{}", outcome.stdout);
     }
     for line in outcome.stdout.lines() {
         let has_index = line.contains("port")
             && line.split(" -> ").any(|side| side.trim().parse::<u32>().is_ok());
-        assert!(!has_index, "an index: {line}");
+        assert!(!has_index, "an index in {line:?}");
         let of_kernel = |word: &str| {
             word.contains('_') || (word.len() > 3 && word.chars().all(char::is_uppercase))
         };
-        assert!(!line.split_whitespace().any(of_kernel), "a word of the kernel: {line}");
+        assert!(!line.split_whitespace().any(of_kernel), "a term of the kernel in {line:?}");
     }
 }

@@ -14,13 +14,13 @@ use crate::support::netns::{dummies, enter, index, ip, ip_batch};
 use crate::support::snapshot::state;
 
 #[test]
-fn a_team_with_more_ports_than_the_kernel_takes_a_filter_for_loses_nothing() {
+fn team_too_large_for_a_filter_loses_nothing() {
     enter();
     let limit = "/proc/sys/net/core/optmem_max";
-    // Where every namespace has its own limit. Else the number of ports has to be as large as the
+    // If each namespace has its own limit, a small one; else the number of ports has to exceed the
     // limit.
     let own_limit = fs::write(limit, "400").is_ok();
-    eprintln!("own limit: {own_limit}");
+    eprintln!("each namespace has its own limit: {own_limit}");
     let ports = if own_limit { 40 } else { 2100 };
     let names: Vec<String> = (0..ports).map(|number| format!("p{number}")).collect();
     ip_batch(&names.iter().map(|name| format!("link add {name} type dummy")).collect::<Vec<_>>());
@@ -40,13 +40,13 @@ fn a_team_with_more_ports_than_the_kernel_takes_a_filter_for_loses_nothing() {
     assert_eq!(team.links().len(), 2);
 }
 
-/// `net.core.optmem_max`, from which the kernel takes the memory of socket filters. A kernel has
-/// one for each network namespace or one for all: that of the first namespace is restored when this
-/// is dropped.
+/// `net.core.optmem_max`, from which the kernel takes the memory of socket filters. Depending on
+/// the kernel, each network namespace has one, or the first namespace's is for all; that one is
+/// restored when this is dropped.
 struct FilterMemory {
     file: File,
     at_first: String,
-    /// Where a namespace has its own limit, a smaller one will do, and fewer ports: by this factor.
+    /// If a namespace has its own limit, limit and number of ports are divided by this.
     divisor: usize,
 }
 
@@ -79,15 +79,14 @@ impl Drop for FilterMemory {
     }
 }
 
-/// Older kernels have this limit, the same for all namespaces.
+/// The limit of older kernels, the same for all namespaces.
 const FILTER_MEMORY: usize = 20480;
-/// A filter that names so many ports takes more than half of that.
+/// A filter that names this many ports takes more than half of that memory.
 const MANY_PORTS: usize = 600;
-/// And of so many all of it.
+/// A filter that names this many ports takes more than that memory.
 const TOO_MANY_PORTS: usize = 1400;
 
-/// Creates `team0` with so many ports, and returns a handle that has read all that the kernel
-/// reports of that.
+/// Creates `team0` with this many ports, and returns a handle that has read all events.
 fn team_of_many(ports: usize) -> TeamHandle {
     let names: Vec<String> = (0..ports).map(|number| format!("p{number}")).collect();
     ip_batch(&names.iter().map(|name| format!("link add {name} type dummy")).collect::<Vec<_>>());
@@ -98,14 +97,14 @@ fn team_of_many(ports: usize) -> TeamHandle {
     team
 }
 
-/// A new handle of the same team, whose filter is the first of its sockets.
+/// Opens another handle of the same team, whose filter is the first of its sockets.
 fn reopened(team: &TeamHandle) -> TeamHandle {
     let mut reopened = TeamHandle::open_index(team.ifindex()).unwrap();
     handle_until_quiet(&mut reopened);
     reopened
 }
 
-/// Whether a message about a link that is not the team's wakes a handle, which then reads it.
+/// Returns whether a message about a link outside of the team wakes a handle, which then reads it.
 fn is_woken_by_others(team: &mut TeamHandle) -> bool {
     for mtu in [1300, 1400] {
         ip(&format!("link set other mtu {mtu}"));
@@ -116,38 +115,41 @@ fn is_woken_by_others(team: &mut TeamHandle) -> bool {
 }
 
 #[test]
-fn filter_that_fits_only_without_the_old_one_is_attached() {
+fn filter_that_needs_the_old_ones_memory_is_attached() {
     let memory = FilterMemory::enter();
     memory.set(FILTER_MEMORY);
     dummies(&["other", "more"]);
     let ports = MANY_PORTS / memory.divisor;
     let mut team = reopened(&team_of_many(ports));
-    assert!(!is_woken_by_others(&mut team), "there is no filter for {ports} ports");
+    assert!(!is_woken_by_others(&mut team), "the handle has no filter for {ports} ports");
     ip("link set more master team0");
     handle_until_converged(&mut team);
     handle_until_quiet(&mut team);
     assert_eq!(team.links().len(), ports + 2);
-    assert!(!is_woken_by_others(&mut team), "there is no filter for {} ports", ports + 1);
+    assert!(!is_woken_by_others(&mut team), "the handle has no filter for {} ports", ports + 1);
     ip("link set more nomaster");
     handle_until_converged(&mut team);
     assert_eq!(team.links().len(), ports + 1);
 }
 
 #[test]
-fn filter_that_was_refused_is_attached_when_memory_allows() {
+fn refused_filter_is_attached_once_memory_allows() {
     let memory = FilterMemory::enter();
     memory.set(FILTER_MEMORY);
     dummies(&["other"]);
     let mut team = team_of_many(TOO_MANY_PORTS / memory.divisor);
     let mut opened = reopened(&team);
     for team in [&mut team, &mut opened] {
-        assert!(is_woken_by_others(team), "the filter was not refused");
+        assert!(
+            is_woken_by_others(team),
+            "the handle has a filter, or is not woken by other links"
+        );
     }
     memory.set(8 * FILTER_MEMORY);
     for (number, team) in [&mut team, &mut opened].into_iter().enumerate() {
         handle_until_quiet(team);
         let woken = (0..1000).take_while(|_| is_woken_by_others(team)).count();
-        assert!(woken < 20, "woken {woken} times by a link that is not the team's");
+        assert!(woken < 20, "links outside of the team woke the handle {woken} times");
         let address = format!("02:00:00:00:00:0{number}");
         ip(&format!("link set p0 address {address}"));
         let changes = take_changes(team);

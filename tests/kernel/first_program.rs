@@ -1,4 +1,4 @@
-//! The README's first program: it can be started again, stops with its team, and prints errors as
+//! The README's first program: it can be started twice, ends with its team, and prints errors as
 //! sentences.
 
 use std::fs;
@@ -22,7 +22,7 @@ fn repository(path: &str) -> String {
 }
 
 #[test]
-fn readme_has_the_program_that_is_run_here() {
+fn readme_contains_the_tested_first_program() {
     let readme = repository("README.md");
     let (_, section) = readme.split_once("## A first program").unwrap();
     let (_, block) = section.split_once("```rust").unwrap();
@@ -31,7 +31,7 @@ fn readme_has_the_program_that_is_run_here() {
     assert_eq!(block, repository("examples/first_program/readme.rs"));
 }
 
-/// The program, and the lines that it prints.
+/// The running program, and the lines that it prints.
 struct Program {
     child: Child,
     lines: Receiver<String>,
@@ -49,26 +49,26 @@ impl Program {
         Self { child, lines }
     }
 
-    /// Takes the link from the port, and gives it back, until the program has printed both: it says
-    /// nothing when it is ready.
+    /// Sets the far end down and up until the program has printed both states: the program does not
+    /// report when it is ready.
     fn prints_both_states(&self) {
         let deadline = Instant::now() + timeout();
         for state in ["down", "up"] {
-            let wanted = format!("eth1: {state} ");
+            let expected = format!("eth1: {state} ");
             let mut lines = std::iter::from_fn(|| {
-                assert!(Instant::now() < deadline, "the program does not print {wanted:?}");
+                assert!(Instant::now() < deadline, "the program does not print {expected:?}");
                 ip("link set far1 down");
                 ip("link set far1 up");
                 Some(self.lines.recv_timeout(Duration::from_millis(200)))
             });
             assert!(lines.any(|line| {
-                line.is_ok_and(|line| line.starts_with("team0: ") && line.contains(&wanted))
+                line.is_ok_and(|line| line.starts_with("team0: ") && line.contains(&expected))
             }));
         }
     }
 }
 
-/// The team, once the program has set it up.
+/// Opens the team, once the program has set it up.
 fn team_that_is_up() -> TeamHandle {
     let eth1 = index("eth1");
     let mut team = (0..).find_map(|_| TeamHandle::open("team0").ok()).unwrap();
@@ -79,7 +79,7 @@ fn team_that_is_up() -> TeamHandle {
 }
 
 #[test]
-fn first_program_runs_twice_and_ends_with_its_team() {
+fn first_program_runs_twice_and_ends_with_team() {
     enter();
     veth("eth1", "far1");
     // As on a machine in use.

@@ -1,5 +1,5 @@
-//! Batches of changes that wait for the change handlers: their order, their number, and the handle
-//! that they belong to.
+//! Batches of changes that are queued for the change handlers: their order, their number, and the
+//! handle that delivers them.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use libteam::{BoxError, Changes, Mode, Result, TeamHandle};
 
-use crate::handlers::{ALL, count, counts, heard_counts, set_count};
+use crate::handlers::{ALL, count, counts, counts_per_batch, set_count};
 use crate::readiness::{Edges, assert_readable, is_readable};
 use crate::support::changes::{
     Replica, all_links, assert_no_changes, record_changes, take_changes, team_with,
 };
 use crate::support::netns::enter;
 
-/// The most batches that one call of `handle_events` may deliver.
+/// The maximum number of batches that one call of `handle_events` delivers.
 const MAX_BATCHES: usize = 16;
 
 /// Opens `team0` twice; neither handle has anything to report.
@@ -25,19 +25,18 @@ fn two_handles() -> (TeamHandle, TeamHandle) {
     (team, all_links().open("team0").unwrap())
 }
 
-/// Sends `team` to the receiver, puts `spare` in its place, and keeps `spare` from being used a
-/// second time.
+/// Sends `team` to the receiver, puts `spare` in its place, and fails if `spare` was used before.
 fn replace(
     team: &mut TeamHandle,
     spare: &mut Option<TeamHandle>,
     keep: &Sender<TeamHandle>,
 ) -> Result<(), BoxError> {
     let Some(spare) = spare.take() else { return Ok(()) };
-    keep.send(mem::replace(team, spare)).map_err(|_| "the receiver is gone".into())
+    keep.send(mem::replace(team, spare)).map_err(|_| "the receiver was dropped".into())
 }
 
 #[test]
-fn endless_nested_batches_do_not_keep_a_call_from_returning() {
+fn call_returns_despite_endless_nested_batches() {
     const LAST: u32 = 200;
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
@@ -49,24 +48,24 @@ fn endless_nested_batches_do_not_keep_a_call_from_returning() {
         }
         Ok(())
     });
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     let mut returned = Vec::new();
     while returned.last() != Some(&LAST) {
         assert_readable(&mut team, true);
         let changes = take_changes(&mut team);
-        let batches = heard_counts(&heard);
+        let batches = counts_per_batch(&batches_received);
         assert!(batches.len() <= MAX_BATCHES, "one call delivered {} batches", batches.len());
-        assert_eq!(batches.concat(), counts(&changes), "the call returns what it delivered");
+        assert_eq!(batches.concat(), counts(&changes), "delivered and returned changes");
         returned.extend(counts(&changes));
     }
-    assert_eq!(returned, (1..=LAST).collect::<Vec<_>>(), "no batch is lost or out of order");
+    assert_eq!(returned, (1..=LAST).collect::<Vec<_>>(), "changes of all calls in order");
     assert_readable(&mut team, false);
     assert_no_changes(&mut team);
 }
 
 #[test]
-fn waiting_batch_is_an_edge_after_each_call() {
+fn waiting_batch_triggers_an_edge_after_each_call() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let edges = Edges::of(&team);
@@ -90,12 +89,12 @@ fn waiting_batch_is_an_edge_after_each_call() {
 }
 
 #[test]
-fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
+fn nested_calls_in_each_batch_keep_the_queue_bounded() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let mut replica = Replica::of(&team);
     let (report, reported) = channel();
-    // Each batch leads to three others, for as long as this goes on.
+    // Each batch causes three more, until the handler is removed.
     let goes_on = Arc::new(AtomicBool::new(true));
     let still_goes_on = Arc::clone(&goes_on);
     let mut next = 1;
@@ -109,21 +108,21 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
         }
         Ok(report.send(next)?)
     });
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     for call in 0..40 {
         let changes = take_changes(&mut team);
         assert!(
             counts(&changes).len() <= MAX_BATCHES,
-            "call {call} returns {}",
+            "number of changes that call {call} returns: {}",
             counts(&changes).len()
         );
-        let batches: Vec<Changes> = heard.try_iter().collect();
+        let batches: Vec<Changes> = batches_received.try_iter().collect();
         assert!(batches.len() <= MAX_BATCHES, "call {call} delivered {} batches", batches.len());
-        // It panics unless each change starts where the one before it ended.
+        // Panics unless each change starts where the previous one ended.
         for changes in &batches {
             replica.apply(changes);
-            assert_eq!(counts(changes).len(), 1, "an option is in a batch once");
+            assert_eq!(counts(changes).len(), 1, "changes of an option in one batch");
         }
     }
     goes_on.store(false, Ordering::Relaxed);
@@ -132,8 +131,8 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
         take_changes(&mut team);
         calls += 1;
     }
-    assert!(calls <= 2, "{calls} calls to deliver what waits");
-    for changes in heard.try_iter() {
+    assert!(calls <= 2, "{calls} calls to deliver the queue");
+    for changes in batches_received.try_iter() {
         replica.apply(&changes);
     }
     assert_eq!(replica, Replica::of(&team));
@@ -144,7 +143,7 @@ fn several_nested_calls_in_each_batch_do_not_grow_the_queue() {
 }
 
 #[test]
-fn nested_loop_ends_when_nothing_is_new() {
+fn nested_loop_ends_without_new_events() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ALL, |team, changes| {
@@ -155,19 +154,19 @@ fn nested_loop_ends_when_nothing_is_new() {
                     break;
                 }
                 team.handle_events()?;
-                assert!(round < 10, "the descriptor stays readable inside a handler");
+                assert!(round < 10, "the descriptor is still readable inside a handler");
             }
         }
         Ok(())
     });
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(counts(&take_changes(&mut team)), [1, 2]);
-    assert_eq!(heard_counts(&heard), [[1], [2]]);
+    assert_eq!(counts_per_batch(&batches_received), [[1], [2]]);
 }
 
 #[test]
-fn handler_added_after_a_batch_was_taken_does_not_get_it() {
+fn handler_added_after_a_batch_does_not_get_it() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let (send, heard_by_added) = channel();
@@ -184,20 +183,20 @@ fn handler_added_after_a_batch_was_taken_does_not_get_it() {
     take_changes(&mut team);
     set_count(&mut team, 3);
     take_changes(&mut team);
-    assert_eq!(heard_counts(&heard_by_added), [[3]]);
+    assert_eq!(counts_per_batch(&heard_by_added), [[3]]);
 }
 
-/// A handle whose second of three handlers replaced it with another one, and what each of the three
-/// was called with.
+/// A handle whose second of three handlers replaced it with another one, and the batches of each
+/// handler.
 struct Replaced {
     kept: TeamHandle,
     in_place: TeamHandle,
-    heard: [Receiver<Changes>; 3],
+    batches: [Receiver<Changes>; 3],
     returned: Changes,
 }
 
 impl Replaced {
-    /// Inside the handler, `work` is done before the handle is replaced.
+    /// Replaces a handle inside its handler, after `work`.
     fn after(work: fn(&mut TeamHandle) -> Result<()>) -> Self {
         let (mut team, spare) = two_handles();
         let (keep, kept) = channel();
@@ -217,13 +216,13 @@ impl Replaced {
         Self {
             kept: kept.try_recv().unwrap(),
             in_place: team,
-            heard: [before, own, after],
+            batches: [before, own, after],
             returned,
         }
     }
 
-    fn heard_counts(&self) -> [Vec<Vec<u32>>; 3] {
-        self.heard.each_ref().map(heard_counts)
+    fn counts_per_handler(&self) -> [Vec<Vec<u32>>; 3] {
+        self.batches.each_ref().map(counts_per_batch)
     }
 }
 
@@ -239,13 +238,13 @@ fn replaced_handle_delivers_its_queue_in_order() {
     set_count(&mut replaced.kept, 3);
     assert_eq!(counts(&take_changes(&mut replaced.kept)), [2, 3]);
     let all = vec![vec![1], vec![2], vec![3]];
-    assert_eq!(replaced.heard_counts(), [all.clone(), all.clone(), all]);
+    assert_eq!(replaced.counts_per_handler(), [all.clone(), all.clone(), all]);
     assert_readable(&mut replaced.kept, false);
     assert_no_changes(&mut replaced.kept);
     assert_eq!(
         counts(&take_changes(&mut replaced.in_place)).last(),
         Some(&3),
-        "the other handle works too"
+        "changes of the handle that replaced it"
     );
     assert_readable(&mut replaced.in_place, false);
 }
@@ -254,37 +253,37 @@ fn replaced_handle_delivers_its_queue_in_order() {
 fn replaced_handle_delivers_the_rest_of_a_batch() {
     enter();
     let mut replaced = Replaced::after(|_| Ok(()));
-    assert_eq!(replaced.heard_counts(), [vec![vec![1]], vec![vec![1]], vec![]]);
-    assert!(is_readable(&replaced.kept), "a handler has not got the batch");
+    assert_eq!(replaced.counts_per_handler(), [vec![vec![1]], vec![vec![1]], vec![]]);
+    assert!(is_readable(&replaced.kept), "the replaced handle has a batch to deliver");
     assert_no_changes(&mut replaced.kept);
-    assert_eq!(replaced.heard_counts(), [vec![], vec![], vec![vec![1]]]);
+    assert_eq!(replaced.counts_per_handler(), [vec![], vec![], vec![vec![1]]]);
     assert_readable(&mut replaced.kept, false);
     set_count(&mut replaced.kept, 2);
     take_changes(&mut replaced.kept);
     assert_eq!(
-        replaced.heard_counts(),
+        replaced.counts_per_handler(),
         [vec![vec![2]], vec![vec![2]], vec![vec![2]]],
-        "each handler is still there"
+        "batches of each handler after another change"
     );
 }
 
 #[test]
-fn replaced_handle_is_an_edge_once() {
+fn replaced_handle_triggers_one_edge() {
     enter();
     let (mut team, spare) = two_handles();
     let edges = Edges::of(&team);
     let (keep, kept) = channel();
     let mut spare = Some(spare);
     team.add_handler(ALL, move |team, _| replace(team, &mut spare, &keep));
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     assert!(edges.came());
     take_changes(&mut team);
-    assert!(edges.came(), "the batch that waits is announced");
+    assert!(edges.came(), "no edge for the queued batch");
     let mut kept = kept.try_recv().unwrap();
     assert_no_changes(&mut kept);
     assert!(!edges.came());
-    assert_eq!(heard_counts(&heard), [[1]]);
+    assert_eq!(counts_per_batch(&batches_received), [[1]]);
 }
 
 #[test]
@@ -304,19 +303,19 @@ fn swapped_handle_delivers_its_queue_in_order() {
         }
         Ok(())
     });
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(counts(&take_changes(&mut team)), [1]);
     let mut swapped = elsewhere.lock().unwrap();
     assert_readable(&mut swapped, true);
     set_count(&mut swapped, 4);
     assert_eq!(counts(&take_changes(&mut swapped)), [2, 3, 4]);
-    assert_eq!(heard_counts(&heard), [[1], [2], [3], [4]]);
-    assert!(swapped.remove_handler(id), "the handler is still there");
+    assert_eq!(counts_per_batch(&batches_received), [[1], [2], [3], [4]]);
+    assert!(swapped.remove_handler(id), "the handler was removed");
 }
 
 #[test]
-fn handle_that_is_swapped_back_goes_on() {
+fn handle_swapped_back_continues() {
     enter();
     let (mut team, mut other) = two_handles();
     let heard_by_other = record_changes(&mut other);
@@ -330,16 +329,16 @@ fn handle_that_is_swapped_back_goes_on() {
         }
         Ok(())
     });
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(counts(&take_changes(&mut team)), [1, 2]);
-    assert_eq!(heard_counts(&heard), [[1], [2]]);
-    assert_eq!(heard_counts(&heard_by_other), [[1]]);
+    assert_eq!(counts_per_batch(&batches_received), [[1], [2]]);
+    assert_eq!(counts_per_batch(&heard_by_other), [[1]]);
     assert_readable(&mut team, false);
 }
 
 #[test]
-fn replaced_handle_asked_inside_the_handler_delivers_later() {
+fn replaced_handle_delivers_after_the_handler_returns() {
     enter();
     let (mut team, spare) = two_handles();
     let (keep, kept) = channel();
@@ -349,20 +348,20 @@ fn replaced_handle_asked_inside_the_handler_delivers_later() {
         let mut own = mem::replace(team, spare);
         set_count(&mut own, 2);
         assert_eq!(counts(&own.handle_events()?), [2]);
-        keep.send(own).map_err(|_| "the receiver is gone".into())
+        keep.send(own).map_err(|_| "the receiver was dropped".into())
     });
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(counts(&take_changes(&mut team)), [1]);
     let mut kept = kept.try_recv().unwrap();
     assert_readable(&mut kept, true);
     assert_eq!(counts(&take_changes(&mut kept)), [2]);
-    assert_eq!(heard_counts(&heard), [[1], [2]]);
+    assert_eq!(counts_per_batch(&batches_received), [[1], [2]]);
     assert_readable(&mut kept, false);
 }
 
 #[test]
-fn replaced_handle_keeps_a_panicking_handler_out() {
+fn replaced_handle_drops_its_panicking_handler() {
     enter();
     let (mut team, spare) = two_handles();
     let (keep, kept) = channel();
@@ -371,17 +370,13 @@ fn replaced_handle_keeps_a_panicking_handler_out() {
         replace(team, &mut spare, &keep)?;
         panic!("on purpose")
     });
-    let heard = record_changes(&mut team);
+    let batches_received = record_changes(&mut team);
     set_count(&mut team, 1);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| team.handle_events())).unwrap_err();
     let mut kept = kept.try_recv().unwrap();
     assert_readable(&mut kept, true);
     assert_no_changes(&mut kept);
-    assert_eq!(heard_counts(&heard), [[1]]);
+    assert_eq!(counts_per_batch(&batches_received), [[1]]);
     assert!(!kept.remove_handler(id));
-    assert_eq!(
-        counts(&take_changes(&mut team))[..1],
-        [1],
-        "the caller gets the changes by its next call"
-    );
+    assert_eq!(counts(&take_changes(&mut team))[..1], [1], "changes that the next call returns");
 }

@@ -1,4 +1,5 @@
-//! Change handlers: when and in which order they are called, what they may do, and how they fail.
+//! Change handlers: when and in which order they are called, which commands they may give, and how
+//! they fail.
 
 use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,7 @@ use crate::support::changes::{
 };
 use crate::support::netns::{dummies, enter, index, ip};
 
-/// Where handlers write their names when they are called.
+/// A channel to which handlers write their names when they are called.
 struct Calls {
     write: Sender<&'static str>,
     read: Receiver<&'static str>,
@@ -26,7 +27,7 @@ impl Calls {
         Self { write, read }
     }
 
-    /// A handler that writes its name.
+    /// Returns a handler that writes its name.
     fn note(
         &self,
         name: &'static str,
@@ -35,7 +36,7 @@ impl Calls {
         move |_, _| Ok(calls.send(name)?)
     }
 
-    /// The names written since this was last called.
+    /// Returns the names written since the last call.
     fn take(&self) -> Vec<&'static str> {
         self.read.try_iter().collect()
     }
@@ -50,7 +51,7 @@ pub(crate) fn set_count(team: &mut TeamHandle, number: u32) {
     team.set_option(&count(), number).unwrap();
 }
 
-/// The values that changes tell the option [`count`] has now.
+/// Returns the new values of the option [`count`] in changes.
 pub(crate) fn counts(changes: &Changes) -> Vec<u32> {
     let count_of = |option: &TeamOption| match option.value() {
         OptionValue::U32(number) => (option.id() == &count()).then_some(*number),
@@ -59,15 +60,15 @@ pub(crate) fn counts(changes: &Changes) -> Vec<u32> {
     changes.options().filter_map(Change::after).filter_map(count_of).collect()
 }
 
-/// As [`counts`], of each of the batches that a handler heard.
-pub(crate) fn heard_counts(heard: &Receiver<Changes>) -> Vec<Vec<u32>> {
-    heard.try_iter().map(|changes| counts(&changes)).collect()
+/// Like [`counts`], but for each of the batches that a handler received.
+pub(crate) fn counts_per_batch(batches: &Receiver<Changes>) -> Vec<Vec<u32>> {
+    batches.try_iter().map(|changes| counts(&changes)).collect()
 }
 
 pub(crate) const ALL: ChangeKind = ChangeKind::all();
 
 #[test]
-fn they_are_called_in_order_first_ones_first() {
+fn handlers_are_called_in_order_of_registration() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
     team.add_handler(ALL, calls.note("second"));
@@ -75,28 +76,28 @@ fn they_are_called_in_order_first_ones_first() {
     team.add_handler_first(ALL, calls.note("first"));
     team.add_handler(ALL, calls.note("fourth"));
     set_count(&mut team, 1);
-    assert_eq!(calls.take(), [""; 0], "not before events are handled");
+    assert_eq!(calls.take(), [""; 0], "calls before events are handled");
     take_changes(&mut team);
     assert_eq!(calls.take(), ["first", "second", "third", "fourth"]);
 }
 
 #[test]
-fn each_hears_a_batch_once_and_none_hears_an_empty_one() {
+fn each_handler_gets_each_batch_with_changes_once() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let heard = record_changes(&mut team);
+    let batches = record_changes(&mut team);
     assert_no_changes(&mut team);
     team.refresh().unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), []);
+    assert_eq!(batches.try_iter().collect::<Vec<_>>(), []);
     set_count(&mut team, 1);
     let changes = take_changes(&mut team);
     assert_no_changes(&mut team);
     team.refresh().unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
+    assert_eq!(batches.try_iter().collect::<Vec<_>>(), [changes]);
 }
 
 #[test]
-fn each_hears_only_batches_with_a_change_of_its_kinds() {
+fn handler_gets_only_batches_of_its_kinds() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &["d0"]), Calls::new());
     team.add_handler(ChangeKind::PORT, calls.note("port"));
@@ -118,7 +119,7 @@ fn each_hears_only_batches_with_a_change_of_its_kinds() {
 }
 
 #[test]
-fn one_can_be_removed_once() {
+fn handler_can_be_removed_once() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
     let first = team.add_handler(ALL, calls.note("first"));
@@ -129,20 +130,20 @@ fn one_can_be_removed_once() {
     take_changes(&mut team);
     assert_eq!(calls.take(), ["second"]);
     let third = team.add_handler(ALL, calls.note("third"));
-    assert!(third != first && third != second, "an id is not used again");
+    assert!(third != first && third != second, "ids {first:?}, {second:?}, {third:?}");
 }
 
 #[test]
-fn one_may_remove_itself() {
+fn handler_may_remove_itself() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
-    let (tell, own_id) = channel::<HandlerId>();
+    let (sender, own_id) = channel::<HandlerId>();
     let mut note = calls.note("once");
     let id = team.add_handler(ALL, move |team, changes| {
         assert!(team.remove_handler(own_id.try_recv()?));
         note(team, changes)
     });
-    tell.send(id).unwrap();
+    sender.send(id).unwrap();
     team.add_handler(ALL, calls.note("always"));
     for number in [1, 2] {
         set_count(&mut team, number);
@@ -153,7 +154,7 @@ fn one_may_remove_itself() {
 }
 
 #[test]
-fn one_that_another_removes_before_its_turn_is_not_called() {
+fn handler_removed_by_an_earlier_one_is_not_called() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
     let before = team.add_handler(ALL, calls.note("before"));
@@ -171,7 +172,7 @@ fn one_that_another_removes_before_its_turn_is_not_called() {
 }
 
 #[test]
-fn one_that_is_added_inside_another_is_called_from_the_next_batch_on() {
+fn handler_added_by_handler_gets_the_next_batch() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
     let mut new = Some((calls.note("new first"), calls.note("new last")));
@@ -192,13 +193,13 @@ fn one_that_is_added_inside_another_is_called_from_the_next_batch_on() {
 }
 
 #[test]
-fn one_may_command_and_its_effect_is_told_next() {
+fn command_in_a_handler_is_reported_in_next_batch() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
     take_changes(&mut team);
     let d0 = index("d0");
-    let heard = record_changes(&mut team);
+    let batches = record_changes(&mut team);
     team.add_handler(ChangeKind::OPTION, move |team, changes| {
         if counts(changes) == [1] {
             team.set_option(&count(), 2_u32)?;
@@ -214,11 +215,11 @@ fn one_may_command_and_its_effect_is_told_next() {
     let changes = take_changes(&mut team);
     assert_eq!((counts(&changes), changes.ports().len()), (vec![2], 1));
     assert_no_changes(&mut team);
-    assert_eq!(heard_counts(&heard), [[1], [2]]);
+    assert_eq!(counts_per_batch(&batches), [[1], [2]]);
 }
 
 #[test]
-fn one_may_delete_the_device_itself() {
+fn handler_may_delete_the_device() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ChangeKind::OPTION, |_, changes| {
@@ -227,51 +228,51 @@ fn one_may_delete_the_device_itself() {
         }
         Ok(())
     });
-    let heard = record_changes(&mut team);
+    let batches = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(take_changes(&mut team).options().len(), 1);
     assert_eq!(take_changes(&mut team).options().len(), 5);
-    assert_eq!((heard.try_iter().count(), team.team_link()), (2, None));
+    assert_eq!((batches.try_iter().count(), team.team_link()), (2, None));
 }
 
-/// Has a handler call `nested` when it hears count 1, after setting count 2; then the others hear
-/// of it.
-fn assert_nested_call_is_delivered_by_the_outer(nested: fn(&mut TeamHandle) -> Result<Changes>) {
+/// Makes a handler call `nested` at count 1, after setting count 2, and checks what the calls
+/// return and the other handlers get.
+fn assert_nested_call_is_delivered_by_outer(nested: fn(&mut TeamHandle) -> Result<Changes>) {
     let mut team = team_with(Mode::RoundRobin, &[]);
     let before = record_changes(&mut team);
-    let (tell, inner) = channel();
+    let (sender, inner) = channel();
     team.add_handler(ALL, move |team, changes| {
         if counts(changes) == [1] {
             set_count(team, 2);
-            tell.send(nested(team)?)?;
+            sender.send(nested(team)?)?;
         }
         Ok(())
     });
     let after = record_changes(&mut team);
     set_count(&mut team, 1);
     let outer = take_changes(&mut team);
-    assert_eq!(counts(&inner.try_recv().unwrap()), [2], "the nested call returns what is new");
-    assert_eq!(counts(&outer), [1, 2], "the outer call returns all");
-    assert_eq!(heard_counts(&before), [[1], [2]], "whole batches, one after the other");
-    assert_eq!(heard_counts(&after), [[1], [2]], "whole batches, one after the other");
+    assert_eq!(counts(&inner.try_recv().unwrap()), [2], "changes that the nested call returns");
+    assert_eq!(counts(&outer), [1, 2], "changes that the outer call returns");
+    assert_eq!(counts_per_batch(&before), [[1], [2]], "batches of the handler before");
+    assert_eq!(counts_per_batch(&after), [[1], [2]], "batches of the handler after");
     assert_no_changes(&mut team);
     assert!(!team.wait(Some(std::time::Duration::ZERO)).unwrap());
 }
 
 #[test]
-fn a_nested_handle_events_is_delivered_by_the_outer_call() {
+fn nested_handle_events_is_delivered_by_outer_call() {
     enter();
-    assert_nested_call_is_delivered_by_the_outer(TeamHandle::handle_events);
+    assert_nested_call_is_delivered_by_outer(TeamHandle::handle_events);
 }
 
 #[test]
-fn a_nested_refresh_is_delivered_by_the_outer_call() {
+fn nested_refresh_is_delivered_by_outer_call() {
     enter();
-    assert_nested_call_is_delivered_by_the_outer(TeamHandle::refresh);
+    assert_nested_call_is_delivered_by_outer(TeamHandle::refresh);
 }
 
 #[test]
-fn a_handler_that_fails_keeps_no_other_from_running() {
+fn failing_handler_does_not_stop_others() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
     team.add_handler(ALL, calls.note("before"));
@@ -283,17 +284,17 @@ fn a_handler_that_fails_keeps_no_other_from_running() {
         let error = team.handle_events().unwrap_err();
         assert!(
             matches!(&error, Error::Handler { changes, .. } if counts(changes) == [number]),
-            "{error:?}"
+            "expected Handler: {error:?}"
         );
         assert_eq!(error.to_string(), "calling a change handler: the first failure");
-        assert!(error.source().is_none(), "the text says it all");
+        assert!(error.source().is_none(), "source besides the text: {:?}", error.source());
         assert_eq!(calls.take(), ["before", "after"]);
         assert_no_changes(&mut team);
     }
 }
 
 #[test]
-fn the_error_of_a_command_inside_a_handler_comes_out_whole() {
+fn error_of_a_command_in_a_handler_is_kept_whole() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ALL, |team, _| Ok(team.set_mode(Mode::Unset)?));
@@ -306,11 +307,11 @@ fn the_error_of_a_command_inside_a_handler_comes_out_whole() {
     );
     let Error::Handler { error, .. } = error else { panic!("{error:?}") };
     let inner = error.downcast_ref::<Error>().unwrap();
-    assert!(matches!(inner, Error::Kernel { errno: 22, .. }), "{inner:?}");
+    assert!(matches!(inner, Error::Kernel { errno: 22, .. }), "expected Kernel: {inner:?}");
 }
 
 #[test]
-fn a_failure_in_a_later_batch_comes_out_too() {
+fn error_in_a_later_batch_is_returned() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ALL, |team, changes| {
@@ -321,20 +322,20 @@ fn a_failure_in_a_later_batch_comes_out_too() {
         team.handle_events()?;
         Ok(())
     });
-    let heard = record_changes(&mut team);
+    let batches = record_changes(&mut team);
     set_count(&mut team, 1);
     assert_eq!(
         team.handle_events().unwrap_err().to_string(),
         "calling a change handler: the second batch fails"
     );
-    assert_eq!(heard_counts(&heard), [[1], [2]]);
+    assert_eq!(counts_per_batch(&batches), [[1], [2]]);
 }
 
 #[test]
-fn one_that_puts_another_handle_in_place_of_its_own_and_fails_does_no_harm_to_either() {
+fn failing_handler_that_replaces_its_handle_is_safe() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
-    // The first drops the handle that it is called with, the second keeps it for later.
+    // The first handler drops its handle, the second one keeps it for later.
     let (keep, kept) = channel();
     let mut others = [(); 2].map(|()| {
         let mut other = all_links().open("team0").unwrap();
@@ -346,13 +347,13 @@ fn one_that_puts_another_handle_in_place_of_its_own_and_fails_does_no_harm_to_ei
     let mut first = Some(first);
     team.add_handler(ALL, move |team, _| {
         *team = first.take().unwrap();
-        Err("it is gone".into())
+        Err("the handle was dropped".into())
     });
     team.add_handler(ALL, calls.note("not called"));
     set_count(&mut team, 1);
     assert_eq!(
         team.handle_events().unwrap_err().to_string(),
-        "calling a change handler: it is gone"
+        "calling a change handler: the handle was dropped"
     );
     assert_eq!(calls.take(), [""; 0]);
     set_count(&mut team, 2);
@@ -363,8 +364,8 @@ fn one_that_puts_another_handle_in_place_of_its_own_and_fails_does_no_harm_to_ei
         let mut spare = Some(team);
         move |team, _| {
             let Some(spare) = spare.take() else { return Ok(()) };
-            keep.send(std::mem::replace(team, spare)).map_err(|_| "nobody keeps it")?;
-            Err("it is elsewhere".into())
+            keep.send(std::mem::replace(team, spare)).map_err(|_| "the receiver was dropped")?;
+            Err("the handle was moved".into())
         }
     });
     assert!(second.handle_events().is_err());
@@ -375,12 +376,12 @@ fn one_that_puts_another_handle_in_place_of_its_own_and_fails_does_no_harm_to_ei
         (counts(&take_changes(&mut moved)), counts(&take_changes(&mut second))),
         (vec![3], vec![3])
     );
-    assert_eq!(calls.take(), ["other"; 3], "the batch that waited, and two new ones");
+    assert_eq!(calls.take(), ["other"; 3], "calls for the queued batch and two new ones");
     assert!(moved.remove_handler(last) && !second.remove_handler(last));
 }
 
 #[test]
-fn a_handler_that_panics_is_gone_and_keeps_no_other_from_running() {
+fn panicking_handler_is_removed_and_others_run() {
     enter();
     let (mut team, calls) = (team_with(Mode::RoundRobin, &[]), Calls::new());
     team.add_handler(ALL, calls.note("before"));
@@ -393,11 +394,7 @@ fn a_handler_that_panics_is_gone_and_keeps_no_other_from_running() {
     assert!(!team.remove_handler(panicking));
 
     set_count(&mut team, 2);
-    assert_eq!(
-        counts(&take_changes(&mut team)),
-        [1, 2],
-        "the first call could not return what changed"
-    );
+    assert_eq!(counts(&take_changes(&mut team)), [1, 2], "changes that the second call returns");
     assert_no_changes(&mut team);
     assert_eq!(calls.take(), ["before", "after"]);
 }

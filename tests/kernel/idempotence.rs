@@ -1,4 +1,4 @@
-//! What is done already: setting it again does nothing, whatever the handle's cache holds.
+//! Commands whose effect exists already change nothing, whatever the handle's cache contains.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -44,7 +44,7 @@ fn setting_the_same_mode_does_nothing() {
         assert_eq!(
             open().lb_stats_refresh_interval(),
             Some(Duration::from_secs(7)),
-            "the mode was set anew"
+            "options after the same mode was set again"
         );
     }
     let error = team.set_mode(Mode::Random).unwrap_err();
@@ -77,12 +77,12 @@ fn setting_the_same_active_port_does_nothing() {
     let mut other = open();
     team.set_active_port(d0).unwrap();
     assert_all_silent([&mut team, &mut other]);
-    // Another handle changed it, unread as yet.
+    // Another handle changed the active port; the event is unread.
     other.set_active_port(d1).unwrap();
     assert_eq!(team.active_port(), Some(d0));
     team.set_active_port(d0).unwrap();
     assert_eq!(open().active_port(), Some(d0));
-    // The active port left and came back: it is not active any more.
+    // The active port was removed and added again, and so is not active.
     other.remove_port(d0).unwrap();
     other.add_port(d0).unwrap();
     assert_eq!(open().active_port(), None);
@@ -92,18 +92,18 @@ fn setting_the_same_active_port_does_nothing() {
 }
 
 #[test]
-fn active_port_of_another_mode_or_link_is_an_error_again() {
+fn active_port_in_other_mode_or_team_is_an_error() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     team.set_active_port(index("d0")).unwrap();
     team.remove_port(index("d0")).unwrap();
     for _ in 0..2 {
         let error = team.set_active_port(index("d0")).unwrap_err();
-        assert!(matches!(error, Error::NotPort { .. }), "{error:?}");
+        assert!(matches!(error, Error::NotPort { .. }), "expected NotPort: {error:?}");
     }
     team.set_mode(Mode::Random).unwrap();
     let error = team.set_active_port(index("d0")).unwrap_err();
-    assert!(matches!(error, Error::UnknownOption { .. }), "{error:?}");
+    assert!(matches!(error, Error::UnknownOption { .. }), "expected UnknownOption: {error:?}");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn setting_the_same_hwaddr_does_nothing() {
 }
 
 #[test]
-fn adding_a_port_of_the_team_does_nothing() {
+fn adding_an_existing_port_does_nothing() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
     let d0 = index("d0");
@@ -138,12 +138,12 @@ fn adding_a_port_of_the_team_does_nothing() {
     team.add_port(d0).unwrap();
     assert_all_silent([&mut team, &mut other]);
     assert_eq!((open().port_priority(d0), open().active_port()), (Some(5), Some(d0)));
-    // A port that left is added, though the cache still has it.
+    // A port that was removed is added, although the cache still has it.
     other.remove_port(d0).unwrap();
     assert!(team.is_port(d0));
     team.add_port(d0).unwrap();
     assert!(open().is_port(d0) && team.is_port(d0));
-    // A port that another handle added is known afterwards.
+    // A port that another handle added is cached afterwards.
     other.remove_port(d0).unwrap();
     take_changes(&mut team);
     other.add_port(d0).unwrap();
@@ -153,7 +153,7 @@ fn adding_a_port_of_the_team_does_nothing() {
 }
 
 #[test]
-fn open_or_create_leaves_a_team_as_it_is() {
+fn open_or_create_does_not_change_a_team() {
     enter();
     dummies(&["d0"]);
     let mut team = TeamHandle::open_or_create("team0").unwrap();
@@ -169,13 +169,16 @@ fn open_or_create_leaves_a_team_as_it_is() {
     assert!(matches!(TeamHandle::open_or_create("d0"), Err(Error::NotTeam { .. })));
     for name in ["", "team%d", "a name", "sixteen-bytes-xx"] {
         let error = TeamHandle::open_or_create(name).unwrap_err();
-        assert!(matches!(error, Error::InvalidName { .. }), "{name:?}: {error:?}");
+        assert!(
+            matches!(error, Error::InvalidName { .. }),
+            "expected InvalidName: {name:?}: {error:?}"
+        );
     }
     assert_eq!(ip_json("link").len(), 3);
 }
 
-/// Runs this on several threads in the same namespace, several times each, and returns what all of
-/// the calls returned.
+/// Runs a function on several threads in the same namespace, several times on each, and returns all
+/// results.
 fn at_once<R: Send + 'static>(run: fn() -> R) -> Vec<R> {
     let namespace = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
     let threads: Vec<_> = (0..4)
@@ -192,9 +195,9 @@ fn at_once<R: Send + 'static>(run: fn() -> R) -> Vec<R> {
 }
 
 #[test]
-fn open_or_create_races_with_itself_without_an_error() {
+fn concurrent_open_or_create_never_fails() {
     enter();
-    // Each one deletes the device again, which the others may be opening.
+    // Each call deletes the device again, while other calls may be opening it.
     let errors: Vec<_> = at_once(|| {
         let team = TeamHandle::open_or_create("team0")?;
         match team.destroy() {
@@ -205,8 +208,8 @@ fn open_or_create_races_with_itself_without_an_error() {
     .into_iter()
     .filter_map(Result::err)
     .collect();
-    assert!(errors.is_empty(), "{errors:?}");
-    // Without deletions there is one device.
+    assert!(errors.is_empty(), "errors of concurrent calls: {errors:?}");
+    // Without deletions there is only one device.
     let all: BTreeSet<_> =
         at_once(|| TeamHandle::open_or_create("team1").unwrap().ifindex()).into_iter().collect();
     assert_eq!(all.len(), 1, "{all:?}");
@@ -233,7 +236,7 @@ fn open_named(name: &str) -> TeamHandle {
 }
 
 #[test]
-fn numbered_teams_that_are_created_at_once_are_all_different() {
+fn concurrent_numbered_teams_are_all_different() {
     enter();
     let all = at_once(|| {
         let team = TeamHandle::create_numbered("team%d").unwrap();
@@ -241,13 +244,13 @@ fn numbered_teams_that_are_created_at_once_are_all_different() {
     });
     let count = all.len();
     for (ifindex, name) in &all {
-        assert_eq!(*ifindex, index(name), "{name} is not the device that was opened");
+        assert_eq!(*ifindex, index(name), "ifindex of the handle and of {name}");
     }
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), count);
 }
 
 #[test]
-fn pattern_that_makes_no_name_is_refused() {
+fn pattern_without_a_valid_name_is_refused() {
     enter();
     for pattern in [
         "",
@@ -263,9 +266,12 @@ fn pattern_that_makes_no_name_is_refused() {
         "é%d\0",
     ] {
         let error = TeamHandle::create_numbered(pattern).unwrap_err();
-        assert!(matches!(&error, Error::InvalidName { name, .. } if name == pattern), "{error:?}");
+        assert!(
+            matches!(&error, Error::InvalidName { name, .. } if name == pattern),
+            "expected InvalidName: {error:?}"
+        );
     }
-    // The number 10 does not fit any more.
+    // The number 10 has one character too many.
     for number in 0..10 {
         let team = TeamHandle::create_numbered("fourteen-bytes%d").unwrap();
         assert_eq!(team.name(), format!("fourteen-bytes{number}"));
@@ -273,6 +279,6 @@ fn pattern_that_makes_no_name_is_refused() {
     let error = TeamHandle::create_numbered("fourteen-bytes%d").unwrap_err();
     assert!(
         matches!(&error, Error::InvalidName { name, .. } if name == "fourteen-bytes10"),
-        "{error:?}"
+        "expected InvalidName: {error:?}"
     );
 }

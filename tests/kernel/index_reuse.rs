@@ -1,5 +1,4 @@
-//! Events are lost while devices are deleted and others take their places, their names or their
-//! indexes.
+//! Lost events while devices are deleted and others get their names or indexes.
 
 use std::sync::mpsc::Receiver;
 
@@ -11,8 +10,8 @@ use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch}
 use crate::support::raw::drops;
 use crate::support::snapshot::{State, assert_links_match_ip, state};
 
-/// A team with the ports `eth1` and `eth2`, whose handle has the smallest buffer and has told
-/// everything.
+/// Creates a team with the ports `eth1` and `eth2`, and a handle with the smallest buffer and no
+/// pending events.
 fn team() -> (TeamHandle, Receiver<Changes>, State) {
     enter();
     ip("link add team0 index 10 type team");
@@ -23,41 +22,48 @@ fn team() -> (TeamHandle, Receiver<Changes>, State) {
     for port in [20, 21] {
         team.add_port(IfIndex::new(port).unwrap()).unwrap();
     }
-    // A change of the link state may follow by itself.
+    // A delayed change of the link state may follow.
     crate::support::diff::handle_until_quiet(&mut team);
     let handler = record_changes(&mut team);
     let before = state(&team);
     (team, handler, before)
 }
 
-/// Fills the event sockets, so that what follows is lost.
+/// Fills the event sockets, so that later events are lost.
 fn overrun() {
     ip_batch(&[1400, 1401, 1402, 1403].map(|mtu| format!("link set noise mtu {mtu}")));
     ip("link set noise mtu 1500");
-    // Messages of the driver, by way of a port that stays what it is.
+    // Messages of the driver, about a port that is unchanged afterwards.
     ip_batch(&["link set eth3 master team0", "link set eth3 nomaster"]);
     let (links, driver) = drops();
     assert!(links > 0 && driver > 0, "{links} and {driver} messages were dropped");
 }
 
-/// What a handle tells of a team that was deleted while it did not read: all of it once, and then
-/// nothing.
-fn assert_told_gone(team: &mut TeamHandle, handler: &Receiver<Changes>, before: &State) -> Changes {
+/// Panics unless a handle whose team was deleted unseen reports all of its objects as removed,
+/// once.
+fn assert_reported_gone(
+    team: &mut TeamHandle,
+    handler: &Receiver<Changes>,
+    before: &State,
+) -> Changes {
     let changes = team.handle_events().unwrap();
     assert!(changes.is_resynced());
-    let told = Difference::reported(&changes);
+    let reported = Difference::reported(&changes);
     assert!(
-        told.ports.values().all(|(before, after)| before.is_some() && after.is_none()),
-        "{told:?}"
+        reported.ports.values().all(|(before, after)| before.is_some() && after.is_none()),
+        "expected removed ports only: {reported:?}"
     );
     assert!(
-        told.options.values().all(|(before, after)| before.is_some() && after.is_none()),
-        "{told:?}"
+        reported.options.values().all(|(before, after)| before.is_some() && after.is_none()),
+        "expected removed options only: {reported:?}"
     );
-    assert_eq!((told.ports.len(), told.options.len()), (before.ports.len(), before.options.len()));
+    assert_eq!(
+        (reported.ports.len(), reported.options.len()),
+        (before.ports.len(), before.options.len())
+    );
     assert_eq!(handler.try_iter().collect::<Vec<_>>(), vec![changes.clone()]);
     assert_links_match_ip(team);
-    assert_eq!(team.handle_events().unwrap(), Changes::default(), "it is told again");
+    assert_eq!(team.handle_events().unwrap(), Changes::default(), "changes of a second call");
     assert!(team.team_link().is_none());
     assert_eq!((team.ports().len(), team.options().len()), (0, 0));
     assert_eq!(team.name(), "team0");
@@ -69,7 +75,7 @@ fn assert_told_gone(team: &mut TeamHandle, handler: &Receiver<Changes>, before: 
 }
 
 #[test]
-fn a_link_that_took_the_index_of_a_deleted_one_is_a_change_not_a_removal() {
+fn link_with_reused_index_is_reported_as_changed() {
     let (mut team, handler, before) = team();
     let deleted = index("eth3");
     overrun();
@@ -86,18 +92,18 @@ fn a_link_that_took_the_index_of_a_deleted_one_is_a_change_not_a_removal() {
 }
 
 #[test]
-fn a_port_that_took_the_index_of_a_deleted_port_is_told_by_what_differs() {
+fn port_with_reused_index_is_reported_as_changed() {
     let (mut team, handler, before) = team();
     overrun();
     ip_batch(&["link del eth1", "link add eth4 index 20 type dummy", "link set eth4 master team0"]);
     let changes = assert_recovered(&mut team, &handler, &before);
     let names: Vec<_> =
         changes.ports().map(|port| (port.before().unwrap().name(), port.latest().name())).collect();
-    assert_eq!(names, [(Some("eth1"), Some("eth4"))], "the same index under another name");
+    assert_eq!(names, [(Some("eth1"), Some("eth4"))], "names of the port with the reused index");
 }
 
 #[test]
-fn a_port_that_moved_to_another_namespace_during_a_loss_is_removed() {
+fn port_moved_away_during_a_loss_is_removed() {
     let (mut team, handler, before) = team();
     let elsewhere = OtherNamespace::new();
     overrun();
@@ -109,18 +115,18 @@ fn a_port_that_moved_to_another_namespace_during_a_loss_is_removed() {
 }
 
 #[test]
-fn a_team_deleted_during_a_loss_is_told_once_and_then_gone() {
+fn team_deleted_during_a_loss_is_reported_once() {
     let (mut team, handler, before) = team();
     overrun();
     ip("link del team0");
-    let changes = assert_told_gone(&mut team, &handler, &before);
+    let changes = assert_reported_gone(&mut team, &handler, &before);
     let removed: Vec<_> =
         changes.links().filter(|link| link.is_removed()).map(|link| link.latest().name()).collect();
-    assert_eq!(removed, ["team0"], "its ports live on");
+    assert_eq!(removed, ["team0"], "removed links");
 }
 
 #[test]
-fn a_team_made_anew_under_the_same_name_is_another_one() {
+fn team_recreated_with_new_index_is_not_followed() {
     let (mut team, handler, before) = team();
     overrun();
     ip_batch(&[
@@ -129,31 +135,33 @@ fn a_team_made_anew_under_the_same_name_is_another_one() {
         "link set eth1 down",
         "link set eth1 master team0",
     ]);
-    let changes = assert_told_gone(&mut team, &handler, &before);
-    let told: Vec<_> = changes
+    let changes = assert_reported_gone(&mut team, &handler, &before);
+    let reported: Vec<_> = changes
         .links()
         .map(|link| (link.latest().ifindex().get(), link.is_added(), link.is_removed()))
         .filter(|(ifindex, ..)| [10, 11].contains(ifindex))
         .collect();
     assert!(
-        told.contains(&(10, false, true)) && told.contains(&(11, true, false)) && told.len() == 2,
-        "{told:?}"
+        reported.contains(&(10, false, true))
+            && reported.contains(&(11, true, false))
+            && reported.len() == 2,
+        "expected link 10 removed and link 11 added: {reported:?}"
     );
     assert_eq!(all_links().open("team0").unwrap().ports().len(), 1);
 }
 
 #[test]
-fn a_team_whose_index_a_link_of_another_kind_took_is_gone() {
+fn team_whose_index_a_non_team_reuses_is_gone() {
     let (mut team, handler, before) = team();
     overrun();
-    ip_batch(&["link del team0", "link add usurper index 10 type dummy"]);
-    let changes = assert_told_gone(&mut team, &handler, &before);
-    assert!(!changes.links().any(libteam::Change::is_removed), "the link with its index exists");
-    assert_eq!(team.link(team.ifindex()).unwrap().name(), "usurper");
+    ip_batch(&["link del team0", "link add successor index 10 type dummy"]);
+    let changes = assert_reported_gone(&mut team, &handler, &before);
+    assert!(!changes.links().any(libteam::Change::is_removed), "a link has the index: {changes:?}");
+    assert_eq!(team.link(team.ifindex()).unwrap().name(), "successor");
 }
 
 #[test]
-fn a_team_made_anew_with_name_and_index_of_the_old_one_is_told_by_what_differs() {
+fn team_recreated_unseen_with_same_index_is_followed() {
     let (mut team, handler, before) = team();
     overrun();
     ip_batch(&[

@@ -1,4 +1,4 @@
-//! The example ipsec lists what `ip xfrm` lists.
+//! The example `ipsec` lists the states and policies that `ip xfrm` lists.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ const KEY_128: &str = "0x0123456789abcdef0123456789abcdef";
 const KEY_160: &str = "0x0123456789abcdef0123456789abcdef01234567";
 const KEY_256: &str = "0x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// States of all sorts, for `ip xfrm state add`.
+/// States of various kinds, for `ip xfrm state add`.
 fn states() -> [String; 9] {
     [
         format!(
@@ -47,8 +47,8 @@ fn states() -> [String; 9] {
     ]
 }
 
-/// Policies of all sorts, for `ip xfrm policy add`. Protocols are numbers, as `ip` reads names in
-/// `/etc/protocols`, which not every machine has.
+/// Policies of various kinds, for `ip xfrm policy add`. Protocols are numbers, as `ip` reads names
+/// from `/etc/protocols`, which some machines lack.
 const POLICIES: [&str; 8] = [
     "src 10.1.0.0/16 dst 10.2.0.0/16 dir out priority 100 mark 0x10 mask 0xff if_id 42 \
      tmpl src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x301 reqid 7 mode tunnel",
@@ -68,7 +68,7 @@ fn ipsec(words: &str) -> Outcome {
     run(command)
 }
 
-/// What the example prints.
+/// Returns the output of the example.
 #[track_caller]
 fn listed(words: &str) -> String {
     let outcome = ipsec(words);
@@ -78,10 +78,10 @@ fn listed(words: &str) -> String {
 
 #[track_caller]
 fn listed_as_json(words: &str) -> Vec<Value> {
-    serde_json::from_str(&listed(&format!("{words} --json"))).expect("a list")
+    serde_json::from_str(&listed(&format!("{words} --json"))).expect("a JSON list")
 }
 
-/// In an order of its own, whatever that of the kernel.
+/// Sorts entries, so that the kernel's order is irrelevant.
 fn sorted(mut list: Vec<Value>) -> Vec<Value> {
     for item in &mut list {
         if let Some(algorithms) = item.get_mut("algorithms").and_then(Value::as_array_mut) {
@@ -93,7 +93,7 @@ fn sorted(mut list: Vec<Value>) -> Vec<Value> {
 }
 
 #[test]
-fn states_are_those_that_ip_prints() {
+fn states_are_those_of_ip_xfrm() {
     enter();
     assert_eq!((listed("states"), listed("states --json")), (String::new(), "[]\n".to_owned()));
     for (count, state) in states().into_iter().enumerate() {
@@ -104,12 +104,12 @@ fn states_are_those_that_ip_prints() {
     }
     assert!(
         !ip("xfrm state").is_empty() && !listed("states").contains("01234567"),
-        "keys are not shown"
+        "the list of states has a key"
     );
 }
 
 #[test]
-fn policies_are_those_that_ip_prints() {
+fn policies_are_those_of_ip_xfrm() {
     enter();
     assert_eq!((listed("policies"), listed("policies -j")), (String::new(), "[]\n".to_owned()));
     for (count, policy) in POLICIES.into_iter().enumerate() {
@@ -121,7 +121,7 @@ fn policies_are_those_that_ip_prints() {
 }
 
 #[test]
-fn a_thousand_policies_and_states_are_all_listed() {
+fn ipsec_lists_a_thousand_policies_and_states() {
     enter();
     let numbers: Vec<(usize, usize)> =
         (1..=1000).map(|number| (number / 256, number % 256)).collect();
@@ -140,10 +140,10 @@ fn a_thousand_policies_and_states_are_all_listed() {
 }
 
 #[test]
-fn a_person_reads_one_paragraph_for_each() {
+fn text_output_has_one_paragraph_per_object() {
     enter();
     let states = states();
-    // Of these flags ip tells only with statistics.
+    // `ip` prints these flags only together with statistics.
     let with_more_flags = format!("{} extra-flag dont-encap-dscp oseq-may-wrap", states[4]);
     for (state, text) in [
         (
@@ -231,7 +231,7 @@ fn a_person_reads_one_paragraph_for_each() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_said_with_the_usage() {
+fn invalid_command_line_prints_error_and_usage() {
     for (words, error) in [
         ("", "want one of the words states and policies"),
         ("state", "want one of the words states and policies"),
@@ -243,7 +243,7 @@ fn what_cannot_be_understood_is_said_with_the_usage() {
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(2), ""), "{words}");
         assert!(
             outcome.stderr.starts_with(&format!("ipsec: {error}\n\nUsage: ")),
-            "{words}: {}",
+            "{words}: expected {error:?}: {}",
             outcome.stderr
         );
     }
@@ -251,7 +251,7 @@ fn what_cannot_be_understood_is_said_with_the_usage() {
 }
 
 #[test]
-fn without_the_right_the_kernels_words_are_shown() {
+fn ipsec_without_capability_shows_kernel_error() {
     enter();
     for (words, number) in [("states", 18), ("policies", 21)] {
         let mut command = Command::new("setpriv");

@@ -1,4 +1,4 @@
-//! The life of a device: created, opened, recreated, destroyed.
+//! Creating, opening, recreating and destroying a team device.
 
 use std::thread;
 
@@ -12,13 +12,13 @@ use crate::support::netns::{dummies, enter, index, ip, ip_json, veth};
 use crate::support::raw::Raw;
 use crate::support::snapshot::assert_matches_kernel;
 
-/// As `ip` prints it.
+/// Returns the kind of a link as `ip` prints it.
 fn kind_of(name: &str) -> Option<String> {
     Some(ip_json(&format!("-d link show {name}"))[0]["linkinfo"]["info_kind"].as_str()?.to_owned())
 }
 
 #[test]
-fn a_created_device_is_there_and_a_destroyed_one_is_not() {
+fn create_adds_a_device_and_destroy_removes_it() {
     enter();
     let team = TeamHandle::create("team0").unwrap();
     assert_eq!(team.name(), "team0");
@@ -33,14 +33,14 @@ fn a_created_device_is_there_and_a_destroyed_one_is_not() {
 }
 
 #[test]
-fn dropping_a_handle_leaves_the_device() {
+fn dropped_handle_leaves_the_device() {
     enter();
     drop(TeamHandle::create("team0").unwrap());
     assert_eq!(kind_of("team0").as_deref(), Some("team"));
 }
 
 #[test]
-fn a_name_that_is_taken_is_refused_by_the_kernel_whoever_has_it() {
+fn creating_an_existing_name_is_refused_by_kernel() {
     enter();
     dummies(&["d0"]);
     ip("link property add dev d0 altname spare");
@@ -55,15 +55,15 @@ fn a_name_that_is_taken_is_refused_by_the_kernel_whoever_has_it() {
 }
 
 #[test]
-fn a_name_that_no_device_can_have_is_refused_and_nothing_is_created() {
+fn creating_an_invalid_name_creates_nothing() {
     enter();
-    // The kernel would create a device for the ones with a percent sign.
+    // The kernel would create a device for those with a percent sign.
     for name in ["", ".", "..", "a/b", "a:b", "a b", "team%d", "team%", "a\0b", "sixteen-bytes-xx"]
     {
         for result in [TeamHandle::create(name), TeamHandle::recreate(name)] {
             assert!(
-                matches!(result, Err(Error::InvalidName { name: told, .. }) if told == name),
-                "{name:?}"
+                matches!(result, Err(Error::InvalidName { name: found, .. }) if found == name),
+                "expected InvalidName: {name:?}"
             );
         }
     }
@@ -71,16 +71,16 @@ fn a_name_that_no_device_can_have_is_refused_and_nothing_is_created() {
 }
 
 #[test]
-fn what_is_no_team_is_not_opened() {
+fn opening_a_non_team_is_refused() {
     enter();
     dummies(&["d0"]);
     veth("v0", "peer0");
     for (name, kind) in [("d0", Some("dummy")), ("v0", Some("veth")), ("lo", None)] {
         for result in [TeamHandle::open(name), TeamHandle::open_index(index(name))] {
-            let Err(Error::NotTeam { device, kind: told, .. }) = result else {
+            let Err(Error::NotTeam { device, kind: found, .. }) = result else {
                 panic!("{name}: {result:?}")
             };
-            assert_eq!((&*device, told.as_deref()), (name, kind));
+            assert_eq!((&*device, found.as_deref()), (name, kind));
         }
     }
     assert_eq!(
@@ -94,20 +94,23 @@ fn what_is_no_team_is_not_opened() {
 }
 
 #[test]
-fn what_does_not_exist_is_not_opened() {
+fn opening_a_missing_device_is_refused() {
     enter();
     let error = TeamHandle::open("team0").unwrap_err();
-    assert!(matches!(&error, Error::NoSuchDevice { device, .. } if device == "team0"), "{error:?}");
+    assert!(
+        matches!(&error, Error::NoSuchDevice { device, .. } if device == "team0"),
+        "expected NoSuchDevice: {error:?}"
+    );
     assert_eq!(error.to_string(), "opening team0: no such device (ENODEV)");
     for number in [4711, 0x7fff_ffff] {
         let error = TeamHandle::open_index(IfIndex::new(number).unwrap()).unwrap_err();
-        assert!(matches!(&error, Error::NoSuchDevice { .. }), "{error:?}");
+        assert!(matches!(&error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error:?}");
         assert_eq!(error.to_string(), format!("opening link {number}: no such device (ENODEV)"));
     }
 }
 
 #[test]
-fn a_device_is_opened_by_name_by_index_and_by_alternative_name() {
+fn device_opens_by_name_index_and_alternative_name() {
     enter();
     let team = team_with(Mode::ActiveBackup, &["d0"]);
     ip(
@@ -122,7 +125,7 @@ fn a_device_is_opened_by_name_by_index_and_by_alternative_name() {
 }
 
 #[test]
-fn recreating_leaves_a_team_alone_that_has_the_name_beside_its_own() {
+fn recreate_refuses_an_alternative_name() {
     enter();
     let team = TeamHandle::create("team0").unwrap();
     ip("link property add dev team0 altname uplink");
@@ -132,7 +135,7 @@ fn recreating_leaves_a_team_alone_that_has_the_name_beside_its_own() {
 }
 
 #[test]
-fn an_alternative_name_may_be_what_no_name_can_be() {
+fn alternative_name_may_be_invalid_as_a_name() {
     enter();
     let team = TeamHandle::create("team0").unwrap();
     let longest = "x".repeat(127);
@@ -141,8 +144,8 @@ fn an_alternative_name_may_be_what_no_name_can_be() {
         ["lab/up", "t:0", "a b", "team%d", ".", "voil\u{e0}", "more-than-15-bytes", &longest]
     {
         assert!(
-            matches!(TeamHandle::open(name), Err(Error::InvalidName { name: told, .. }) if told == name),
-            "{name}"
+            matches!(TeamHandle::open(name), Err(Error::InvalidName { name: found, .. }) if found == name),
+            "expected InvalidName: {name}"
         );
         raw.add_alternative_name(team.ifindex(), name).unwrap();
         assert_eq!(TeamHandle::open(name).unwrap().name(), "team0", "{name}");
@@ -150,7 +153,7 @@ fn an_alternative_name_may_be_what_no_name_can_be() {
 }
 
 #[test]
-fn a_name_is_looked_up_as_name_and_as_alternative_name_of_any_length() {
+fn lookup_finds_names_and_alternative_names() {
     enter();
     dummies(&["d0"]);
     ip(
@@ -161,12 +164,15 @@ fn a_name_is_looked_up_as_name_and_as_alternative_name_of_any_length() {
         assert_eq!(team.lookup_ifindex(name).unwrap(), index("d0"), "{name}");
     }
     for name in ["d1", "", "a\0b"] {
-        assert!(matches!(team.lookup_ifindex(name), Err(Error::NoSuchDevice { .. })), "{name:?}");
+        assert!(
+            matches!(team.lookup_ifindex(name), Err(Error::NoSuchDevice { .. })),
+            "expected NoSuchDevice: {name:?}"
+        );
     }
 }
 
 #[test]
-fn recreating_replaces_a_team() {
+fn recreate_replaces_a_team() {
     enter();
     let old = team_with(Mode::ActiveBackup, &["d0"]);
     let new = TeamHandle::recreate("team0").unwrap();
@@ -176,7 +182,7 @@ fn recreating_replaces_a_team() {
 }
 
 #[test]
-fn recreating_creates_what_is_absent() {
+fn recreate_creates_an_absent_team() {
     enter();
     let team = TeamHandle::recreate("team0").unwrap();
     assert_eq!(team.ifindex(), index("team0"));
@@ -184,7 +190,7 @@ fn recreating_creates_what_is_absent() {
 }
 
 #[test]
-fn recreating_leaves_a_device_of_another_kind_alone() {
+fn recreate_refuses_a_non_team() {
     enter();
     dummies(&["d0"]);
     let before = ip("link show d0");
@@ -197,7 +203,7 @@ fn recreating_leaves_a_device_of_another_kind_alone() {
 }
 
 #[test]
-fn ports_outlive_their_team_down_and_without_a_master() {
+fn ports_of_a_destroyed_team_are_released_and_down() {
     enter();
     let team = team_with(Mode::RoundRobin, &["d0", "d1"]);
     assert!(team.link(index("d0")).unwrap().is_admin_up());
@@ -205,12 +211,15 @@ fn ports_outlive_their_team_down_and_without_a_master() {
     for name in ["d0", "d1"] {
         let link = &ip_json(&format!("link show {name}"))[0];
         assert_eq!(link.get("master"), None);
-        assert!(!link["flags"].as_array().unwrap().contains(&"UP".into()), "{link}");
+        assert!(
+            !link["flags"].as_array().unwrap().contains(&"UP".into()),
+            "the released port is up: {link}"
+        );
     }
 }
 
 #[test]
-fn a_handle_works_on_in_a_thread_of_another_namespace() {
+fn handle_works_in_another_namespaces_thread() {
     enter();
     dummies(&["d0"]);
     let mut team = TeamHandle::create("team0").unwrap();
@@ -232,7 +241,7 @@ fn a_handle_works_on_in_a_thread_of_another_namespace() {
 }
 
 #[test]
-fn a_receive_buffer_that_is_larger_than_any_is_the_largest() {
+fn receive_buffer_request_is_capped_at_the_maximum() {
     enter();
     let _team = TeamHandle::create("team0").unwrap();
     for bytes in [0x7fff_ffff, usize::MAX] {
@@ -254,14 +263,14 @@ fn a_receive_buffer_that_is_larger_than_any_is_the_largest() {
 }
 
 #[test]
-fn each_event_socket_gets_the_receive_buffer_that_is_asked_for() {
+fn each_event_socket_gets_requested_receive_buffer() {
     enter();
     let default = TeamHandle::create("team0").unwrap().receive_buffers().unwrap();
-    // The kernel gives twice what is asked for, and at the least 2304 bytes.
+    // The kernel doubles the requested size, and gives at least 2304 bytes.
     assert_eq!((default.link, default.team), (2 << 20, 2 << 20));
-    for (wanted, given) in [(64 << 20, 128 << 20), (100_000, 200_000), (0, 2304)] {
-        let team = TeamHandle::builder().receive_buffer(wanted).open("team0").unwrap();
+    for (requested, given) in [(64 << 20, 128 << 20), (100_000, 200_000), (0, 2304)] {
+        let team = TeamHandle::builder().receive_buffer(requested).open("team0").unwrap();
         let buffers = team.receive_buffers().unwrap();
-        assert_eq!((buffers.link, buffers.team), (given, given), "{wanted} bytes");
+        assert_eq!((buffers.link, buffers.team), (given, given), "{requested} bytes");
     }
 }

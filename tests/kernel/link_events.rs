@@ -1,4 +1,4 @@
-//! The links of the namespace: every change is told once, with what was before and what is after.
+//! Changes of links: each is reported once, with the states before and after.
 
 use libteam::{
     Change, Changes, HwAddr, IfIndex, Link, LinkChange, LinkFlags, Mode, OperState, TeamHandle,
@@ -12,13 +12,13 @@ use crate::support::diff::handle_until_quiet;
 use crate::support::netns::{OtherNamespace, dummies, enter, index, ip, ip_batch, run_ip, veth};
 use crate::support::snapshot::{assert_links_match_ip, assert_matches_kernel};
 
-/// A team and the dummy `d0`, which is up and no port of it.
+/// Creates a team, and the dummy device `d0`, which is up and not a port.
 fn team_and_link() -> (TeamHandle, IfIndex) {
     ip_batch(&["link add d0 type dummy", "link set d0 up"]);
     (team_with(Mode::RoundRobin, &[]), index("d0"))
 }
 
-/// Runs `ip`, and returns the one change that it made, which is one of `d0`, before and after.
+/// Runs `ip`, and returns the states of `d0` before and after the only change.
 fn change_by_ip(team: &mut TeamHandle, d0: IfIndex, words: &str) -> (Link, Link) {
     let mut replica = Replica::of(team);
     ip(words);
@@ -33,7 +33,7 @@ fn change_by_ip(team: &mut TeamHandle, d0: IfIndex, words: &str) -> (Link, Link)
     (change.before().unwrap().clone(), change.after().unwrap().clone())
 }
 
-/// Panics if two states of a link differ in more than what `same` makes equal.
+/// Panics if two states of a link differ in other parts than these.
 fn assert_else_equal(before: &Link, after: &Link, parts: &[&str]) {
     let differs = [
         ("name", before.name() != after.name()),
@@ -54,7 +54,7 @@ fn assert_else_equal(before: &Link, after: &Link, parts: &[&str]) {
 }
 
 #[test]
-fn flags() {
+fn changed_flag_is_reported() {
     enter();
     let (mut team, d0) = team_and_link();
     let table = [
@@ -73,7 +73,7 @@ fn flags() {
 }
 
 #[test]
-fn down_and_up() {
+fn link_down_and_up_is_reported() {
     enter();
     let (mut team, d0) = team_and_link();
     let (before, after) = change_by_ip(&mut team, d0, "link set d0 down");
@@ -84,7 +84,7 @@ fn down_and_up() {
 }
 
 #[test]
-fn mtu() {
+fn changed_mtu_is_reported() {
     enter();
     let (mut team, d0) = team_and_link();
     let (before, after) = change_by_ip(&mut team, d0, "link set d0 mtu 1280");
@@ -93,7 +93,7 @@ fn mtu() {
 }
 
 #[test]
-fn hardware_address() {
+fn changed_hwaddr_is_reported() {
     enter();
     let (mut team, d0) = team_and_link();
     let old = team.link(d0).unwrap().hwaddr();
@@ -104,7 +104,7 @@ fn hardware_address() {
 }
 
 #[test]
-fn name() {
+fn changed_name_is_reported() {
     enter();
     let (mut team, d0) = team_and_link();
     make_renamable(&mut team, "d0");
@@ -114,7 +114,7 @@ fn name() {
 }
 
 #[test]
-fn alternative_names() {
+fn changed_alternative_names_are_reported() {
     enter();
     let (mut team, d0) = team_and_link();
     let names = |link: &Link| link.alternative_names().map(str::to_owned).collect::<Vec<_>>();
@@ -130,7 +130,7 @@ fn alternative_names() {
 }
 
 #[test]
-fn a_new_link_and_a_deleted_one() {
+fn new_and_deleted_link_are_reported() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
@@ -154,7 +154,7 @@ fn a_new_link_and_a_deleted_one() {
 }
 
 #[test]
-fn the_teams_own_link() {
+fn changes_of_the_teams_own_link_are_reported() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let team0 = team.ifindex();
@@ -168,7 +168,7 @@ fn the_teams_own_link() {
 }
 
 #[test]
-fn a_link_that_moves_to_another_namespace_is_gone() {
+fn link_moved_to_another_namespace_is_removed() {
     enter();
     let (mut team, d0) = team_and_link();
     let other = OtherNamespace::new();
@@ -183,7 +183,7 @@ fn a_link_that_moves_to_another_namespace_is_gone() {
 }
 
 #[test]
-fn what_was_undone_meanwhile_is_not_told() {
+fn reverted_changes_are_not_reported() {
     enter();
     let (mut team, _) = team_and_link();
     ip_batch(&[
@@ -196,7 +196,7 @@ fn what_was_undone_meanwhile_is_not_told() {
 }
 
 #[test]
-fn many_changes_of_one_link_are_told_as_one() {
+fn changes_of_one_link_merge_into_one() {
     enter();
     let (mut team, d0) = team_and_link();
     make_renamable(&mut team, "d0");
@@ -213,13 +213,13 @@ fn many_changes_of_one_link_are_told_as_one() {
     assert_eq!(team.link(d0), Some(after));
 }
 
-/// The states that changes tell of one link, one after the other.
-fn story(heard: &[Changes], link: IfIndex) -> Vec<&Change<Link>> {
-    heard.iter().filter_map(|changes| link_change(changes, link)).collect()
+/// Returns the changes of one link, in order.
+fn changes_of(batches: &[Changes], link: IfIndex) -> Vec<&Change<Link>> {
+    batches.iter().filter_map(|changes| link_change(changes, link)).collect()
 }
 
 #[test]
-fn the_carrier_goes_and_comes_with_the_peer() {
+fn carrier_follows_the_peer() {
     enter();
     veth("v0", "peer0");
     ip("link set v0 up");
@@ -242,22 +242,22 @@ fn the_carrier_goes_and_comes_with_the_peer() {
     ] {
         let before = state(&team, v0);
         ip(command);
-        let heard = handle_until(&mut team, command, |team| state(team, v0) == after);
-        for changes in &heard {
-            replica.apply(changes);
+        let batches = handle_until(&mut team, command, |team| state(team, v0) == after);
+        for batch in &batches {
+            replica.apply(batch);
         }
         assert_eq!(replica, Replica::of(&team));
         assert!(
-            heard
+            batches
                 .iter()
                 .flat_map(Changes::links)
                 .all(|change| [v0, peer0].contains(&change.latest().ifindex()))
         );
-        let story = story(&heard, v0);
-        let first = story.first().unwrap().before().unwrap();
+        let changes = changes_of(&batches, v0);
+        let first = changes.first().unwrap().before().unwrap();
         assert_eq!((first.has_carrier(), first.oper_state()), before);
         assert_eq!(
-            heard
+            batches
                 .iter()
                 .map(|changes| changes.ports().len() + changes.options().len())
                 .sum::<usize>(),
@@ -268,7 +268,7 @@ fn the_carrier_goes_and_comes_with_the_peer() {
 }
 
 #[test]
-fn a_master_comes_and_goes_and_a_bridge_that_releases_a_port_does_not_delete_it() {
+fn master_change_is_reported_without_a_removal() {
     enter();
     let (mut team, d0) = team_and_link();
     ip("link add br0 type bridge");
@@ -293,7 +293,7 @@ fn a_master_comes_and_goes_and_a_bridge_that_releases_a_port_does_not_delete_it(
 }
 
 #[test]
-fn a_team_that_leaves_its_bridge_is_still_there() {
+fn team_released_by_its_bridge_is_not_removed() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     ip("link add br0 type bridge");
@@ -311,7 +311,7 @@ fn a_team_that_leaves_its_bridge_is_still_there() {
 }
 
 #[test]
-fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message_of_it() {
+fn carrier_of_a_team_that_is_down_is_reported() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     assert_eq!(team.carrier(), Some(false));
@@ -330,7 +330,7 @@ fn the_carrier_of_a_team_that_is_down_is_told_though_the_kernel_sends_no_message
 }
 
 #[test]
-fn a_link_that_the_kernel_gives_up_before_it_is_finished_is_never_told() {
+fn link_whose_creation_fails_is_never_reported() {
     enter();
     dummies(&["d0"]);
     veth("v0", "v1");
@@ -338,17 +338,17 @@ fn a_link_that_the_kernel_gives_up_before_it_is_finished_is_never_told() {
     ip("link set d0 master bond0");
     let mut team = all_links().create("team0").unwrap();
     take_changes(&mut team);
-    let heard = record_changes(&mut team);
-    // A port of a bond cannot be one of an HSR device too: the device has shown up by then, and
-    // goes without a word.
+    let batches = record_changes(&mut team);
+    // A port of a bond cannot be a port of an HSR device: the device is announced before, and
+    // deleted without a message.
     assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
-    // This one shows up before it is finished, but is finished.
+    // This device is announced before its creation has finished, but successfully.
     ip("link add bond1 type bond mode active-backup");
     handle_until_quiet(&mut team);
     assert_links_match_ip(&team);
-    let told: Vec<Changes> = heard.try_iter().collect();
+    let reported: Vec<Changes> = batches.try_iter().collect();
     assert!(
-        told.iter().flat_map(Changes::links).all(|change| change.latest().name() != "hsr0"),
-        "{told:#?}"
+        reported.iter().flat_map(Changes::links).all(|change| change.latest().name() != "hsr0"),
+        "hsr0 is reported: {reported:#?}"
     );
 }

@@ -1,4 +1,5 @@
-//! A handle that follows the team's own links only, and pays for no other.
+//! `LinkScope::Team`: a handle follows the team's own link and its ports, without cost for other
+//! links.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::support::raw::{Raw, drops};
 use crate::support::snapshot::{assert_matches_kernel, state};
 use crate::support::timeouts::{rounds, timeout};
 
-/// Indexes of links that come and go; each is used again and again.
-const PASSING: std::ops::Range<u32> = 1000..1008;
+/// Indexes of links that are created and deleted again and again.
+const TRANSIENT: std::ops::Range<u32> = 1000..1008;
 const ROUNDS: u32 = 2000;
 const FEW_ROUNDS: u32 = 200;
 /// `IFF_UP`.
@@ -36,7 +37,7 @@ pub(crate) fn team_of(ports: &[&str]) -> TeamHandle {
 }
 
 #[test]
-fn only_the_team_and_its_ports_are_kept() {
+fn cache_has_only_the_team_and_its_ports() {
     enter();
     dummies(&["d0", "d1", "d2", "other"]);
     let mut team = team_of(&["d0", "d1"]);
@@ -46,14 +47,14 @@ fn only_the_team_and_its_ports_are_kept() {
     ip("link set other up mtu 1400");
     assert!(
         !team.wait(Some(Duration::from_millis(50))).unwrap(),
-        "a link of no concern woke the handle"
+        "an unrelated link woke the handle"
     );
     assert!(take_changes(&mut team).is_empty());
     assert_matches_kernel(&team);
 }
 
 #[test]
-fn what_happens_to_a_port_is_told_as_to_a_handle_that_follows_all() {
+fn both_scopes_report_the_same_port_changes() {
     enter();
     dummies(&["d0", "d1"]);
     let mut team = team_of(&[]);
@@ -70,13 +71,13 @@ fn what_happens_to_a_port_is_told_as_to_a_handle_that_follows_all() {
     );
     for command in commands {
         ip(&command);
-        until_told(&mut team, &mut all, &[d0, own]);
+        assert_same_changes(&mut team, &mut all, &[d0, own]);
     }
     assert_matches_kernel(&team);
 }
 
-/// Compares what two handles tell of some links.
-fn until_told(team: &mut TeamHandle, all: &mut TeamHandle, links: &[IfIndex]) {
+/// Panics unless both handles report the same of some links.
+fn assert_same_changes(team: &mut TeamHandle, all: &mut TeamHandle, links: &[IfIndex]) {
     thread::sleep(Duration::from_millis(30));
     let (of_team, of_all) = (take_changes(team), take_changes(all));
     for link in links {
@@ -86,7 +87,7 @@ fn until_told(team: &mut TeamHandle, all: &mut TeamHandle, links: &[IfIndex]) {
 }
 
 #[test]
-fn a_port_comes_and_leaves_and_is_followed_no_more() {
+fn released_port_is_no_longer_followed() {
     enter();
     dummies(&["d0"]);
     let mut team = team_of(&[]);
@@ -98,34 +99,37 @@ fn a_port_comes_and_leaves_and_is_followed_no_more() {
     assert!(added.is_added() && added.after() == team.link(d0));
     assert_eq!(team.link(d0).unwrap().original_hwaddr().unwrap().to_string(), "02:00:00:00:00:11");
     ip("link set d0 nomaster");
-    until_quiet_telling(&mut team, |changes| {
-        let left = link_change(changes, d0).expect("it left");
-        assert!(left.is_released() && !left.is_removed() && left.after().is_none());
-        assert_eq!(left.latest().master(), None);
-        assert!(left.changed_fields().contains(LinkChange::MASTER | LinkChange::RELEASED));
+    handle_until_quiet_with(&mut team, |changes| {
+        let released = link_change(changes, d0).expect("a change of d0");
+        assert!(released.is_released() && !released.is_removed() && released.after().is_none());
+        assert_eq!(released.latest().master(), None);
+        assert!(released.changed_fields().contains(LinkChange::MASTER | LinkChange::RELEASED));
     });
     assert_eq!(team.link(d0), None);
     ip("link set d0 mtu 1300");
-    assert!(!team.wait(Some(Duration::from_millis(50))).unwrap(), "it is followed still");
+    assert!(
+        !team.wait(Some(Duration::from_millis(50))).unwrap(),
+        "the released d0 woke the handle"
+    );
     assert_matches_kernel(&team);
 }
 
-/// Handles events until there is nothing more; the first batch with links in it is looked at.
-fn until_quiet_telling(team: &mut TeamHandle, look: impl FnOnce(&Changes)) {
-    let mut look = Some(look);
+/// Handles events until there are none; passes the first batch with links to `check`.
+fn handle_until_quiet_with(team: &mut TeamHandle, check: impl FnOnce(&Changes)) {
+    let mut check = Some(check);
     while team.wait(Some(Duration::from_millis(60))).unwrap() {
         let changes = take_changes(team);
         if changes.links().len() > 0 {
-            if let Some(look) = look.take() {
-                look(&changes);
+            if let Some(check) = check.take() {
+                check(&changes);
             }
         }
     }
-    assert!(look.is_none(), "no link was told");
+    assert!(check.is_none(), "no change of a link was reported");
 }
 
 #[test]
-fn a_port_that_is_deleted_or_moved_away_is_removed() {
+fn deleted_or_moved_port_is_removed() {
     enter();
     let other = OtherNamespace::new();
     dummies(&["d0", "d1"]);
@@ -136,7 +140,10 @@ fn a_port_that_is_deleted_or_moved_away_is_removed() {
     let changes = take_changes(&mut team);
     for link in [d0, d1] {
         let change = link_change(&changes, link).unwrap();
-        assert!(change.is_removed() || change.is_released(), "{change:?}");
+        assert!(
+            change.is_removed() || change.is_released(),
+            "expected a removed or released link: {change:?}"
+        );
         assert_eq!(team.link(link), None);
     }
     assert!(link_change(&changes, d0).unwrap().is_removed());
@@ -144,7 +151,7 @@ fn a_port_that_is_deleted_or_moved_away_is_removed() {
 }
 
 #[test]
-fn the_original_address_is_known_in_every_mode_of_ports_that_this_handle_adds() {
+fn added_port_has_original_hwaddr_in_every_mode() {
     enter();
     for (number, mode) in crate::support::programs::MODES.into_iter().enumerate() {
         ip(&format!("link add d{number} address 02:00:00:00:01:0{number} type dummy"));
@@ -160,7 +167,7 @@ fn the_original_address_is_known_in_every_mode_of_ports_that_this_handle_adds() 
 }
 
 #[test]
-fn events_of_other_teams_wake_nobody() {
+fn events_of_other_teams_do_not_wake_the_handle() {
     enter();
     dummies(&["d0", "e0", "e1"]);
     let mut team = team_of(&["d0"]);
@@ -171,14 +178,14 @@ fn events_of_other_teams_wake_nobody() {
     other.remove_port(index("e1")).unwrap();
     assert!(
         !team.wait(Some(Duration::from_millis(50))).unwrap(),
-        "another team's event woke this one's handle"
+        "an event of another team woke the handle"
     );
     team.set_notify_peers_count(3).unwrap();
     assert!(team.wait(Some(Duration::ZERO)).unwrap());
 }
 
 #[test]
-fn ten_thousand_messages_of_an_unrelated_link_wake_nobody_and_cost_no_buffer() {
+fn unrelated_messages_wake_no_handle_and_cost_nothing() {
     enter();
     dummies(&["d0", "other"]);
     let builder = TeamHandle::builder().receive_buffer(0);
@@ -188,20 +195,20 @@ fn ten_thousand_messages_of_an_unrelated_link_wake_nobody_and_cost_no_buffer() {
     for number in 0..10_000 {
         raw.set_mtu(other, 1000 + number % 100).unwrap();
     }
-    assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "a link of no concern woke the handle");
-    assert_eq!(drops().0, 0, "dropped by the filter is not lost");
+    assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "an unrelated link woke the handle");
+    assert_eq!(drops().0, 0, "link messages dropped; those that a filter rejects do not count");
     assert!(take_changes(&mut team).is_empty());
 }
 
-/// Makes links ports of `team0`, releases and deletes them at random, without a pause; how often it
-/// could.
+/// Adds links to `team0`, releases and deletes them at random, without a pause. Returns the number
+/// of successful actions.
 fn churn(random: &mut fastrand::Rng, master: IfIndex) -> u32 {
     let mut raw = Raw::new();
     let mut done = 0;
     for _ in 0..ACTIONS {
-        let link = IfIndex::new(random.u32(PASSING)).unwrap();
+        let link = IfIndex::new(random.u32(TRANSIENT)).unwrap();
         let number = random.u32(0..1000);
-        // What cannot be done at the moment is not done.
+        // Actions that are not possible at the moment fail.
         let result = match random.u8(0..10) {
             0 | 1 => raw.add_dummy(&format!("new{number}"), link),
             2 => raw.delete(link),
@@ -216,7 +223,7 @@ fn churn(random: &mut fastrand::Rng, master: IfIndex) -> u32 {
 }
 
 #[test]
-fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
+fn team_scope_converges_under_fast_port_changes() {
     enter();
     let seed = fastrand::u64(..);
     eprintln!("seed {seed}");
@@ -235,7 +242,7 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
             }
             writer.join().unwrap()
         });
-        // The kernel looks at carriers in its own time.
+        // The kernel updates carriers with a delay.
         let deadline = Instant::now() + timeout();
         loop {
             replica.apply(&take_changes(&mut team));
@@ -252,7 +259,7 @@ fn whatever_comes_leaves_and_is_deleted_at_full_speed_nothing_is_missed() {
                 fresh.links
             );
         }
-        assert_eq!(replica, Replica::of(&team), "the changes do not add up in round {round}");
+        assert_eq!(replica, Replica::of(&team), "sum of the changes, and cache, in round {round}");
     }
     eprintln!("{made} rounds, {done} changes by the writer, {with_ports} rounds ended with ports");
     assert!(done > 2 * made && with_ports > made / 4);

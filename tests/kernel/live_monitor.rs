@@ -24,8 +24,8 @@ fn program(words: &str) -> Command {
     command
 }
 
-/// Starts it in a terminal of the usual size, and returns when it shows the team.
-fn watch() -> Terminal {
+/// Starts the monitor in a terminal of 24 by 80, and returns when it shows the team.
+fn start_live() -> Terminal {
     let mut terminal = Terminal::start(&program("--live team0"), 24, 80);
     terminal.wait_for_text("LAST CHANGES");
     terminal
@@ -36,16 +36,16 @@ fn assert_line(terminal: &Terminal, port: &str, words: &[&str]) {
     let line =
         terminal.line_with(port).unwrap_or_else(|| panic!("no {port}:\n{}", terminal.text()));
     for word in words {
-        assert!(line.contains(word), "no {word} in {line}");
+        assert!(line.contains(word), "no {word:?} in {line}");
     }
 }
 
 #[test]
-fn the_team_and_its_ports_are_shown_and_followed() {
+fn screen_follows_the_team_and_its_ports() {
     let mut team = team_with_ports_in_all_states(Some(Mode::ActiveBackup));
     let v0 = team.lookup_ifindex("v0").unwrap();
     team.set_active_port(v0).unwrap();
-    let mut terminal = watch();
+    let mut terminal = start_live();
     assert_line(&terminal, "team0", &["activebackup", "up"]);
     assert_line(&terminal, "ports up", &["2 of 4 ports up", "active port v0"]);
     assert_line(&terminal, "● v0", &["active", "10 Gb/s", "full"]);
@@ -58,7 +58,9 @@ fn the_team_and_its_ports_are_shown_and_followed() {
     terminal.wait_for("v0 without carrier", |terminal| {
         terminal.line_with("● v0").unwrap().contains("no carrier")
     });
-    terminal.wait_for("a rate", |terminal| !terminal.line_with("● v0").unwrap().contains(" 0.0"));
+    terminal.wait_for("a traffic rate", |terminal| {
+        !terminal.line_with("● v0").unwrap().contains(" 0.0")
+    });
     ip("link set peer0 up");
     terminal.wait_for_text("v0 has a link");
 
@@ -81,10 +83,10 @@ fn the_team_and_its_ports_are_shown_and_followed() {
 }
 
 #[test]
-fn keys_and_signals_end_it_and_give_the_terminal_back() {
+fn keys_and_signals_end_it_and_restore_the_terminal() {
     let _team = team_with_ports_in_all_states(None);
     for keys in ["q", "Q", "\x03"] {
-        let mut terminal = watch();
+        let mut terminal = start_live();
         assert!(terminal.screen().alternate_screen());
         terminal.type_in(keys);
         assert_eq!(terminal.wait().code(), Some(0), "{keys:?}");
@@ -93,7 +95,7 @@ fn keys_and_signals_end_it_and_give_the_terminal_back() {
     for (signal, code) in
         [(Signal::SIGINT, 0), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGQUIT, 131)]
     {
-        let mut terminal = watch();
+        let mut terminal = start_live();
         terminal.signal(signal);
         assert_eq!(terminal.wait().code(), Some(code), "{signal}");
         terminal.assert_restored();
@@ -101,18 +103,18 @@ fn keys_and_signals_end_it_and_give_the_terminal_back() {
 }
 
 #[test]
-fn it_ends_with_its_terminal() {
+fn closed_terminal_ends_it() {
     let _team = team_with_ports_in_all_states(None);
-    let mut terminal = watch();
+    let mut terminal = start_live();
     terminal.close();
-    // The signal comes a moment after the first write that fails.
+    // The signal arrives a moment after the first write that fails.
     assert!(matches!(terminal.wait().code(), Some(129 | 1)));
 }
 
 #[test]
-fn it_stops_and_goes_on() {
+fn suspended_monitor_continues() {
     let mut team = team_with_ports_in_all_states(None);
-    let mut terminal = watch();
+    let mut terminal = start_live();
     let stops: [fn(&mut Terminal); 2] =
         [|terminal| terminal.type_in("\x1a"), |terminal| terminal.signal(Signal::SIGTSTP)];
     for (stop, count) in stops.into_iter().zip(7..) {
@@ -130,28 +132,28 @@ fn it_stops_and_goes_on() {
 }
 
 #[test]
-fn a_screen_of_another_size_is_filled() {
+fn resized_screen_is_filled() {
     let _team = team_with_ports_in_all_states(None);
-    let mut terminal = watch();
+    let mut terminal = start_live();
     terminal.wait_for_text("CHANGES  CHG/S");
     terminal.resize(12, 30);
-    terminal.wait_for("the most important", |terminal| {
+    terminal.wait_for("fewer columns", |terminal| {
         let title = terminal.line_with("PORT").unwrap_or_default();
         title.contains("SPEED") && !title.contains("CHG/S") && terminal.text().contains("● v1")
     });
     terminal.resize(40, 120);
     terminal.wait_for_text("CHANGES  CHG/S");
-    terminal.wait_for("the foot at the foot", |terminal| {
+    terminal.wait_for("the footer in the last row", |terminal| {
         terminal.screen().contents_between(39, 0, 39, 120).contains("q quit")
     });
 }
 
 #[test]
-fn a_terminal_that_does_not_know_its_size_has_the_usual_one() {
+fn terminal_without_size_is_80_by_24() {
     let _team = team_with_ports_in_all_states(None);
     let mut terminal = Terminal::start_without_size(&program("--live team0"));
     terminal.wait_for_text("CHANGES  CHG/S");
-    terminal.wait_for("the foot at the foot", |terminal| {
+    terminal.wait_for("the footer in the last row", |terminal| {
         terminal.screen().contents_between(23, 0, 23, 80).contains("q quit")
     });
     terminal.type_in("q");
@@ -160,11 +162,11 @@ fn a_terminal_that_does_not_know_its_size_has_the_usual_one() {
 }
 
 #[test]
-fn more_ports_than_rows_can_be_scrolled() {
+fn port_list_longer_than_the_screen_scrolls() {
     enter();
     let names: Vec<String> = (0..60).map(|number| format!("d{number:02}")).collect();
     let _team = team_with(Mode::RoundRobin, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    let mut terminal = watch();
+    let mut terminal = start_live();
     terminal.wait_for_text("ports 1-13 of 60");
     for (keys, first, last) in [
         ("\x1b[B", "d01", "d13"),
@@ -192,15 +194,16 @@ fn seconds_gone(terminal: &Terminal) -> Option<u32> {
 }
 
 #[test]
-fn a_team_that_is_deleted_is_shown_so_and_found_again() {
+fn deleted_team_is_shown_as_gone_until_recreated() {
     let team = team_with_ports_in_all_states(None);
-    let mut terminal = watch();
+    let mut terminal = start_live();
     team.destroy().unwrap();
     terminal.wait_for_text("team0 is gone");
     // A slow machine may show only some of the seconds.
-    terminal.wait_for("for how long", |terminal| seconds_gone(terminal).is_some());
+    terminal
+        .wait_for("the seconds since the deletion", |terminal| seconds_gone(terminal).is_some());
     let first = seconds_gone(&terminal);
-    terminal.wait_for("that time goes by", |terminal| seconds_gone(terminal) > first);
+    terminal.wait_for("more seconds", |terminal| seconds_gone(terminal) > first);
     assert_line(&terminal, "● v0", &["up"]);
     let team = TeamHandle::create("team0").unwrap();
     terminal.wait_for_text("team0 is there again");
@@ -212,11 +215,11 @@ fn a_team_that_is_deleted_is_shown_so_and_found_again() {
 }
 
 #[test]
-fn the_traffic_of_a_team_that_balances_it_is_shown() {
+fn traffic_of_a_balancing_team_is_shown() {
     enter();
     let mut balanced = Balanced::over(2);
     balanced.team.set_bpf_hash_func(&BpfProgram::hash(HashFields::ETH)).unwrap();
-    let mut terminal = watch();
+    let mut terminal = start_live();
     terminal.wait_for_text("traffic is not counted");
     balanced.team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
     let frame = [0xff; 1000];
@@ -224,17 +227,17 @@ fn the_traffic_of_a_team_that_balances_it_is_shown() {
         balanced.wire.send(&frame);
     }
     terminal.wait_for_text("50 kB");
-    // A rate takes two values: the first one that was counted may have been all of these.
+    // A rate needs two values: the first one that was counted may include all of these frames.
     for _ in 0..50 {
         balanced.wire.send(&frame);
     }
     terminal.wait_for_text("100 kB");
-    terminal.wait_for("a rate", |terminal| terminal.text().contains("kB/s"));
+    terminal.wait_for("a traffic rate", |terminal| terminal.text().contains("kB/s"));
     assert!(!terminal.text().contains("traffic is not counted"));
 }
 
 #[test]
-fn without_a_terminal_it_prints_lines() {
+fn live_to_a_pipe_prints_lines() {
     let mut team = team_with_ports_in_all_states(None);
     let mut monitor = Monitor::watch(&program("--live team0"), &mut team);
     ip("link set peer0 down");
@@ -244,43 +247,43 @@ fn without_a_terminal_it_prints_lines() {
 }
 
 #[test]
-fn a_team_that_is_not_there_is_an_error_without_a_screen() {
+fn missing_team_is_an_error_without_a_screen() {
     enter();
     let mut terminal = Terminal::start(&program("--live team0"), 24, 80);
     assert_eq!(terminal.wait().code(), Some(1));
     assert_eq!(terminal.text(), "opening team0: no such device (ENODEV)");
 }
 
-/// What says that the test below is meant.
+/// The variable that makes the test below panic.
 const PANICS: &str = "LIBTEAM_TEST_PANICS";
 
 #[test]
-fn a_panic_gives_the_terminal_back_before_it_is_told() {
+fn panic_restores_the_terminal_before_its_message() {
     let mut command = Command::new(env::current_exe().unwrap());
     command
         .args(["--ignored", "--exact", "live_monitor::panics_on_the_screen", "--nocapture"])
         .env(PANICS, "1");
-    // A long one would leave no room for the message.
+    // A long path would leave no room for the message.
     command.env("RUST_BACKTRACE", "0");
     let mut terminal = Terminal::start(&command, 24, 80);
-    terminal.wait_for_text("as is wanted");
+    terminal.wait_for_text("panic on purpose");
     assert_eq!(terminal.wait().code(), Some(101));
     terminal.assert_restored();
-    assert!(terminal.text().contains("as is wanted"), "not on the screen that is left");
+    assert!(terminal.text().contains("panic on purpose"), "main screen:\n{}", terminal.text());
 }
 
 #[test]
-#[ignore = "run by a test, in a terminal"]
+#[ignore = "started by another test, in a terminal"]
 fn panics_on_the_screen() {
     if env::var_os(PANICS).is_some() {
         let mut screen = screen::Screen::enter().unwrap();
-        screen.draw(|_| panic!("as is wanted")).unwrap();
+        screen.draw(|_| panic!("panic on purpose")).unwrap();
         screen.suspend().unwrap();
     }
 }
 
 #[test]
-fn demo_shows_a_team_of_its_own() {
+fn demo_shows_a_team_in_its_own_namespace() {
     enter();
     let mut terminal = Terminal::start(&program("--demo"), 24, 80);
     terminal.wait_for_text("LAST CHANGES");
@@ -295,14 +298,14 @@ fn demo_shows_a_team_of_its_own() {
     terminal.wait_for_text("eth2 is false");
     terminal.wait_for_text("eth1 left the team");
     terminal.wait_for_text("eth1 joined the team");
-    assert!(TeamHandle::open("team0").is_err(), "the team is in a namespace of the program's own");
+    assert!(TeamHandle::open("team0").is_err(), "team0 is in the test's namespace");
     terminal.type_in("q");
     assert_eq!(terminal.wait().code(), Some(0));
     terminal.assert_restored();
 }
 
 #[test]
-fn live_without_a_terminal_says_that_it_prints_lines() {
+fn live_without_a_terminal_reports_line_mode() {
     let _team = team_with_ports_in_all_states(None);
     for words in ["--live team0", "--demo"] {
         let mut command = Command::new("timeout");
@@ -311,8 +314,8 @@ fn live_without_a_terminal_says_that_it_prints_lines() {
             .arg(example("team_monitor"))
             .args(words.split(' '));
         let outcome = run(command);
-        let said = "team_monitor: standard output is not a terminal, so this prints lines instead of the live screen\n";
-        assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), said), "{words}");
+        let expected = "team_monitor: standard output is not a terminal, so this prints lines instead of the live screen\n";
+        assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), expected), "{words}");
         assert_eq!(
             outcome.stdout.contains("\tifname eth4, linkup 0, changed 1"),
             words == "--demo",
@@ -322,17 +325,21 @@ fn live_without_a_terminal_says_that_it_prints_lines() {
 }
 
 #[test]
-fn team_that_is_gone_has_no_ports_up_and_no_traffic_that_nobody_counts() {
+fn deleted_team_shows_no_port_count_or_traffic() {
     let mut team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     team.set_lb_stats_refresh_interval(Duration::ZERO).unwrap();
     let mut terminal = Terminal::start(&program("--live team0"), 24, 120);
     terminal.wait_for_text("2 of 4 ports up");
     let line = terminal.line_with("● v0").unwrap();
-    assert!(line.ends_with("-           -"), "{line}");
+    assert!(line.ends_with("-           -"), "expected no traffic: {line}");
     team.set_lb_stats_refresh_interval(Duration::from_millis(100)).unwrap();
     terminal.wait_for("traffic", |terminal| terminal.line_with("● v0").unwrap().ends_with("B/s"));
     team.destroy().unwrap();
     terminal.wait_for_text("gone for");
     terminal.wait_for_text("as last seen, with 4 ports");
-    assert!(!terminal.text().contains("ports up"), "{}", terminal.text());
+    assert!(
+        !terminal.text().contains("ports up"),
+        "the screen has the number of ports up:\n{}",
+        terminal.text()
+    );
 }

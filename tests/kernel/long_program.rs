@@ -1,5 +1,5 @@
-//! A program that somebody set which the driver cannot tell: it hashes packets all the same, and
-//! hides the options that are listed after it.
+//! A BPF program that is too long for the driver's messages: it hashes packets, but hides the
+//! options that are listed after it.
 
 use libteam::bpf::{BpfProgram, HashFields};
 use libteam::{Changes, LinkScope, Mode, OptionId, OptionValue, Port, TeamHandle};
@@ -14,8 +14,8 @@ use crate::support::snapshot::{assert_links_match_ip, assert_matches_kernel};
 const NLM_F_REQUEST_ACK: u16 = 5;
 const TEAM_CMD_OPTIONS_SET: u8 = 1;
 
-/// Has the driver take a program of this many instructions, as another program would, and returns
-/// its answer.
+/// Sets a program of this many instructions, as another process would, and returns the driver's
+/// reply.
 fn set_program(team: &TeamHandle, count: usize) -> i32 {
     let mut program = [0, 0, 0, 0, 7, 0, 0, 0].repeat(count - 1);
     program.extend([0x16, 0, 0, 0, 0, 0, 0, 0]);
@@ -62,7 +62,7 @@ fn port_names(team: &TeamHandle) -> Vec<&str> {
     team.ports().filter_map(Port::name).collect()
 }
 
-/// A team that balances load over `d1`; `d2` is free.
+/// Creates a team in the mode `loadbalance` with the port `d1`; `d2` is free.
 fn balanced() -> TeamHandle {
     enter();
     dummies(&["d1", "d2"]);
@@ -75,14 +75,14 @@ fn balanced() -> TeamHandle {
 }
 
 #[test]
-fn a_handle_goes_on_with_what_can_be_told_and_can_clear_it() {
+fn handle_works_with_and_clears_a_long_program() {
     let mut team = balanced();
     let mut other = TeamHandle::open("team0").unwrap();
-    assert_eq!(set_program(&team, 600), -EMSGSIZE, "it is set, and nobody could be told");
+    assert_eq!(set_program(&team, 600), -EMSGSIZE, "reply of the driver, which sets the program");
     assert_eq!(team.handle_events().unwrap(), Changes::default());
     let changes = team.refresh().unwrap();
     assert!(changes.is_inconsistent() && changes.options().len() == 0);
-    assert_eq!(value(&team, &priority("d1")), Some(5.into()), "what was known is kept");
+    assert_eq!(value(&team, &priority("d1")), Some(5.into()), "priority of d1, known before");
 
     team.set_option(&count(), 3_u32).unwrap();
     team.add_port(index("d2")).unwrap();
@@ -97,7 +97,7 @@ fn a_handle_goes_on_with_what_can_be_told_and_can_clear_it() {
         assert_eq!(value(handle, &priority("d2")), Some(7.into()));
         assert!(
             handle.options().all(|option| option.id().port != Some(index("d1"))),
-            "the port is gone"
+            "options of the released port"
         );
     }
 
@@ -110,16 +110,19 @@ fn a_handle_goes_on_with_what_can_be_told_and_can_clear_it() {
 }
 
 #[test]
-fn a_team_with_it_can_be_opened() {
+fn team_with_a_long_program_can_be_opened() {
     let team = balanced();
     set_program(&team, 4096);
     for scope in [LinkScope::Team, LinkScope::All] {
         let mut opened = TeamHandle::builder().link_scope(scope).open("team0").unwrap();
         assert_eq!((opened.mode(), port_names(&opened)), (Some(Mode::LoadBalance), vec!["d1"]));
         assert_links_match_ip(&opened);
-        assert_eq!(opened.options().len(), 5, "those of every team, which are listed first");
+        assert_eq!(opened.options().len(), 5, "options before the program: those of every mode");
         assert!(opened.handle_events().unwrap().is_inconsistent());
-        assert!(!opened.handle_events().unwrap().is_inconsistent(), "it was told");
+        assert!(
+            !opened.handle_events().unwrap().is_inconsistent(),
+            "changes of the cleared program"
+        );
     }
     let mut opened = TeamHandle::open("team0").unwrap();
     opened.set_bpf_hash_func(&BpfProgram::hash(HashFields::ETH)).unwrap();
@@ -129,7 +132,7 @@ fn a_team_with_it_can_be_opened() {
 }
 
 #[test]
-fn a_handle_finds_out_by_itself_when_a_port_comes() {
+fn new_port_is_found_despite_a_long_program() {
     let mut team = balanced();
     set_program(&team, 464);
     ip("link set d2 master team0");
@@ -142,7 +145,7 @@ fn a_handle_finds_out_by_itself_when_a_port_comes() {
 }
 
 #[test]
-fn what_refers_to_a_port_that_goes_meanwhile_is_known_in_the_end() {
+fn mapping_of_removed_port_is_read_after_clearing() {
     let mut team = balanced();
     let port = team.lookup_ifindex("d1").unwrap();
     team.set_lb_tx_hash_to_port_mapping([(7, port)]).unwrap();
@@ -150,7 +153,7 @@ fn what_refers_to_a_port_that_goes_meanwhile_is_known_in_the_end() {
     ip("link set d1 nomaster");
     assert!(
         team.handle_events().unwrap().is_inconsistent(),
-        "the driver could not tell that it cleared the mapping"
+        "changes of a mapping that the driver could not report as cleared"
     );
     assert_eq!(set_program(&team, 2), 0);
     assert!(!team.handle_events().unwrap().is_inconsistent());
@@ -159,8 +162,8 @@ fn what_refers_to_a_port_that_goes_meanwhile_is_known_in_the_end() {
 }
 
 #[test]
-fn another_mode_ends_it_too() {
-    // The shortest of these can be told, and not that it goes.
+fn other_mode_clears_a_long_program() {
+    // The shortest of these: the driver can report it, but not its removal.
     for (length, is_known) in [(463, false), (600, false), (600, true)] {
         let mut team = balanced();
         team.remove_port(index("d1")).unwrap();

@@ -1,5 +1,5 @@
-//! Options whose change reaches not every listener: the driver then answers a set with an error,
-//! but has set the value.
+//! Options whose change does not reach every listener: the driver sets the value, but replies with
+//! an error.
 
 use std::io::ErrorKind;
 
@@ -16,13 +16,13 @@ use crate::support::genl_family::Driver;
 use crate::support::netns::{enter, index};
 use crate::support::snapshot::state;
 
-/// A listener to the driver's events that never reads them, and wants senders to fail for it: what
-/// the C library is while its program is busy.
-struct DeafListener {
+/// A listener to the driver's events that never reads, and makes senders fail for that, like a busy
+/// program that uses the C library.
+struct FullListener {
     socket: Socket,
 }
 
-impl DeafListener {
+impl FullListener {
     fn new() -> Self {
         let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
         socket.bind_auto().unwrap();
@@ -34,8 +34,8 @@ impl DeafListener {
         Self { socket }
     }
 
-    /// Whether an event did not fit.
-    fn missed_something(self) -> bool {
+    /// Returns whether an event did not fit.
+    fn has_lost_events(self) -> bool {
         loop {
             match self.socket.recv_from_full() {
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
@@ -57,23 +57,23 @@ fn count() -> OptionId {
 }
 
 #[test]
-fn a_set_is_done_though_a_listener_of_another_process_is_full() {
+fn set_succeeds_with_another_listener_full() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
-    let deaf = DeafListener::new();
+    let listener = FullListener::new();
     for number in 1..=20_u32 {
         team.set_option(&count(), number).unwrap();
         assert_eq!(value(&team, &count()), OptionValue::U32(number));
         assert_eq!(take_changes(&mut team).options().len(), 1);
     }
     assert_eq!(value(&TeamHandle::open("team0").unwrap(), &count()), OptionValue::U32(20));
-    assert!(deaf.missed_something(), "or else the kernel would not have answered ENOBUFS");
+    assert!(listener.has_lost_events(), "the listener lost no event: no ENOBUFS for the set");
 }
 
 #[test]
-fn all_commands_work_though_a_listener_of_another_process_is_full() {
+fn all_commands_succeed_with_another_listener_full() {
     enter();
-    let deaf = DeafListener::new();
+    let listener = FullListener::new();
     let mut team = team_with(Mode::LoadBalance, &["d0", "d1"]);
     let (d0, d1) = (index("d0"), index("d1"));
     team.set_port_enabled(d0, false).unwrap();
@@ -86,14 +86,14 @@ fn all_commands_work_though_a_listener_of_another_process_is_full() {
     take_changes(&mut team);
     assert_eq!((team.active_port(), team.ports().len()), (Some(d0), 1));
     assert_eq!(state(&team).options, state(&TeamHandle::open("team0").unwrap()).options);
-    assert!(deaf.missed_something(), "or else the kernel would not have answered ENOBUFS");
+    assert!(listener.has_lost_events(), "the listener lost no event: no ENOBUFS for the set");
 }
 
 #[test]
-fn an_error_stays_one_though_a_listener_of_another_process_is_full() {
+fn error_is_kept_with_another_listener_full() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
-    let _deaf = DeafListener::new();
+    let _deaf = FullListener::new();
     for number in 1..=20_u32 {
         team.set_option(&count(), number).unwrap();
     }
@@ -107,12 +107,12 @@ fn an_error_stays_one_though_a_listener_of_another_process_is_full() {
 }
 
 #[test]
-fn a_set_is_done_though_our_own_events_do_not_fit() {
+fn set_succeeds_with_own_event_socket_full() {
     enter();
-    let mut theirs = team_with(Mode::ActiveBackup, &["d0"]);
+    let mut other = team_with(Mode::ActiveBackup, &["d0"]);
     let mut team = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();
     for number in 1..=50_u32 {
-        theirs.set_option(&count(), number).unwrap();
+        other.set_option(&count(), number).unwrap();
     }
     team.set_option(&count(), 51_u32).unwrap();
     assert_eq!(value(&team, &count()), OptionValue::U32(51));
@@ -127,10 +127,10 @@ fn a_set_is_done_though_our_own_events_do_not_fit() {
 }
 
 #[test]
-fn a_mode_is_set_though_its_many_options_fit_no_listeners_buffer() {
+fn mode_set_succeeds_with_all_listeners_full() {
     enter();
     let mut team = TeamHandle::builder().receive_buffer(0).create("team0").unwrap();
-    // Nobody hears the last event, that of the mode itself: the driver answers ESRCH.
+    // No listener receives the last event, that of the mode itself: the driver replies with ESRCH.
     team.set_mode(Mode::LoadBalance).unwrap();
     assert_eq!(team.mode(), Some(Mode::LoadBalance));
     assert_eq!(team.options().len(), 5 + 3 + 512);
@@ -139,14 +139,14 @@ fn a_mode_is_set_though_its_many_options_fit_no_listeners_buffer() {
 }
 
 #[test]
-fn a_program_that_is_too_long_to_be_told_is_refused_before_it_is_sent() {
+fn program_too_long_for_an_event_is_not_sent() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &[]);
     // `ld #0` 499 times, then `ret #0`: valid, but larger than an event of the driver can be.
     let mut long = [0; 8].repeat(499);
     long.extend([6, 0, 0, 0, 0, 0, 0, 0]);
     let error = team.set_option(&OptionId::global("bpf_hash_func"), long).unwrap_err();
-    assert!(matches!(error, Error::OptionValue { .. }), "{error:?}");
+    assert!(matches!(error, Error::OptionValue { .. }), "expected OptionValue: {error:?}");
     assert_eq!(
         error.to_string(),
         "setting option bpf_hash_func of team0 to 4000 bytes: \

@@ -1,5 +1,5 @@
-//! Tests on the real driver. `cargo test` starts them through `tests/kernel/run`, which brings the
-//! kernel.
+//! Tests on the real team driver. `cargo test` starts them through `tests/kernel/run`, which
+//! provides the kernel.
 
 #![allow(
     clippy::unwrap_used,

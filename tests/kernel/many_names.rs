@@ -1,5 +1,4 @@
-//! A link of so many alternative names that what the kernel tells of it is longer than any usual
-//! answer.
+//! A link with so many alternative names that its message is longer than a usual reply.
 
 use std::thread;
 
@@ -15,23 +14,23 @@ use crate::support::snapshot::assert_matches_kernel;
 /// 132 bytes each: more than 32 KiB together.
 const NAMES: usize = 270;
 
-fn name_often(ifindex: IfIndex) {
+fn add_many_names(ifindex: IfIndex) {
     let mut raw = Raw::new();
     for number in 0..NAMES {
         raw.add_alternative_name(ifindex, &format!("{number:0>127}")).unwrap();
     }
 }
 
-/// What a thread receives into grows with the first answer that is too long for it.
+/// Runs a function on a new thread, whose receive buffer has not grown yet.
 fn on_its_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
 #[test]
-fn the_first_question_about_it_is_answered() {
+fn first_query_of_link_with_many_names_succeeds() {
     enter();
     let team = TeamHandle::create("team0").unwrap().ifindex();
-    name_often(team);
+    add_many_names(team);
     let count = |names: usize| assert_eq!(names, NAMES);
     on_its_own_thread(|| {
         let opened = TeamHandle::open("team0").unwrap();
@@ -64,12 +63,12 @@ fn the_first_question_about_it_is_answered() {
 }
 
 #[test]
-fn a_handle_follows_it() {
+fn handle_follows_link_with_many_names() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
-    // Of a link that is down the kernel does not tell new names.
+    // The kernel does not announce new names of a link that is down.
     ip("link set team0 up");
-    name_often(team.ifindex());
+    add_many_names(team.ifindex());
     team.handle_events().unwrap();
     assert_matches_kernel(&team);
     team.refresh().unwrap();

@@ -17,13 +17,13 @@ fn number(team: &TeamHandle, id: &OptionId) -> Option<u32> {
 }
 
 #[test]
-fn they_are_set_in_their_order_however_many_they_are() {
+fn many_options_are_set_in_order() {
     enter();
-    // The second handle's buffer overruns again and again meanwhile.
+    // The second handle's buffer overruns repeatedly.
     for receive_buffer in [1 << 20, 1] {
         let mut team =
             TeamHandle::builder().receive_buffer(receive_buffer).create("team0").unwrap();
-        // Three system calls, the last one for a few.
+        // Three system calls, the last one with few options.
         team.set_options((1..=1030_u32).map(|number| (count(), number.into()))).unwrap();
         assert_eq!(number(&team, &count()), Some(1030));
         team.handle_events().unwrap();
@@ -33,7 +33,7 @@ fn they_are_set_in_their_order_however_many_they_are() {
 }
 
 #[test]
-fn what_can_be_seen_to_be_wrong_is_told_before_anything_is_sent() {
+fn invalid_option_is_reported_before_any_request() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     let wrong: [(OptionId, OptionValue); 3] = [
@@ -43,14 +43,17 @@ fn what_can_be_seen_to_be_wrong_is_told_before_anything_is_sent() {
     ];
     for wrong in wrong {
         let error = team.set_options([(count(), 9_u32.into()), wrong]).unwrap_err();
-        assert!(matches!(error, Error::OptionType { .. } | Error::OptionValue { .. }), "{error}");
+        assert!(
+            matches!(error, Error::OptionType { .. } | Error::OptionValue { .. }),
+            "expected OptionType or OptionValue: {error}"
+        );
     }
     assert_eq!(team.handle_events().unwrap().options().len(), 0);
     assert_eq!(number(&team, &count()), Some(0));
 }
 
 #[test]
-fn the_first_that_is_refused_is_told_and_the_others_are_set() {
+fn first_refused_option_is_reported_others_are_set() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     let (interval, rejoin) =
@@ -81,11 +84,11 @@ fn the_first_that_is_refused_is_told_and_the_others_are_set() {
 }
 
 #[test]
-fn of_a_team_that_is_gone_none_is_set() {
+fn set_options_on_deleted_team_is_device_gone() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::Random).unwrap();
     ip("link del team0");
     let error = team.set_options([(count(), 1_u32.into())]).unwrap_err();
-    assert!(matches!(error, Error::DeviceGone { .. }), "{error}");
+    assert!(matches!(error, Error::DeviceGone { .. }), "expected DeviceGone: {error}");
 }

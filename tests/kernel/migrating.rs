@@ -1,4 +1,4 @@
-//! The guide's program for the C library compiles, and does what the program beside it does.
+//! The guide's C program compiles, and prints the same as the Rust program next to it.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -27,11 +27,11 @@ fn c_program(directory: &Directory) -> PathBuf {
     ]);
     compiler.arg(&program).arg(source);
     let outcome = run(compiler);
-    assert!(outcome.status.success(), "{}", outcome.stderr);
+    assert!(outcome.status.success(), "compiling the C program: {}", outcome.stderr);
     program
 }
 
-/// What a program prints while a port of a team loses its link, gets it back, and is removed.
+/// Returns what a program prints while a port loses its link, gets it back, and is removed.
 fn watched_by(program: &Path) -> (Vec<String>, ExitStatus) {
     veth("eth1", "far1");
     ip("link set far1 up");
@@ -44,8 +44,8 @@ fn watched_by(program: &Path) -> (Vec<String>, ExitStatus) {
     let mut child = Command::new(program).arg("team0").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut printed: Vec<String> = lines.by_ref().take(2).collect();
-    // It registers its handler, or not yet: what happens next waits in its socket, or changes what
-    // it reads first.
+    // If the program has not registered its handler yet, the next events are queued in its socket,
+    // or are part of its initial state.
     handle_until(&mut team, |team| team.notify_peers_count() == Some(2));
     ip("link set far1 down");
     printed.extend(lines.next());
@@ -61,7 +61,7 @@ fn watched_by(program: &Path) -> (Vec<String>, ExitStatus) {
 }
 
 #[test]
-fn both_programs_print_the_same() {
+fn guide_programs_print_the_same() {
     enter();
     let (ours, status) = watched_by(&example("watch_ports"));
     assert_eq!(ours, ["mode activebackup", "eth1: up", "eth1: down", "eth1: up", "removed"]);
@@ -71,7 +71,7 @@ fn both_programs_print_the_same() {
 }
 
 #[test]
-fn both_programs_say_what_is_wrong() {
+fn guide_programs_report_errors() {
     enter();
     let directory = Directory::for_programs();
     for program in [example("watch_ports"), c_program(&directory)] {
@@ -79,12 +79,12 @@ fn both_programs_say_what_is_wrong() {
         without_team.arg("team7");
         let outcome = run(without_team);
         assert_eq!((outcome.status.code(), &*outcome.stdout), (Some(1), ""));
-        assert!(outcome.stderr.contains("team7"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("team7"), "no team7 in: {}", outcome.stderr);
         let without_name = run(Command::new(&program));
         assert_eq!((without_name.status.code(), &*without_name.stdout), (Some(2), ""));
         assert!(
             without_name.stderr.contains("Usage: watch_ports TEAM\n"),
-            "{}",
+            "no usage in: {}",
             without_name.stderr
         );
     }

@@ -1,4 +1,4 @@
-//! The model that the feature `testing` offers answers what the kernel answers.
+//! The kernel model of the feature `testing` behaves like the kernel.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use libteam::{ChangeKind, Error, IfIndex, LinkSettings, Mode, OptionId, TeamBuil
 
 use crate::support::netns;
 
-/// The options of a team, without their values where these are the kernel's to choose, and without
-/// those that older kernels lack.
+/// Returns the options of a team, without values that the kernel chooses and without options that
+/// older kernels lack.
 fn options(team: &TeamHandle, eth1: IfIndex) -> BTreeMap<String, String> {
     let options = team
         .options()
@@ -34,7 +34,7 @@ fn number<T>(result: Result<T, Error>) -> String {
     }
 }
 
-/// What a program sees that does all this.
+/// Returns what a program observes that makes all these calls.
 fn observe(teams: &TeamBuilder, sockets: &SocketBuilder) -> Vec<String> {
     let mut seen = Vec::new();
     let mut note =
@@ -90,13 +90,13 @@ fn observe(teams: &TeamBuilder, sockets: &SocketBuilder) -> Vec<String> {
 }
 
 #[test]
-fn program_sees_the_same_on_the_model() {
+fn model_behaves_like_the_kernel() {
     netns::enter();
     let kernel = TestKernel::new();
     let model = observe(&kernel.team_builder(), &kernel.sockets());
     let real = observe(&TeamBuilder::new(), &SocketBuilder::new());
     for (model, real) in model.iter().zip(&real) {
-        assert_eq!(model, real, "the model, and the kernel");
+        assert_eq!(model, real, "observations on the model and on the kernel");
     }
     assert_eq!(model.len(), real.len());
 }

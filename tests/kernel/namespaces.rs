@@ -25,7 +25,7 @@ use crate::support::netns::{enter, index, ip, ip_json, run_ip, without};
 use crate::support::snapshot::state;
 use crate::support::timeouts::timeout;
 
-/// A namespace with a name under `/run/netns`, for as long as this lasts.
+/// A namespace with a name under `/run/netns`, deleted when this is dropped.
 struct Named(String);
 
 impl Named {
@@ -41,12 +41,12 @@ impl Named {
         File::open(PathBuf::from("/run/netns").join(&self.0)).unwrap()
     }
 
-    /// Runs `ip` inside.
+    /// Runs `ip` in the namespace.
     fn ip(&self, words: &str) -> String {
         ip(&format!("-n {} {words}", self.0))
     }
 
-    /// The names of the links inside.
+    /// Returns the names of the links in the namespace.
     fn links(&self) -> Vec<String> {
         names(&self.ip("-j link"))
     }
@@ -75,11 +75,11 @@ impl Elsewhere {
         let child = Command::new("unshare")
             .args(["--net", "sleep", "1000"])
             .spawn()
-            .expect("util-linux is installed");
+            .expect("unshare of util-linux starts");
         let elsewhere = Self(child);
         let deadline = Instant::now() + timeout();
-        while fs::read_link(elsewhere.path()).unwrap() == where_am_i() {
-            assert!(Instant::now() < deadline, "unshare does not unshare");
+        while fs::read_link(elsewhere.path()).unwrap() == thread_namespace() {
+            assert!(Instant::now() < deadline, "unshare has not changed its namespace");
             thread::sleep(Duration::from_millis(5));
         }
         elsewhere
@@ -98,7 +98,8 @@ impl Elsewhere {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path().display())).args(["ip", "-j", "link"]);
         names(
-            &String::from_utf8(command.output().expect("util-linux is installed").stdout).unwrap(),
+            &String::from_utf8(command.output().expect("nsenter of util-linux starts").stdout)
+                .unwrap(),
         )
     }
 }
@@ -110,8 +111,8 @@ impl Drop for Elsewhere {
     }
 }
 
-/// The calling thread's network namespace.
-fn where_am_i() -> PathBuf {
+/// Returns the calling thread's network namespace.
+fn thread_namespace() -> PathBuf {
     fs::read_link("/proc/thread-self/ns/net").unwrap()
 }
 
@@ -119,7 +120,7 @@ fn tasks() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// Waits until there are so many threads: one that was joined is still listed for a moment.
+/// Waits for a number of threads: a joined one is listed a little longer.
 fn assert_tasks(expected: usize) {
     let deadline = Instant::now() + timeout();
     while tasks() != expected {
@@ -128,21 +129,21 @@ fn assert_tasks(expected: usize) {
     }
 }
 
-/// Creates a link in a namespace, and panics if that moved the calling thread or put the link here.
+/// Creates a link in a namespace. Panics if that moved the calling thread or created the link here.
 fn create_in(namespace: impl AsFd) -> IfIndex {
-    let here = where_am_i();
+    let here = thread_namespace();
     let mut rtnl = RtnlSocket::in_namespace(namespace).unwrap();
     let ifindex =
         rtnl.create_link(&NewLink::dummy("there").index(IfIndex::new(500).unwrap())).unwrap();
     rtnl.set_link(ifindex, &LinkSettings::new().mtu(1300).up()).unwrap();
     rtnl.add_address(ifindex, "192.0.2.1".parse().unwrap(), 24).unwrap();
-    assert_eq!(where_am_i(), here);
+    assert_eq!(thread_namespace(), here);
     assert_eq!(links_here(), ["lo"]);
     ifindex
 }
 
 #[test]
-fn a_socket_works_in_a_named_namespace() {
+fn socket_works_in_a_named_namespace() {
     enter();
     let there = Named::new();
     create_in(there.open());
@@ -152,7 +153,7 @@ fn a_socket_works_in_a_named_namespace() {
 }
 
 #[test]
-fn a_socket_works_in_the_namespace_of_a_process() {
+fn socket_works_in_the_namespace_of_a_process() {
     enter();
     for by_pidfd in [false, true] {
         let there = Elsewhere::new();
@@ -164,7 +165,7 @@ fn a_socket_works_in_the_namespace_of_a_process() {
 }
 
 #[test]
-fn a_socket_stays_where_it_was_opened_whoever_uses_it() {
+fn socket_keeps_its_namespace_in_any_thread() {
     enter();
     let there = Named::new();
     let mut rtnl = RtnlSocket::in_namespace(there.open()).unwrap();
@@ -181,7 +182,7 @@ fn a_socket_stays_where_it_was_opened_whoever_uses_it() {
 }
 
 #[test]
-fn every_connection_of_a_builder_is_there() {
+fn all_sockets_of_a_builder_use_its_namespace() {
     enter();
     let there = Named::new();
     there.ip("link add d0 type dummy");
@@ -194,7 +195,7 @@ fn every_connection_of_a_builder_is_there() {
     );
     let mut connection = NetlinkConnection::in_namespace(there.open(), Protocol::ROUTE).unwrap();
     assert_eq!(connection.dump::<_, RouteNetlinkMessage>(request).unwrap().items().len(), 2);
-    // The descriptor is the builder's own, and a namespace without a name lasts as long.
+    // The builder has its own descriptor, which keeps a namespace without a name alive.
     drop(there);
     assert!(builder.rtnl().unwrap().create_link(&NewLink::team("d0")).is_err());
     builder.rtnl().unwrap().create_link(&NewLink::team("team0")).unwrap();
@@ -202,9 +203,9 @@ fn every_connection_of_a_builder_is_there() {
 }
 
 #[test]
-fn what_is_no_namespace_is_refused_and_nobody_moves() {
+fn non_namespace_is_refused_and_thread_stays() {
     enter();
-    let here = where_am_i();
+    let here = thread_namespace();
     let mut dead = Elsewhere::new();
     let pidfd = dead.pidfd();
     dead.0.kill().unwrap();
@@ -225,15 +226,15 @@ fn what_is_no_namespace_is_refused_and_nobody_moves() {
         let builder = TeamHandle::builder().in_namespace(&descriptor).unwrap();
         assert_eq!(builder.create("team0").unwrap_err().raw_os_error(), Some(errno as i32));
         assert_eq!(builder.open("team0").unwrap_err().raw_os_error(), Some(errno as i32));
-        assert_eq!(where_am_i(), here);
+        assert_eq!(thread_namespace(), here);
     }
     assert_eq!(links_here(), ["lo"]);
 }
 
 #[test]
-fn a_thread_that_may_not_enter_is_told_so_and_does_not_move() {
+fn thread_without_permission_gets_error_and_stays() {
     enter();
-    let here = where_am_i();
+    let here = thread_namespace();
     let there = Named::new();
     without(CapabilitySet::SYS_ADMIN, || {
         let error = RtnlSocket::in_namespace(there.open()).unwrap_err();
@@ -243,15 +244,15 @@ fn a_thread_that_may_not_enter_is_told_so_and_does_not_move() {
         );
         let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
         assert_eq!(builder.create("team0").unwrap_err().kind(), ErrorKind::PermissionDenied);
-        assert_eq!(where_am_i(), here);
+        assert_eq!(thread_namespace(), here);
     });
     assert_eq!((there.links(), links_here()), (vec!["lo".to_owned()], vec!["lo".to_owned()]));
 }
 
 #[test]
-fn a_handle_works_in_another_namespace() {
+fn handle_works_in_another_namespace() {
     enter();
-    let here = where_am_i();
+    let here = thread_namespace();
     let there = Named::new();
     let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
     let mut team = builder.create("team0").unwrap();
@@ -264,7 +265,7 @@ fn a_handle_works_in_another_namespace() {
     assert!(there.ip("-d link show d0").contains("master team0"));
     take_changes(&mut team);
 
-    // Events come from there.
+    // Events come from that namespace.
     for command in renaming("d0", "uplink") {
         there.ip(&command);
     }
@@ -272,7 +273,7 @@ fn a_handle_works_in_another_namespace() {
         let port = team.port(d0).unwrap();
         port.name() == Some("uplink") && port.is_link_up()
     });
-    // And none from here, where a link has the same index.
+    // And none from this one, where a link has the same index.
     ip(&format!("link add other index {d0} type dummy"));
     assert_eq!(take_changes(&mut team).kinds(), libteam::ChangeKind::empty());
 
@@ -281,11 +282,14 @@ fn a_handle_works_in_another_namespace() {
     assert_eq!(recreated.ports().len(), 0);
     recreated.destroy().unwrap();
     assert_eq!(there.links(), ["lo", "uplink"]);
-    assert_eq!((links_here(), where_am_i()), (vec!["lo".to_owned(), "other".to_owned()], here));
+    assert_eq!(
+        (links_here(), thread_namespace()),
+        (vec!["lo".to_owned(), "other".to_owned()], here)
+    );
 }
 
 #[test]
-fn a_handle_in_another_namespace_resyncs_there() {
+fn handle_in_another_namespace_resyncs_there() {
     enter();
     let there = Named::new();
     let builder = TeamHandle::builder()
@@ -294,7 +298,7 @@ fn a_handle_in_another_namespace_resyncs_there() {
         .receive_buffer(0)
         .link_scope(LinkScope::All);
     let mut team = builder.create("team0").unwrap();
-    // More than the smallest buffer can hold.
+    // More events than the smallest buffer holds.
     for number in 0..20 {
         there.ip(&format!("link add d{number} master team0 type dummy"));
     }
@@ -305,14 +309,14 @@ fn a_handle_in_another_namespace_resyncs_there() {
 }
 
 #[test]
-fn a_handle_goes_from_thread_to_thread_and_stays_where_its_team_is() {
+fn handle_moved_between_threads_keeps_its_namespace() {
     enter();
     let there = Named::new();
     let mut team =
         TeamHandle::builder().in_namespace(there.open()).unwrap().create("team0").unwrap();
     for number in 0..3 {
         team = thread::spawn(move || {
-            // Each thread is somewhere else, with a link of the same name.
+            // Each thread is in another namespace, with a link of the same name.
             enter();
             ip(&format!("link add d{number} index {} type dummy", 900 + number));
             let error = team.add_port(index(&format!("d{number}"))).unwrap_err();
@@ -331,41 +335,41 @@ fn a_handle_goes_from_thread_to_thread_and_stays_where_its_team_is() {
 }
 
 #[test]
-fn many_threads_do_it_at_once() {
+fn concurrent_threads_use_several_namespaces() {
     enter();
-    let here = where_am_i();
-    let theirs: Vec<Named> = (0..4).map(|_| Named::new()).collect();
+    let here = thread_namespace();
+    let namespaces: Vec<Named> = (0..4).map(|_| Named::new()).collect();
     thread::scope(|scope| {
-        for (number, there) in theirs.iter().enumerate() {
+        for (number, there) in namespaces.iter().enumerate() {
             for turn in 0..4 {
                 scope.spawn(move || {
-                    // A new thread is where its creator is.
-                    let here = where_am_i();
+                    // A new thread is in the namespace of its creator.
+                    let here = thread_namespace();
                     let builder = TeamHandle::builder().in_namespace(there.open()).unwrap();
                     for round in 0..5 {
                         let mut team = builder.create(format!("n{number}t{turn}r{round}")).unwrap();
                         team.set_mode(Mode::Random).unwrap();
-                        assert_eq!(where_am_i(), here);
+                        assert_eq!(thread_namespace(), here);
                     }
                 });
             }
         }
     });
-    for (number, there) in theirs.iter().enumerate() {
+    for (number, there) in namespaces.iter().enumerate() {
         let links = there.links();
         assert_eq!(links.len(), 21);
         assert!(
             links.iter().all(|name| name == "lo" || name.starts_with(&format!("n{number}"))),
-            "{links:?}"
+            "links of another thread's namespace: {links:?}"
         );
     }
-    assert_eq!((links_here(), where_am_i()), (vec!["lo".to_owned()], here));
+    assert_eq!((links_here(), thread_namespace()), (vec!["lo".to_owned()], here));
 }
 
 #[test]
-fn no_thread_and_no_descriptor_is_left_behind() {
+fn namespace_sockets_leak_no_thread_or_descriptor() {
     if !is_alone() {
-        return run_alone("namespaces::no_thread_and_no_descriptor_is_left_behind", &[]);
+        return run_alone("namespaces::namespace_sockets_leak_no_thread_or_descriptor", &[]);
     }
     enter();
     let there = Named::new();
@@ -388,7 +392,7 @@ fn no_thread_and_no_descriptor_is_left_behind() {
 }
 
 #[test]
-fn a_namespace_lasts_as_long_as_a_socket_in_it() {
+fn open_socket_keeps_its_namespace_alive() {
     enter();
     let there = Named::new();
     let mut rtnl = RtnlSocket::in_namespace(there.open()).unwrap();

@@ -1,4 +1,4 @@
-//! Options that cannot be set, and why.
+//! Options that cannot be set, and their errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::support::changes::{assert_no_changes, kernel_errno, reason, take_chan
 use crate::support::netns::{dummies, enter, index, ip};
 use crate::support::snapshot::state;
 
-/// Panics unless the team is as it was and has nothing to tell.
+/// Panics unless the team is unchanged and has nothing to report.
 fn assert_untouched(team: &mut TeamHandle, before: &TeamHandle) {
     assert_no_changes(team);
     assert_eq!(state(team).options, state(before).options);
@@ -19,7 +19,7 @@ fn assert_untouched(team: &mut TeamHandle, before: &TeamHandle) {
 }
 
 #[test]
-fn an_option_that_the_team_does_not_have_is_unknown() {
+fn missing_option_is_unknown_option() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
     let before = TeamHandle::open("team0").unwrap();
@@ -48,7 +48,7 @@ fn an_option_that_the_team_does_not_have_is_unknown() {
 /// A command for one port.
 type PortCommand = fn(&mut TeamHandle, IfIndex) -> Result<()>;
 
-/// Every command for one port, with the option and the value that it sets.
+/// Returns every command for one port, with the option and the value that it sets.
 fn port_commands() -> Vec<(&'static str, PortCommand)> {
     vec![
         ("enabled of port {} of team0 to true", |team, port| team.set_port_enabled(port, true)),
@@ -84,7 +84,7 @@ fn assert_not_port(team: &mut TeamHandle, port: IfIndex) {
         let error = set(team, port).unwrap_err();
         assert!(
             matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == port),
-            "{option}: {error:?}"
+            "expected NotPort: {option}: {error:?}"
         );
         assert_eq!(
             error.to_string(),
@@ -97,7 +97,7 @@ fn assert_not_port(team: &mut TeamHandle, port: IfIndex) {
 }
 
 #[test]
-fn link_that_is_not_a_port_has_no_port_options() {
+fn port_option_of_a_non_port_is_not_port() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
     let before = TeamHandle::open("team0").unwrap();
@@ -109,13 +109,13 @@ fn link_that_is_not_a_port_has_no_port_options() {
     assert_untouched(&mut team, &before);
 }
 
-/// How another process takes a port from the team.
+/// Commands by which another process removes a port from the team.
 const DEPARTURES: [&str; 3] = ["link set d0 nomaster", "link del d0", "link set d0 master br0"];
 
 #[test]
-fn port_that_has_just_left_is_not_port() {
+fn option_of_a_port_just_released_is_not_port() {
     for (number, departure) in DEPARTURES.into_iter().enumerate() {
-        // Each command is the first that the handle does after the port left.
+        // For each command: it is the first one after the port was removed.
         for (option, set) in port_commands() {
             enter();
             let mut team = team_with(Mode::RoundRobin, &["d0"]);
@@ -125,7 +125,7 @@ fn port_that_has_just_left_is_not_port() {
             let error = set(&mut team, d0).unwrap_err();
             assert!(
                 matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
-                "{number}, {option}: {error:?}"
+                "expected NotPort: {number}, {option}: {error:?}"
             );
             assert_not_port(&mut team, d0);
         }
@@ -133,7 +133,7 @@ fn port_that_has_just_left_is_not_port() {
 }
 
 #[test]
-fn port_that_leaves_during_a_command_is_not_port() {
+fn option_of_a_port_released_meanwhile_is_not_port() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let (d0, master) = (index("d0"), team.ifindex());
@@ -156,11 +156,11 @@ fn port_that_leaves_during_a_command_is_not_port() {
     }
     stop.store(true, Ordering::Relaxed);
     moves.join().unwrap();
-    assert_ne!(failed, 0, "the port never left");
+    assert_ne!(failed, 0, "no set failed while the port was removed and added");
 }
 
 #[test]
-fn active_port_and_mapping_of_a_port_that_has_just_left_are_not_port() {
+fn active_port_and_mapping_to_released_port_fail() {
     for departure in DEPARTURES {
         enter();
         let mut team = team_with(Mode::ActiveBackup, &["d0"]);
@@ -168,9 +168,15 @@ fn active_port_and_mapping_of_a_port_that_has_just_left_are_not_port() {
         let d0 = index("d0");
         ip(departure);
         let error = team.set_active_port(d0).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
+            "expected NotPort: {error:?}"
+        );
         let error = team.remove_port(d0).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
+            "expected NotPort: {error:?}"
+        );
 
         enter();
         let mut team = team_with(Mode::LoadBalance, &["d0"]);
@@ -178,12 +184,15 @@ fn active_port_and_mapping_of_a_port_that_has_just_left_are_not_port() {
         let d0 = index("d0");
         ip(departure);
         let error = team.set_lb_tx_hash_to_port_mapping([(3, d0)]).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == d0),
+            "expected NotPort: {error:?}"
+        );
     }
 }
 
 #[test]
-fn a_value_of_another_type_is_refused() {
+fn value_of_another_type_is_refused() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
     let before = TeamHandle::open("team0").unwrap();
@@ -196,21 +205,23 @@ fn a_value_of_another_type_is_refused() {
         (OptionId::global("bpf_hash_func"), "".into(), "binary", "string"),
         (OptionId::element("lb_tx_hash_to_port_mapping", 3), true.into(), "u32", "bool"),
     ];
-    for (id, value, wants, is) in table {
+    for (id, value, expected_type, is) in table {
         let error = team.set_option(&id, value).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("setting option {id} of team0: invalid value of type {is}: expected {wants}")
+            format!(
+                "setting option {id} of team0: invalid value of type {is}: expected {expected_type}"
+            )
         );
         assert!(
-            matches!(error, Error::OptionType { expected, found, .. } if (expected.to_string(), found.to_string()) == (wants.to_owned(), is.to_owned()))
+            matches!(error, Error::OptionType { expected, found, .. } if (expected.to_string(), found.to_string()) == (expected_type.to_owned(), is.to_owned()))
         );
     }
     assert_untouched(&mut team, &before);
 }
 
 #[test]
-fn a_value_that_no_message_can_carry_is_refused() {
+fn value_that_no_message_can_carry_is_refused() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &[]);
     let before = TeamHandle::open("team0").unwrap();
@@ -231,14 +242,14 @@ fn a_value_that_no_message_can_carry_is_refused() {
     assert!(matches!(team.set_option(&long_name, 1_u32), Err(Error::OptionValue { .. })));
     let two_names = OptionId::global("notify_peers_count\0x");
     assert!(matches!(team.set_option(&two_names, 1_u32), Err(Error::OptionValue { .. })));
-    // The longest text goes out, and the kernel itself refuses it.
+    // The longest possible text is sent, and the kernel refuses it.
     let longest = Mode::Other("a-mode-of-thirty-one-bytes-....".to_owned());
     assert_eq!(kernel_errno(&team.set_mode(longest).unwrap_err()), Errno::EINVAL);
     assert_untouched(&mut team, &before);
 }
 
 #[test]
-fn a_mode_that_cannot_be_is_refused_by_the_kernel() {
+fn invalid_mode_is_refused_by_the_kernel() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::RoundRobin).unwrap();
@@ -261,22 +272,22 @@ fn a_mode_that_cannot_be_is_refused_by_the_kernel() {
 }
 
 #[test]
-fn only_a_port_can_be_the_active_port() {
+fn active_port_has_to_be_a_port() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     team.set_active_port(index("d0")).unwrap();
     dummies(&["d1"]);
-    for stranger in [index("d1"), team.ifindex(), IfIndex::new(4711).unwrap()] {
-        let error = team.set_active_port(stranger).unwrap_err();
+    for non_port in [index("d1"), team.ifindex(), IfIndex::new(4711).unwrap()] {
+        let error = team.set_active_port(non_port).unwrap_err();
         assert!(
-            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == stranger),
-            "{error:?}"
+            matches!(&error, Error::NotPort { ifindex, .. } if *ifindex == non_port),
+            "expected NotPort: {error:?}"
         );
         assert_eq!(
             error.to_string(),
             format!(
-                "setting option activeport of team0 to {stranger}: \
-                 link {stranger} is not a port of team0 (ENOENT)"
+                "setting option activeport of team0 to {non_port}: \
+                 link {non_port} is not a port of team0 (ENOENT)"
             )
         );
     }
@@ -284,15 +295,15 @@ fn only_a_port_can_be_the_active_port() {
 }
 
 #[test]
-fn a_mode_without_an_active_port_takes_none() {
+fn active_port_in_mode_without_one_is_unknown() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let error = team.set_active_port(index("d0")).unwrap_err();
-    assert!(matches!(error, Error::UnknownOption { .. }), "{error:?}");
+    assert!(matches!(error, Error::UnknownOption { .. }), "expected UnknownOption: {error:?}");
 }
 
 #[test]
-fn a_value_that_the_driver_refuses_is_an_error_with_its_number() {
+fn refused_value_is_an_error_with_the_errno() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
     let before = TeamHandle::open("team0").unwrap();
@@ -323,7 +334,7 @@ fn a_value_that_the_driver_refuses_is_an_error_with_its_number() {
 }
 
 #[test]
-fn a_refused_value_does_not_keep_the_next_from_being_set() {
+fn option_can_be_set_after_a_refused_value() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let d0 = index("d0");

@@ -1,4 +1,4 @@
-//! Options: every type set and read back, here and by another handle, and what follows from a set.
+//! Options: every type set and read back, here and by another handle, and the dependent options.
 
 use libteam::{Change, IfIndex, Mode, OptionId, OptionValue, TeamHandle, TeamOption};
 
@@ -17,7 +17,7 @@ fn value(team: &TeamHandle, id: &OptionId) -> Option<OptionValue> {
     team.option(id).map(|option| option.value().clone())
 }
 
-/// One value for each kind of option that a team in mode loadbalance with one port has.
+/// Returns a value for each kind of option of a team in the mode `loadbalance` with one port.
 fn settable(port: IfIndex) -> Vec<(OptionId, OptionValue)> {
     let pair = |id, value: OptionValue| (id, value);
     vec![
@@ -40,8 +40,8 @@ fn settable(port: IfIndex) -> Vec<(OptionId, OptionValue)> {
     ]
 }
 
-/// Panics unless the handle tells that exactly this option was set.
-fn assert_tells_set(
+/// Panics unless the handle reports a set of exactly this option.
+fn assert_reports_set(
     team: &mut TeamHandle,
     id: &OptionId,
     before: Option<&OptionValue>,
@@ -54,30 +54,30 @@ fn assert_tells_set(
 }
 
 #[test]
-fn a_value_of_every_type_is_set_and_told_to_oneself_and_to_others() {
+fn value_of_every_type_is_set_and_reported_to_all() {
     enter();
     let mut ours = team_with(Mode::LoadBalance, &["d0"]);
-    let mut theirs = TeamHandle::open("team0").unwrap();
-    for (id, wanted) in settable(index("d0")) {
+    let mut other = TeamHandle::open("team0").unwrap();
+    for (id, new_value) in settable(index("d0")) {
         let before = value(&ours, &id);
-        assert_ne!(before.as_ref(), Some(&wanted), "{id}");
-        ours.set_option(&id, wanted.clone()).unwrap();
-        assert_eq!(value(&ours, &id).as_ref(), Some(&wanted), "{id} is read back at once");
-        assert_tells_set(&mut ours, &id, before.as_ref(), &wanted);
-        assert_eq!(value(&theirs, &id), before, "{id} is as it was until events are handled");
-        assert_tells_set(&mut theirs, &id, before.as_ref(), &wanted);
-        // Setting the same again is told too: it was set.
-        theirs.set_option(&id, wanted.clone()).unwrap();
-        assert_tells_set(&mut theirs, &id, Some(&wanted), &wanted);
-        assert_tells_set(&mut ours, &id, Some(&wanted), &wanted);
+        assert_ne!(before.as_ref(), Some(&new_value), "{id}");
+        ours.set_option(&id, new_value.clone()).unwrap();
+        assert_eq!(value(&ours, &id).as_ref(), Some(&new_value), "{id} after the set");
+        assert_reports_set(&mut ours, &id, before.as_ref(), &new_value);
+        assert_eq!(value(&other, &id), before, "{id} in the other handle before its events");
+        assert_reports_set(&mut other, &id, before.as_ref(), &new_value);
+        // Setting the same value again is reported too.
+        other.set_option(&id, new_value.clone()).unwrap();
+        assert_reports_set(&mut other, &id, Some(&new_value), &new_value);
+        assert_reports_set(&mut ours, &id, Some(&new_value), &new_value);
     }
     let fresh = TeamHandle::open("team0").unwrap();
     assert_eq!(state(&ours).options, state(&fresh).options);
-    assert_eq!(state(&theirs).options, state(&fresh).options);
+    assert_eq!(state(&other).options, state(&fresh).options);
 }
 
 #[test]
-fn the_typed_commands_set_what_they_name() {
+fn typed_commands_set_their_options() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
     let (d0, d1) = (index("d0"), index("d1"));
@@ -95,10 +95,10 @@ fn the_typed_commands_set_what_they_name() {
 }
 
 #[test]
-fn the_options_of_every_mode_come_and_go_with_it() {
+fn options_of_each_mode_exist_only_in_that_mode() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
-    let mut theirs = TeamHandle::open("team0").unwrap();
+    let mut other = TeamHandle::open("team0").unwrap();
     let mut replica = Replica::of(&team);
     let modes = [
         (Mode::RoundRobin, 0),
@@ -123,9 +123,9 @@ fn the_options_of_every_mode_come_and_go_with_it() {
             "{mode}"
         );
         assert!(set.is_local());
-        let heard = take_changes(&mut theirs);
-        assert_eq!(option_changes(&heard), option_changes(&changes));
-        assert!(!heard.options().any(Change::is_local));
+        let reported = take_changes(&mut other);
+        assert_eq!(option_changes(&reported), option_changes(&changes));
+        assert!(!reported.options().any(Change::is_local));
         replica.apply(&changes);
         assert_eq!(replica, Replica::of(&team));
         assert_matches_kernel(&team);
@@ -134,31 +134,31 @@ fn the_options_of_every_mode_come_and_go_with_it() {
 }
 
 #[test]
-fn modes_that_pass_unseen_leave_nothing_behind() {
+fn modes_set_and_left_unseen_leave_no_options() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let mut theirs = TeamHandle::open("team0").unwrap();
+    let mut other = TeamHandle::open("team0").unwrap();
     for mode in [Mode::LoadBalance, Mode::ActiveBackup, Mode::RoundRobin] {
         team.set_mode(mode).unwrap();
     }
-    assert_tells_set(
-        &mut theirs,
+    assert_reports_set(
+        &mut other,
         &OptionId::global("mode"),
         Some(&"roundrobin".into()),
         &"roundrobin".into(),
     );
-    assert_matches_kernel(&theirs);
+    assert_matches_kernel(&other);
 }
 
 #[test]
-fn the_active_port_is_none_until_one_is_set_and_after_it_left() {
+fn active_port_is_none_before_set_and_after_release() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
     let d0 = index("d0");
     assert_eq!(team.active_port(), None);
     team.set_active_port(d0).unwrap();
     assert_eq!(team.active_port(), Some(d0));
-    assert_tells_set(
+    assert_reports_set(
         &mut team,
         &OptionId::global("activeport"),
         Some(&0_u32.into()),
@@ -175,20 +175,20 @@ fn the_active_port_is_none_until_one_is_set_and_after_it_left() {
 }
 
 #[test]
-fn there_is_no_active_port_in_a_mode_that_has_none() {
+fn mode_without_active_port_has_no_active_port() {
     enter();
     let team = team_with(Mode::RoundRobin, &["d0"]);
     assert_eq!(team.active_port(), None);
 }
 
 #[test]
-fn the_switches_of_a_port_stay_true_whichever_is_set() {
+fn cached_switches_match_after_each_set() {
     enter();
     let mut ours = team_with(Mode::RoundRobin, &["d0"]);
-    let mut theirs = TeamHandle::open("team0").unwrap();
+    let mut other = TeamHandle::open("team0").unwrap();
     let d0 = index("d0");
     let switches = switches(&ours, d0);
-    // What they are set to first, one after the other, makes all the states there are.
+    // Setting all of them first, one after the other, gives every possible state.
     for start in
         [[true, true, true], [true, true, false], [true, false, true], [false, false, false]]
     {
@@ -198,18 +198,21 @@ fn the_switches_of_a_port_stay_true_whichever_is_set() {
                     ours.set_option(&OptionId::port(switch, d0), on).unwrap();
                 }
                 take_changes(&mut ours);
-                take_changes(&mut theirs);
-                let mut replica = Replica::of(&theirs);
+                take_changes(&mut other);
+                let mut replica = Replica::of(&other);
                 let id = OptionId::port(switch, d0);
                 ours.set_option(&id, on).unwrap();
-                let changes = take_changes(&mut theirs);
+                let changes = take_changes(&mut other);
                 assert_eq!(option_changes(&take_changes(&mut ours)), option_changes(&changes));
                 let what = format!("{switch} set to {on} from {start:?}");
-                assert!(changes.options().any(|change| change.latest().id() == &id), "{what}");
+                assert!(
+                    changes.options().any(|change| change.latest().id() == &id),
+                    "no change of the option: {what}"
+                );
                 replica.apply(&changes);
-                assert_eq!(replica, Replica::of(&theirs), "{what}");
+                assert_eq!(replica, Replica::of(&other), "{what}");
                 let fresh = TeamHandle::open("team0").unwrap();
-                assert_eq!(state(&theirs).options, state(&fresh).options, "{what}");
+                assert_eq!(state(&other).options, state(&fresh).options, "{what}");
                 assert_eq!(state(&ours).options, state(&fresh).options, "{what}");
             }
         }
@@ -217,28 +220,28 @@ fn the_switches_of_a_port_stay_true_whichever_is_set() {
 }
 
 #[test]
-fn the_switches_of_a_port_stay_true_over_many_sets_that_are_heard_at_once() {
+fn cached_switches_match_after_several_sets() {
     enter();
     let mut ours = team_with(Mode::RoundRobin, &["d0"]);
-    let mut theirs = TeamHandle::open("team0").unwrap();
+    let mut other = TeamHandle::open("team0").unwrap();
     let d0 = index("d0");
     let switches = switches(&ours, d0);
     let choices = 2 * switches.len();
-    // All sequences of three sets, from wherever the one before has ended.
+    // All sequences of three sets, each from the state in which the previous one ended.
     for sequence in 0..choices.pow(3) {
         for place in [1, choices, choices.pow(2)] {
             let choice = sequence / place % choices;
             ours.set_option(&OptionId::port(switches[choice / 2], d0), choice % 2 == 0).unwrap();
         }
-        take_changes(&mut theirs);
+        take_changes(&mut other);
         let fresh = TeamHandle::open("team0").unwrap();
-        assert_eq!(state(&theirs).options, state(&fresh).options, "sequence {sequence}");
+        assert_eq!(state(&other).options, state(&fresh).options, "sequence {sequence}");
         assert_eq!(state(&ours).options, state(&fresh).options, "sequence {sequence}");
     }
 }
 
 #[test]
-fn what_follows_from_a_switch_is_told_only_where_it_changed() {
+fn dependent_switch_is_reported_only_if_changed() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let d0 = index("d0");
@@ -264,7 +267,7 @@ fn what_follows_from_a_switch_is_told_only_where_it_changed() {
 }
 
 #[test]
-fn a_disabled_port_loses_its_hash_mappings() {
+fn disabled_port_loses_its_hash_mappings() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0"]);
     let (d0, mapping) = (index("d0"), OptionId::element("lb_tx_hash_to_port_mapping", 9));
@@ -280,21 +283,21 @@ fn a_disabled_port_loses_its_hash_mappings() {
 }
 
 #[test]
-fn what_is_set_on_another_team_is_not_told_here() {
+fn option_of_another_team_is_not_reported() {
     enter();
     let mut team = team_with(Mode::ActiveBackup, &["d0"]);
     let mut other = TeamHandle::create("team1").unwrap();
     take_changes(&mut team);
-    let heard = record_changes(&mut team);
+    let reported = record_changes(&mut team);
     other.set_mode(Mode::LoadBalance).unwrap();
     other.set_option(&OptionId::global("notify_peers_count"), 9_u32).unwrap();
     assert_no_changes(&mut team);
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), []);
+    assert_eq!(reported.try_iter().collect::<Vec<_>>(), []);
     assert_eq!(value(&team, &OptionId::global("notify_peers_count")), Some(OptionValue::U32(0)));
 }
 
 #[test]
-fn options_are_listed_in_the_drivers_order() {
+fn options_are_listed_in_driver_order() {
     enter();
     let team = team_with(Mode::ActiveBackup, &["d0", "d1"]);
     let (d0, d1) = (Some(index("d0")), Some(index("d1")));

@@ -1,4 +1,4 @@
-//! The address that a port had before it was one, which some modes overwrite.
+//! The hardware address that a link had before it became a port, which some modes overwrite.
 
 use libteam::{HwAddr, IfIndex, Link, Mode, TeamHandle};
 
@@ -8,7 +8,7 @@ use crate::support::netns::{dummies, enter, index, ip, ip_batch};
 const OWN: &str = "02:00:00:00:00:11";
 const OTHER: &str = "02:00:00:00:00:22";
 
-/// The modes, and whether the driver gives ports the team's address in them.
+/// Returns the modes, and whether the driver gives ports the team's address in each.
 fn modes() -> [(Mode, bool); 5] {
     [
         (Mode::RoundRobin, true),
@@ -23,7 +23,7 @@ fn address(text: &str) -> HwAddr {
     text.parse().unwrap()
 }
 
-/// The present and the original address.
+/// Returns the current and the original address.
 fn addresses(team: &TeamHandle, link: IfIndex) -> (Option<HwAddr>, Option<HwAddr>) {
     let link = team.link(link).unwrap();
     (link.hwaddr(), link.original_hwaddr())
@@ -33,14 +33,14 @@ fn team_address(team: &TeamHandle) -> Option<HwAddr> {
     team.team_link().and_then(Link::hwaddr)
 }
 
-/// A team in this mode and a link `d0` with the address [`OWN`], which is no port yet.
+/// Creates a team in this mode and a link `d0` with the address [`OWN`], which is not a port yet.
 fn team_and_link(mode: Mode) -> (TeamHandle, IfIndex) {
     ip(&format!("link add d0 address {OWN} type dummy"));
     (team_with(mode, &[]), index("d0"))
 }
 
 #[test]
-fn it_outlives_being_a_port_in_every_mode_whoever_adds_and_removes() {
+fn original_hwaddr_is_kept_in_every_mode() {
     enter();
     for (mode, overwrites) in modes() {
         for by_us in [true, false] {
@@ -75,7 +75,7 @@ fn it_outlives_being_a_port_in_every_mode_whoever_adds_and_removes() {
 }
 
 #[test]
-fn it_is_right_when_everything_is_heard_at_once() {
+fn original_hwaddr_is_right_after_merged_events() {
     enter();
     for (mode, overwrites) in modes() {
         let (mut team, d0) = team_and_link(mode.clone());
@@ -89,21 +89,17 @@ fn it_is_right_when_everything_is_heard_at_once() {
 }
 
 #[test]
-fn an_address_that_is_set_by_hand_just_before_is_the_original_one() {
+fn hwaddr_set_just_before_adding_is_original() {
     enter();
     for (mode, _) in modes() {
-        for is_up_meanwhile in [false, true] {
+        for was_up in [false, true] {
             let (mut team, d0) = team_and_link(mode.clone());
             let set = format!("link set d0 address {OTHER}");
             let flap = ["link set d0 up", "link set d0 down"];
-            let flap = if is_up_meanwhile { &flap[..] } else { &[] };
+            let flap = if was_up { &flap[..] } else { &[] };
             ip_batch(&[&[&*set], flap, &["link set d0 master team0"]].concat());
             take_changes(&mut team);
-            assert_eq!(
-                addresses(&team, d0).1,
-                Some(address(OTHER)),
-                "{mode}, up meanwhile: {is_up_meanwhile}"
-            );
+            assert_eq!(addresses(&team, d0).1, Some(address(OTHER)), "{mode}, up before: {was_up}");
             team.destroy().unwrap();
             ip("link del d0");
         }
@@ -111,7 +107,7 @@ fn an_address_that_is_set_by_hand_just_before_is_the_original_one() {
 }
 
 #[test]
-fn the_teams_address_set_by_hand_just_before_is_the_original_one() {
+fn team_address_set_before_adding_is_original() {
     enter();
     for (mode, _) in modes() {
         let (mut team, d0) = team_and_link(mode.clone());
@@ -128,7 +124,7 @@ fn the_teams_address_set_by_hand_just_before_is_the_original_one() {
 }
 
 #[test]
-fn it_outlives_a_new_address_of_the_team_and_of_the_port() {
+fn new_team_or_port_address_keeps_original_hwaddr() {
     enter();
     for (mode, overwrites) in modes() {
         let (mut team, d0) = team_and_link(mode.clone());
@@ -149,7 +145,7 @@ fn it_outlives_a_new_address_of_the_team_and_of_the_port() {
 }
 
 #[test]
-fn it_goes_along_from_one_team_to_another() {
+fn original_hwaddr_is_kept_in_another_team() {
     enter();
     let (mut first, d0) = team_and_link(Mode::RoundRobin);
     let mut second = all_links().create("team1").unwrap();
@@ -163,12 +159,12 @@ fn it_goes_along_from_one_team_to_another() {
 }
 
 #[test]
-fn a_handle_that_comes_later_learns_it_when_the_port_leaves() {
+fn later_handle_learns_original_hwaddr_at_release() {
     enter();
     let (mut team, d0) = team_and_link(Mode::RoundRobin);
     team.add_port(d0).unwrap();
     let mut late = all_links().open("team0").unwrap();
-    // A dummy has no permanent address that the kernel would tell.
+    // A dummy device has no permanent address that the kernel could report.
     assert_eq!(addresses(&late, d0), (team_address(&team), None));
     team.remove_port(d0).unwrap();
     take_changes(&mut late);
@@ -176,7 +172,7 @@ fn a_handle_that_comes_later_learns_it_when_the_port_leaves() {
 }
 
 #[test]
-fn a_link_that_is_no_port_has_its_own_address() {
+fn original_hwaddr_of_a_non_port_is_its_hwaddr() {
     enter();
     let (mut team, d0) = team_and_link(Mode::RoundRobin);
     dummies(&["d1"]);
@@ -188,7 +184,7 @@ fn a_link_that_is_no_port_has_its_own_address() {
 }
 
 #[test]
-fn a_link_that_is_created_as_a_port_has_its_own_address_too() {
+fn link_created_as_a_port_has_original_hwaddr() {
     enter();
     for (mode, overwrites) in modes() {
         let mut team = team_with(mode.clone(), &[]);

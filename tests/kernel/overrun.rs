@@ -1,4 +1,4 @@
-//! Events are lost: what changed meanwhile is told, exactly that, and the cache is the truth again.
+//! Lost events: the resync reports exactly the changes, and the cache equals the kernel's state.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::netns::{dummies, enter, index, ip, ip_batch, without};
 use crate::support::raw::{Raw, drops};
 use crate::support::snapshot::state;
 
-/// Which sockets lose events.
+/// The sockets that lose events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Lost {
     links: bool,
@@ -23,21 +23,21 @@ const LINKS: Lost = Lost { links: true, team: false };
 const TEAM: Lost = Lost { links: false, team: true };
 const BOTH: Lost = Lost { links: true, team: true };
 
-/// The smallest buffer that the kernel gives: one or two messages.
+/// The smallest buffer that the kernel gives: it holds one or two messages.
 const SMALLEST: usize = 1;
 
 fn small() -> TeamBuilder {
     all_links().receive_buffer(SMALLEST)
 }
 
-/// More messages than the default buffer of 2 MiB holds, each of them 2304 bytes for a link, at
-/// least 640 for an option; and more than the smallest buffer holds.
+/// More messages than the default buffer of 2 MiB holds: 2304 bytes for a link, at least 640 for an
+/// option. They overrun the smallest buffer too.
 const LINK_FLOOD: u32 = 1200;
 const OPTION_FLOOD: u32 = 3600;
-const SPLASH: u32 = 10;
+const SMALL_FLOOD: u32 = 10;
 
-/// Creates a team with ports and other links, does `changes` to it while its handle, made by
-/// `builder`, does not read, and checks what that handle makes of it.
+/// Creates a team with ports and other links, makes `changes` while the handle of `builder` does
+/// not read, and checks what the handle reports.
 fn lose(builder: &TeamBuilder, lost: Lost, changes: impl FnOnce(&mut TeamHandle)) -> Changes {
     enter();
     ip("link add team0 type team");
@@ -75,7 +75,7 @@ fn lose(builder: &TeamBuilder, lost: Lost, changes: impl FnOnce(&mut TeamHandle)
     assert_recovered(&mut team, &handler, &before)
 }
 
-/// Links are added, changed and removed: none of them a port.
+/// Adds, changes and removes links that are not ports.
 fn change_links() {
     ip_batch(&[
         "link add added type dummy",
@@ -87,7 +87,7 @@ fn change_links() {
     ]);
 }
 
-/// Options are changed; no port or link changes with them.
+/// Changes options; no port or link changes with them.
 fn change_options(other: &mut TeamHandle) {
     let stays = index("port-stays");
     other.set_option(&OptionId::global("notify_peers_count"), 3_u32).unwrap();
@@ -96,8 +96,8 @@ fn change_options(other: &mut TeamHandle) {
     other.set_option(&OptionId::port("queue_id", stays), 2_u32).unwrap();
 }
 
-/// The driver tells of the option that is set, and changes others with it. The ports' links change
-/// their state.
+/// Changes an option on which others depend; the driver reports only that option. The ports' link
+/// states change.
 fn change_enabled(other: &mut TeamHandle) {
     other.set_port_enabled(index("port-stays"), false).unwrap();
     let changed = index("port-changed");
@@ -105,7 +105,7 @@ fn change_enabled(other: &mut TeamHandle) {
     other.set_option(&OptionId::port(switch, changed), false).unwrap();
 }
 
-/// Ports are added, changed and removed, and their options with them.
+/// Adds, changes and removes ports, and thereby their options.
 fn change_ports() {
     ip_batch(&["link set port-new master team0", "link set port-changed down"]);
     ip_batch(&renaming("port-stays", "port-renamed"));
@@ -119,7 +119,7 @@ fn change_everything(other: &mut TeamHandle) {
     change_ports();
 }
 
-/// Makes many link messages, and leaves everything as it was.
+/// Causes link messages without a lasting change.
 fn flood_links(messages: u32) {
     let (mut raw, noise) = (Raw::new(), index("noise"));
     for round in 0..messages {
@@ -128,7 +128,7 @@ fn flood_links(messages: u32) {
     raw.set_mtu(noise, 1500).unwrap();
 }
 
-/// Makes many messages of the driver, and leaves everything as it was.
+/// Causes messages of the driver without a lasting change.
 fn flood_options(other: &mut TeamHandle, messages: u32) {
     let interval = OptionId::global("notify_peers_interval");
     for round in 0..messages {
@@ -138,27 +138,27 @@ fn flood_options(other: &mut TeamHandle, messages: u32) {
 }
 
 #[test]
-fn links_that_changed_during_a_loss_are_told() {
+fn links_changed_during_a_loss_are_reported() {
     let changes = lose(&small(), LINKS, |_| change_links());
     assert_eq!((changes.kinds(), changes.links().len()), (ChangeKind::LINK, 3));
 }
 
 #[test]
-fn options_that_changed_during_a_loss_are_told() {
+fn options_changed_during_a_loss_are_reported() {
     let changes = lose(&small(), TEAM, change_options);
     assert_eq!((changes.kinds(), changes.options().len()), (ChangeKind::OPTION, 4));
 }
 
 #[test]
-fn everything_that_changed_during_a_loss_on_both_sockets_is_told() {
+fn changes_during_a_loss_on_both_sockets_are_reported() {
     let changes = lose(&small(), BOTH, change_everything);
     assert_eq!(changes.ports().filter(|port| port.is_removed()).count(), 2);
     assert_eq!(changes.ports().filter(|port| port.is_added()).count(), 1);
-    assert_eq!(changes.ports().len(), 5, "the renamed and the changed one too");
+    assert_eq!(changes.ports().len(), 5, "changed ports, with the renamed and the changed one");
 }
 
 #[test]
-fn a_flood_of_link_messages_hides_nothing_that_the_driver_tells() {
+fn link_message_flood_loses_no_driver_events() {
     lose(&all_links(), LINKS, |other| {
         flood_links(LINK_FLOOD);
         change_everything(other);
@@ -166,7 +166,7 @@ fn a_flood_of_link_messages_hides_nothing_that_the_driver_tells() {
 }
 
 #[test]
-fn a_flood_of_driver_messages_hides_no_link() {
+fn driver_message_flood_loses_no_link_events() {
     lose(&all_links(), TEAM, |other| {
         flood_options(other, OPTION_FLOOD);
         change_everything(other);
@@ -174,7 +174,7 @@ fn a_flood_of_driver_messages_hides_no_link() {
 }
 
 #[test]
-fn floods_on_both_sockets_hide_nothing() {
+fn floods_on_both_sockets_lose_no_changes() {
     lose(&all_links(), BOTH, |other| {
         flood_links(LINK_FLOOD);
         flood_options(other, OPTION_FLOOD);
@@ -183,37 +183,39 @@ fn floods_on_both_sockets_hide_nothing() {
 }
 
 #[test]
-fn changes_before_a_flood_are_told_as_well_as_those_after_it() {
-    // What was queued before the overrun is old news then: applied after the resync it would undo
-    // it.
+fn changes_before_and_after_a_flood_are_reported() {
+    // Events queued before the overrun are stale: applied after the resync, they would undo it.
     lose(&small(), BOTH, |other| {
         other.set_port_priority(index("port-stays"), 1).unwrap();
         ip("link set stays mtu 1300");
-        flood_links(SPLASH);
-        flood_options(other, SPLASH);
+        flood_links(SMALL_FLOOD);
+        flood_options(other, SMALL_FLOOD);
         other.set_port_priority(index("port-stays"), 2).unwrap();
         ip("link set stays mtu 1310");
     });
 }
 
 #[test]
-fn a_loss_after_which_nothing_differs_calls_no_handler() {
+fn loss_without_differences_calls_no_handler() {
     for (lost, flood) in [
-        (LINKS, (|_: &mut TeamHandle| flood_links(SPLASH)) as fn(&mut TeamHandle)),
-        (TEAM, |other| flood_options(other, SPLASH)),
+        (LINKS, (|_: &mut TeamHandle| flood_links(SMALL_FLOOD)) as fn(&mut TeamHandle)),
+        (TEAM, |other| flood_options(other, SMALL_FLOOD)),
         (BOTH, |other| {
-            flood_links(SPLASH);
-            flood_options(other, SPLASH);
+            flood_links(SMALL_FLOOD);
+            flood_options(other, SMALL_FLOOD);
         }),
     ] {
         let changes = lose(&small(), lost, flood);
-        assert!(changes.kinds().is_empty() && changes.is_resynced(), "{changes:?}");
-        assert!(!changes.is_empty(), "the loss is something to report");
+        assert!(
+            changes.kinds().is_empty() && changes.is_resynced(),
+            "expected a resync without changes: {changes:?}"
+        );
+        assert!(!changes.is_empty(), "a batch that reports a loss counts as empty");
     }
 }
 
 #[test]
-fn a_port_that_left_and_came_back_during_a_loss_was_not_removed() {
+fn port_added_again_during_a_loss_is_not_removed() {
     let changes = lose(&small(), BOTH, |_| {
         ip("link set port-stays nomaster");
         ip("link set port-stays down");
@@ -224,7 +226,7 @@ fn a_port_that_left_and_came_back_during_a_loss_was_not_removed() {
 }
 
 #[test]
-fn a_mode_that_changed_during_a_loss_is_told_with_its_options() {
+fn mode_changed_during_a_loss_is_reported() {
     let changes = lose(&small(), BOTH, |other| {
         let ports = ["port-stays", "port-changed", "port-released", "port-deleted"];
         for port in ports {
@@ -245,7 +247,7 @@ fn a_mode_that_changed_during_a_loss_is_told_with_its_options() {
 }
 
 #[test]
-fn a_handle_that_loses_again_and_again_tells_each_difference() {
+fn handle_with_repeated_losses_reports_each_change() {
     enter();
     let mut team = small().create("team0").unwrap();
     let handler = record_changes(&mut team);
@@ -269,7 +271,7 @@ fn a_handle_that_loses_again_and_again_tells_each_difference() {
 }
 
 #[test]
-fn the_address_that_a_port_had_before_it_was_one_outlives_a_loss() {
+fn original_hwaddr_survives_a_loss() {
     enter();
     let mut team = small().create("team0").unwrap();
     team.set_mode(Mode::RoundRobin).unwrap();
@@ -279,15 +281,15 @@ fn the_address_that_a_port_had_before_it_was_one_outlives_a_loss() {
     let own = team.link(port).unwrap().hwaddr();
     team.add_port(port).unwrap();
     team.handle_events().unwrap();
-    flood_links(SPLASH);
+    flood_links(SMALL_FLOOD);
     assert!(team.handle_events().unwrap().is_resynced());
     let link = team.link(port).unwrap();
     assert_eq!(link.original_hwaddr(), own);
-    assert_ne!(link.hwaddr(), own, "the mode gives its ports the address of the team");
+    assert_ne!(link.hwaddr(), own, "hwaddr of a port, which the mode sets to the team's");
 }
 
 #[test]
-fn a_buffer_that_overran_grows_up_to_its_limit() {
+fn overrun_buffer_grows_up_to_its_limit() {
     enter();
     dummies(&["noise"]);
     let builder = small().receive_buffer_limit(500_000);
@@ -301,21 +303,21 @@ fn a_buffer_that_overran_grows_up_to_its_limit() {
         assert!(team.handle_events().unwrap().is_resynced());
         sizes.push(team.receive_buffers().unwrap().link);
     }
-    assert!(sizes.is_sorted() && sizes[1] > sizes[0], "{sizes:?}");
-    // The kernel counts twice what it is asked for.
+    assert!(sizes.is_sorted() && sizes[1] > sizes[0], "expected growing buffers: {sizes:?}");
+    // The kernel doubles the requested size.
     assert_eq!(sizes.last(), Some(&1_000_000), "{sizes:?}");
-    // What did not overrun stays as it was, and so does a size without a limit beyond it.
+    // A socket without an overrun keeps its size, also if that exceeds the limit.
     assert_eq!(team.receive_buffers().unwrap().team, sizes[0]);
     let mut fixed = small().open("team0").unwrap();
     raw.set_mtu(noise, 1400).unwrap();
-    (0..SPLASH).for_each(|number| raw.set_mtu(noise, 1000 + number).unwrap());
+    (0..SMALL_FLOOD).for_each(|number| raw.set_mtu(noise, 1000 + number).unwrap());
     assert!(fixed.handle_events().unwrap().is_resynced());
     assert_eq!(fixed.receive_buffers().unwrap().link, sizes[0]);
 }
 
 #[test]
-fn buffer_beyond_rmem_max_never_shrinks_without_net_admin() {
-    // In a new namespace older kernels do not show it.
+fn buffer_above_rmem_max_never_shrinks_unprivileged() {
+    // In a new namespace older kernels do not have rmem_max.
     let limit: usize =
         fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
     enter();
@@ -345,7 +347,7 @@ fn buffer_below_rmem_max_grows_without_net_admin() {
     let mut team = small().receive_buffer_limit(500_000).create("team0").unwrap();
     team.handle_events().unwrap();
     let before = team.receive_buffers().unwrap();
-    flood_links(SPLASH);
+    flood_links(SMALL_FLOOD);
     without(CapabilitySet::NET_ADMIN, || {
         assert!(team.handle_events().unwrap().is_resynced());
         assert_eq!(team.receive_buffers().unwrap().link, 2 * before.link);
@@ -360,12 +362,12 @@ fn statistics_count_losses_batches_and_events() {
     let opened = team.statistics();
     assert_eq!((opened.overruns, opened.resyncs, opened.batches), (0, 0, 0), "{opened:?}");
     for round in 1..4 {
-        flood_options(&mut other, SPLASH);
+        flood_options(&mut other, SMALL_FLOOD);
         assert!(team.handle_events().unwrap().is_resynced());
         let now = team.statistics();
         assert_eq!((now.resyncs, now.batches, now.filter_fallbacks), (round, round, 0), "{now:?}");
-        assert!(now.overruns >= round, "{now:?}");
-        // Nothing happens without an event.
+        assert!(now.overruns >= round, "expected at least {round} overruns: {now:?}");
+        // Without events, no counter changes.
         assert!(team.handle_events().unwrap().is_empty());
         assert_eq!(team.statistics(), now);
     }

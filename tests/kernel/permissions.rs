@@ -1,4 +1,4 @@
-//! Who may do what: the guide's table.
+//! The required capabilities: the guide's table.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ use crate::support::programs::example;
 use crate::support::raw::drops;
 use crate::support::snapshot::{assert_links_match_ip, assert_matches_kernel};
 
-/// What somebody manages: to make a team, to give it a port, to read its ports by a handle.
+/// Creates a team, adds a port, and lists the ports by a handle; prints each successful step.
 const STEPS: &str = "\
     ip link add team0 type team 2>/dev/null && echo created
     ip link add eth1 type dummy 2>/dev/null
@@ -26,15 +26,15 @@ const STEPS: &str = "\
     \"$TEAMNL\" team0 setoption notify_peers_count 3 2>&1 && echo set
     true";
 
-/// Our teamnl where anybody may run it.
+/// Our teamnl in a directory in which any user may execute it.
 struct Program(Directory);
 
 impl Program {
     fn new() -> Self {
         let directory = Directory::for_programs();
         fs::set_permissions(&*directory, Permissions::from_mode(0o755)).unwrap();
-        // Another process writes it: a child that another test starts meanwhile would keep the file
-        // that this one writes open, and nobody could run it.
+        // Another process copies the file: a child that another test starts would inherit the
+        // descriptor of a copy made here, and a file open for writing cannot be executed.
         let copied = Command::new("install")
             .arg("--mode=755")
             .arg(example("teamnl"))
@@ -46,8 +46,8 @@ impl Program {
     }
 }
 
-/// Takes the steps in a new network namespace, as whom the words make of root.
-fn manages(words: &str) -> Vec<String> {
+/// Executes the steps in a new network namespace, with the privileges that these words leave root.
+fn successful_steps(words: &str) -> Vec<String> {
     let program = Program::new();
     let mut words = words.split_whitespace().chain(["sh", "-c", STEPS]);
     let mut command = Command::new(words.next().expect("a program"));
@@ -62,40 +62,43 @@ fn manages(words: &str) -> Vec<String> {
 }
 
 #[test]
-fn net_admin_in_the_initial_user_namespace_is_enough() {
+fn net_admin_in_initial_user_namespace_suffices() {
     const ALL: [&str; 4] = ["created", "enslaved", "listed", "set"];
-    assert_eq!(manages("unshare --net"), ALL);
+    assert_eq!(successful_steps("unshare --net"), ALL);
     let others = "-sys_admin,-sys_module,-net_raw,-dac_override";
     assert_eq!(
-        manages(&format!("unshare --net setpriv --bounding-set {others} --inh-caps {others}")),
+        successful_steps(&format!(
+            "unshare --net setpriv --bounding-set {others} --inh-caps {others}"
+        )),
         ALL
     );
     let service = "setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps +net_admin --ambient-caps +net_admin";
-    assert_eq!(manages(&format!("unshare --net {service}")), ALL);
+    assert_eq!(successful_steps(&format!("unshare --net {service}")), ALL);
 }
 
 #[test]
-fn root_of_another_user_namespace_makes_a_team_and_cannot_open_it() {
-    let managed = manages("unshare --user --map-root-user --net");
+fn other_user_namespace_can_create_but_not_open() {
+    let steps = successful_steps("unshare --user --map-root-user --net");
     let refused = "Command failed: listing the ports of team0: operation not permitted (EPERM)";
-    assert_eq!(managed, ["created", "enslaved", refused, refused]);
+    assert_eq!(steps, ["created", "enslaved", refused, refused]);
 }
 
 #[test]
-fn without_net_admin_nothing_is_made() {
+fn nothing_is_created_without_net_admin() {
     for words in [
         "unshare --net setpriv --bounding-set -net_admin --inh-caps -net_admin",
         "unshare --net setpriv --reuid 1000 --regid 1000 --clear-groups",
     ] {
         assert_eq!(
-            manages(words),
+            successful_steps(words),
             ["Command failed: opening team0: no such device (ENODEV)"; 2],
             "{words}"
         );
     }
 }
 
-/// A handle of `team0`, with the port `d0`, whose event sockets hold a message or two each.
+/// Returns a handle of `team0`, with the port `d0`, whose event sockets hold one or two messages
+/// each.
 fn opened_with_net_admin() -> TeamHandle {
     enter();
     dummies(&["d0", "d1", "other"]);
@@ -120,7 +123,7 @@ fn change_links(number: u8) {
     ip_batch(&noise.chain(changes).collect::<Vec<_>>());
 }
 
-/// Sets an option by another process: more often than a small buffer holds.
+/// Sets an option by another process, more often than a small buffer holds.
 fn change_options(team: &TeamHandle, last: u32) {
     for value in (0..10).chain([last]) {
         let mut teamnl = Command::new(example("teamnl"));
@@ -133,11 +136,11 @@ fn count(team: &TeamHandle) -> Option<&OptionValue> {
     team.option(&OptionId::global("notify_peers_count")).map(TeamOption::value)
 }
 
-/// Reads what waits, which must leave nothing to do.
-fn told_at_once(team: &mut TeamHandle) -> Changes {
-    assert!(is_readable(team), "there is nothing to read");
+/// Handles the pending events with one call, which must leave nothing to do.
+fn changes_of_one_call(team: &mut TeamHandle) -> Changes {
+    assert!(is_readable(team), "the handle is not readable");
     let changes = take_changes(team);
-    assert!(!is_readable(team), "a loop that waits for the handle never sleeps");
+    assert!(!is_readable(team), "the handle is still readable: an event loop would spin");
     changes
 }
 
@@ -147,9 +150,12 @@ fn lost_link_events_are_recovered_without_net_admin() {
     without(CapabilitySet::NET_ADMIN, || {
         for number in [1, 2] {
             change_links(number);
-            assert!(drops().0 > 0, "nothing was lost");
-            let changes = told_at_once(&mut team);
-            assert!(changes.is_resynced() && changes.is_inconsistent(), "{changes:#?}");
+            assert!(drops().0 > 0, "no link message was lost");
+            let changes = changes_of_one_call(&mut team);
+            assert!(
+                changes.is_resynced() && changes.is_inconsistent(),
+                "expected an inconsistent resync: {changes:#?}"
+            );
             for link in ["d0", "d1"] {
                 let change = link_change(&changes, index(link)).unwrap();
                 assert!(change.changed_fields().contains(LinkChange::HWADDR));
@@ -159,7 +165,7 @@ fn lost_link_events_are_recovered_without_net_admin() {
                 );
             }
             assert_links_match_ip(&team);
-            assert_eq!(take_changes(&mut team), Changes::default(), "it is reported again");
+            assert_eq!(take_changes(&mut team), Changes::default(), "changes of a second call");
         }
         // The driver's events need no capability.
         ip("link set d1 master team0");
@@ -179,23 +185,32 @@ fn lost_link_events_are_recovered_without_net_admin() {
 }
 
 #[test]
-fn lost_driver_events_are_recovered_when_net_admin_is_back() {
+fn lost_driver_events_are_recovered_with_net_admin() {
     let mut team = opened_with_net_admin();
     without(CapabilitySet::NET_ADMIN, || {
         change_options(&team, 3);
-        assert!(drops().1 > 0, "nothing was lost");
-        let changes = told_at_once(&mut team);
-        assert!(changes.is_resynced() && changes.is_inconsistent(), "{changes:#?}");
-        // What comes later is reported, and the kernel is not asked again for what it refused.
+        assert!(drops().1 > 0, "no message of the driver was lost");
+        let changes = changes_of_one_call(&mut team);
+        assert!(
+            changes.is_resynced() && changes.is_inconsistent(),
+            "expected an inconsistent resync: {changes:#?}"
+        );
+        // Later events are reported, and the refused dump is not requested again.
         ip("link set d1 mtu 1300");
-        let changes = told_at_once(&mut team);
+        let changes = changes_of_one_call(&mut team);
         assert_eq!(changes.links().len(), 1);
-        assert!(!changes.is_resynced() && !changes.is_inconsistent(), "{changes:#?}");
-        assert_ne!(count(&team), Some(&3_u32.into()), "it was not lost");
+        assert!(
+            !changes.is_resynced() && !changes.is_inconsistent(),
+            "expected a batch without resync: {changes:#?}"
+        );
+        assert_ne!(count(&team), Some(&3_u32.into()), "the option's event was not lost");
     });
-    assert!(is_readable(&mut team), "the capability is back");
-    let changes = told_at_once(&mut team);
-    assert!(changes.is_resynced() && !changes.is_inconsistent(), "{changes:#?}");
+    assert!(is_readable(&mut team), "the handle is not readable although the capability is back");
+    let changes = changes_of_one_call(&mut team);
+    assert!(
+        changes.is_resynced() && !changes.is_inconsistent(),
+        "expected a consistent resync: {changes:#?}"
+    );
     assert_eq!(count(&team), Some(&3_u32.into()));
     assert_matches_kernel(&team);
     assert_eq!(take_changes(&mut team), Changes::default());
@@ -217,18 +232,21 @@ fn refresh_without_net_admin_reads_links_only() {
     });
     assert!(altered.unwrap().changed_fields().contains(LinkChange::HWADDR));
     let changes = team.refresh().unwrap();
-    assert!(changes.kinds().is_empty() && !changes.is_inconsistent(), "{changes:#?}");
+    assert!(
+        changes.kinds().is_empty() && !changes.is_inconsistent(),
+        "expected a consistent batch without changes: {changes:#?}"
+    );
     assert!(!is_readable(&mut team));
     assert_matches_kernel(&team);
 }
 
 #[test]
-fn team_deleted_after_lost_events_is_gone_without_net_admin() {
+fn deletion_after_a_loss_is_seen_without_net_admin() {
     let mut team = opened_with_net_admin();
     without(CapabilitySet::NET_ADMIN, || {
         change_links(1);
         ip("link del team0");
-        let changes = told_at_once(&mut team);
+        let changes = changes_of_one_call(&mut team);
         assert!(link_change(&changes, team.ifindex()).unwrap().is_removed());
         assert!(changes.ports().all(Change::is_removed) && changes.ports().len() == 1);
         assert_eq!(team.refresh().unwrap_err().kind(), ErrorKind::NotFound);

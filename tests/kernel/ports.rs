@@ -1,4 +1,4 @@
-//! Ports: added and removed by the handle and behind its back, renamed, refused.
+//! Ports added and removed by the handle and by other programs, renamed, and refused.
 
 use std::error::Error as _;
 
@@ -21,8 +21,8 @@ fn option_ids(changes: &Changes) -> Vec<OptionId> {
     changes.options().map(|change| change.latest().id().clone()).collect()
 }
 
-/// Panics unless the changes tell that `d0` became a port, with all that belongs to it.
-fn assert_tells_added(team: &TeamHandle, changes: &Changes, d0: IfIndex) {
+/// Panics unless the changes report that `d0` became a port, with its link and options.
+fn assert_reports_added(team: &TeamHandle, changes: &Changes, d0: IfIndex) {
     assert_eq!(port_marks(changes), ["+d0"]);
     let link = link_change(changes, d0).unwrap();
     assert_eq!(link.before().and_then(Link::master), None);
@@ -33,8 +33,8 @@ fn assert_tells_added(team: &TeamHandle, changes: &Changes, d0: IfIndex) {
     assert_eq!((names(team), team.port_enabled(d0)), (vec!["d0"], Some(true)));
 }
 
-/// Panics unless the changes tell that `d0`, which had these options, is no port any more.
-fn assert_tells_removed(team: &TeamHandle, changes: &Changes, d0: IfIndex, options: &[OptionId]) {
+/// Panics unless the changes report that `d0`, which had these options, is no longer a port.
+fn assert_reports_removed(team: &TeamHandle, changes: &Changes, d0: IfIndex, options: &[OptionId]) {
     assert_eq!(port_marks(changes), ["-d0"]);
     assert!(changes.options().all(Change::is_removed));
     assert_eq!(option_ids(changes), options);
@@ -46,45 +46,45 @@ fn assert_tells_removed(team: &TeamHandle, changes: &Changes, d0: IfIndex, optio
 }
 
 #[test]
-fn a_port_that_is_added_here_is_known_at_once_and_told_once() {
+fn port_added_here_is_known_at_once_and_reported_once() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
     take_changes(&mut team);
-    let heard = record_changes(&mut team);
+    let batches = record_changes(&mut team);
     let d0 = index("d0");
     team.add_port(d0).unwrap();
-    assert!(team.is_port(d0) && heard.try_recv().is_err());
+    assert!(team.is_port(d0) && batches.try_recv().is_err());
     assert_eq!((names(&team), team.port_priority(d0)), (vec!["d0"], Some(0)));
     let changes = take_changes(&mut team);
-    assert_tells_added(&team, &changes, d0);
+    assert_reports_added(&team, &changes, d0);
     assert_no_changes(&mut team);
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [changes]);
+    assert_eq!(batches.try_iter().collect::<Vec<_>>(), [changes]);
     ip("link set team0 up");
     handle_until_converged(&mut team);
 }
 
 #[test]
-fn a_port_that_somebody_else_adds_is_told_once() {
+fn port_added_by_another_program_is_reported_once() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
     take_changes(&mut team);
     ip("link set d0 master team0");
     let changes = take_changes(&mut team);
-    assert_tells_added(&team, &changes, index("d0"));
+    assert_reports_added(&team, &changes, index("d0"));
     assert_no_changes(&mut team);
     ip("link set team0 up");
     handle_until_converged(&mut team);
 }
 
 #[test]
-fn a_port_is_told_with_its_name_even_if_its_link_is_as_new() {
+fn port_of_a_new_link_is_reported_with_its_name() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip_batch(&["link add d0 type dummy", "link set d0 master team0"]);
     let changes = take_changes(&mut team);
-    assert_tells_added(&team, &changes, index("d0"));
+    assert_reports_added(&team, &changes, index("d0"));
     assert!(link_change(&changes, index("d0")).unwrap().is_added());
     ip_batch(&["link add d1 type dummy", "link set d1 master team0"]);
     team.set_port_priority(index("d0"), 1).unwrap();
@@ -92,7 +92,7 @@ fn a_port_is_told_with_its_name_even_if_its_link_is_as_new() {
 }
 
 #[test]
-fn a_port_that_is_removed_here_is_gone_at_once_and_told_once() {
+fn port_removed_here_is_gone_and_reported_once() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let d0 = index("d0");
@@ -100,7 +100,7 @@ fn a_port_that_is_removed_here_is_gone_at_once_and_told_once() {
     team.remove_port(d0).unwrap();
     assert!(!team.is_port(d0));
     let changes = take_changes(&mut team);
-    assert_tells_removed(&team, &changes, d0, &options);
+    assert_reports_removed(&team, &changes, d0, &options);
     let link = link_change(&changes, d0).unwrap();
     assert_eq!(link.before().unwrap().master(), Some(team.ifindex()));
     assert_eq!(link.after().unwrap().master(), None);
@@ -111,7 +111,7 @@ fn a_port_that_is_removed_here_is_gone_at_once_and_told_once() {
 }
 
 #[test]
-fn a_port_that_somebody_else_removes_is_told_once() {
+fn port_removed_by_another_program_is_reported_once() {
     enter();
     for (how, cleanup) in
         [("link set d0 nomaster", "link del d0"), ("link del d0", "link set lo up")]
@@ -121,7 +121,7 @@ fn a_port_that_somebody_else_removes_is_told_once() {
         let options = options_of(&team, d0);
         ip(how);
         let changes = take_changes(&mut team);
-        assert_tells_removed(&team, &changes, d0, &options);
+        assert_reports_removed(&team, &changes, d0, &options);
         assert_eq!(link_change(&changes, d0).unwrap().is_removed(), how == "link del d0");
         assert_no_changes(&mut team);
         team.destroy().unwrap();
@@ -130,14 +130,14 @@ fn a_port_that_somebody_else_removes_is_told_once() {
 }
 
 #[test]
-fn a_port_that_moves_to_another_namespace_is_removed_and_new_when_it_comes_back() {
+fn port_moved_away_and_back_is_removed_and_added() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let (d0, other) = (index("d0"), OtherNamespace::new());
     let options = options_of(&team, d0);
     other.take("d0");
     let changes = take_changes(&mut team);
-    assert_tells_removed(&team, &changes, d0, &options);
+    assert_reports_removed(&team, &changes, d0, &options);
     assert!(link_change(&changes, d0).unwrap().is_removed());
     assert_eq!(team.link(d0), None);
     assert_no_changes(&mut team);
@@ -145,12 +145,12 @@ fn a_port_that_moves_to_another_namespace_is_removed_and_new_when_it_comes_back(
     other.give_back("d0");
     ip("link set d0 master team0");
     let changes = take_changes(&mut team);
-    assert_tells_added(&team, &changes, index("d0"));
+    assert_reports_added(&team, &changes, index("d0"));
     assert!(link_change(&changes, index("d0")).unwrap().is_added());
 }
 
 #[test]
-fn a_port_that_came_and_went_meanwhile_is_not_told() {
+fn port_added_and_removed_unread_is_not_reported() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     let mut replica = Replica::of(&team);
@@ -163,7 +163,7 @@ fn a_port_that_came_and_went_meanwhile_is_not_told() {
 }
 
 #[test]
-fn a_port_that_went_and_came_meanwhile_is_told_as_changed() {
+fn port_removed_and_added_unread_is_changed() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0", "d1"]);
     let mut replica = Replica::of(&team);
@@ -179,7 +179,7 @@ fn a_port_that_went_and_came_meanwhile_is_told_as_changed() {
 }
 
 #[test]
-fn ports_are_listed_in_the_order_of_their_adding() {
+fn ports_are_listed_in_order_of_addition() {
     enter();
     dummies(&["d0", "d1", "d2"]);
     let mut team = team_with(Mode::RoundRobin, &[]);
@@ -195,7 +195,7 @@ fn ports_are_listed_in_the_order_of_their_adding() {
 }
 
 #[test]
-fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
+fn ports_are_in_order_of_addition_after_a_loss() {
     enter();
     let mut team = team_with(Mode::LoadBalance, &["d0", "d1", "d2"]);
     let mut late = all_links().receive_buffer(0).open("team0").unwrap();
@@ -212,7 +212,7 @@ fn ports_are_listed_in_the_order_of_their_adding_even_if_that_went_unheard() {
 }
 
 #[test]
-fn a_renamed_port_is_told_as_port_and_as_link() {
+fn renamed_port_is_reported_as_port_and_link() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     make_renamable(&mut team, "d0");
@@ -231,7 +231,7 @@ fn a_renamed_port_is_told_as_port_and_as_link() {
 }
 
 #[test]
-fn a_ports_link_is_seen_going_down_and_up_with_its_peer() {
+fn port_link_state_follows_the_peer() {
     enter();
     veth("v0", "peer0");
     let mut team = team_with(Mode::RoundRobin, &[]);
@@ -244,20 +244,20 @@ fn a_ports_link_is_seen_going_down_and_up_with_its_peer() {
     handle_until_converged(&mut team);
     for (command, up) in [("link set peer0 down", false), ("link set peer0 up", true)] {
         ip(command);
-        let heard = handle_until(&mut team, command, |team| is_up(team) == up);
-        let told: Vec<_> = heard.iter().flat_map(Changes::ports).collect();
-        assert_eq!(told.len(), 1, "{told:#?}");
-        assert_eq!(told[0].before().map(Port::is_link_up), Some(!up));
-        assert_eq!(told[0].after().map(Port::is_link_up), Some(up));
+        let batches = handle_until(&mut team, command, |team| is_up(team) == up);
+        let reported: Vec<_> = batches.iter().flat_map(Changes::ports).collect();
+        assert_eq!(reported.len(), 1, "{reported:#?}");
+        assert_eq!(reported[0].before().map(Port::is_link_up), Some(!up));
+        assert_eq!(reported[0].after().map(Port::is_link_up), Some(up));
         handle_until_converged(&mut team);
         assert_matches_kernel(&team);
     }
-    // A veth tells its speed while its link is up.
+    // A veth device has a speed while its link is up.
     assert_eq!(team.port(v0).unwrap().speed_mbps(), Some(10_000));
 }
 
 #[test]
-fn what_the_driver_refuses_is_told_in_its_own_words() {
+fn refused_port_has_the_drivers_message() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     dummies(&["d0"]);
@@ -284,12 +284,12 @@ fn what_the_driver_refuses_is_told_in_its_own_words() {
 }
 
 #[test]
-fn a_link_that_does_not_exist_is_neither_added_nor_removed() {
+fn missing_link_cannot_be_added_or_removed() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let absent = IfIndex::new(4711).unwrap();
     let error = team.add_port(absent).unwrap_err();
-    assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+    assert!(matches!(error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error:?}");
     assert_eq!(error.to_string(), "adding port 4711 to team0: no such device (ENODEV)");
     let error = team.remove_port(absent).unwrap_err();
     assert_eq!(
@@ -300,7 +300,7 @@ fn a_link_that_does_not_exist_is_neither_added_nor_removed() {
 }
 
 #[test]
-fn adding_a_port_again_changes_nothing() {
+fn adding_a_port_twice_changes_nothing() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     team.add_port(index("d0")).unwrap();
@@ -308,26 +308,29 @@ fn adding_a_port_again_changes_nothing() {
 }
 
 #[test]
-fn the_port_of_another_master_is_not_ours_to_remove() {
+fn port_of_another_master_is_not_removed() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     dummies(&["d1"]);
     ip_batch(&["link add br0 type bridge", "link add team1 type team", "link set d1 master br0"]);
     for (name, master, command) in [
         ("d1", "br0", "link show d1"),
-        // Nobody has told the handle yet.
+        // The handle has no event of this yet.
         ("d0", "team1", "link set d0 master team1"),
         ("d0", "br0", "link set d0 master br0"),
     ] {
         ip(command);
         let error = team.remove_port(index(name)).unwrap_err();
-        assert!(matches!(&error, Error::NotPort { team, .. } if team == "team0"), "{error:?}");
+        assert!(
+            matches!(&error, Error::NotPort { team, .. } if team == "team0"),
+            "expected NotPort: {error:?}"
+        );
         assert_eq!(ip_json(&format!("link show {name}"))[0]["master"], master);
     }
 }
 
 #[test]
-fn a_port_that_another_team_takes_leaves_this_one() {
+fn port_taken_by_another_team_is_removed() {
     enter();
     let mut old = team_with(Mode::RoundRobin, &["d0"]);
     let mut new = all_links().create("team1").unwrap();
@@ -335,13 +338,18 @@ fn a_port_that_another_team_takes_leaves_this_one() {
     let options = options_of(&old, d0);
     new.add_port(d0).unwrap();
     let changes = take_changes(&mut new);
-    assert_tells_added_to_second(&new, &changes, d0, old.ifindex());
+    assert_reports_added_to_second(&new, &changes, d0, old.ifindex());
     let changes = take_changes(&mut old);
-    assert_tells_removed(&old, &changes, d0, &options);
+    assert_reports_removed(&old, &changes, d0, &options);
     assert_eq!(link_change(&changes, d0).unwrap().after().unwrap().master(), Some(new.ifindex()));
 }
 
-fn assert_tells_added_to_second(team: &TeamHandle, changes: &Changes, d0: IfIndex, first: IfIndex) {
+fn assert_reports_added_to_second(
+    team: &TeamHandle,
+    changes: &Changes,
+    d0: IfIndex,
+    first: IfIndex,
+) {
     assert_eq!(port_marks(changes), ["+d0"]);
     let link = link_change(changes, d0).unwrap();
     assert_eq!(link.before().unwrap().master(), Some(first));

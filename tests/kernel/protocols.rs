@@ -1,4 +1,4 @@
-//! The connection for any protocol, on other ones than rtnetlink: XFRM and netfilter.
+//! `NetlinkConnection` with other protocols than rtnetlink: XFRM and netfilter.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
@@ -24,7 +24,7 @@ fn netfilter(message: ConntrackMessage) -> NetfilterMessage {
     NetfilterMessage::new(NetfilterHeader::new(NetfilterProtoFamily::IPv4, 0, 0), message)
 }
 
-/// A tracked connection of UDP from one port.
+/// Returns a tracked UDP connection from this source port.
 fn entry(port: u16) -> Vec<ConntrackAttribute> {
     let [client, server] = [1, 2].map(|last| IpAddr::from(Ipv4Addr::new(10, 0, 0, last)));
     let tuple = |src, dst, sport, dport| {
@@ -39,7 +39,7 @@ fn entry(port: u16) -> Vec<ConntrackAttribute> {
     ]
 }
 
-/// A namespace with so many tracked connections, from the ports from 1 on.
+/// Enters a namespace with this many tracked connections, with source ports from 1.
 fn tracking(count: u16) -> NetlinkConnection {
     enter();
     let mut connection = NetlinkConnection::new(Protocol::NETFILTER).unwrap();
@@ -51,14 +51,14 @@ fn tracking(count: u16) -> NetlinkConnection {
 }
 
 #[test]
-fn a_dump_given_up_half_way_does_not_get_in_the_way_of_the_next() {
+fn abandoned_dump_does_not_disturb_the_next() {
     let mut connection = tracking(3000);
     for _ in 0..20 {
-        // No message of connection tracking is one of rtnetlink.
+        // No message of connection tracking can be decoded as one of rtnetlink.
         let error = connection
             .dump::<_, RouteNetlinkMessage>(netfilter(ConntrackMessage::Get(vec![])))
             .unwrap_err();
-        assert!(matches!(error, Error::Decode { .. }), "{error}");
+        assert!(matches!(error, Error::Decode { .. }), "expected Decode: {error}");
         let dump = connection
             .dump::<_, NetfilterMessage>(netfilter(ConntrackMessage::Get(vec![])))
             .unwrap();
@@ -68,13 +68,13 @@ fn a_dump_given_up_half_way_does_not_get_in_the_way_of_the_next() {
 }
 
 #[test]
-fn what_connection_tracking_refuses_is_told_apart() {
+fn conntrack_errors_have_different_kinds() {
     let mut connection = tracking(2);
     let error = connection
         .execute(netfilter(ConntrackMessage::New(entry(1))), NLM_F_CREATE | NLM_F_EXCL)
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
-    // The number of another entry than that of these addresses.
+    // The id of another entry than the one with these addresses.
     let other = ConntrackAttribute::Other(DefaultNla::new(12, vec![1, 2, 3, 4]));
     let key = [entry(1).remove(0), other].to_vec();
     let error = connection.execute(netfilter(ConntrackMessage::Delete(key)), 0).unwrap_err();
@@ -94,7 +94,7 @@ fn what_connection_tracking_refuses_is_told_apart() {
     assert_eq!(run_conntrack("-L").lines().count(), 1);
 }
 
-/// A state without algorithms but one.
+/// Returns an XFRM state with compression only.
 fn state() -> ModifyMessage {
     let mut info = UserSaInfo::default();
     info.source(&Ipv4Addr::new(10, 0, 0, 1).into());
@@ -112,7 +112,7 @@ fn state() -> ModifyMessage {
 }
 
 #[test]
-fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words() {
+fn xfrm_state_is_added_read_and_deleted() {
     enter();
     let mut connection = NetlinkConnection::new(Protocol::XFRM).unwrap();
     let mut alien = state();
@@ -125,7 +125,7 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
         "netlink request of type 16: invalid argument (EINVAL): Invalid address family"
     );
 
-    // A state for what goes out only: some kernels take it, and do not keep that.
+    // A state for outgoing packets only; some kernels accept the direction but do not keep it.
     let mut outgoing = state();
     outgoing.nlas.push(XfrmAttrs::Other(DefaultNla::new(33, vec![2])));
     connection.execute(XfrmMessage::AddSa(outgoing), 0).unwrap();
@@ -145,7 +145,7 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
     let direction = if keeps_direction { ", dir out" } else { "" };
     let line =
         format!("comp 10.0.0.1 -> 10.0.0.2, spi 0x00000999, reqid 0, mode transport{direction}\n");
-    assert!(listed.starts_with(&line), "{listed}");
+    assert!(listed.starts_with(&line), "expected {line:?} at the start of {listed}");
 
     connection.execute(XfrmMessage::DeleteSa(id.clone()), 0).unwrap();
     let error = connection.request::<_, XfrmMessage>(XfrmMessage::GetSa(id), 0).unwrap_err();
@@ -154,7 +154,7 @@ fn a_state_is_added_read_and_deleted_and_what_is_refused_has_the_kernels_words()
 }
 
 #[test]
-fn a_protocol_that_the_kernel_does_not_know_is_an_error() {
+fn unknown_protocol_is_an_error() {
     let error = NetlinkConnection::new(Protocol::new(31)).unwrap_err();
     assert_eq!(
         (error.kind(), &*error.to_string()),

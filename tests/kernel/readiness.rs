@@ -1,4 +1,4 @@
-//! The descriptor of a handle, and waiting.
+//! The readiness of a handle's descriptor, and `wait`.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -11,13 +11,14 @@ use crate::support::changes::{all_links, assert_no_changes, take_changes, team_w
 use crate::support::netns::{enter, ip};
 use crate::support::timeouts::timeout;
 
+/// Returns whether poll(2) reports the handle's descriptor as readable.
 pub(crate) fn is_readable(team: &TeamHandle) -> bool {
     let descriptor = team.as_fd();
     let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
     poll(&mut descriptors, PollTimeout::ZERO).unwrap() == 1
 }
 
-/// Panics unless poll(2) and `wait` agree on this.
+/// Panics unless poll(2) and `wait` both report this readiness.
 pub(crate) fn assert_readable(team: &mut TeamHandle, readable: bool) {
     assert_eq!(is_readable(team), readable);
     assert_eq!(team.wait(Some(Duration::ZERO)).unwrap(), readable);
@@ -29,7 +30,7 @@ fn count() -> OptionId {
 }
 
 #[test]
-fn a_new_handle_has_nothing_to_tell() {
+fn new_handle_is_not_readable() {
     enter();
     let mut team = all_links().create("team0").unwrap();
     assert_readable(&mut team, false);
@@ -37,13 +38,13 @@ fn a_new_handle_has_nothing_to_tell() {
 }
 
 #[test]
-fn it_is_readable_after_an_own_command_until_events_are_handled() {
+fn handle_is_readable_after_its_own_command() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     assert_readable(&mut team, false);
     team.set_option(&count(), 1_u32).unwrap();
     assert_readable(&mut team, true);
-    // The command after it has read the sockets empty.
+    // The second command has emptied the sockets.
     team.set_option(&count(), 1_u32).unwrap();
     assert_readable(&mut team, true);
     take_changes(&mut team);
@@ -51,11 +52,11 @@ fn it_is_readable_after_an_own_command_until_events_are_handled() {
 }
 
 #[test]
-fn it_is_readable_after_a_change_by_somebody_else_until_events_are_handled() {
+fn handle_is_readable_after_another_handles_change() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let mut theirs = all_links().open("team0").unwrap();
-    theirs.set_option(&count(), 1_u32).unwrap();
+    let mut other = all_links().open("team0").unwrap();
+    other.set_option(&count(), 1_u32).unwrap();
     assert_readable(&mut team, true);
     take_changes(&mut team);
     assert_readable(&mut team, false);
@@ -66,7 +67,7 @@ fn it_is_readable_after_a_change_by_somebody_else_until_events_are_handled() {
 }
 
 #[test]
-fn it_is_not_readable_after_a_refresh() {
+fn handle_is_not_readable_after_a_refresh() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.set_option(&count(), 1_u32).unwrap();
@@ -75,7 +76,7 @@ fn it_is_not_readable_after_a_refresh() {
 }
 
 #[test]
-fn it_is_readable_after_a_handler_gave_a_command() {
+fn handle_is_readable_after_a_command_in_a_handler() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.add_handler(ChangeKind::LINK, |team, _| Ok(team.set_option(&count(), 5_u32)?));
@@ -86,11 +87,11 @@ fn it_is_readable_after_a_handler_gave_a_command() {
     assert_readable(&mut team, false);
 }
 
-/// A command that a handle is given.
+/// A command for a handle.
 type Command = fn(&mut TeamHandle) -> Result<()>;
 
 #[test]
-fn it_is_readable_after_a_command_that_fails_but_has_read_events() {
+fn handle_is_readable_after_a_failed_command() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let commands: [(&str, Command); 5] = [
@@ -110,7 +111,7 @@ fn it_is_readable_after_a_command_that_fails_but_has_read_events() {
 }
 
 #[test]
-fn it_is_readable_after_a_command_that_finds_the_device_gone() {
+fn handle_is_readable_after_command_finds_deletion() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     ip("link del team0");
@@ -123,12 +124,12 @@ fn it_is_readable_after_a_command_that_finds_the_device_gone() {
 }
 
 #[test]
-fn it_is_readable_while_lost_events_are_not_made_good() {
+fn handle_is_readable_until_resynced() {
     enter();
-    let mut theirs = team_with(Mode::RoundRobin, &[]);
+    let mut other = team_with(Mode::RoundRobin, &[]);
     let mut team = all_links().receive_buffer(0).open("team0").unwrap();
     for number in 1..=50_u32 {
-        theirs.set_option(&count(), number).unwrap();
+        other.set_option(&count(), number).unwrap();
     }
     assert_readable(&mut team, true);
     take_changes(&mut team);
@@ -136,7 +137,7 @@ fn it_is_readable_while_lost_events_are_not_made_good() {
 }
 
 #[test]
-fn the_descriptor_stays_the_same() {
+fn descriptor_number_never_changes() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let number = |team: &TeamHandle| team.as_fd().as_raw_fd();
@@ -149,7 +150,7 @@ fn the_descriptor_stays_the_same() {
 }
 
 #[test]
-fn waiting_ends_with_the_timeout_when_nothing_happens() {
+fn wait_ends_at_its_timeout() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let (start, timeout) = (Instant::now(), Duration::from_millis(50));
@@ -158,25 +159,25 @@ fn waiting_ends_with_the_timeout_when_nothing_happens() {
 }
 
 #[test]
-fn waiting_ends_when_another_handle_changes_something() {
+fn wait_ends_at_another_handles_change() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
-    let mut theirs = all_links().open("team0").unwrap();
-    let (tell, told_to_go) = std::sync::mpsc::channel();
+    let mut other = all_links().open("team0").unwrap();
+    let (sender, go) = std::sync::mpsc::channel();
     let setter = std::thread::spawn(move || {
-        told_to_go.recv().unwrap();
-        theirs.set_option(&count(), 1_u32).unwrap();
+        go.recv().unwrap();
+        other.set_option(&count(), 1_u32).unwrap();
     });
-    tell.send(()).unwrap();
+    sender.send(()).unwrap();
     assert!(team.wait(Some(timeout())).unwrap());
-    // Without a limit too, now that it does not have to wait.
+    // Without a timeout too: the event is there already.
     assert!(team.wait(None).unwrap());
     assert_eq!(take_changes(&mut team).options().len(), 1);
     setter.join().unwrap();
     assert_readable(&mut team, false);
 }
 
-/// An epoll that tells of each event once, as that of mio and tokio does.
+/// An edge-triggered epoll, as mio and tokio have it.
 pub(crate) struct Edges(Epoll);
 
 impl Edges {
@@ -187,14 +188,14 @@ impl Edges {
         Self(epoll)
     }
 
-    /// Whether something came that was not told before.
+    /// Returns whether there was an edge since the last call.
     pub(crate) fn came(&self) -> bool {
         self.0.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO).unwrap() > 0
     }
 }
 
 #[test]
-fn what_comes_is_an_edge_once() {
+fn event_triggers_one_edge() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let edges = Edges::of(&team);
@@ -209,7 +210,7 @@ fn what_comes_is_an_edge_once() {
 }
 
 #[test]
-fn what_comes_before_the_last_was_handled_is_an_edge() {
+fn event_before_the_previous_is_handled_triggers_edge() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let edges = Edges::of(&team);
@@ -222,7 +223,7 @@ fn what_comes_before_the_last_was_handled_is_an_edge() {
 }
 
 #[test]
-fn an_own_command_is_an_edge() {
+fn own_command_triggers_an_edge() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let edges = Edges::of(&team);
@@ -235,7 +236,7 @@ fn an_own_command_is_an_edge() {
 }
 
 #[test]
-fn a_command_that_a_handler_gives_is_an_edge() {
+fn command_in_a_handler_triggers_an_edge() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let edges = Edges::of(&team);
@@ -250,7 +251,7 @@ fn a_command_that_a_handler_gives_is_an_edge() {
     }
 }
 
-/// Whether poll(2) reports anything of a descriptor now.
+/// Returns whether poll(2) reports any event of a descriptor.
 fn is_ready(descriptor: &OwnedFd) -> bool {
     let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
     let count = poll(&mut descriptors, PollTimeout::ZERO).unwrap();
@@ -260,7 +261,7 @@ fn is_ready(descriptor: &OwnedFd) -> bool {
 }
 
 #[test]
-fn duplicate_of_the_descriptor_is_readable_likewise() {
+fn duplicated_descriptor_has_the_same_readiness() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     let mut other = TeamHandle::open("team0").unwrap();
@@ -273,7 +274,7 @@ fn duplicate_of_the_descriptor_is_readable_likewise() {
         other.set_option(&count(), round).unwrap();
         assert!(is_ready(&duplicate) && is_readable(&team));
         assert!(edges.came());
-        assert!(!edges.came(), "an edge is reported once");
+        assert!(!edges.came(), "a second edge for one event");
         take_changes(&mut team);
         assert!(!is_ready(&duplicate) && !is_readable(&team));
         team.set_option(&count(), 100 + round).unwrap();
@@ -282,5 +283,5 @@ fn duplicate_of_the_descriptor_is_readable_likewise() {
     }
     team.set_option(&count(), 7_u32).unwrap();
     drop(team);
-    assert!(!is_ready(&duplicate), "the handle is gone");
+    assert!(!is_ready(&duplicate), "the duplicate is ready although the handle was dropped");
 }

@@ -1,5 +1,4 @@
-//! What fails leaves nothing open, what goes on for long takes no more memory, and what is large
-//! fits.
+//! Failed operations leave nothing open, long operation takes no more memory, and large teams fit.
 
 use std::env;
 use std::fs::{self, File};
@@ -28,14 +27,14 @@ use crate::support::spoof::{TEAM_OPTIONS, message};
 use crate::support::timeouts::rounds;
 
 const ROUNDS: u32 = 100;
-/// How many events the test of memory makes; it takes more from the environment.
+/// The variable with the number of events for the test of memory.
 const EVENTS: &str = "LIBTEAM_TEST_EVENTS";
 const FEW_EVENTS: u32 = 50_000;
 const FEWEST_EVENTS: u32 = 10_000;
-/// A leak of two bytes at each event would be more, of seven where they are the fewest.
+/// More than a leak of two bytes per event would be, or of seven with the fewest events.
 const FEW_KIBIBYTES: u64 = 64;
 const MANY_PORTS: usize = 600;
-/// What a socket has by default, in bytes.
+/// The default receive buffer of a socket, in bytes.
 const DEFAULT_BUFFER: usize = 212_992;
 
 fn count() -> OptionId {
@@ -43,9 +42,9 @@ fn count() -> OptionId {
 }
 
 #[test]
-fn nothing_is_left_open_by_what_fails() {
+fn failed_operations_leave_no_descriptor_open() {
     if !is_alone() {
-        return run_alone("resources::nothing_is_left_open_by_what_fails", &[]);
+        return run_alone("resources::failed_operations_leave_no_descriptor_open", &[]);
     }
     enter();
     TeamHandle::create("team0").unwrap();
@@ -57,7 +56,7 @@ fn nothing_is_left_open_by_what_fails() {
         assert!(matches!(nowhere.open("team0"), Err(Error::Io { .. })));
         assert!(matches!(nowhere.create("team1"), Err(Error::Io { .. })));
         assert!(matches!(LinkEvents::in_namespace(&null), Err(Error::Io { .. })));
-        assert_eq!(open_descriptors(), before + 1, "the builder has its own");
+        assert_eq!(open_descriptors(), before + 1, "descriptors: the builder has one of its own");
         drop(nowhere);
         // All sockets are open when the driver refuses to list its ports.
         without(CapabilitySet::NET_ADMIN, || {
@@ -78,33 +77,30 @@ fn nothing_is_left_open_by_what_fails() {
     assert_eq!(open_descriptors(), before);
 }
 
-/// Has `open` run out of descriptors at each one that it takes; returns how many it keeps.
+/// Makes `open` fail at each descriptor that it needs; returns the number of descriptors it keeps.
 fn assert_fails_cleanly<T>(open: impl Fn() -> Result<T>) -> usize {
     let before = open_descriptors();
     let opened = open().unwrap_or_else(|error| panic!("{error}"));
-    let wanted = open_descriptors() - before;
+    let count = open_descriptors() - before;
     let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    for free in 0..wanted {
-        let error = open().err().expect("it has no more descriptors than the first");
+    for free in 0..count {
+        let error = open().err().expect("an error without free descriptors");
         assert_eq!(error.raw_os_error(), Some(Errno::EMFILE as i32), "{free} free: {error:?}");
         let left: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-        assert_eq!(left.len(), free, "descriptors are left open");
+        assert_eq!(left.len(), free, "free descriptors after a failed open");
         drop(left);
         taken.pop();
     }
     drop(open().unwrap_or_else(|error| panic!("{error}")));
     drop((opened, taken));
     assert_eq!(open_descriptors(), before);
-    wanted
+    count
 }
 
 #[test]
-fn each_descriptor_that_cannot_be_had_leaves_no_other_open() {
+fn open_fails_cleanly_at_each_missing_descriptor() {
     if !is_alone() {
-        return run_alone(
-            "resources::each_descriptor_that_cannot_be_had_leaves_no_other_open",
-            &[],
-        );
+        return run_alone("resources::open_fails_cleanly_at_each_missing_descriptor", &[]);
     }
     enter();
     let there = NamedNamespace::new("descriptors");
@@ -119,31 +115,28 @@ fn each_descriptor_that_cannot_be_had_leaves_no_other_open() {
         assert_fails_cleanly(|| sockets.rtnl()),
         assert_fails_cleanly(|| elsewhere.open("team0")),
     ];
-    // A stream has its socket and an epoll descriptor; a handle has four sockets, and its
-    // namespace.
+    // A stream of link events has a socket and an epoll descriptor; a handle has four sockets and
+    // an epoll descriptor, and its namespace.
     assert_eq!(kept, [2, 1, 2, 1, 6]);
 }
 
 #[test]
-fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
+fn handles_owned_by_handlers_are_dropped_with_them() {
     if !is_alone() {
-        return run_alone(
-            "resources::handles_that_handlers_own_are_dropped_with_them_however_they_end",
-            &[],
-        );
+        return run_alone("resources::handles_owned_by_handlers_are_dropped_with_them", &[]);
     }
     enter();
     let before = open_descriptors();
     let mut team = TeamHandle::create("team0").unwrap();
     let own = open_descriptors();
     for number in 1..=ROUNDS {
-        // One fails while it drops another handle.
+        // This handler fails after dropping another handle.
         let mut owned = Some(TeamHandle::open("team0").unwrap());
         let failing = team.add_handler(ChangeKind::OPTION, move |_, _| {
             let _dropped = owned.take();
             Err("on purpose".into())
         });
-        // One is cut off by a panic, and what it holds itself goes with it.
+        // This handler panics; the values that it holds are dropped.
         let (inside, kept) =
             (TeamHandle::open("team0").unwrap(), TeamHandle::open("team0").unwrap());
         team.add_handler(ChangeKind::OPTION, move |_, _| {
@@ -161,35 +154,35 @@ fn handles_that_handlers_own_are_dropped_with_them_however_they_end() {
         assert_eq!(error.to_string(), "calling a change handler: on purpose");
         assert!(team.remove_handler(failing));
     }
-    // A handle that takes its handlers, and their handles, with it: while it stands on its own
-    // stack, too.
-    let (tell, told) = channel();
+    // A handle that is dropped together with its handlers, and their handles, inside one of these
+    // handlers.
+    let (sender, receiver) = channel();
     let mut owner = TeamHandle::open("team0").unwrap();
     let inner = TeamHandle::open("team0").unwrap();
-    owner.add_handler(ChangeKind::OPTION, move |_, _| Ok(tell.send(inner.name().to_owned())?));
+    owner.add_handler(ChangeKind::OPTION, move |_, _| Ok(sender.send(inner.name().to_owned())?));
     let mut owner = Some(owner);
     team.add_handler(ChangeKind::OPTION, move |_, _| {
-        let mut owner = owner.take().ok_or("it is gone")?;
+        let mut owner = owner.take().ok_or("second call of this handler")?;
         owner.handle_events()?;
-        panic!("its last words");
+        panic!("on purpose, without a handle");
     });
     team.set_option(&count(), 7_u32).unwrap();
     catch_unwind(AssertUnwindSafe(|| team.handle_events())).unwrap_err();
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["team0"]);
+    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), ["team0"]);
     assert_eq!(open_descriptors(), own);
     assert_matches_kernel(&team);
     drop(team);
     assert_eq!(open_descriptors(), before);
 }
 
-/// The memory of this process, in KiB: without that of its program's file.
+/// Returns the memory of this process in KiB, without the pages of its program file.
 fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     memory.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Makes events of links and options, and has everybody hear them; an overrun now and then.
+/// Causes events of links and options, which several receivers read; some with an overrun.
 struct Scene {
     handles: [TeamHandle; 2],
     events: LinkEvents,
@@ -198,25 +191,24 @@ struct Scene {
 }
 
 impl Scene {
-    /// Returns how many there were: as many as wanted, or on a slow machine no fewer than the
-    /// least.
-    fn make_events(&mut self, wanted: u32, least: u32) -> u32 {
+    /// Causes at least `count` events, or on a slow machine at least `least`. Returns their number.
+    fn make_events(&mut self, count: u32, least: u32) -> u32 {
         let mut made = 0;
-        for number in rounds(wanted, least) {
+        for number in rounds(count, least) {
             made += 1;
             self.raw.set_mtu(self.noise, 1000 + number % 100).unwrap();
             if number % 10 == 0 {
                 self.handles[0].set_notify_peers_count(number).unwrap();
             }
             if number % 50 == 0 {
-                self.hear();
+                self.read_all();
             }
         }
-        self.hear();
+        self.read_all();
         made
     }
 
-    fn hear(&mut self) {
+    fn read_all(&mut self) {
         self.handles.iter_mut().for_each(|team| drop(take_changes(team)));
         while self.events.try_next().unwrap().is_some() {}
     }
@@ -231,7 +223,7 @@ fn memory_stays_flat_over_all_events() {
     dummies(&["noise"]);
     let mut all = all_links().create("team0").unwrap();
     all.set_mode(Mode::RoundRobin).unwrap();
-    // One that loses events all the time.
+    // A handle that loses events all the time.
     let small = all_links().receive_buffer(1).receive_buffer_limit(1).open("team0").unwrap();
     let mut scene = Scene {
         handles: [all, small],
@@ -240,18 +232,24 @@ fn memory_stays_flat_over_all_events() {
         noise: index("noise"),
     };
     scene.make_events(FEWEST_EVENTS / 2, FEWEST_EVENTS / 2);
-    let asked: Option<u32> =
-        env::var(EVENTS).ok().map(|events| events.parse().expect("a number of events"));
+    let asked: Option<u32> = env::var(EVENTS)
+        .ok()
+        .map(|events| events.parse().expect("the variable is a number of events"));
     let before = (open_descriptors(), memory());
     let events = scene.make_events(asked.unwrap_or(FEW_EVENTS), asked.unwrap_or(FEWEST_EVENTS));
     let after = (open_descriptors(), memory());
-    println!("{events} events: descriptors and KiB {before:?}, then {after:?}");
+    println!("{events} events: descriptors and KiB {before:?} before, {after:?} after");
     assert_eq!(after.0, before.0, "descriptors");
-    assert!(after.1 <= before.1 + FEW_KIBIBYTES, "KiB: {} grew to {}", before.1, after.1);
+    assert!(
+        after.1 <= before.1 + FEW_KIBIBYTES,
+        "KiB of memory: {} before, {} after",
+        before.1,
+        after.1
+    );
     assert_matches_kernel(&scene.handles[0]);
 }
 
-/// Whether the whole list of the options fits a socket as it is by default.
+/// Returns whether the whole list of options fits a receive buffer of the default size.
 fn options_fit_the_default_buffer(team: IfIndex) -> bool {
     let mut socket = Socket::new(NETLINK_GENERIC).unwrap();
     socket.bind_auto().unwrap();
@@ -266,7 +264,7 @@ fn options_fit_the_default_buffer(team: IfIndex) -> bool {
 }
 
 #[test]
-fn a_team_of_600_ports_opens_and_works() {
+fn team_of_600_ports_opens_and_works() {
     enter();
     let names: Vec<String> = (0..MANY_PORTS).map(|number| format!("p{number}")).collect();
     ip_batch(&names.iter().map(|name| format!("link add {name} type dummy")).collect::<Vec<_>>());
@@ -276,7 +274,7 @@ fn a_team_of_600_ports_opens_and_works() {
     handle_until_converged(&mut team);
     assert!(
         !options_fit_the_default_buffer(team.ifindex()),
-        "the list fits: it would show nothing"
+        "the list of options fits the default buffer: too few ports for this test"
     );
     let of_a_port = team.options().filter(|option| option.id().port == Some(index("p0"))).count();
     let global = 5 + 3 + 512;
@@ -299,7 +297,10 @@ fn a_team_of_600_ports_opens_and_works() {
         handle_until_converged(&mut team);
         assert_eq!(team.ports().len(), ports - 1);
         assert!(team.links().any(|link| link.name() == format!("q{number}")));
-        assert!(team.refresh().unwrap().is_empty(), "it had not been the truth");
+        assert!(
+            team.refresh().unwrap().is_empty(),
+            "changes of a refresh: the cache was not current"
+        );
         assert_matches_kernel(&team);
     }
 }

@@ -91,7 +91,7 @@ fn addresses_are_those_of_ip() {
 }
 
 #[test]
-fn peers_of_both_families_differ_from_own_addresses() {
+fn peer_addresses_differ_from_own_in_both_families() {
     enter();
     ip("link add d0 type dummy");
     ip("addr add 192.0.2.1 peer 198.51.100.2/24 dev d0");
@@ -121,9 +121,9 @@ fn peers_of_both_families_differ_from_own_addresses() {
     let last = addresses.items().iter().find(|it| it.to_string() == "2001:db8::3/64").unwrap();
     assert!(
         last.flags().contains(AddressFlags::Noprefixroute | AddressFlags::Deprecated),
-        "{last:?}"
+        "expected noprefixroute and deprecated: {last:?}"
     );
     let seconds = last.valid_lifetime().unwrap().as_secs();
-    assert!((1..=1000).contains(&seconds), "{seconds}");
+    assert!((1..=1000).contains(&seconds), "lifetime of 1000 s after some time: {seconds}");
     assert_eq!(last.preferred_lifetime(), Some(std::time::Duration::ZERO));
 }

@@ -90,7 +90,7 @@ fn new_link_has_its_settings() {
 }
 
 #[test]
-fn existing_link_of_any_kind_is_not_changed_by_a_create() {
+fn create_does_not_change_an_existing_link() {
     let mut rtnl = rtnl();
     let old = ["dummy", "team", "bridge", "veth"];
     for kind in old {
@@ -246,7 +246,7 @@ fn up_and_down_keep_all_other_flags() {
 }
 
 #[test]
-fn all_settings_at_once_are_applied_in_a_working_order() {
+fn all_settings_at_once_are_applied_in_order() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add team0 type team",
@@ -298,7 +298,7 @@ pub(crate) fn remains(name: &str) -> [Value; 6] {
 }
 
 #[test]
-fn port_that_its_new_master_rejects_keeps_the_old_one() {
+fn port_rejected_by_new_master_keeps_the_old_one() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add team0 mtu 1400 type team",
@@ -338,7 +338,7 @@ fn port_that_its_new_master_rejects_keeps_the_old_one() {
             }
         }
     }
-    // The team still knows what its port was before.
+    // The team still restores what its port had before.
     rtnl.set_link(d0, &set().no_master()).unwrap();
     assert_eq!(
         (&link("d0")["mtu"], &link("d0")["address"]),
@@ -347,7 +347,7 @@ fn port_that_its_new_master_rejects_keeps_the_old_one() {
 }
 
 #[test]
-fn failed_step_undoes_the_earlier_ones() {
+fn failed_step_rolls_back_the_earlier_ones() {
     let mut rtnl = rtnl();
     ip_batch(&[
         "link add d0 type dummy",
@@ -393,7 +393,7 @@ fn failed_step_undoes_the_earlier_ones() {
 }
 
 #[test]
-fn port_that_a_handles_team_rejects_keeps_its_master() {
+fn port_rejected_by_the_handle_keeps_its_master() {
     enter();
     ip_batch(&["link add br0 type bridge", "link add d0 up type dummy", "link set d0 master br0"]);
     let mut team = TeamHandle::create("team0").unwrap();
@@ -408,7 +408,7 @@ fn port_that_a_handles_team_rejects_keeps_its_master() {
 }
 
 #[test]
-fn addresses_are_those_that_ip_adds() {
+fn added_addresses_equal_those_of_ip() {
     let mut rtnl = rtnl();
     ip_batch(&["link add ours type dummy", "link add theirs type dummy"]);
     let strip = |dev: &str| -> Vec<Value> {

@@ -27,7 +27,7 @@ fn assert_refused<T: Debug>(
 ) {
     let error = result.unwrap_err();
     let Error::Kernel { message, offset, .. } = &error else {
-        panic!("{op}: not the kernel's: {error:?}")
+        panic!("{op}: not an error of the kernel: {error:?}")
     };
     assert_eq!((error.kind(), error.raw_os_error()), (kind, Some(errno as i32)), "{op}: {error:?}");
     let is_unexplained = message.is_none() && op.contains("ing address ") && !explains_addresses();
@@ -54,7 +54,7 @@ fn scene() -> RtnlSocket {
     RtnlSocket::new().unwrap()
 }
 
-/// All state that these tests could change.
+/// Returns all state that these tests could change.
 fn everything() -> [String; 2] {
     ["-d -j link", "-j address"].map(ip)
 }
@@ -76,7 +76,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 #[test]
-fn existing_objects_are_already_exists() {
+fn creating_existing_objects_is_already_exists() {
     let mut rtnl = scene();
     ip("link add link d0 name d0.5 type vlan id 5");
     let before = everything();
@@ -120,7 +120,7 @@ fn missing_objects_are_not_found() {
         ),
     ] {
         let error = result.unwrap_err();
-        assert!(matches!(error, Error::NoSuchDevice { .. }), "{error:?}");
+        assert!(matches!(error, Error::NoSuchDevice { .. }), "expected NoSuchDevice: {error:?}");
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::NotFound, text.to_owned()));
     }
     // The kernel treats larger numbers as negative ones.
@@ -186,7 +186,7 @@ fn missing_objects_are_not_found() {
 }
 
 #[test]
-fn unsupported_operations() {
+fn unsupported_operations_are_unsupported() {
     let mut rtnl = scene();
     let before = everything();
     let refused = |result, op: &str, words: &str| {
@@ -214,7 +214,7 @@ fn unsupported_operations() {
 }
 
 #[test]
-fn busy_links() {
+fn busy_links_are_resource_busy() {
     let mut rtnl = scene();
     ip("link add link team0 name team0.5 type vlan id 5");
     let before = everything();
@@ -231,7 +231,7 @@ fn busy_links() {
 }
 
 #[test]
-fn operations_that_are_never_permitted() {
+fn forbidden_operations_are_permission_denied() {
     let mut rtnl = scene();
     ip("link set v0 master team0");
     let result = rtnl.set_link(index("v0"), &LinkSettings::new().mtu(1400));
@@ -250,7 +250,7 @@ fn operations_that_are_never_permitted() {
 }
 
 #[test]
-fn operations_that_require_a_capability() {
+fn missing_capability_is_permission_denied() {
     let with_it = scene();
     let before = everything();
     let (d0, there, new) = (index("d0"), address("192.0.2.1"), address("192.0.2.2"));
@@ -275,7 +275,7 @@ fn operations_that_require_a_capability() {
 }
 
 #[test]
-fn invalid_link_settings() {
+fn invalid_link_settings_are_invalid_input() {
     let mut rtnl = scene();
     let before = everything();
     let mut refused = |link: NewLink, errno: Errno, op: &str, words: &str| {
@@ -324,7 +324,7 @@ fn invalid_link_settings() {
 }
 
 #[test]
-fn invalid_addresses() {
+fn invalid_addresses_are_invalid_input() {
     let mut rtnl = scene();
     let before = everything();
     for (address, prefix_len, errno, words) in [
@@ -359,7 +359,7 @@ fn error_has_the_offset_of_the_invalid_attribute() {
     let short = LinkAttribute::Other(DefaultNla::new(4, vec![1]));
     let error = rtnl.create_link(&NewLink::dummy("x").attribute(short)).unwrap_err();
     let Error::Kernel { message, offset, .. } = &error else {
-        panic!("not the kernel's: {error:?}")
+        panic!("not an error of the kernel: {error:?}")
     };
     assert_eq!(
         (message.as_deref(), *offset),
@@ -372,7 +372,7 @@ fn error_has_the_offset_of_the_invalid_attribute() {
 }
 
 #[test]
-fn hardware_address_that_would_be_truncated_is_rejected() {
+fn hwaddr_of_wrong_length_is_rejected() {
     let mut rtnl = scene();
     let before = everything();
     let long = hwaddr("02:00:00:00:00:01:02");
@@ -403,7 +403,7 @@ fn invalid_names_are_not_sent() {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(
                 matches!(error, Error::InvalidName { name: rejected, .. } if rejected == name),
-                "{name:?}"
+                "expected InvalidName: {name:?}"
             );
         }
     }
@@ -411,7 +411,7 @@ fn invalid_names_are_not_sent() {
 }
 
 #[test]
-fn white_space_in_names_is_that_of_the_kernel() {
+fn white_space_in_names_is_as_in_the_kernel() {
     let mut rtnl = scene();
     let mut raw = Raw::new();
     // Every byte that text can have in a character of one byte, or as the last one of two; and
@@ -423,13 +423,16 @@ fn white_space_in_names_is_that_of_the_kernel() {
         let ours = rtnl.create_link(&NewLink::dummy(&name).index(ifindex));
         match raw.add_dummy(&name, IfIndex::new(number + 1000).unwrap()) {
             Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
-                assert!(matches!(ours, Err(Error::InvalidName { .. })), "{name:?}: {ours:?}");
+                assert!(
+                    matches!(ours, Err(Error::InvalidName { .. })),
+                    "expected InvalidName: {name:?}: {ours:?}"
+                );
             }
             Err(error) => {
                 assert_eq!(error.raw_os_error(), Some(Errno::EEXIST as i32), "{name:?}");
                 rtnl.delete_link(ours.unwrap()).unwrap();
             }
-            Ok(()) => panic!("the kernel takes {name:?}, and the library does not: {ours:?}"),
+            Ok(()) => panic!("the kernel accepts {name:?}, but the library does not: {ours:?}"),
         }
     }
 }

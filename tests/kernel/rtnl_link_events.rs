@@ -1,4 +1,4 @@
-//! `LinkEvents`: the events of commands of `ip`.
+//! `LinkEvents`: the events that commands of `ip` cause.
 
 use std::fs::File;
 use std::process::Command;
@@ -17,7 +17,7 @@ use crate::support::netns::{
 };
 use crate::support::timeouts::timeout;
 
-/// The link of the last event about it. Panics if there is no such event.
+/// Returns the link of the last event about it. Panics if there is no such event.
 fn last(events: &mut LinkEvents, name: &str) -> LinkInfo {
     let received: Vec<LinkEvent> = std::iter::from_fn(|| events.try_next().unwrap()).collect();
     let of_link =
@@ -109,8 +109,8 @@ fn bridge_port_events_are_distinct() {
     ip("link set d0 master br0");
     let seen = marks(&mut events);
     assert_eq!(seen[0], "*d0", "{seen:?}");
-    assert!(seen.contains(&"bridge *d0".to_owned()), "{seen:?}");
-    assert!(seen.contains(&"*br0 Features".to_owned()), "{seen:?}");
+    assert!(seen.contains(&"bridge *d0".to_owned()), "no event of the bridge for d0: {seen:?}");
+    assert!(seen.contains(&"*br0 Features".to_owned()), "no event of br0's features: {seen:?}");
     ip("link set d0 mtu 1400");
     assert_as_printed(&last(&mut events, "d0"));
 
@@ -165,7 +165,7 @@ fn moved_link_has_its_destination() {
     let mut here = LinkEvents::new().unwrap();
     let mut there = LinkEvents::in_namespace(File::open(other.path()).unwrap()).unwrap();
     ip("link add m0 index 4242 type dummy");
-    // The index is in use there: the link gets another one.
+    // The index is in use in the other namespace: the link gets another one.
     ip(&format!("-n {} link add clash index 4242 type dummy", other.name()));
     assert_eq!(
         (marks(&mut here), marks(&mut there)),
@@ -200,8 +200,8 @@ fn moved_link_has_its_destination() {
 fn namespace_number(options: &str, name: &str) -> i64 {
     let printed = ip_json(&format!("{options} netns list"));
     let of_name =
-        printed.iter().find(|entry| entry["name"] == name).expect("ip knows the namespace");
-    of_name["id"].as_i64().expect("it has an ID here")
+        printed.iter().find(|entry| entry["name"] == name).expect("ip lists the namespace");
+    of_name["id"].as_i64().expect("the namespace has an id")
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn wait_for_causes(events: &mut LinkEvents, ifindex: IfIndex, mut causes: Vec<Li
 }
 
 #[test]
-fn team_that_notifies_its_peers_is_a_cause() {
+fn notify_peers_of_a_team_is_a_cause() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &["d0"]);
     ip("link set team0 up");
@@ -284,14 +284,14 @@ fn link_whose_creation_fails_is_not_added() {
     ip("link add bond0 type bond");
     ip("link set d0 master bond0");
     let (mut events, mut replica) = (LinkEvents::new().unwrap(), LinkReplica::new());
-    // A port of a bond cannot be one of an HSR device too: the kernel has sent events of the device
+    // A port of a bond cannot be a port of an HSR device: the kernel has sent events of the device
     // by then.
     assert!(!run_ip("link add hsr0 type hsr slave1 v0 slave2 d0").status.success());
-    // This one fails after its creation, and is deleted.
+    // This link fails after its creation, and is deleted.
     assert!(!run_ip("link add e0 master lo type dummy").status.success());
     replica.read_events(&mut events);
     replica.assert_matches_ip();
-    // This one has events before it has been created, and succeeds.
+    // This link has events before it has been created, and succeeds.
     ip("link add bond1 type bond mode active-backup");
     replica.read_events(&mut events);
     replica.assert_matches_ip();
@@ -308,7 +308,7 @@ fn iterator_waits_for_the_next_event() {
 }
 
 #[test]
-fn events_are_those_of_the_namespace_of_the_socket() {
+fn events_are_those_of_the_sockets_namespace() {
     enter();
     let mut here = LinkEvents::new().unwrap();
     let seen = std::thread::spawn(move || {

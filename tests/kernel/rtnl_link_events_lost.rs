@@ -15,7 +15,7 @@ use crate::support::link_replica::{LinkReplica, marks};
 use crate::support::netns::{dummies, enter, ip};
 use crate::support::raw::drops;
 
-/// A stream whose receive buffer has room for this many link messages: each takes 2304 bytes of it.
+/// Returns a stream whose receive buffer has room for this many link messages of 2304 bytes.
 fn with_room_for(messages: usize) -> LinkEvents {
     let events = SocketBuilder::new().receive_buffer(messages * 2304 / 2).link_events().unwrap();
     assert_eq!(events.receive_buffer().unwrap(), messages * 2304);
@@ -54,13 +54,13 @@ fn events_after_the_first_read_are_not_lost() {
     dummies(&["d1", "d2", "d3", "d4"]);
     let first = events.try_next().unwrap().unwrap();
     assert_eq!(first.link().unwrap().name(), "d1");
-    // The first read emptied the socket: there is room for these.
+    // The first read emptied the socket: it has room for these.
     dummies(&["d5", "d6", "d7"]);
     assert_eq!(marks(&mut events), ["+d2", "+d3", "lost", "+d5", "+d6", "+d7"]);
 }
 
-/// Commands that create, change and delete links. Those of the previous round still exist at the
-/// start.
+/// Returns commands that create, change and delete links. Those of the previous round still exist
+/// at the start.
 fn churn(round: usize) -> Vec<String> {
     let each = |command: &dyn Fn(usize) -> String| (0..16).map(command).collect::<Vec<_>>();
     let mut commands = Vec::new();
@@ -112,24 +112,24 @@ fn until_a_loss(ip: &mut Child) {
 }
 
 #[test]
-fn relisting_at_each_loss_converges_with_the_smallest_buffer() {
+fn relisting_converges_with_the_smallest_buffer() {
     enter();
     let events = SocketBuilder::new().receive_buffer(0).link_events().unwrap();
     let losses = follow_churn(events, 20, |_| ());
-    assert!(losses >= 20, "{losses} losses");
+    assert!(losses >= 20, "{losses} losses of events, expected 20");
 }
 
 #[test]
-fn relisting_at_each_loss_converges_despite_queued_events() {
+fn relisting_converges_despite_queued_events() {
     for room in [4, 10, 40] {
         enter();
         let losses = follow_churn(with_room_for(room), 8, until_a_loss);
-        assert!(losses >= 8, "{losses} losses with room for {room}");
+        assert!(losses >= 8, "{losses} losses of events with room for {room} messages, expected 8");
     }
 }
 
 #[test]
-fn a_large_buffer_loses_nothing() {
+fn large_buffer_loses_nothing() {
     enter();
     let losses = follow_churn(LinkEvents::new().unwrap(), 8, |_| sleep(Duration::from_millis(1)));
     assert_eq!((losses, drops()), (0, (0, 0)));
@@ -147,7 +147,7 @@ fn descriptor_is_readable_while_there_are_events() {
     assert!(!is_readable(&events));
     dummies(&["d1", "d2", "d3"]);
     for left in ["+d1", "+d2", "lost"] {
-        assert!(is_readable(&events), "{left} is still there");
+        assert!(is_readable(&events), "not readable with {left} events left");
         assert!(events.try_next().unwrap().is_some());
     }
     assert!(!is_readable(&events));
@@ -169,11 +169,11 @@ fn event_loop_receives_every_event() {
     let mut replica = LinkReplica::new();
     let mut ip = start_ip(&churn(0));
     let mut is_ready = false;
-    // One event each time: the remaining ones have to wake the loop again.
+    // One event each time: the remaining events have to wake the loop again.
     while ip.try_wait().unwrap().is_none() || is_ready {
         is_ready = epoll.wait(&mut [EpollEvent::empty()], 200_u8).unwrap() > 0;
         if is_ready {
-            let event = events.try_next().unwrap().expect("the descriptor said so");
+            let event = events.try_next().unwrap().expect("the descriptor is readable");
             replica.apply(&event);
         }
     }

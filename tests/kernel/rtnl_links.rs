@@ -30,7 +30,7 @@ const FLAGS: [(&str, LinkFlags); 10] = [
     ("LOWER_UP", LinkFlags::LOWER_UP),
 ];
 
-/// A link as the library describes it.
+/// Returns a link as the library describes it.
 fn ours(link: &LinkInfo, names: &Names) -> String {
     let name_of =
         |ifindex: Option<IfIndex>| ifindex.map(|it| names[&it.get()].clone()).unwrap_or_default();
@@ -59,7 +59,7 @@ fn ours(link: &LinkInfo, names: &Names) -> String {
     )
 }
 
-/// A link as `ip -j -d` describes it.
+/// Returns a link as `ip -j -d` describes it.
 fn theirs(link: &Value) -> String {
     let printed: Vec<String> = link["flags"].as_array().unwrap().iter().map(text).collect();
     let flags: Vec<&str> = FLAGS
@@ -88,7 +88,7 @@ fn theirs(link: &Value) -> String {
 }
 
 #[test]
-fn all_links_and_those_of_a_master_or_a_kind_are_those_of_ip() {
+fn links_by_master_or_kind_are_those_of_ip() {
     build();
     let other = OtherNamespace::new();
     ip("link add far0 type veth peer name far1");
@@ -154,8 +154,8 @@ fn missing_link_and_rejection_are_different_errors() {
     enter();
     let mut rtnl = RtnlSocket::new().unwrap();
     for name in [
-        "nobody",
-        "nobody-who-has-a-long-name",
+        "nosuch",
+        "nosuch-with-a-long-name",
         "fifteen-bytes-x",
         &"y".repeat(127),
         &"z".repeat(128),
@@ -164,14 +164,17 @@ fn missing_link_and_rejection_are_different_errors() {
         "%d",
     ] {
         let error = rtnl.link_by_name(name).unwrap_err();
-        assert!(matches!(error, Error::NoSuchDevice { .. }), "{name:?}: {error:?}");
+        assert!(
+            matches!(error, Error::NoSuchDevice { .. }),
+            "expected NoSuchDevice: {name:?}: {error:?}"
+        );
     }
     let largest = IfIndex::new(i32::MAX.unsigned_abs()).unwrap();
     assert!(matches!(rtnl.link_by_index(largest), Err(Error::NoSuchDevice { .. })));
     assert!(matches!(rtnl.delete_link(largest), Err(Error::NoSuchDevice { .. })));
     // The kernel rejects a request that names no link.
     let error = rtnl.request(RouteNetlinkMessage::GetLink(LinkMessage::default()), 0).unwrap_err();
-    assert!(matches!(error, Error::Kernel { .. }), "{error:?}");
+    assert!(matches!(error, Error::Kernel { .. }), "expected Kernel: {error:?}");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     // The socket still works.
     assert_eq!(rtnl.link_by_name("lo").unwrap().ifindex().get(), 1);
@@ -186,18 +189,18 @@ fn name_of_invalid_utf8_does_not_fail_a_dump() {
     {
         let mut command = Command::new("ip");
         command.args(before.split(' ')).arg(name).args(after.split_whitespace());
-        assert!(command.status().unwrap().success(), "{before}");
+        assert!(command.status().unwrap().success(), "ip {before} failed");
     }
     let mut rtnl = RtnlSocket::new().unwrap();
     let links = rtnl.links(&LinkFilter::new().kind("dummy")).unwrap();
-    let [link] = links.items() else { panic!("one: {links:?}") };
+    let [link] = links.items() else { panic!("expected one link: {links:?}") };
     assert_eq!((&*link.name(), link.attribute(3)), ("e\u{fffd}", Some(&b"e\xff\0"[..])));
     // netlink-packet-route decodes names as text; other names are kept as bytes.
     assert!(link.message().unwrap().attributes.contains(&LinkAttribute::Mtu(1500)));
     let addresses = rtnl.addresses(&AddressFilter::new().link(link.ifindex())).unwrap();
-    let [address] = addresses.items() else { panic!("one: {addresses:?}") };
+    let [address] = addresses.items() else { panic!("expected one address: {addresses:?}") };
     let label = AddressAttribute::Other(DefaultNla::new(3, b"e\xff\0".to_vec()));
-    assert!(address.message().attributes.contains(&label), "{address:?}");
+    assert!(address.message().attributes.contains(&label), "no label in {address:?}");
     assert_eq!(address.label().as_deref(), Some("e\u{fffd}"));
     assert_eq!(rtnl.rules(&RuleFilter::new().table(7)).unwrap().items().len(), 1);
     let any = rtnl.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default())).unwrap();
@@ -214,7 +217,9 @@ fn request_returns_reply_ack_or_the_kernels_message() {
         message
     };
     let answer = rtnl.request(RouteNetlinkMessage::GetLink(about("d2")), 0).unwrap();
-    let [RouteNetlinkMessage::NewLink(link)] = &answer[..] else { panic!("one link: {answer:?}") };
+    let [RouteNetlinkMessage::NewLink(link)] = &answer[..] else {
+        panic!("expected one link: {answer:?}")
+    };
     assert!(link.attributes.contains(&LinkAttribute::IfName("d2".to_owned())));
 
     let mut change = about("d2");
@@ -247,11 +252,11 @@ fn request_returns_reply_ack_or_the_kernels_message() {
     };
 }
 
-/// One counter of a link, as `ip -s -s` prints it.
+/// Returns one counter of a link, as `ip -s -s` prints it.
 fn counter(link: &Value, direction: &str, name: &str) -> u64 {
     link["stats64"][direction][name]
         .as_u64()
-        .unwrap_or_else(|| panic!("{direction} {name}: {link}"))
+        .unwrap_or_else(|| panic!("no counter {direction} {name}: {link}"))
 }
 
 #[test]
@@ -290,10 +295,10 @@ fn statistics_are_those_of_ip_and_only_on_request() {
             );
         }
         let by_index = rtnl.link_by_index(link.ifindex()).unwrap().statistics();
-        assert_eq!(by_index, Some(statistics), "a link that is looked up has its statistics");
+        assert_eq!(by_index, Some(statistics), "statistics of a link looked up by index");
     }
     let lo = links.items()[0].statistics().unwrap();
-    assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "{lo:?}");
+    assert!(lo.rx_packets >= 100 && lo.tx_bytes >= 100 * 128, "counters of lo: {lo:?}");
     let without = rtnl.links(&LinkFilter::new()).unwrap();
     assert_eq!(
         without.items().iter().any(|link| link.statistics().is_some()),

@@ -30,6 +30,9 @@ fn missing_link_is_the_same_error_in_each_family() {
     ];
     for (number, error) in errors.into_iter().enumerate() {
         let error = error.unwrap_err();
-        assert!(matches!(error, Error::NoSuchDevice { .. }), "{number}: {error:?}");
+        assert!(
+            matches!(error, Error::NoSuchDevice { .. }),
+            "expected NoSuchDevice: {number}: {error:?}"
+        );
     }
 }

@@ -10,23 +10,23 @@ use serde_json::Value;
 use crate::rtnl_changes::{hwaddr, is_up, link, remains, rtnl, set};
 use crate::support::netns::{OtherNamespace, index, ip, ip_batch, ip_json, own_namespace};
 
-/// A second namespace, and its descriptor.
+/// Creates a second namespace, and opens its descriptor.
 fn elsewhere() -> (OtherNamespace, File) {
     let other = OtherNamespace::new();
     let namespace = other.run(own_namespace);
     (other, namespace)
 }
 
-/// A link as `ip` prints it in another namespace.
+/// Returns a link as `ip` prints it in another namespace.
 fn link_there(other: &OtherNamespace, name: &'static str) -> Value {
     other.run(move || link(name))
 }
 
 #[test]
-fn link_moves_with_its_settings_to_another_namespace() {
+fn link_moves_to_another_namespace_with_settings() {
     let mut rtnl = rtnl();
     let (other, namespace) = elsewhere();
-    // The name that the link is to have there is in use here.
+    // The link's name in the other namespace is in use in this one.
     ip_batch(&[
         "link add d0 up type dummy",
         "link add eth0 type dummy",
@@ -56,7 +56,7 @@ fn link_moves_with_its_settings_to_another_namespace() {
     let here: Vec<String> =
         ip_json("link").iter().map(|link| link["ifname"].as_str().unwrap().to_owned()).collect();
     assert_eq!(here, ["lo", "eth0"]);
-    assert_eq!(link("eth0")["mtu"], 1500, "the link with that name here is unchanged");
+    assert_eq!(link("eth0")["mtu"], 1500, "MTU of the other eth0, in this namespace");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn failed_move_restores_the_link() {
     let no_namespace = File::open("/proc/self/status").unwrap();
     let pidfd = File::from(pidfd_open(getpid(), PidfdFlags::empty()).unwrap());
     for (name, settings, kind) in [
-        // A link there has the name.
+        // A link in the other namespace has the name.
         ("d0", to(&namespace), ErrorKind::AlreadyExists),
         ("d0", to(&namespace).no_master().down(), ErrorKind::AlreadyExists),
         ("d1", to(&namespace), ErrorKind::AlreadyExists),
@@ -94,7 +94,7 @@ fn failed_move_restores_the_link() {
         assert_eq!(error.kind(), kind, "{error}");
         assert!(
             error.to_string().contains(&format!("moving {name} to another network namespace")),
-            "{error}"
+            "expected an error of moving {name}: {error}"
         );
         assert_eq!([remains("d0"), remains("d1"), remains("team0")], before, "{settings:?}");
     }
@@ -102,19 +102,19 @@ fn failed_move_restores_the_link() {
 }
 
 #[test]
-fn move_with_a_master_is_rejected_before_anything_is_sent() {
+fn move_with_a_master_is_rejected_unsent() {
     let mut rtnl = rtnl();
     let (_other, namespace) = elsewhere();
     ip_batch(&["link add team0 type team", "link add d0 up type dummy"]);
     let before = remains("d0");
     let settings = set().down().master(index("team0")).namespace(&namespace).unwrap();
     let error = rtnl.set_link(index("d0"), &settings).unwrap_err();
-    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+    assert!(matches!(error, Error::InvalidSetting { .. }), "expected InvalidSetting: {error:?}");
     assert_eq!(remains("d0"), before);
 }
 
 #[test]
-fn move_cannot_be_undone_when_the_new_name_is_taken_there() {
+fn move_stays_when_new_name_is_taken_there() {
     let mut rtnl = rtnl();
     let (other, namespace) = elsewhere();
     other.run(|| ip("link add eth0 type dummy"));
@@ -146,11 +146,15 @@ fn peer_of_a_veth_is_created_in_another_namespace() {
         .create_link(&NewLink::veth("v1", "eth0").peer_namespace(&namespace).unwrap())
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-    assert_eq!(ip_json("link").len(), 3, "nothing is left behind");
+    assert_eq!(ip_json("link").len(), 3, "links after a failed creation");
     let error =
         rtnl.create_link(&NewLink::dummy("d0").peer_namespace(&namespace).unwrap()).unwrap_err();
-    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+    assert!(matches!(error, Error::InvalidSetting { .. }), "expected InvalidSetting: {error:?}");
 
     rtnl.delete_link(v0).unwrap();
-    assert_eq!(other.run(|| ip_json("link")).len(), 1, "the peer is deleted too");
+    assert_eq!(
+        other.run(|| ip_json("link")).len(),
+        1,
+        "links in the other namespace: the peer is deleted"
+    );
 }

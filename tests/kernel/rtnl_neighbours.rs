@@ -84,8 +84,7 @@ fn neighbours_are_those_of_ip() {
     ] {
         let printed =
             || ip_json(words).iter().map(|it| their_neighbour(it, dev)).collect::<Vec<_>>();
-        // The kernel may add entries by itself in the meantime, for multicast groups that are
-        // joined late.
+        // The kernel may add entries in the meantime, for multicast groups that are joined late.
         let (ours, theirs) = loop {
             let before = printed();
             let neighbours = rtnl.neighbours(&filter).unwrap();
@@ -98,7 +97,7 @@ fn neighbours_are_those_of_ip() {
     }
 }
 
-/// A line of a bridge's table: hardware address, link, VLAN, master and remote end.
+/// Returns a line of a bridge's table: hardware address, link, VLAN, master and remote end.
 fn our_entry(entry: &Neighbour, names: &Names) -> String {
     format!(
         "{} dev {} vlan {:?} master {:?} dst {:?}",
@@ -114,7 +113,8 @@ fn their_entries(words: &str, dev: &str) -> Vec<String> {
     let mut command = Command::new(on_path("bridge", "iproute2"));
     let output =
         command.args(["-j", "fdb", "show"]).args(words.split_whitespace()).output().unwrap();
-    let entries: Vec<Value> = serde_json::from_slice(&output.stdout).expect("bridge prints a list");
+    let entries: Vec<Value> =
+        serde_json::from_slice(&output.stdout).expect("bridge prints a JSON list");
     let entry = |entry: &Value| {
         let dev = if dev.is_empty() { text(&entry["ifname"]) } else { dev.to_owned() };
         let said = ["vlan", "master", "dst"].map(|key| text(&entry[key]));
@@ -130,7 +130,7 @@ fn their_entries(words: &str, dev: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_tables_of_bridges_are_those_of_bridge() {
+fn bridge_tables_are_those_of_bridge() {
     build();
     let names = names();
     let mut rtnl = RtnlSocket::new().unwrap();

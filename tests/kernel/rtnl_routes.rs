@@ -12,7 +12,7 @@ use crate::support::rtnl_scene::{
     Names, assert_same_lines, attributes_text, build, family, ip_each, names, text,
 };
 
-/// The scene, and routes of many types in many tables.
+/// Builds the scene, and routes of many types in many tables.
 fn build_routes() {
     build();
     ip_each(&[
@@ -53,7 +53,7 @@ fn our_route(route: &Route, names: &Names) -> String {
         0 => {
             assert!(
                 route.is_default() && route.destination().unwrap().is_unspecified(),
-                "{route:?}"
+                "expected a default route: {route:?}"
             );
             "default".to_owned()
         }
@@ -124,7 +124,7 @@ fn their_routes(family: AddressFamily, words: &str) -> Vec<String> {
     routes.iter().map(|route| their_route(route, family)).collect()
 }
 
-/// Whether a filter should select a line.
+/// Returns whether a filter should select a line.
 type Holds<'a> = &'a dyn Fn(&String) -> bool;
 
 #[test]
@@ -200,7 +200,7 @@ fn routes_with_only_a_nexthop_id_are_found_by_link() {
     };
     let by_number = |route: &&Route| route.message().attributes.contains(&RouteAttribute::NhId(5));
     let d0 = routes(&mut rtnl, index("d0"));
-    let route = d0.items().iter().find(by_number).expect("the kernel finds it");
-    assert_eq!(route.out_link(), None, "the message has no link: {route:?}");
+    let route = d0.items().iter().find(by_number).expect("the kernel finds the route by its link");
+    assert_eq!(route.out_link(), None, "out_link of a route with a nexthop id only: {route:?}");
     assert_eq!(routes(&mut rtnl, index("br0")).items().iter().filter(by_number).count(), 0);
 }

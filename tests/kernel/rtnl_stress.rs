@@ -26,8 +26,7 @@ impl Churn {
         );
         // The shell ends with this process, which closes its input.
         let mut command = Command::new("bash");
-        let child =
-            command.args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("there is a shell");
+        let child = command.args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("sh starts");
         Self(child)
     }
 }
@@ -35,7 +34,7 @@ impl Churn {
 impl Drop for Churn {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
-        self.0.wait().expect("the shell was started");
+        self.0.wait().expect("the shell has a status");
     }
 }
 
@@ -48,9 +47,9 @@ fn rtnl(attempts: u32, policy: InterruptedDump) -> RtnlSocket {
 fn assert_complete(links: &Dump<LinkInfo>) {
     let names: Vec<_> = links.items().iter().map(LinkInfo::name).collect();
     let stable: HashSet<_> = names.iter().filter(|name| name.starts_with("stable")).collect();
-    assert_eq!(stable.len(), LINKS, "of {} links", names.len());
+    assert_eq!(stable.len(), LINKS, "permanent links among {} links", names.len());
     let distinct: HashSet<_> = links.items().iter().map(LinkInfo::ifindex).collect();
-    assert_eq!(distinct.len(), links.items().len(), "each once");
+    assert_eq!(distinct.len(), links.items().len(), "distinct links, and links of the dump");
 }
 
 /// The results of a number of dumps.
@@ -78,7 +77,7 @@ impl Tally {
                         (true, 1) => tally.at_once += 1,
                         (true, _) => tally.repeated += 1,
                         (false, made) => {
-                            assert_eq!(made, attempts, "only after the last attempt");
+                            assert_eq!(made, attempts, "attempts of an inconsistent dump");
                             tally.inconsistent += 1;
                         }
                     }
@@ -96,7 +95,7 @@ impl Tally {
                 return tally;
             }
         }
-        panic!("not seen: {tally:?}");
+        panic!("the expected results were not seen: {tally:?}");
     }
 }
 

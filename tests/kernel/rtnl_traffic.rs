@@ -11,22 +11,22 @@ use crate::support::netns::{enter, index, ip_batch};
 use crate::support::programs::on_path;
 use crate::support::rtnl_scene::{Names, assert_same_lines, names, text};
 
-/// Runs `tc` with these words, in which `+` is a blank, and returns what it prints; panics if it
-/// fails.
+/// Runs `tc` with these words, in which `+` stands for a space, and returns its output; panics if
+/// it fails.
 fn tc(words: &str) -> String {
     let output = Command::new(on_path("tc", "iproute2"))
         .args(words.split_whitespace().map(|word| word.replace('+', " ")))
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "tc {words}: {stderr}");
-    String::from_utf8(output.stdout).expect("tc prints text")
+    assert!(output.status.success(), "tc {words} failed: {stderr}");
+    String::from_utf8(output.stdout).expect("tc prints UTF-8")
 }
 
-/// Links with a queueing discipline of each kind that the kernel supports.
+/// Creates links with a queueing discipline of each kind that the kernel supports.
 fn build() {
     enter();
-    // Nothing is sent: some queueing disciplines have a class for each flow that is waiting.
+    // Nothing is sent: some queueing disciplines have a class for each queued flow.
     fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("the kernel has IPv6");
     let kinds = ["hfsc", "drr", "prio", "sfq", "fq", "fq_codel", "codel", "cake", "pfifo", "netem"];
     let links = ["a", "b", "c", "d"].into_iter().chain(kinds);
@@ -71,7 +71,7 @@ fn kind(message: &TcMessage) -> &str {
         .unwrap()
 }
 
-/// A handle as tc prints it: hexadecimal, without a minor number of 0.
+/// Returns a handle as tc prints it: hexadecimal, without a minor number of 0.
 fn print(handle: TcHandle) -> String {
     match (handle.major, handle.minor) {
         (major, 0) => format!("{major:x}:"),
@@ -107,7 +107,7 @@ fn their_qdiscs(words: &str) -> Vec<String> {
 }
 
 #[test]
-fn queueing_disciplines_are_those_of_tc() {
+fn qdiscs_are_those_of_tc() {
     build();
     let names = names();
     let mut rtnl = RtnlSocket::new().unwrap();
@@ -139,8 +139,8 @@ fn our_class(class: &TcMessage, names: &Names) -> String {
     format!("{} class {} {} {parent}", link_of(class, names), kind(class), print(header.handle))
 }
 
-/// The classes of a link: a line of tc, in which JSON is broken, begins with "class htb 1:10 parent
-/// 1:1".
+/// Returns the classes of a link. A line of tc, whose JSON is invalid, begins with "class htb 1:10
+/// parent 1:1".
 fn their_classes(dev: &str, words: &str) -> Vec<String> {
     let printed = tc(&format!("class show dev {dev} {words}"));
     let line = |line: &str| {
@@ -176,7 +176,7 @@ fn classes_are_those_of_tc() {
     }
 }
 
-/// A filter without its attach point.
+/// Returns a filter without its attach point.
 fn our_filter(filter: &TcMessage) -> String {
     let protocol = match u16::from_be(u16::try_from(filter.header.info & 0xffff).unwrap()) {
         0x0800 => "ip".to_owned(),
@@ -196,8 +196,8 @@ fn our_filter(filter: &TcMessage) -> String {
     )
 }
 
-/// The filters of one attach point: a line of tc begins with "filter", perhaps the parent,
-/// "protocol ip pref 7 u32 chain 0".
+/// Returns the filters of one attach point: a line of tc begins with "filter", perhaps the parent,
+/// and "protocol ip pref 7 u32 chain 0".
 fn their_filters(words: &str) -> Vec<String> {
     let printed = tc(&format!("filter show {words}"));
     let line = |line: &str| {

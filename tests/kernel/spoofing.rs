@@ -23,8 +23,8 @@ fn absent() -> IfIndex {
     IfIndex::new(ABSENT_IFINDEX).unwrap()
 }
 
-/// A handle that follows all links, another one that follows its team's, both of the same team with
-/// two ports.
+/// Creates a team with two ports, and opens a handle that follows all links and another one that
+/// follows only the team's.
 fn handles() -> [TeamHandle; 2] {
     enter();
     let mut all = team_with(Mode::ActiveBackup, &["d0", "d1"]);
@@ -33,7 +33,7 @@ fn handles() -> [TeamHandle; 2] {
     [all, own]
 }
 
-/// Has a process send whatever it may, and panics if anybody believes it.
+/// Makes a process send spoofed messages, and panics if they have any effect.
 fn assert_unaffected_by(spoofer: &str) {
     let mut handles = handles();
     let mut events = LinkEvents::new().unwrap();
@@ -43,13 +43,19 @@ fn assert_unaffected_by(spoofer: &str) {
     assert_eq!(marks(&mut events), [""; 0]);
     for (team, before) in handles.iter_mut().zip(before) {
         let changes = take_changes(team);
-        assert!(changes.is_empty() && !changes.is_resynced(), "{changes:#?}");
+        assert!(
+            changes.is_empty() && !changes.is_resynced(),
+            "changes after spoofed messages: {changes:#?}"
+        );
         assert_eq!(state(team), before);
         assert_matches_kernel(team);
-        assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "what was ignored is still there");
+        assert!(
+            !team.wait(Some(Duration::ZERO)).unwrap(),
+            "the handle is readable after spoofed messages"
+        );
     }
-    // The next request of each socket has a number that was forged: an acknowledgement, a refusal
-    // and an end.
+    // The next requests have sequence numbers for which replies were spoofed: an acknowledgement,
+    // an error and an end.
     assert!(matches!(rtnl.delete_link(absent()), Err(Error::NoSuchDevice { .. })));
     assert_eq!(rtnl.create_link(&NewLink::dummy("more")).unwrap(), index("more"));
     assert_eq!(marks(&mut events)[0], "+more");
@@ -64,7 +70,7 @@ fn assert_unaffected_by(spoofer: &str) {
 }
 
 #[test]
-fn spoofed_messages_change_and_report_nothing() {
+fn spoofed_messages_have_no_effect() {
     assert_unaffected_by("support::spoof::spoofs_once");
 }
 
@@ -73,8 +79,8 @@ fn unprivileged_process_cannot_send_spoofed_messages() {
     assert_unaffected_by("support::spoof::spoofs_without_privileges");
 }
 
-/// Gives every sort of command, among them some that the kernel refuses, and returns how long the
-/// slowest took.
+/// Gives every kind of command, including some that the kernel refuses. Returns the duration of the
+/// slowest.
 fn give_commands(team: &mut TeamHandle, rtnl: &mut RtnlSocket, round: u32) -> Duration {
     let mut slowest = Duration::ZERO;
     let mut last = Instant::now();
@@ -115,8 +121,8 @@ fn give_commands(team: &mut TeamHandle, rtnl: &mut RtnlSocket, round: u32) -> Du
     slowest
 }
 
-/// Gives commands while a process does its worst, and panics if one fails, hangs, or makes the
-/// handles tell a lie.
+/// Gives commands while the spoofing process runs. Panics if one fails or hangs, or if a handle
+/// reports spoofed data.
 fn assert_works_despite(spoofer: &str) {
     let mut handles = handles();
     let mut replicas = [0, 1].map(|which: usize| Replica::of(&handles[which]));
@@ -130,12 +136,15 @@ fn assert_works_despite(spoofer: &str) {
             resyncs += u32::from(changes.is_resynced());
             for link in changes.links() {
                 assert_ne!(link.latest().ifindex(), absent(), "{link:?}");
-                assert!(!link.latest().name().starts_with("forged"), "{link:?}");
+                assert!(
+                    !link.latest().name().starts_with("forged"),
+                    "a spoofed name in the cache: {link:?}"
+                );
             }
             replica.apply(&changes);
         }
     }
-    assert!(spoofer.is_running(), "the other process ended");
+    assert!(spoofer.is_running(), "the spoofing process has ended");
     drop(spoofer);
     eprintln!("{ROUNDS} rounds, {resyncs} resyncs, the slowest command took {slowest:?}");
     for (team, replica) in handles.iter_mut().zip(&mut replicas) {
@@ -153,15 +162,15 @@ fn commands_work_despite_endless_spoofed_messages() {
 }
 
 #[test]
-fn unprivileged_process_makes_no_command_hang_or_fail() {
+fn unprivileged_flood_breaks_no_command() {
     assert_works_despite("support::spoof::overruns_sockets_until_killed");
 }
 
 #[test]
-fn handle_and_link_events_work_despite_spoofed_messages() {
+fn events_arrive_despite_spoofed_messages() {
     let [team, own] = handles();
     drop((team, own));
-    // `ip` loses its answer to a process that forges.
+    // `ip` may lose its reply to a spoofed message.
     dummies(&["d2"]);
     let _spoofer = Spoofer::start("support::spoof::spoofs_until_killed");
     for round in 0..20_u32 {

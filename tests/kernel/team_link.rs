@@ -13,7 +13,7 @@ fn set() -> LinkSettings {
     LinkSettings::new()
 }
 
-/// What `ip` says of `team0`.
+/// Returns a field of `team0` as `ip` prints it.
 fn ip_link(field: &str) -> serde_json::Value {
     ip_json("link show team0")[0][field].clone()
 }
@@ -34,13 +34,13 @@ fn cache_is_current_after_each_change() {
             let hwaddr: HwAddr = "02:00:00:00:00:2a".parse().unwrap();
             team.set_link(&set().mtu(1400)).unwrap();
             assert_eq!((team.team_link().unwrap().mtu(), ip_link("mtu")), (1400, 1400.into()));
-            assert_eq!(team.link(index("d0")).unwrap().mtu(), 1400, "ports follow");
+            assert_eq!(team.link(index("d0")).unwrap().mtu(), 1400, "MTU of the port d0");
             team.set_link(&set().hwaddr(hwaddr)).unwrap();
             assert_eq!(team.team_link().unwrap().hwaddr(), Some(hwaddr));
             assert_eq!(ip_link("address"), hwaddr.to_string());
             for carrier in [false, true, false] {
                 team.set_link(&set().carrier(carrier)).unwrap();
-                assert_eq!(team.carrier(), Some(carrier), "up: {is_up}");
+                assert_eq!(team.carrier(), Some(carrier), "carrier of the team, up: {is_up}");
             }
             team.set_link(&set().down().name("team9").mtu(1300).up()).unwrap();
             assert_eq!((team.name(), team.team_link().unwrap().name()), ("team9", "team9"));
@@ -55,7 +55,7 @@ fn cache_is_current_after_each_change() {
 }
 
 #[test]
-fn change_is_reported_once() {
+fn link_change_by_the_handle_is_reported_once() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.set_link(&set().mtu(1400)).unwrap();
@@ -63,7 +63,7 @@ fn change_is_reported_once() {
     assert_eq!(changes.links().len(), 1, "{changes:#?}");
     assert_eq!(changes.links().next().unwrap().after().map(libteam::Link::mtu), Some(1400));
     assert_no_changes(&mut team);
-    // What is set already is no change.
+    // Settings that are in effect already cause no change.
     team.set_link(&set().mtu(1400)).unwrap();
     team.set_link(&set()).unwrap();
     assert_no_changes(&mut team);
@@ -80,14 +80,14 @@ fn team_cannot_leave_its_namespace() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
     assert!(
         error.to_string().contains("invalid network namespace of team device \"team0\""),
-        "{error}"
+        "expected an error of the namespace: {error}"
     );
     assert_eq!(ip_link("mtu"), 1500);
     assert_no_changes(&mut team);
 }
 
 #[test]
-fn failed_change_leaves_the_link_as_it_was() {
+fn failed_change_leaves_the_link_unchanged() {
     enter();
     dummies(&["d0"]);
     let mut team = team_with(Mode::RoundRobin, &[]);
@@ -97,9 +97,9 @@ fn failed_change_leaves_the_link_as_it_was() {
     assert_eq!(team.team_link().cloned(), before);
     let too_long = HwAddr::new(&[2; 8]).unwrap();
     let error = team.set_link(&set().hwaddr(too_long)).unwrap_err();
-    assert!(matches!(error, Error::InvalidSetting { .. }), "{error:?}");
+    assert!(matches!(error, Error::InvalidSetting { .. }), "expected InvalidSetting: {error:?}");
     assert_matches_kernel(&team);
     ip("link del team0");
     let error = team.set_link(&set().up()).unwrap_err();
-    assert!(matches!(error, Error::DeviceGone { .. }), "{error:?}");
+    assert!(matches!(error, Error::DeviceGone { .. }), "expected DeviceGone: {error:?}");
 }

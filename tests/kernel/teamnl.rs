@@ -1,4 +1,4 @@
-//! The example teamnl does what the C library's teamnl does: what they show, set and refuse.
+//! The example `teamnl` does what the C library's `teamnl` does: output, settings, errors.
 
 use libteam::{IfIndex, Mode, OptionId, TeamHandle};
 
@@ -6,7 +6,7 @@ use crate::support::features::{has_halves, switches};
 use crate::support::netns::{enter, ip};
 use crate::support::programs::{MODES, Tool, assert_same, team_with_ports_in_all_states};
 
-/// `-p` and `-a` for an option.
+/// Returns `-p` and `-a` for an option.
 fn instance(team: &TeamHandle, id: &OptionId) -> String {
     let port =
         id.port.map(|port| format!("-p {} ", team.link(port).unwrap().name())).unwrap_or_default();
@@ -14,7 +14,7 @@ fn instance(team: &TeamHandle, id: &OptionId) -> String {
     port + &array_index
 }
 
-/// Gives each port and the team other values than those that they start with.
+/// Sets options of each port and the team to other values than the initial ones.
 fn set_everything(team: &mut TeamHandle) {
     let ports: Vec<IfIndex> = team.ports().map(libteam::Port::ifindex).collect();
     for (port, number) in ports.iter().zip([-5, 0, 7, i32::MIN]) {
@@ -37,7 +37,7 @@ fn set_everything(team: &mut TeamHandle) {
 }
 
 #[test]
-fn lists_and_single_values_are_the_same_in_every_mode() {
+fn both_tools_print_the_same_in_every_mode() {
     for mode in MODES.map(Some).into_iter().chain([None]) {
         let mut team = team_with_ports_in_all_states(mode.clone());
         let mut compared = 0;
@@ -57,14 +57,18 @@ fn lists_and_single_values_are_the_same_in_every_mode() {
             assert_eq!(outcome.stdout, format!("{}\n", option.value()), "{words}");
             compared += 1;
         }
-        // Five of the team, and of a port four and its switches, are there in every mode.
-        assert!(compared >= 9 + switches(&team, v0).len(), "only {compared} options with {mode:?}");
+        // In every mode there are five options of the team, and four of a port besides its
+        // switches.
+        assert!(
+            compared >= 9 + switches(&team, v0).len(),
+            "only {compared} options in the mode {mode:?}"
+        );
         team.destroy().unwrap();
     }
 }
 
 #[test]
-fn a_line_that_is_too_long_ends_in_the_same_place() {
+fn both_tools_truncate_long_lines_alike() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     for instructions in [0, 1, 4, 5, 43, 100] {
         let program = r"\06\00\00\00\ff\12\0a\00".repeat(instructions);
@@ -81,7 +85,7 @@ fn a_line_that_is_too_long_ends_in_the_same_place() {
 }
 
 #[test]
-fn the_newest_port_is_the_first_and_a_gone_one_is_not_there() {
+fn both_tools_list_the_newest_port_first() {
     let mut team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
     let v0 = team.lookup_ifindex("v0").unwrap();
     team.remove_port(v0).unwrap();
@@ -95,7 +99,7 @@ fn the_newest_port_is_the_first_and_a_gone_one_is_not_there() {
     assert_same("team0 options");
 }
 
-/// Values that the driver takes, by tools in turn: `-p`, name, values.
+/// Values that the driver accepts: `-p`, name, values.
 const SETTINGS: [(&str, &str, &[&str]); 12] = [
     ("", "notify_peers_count", &["5", "+7", "0", "4294967295", "007"]),
     ("", "notify_peers_interval", &["100", "1"]),
@@ -112,7 +116,7 @@ const SETTINGS: [(&str, &str, &[&str]); 12] = [
 ];
 
 #[test]
-fn what_one_tool_sets_the_other_reads() {
+fn option_set_by_one_tool_is_read_by_the_other() {
     let team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     let v0 = team.links().find(|link| link.name() == "v0").unwrap().ifindex();
     for (port, name, values) in SETTINGS {
@@ -148,19 +152,19 @@ fn what_one_tool_sets_the_other_reads() {
     for (setter, reader, element) in [(Tool::C, Tool::Ours, 0), (Tool::Ours, Tool::C, 255)] {
         let set =
             setter.run(&format!("-a {element} team0 setoption lb_tx_hash_to_port_mapping {d0}"));
-        assert!(set.status.success(), "{}", set.stderr);
+        assert!(set.status.success(), "setting the mapping failed: {}", set.stderr);
         let read = reader.run(&format!("-a {element} team0 getoption lb_tx_hash_to_port_mapping"));
         assert_eq!(read.stdout, format!("{d0}\n"));
     }
 }
 
-/// The value as the driver tells it.
+/// Returns a value as the driver reports it.
 fn canonical(value: &str) -> String {
     value.parse::<i64>().map_or_else(|_| value.to_lowercase(), |number| number.to_string())
 }
 
 #[test]
-fn each_tool_sets_the_mode_and_the_active_port() {
+fn both_tools_set_mode_and_active_port() {
     for setter in [Tool::C, Tool::Ours] {
         enter();
         ip("link add team0 type team");
@@ -174,7 +178,7 @@ fn each_tool_sets_the_mode_and_the_active_port() {
     }
 }
 
-/// What both refuse, in loadbalance.
+/// Command lines that both refuse in the mode `loadbalance`.
 const REFUSED: [&str; 50] = [
     // The device.
     "nosuch ports",
@@ -235,7 +239,7 @@ const REFUSED: [&str; 50] = [
 ];
 
 #[test]
-fn what_one_refuses_the_other_refuses() {
+fn both_tools_refuse_the_same_arguments() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     let before = assert_same("team0 options").stdout;
     for words in REFUSED {
@@ -246,7 +250,7 @@ fn what_one_refuses_the_other_refuses() {
 }
 
 #[test]
-fn our_errors_say_what_was_tried_and_what_the_kernel_said() {
+fn errors_name_the_operation_and_the_reason() {
     let team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     let v0 = team.links().find(|link| link.name() == "v0").unwrap().ifindex();
     let said = [

@@ -1,4 +1,4 @@
-//! The example's monitor prints what the C library's prints.
+//! `teamnl monitor` of the example prints what the C library's prints.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -11,23 +11,23 @@ use crate::support::monitor::{Line, Monitor, set_mark};
 use crate::support::netns::{enter, index, ip};
 use crate::support::programs::Tool;
 
-/// Something that is done, and how the two monitors tell of it.
+/// A command, and the lines that the two monitors print for it.
 #[derive(Default)]
 struct Step {
-    /// Words for teamnl if it sets an option, else for `ip`.
+    /// Arguments of teamnl if it sets an option, else of `ip`.
     what: &'static str,
-    /// What both print at last.
+    /// The last line that both print.
     until: &'static str,
-    /// What only ours prints, always.
+    /// Lines that only ours prints, always.
     ours: &'static [&'static str],
-    /// Where it is done; everywhere if not said.
+    /// The condition for running the step; by default it always runs.
     only_where: Option<fn(&TeamHandle) -> bool>,
-    /// What one may print and the other not, as it comes.
+    /// Lines that one may print and the other not.
     maybe: &'static [&'static str],
 }
 
-/// A new namespace with `team0` and its ports `d0` and `v0` in activebackup, and everything at
-/// addresses that are known.
+/// Enters a new namespace with `team0` in the mode `activebackup` and its ports `d0` and `v0`, all
+/// with known addresses.
 fn scene() -> TeamHandle {
     enter();
     ip("link add team0 address 02:00:00:00:00:02 type team");
@@ -47,12 +47,12 @@ fn v0_has_halves(team: &TeamHandle) -> bool {
     has_halves(team, index("v0"))
 }
 
-/// Runs the steps beside both monitors.
+/// Runs the steps while both monitors run.
 ///
-/// The lines between two marks are compared as sets: C's handles one event at a time where ours
-/// handles all that wait, so it may print a section more often. And C's repeats what it printed of
-/// a link whenever something happens to another link: that is no news.
-fn assert_told_alike(style: &str, steps: &[Step]) {
+/// Lines between two marks are compared as sets: C handles one event at a time, ours all that are
+/// queued, so that C may print a section more often. C also repeats the old changes of a link when
+/// another link changes.
+fn assert_same_output(style: &str, steps: &[Step]) {
     let mut team = scene();
     let mut c = Monitor::start(Tool::C, style, &mut team);
     let mut ours = Monitor::start(Tool::Ours, style, &mut team);
@@ -64,36 +64,36 @@ fn assert_told_alike(style: &str, steps: &[Step]) {
         }
         let what = step.what;
         if what.contains("setoption") {
-            assert!(Tool::C.run(what).status.success(), "{what}");
+            assert!(Tool::C.run(what).status.success(), "teamnl {what} failed");
         } else {
             ip(what);
         }
-        let told = [&mut c, &mut ours].map(|monitor| monitor.read_until(step.until));
+        let printed = [&mut c, &mut ours].map(|monitor| monitor.read_until(step.until));
         let mark = set_mark(&mut team);
         let [mut c, mut ours] =
-            [(&mut c, &told[0]), (&mut ours, &told[1])].map(|(monitor, told)| {
+            [(&mut c, &printed[0]), (&mut ours, &printed[1])].map(|(monitor, printed)| {
                 let rest = monitor.read_until(&mark);
-                told.union(&rest)
+                printed
+                    .union(&rest)
                     .filter(|(_, line)| !line.contains("notify_peers_interval"))
                     .map(|line| comparable(style, line))
                     .collect::<BTreeSet<_>>()
             });
         let is_maybe = |line: &Line| step.maybe.iter().any(|maybe| line.1.contains(maybe));
         for line in step.ours {
-            let found = ours.iter().find(|(_, told)| told.contains(line)).cloned();
+            let found = ours.iter().find(|(_, printed)| printed.contains(line)).cloned();
             let found = found
                 .unwrap_or_else(|| panic!("{what}: ours does not print {line:?}, but {ours:#?}"));
-            assert!(ours.remove(&found) && !c.contains(&found), "{what}: {line}");
+            assert!(ours.remove(&found) && !c.contains(&found), "{what}: both print {line:?}");
         }
         c.retain(|line| !is_maybe(line) && (ours.contains(line) || !known.contains(line)));
         ours.retain(|line| !is_maybe(line));
-        assert_eq!(ours, c, "{what}: ours is on the left");
+        assert_eq!(ours, c, "{what}: our lines (left) and those of C");
         known.extend(c.into_iter().filter(|(section, _)| section == "ifinfos"));
     }
 }
 
-/// A line without C's stale marks: until the next event of the same link it marks a link as
-/// changed.
+/// Removes C's stale marks from a line: it marks a link as changed until the link's next event.
 fn comparable(style: &str, (section, line): &Line) -> Line {
     let line = if style == "all" && section == "ifinfos" {
         line.replacen('*', " ", 1).replace('*', "")
@@ -105,11 +105,11 @@ fn comparable(style: &str, (section, line): &Line) -> Line {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn changes_are_printed_as_the_c_library_prints_them() {
-    // The link of a port that comes or goes is shown while the port is one: a matter of which
-    // socket is read first.
+fn monitor_prints_changes_as_c_does() {
+    // The link of a port that is added or released is printed while the port is one, which depends
+    // on the socket that is read first.
     let new_port = &["n0: 02:00:00:00:00:07: ", "n0: *02:00:00:00:00:07: "];
-    assert_told_alike(
+    assert_same_output(
         "",
         &[
             Step {
@@ -144,8 +144,8 @@ fn changes_are_printed_as_the_c_library_prints_them() {
                 what: "-p v0 team0 setoption enabled false",
                 until: "*enabled (port:v0) false changed",
                 only_where: Some(v0_has_halves),
-                // The driver does not announce the two that `enabled` stands for; C's goes on
-                // showing the old values.
+                // The driver does not announce the two halves of `enabled`; C keeps showing the old
+                // values.
                 ours: &[
                     "*rx_enabled (port:v0) false changed",
                     "*tx_enabled (port:v0) false changed",
@@ -172,7 +172,7 @@ fn changes_are_printed_as_the_c_library_prints_them() {
             Step {
                 what: "link set v0 name w0",
                 until: "*5: *w0: 02:00:00:00:00:05: 2 ",
-                // A port has another name to show.
+                // Ours reports the port's new name too.
                 ours: &["*5: w0: down"],
                 ..Step::default()
             },
@@ -185,8 +185,8 @@ fn changes_are_printed_as_the_c_library_prints_them() {
             Step {
                 what: "link set d0 nomaster",
                 until: "-3: d0: down 0Mbit HD ",
-                // It leaves its master and is set down: ours may print that as one or as two, C's
-                // asks how it ended.
+                // The link is released and set down: ours may print one change or two, C reads the
+                // final state.
                 maybe: &["*3: d0: 02:00:00:00:00:03: 0 "],
                 ..Step::default()
             },
@@ -218,8 +218,8 @@ fn changes_are_printed_as_the_c_library_prints_them() {
 }
 
 #[test]
-fn everything_is_printed_as_the_c_library_prints_it() {
-    assert_told_alike(
+fn monitor_all_prints_the_same_as_c() {
+    assert_same_output(
         "all",
         &[
             Step {
@@ -244,16 +244,16 @@ fn everything_is_printed_as_the_c_library_prints_it() {
 }
 
 #[test]
-fn styles_may_be_cut_short() {
+fn monitor_styles_may_be_abbreviated() {
     let mut team = scene();
     for (style, shows_all) in
         [("''", true), ("a", true), ("al", true), ("all", true), ("c", false), ("changed", false)]
     {
         for tool in [Tool::C, Tool::Ours] {
             let mut monitor = Monitor::start(tool, style, &mut team);
-            let told = monitor.mark(&mut team);
+            let printed = monitor.mark(&mut team);
             assert_eq!(
-                told.iter().any(|(_, line)| line.contains("   mode activebackup")),
+                printed.iter().any(|(_, line)| line.contains("   mode activebackup")),
                 shows_all,
                 "{tool:?} {style}"
             );
@@ -262,7 +262,7 @@ fn styles_may_be_cut_short() {
 }
 
 #[test]
-fn it_ends_by_signals_as_the_c_library_s_does() {
+fn monitor_ends_at_signals_as_c_does() {
     let mut team = scene();
     let ends = [
         (Signal::SIGINT, Some(0), None),
@@ -280,7 +280,7 @@ fn it_ends_by_signals_as_the_c_library_s_does() {
 }
 
 #[test]
-fn ours_ends_when_the_team_is_gone() {
+fn monitor_ends_when_the_team_is_deleted() {
     let mut team = scene();
     let mut c = Monitor::start(Tool::C, "", &mut team);
     let mut ours = Monitor::start(Tool::Ours, "", &mut team);
@@ -290,8 +290,7 @@ fn ours_ends_when_the_team_is_gone() {
         assert!(monitor.read_until("*2: team0").contains(&gone));
     }
     assert_eq!(ours.wait().code(), Some(1));
-    // C's waits for ever for a device that never comes back: one of the same name has another
-    // index.
+    // C waits for ever: a new device of the same name has another index.
     c.signal(Signal::SIGINT);
     assert_eq!(c.wait().code(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! The example teamnl takes the command lines that the C library's teamnl takes; where ours is
-//! better on purpose.
+//! The example `teamnl` accepts the command lines of the C library's `teamnl`, with a few intended
+//! differences.
 
 use std::fs::OpenOptions;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use libteam::{Mode, TeamHandle};
 use crate::support::netns::{enter, ip};
 use crate::support::programs::{Tool, assert_same, handle_until, team_with_ports_in_all_states};
 
-/// Ways to write what both carry out.
+/// Command lines that both accept.
 const WAYS: [&str; 26] = [
     "team0 -p v0 getoption enabled",
     "team0 getoption enabled -p v0",
@@ -40,17 +40,17 @@ const WAYS: [&str; 26] = [
 ];
 
 #[test]
-fn options_stand_anywhere_and_commands_and_long_options_may_be_cut_short() {
+fn option_order_and_abbreviations_are_those_of_c() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     ip("link property add dev team0 altname uplink");
     ip("link property add dev v0 altname cable");
     for words in WAYS {
-        assert!(assert_same(words).status.success(), "{words}");
+        assert!(assert_same(words).status.success(), "teamnl {words} failed");
     }
 }
 
-/// What is answered with the usage, and whether that was asked for. None of it gets as far as the
-/// device.
+/// Command lines that print the usage, and whether it was requested. They fail before the device is
+/// opened.
 const USAGES: [(&str, bool); 24] = [
     ("-h", true),
     ("--help", true),
@@ -79,24 +79,24 @@ const USAGES: [(&str, bool); 24] = [
 ];
 
 #[test]
-fn the_usage_and_when_it_is_shown_are_the_same() {
+fn usage_is_shown_as_by_c() {
     enter();
     for (words, is_help) in USAGES {
         let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
         assert_eq!(ours.stdout, c.stdout, "{words}");
         assert!(
             ours.stdout.contains("teamnl [options] teamdevname command [command args]\n"),
-            "{words}"
+            "teamnl {words}: no usage in the output"
         );
-        // A command line that is wrong ends with 2, as with every example.
-        let wanted = if is_help { [Some(0), Some(0)] } else { [Some(1), Some(2)] };
-        assert_eq!([c.status.code(), ours.status.code()], wanted, "{words}");
+        // An invalid command line ends with status 2, as in every example.
+        let expected = if is_help { [Some(0), Some(0)] } else { [Some(1), Some(2)] };
+        assert_eq!([c.status.code(), ours.status.code()], expected, "{words}");
         assert_eq!(ours.stderr.is_empty(), is_help, "{words}: {}", ours.stderr);
     }
 }
 
 #[test]
-fn missing_word_prints_the_usage_that_c_leaves_out() {
+fn missing_argument_prints_usage_unlike_c() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     let usage = Tool::Ours.run("-h").stdout;
     for (words, missing) in [
@@ -115,19 +115,19 @@ fn missing_word_prints_the_usage_that_c_leaves_out() {
     }
 }
 
-/// Where ours differs on purpose: the command line, the status and output of C and of ours, and
-/// why.
+/// An intended difference: the command line, the status and output of C and of ours, and the
+/// reason.
 type Difference = (&'static str, (i32, &'static str), (i32, &'static str), &'static str);
 
 const DIFFERENCES: [Difference; 7] = [
-    ("team0 setoption notify_peers_count ''", (0, ""), (1, ""), "nothing is not zero"),
+    ("team0 setoption notify_peers_count ''", (0, ""), (1, ""), "an empty value is not 0"),
     (
         "team0 -- setoption notify_peers_count -18446744073709551615",
         (0, ""),
         (1, ""),
-        "it is not 1",
+        "a number below the minimum is not 1",
     ),
-    ("-p v0 team0 setoption priority ''", (0, ""), (1, ""), "nothing is not zero"),
+    ("-p v0 team0 setoption priority ''", (0, ""), (1, ""), "an empty value is not 0"),
     (
         r"team0 setoption bpf_hash_func \+6\00\00\00\00\00\00\-0",
         (0, ""),
@@ -138,19 +138,19 @@ const DIFFERENCES: [Difference; 7] = [
         "-a '' team0 getoption lb_tx_hash_to_port_mapping",
         (0, "0\n"),
         (1, ""),
-        "nothing is not zero",
+        "an empty value is not 0",
     ),
-    ("-p=v0 team0 getoption queue_id", (1, ""), (0, "0\n"), "nobody's port is called =v0"),
+    ("-p=v0 team0 getoption queue_id", (1, ""), (0, "0\n"), "no port has the name =v0"),
     (
         "-a=3 team0 getoption lb_tx_hash_to_port_mapping",
         (1, ""),
         (0, "0\n"),
-        "=3 is no number, 3 is what is meant",
+        "=3 is not a number, and 3 is meant",
     ),
 ];
 
 #[test]
-fn where_ours_differs_it_is_on_purpose() {
+fn intended_differences_from_c_are_these() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     for (words, c, ours, why) in DIFFERENCES {
         for (tool, (status, stdout)) in [(Tool::C, c), (Tool::Ours, ours)] {
@@ -165,7 +165,7 @@ fn where_ours_differs_it_is_on_purpose() {
 }
 
 #[test]
-fn an_unknown_speed_is_no_speed() {
+fn unknown_speed_is_printed_as_0() {
     enter();
     ip("link add inner type team");
     let mut team = TeamHandle::create("team0").unwrap();
@@ -175,21 +175,21 @@ fn an_unknown_speed_is_no_speed() {
     handle_until(&mut team, |team| team.port(inner).unwrap().is_link_up());
     assert_eq!(team.port(inner).unwrap().speed_mbps(), None);
     let shown = |tool: Tool| tool.run("team0 ports").stdout;
-    // The kernel's number for an unknown speed, and its number for an unknown duplex taken for full
-    // duplex.
+    // C prints the kernel's value for an unknown speed, and takes its value for an unknown duplex
+    // as full duplex.
     assert_eq!(shown(Tool::C), format!(" {inner}: inner: up 4294967295Mbit FD \n"));
     assert_eq!(shown(Tool::Ours), format!(" {inner}: inner: up 0Mbit HD \n"));
 }
 
 #[test]
-fn an_empty_value_is_an_empty_line() {
+fn empty_value_is_printed_as_an_empty_line() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
-    // C's prints memory that it never wrote to.
+    // C prints uninitialized memory.
     assert_eq!(Tool::Ours.run("team0 getoption bpf_hash_func").stdout, "\n");
 }
 
 #[test]
-fn output_that_cannot_be_written_is_an_error() {
+fn unwritable_output_is_an_error() {
     let _team = team_with_ports_in_all_states(Some(Mode::RoundRobin));
     for (tool, status) in [(Tool::C, 0), (Tool::Ours, 1)] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -200,7 +200,7 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn output_that_nobody_reads_ends_it_silently() {
+fn closed_output_ends_teamnl_silently() {
     let _team = team_with_ports_in_all_states(Some(Mode::LoadBalance));
     for tool in [Tool::C, Tool::Ours] {
         let mut child = tool
@@ -212,7 +212,7 @@ fn output_that_nobody_reads_ends_it_silently() {
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{tool:?}");
-        // A signal ends C's; a shell reports that as 141, which is how ours ends.
+        // A signal ends C; a shell reports that as status 141, with which ours ends.
         assert_eq!(
             output.status.code(),
             if tool == Tool::C { None } else { Some(141) },

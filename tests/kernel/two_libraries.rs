@@ -1,5 +1,5 @@
-//! A client of the C library and our handle at the same team: each sees what the other does, and
-//! neither, though it does not read its sockets, makes the other fail.
+//! A client of the C library and a handle on the same team: each sees the other's changes, and an
+//! unread socket of one does not make the other fail.
 
 use std::time::{Duration, Instant};
 
@@ -22,13 +22,13 @@ fn team() -> TeamHandle {
     team
 }
 
-/// Whether our handle hears that somebody else set an option to this.
-fn hears(team: &mut TeamHandle, name: &str, value: &str) -> bool {
+/// Returns whether the handle reports that another program set an option to this value.
+fn reports(team: &mut TeamHandle, name: &str, value: &str) -> bool {
     let deadline = Instant::now() + timeout();
     while Instant::now() < deadline {
         let changes: Changes = team.handle_events().unwrap();
-        let told = changes.options().find(|change| change.latest().id().name == name);
-        if let Some(change) = told {
+        let reported = changes.options().find(|change| change.latest().id().name == name);
+        if let Some(change) = reported {
             return !change.is_local() && change.latest().value().to_string() == value;
         }
         team.wait(Some(Duration::from_millis(100))).unwrap();
@@ -37,18 +37,18 @@ fn hears(team: &mut TeamHandle, name: &str, value: &str) -> bool {
 }
 
 #[test]
-fn each_sees_what_the_other_does() {
+fn each_library_sees_the_others_changes() {
     let mut team = team();
     let d0 = team.lookup_ifindex("d0").unwrap();
     let mut monitor = Monitor::start(Tool::C, "", &mut team);
     for round in 1..=10_i32 {
         team.handle_events().unwrap();
         let set = Tool::C.run(&format!("team0 setoption mcast_rejoin_count {round}"));
-        assert!(set.status.success(), "{}", set.stderr);
-        assert!(hears(&mut team, "mcast_rejoin_count", &round.to_string()), "round {round}");
+        assert!(set.status.success(), "teamnl failed: {}", set.stderr);
+        assert!(reports(&mut team, "mcast_rejoin_count", &round.to_string()), "round {round}");
         let set = Tool::C.run(&format!("-p d0 team0 setoption priority {round}"));
-        assert!(set.status.success(), "{}", set.stderr);
-        assert!(hears(&mut team, "priority", &round.to_string()), "round {round}");
+        assert!(set.status.success(), "teamnl failed: {}", set.stderr);
+        assert!(reports(&mut team, "priority", &round.to_string()), "round {round}");
         team.set_port_priority(d0, -round).unwrap();
         monitor.read_until(&format!("*priority (port:d0) -{round} changed"));
         assert_eq!(Tool::C.run("-p d0 team0 getoption priority").stdout, format!("-{round}\n"));
@@ -62,13 +62,13 @@ fn each_sees_what_the_other_does() {
     team.add_port(d0).unwrap();
     monitor.read_until("*enabled (port:d0) true changed");
     assert!(Tool::C.run("team0 setoption notify_peers_count 3").status.success());
-    assert!(hears(&mut team, "notify_peers_count", "3"));
+    assert!(reports(&mut team, "notify_peers_count", "3"));
     team.destroy().unwrap();
     monitor.read_until("team0: ");
 }
 
 #[test]
-fn a_c_client_that_does_not_read_makes_none_of_our_settings_fail() {
+fn full_c_client_does_not_fail_our_settings() {
     const ROUNDS: u32 = 600;
     let mut team = team();
     let count = OptionId::global("mcast_rejoin_count");
@@ -79,12 +79,12 @@ fn a_c_client_that_does_not_read_makes_none_of_our_settings_fail() {
         assert_eq!(team.option(&count).unwrap().value(), &OptionValue::U32(round));
     }
     team.handle_events().unwrap();
-    // Its buffer is full long since: the C library takes a setting for failed then, though it was
+    // The monitor's buffer is full: the C library then reports a setting as failed, although it was
     // made.
     let set = Tool::C.run("team0 setoption mcast_rejoin_count 7");
     assert_eq!(set.status.code(), Some(1), "the monitor's buffer is not full");
-    assert!(hears(&mut team, "mcast_rejoin_count", "7"));
-    // Ours does not, in another process either.
+    assert!(reports(&mut team, "mcast_rejoin_count", "7"));
+    // The library does not, in another process either.
     let set = Tool::Ours.run("team0 setoption mcast_rejoin_count 8");
     assert_eq!(set.status.code(), Some(0), "{}", set.stderr);
     assert_eq!(Tool::C.run("team0 getoption mcast_rejoin_count").stdout, "8\n");
@@ -94,13 +94,13 @@ fn a_c_client_that_does_not_read_makes_none_of_our_settings_fail() {
     team.add_port(d0).unwrap();
     assert!(team.is_port(d0));
     monitor.signal(Signal::SIGCONT);
-    // It cannot make good what it lost.
+    // The C library cannot recover from a loss.
     assert_eq!(monitor.wait().code(), Some(1));
     team.set_option(&count, 9_u32).unwrap();
 }
 
 #[test]
-fn our_handle_that_does_not_read_makes_no_setting_of_a_c_client_fail() {
+fn full_handle_does_not_fail_settings_of_c() {
     const ROUNDS: u32 = 30;
     let mut team = team();
     let mut unread = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();
@@ -113,9 +113,12 @@ fn our_handle_that_does_not_read_makes_no_setting_of_a_c_client_fail() {
         monitor.read_until(&format!("*notify_peers_count {round} changed"));
     }
     let changes = unread.handle_events().unwrap();
-    assert!(changes.is_resynced(), "its buffer did not overrun");
-    let told: Vec<_> = changes.options().map(Change::to_string).collect();
+    assert!(changes.is_resynced(), "the handle's buffer did not overrun");
+    let reported: Vec<_> = changes.options().map(Change::to_string).collect();
     for name in ["mcast_rejoin_count", "notify_peers_count"] {
-        assert!(told.contains(&format!("*{name} {ROUNDS}")), "{told:?}");
+        assert!(
+            reported.contains(&format!("*{name} {ROUNDS}")),
+            "the last value of {name} is not in {reported:?}"
+        );
     }
 }

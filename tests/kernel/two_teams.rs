@@ -1,5 +1,5 @@
-//! Two teams in one namespace: a handle knows the links of both, and the ports and options of its
-//! own.
+//! Two teams in one namespace: with `LinkScope::All` a handle reports the links of both, but only
+//! the ports and options of its own team.
 
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::support::diff::handle_until_quiet;
 use crate::support::netns::{dummies, enter, index, ip};
 use crate::support::snapshot::{assert_matches_kernel, state};
 
-/// Two teams with a port each, `eth1` and `eth2`, both heard of.
-fn neighbours(builder: &TeamBuilder) -> (TeamHandle, TeamHandle) {
+/// Creates two teams with one port each, `eth1` and `eth2`, and handles without pending events.
+fn two_teams(builder: &TeamBuilder) -> (TeamHandle, TeamHandle) {
     enter();
     dummies(&["eth1", "eth2", "eth3"]);
     let mut teams = ["one", "two"].map(|name| builder.create(name).unwrap());
     for (team, port) in teams.iter_mut().zip(["eth1", "eth2"]) {
         team.set_mode(Mode::ActiveBackup).unwrap();
         team.add_port(index(port)).unwrap();
-        // Of a link that is down the kernel does not tell when its carrier comes.
+        // The kernel does not announce the carrier of a link that is down.
         ip(&format!("link set {} up", team.name()));
     }
     teams.each_mut().into_iter().for_each(handle_until_quiet);
@@ -27,7 +27,7 @@ fn neighbours(builder: &TeamBuilder) -> (TeamHandle, TeamHandle) {
     (one, two)
 }
 
-/// What the handler of a team was told of ports and options, by its latest.
+/// Returns the changed ports and options of the batches that a handler received.
 fn ports_and_options(handler: &Receiver<Changes>) -> (Vec<u32>, Vec<String>) {
     let (mut ports, mut options) = (vec![], vec![]);
     for changes in handler.try_iter() {
@@ -38,8 +38,8 @@ fn ports_and_options(handler: &Receiver<Changes>) -> (Vec<u32>, Vec<String>) {
 }
 
 #[test]
-fn a_handle_hears_nothing_of_the_ports_and_options_of_another_team() {
-    let (mut one, mut two) = neighbours(&all_links());
+fn ports_and_options_of_another_team_are_not_reported() {
+    let (mut one, mut two) = two_teams(&all_links());
     let (before, handler) = (state(&one), record_changes(&mut one));
     two.set_option(&OptionId::global("notify_peers_count"), 9_u32).unwrap();
     two.add_port(index("eth3")).unwrap();
@@ -54,9 +54,9 @@ fn a_handle_hears_nothing_of_the_ports_and_options_of_another_team() {
 }
 
 #[test]
-fn another_teams_events_cost_this_one_no_buffer_and_wake_nobody() {
-    let (mut one, mut two) = neighbours(&all_links().receive_buffer(1));
-    // The kernel may look at the state of the links, and tell it, a second later.
+fn other_teams_events_cost_no_buffer_and_no_wake_up() {
+    let (mut one, mut two) = two_teams(&all_links().receive_buffer(1));
+    // The kernel may report the state of the links up to a second later.
     while one.wait(Some(Duration::from_millis(1100))).unwrap() {
         handle_until_quiet(&mut one);
     }
@@ -64,16 +64,16 @@ fn another_teams_events_cost_this_one_no_buffer_and_wake_nobody() {
     for count in 0..20_u32 {
         two.set_option(&OptionId::global("notify_peers_count"), count).unwrap();
     }
-    assert!(!one.wait(Some(Duration::ZERO)).unwrap(), "another team's events woke the handle");
+    assert!(!one.wait(Some(Duration::ZERO)).unwrap(), "an event of another team woke the handle");
     assert_eq!(one.handle_events().unwrap(), Changes::default());
     assert_eq!(handler.try_iter().count(), 0);
     assert_matches_kernel(&one);
 }
 
 #[test]
-fn a_port_that_changes_its_team_leaves_one_and_joins_the_other() {
+fn port_moved_between_teams_is_removed_and_added() {
     for buffer in [1, 1 << 20] {
-        let (mut one, mut two) = neighbours(&all_links().receive_buffer(buffer));
+        let (mut one, mut two) = two_teams(&all_links().receive_buffer(buffer));
         let (of_one, of_two) = (record_changes(&mut one), record_changes(&mut two));
         let a = index("eth1");
         ip("link set eth1 down");
@@ -84,17 +84,17 @@ fn a_port_that_changes_its_team_leaves_one_and_joins_the_other() {
         assert_matches_kernel(&one);
         assert_matches_kernel(&two);
         assert_eq!((one.ports().len(), two.ports().len()), (0, 2));
-        for told in [of_one, of_two] {
+        for batches in [of_one, of_two] {
             let removed =
-                told.try_iter().any(|changes| changes.links().any(libteam::Change::is_removed));
-            assert!(!removed, "the link lives on");
+                batches.try_iter().any(|changes| changes.links().any(libteam::Change::is_removed));
+            assert!(!removed, "the moved link is reported as removed");
         }
     }
 }
 
 #[test]
-fn the_death_of_one_team_is_a_lost_link_to_the_other() {
-    let (mut one, two) = neighbours(&all_links());
+fn deleted_team_is_a_removed_link_to_the_other() {
+    let (mut one, two) = two_teams(&all_links());
     let handler = record_changes(&mut one);
     let gone = two.ifindex();
     two.destroy().unwrap();

@@ -1,5 +1,5 @@
-//! What the kernel does not announce of a link that is down: the cache shows it after the link's
-//! next message, or after a refresh.
+//! Changes that the kernel does not announce while a link is down: the cache contains them after
+//! the link's next message, or after a refresh.
 
 use libteam::rtnl::RtnlSocket;
 use libteam::{IfIndex, LinkSettings, Mode, TeamHandle};
@@ -9,7 +9,7 @@ use crate::support::changes::{
 };
 use crate::support::netns::{dummies, enter, index, ip};
 
-/// What the cache holds of a link that may be announced late.
+/// Returns the cached values of a link that may be announced late.
 fn cached(team: &TeamHandle, ifindex: IfIndex) -> (Vec<String>, bool, u32) {
     let link = team.link(ifindex).unwrap();
     (
@@ -19,9 +19,9 @@ fn cached(team: &TeamHandle, ifindex: IfIndex) -> (Vec<String>, bool, u32) {
     )
 }
 
-/// Changes a link that is down in ways that the kernel does not announce, then brings the cache up
-/// to date.
-fn assert_cache_is_old_until(bring_up_to_date: fn(&mut TeamHandle)) {
+/// Changes a link that is down in ways that the kernel does not announce. Panics unless the cache
+/// is stale until `bring_up_to_date` was called.
+fn assert_cache_is_stale_until(bring_up_to_date: fn(&mut TeamHandle)) {
     dummies(&["d0"]);
     let mut team = all_links().create("team0").unwrap();
     let d0 = index("d0");
@@ -32,27 +32,27 @@ fn assert_cache_is_old_until(bring_up_to_date: fn(&mut TeamHandle)) {
     assert_eq!(cached(&team, d0), before);
     bring_up_to_date(&mut team);
     let (_, had_carrier, carrier_changes) = before;
-    assert!(had_carrier, "a dummy device has a carrier");
+    assert!(had_carrier, "the dummy device had no carrier");
     assert_eq!(cached(&team, d0), (vec!["another".to_owned()], false, carrier_changes + 1));
 }
 
 #[test]
-fn link_that_is_down_is_old_until_its_next_message() {
+fn down_link_is_stale_until_its_next_message() {
     enter();
-    assert_cache_is_old_until(|team| {
+    assert_cache_is_stale_until(|team| {
         ip("link set d0 mtu 1400");
         assert_eq!(take_changes(team).links().len(), 1);
     });
 }
 
 #[test]
-fn link_that_is_down_is_old_until_a_refresh() {
+fn down_link_is_stale_until_a_refresh() {
     enter();
-    assert_cache_is_old_until(|team| assert_eq!(team.refresh().unwrap().links().len(), 1));
+    assert_cache_is_stale_until(|team| assert_eq!(team.refresh().unwrap().links().len(), 1));
 }
 
 #[test]
-fn carrier_set_on_a_team_that_is_down_shows_after_a_refresh() {
+fn carrier_set_on_a_down_team_shows_after_refresh() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.set_carrier(true).unwrap();
@@ -63,7 +63,7 @@ fn carrier_set_on_a_team_that_is_down_shows_after_a_refresh() {
 }
 
 #[test]
-fn carrier_set_on_a_team_that_is_down_shows_when_it_is_set_up() {
+fn carrier_set_on_a_down_team_shows_when_set_up() {
     enter();
     let mut team = team_with(Mode::RoundRobin, &[]);
     team.set_carrier(true).unwrap();

@@ -1,4 +1,4 @@
-//! Many VLANs on a team come up at once while ports are added.
+//! Many VLAN devices on a team are set up at once while ports are added.
 
 use libteam::{Changes, Mode, OptionId, TeamBuilder};
 
@@ -9,9 +9,9 @@ use crate::support::snapshot::assert_matches_kernel;
 
 const VLANS: std::ops::RangeInclusive<u32> = 1..=51;
 
-/// Brings the VLANs up while ports are added and the handle does not read, and returns what it
-/// tells then.
-fn storm(builder: &TeamBuilder) -> Vec<Changes> {
+/// Sets the VLAN devices up and adds ports while the handle does not read. Returns the changes that
+/// it reports then.
+fn set_all_up(builder: &TeamBuilder) -> Vec<Changes> {
     enter();
     let mut team = builder.create("team0").unwrap();
     team.set_mode(Mode::ActiveBackup).unwrap();
@@ -43,23 +43,35 @@ fn storm(builder: &TeamBuilder) -> Vec<Changes> {
         assert_eq!(team.port_enabled(port), Some(true));
         assert!(team.option(&OptionId::port("queue_id", port)).is_some());
     }
-    let told: Vec<Changes> = handler.try_iter().collect();
-    for changes in &told {
-        assert!(!changes.links().any(libteam::Change::is_removed), "no link was removed");
-        assert!(!changes.ports().any(libteam::Change::is_removed), "no port was removed");
-        assert!(!changes.options().any(libteam::Change::is_removed), "no option was removed");
+    let reported: Vec<Changes> = handler.try_iter().collect();
+    for changes in &reported {
+        assert!(
+            !changes.links().any(libteam::Change::is_removed),
+            "a link is reported as removed: {changes:#?}"
+        );
+        assert!(
+            !changes.ports().any(libteam::Change::is_removed),
+            "a port is reported as removed: {changes:#?}"
+        );
+        assert!(
+            !changes.options().any(libteam::Change::is_removed),
+            "an option is reported as removed: {changes:#?}"
+        );
     }
-    told
+    reported
 }
 
 #[test]
-fn many_vlans_that_come_up_at_once_fit_the_default_buffer() {
-    let told = storm(&all_links());
-    assert!(!told.iter().any(Changes::is_resynced), "51 VLANs overran the default buffer");
+fn many_vlans_coming_up_fit_the_default_buffer() {
+    let reported = set_all_up(&all_links());
+    assert!(
+        !reported.iter().any(Changes::is_resynced),
+        "51 VLAN devices overran the default buffer"
+    );
 }
 
 #[test]
-fn many_vlans_that_come_up_at_once_overrun_the_smallest_buffer_and_nothing_is_missed() {
-    let told = storm(&all_links().receive_buffer(1));
-    assert!(told.iter().any(Changes::is_resynced));
+fn vlans_overrunning_the_smallest_buffer_are_resynced() {
+    let reported = set_all_up(&all_links().receive_buffer(1));
+    assert!(reported.iter().any(Changes::is_resynced));
 }

@@ -1,5 +1,5 @@
-//! A kernel without the team driver, and one that loses it. The kernel's modules are everybody's:
-//! this is for a guest that boots for it, whatever kernel the other tests run on.
+//! A kernel without the team driver, and one whose driver is unloaded. Modules concern the whole
+//! machine: these tests boot a guest of their own, on whatever kernel the other tests run.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,7 @@
     reason = "tests"
 )]
 
-#[expect(dead_code, reason = "the other tests need more of it")]
+#[expect(dead_code, reason = "the kernel tests use the other helpers")]
 #[path = "../kernel/support/netns.rs"]
 mod netns;
 
@@ -23,22 +23,22 @@ use libteam::{Error, ErrorKind, IfIndex, Mode, TeamHandle};
 use netns::{enter, ip_json};
 use nix::errno::Errno;
 
-/// What is there in a guest only.
+/// Exists in a guest only.
 const MARKER: &str = "/run/team-kernel";
 const RUNNER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel/run");
-/// Which program the kernel has load modules.
+/// The program by which the kernel loads modules.
 const LOADER: &str = "/proc/sys/kernel/modprobe";
 const DRIVER: &str = "/sys/module/team";
 const ROUNDS: usize = 20;
 
-/// The machine's modules, for one test at a time.
+/// Exclusive use of the machine's modules by one test.
 struct Modules {
     loader: String,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Modules {
-    /// `None` if the test has just run in a guest instead.
+    /// Returns `None` if the test has run in a guest instead.
     fn of_a_guest(test: &str) -> Option<Self> {
         static ALONE: Mutex<()> = Mutex::new(());
         if Path::new(MARKER).exists() {
@@ -50,27 +50,28 @@ impl Modules {
             .arg(std::env::current_exe().unwrap())
             .args([test, "--exact"])
             .env("TEAM_KERNEL", "uml");
-        assert!(guest.status().unwrap().success(), "{test}, in a guest");
+        assert!(guest.status().unwrap().success(), "test {test} failed in a guest");
         None
     }
 
-    /// Unloads the driver, and with it its teams. It stays away until [`allow`](Self::allow).
-    #[expect(clippy::unused_self, reason = "who has the modules for themselves may unload them")]
+    /// Unloads the driver, and thereby deletes its teams. The kernel cannot load it until
+    /// [`allow`](Self::allow).
+    #[expect(clippy::unused_self, reason = "requires the exclusive use of the modules")]
     fn forbid(&self) {
         fs::write(LOADER, "/bin/false").unwrap();
         let loaded = fs::read_dir("/sys/module").unwrap().map(|entry| entry.unwrap().file_name());
         let (modes, driver): (Vec<_>, Vec<_>) = loaded
             .filter(|name| name.to_string_lossy().starts_with("team"))
             .partition(|name| name.to_string_lossy().starts_with("team_mode_"));
-        // The modes need the driver.
+        // The modules of the modes use the driver.
         for module in modes.iter().chain(&driver) {
             let status = Command::new("rmmod").arg(module).status();
             assert!(
-                status.expect("rmmod starts, which is in Debian's package kmod").success(),
-                "{module:?} stays"
+                status.expect("rmmod of Debian's package kmod starts").success(),
+                "module {module:?} was not unloaded"
             );
         }
-        assert!(!Path::new(DRIVER).exists(), "the driver is no module");
+        assert!(!Path::new(DRIVER).exists(), "the driver is built in or was not unloaded");
     }
 
     fn allow(&self) {
@@ -88,20 +89,20 @@ fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Panics unless the kernel said that it knows no such kind of link.
+/// Panics unless the kernel rejected the kind of link as unknown.
 fn assert_unknown(error: &Error) {
     assert_eq!(
         error.to_string(),
         "creating team device team0: operation not supported on transport endpoint (EOPNOTSUPP): Unknown device type"
     );
     assert_eq!(error.raw_os_error(), Some(Errno::EOPNOTSUPP as i32));
-    assert!(matches!(error, Error::Kernel { .. }), "{error:?}");
+    assert!(matches!(error, Error::Kernel { .. }), "expected Kernel: {error:?}");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
 #[test]
-fn without_the_driver_every_error_says_so_and_nothing_stays_open() {
-    let test = "without_the_driver_every_error_says_so_and_nothing_stays_open";
+fn missing_driver_is_named_and_leaks_nothing() {
+    let test = "missing_driver_is_named_and_leaks_nothing";
     let Some(modules) = Modules::of_a_guest(test) else { return };
     enter();
     modules.forbid();
@@ -121,10 +122,10 @@ fn without_the_driver_every_error_says_so_and_nothing_stays_open() {
         ));
         assert_eq!(open_descriptors(), before);
     }
-    assert_eq!(ip_json("link").len(), 1, "something was made");
+    assert_eq!(ip_json("link").len(), 1, "links after failed creations");
     modules.allow();
     TeamHandle::create("team0").unwrap().set_mode(Mode::RoundRobin).unwrap();
-    assert!(Path::new(DRIVER).exists(), "the kernel loads it if it may");
+    assert!(Path::new(DRIVER).exists(), "the kernel did not load the driver when allowed");
 }
 
 /// Command lines of the examples that need the driver.
@@ -163,14 +164,22 @@ fn example_without_the_driver_names_the_runner() {
         let output = Command::new(examples.join(name)).args(words).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
-        assert!(stderr.contains("this kernel has no team driver loaded"), "{name}: {stderr}");
-        assert!(stderr.contains("tests/kernel/run COMMAND"), "{name}: {stderr}");
+        assert!(
+            stderr.contains("this kernel has no team driver loaded"),
+            "{name}: the error does not name the driver: {stderr}"
+        );
+        assert!(
+            stderr.contains("tests/kernel/run COMMAND"),
+            "{name}: the error does not name the runner: {stderr}"
+        );
     }
 }
 
 #[test]
-fn a_handle_outlives_the_driver() {
-    let Some(modules) = Modules::of_a_guest("a_handle_outlives_the_driver") else { return };
+fn handle_survives_removal_of_the_driver() {
+    let Some(modules) = Modules::of_a_guest("handle_survives_removal_of_the_driver") else {
+        return;
+    };
     enter();
     let before = open_descriptors();
     let mut team = TeamHandle::create("team0").unwrap();
@@ -179,7 +188,7 @@ fn a_handle_outlives_the_driver() {
     let changes = team.handle_events().unwrap();
     assert!(
         changes.links().any(|link| link.is_removed() && link.latest().name() == "team0"),
-        "{changes:#?}"
+        "expected team0 as removed: {changes:#?}"
     );
     for _ in 0..ROUNDS {
         assert!(matches!(team.set_mode(Mode::Random), Err(Error::DeviceGone { .. })));
@@ -189,7 +198,7 @@ fn a_handle_outlives_the_driver() {
     }
     assert_eq!(open_descriptors(), own);
     modules.allow();
-    // The driver has another number now.
+    // The driver's generic netlink family has another id now.
     let mut another = TeamHandle::create("team0").unwrap();
     another.set_mode(Mode::Broadcast).unwrap();
     assert!(another.handle_events().unwrap().options().len() > 0);

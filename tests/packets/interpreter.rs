@@ -1,23 +1,23 @@
-//! Runs classic BPF programs over packets, by the rules of `linux/filter.h` and by nothing that the
-//! crate says of them.
+//! An interpreter of classic BPF programs that follows `linux/filter.h` and shares no code with the
+//! crate.
 
 use libteam::bpf::{BpfInstruction, BpfProgram};
 
-/// A packet as the driver sees it.
+/// A packet in the form that the driver receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packet {
-    /// From the destination address on.
+    /// The frame from the destination address on.
     pub(crate) frame: Vec<u8>,
-    /// The VLAN tag that the kernel keeps beside it.
+    /// The VLAN tag that the kernel keeps outside of the frame.
     pub(crate) tag: Option<u16>,
 }
 
-/// The hash that the driver makes of what a program returns.
+/// Returns the hash that the driver computes from the result of a program.
 pub(crate) fn hash(program: &BpfProgram, packet: &Packet) -> u8 {
     run(program.instructions(), packet).to_ne_bytes().into_iter().fold(0, |hash, byte| hash ^ byte)
 }
 
-/// What a program returns; 0 if it loads from outside the packet.
+/// Returns the result of a program; 0 if it loads from outside the packet.
 pub(crate) fn run(program: &[BpfInstruction], packet: &Packet) -> u32 {
     let (mut a, mut x, mut scratch, mut next) = (0_u32, 0_u32, [0_u32; 16], 0);
     loop {
@@ -33,7 +33,7 @@ pub(crate) fn run(program: &[BpfInstruction], packet: &Packet) -> u32 {
                     0x60 => Some(scratch[k as usize]),
                     0x80 => u32::try_from(packet.frame.len()).ok(),
                     0xa0 => load(packet, 0x10, k).map(|byte| 4 * (byte & 0xf)),
-                    _ => panic!("no such load: {code:#x}"),
+                    _ => panic!("unknown load: {code:#x}"),
                 };
                 let Some(loaded) = loaded else { return 0 };
                 *(if class == 0 { &mut a } else { &mut x }) = loaded;
@@ -54,7 +54,7 @@ fn load(packet: &Packet, code: u16, offset: u32) -> Option<u32> {
     match offset.wrapping_add(0x1000) {
         44 => return Some(packet.tag.unwrap_or_default().into()),
         48 => return Some(packet.tag.is_some().into()),
-        ancillary if ancillary < 0x1000 => panic!("what is {ancillary} beside a packet?"),
+        ancillary if ancillary < 0x1000 => panic!("unknown ancillary load: {ancillary}"),
         _ => {}
     }
     let length = match code & 0x18 {
@@ -78,7 +78,7 @@ fn compute(code: u16, a: u32, operand: u32) -> u32 {
         0x70 => a >> operand,
         0x80 => a.wrapping_neg(),
         0xa0 => a ^ operand,
-        _ => panic!("what does {code:#x} compute?"),
+        _ => panic!("unknown operation: {code:#x}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Packets made by hand, and a machine that hashes them as the kernel does.
+//! Packets built byte by byte, and an interpreter that hashes them like the kernel.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
-#![allow(dead_code, reason = "each of the test crates uses its part")]
+#![allow(dead_code, reason = "each test crate uses a part")]
 
 pub(crate) mod interpreter;
 
@@ -18,7 +18,7 @@ pub(crate) const UDP: u8 = 17;
 pub(crate) const SCTP: u8 = 132;
 pub(crate) const ICMP: u8 = 1;
 
-/// Where a flow comes from and goes to.
+/// The source and destination of a flow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flow {
     /// The last bytes of the Ethernet addresses, source first.
@@ -45,10 +45,10 @@ impl Flow {
         Packet { frame: frame.concat(), tag: None }
     }
 
-    /// What every one of the protocols begins with, and some payload.
+    /// Returns the start that the headers of all these protocols share, and a payload.
     fn transport(self, payload: &[u8]) -> Vec<u8> {
         let [source, destination] = self.ports;
-        // For UDP this is a right header without a checksum.
+        // For UDP this is a valid header without a checksum.
         let length = u16::try_from(8 + payload.len()).unwrap();
         [
             &source.to_be_bytes()[..],
@@ -60,12 +60,12 @@ impl Flow {
         .concat()
     }
 
-    /// An IPv4 packet.
+    /// Returns an IPv4 packet.
     pub(crate) fn ipv4(self, payload: &[u8]) -> Packet {
         self.ipv4_with(&[], 0x4000, &self.transport(payload))
     }
 
-    /// An IPv4 packet with options, and with flags and fragment offset.
+    /// Returns an IPv4 packet with options, and with flags and fragment offset.
     pub(crate) fn ipv4_with(self, options: &[u8], fragment: u16, payload: &[u8]) -> Packet {
         assert_eq!(options.len() % 4, 0);
         let words = u8::try_from(5 + options.len() / 4).unwrap();
@@ -85,12 +85,12 @@ impl Flow {
         self.ethernet(0x0800, &header.concat())
     }
 
-    /// An IPv6 packet.
+    /// Returns an IPv6 packet.
     pub(crate) fn ipv6(self, payload: &[u8]) -> Packet {
         self.ipv6_with(self.protocol, &[], &self.transport(payload))
     }
 
-    /// An IPv6 packet with extension headers.
+    /// Returns an IPv6 packet with extension headers.
     pub(crate) fn ipv6_with(self, next: u8, extension: &[u8], payload: &[u8]) -> Packet {
         let length = u16::try_from(extension.len() + payload.len()).unwrap();
         let address = |host: u8| [0xfd, 0x1b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host];
@@ -107,21 +107,22 @@ impl Flow {
         self.ethernet(0x86dd, &header.concat())
     }
 
-    /// A packet of neither.
+    /// Returns a packet that is neither IPv4 nor IPv6.
     pub(crate) fn other(self) -> Packet {
         self.ethernet(0x88b5, &[1, 2, 3, 4])
     }
 }
 
 impl Packet {
-    /// The packet with a further, outermost, VLAN tag in its frame.
+    /// Returns the packet with another outermost VLAN tag in its frame.
     pub(crate) fn tagged(&self, kind: u16, tag: u16) -> Self {
         let mut frame = self.frame.clone();
         frame.splice(12..12, [kind.to_be_bytes(), tag.to_be_bytes()].concat());
         Self { frame, tag: self.tag }
     }
 
-    /// The packet with a VLAN tag beside it, as the kernel keeps one for the network card.
+    /// Returns the packet with a VLAN tag outside of the frame, as the kernel keeps it for
+    /// offloading.
     pub(crate) fn accelerated(&self, tag: u16) -> Self {
         Self { frame: self.frame.clone(), tag: Some(tag) }
     }

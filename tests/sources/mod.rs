@@ -1,33 +1,33 @@
-//! The crate's source files, for the tests that read them.
+//! The crate's source files, for tests that read them.
 
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is public only for the fuzz targets.
+/// Paths that are public only for the fuzz targets.
 const INNER: [&str; 1] = ["src/testing/fuzz"];
 
-/// A file of the crate that may have public items.
+/// A source file that may have public items.
 pub(crate) struct Source {
-    /// As seen from the crate's root.
-    #[allow(dead_code, reason = "not every test names the file")]
+    /// The path relative to the crate's root.
+    #[allow(dead_code, reason = "only some of the tests print the path")]
     pub(crate) path: PathBuf,
     pub(crate) text: String,
 }
 
-/// All of them.
+/// Returns all such files.
 pub(crate) fn public() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
     for file in files(&root.join("src")) {
-        let path = file.strip_prefix(root).expect("a file of the crate").to_owned();
+        let path = file.strip_prefix(root).expect("a path in the crate").to_owned();
         let is_inner =
             INNER.iter().any(|inner| path.starts_with(inner)) || path.ends_with("tests.rs");
         if path.extension().is_some_and(|extension| extension == "rs") && !is_inner {
             sources.push(Source {
                 path,
-                text: join_attributes(&fs::read_to_string(&file).expect("a source file")),
+                text: join_attributes(&fs::read_to_string(&file).expect("a readable source file")),
             });
         }
     }
@@ -44,7 +44,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Puts each attribute that spans lines on one line.
+/// Joins each attribute that spans several lines into one line.
 fn join_attributes(source: &str) -> String {
     let (mut joined, mut is_inside) = (String::new(), false);
     for line in source.lines() {

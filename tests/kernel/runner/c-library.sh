@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
-# Gets what compiling against the C libraries takes, for the benchmarks: Debian packages, by apt and verified by it, unpacked
-# without root.
+# Gets the headers and libraries for compiling against the C libraries, for the benchmarks: Debian packages, downloaded and
+# verified by apt, unpacked without root.
 
-# Sets $c_library to their directory if the command is a benchmark and the machine lacks them; else to nothing.
+# Sets $c_library to their directory if the command is a benchmark and the machine lacks them, else to the empty string.
 provide_c_library() {
     c_library=''
     if [[ ! $1 =~ /deps/(cost|links)-[0-9a-f]+$ || -n ${TEAM_BENCH_C_LIBRARY:-} ]] ||

@@ -1,16 +1,17 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
-# Gets kernels of Debian, and what runs them: QEMU, and virtme-ng, which describes the machine and makes its initramfs.
+# Downloads kernels of Debian, and the programs that run them: QEMU, and virtme-ng, which describes the machine and makes its
+# initramfs.
 #
-# What the directory $cache/vm-tools holds when it exists, as it does only when complete:
+# The contents of the directory $cache/vm-tools, which exists only when it is complete:
 #   virtme-ng/  the Python package
-#   root/       QEMU, Python and pip, where the machine lacks them; a busybox for the initramfs
-#   bin/        qemu-system-x86_64, which starts that one
+#   root/       QEMU, Python and pip, if the machine lacks them; a busybox for the initramfs
+#   bin/        qemu-system-x86_64, which starts the one in root/
 # and a directory $cache/vm-VERSION:
 #   machine       the command line of QEMU, relative to this directory
 #   initramfs     modules for the root file system, over 9p
 #   boot/         the kernel
 #   lib/modules/  its modules
-#   tools/        kmod, iproute2 and mount, where the machine lacks them
+#   tools/        kmod, iproute2 and mount, if the machine lacks them
 
 vm_suite() {
     case $1 in
@@ -82,10 +83,10 @@ unpack_vm() {
     for modules in "$new"/kernel/{usr/,}lib/modules; do
         [[ ! -d $modules ]] || mv -- "$modules" "$new/vm/lib/modules"
     done
-    mv -- "$new/kernel/boot" "$new/vm/boot" && [[ -d $new/vm/lib/modules ]] || fail "the package $package has another shape than expected"
+    mv -- "$new/kernel/boot" "$new/vm/boot" && [[ -d $new/vm/lib/modules ]] || fail "the package $package has no kernel or modules"
 }
 
-# What virtme-ng decides, it decides once, here; so a run needs no Python. It wants modprobe, and strings, which busybox is too.
+# virtme-ng describes the machine once, here, so that a run needs no Python. It needs modprobe, and strings, which busybox has.
 describe_machine() {
     local bin=$new/bin
     mkdir -p "$bin"

@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
-# Runs a command in a guest: prepares a directory that both sides see, boots, waits, and ends as the command did.
+# Runs a command in a guest: prepares a directory that both sides see, boots, waits, and ends with the command's status.
 #
 # The directory $run: init (the guest's first process), settings, args and environ (the command), fstab, bin/ (tools),
-# dev/ (links for /dev), console (what the kernel says), jobs and status (how the command ended), chunks of standard input.
-# The guest shows the tools in $marker, a directory that only a guest has: image/ and originals/ as they are kept, and bin/.
+# dev/ (links for /dev), console (the kernel's messages), jobs and status (the command's end), chunks of standard input.
+# The guest mounts the tools in $marker, a directory that exists only in a guest: image/ and originals/ of the cache, and bin/.
 #
-# What kind of machine runs the guest is told by functions, uml_… and vm_…, and by these variables:
+# The kind of machine is defined by functions, uml_… and vm_…, and by these variables:
 #   image    the directory of the kernel, its modules (lib/modules) and tools
-#   framed   whether the guest's output comes in frames (see frame), so that its end can be seen
-#   ended    a process that ends when the guest says that all is done; without it the kernel's own end says so
-#   patience how many twentieths of a second the command gets to end by a signal
+#   framed   non-empty if the guest's output is in frames (see frame), which mark its end
+#   ended    a process that ends when the guest reports its end; if empty, the kernel ends by itself
+#   signal_grace  the time for the command to end after a signal, in twentieths of a second
 
 run_on_guest() {
     machine=$1 timeout=${TEAM_KERNEL_TIMEOUT:-$2}
@@ -24,7 +24,7 @@ run_on_guest() {
     provide_c_library "$1"
     local place
     for place in "$image" "$PWD"; do
-        ! guest_hides "$place" || die "the guest has a /run, /dev, /proc and /sys of its own, so $place cannot be seen there"
+        ! guest_hides "$place" || die "$place is hidden in the guest, which has its own /run, /dev, /proc and /sys"
     done
     inspect_streams
     make_run_directory
@@ -38,7 +38,7 @@ run_on_guest() {
     finish_run
 }
 
-# Sets $programs to cargo's directory of programs if the command is one of its tests, else to nothing.
+# Sets $programs to cargo's target directory if the command is a test of cargo, else to the empty string.
 find_programs() {
     programs=''
     [[ ! $1 =~ ^(/.+)/deps/[^/]+-[0-9a-f]+$ ]] || programs=${BASH_REMATCH[1]}
@@ -48,7 +48,7 @@ guest_hides() { [[ $1 =~ ^/(run|dev|proc|sys)(/|$) ]]; }
 
 make_run_directory() {
     local base=${TMPDIR:-/tmp}
-    # The kernel's command line takes no blanks, and a socket's path is short.
+    # The kernel's command line allows no spaces, and the path of a socket is limited.
     if [[ ! $base =~ ^/[[:alnum:]/._-]{1,40}$ || ! -w $base ]] || guest_hides "$base"; then
         base=/tmp
     fi
@@ -65,9 +65,8 @@ make_run_directory() {
     exec {console}>>"$run/console"
 }
 
-# The tools are shown below $marker, too: where they lie, a directory above them may be closed to other users than the one who
-# started the guest, and to root of another user namespace. A command whose PATH has no place for the wrappers gets one more
-# directory on it.
+# The tools are also mounted below $marker: in the cache, a parent directory may be closed to other users than the caller, and
+# to root of another user namespace. If the command's PATH has no directory for the wrappers, one is added.
 write_fstab() {
     local place original
     path_prefix=''
@@ -85,7 +84,7 @@ write_fstab() {
     [[ -n $place ]] || path_prefix=$marker/bin:$path_prefix
 }
 
-# Prints a line of fstab, where a blank or a backslash in a path is an octal number.
+# Prints a line of fstab, in which a space or a backslash of a path is an octal number.
 bind_entry() {
     local path=${1//\\/\\134}
     path=${path// /\\040} path=${path//$'\t'/\\011} path=${path//$'\n'/\\012}
@@ -95,7 +94,7 @@ bind_entry() {
 describe_command() {
     printf '%s\0' "$@" >"$run/args"
     cat "/proc/$$/environ" >"$run/environ"
-    # As many as a guest has processors would be too few: tests wait as much as they compute.
+    # The number of a guest's processors would be too low: tests wait as much as they compute.
     [[ -z $programs || -v RUST_TEST_THREADS ]] || printf 'RUST_TEST_THREADS=4\0' >>"$run/environ"
     [[ -z $c_library ]] || printf 'TEAM_BENCH_C_LIBRARY=%s\0' "$c_library" >>"$run/environ"
     local limit directory=$PWD
@@ -117,7 +116,7 @@ start_timer() {
     timer=$!
 }
 
-# What a terminal's signal, or one to all, must not end; ends with this script, however that ends.
+# Runs a helper that a signal to the terminal's processes does not end; it ends with this script, even if that is killed.
 lasting_helper() {
     trap '' INT QUIT TERM HUP
     exec setpriv --pdeathsig KILL "$@" >/dev/null 2>&1
@@ -142,7 +141,7 @@ stop_kernel() {
     wait "$kernel" 2>/dev/null
 }
 
-# Not sooner: a trap that runs while bash reads a command substitution is a syntax error in bash 5.2, and the signal is lost.
+# Not earlier: a trap that runs while bash parses a command substitution causes a syntax error in bash 5.2, and loses the signal.
 forward_signals() {
     local name
     for name in INT TERM HUP QUIT; do
@@ -157,11 +156,11 @@ on_resize() {
     echo "resize $terminal_size" >&"$control"
 }
 
-# The command gets the signal, and some time to end by it.
+# Forwards the signal to the command, and gives it some time to end.
 on_signal() {
     signal=$1
     echo "signal $signal" >&"$control"
-    local tries=$patience
+    local tries=$signal_grace
     while running && ((tries--)); do
         sleep 0.05
     done
@@ -185,7 +184,7 @@ finish_run() {
     fail_run "the kernel ended before the command did; the console's last lines:"
 }
 
-# A guest that waits to be stopped has sent everything, but that may still be on its way.
+# A guest that waits to be stopped has sent everything, but some of it may not have arrived.
 drain_streams() {
     close_streams
     await_each "${framed_relays[@]}"
@@ -199,7 +198,7 @@ fail_run() {
     die "$1" "$(tail -n 40 -- "$run/console")"
 }
 
-# Bash itself cannot die by SIGQUIT.
+# Bash itself does not end by SIGQUIT.
 end_by_signal() {
     local number=$1
     [[ $number != [A-Z]* ]] || number=$(kill -l "$number")
@@ -213,7 +212,7 @@ restore_terminal() {
     [[ -z ${terminal_settings:-} ]] || stty "$terminal_settings" <&0
 }
 
-# They hold the streams' ends too.
+# Ends the helpers, which hold ends of the streams too.
 stop_helpers() {
     local helper
     for helper in "${timer:-}" "${ended:-}"; do

@@ -1,25 +1,25 @@
 # shellcheck shell=bash disable=SC2154 # the parts share variables
-# The running kernel: can it be used, and running a command on it.
+# Checks whether the running kernel can be used, and runs a command on it.
 
-# Prints what the running kernel, or the right to use it, lacks for the command; nothing where it will do.
+# Prints what the running kernel or the caller's privileges lack for the command; nothing if the kernel can be used.
 host_lacks() {
     if ! needs_driver "$1"; then
-        gives_namespaces || echo 'the running kernel gives no network namespace with veth links'
+        gives_namespaces || echo 'the running kernel allows no network namespace with veth links'
     elif ! type -P ip >/dev/null; then
         echo 'this machine lacks ip (package iproute2)'
     elif ! has_net_admin; then
         echo 'this needs CAP_NET_ADMIN in the initial user namespace (run it as root)'
     elif ! has_team_driver; then
-        echo "the running kernel, $(uname -r), has no team driver, nor a module of it that can be loaded"
+        echo "the running kernel, $(uname -r), has no team driver, neither built in nor as a module that can be loaded"
     fi
 }
 
-# The benchmark of links is to run on a kernel as it is in use.
+# The benchmark of links measures the kernel that the machine runs.
 needs_driver() { [[ ! $1 =~ /deps/links-[0-9a-f]+$ ]]; }
 
 gives_namespaces() { as_root unshare -n ip link add type veth 2>/dev/null; }
 
-# Runs a command as root, if only of a user namespace.
+# Runs a command as root, or as root of a new user namespace.
 as_root() { if ((EUID)); then unshare -r "$@"; else "$@"; fi; }
 
 has_net_admin() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
-# Gets the programs with which tests compare: Debian packages, by apt and verified by it, unpacked without root.
+# Gets the programs with which tests compare: Debian packages, downloaded and verified by apt, unpacked without root.
 #
-# What the directory $cache/DIRECTORY holds when it exists, as it does only when complete:
+# The contents of the directory $cache/DIRECTORY, which exists only when it is complete:
 #   root/        the package and the libraries that the machine lacks
 #   bin/PROGRAM  starts the program there
 
@@ -9,8 +9,8 @@
 # gives the C library.
 readonly -A original_directories=([teamnl]=libteam-utils [conntrack]=conntrack [team-cc]=team-cc)
 
-# Sets originals to the directories of those programs that the machine lacks, if the command is the tests that want them; else
-# to none. Where one cannot be had, those tests say so.
+# Sets originals to the directories of those programs that the machine lacks, if the command runs the tests that need them, else
+# to an empty list. If a program cannot be downloaded, those tests fail and name it.
 provide_originals() {
     originals=()
     [[ $1 =~ /deps/kernel-[0-9a-f]+$ ]] || return 0
@@ -33,7 +33,7 @@ get_originals() {
     done
     [[ -z $all_there ]] || return 0
     if ! make_cache "$cache"; then
-        say "the programs that tests compare with are missing, and cannot be put in $cache"
+        say "the programs that tests compare with are missing, and $cache is not writable"
         return
     fi
     (
@@ -47,12 +47,12 @@ get_originals() {
     ) 9>>"$cache/lock"
 }
 
-# A program that cannot be had does not stop the others.
+# A failed download does not stop the others.
 get_original() {
     failure="writing in $cache"
     mkdir -p "$new/$directory"/{bin,root}
     if ! { unpack_original && write_original && mv -T -- "$new/$directory" "$cache/$directory"; }; then
-        say "$(original_package "$directory") could not be had: $failure"
+        say "cannot get $(original_package "$directory"): $failure"
         tail -n 5 -- "$new/log" >&2
     fi
 }
@@ -88,7 +88,7 @@ done
 WRAPPER
 }
 
-# The older kind of rpath holds for what the libraries want in their turn, too.
+# DT_RPATH, the older kind, applies to the dependencies of the libraries too.
 write_compiler() {
     cat >"$1" <<'WRAPPER'
 #!/bin/bash

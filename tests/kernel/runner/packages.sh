@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
-# What the runner gets, and where it keeps it: Debian packages, by apt and verified by it, unpacked without root.
+# Downloads what the runner needs into its cache: Debian packages, downloaded and verified by apt, unpacked without root.
 
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -10,8 +10,8 @@ cache_dir() {
     realpath -m -- "${TEAM_KERNEL_CACHE:-$target/team-kernel}"
 }
 
-# Sees to it that the directory exists, for which it calls the function named with the cache's directory. Waits for another
-# run that is fetching at this moment.
+# Creates the directory if it does not exist: calls the function $3, which downloads its contents into the cache. Waits for
+# another run that is downloading.
 provide() {
     local directory=$1 what=$2 get=$3 cache=${1%/*}
     [[ ! -d $directory ]] || return 0
@@ -39,17 +39,17 @@ check_can_fetch() {
     local what=$1 tool
     [[ $(uname -m) == x86_64 ]] ||
         die "$what is a program for amd64, and this machine is $(uname -m)" \
-            'TEAM_KERNEL=host takes the running kernel instead, if that has the team driver; this needs root'
+            'TEAM_KERNEL=host uses the running kernel instead, if that has the team driver; this needs root'
     for tool in apt-get dpkg flock setsid setpriv; do
         type -P "$tool" >/dev/null ||
-            die "$what comes as a Debian package, and $tool, which getting it takes, is missing" "$(by_hand)"
+            die "$what comes as a Debian package; unpacking it needs $tool, which is missing" "$(by_hand)"
     done
     [[ -r $keyring ]] ||
         die "$keyring, by which the packages are verified, is missing: install the package debian-archive-keyring" "$(by_hand)"
     check_mirror
 }
 
-# A blank or a bracket would end the address in apt's line.
+# A space or a bracket would end the address in apt's line.
 check_mirror() {
     [[ -z ${TEAM_KERNEL_MIRROR:-} || $TEAM_KERNEL_MIRROR =~ ^[[:alnum:]+.-]+:[^][:blank:][]+$ ]] ||
         die "TEAM_KERNEL_MIRROR=$TEAM_KERNEL_MIRROR is not the address of a Debian mirror, such as http://HOST/debian"
@@ -59,8 +59,7 @@ by_hand() {
     echo "or copy $(cache_dir) from a machine where this works (TEAM_KERNEL_CACHE can name another place)"
 }
 
-# Sets $new, where a process of its own, under the lock, puts things together; what earlier, interrupted runs left
-# is nobody's.
+# Sets $new to a directory that this process, which holds the lock, fills; first removes those of earlier, interrupted runs.
 make_new() {
     local cache=$1
     rm -rf -- "$cache"/new.*
@@ -77,9 +76,8 @@ fail() {
     return 1
 }
 
-# A private apt area, which needs no root, with the machine's own proxy and mirror settings. A mirror that stands still, or a
-# clock that does not go right, is no reason to fail: the signature is what counts. Other sources than the machine's can be
-# given.
+# Creates a private apt area, which needs no root, with the machine's own proxy and mirror settings. An outdated mirror or a
+# wrong clock is not an error: the signature decides. Other sources than the machine's can be given.
 apt_area() {
     local area=$1 sources=$2
     mkdir -p "$area"/{lists/partial,cache/archives/partial}
@@ -107,7 +105,7 @@ apt() {
     apt-get -q -c "$area/apt.conf" "$@" 2>>"$new/log"
 }
 
-# Downloads packages. What they are is said before, and how much they are, by apt's own figures.
+# Downloads packages, after a message with their size according to apt.
 download() {
     local area=$1 what=$2 bytes
     shift 2
@@ -118,14 +116,14 @@ download() {
 
 megabytes() { echo $((($1 + 999999) / 1000000)); }
 
-# Downloads the lists of packages: apt knows how long they are only while it does.
+# Downloads the lists of packages, whose size apt does not know in advance.
 update() {
     local area=$1 of=$2
     say "downloading the list of packages of $of, about 10 MB"
     with_progress 10 apt "$area" -o APT::Update::Error-Mode=any update
 }
 
-# Runs a command that downloads so many megabytes; a terminal shows how much of it is there.
+# Runs a command that downloads this number of megabytes; shows the progress on a terminal.
 with_progress() {
     local megabytes=$1 parent=$BASHPID status=0
     shift
@@ -143,7 +141,7 @@ show_progress() {
     before=$(bytes_here)
     while sleep 0.2 && kill -0 "$parent" 2>/dev/null; do
         now=$((($(bytes_here) - before) / 1000000))
-        # What has arrived is unpacked, or moved away.
+        # Downloaded files may be unpacked or moved away already.
         ((now <= shown)) || shown=$((now < megabytes ? now : megabytes))
         printf '\r  %d of %d MB ' "$shown" "$megabytes"
     done
@@ -165,8 +163,8 @@ unpack() {
     done
 }
 
-# The mirror that TEAM_KERNEL_MIRROR names, else the machine's own, Debian's first: only one that carries the suite, signed by
-# Debian, will do.
+# Prints the mirror in TEAM_KERNEL_MIRROR, or those of the machine, Debian's first. Only a mirror with the suite, signed by
+# Debian, is used later.
 mirrors() {
     if [[ -n ${TEAM_KERNEL_MIRROR:-} ]]; then
         echo "$TEAM_KERNEL_MIRROR"
@@ -182,7 +180,7 @@ own_mirrors() {
         sort -s -k 1,1 | cut -d ' ' -f 2
 }
 
-# Links that mean the machine's root (modprobe is one to /bin/kmod) are made to mean this one.
+# Changes links to absolute paths (modprobe links to /bin/kmod) into links below the root.
 relink() {
     local root=$1 link target
     while IFS=$'\t' read -r link target; do
@@ -190,13 +188,13 @@ relink() {
     done < <(find "$root" -type l -lname '/*' -printf '%p\t%l\n')
 }
 
-# Makes an apt area of the suite, from the first mirror that has it. The architectures stand between commas.
+# Creates an apt area of the suite, from the first mirror that has it. The architectures are separated by commas.
 reach_suite() {
     local area=$1 suite=$2 architectures=${3:-amd64} mirror
     for mirror in $(mirrors); do
         echo "deb [signed-by=$keyring target=Packages arch=$architectures] $mirror $suite main" >"$area/sources.list"
         apt_area "$area" "$area/sources.list"
-        # What the machine has installed is no candidate.
+        # Packages that the machine has installed are not candidates.
         printf '%s\n' "APT::Architectures \"$architectures\";" 'Dir::State::Status "/dev/null";' >>"$area/apt.conf"
         ! update "$area" "Debian's suite $suite" || return 0
     done
@@ -208,8 +206,8 @@ TEAM_KERNEL_MIRROR can name a Debian mirror, such as http://HOST/debian"
     fi
 }
 
-# Makes the apt area of the machine's own suite, once. Where the machine has no apt sources, the mirror that
-# TEAM_KERNEL_MIRROR names has it, or, for another system than Debian, a suite whose programs are old enough to start.
+# Creates the apt area of the machine's own suite, once. If the machine has no apt sources, the suite comes from the mirror in
+# TEAM_KERNEL_MIRROR; on another system than Debian it is a suite whose programs are old enough to start.
 reach_own_suite() {
     local area=$new/own ID='' VERSION_CODENAME=''
     [[ ! -e $area/apt.conf ]] || return 0
@@ -225,11 +223,11 @@ reach_own_suite() {
     else
         fail 'this machine has no apt sources: TEAM_KERNEL_MIRROR can name a Debian mirror, such as http://HOST/debian' || return
     fi
-    # One of several sources may be out of reach.
+    # One of several sources may be unreachable.
     update "$area" "this machine's apt sources" || true
 }
 
-# Unpacks the packages, and what of their needs the machine lacks, from the machine's own suite.
+# Unpacks packages, with those of their dependencies that the machine lacks, from the machine's own suite.
 unpack_missing() {
     local to=$1 package names
     local -a packages
@@ -245,7 +243,7 @@ unpack_missing() {
     relink "$to"
 }
 
-# What any guest needs: kmod, iproute2 and mount, where the machine lacks them; the packages named besides.
+# Unpacks the tools that every guest needs and the machine lacks: kmod, iproute2, mount; and the packages in the arguments.
 unpack_tools() {
     local to=$1
     local -a wanted=("${@:2}")

@@ -1,18 +1,18 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
 # The command's standard streams, between this side and the guest.
 #
-# Output: the command writes to a pipe in the guest, from which a relay there copies to a line, which the machine that runs the
-# kernel writes to a pipe here, from which a relay copies to where it belongs. UML and QEMU set O_NONBLOCK on what they are
-# given, so they get nothing that anyone else holds. Where both streams are one file, they share a line, which keeps their order.
+# Output: the command writes to a pipe in the guest; a relay copies from that pipe to a line of the machine; the machine writes
+# the line to a pipe on this side; another relay copies from there to the runner's output. UML and QEMU set O_NONBLOCK on their
+# descriptors, so that they get only descriptors that no other process has. If both streams are one file, they share a line,
+# which keeps their order.
 #
-# Input: a line is slow (4 µs a byte), so it only announces chunks, which lie as files in $run and are removed by
-# the guest. A regular file and /dev/null are opened in the guest itself. A terminal for both input and output
-# becomes a line of its own.
+# Input: a line is slow (4 µs per byte), so that it only announces chunks, which are files in $run that the guest removes. The
+# guest itself opens a regular file or /dev/null. A terminal for both input and output becomes a line of its own.
 
-# Notes which streams the caller closed, and what the others are, before anything here opens a descriptor.
+# Records which streams the caller closed, and the kinds of the others, before the runner opens any descriptor.
 inspect_streams() {
     local self=/proc/$$/fd stream
-    # Bash opens its script at the lowest number that is free, and leaves it there.
+    # Bash opens its script at the lowest free descriptor, and keeps it open.
     for stream in 1 2; do
         [[ ! $self/$stream -ef ${BASH_SOURCE[-1]} ]] || eval "exec $stream>&-"
     done
@@ -42,7 +42,7 @@ inspect_stdin() {
         fi
     elif [[ -f $self/0 ]] && stdin_path=$(readlink "$self/0") && [[ $stdin_path -ef $self/0 && -r $stdin_path ]] && ! guest_hides "$stdin_path"; then
         stdin='file'
-        # Not by descriptor 0, which would then be the file that describes it.
+        # Not by descriptor 0 of the reading command, which would be fdinfo itself.
         while read -r -u 3 key value; do
             [[ $key != pos: ]] || stdin_offset=$value
         done 3<"/proc/$$/fdinfo/0"
@@ -51,7 +51,7 @@ inspect_stdin() {
 
 measure_terminal() { terminal_size=$(stty size <&"$terminal"); }
 
-# Reading a terminal in the background would stop us.
+# Reading a terminal from the background would stop the runner.
 in_foreground() {
     local stat
     stat=$(</proc/$$/stat)
@@ -60,7 +60,7 @@ in_foreground() {
     [[ $pgrp == "$tpgid" ]]
 }
 
-# Starts the relays, and sets out and err, the descriptors that lead to them.
+# Starts the relays, and sets out and err to the descriptors that lead to them.
 open_streams() {
     mkfifo -- "$run/control" "$run/chunks"
     exec {control}<>"$run/control" {chunks}<>"$run/chunks"
@@ -91,7 +91,7 @@ note_relay() {
     fi
 }
 
-# Ends when its input does, not by a signal that the terminal sends to all: what was printed is printed.
+# A relay ends with its input, not by a signal that a terminal sends to all processes: all output has to be written.
 relay() {
     local kind=$1 name=$2
     trap '' INT QUIT TERM HUP
@@ -101,7 +101,7 @@ relay() {
     exec cat
 }
 
-# Something in the background would get /dev/null for its standard input.
+# Bash gives a background process /dev/null as its standard input.
 start_pump() {
     { pump & } 3<&0
     pump=$!
@@ -130,7 +130,7 @@ read_chunk() {
     wait "$reader"
 }
 
-# Closes this side's ends, so that the relays end once they have written everything.
+# Closes this side's descriptors, so that the relays end once they have written everything.
 close_streams() {
     [[ -z ${out:-} ]] || exec {out}>&-
     [[ -z ${err:-} ]] || exec {err}>&-
@@ -144,7 +144,7 @@ await_each() {
     done
 }
 
-# The command read from the guest's own opening of the file: what it took is taken here too.
+# The command read from the guest's own descriptor of the file: the caller's descriptor is advanced by the same amount.
 advance_stdin() {
     local position=$1
     if [[ $stdin == file ]] && ((position > stdin_offset)); then

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154 # the parts share variables
-# The tools that the guest needs: the machine's own, else those unpacked beside the kernel.
+# The tools that the guest needs: those of the machine, or else those unpacked next to the kernel.
 
-# Prints a shell command that starts the tool; the third argument is where the unpacked ones are when it runs, by default
-# where they are now. ld.so takes the libraries' place as an argument, as a variable would reach what the tool starts in its
-# turn.
+# Prints a shell command that starts the tool. The third argument is the directory of the unpacked tools at the time when the
+# command runs (default: their current directory). The libraries' directory is an argument of ld.so, because programs that the
+# tool starts would inherit an environment variable.
 tool_command() {
     local root=$1 name=$2 shown=${3:-$1} program
     if program=$(type -P "$name"); then
@@ -25,7 +25,8 @@ write_wrapper() {
     chmod 755 -- "$wrapper"
 }
 
-# The directory that the guest has on its PATH: a modprobe that knows the modules' place, and what the command's PATH lacks.
+# Creates the directory that is on the guest's PATH: a modprobe with the directory of the modules, and the tools that the
+# command's PATH lacks.
 write_wrappers() {
     local bin=$1 root=$image/tools shown=$marker/image/tools name command
     for name in modprobe ip mount; do
@@ -41,7 +42,7 @@ write_wrappers() {
     done
 }
 
-# Prints the directory on the command's PATH that the guest can show the wrappers in: an empty one, ahead of any modprobe.
+# Prints an empty directory on the command's PATH, before any modprobe, over which the guest can mount the wrappers.
 place_for_wrappers() {
     local directory
     while IFS='' read -r -d : directory; do

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # the parts share variables
-# The guest as a program of this machine: User Mode Linux, whose serial lines are descriptors that it inherits.
+# User Mode Linux: the guest is a program of this machine, and its serial lines are descriptors that it inherits.
 
 uml_provide() {
-    image=$(cache_dir)/uml framed='' ended='' patience=60
+    image=$(cache_dir)/uml framed='' ended='' signal_grace=60
     provide "$image" 'User Mode Linux' fetch_uml
 }
 
@@ -10,14 +10,14 @@ uml_name() { echo "User Mode Linux $(basename -- "$image"/lib/modules/*)"; }
 
 uml_fstab() { cat -- "$here/runner/guest-fstab"; }
 
-# The fifth line is how the guest writes to its own third: UML hears of input by SIGIO, so not of what was there before a
-# line was opened; any SIGIO makes it look at all lines.
+# UML notices input by SIGIO, and so misses input that arrived before a line was opened. Any SIGIO makes it check all lines:
+# the guest causes one on its third line by writing to the fifth.
 uml_lines() {
     printf '%s=%q\n' line_out /dev/ttyS0 line_err /dev/ttyS1 line_control /dev/ttyS2 line_chunks /dev/ttyS3 line_wake /dev/ttyS4 \
         line_ended '' framed ''
 }
 
-# The guest's memory is a file, which wants room, and must be allowed to hold code.
+# The guest's memory is a file, on a file system with enough room that is not mounted noexec.
 choose_memory() {
     local directory available
     for directory in /dev/shm "${TMPDIR:-/tmp}" /tmp "${image%/*}"; do
@@ -27,12 +27,12 @@ choose_memory() {
         available=$(df --output=avail -m -- "$directory" | tail -n 1)
         ((available < 2048)) || { memory_directory=$directory && return; }
     done
-    die 'the guest wants 2 GB of room, for its memory, in /dev/shm, TMPDIR, /tmp or TEAM_KERNEL_CACHE'
+    die 'the guest needs 2 GB of room for its memory in /dev/shm, TMPDIR, /tmp or TEAM_KERNEL_CACHE'
 }
 
 uml_boot() {
     choose_memory
-    # raid6_init and the calibrations would measure for most of a second; blacklisted, they are not missed.
+    # raid6_init and the calibration take most of a second for measurements; no test needs them.
     local -a arguments=(
         mem=2G root=/dev/root rootfstype=hostfs rw "init=$run/init" quiet
         "initcall_blacklist=raid6_init,calibrate_xor_blocks" "lpj=30000000" umid=guest "uml_dir=$run/uml"
@@ -47,7 +47,7 @@ uml_boot() {
     (
         cd -- "$image" || exit
         ulimit -c 0
-        # Ends with this script, however that ends.
+        # The kernel ends with this script, even if the script is killed.
         exec env -i TMPDIR="$memory_directory" setsid setpriv --pdeathsig KILL ./linux "${arguments[@]}" </dev/null >&"$console" 2>&1
     ) &
     kernel=$!

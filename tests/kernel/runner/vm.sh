@@ -5,7 +5,7 @@
 vm_provide() {
     local cache
     cache=$(cache_dir)
-    vm_tools=$cache/vm-tools image=$cache/vm-$version framed=yes ended='' patience=200
+    vm_tools=$cache/vm-tools image=$cache/vm-$version framed=yes ended='' signal_grace=200
     provide "$vm_tools" 'QEMU and virtme-ng' fetch_vm_tools
     provide "$image" "Debian's kernel $version" fetch_vm
 }
@@ -65,7 +65,7 @@ vm_boot() {
     (
         cd -- "$image" || exit
         ulimit -c 0
-        # Ends with this script, however that ends.
+        # QEMU ends with this script, even if the script is killed.
         exec env -i setsid setpriv --pdeathsig KILL "$(qemu_program)" "${machine_arguments[@]:1}" "${devices[@]}" -no-reboot \
             -cpu "$processor" -append "console=ttyS0 quiet panic=-1 $savings init=$run/init" </dev/null >&"$console" 2>&1
     ) &

@@ -1,5 +1,5 @@
-//! The README's picture of `team_monitor --live`: what that shows of a small scene.
-//! `docs/screenshot` makes it anew.
+//! The README's picture of `team_monitor --live`, taken of a small scene. `docs/screenshot` renews
+//! the picture.
 
 mod svg;
 
@@ -20,7 +20,8 @@ use crate::support::terminal::Terminal;
 
 const PORTS: [&str; 4] = ["eth1", "eth2", "eth3", "eth4"];
 
-/// A team that balances the load over four ports, at the address that it has in every picture.
+/// Creates a team in the mode `loadbalance` with four ports, and with the same address in every
+/// picture.
 fn team() -> TeamHandle {
     for scope in ["all", "default"] {
         fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1").unwrap();
@@ -42,7 +43,7 @@ fn team() -> TeamHandle {
     team
 }
 
-/// Sends until it is over.
+/// Sends packets until `is_over`.
 fn send(is_over: &AtomicBool) {
     let wire = Wire::open("team0");
     let frames: Vec<_> = (0..40)
@@ -62,7 +63,7 @@ fn set(port: &str, state: &str) {
     ip(&format!("link set {port}-peer {state}"));
 }
 
-/// Something happens to each port.
+/// Makes a visible change of each port.
 fn act(team: &mut TeamHandle, port: impl Fn(&str) -> IfIndex) {
     let pause = || thread::sleep(Duration::from_millis(700));
     pause();
@@ -81,7 +82,7 @@ fn act(team: &mut TeamHandle, port: impl Fn(&str) -> IfIndex) {
 }
 
 #[test]
-fn the_readme_s_picture() {
+fn screenshot_shows_the_team() {
     enter();
     let mut team = team();
     let ports: Vec<IfIndex> = PORTS.iter().map(|name| team.lookup_ifindex(name).unwrap()).collect();
@@ -98,7 +99,7 @@ fn the_readme_s_picture() {
         is_over.store(true, Ordering::Relaxed);
     });
     terminal.wait_for_text("eth3 lost its link");
-    terminal.wait_for("what eth4 sends", |terminal| {
+    terminal.wait_for("the traffic of eth4", |terminal| {
         terminal
             .line_with("● eth4")
             .is_some_and(|line| line.contains("up") && line.ends_with("kB/s"))

@@ -1,22 +1,22 @@
-//! What is on a screen as a picture: SVG, in which text stays text.
+//! Draws a terminal's screen as an SVG picture whose text stays text.
 
 use std::fmt::Write;
 
 use vt100::{Cell, Color, Screen};
 
-/// In pixels. Text is stretched to it, whatever font it is shown in.
+/// The size of a cell in pixels. Text is stretched to it in every font.
 const CELL: (f64, f64) = (8.4, 19.0);
 const FONT_SIZE: u16 = 14;
-/// From a line's top to what its letters stand on.
+/// The distance from a line's top to its baseline.
 const BASELINE: f64 = 14.5;
-/// Around the text.
+/// The margin around the text.
 const MARGIN: f64 = 14.0;
-/// The bar above it.
+/// The height of the title bar.
 const BAR: f64 = 34.0;
 
 const BACKGROUND: &str = "#16181d";
 const FOREGROUND: &str = "#d6d9df";
-/// The terminal's first eight colors, and then the bright ones.
+/// The terminal's eight basic colors, and then the bright ones.
 const PALETTE: [&str; 16] = [
     "#16181d", "#ff6b6b", "#5fd38d", "#f2c55c", "#6cb2ff", "#d38cff", "#4fd6d6", "#d6d9df",
     "#858b98", "#ff8f8f", "#84e3a8", "#ffd97d", "#93c7ff", "#e0aeff", "#7ce6e6", "#ffffff",
@@ -52,7 +52,7 @@ fn size(screen: &Screen) -> (u16, u16) {
     (rows.get(), columns.get())
 }
 
-/// Cells beside each other that look alike, without two blanks in a row.
+/// Adjacent cells with the same look, without two spaces in a row.
 struct Run<'a> {
     first: &'a Cell,
     column: u16,
@@ -84,7 +84,7 @@ fn runs(screen: &Screen, row: u16) -> Vec<Run<'_>> {
     runs
 }
 
-/// All that is drawn of what a cell can look like.
+/// Returns the properties of a cell that are drawn.
 fn look(cell: &Cell) -> (Color, bool, bool) {
     (cell.fgcolor(), cell.bold(), cell.dim())
 }

@@ -1,4 +1,4 @@
-//! One thing that is done to the namespace, and what it may make true or untrue.
+//! The actions of the stress test, and the facts that each one establishes or ends.
 
 use libteam::{IfIndex, OptionId, OptionValue};
 
@@ -71,7 +71,7 @@ pub(super) enum Action {
         id: OptionId,
         value: OptionValue,
     },
-    /// By the C library's tool, under names that never change.
+    /// Runs the C library's `teamnl`, with alternative names that never change.
     Teamnl {
         words: &'static str,
         port: Option<(IfIndex, Option<IfIndex>)>,
@@ -81,10 +81,10 @@ pub(super) enum Action {
     },
 }
 
-/// Something that a handle tells of, and that lasts for a while.
+/// Something that a handle reports and that holds for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Fact {
-    /// There is a link with this index, the same all the time.
+    /// One link keeps this index.
     Link(IfIndex),
     /// A link is a port of a team.
     Port { team: IfIndex, port: IfIndex },
@@ -92,21 +92,21 @@ pub(super) enum Fact {
     Mode { team: IfIndex },
 }
 
-/// What an action does to a fact.
+/// The effect of an action on a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing.
+    /// The fact does not change.
     None,
-    /// It holds afterwards.
+    /// The fact holds afterwards.
     Makes,
-    /// It does not hold afterwards.
+    /// The fact does not hold afterwards.
     Ends,
-    /// Either is possible.
+    /// The fact may hold afterwards or not.
     Unsure,
 }
 
 impl Action {
-    /// A short name for the kind of action.
+    /// Returns a short name for the kind of action.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Add { kind, .. } => kind,
@@ -135,7 +135,7 @@ impl Action {
         }
     }
 
-    /// Whether it can have an effect though it is reported to have failed.
+    /// Returns whether the action can have an effect although it is reported as failed.
     pub(super) fn may_fail_halfway(&self) -> bool {
         matches!(
             self,
@@ -168,13 +168,14 @@ impl Action {
                 Effect::Makes
             }
             Self::AddVeth { .. } if is_veth_peer => Effect::Makes,
-            // Where its index is taken it gets another one: then there is a link with this one too.
+            // If the index is taken, the link gets another one; a link has this index in both
+            // cases.
             Self::BringBack { link } if *link == fact => Effect::Makes,
             Self::Delete { link } | Self::SendAway { link } if *link == fact => Effect::Ends,
             Self::Delete { .. } | Self::DeleteAway { .. } if is_veth_peer => Effect::Unsure,
-            // It may be the other end of any cable.
+            // The link may be the peer of any veth device.
             Self::Delete { .. } | Self::DeleteAway { .. } if !is_known(fact) => Effect::Unsure,
-            // It may have been under a VLAN.
+            // The link may have been a VLAN device over the deleted link.
             Self::Delete { .. } if TRANSIENT.contains(&fact) => match self.subject() {
                 Some(link) if TEAMS.contains(&link) => Effect::Unsure,
                 _ => Effect::None,
@@ -198,13 +199,13 @@ impl Action {
             _ => match self.effect_on_link(port) {
                 Effect::None => Effect::None,
                 Effect::Unsure => Effect::Unsure,
-                // A link that is new or comes back has no master.
+                // A new link, and a link that moved back, has no master.
                 Effect::Makes | Effect::Ends => Effect::Ends,
             },
         }
     }
 
-    /// The link that is changed itself.
+    /// Returns the link that the action itself changes.
     fn subject(&self) -> Option<IfIndex> {
         match self {
             Self::Add { link, .. }

@@ -1,4 +1,4 @@
-//! Whether the reported changes can have happened, according to the log of actions.
+//! Checks that the reported changes are possible according to the log of actions.
 
 use std::time::Instant;
 
@@ -18,8 +18,8 @@ const ALWAYS_PRESENT: [&str; 5] = [
     "mcast_rejoin_interval",
 ];
 
-/// Panics if an object is reported as removed or added, although it certainly was not between two
-/// times: `since`, up to which the cache was current, and `at`, when the change was reported.
+/// Panics if an object is reported as removed or added although the log rules that out for the time
+/// between `since`, up to which the cache was current, and `at`, when the change was reported.
 pub(super) fn assert_possible(
     (team, scope): View,
     changes: &Changes,
@@ -34,13 +34,13 @@ pub(super) fn assert_possible(
             if change.is_released() {
                 assert!(
                     !log.held(fact, since, at),
-                    "a link is reported as released that was a port all the time: {change:?}"
+                    "a link that stayed a port is reported as released: {change:?}"
                 );
             }
             if change.is_added() && is_known(ifindex) {
                 assert!(
                     !log.lacked(fact, since, at),
-                    "a link is reported as added that never was a port: {change:?}"
+                    "a link that was never a port is reported as added: {change:?}"
                 );
             }
         }
@@ -52,14 +52,14 @@ pub(super) fn assert_possible(
         if change.is_removed() || is_another {
             assert!(
                 !log.held(fact, since, at),
-                "a link is reported as removed that existed all the time: {change:?}"
+                "a link that existed all the time is reported as removed: {change:?}"
             );
         }
-        // A link that was moved back and found its index taken has an index of the kernel's choice.
+        // The kernel chooses an index for a link that moved back and found its own index taken.
         if change.is_added() && is_known(ifindex) {
             assert!(
                 !log.lacked(fact, since, at),
-                "a link is reported as added that never existed: {change:?}"
+                "a link that never existed is reported as added: {change:?}"
             );
         }
     }
@@ -69,13 +69,13 @@ pub(super) fn assert_possible(
         if change.is_removed() {
             assert!(
                 !log.held(fact, since, at),
-                "a port is reported as removed that was one all the time: {change:?}"
+                "a link that stayed a port is reported as a removed port: {change:?}"
             );
         }
         if change.is_added() && is_known(port) {
             assert!(
                 !log.lacked(fact, since, at),
-                "a port is reported as added that never was one: {change:?}"
+                "a link that was never a port is reported as an added port: {change:?}"
             );
         }
     }
@@ -85,14 +85,14 @@ pub(super) fn assert_possible(
         if change.is_removed() {
             assert!(
                 !log.held(fact, since, at),
-                "an option is reported as removed that existed all the time: {change:?}"
+                "an option that existed all the time is reported as removed: {change:?}"
             );
         } else if id.port.is_none_or(is_known) {
             let lacked = match fact {
                 Fact::Mode { .. } => log.held(fact, since, at),
                 _ => log.lacked(fact, since, at),
             };
-            assert!(!lacked, "an option is reported as added that cannot exist: {change:?}");
+            assert!(!lacked, "an option that cannot exist is reported as added: {change:?}");
         }
     }
 }

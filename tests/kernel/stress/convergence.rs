@@ -39,8 +39,8 @@ impl Expected {
             .expect("every view has its state")
     }
 
-    /// Returns the state that a handle keeps whose team was deleted, even if another team has its
-    /// index.
+    /// Returns the state that a handle keeps after its team was deleted, even if another team has
+    /// the index now.
     pub(super) fn without_team(&self, (team, scope): View) -> State {
         let links = if scope == LinkScope::All {
             self.of((team, scope)).links.clone()
@@ -50,7 +50,7 @@ impl Expected {
         State { links, ports: vec![], options: BTreeMap::new(), option_order: vec![] }
     }
 
-    /// What of it actions have an effect on.
+    /// Returns the facts of the states that actions can change.
     pub(super) fn facts(&self) -> HashSet<Fact> {
         let mut facts = HashSet::new();
         for ((team, scope), state) in &self.0 {
@@ -71,7 +71,7 @@ impl Expected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Same,
-    /// They differ only in what the kernel reports with a delay, at most once a second.
+    /// The states differ only in what the kernel reports with a delay, at most once a second.
     Late,
     Different,
 }
@@ -80,13 +80,18 @@ pub(super) enum Verdict {
 pub(super) fn assert_coherent(team: &TeamHandle) {
     for port in team.ports() {
         let link = team.link(port.ifindex());
-        assert_eq!(port.name(), link.map(Link::name), "a port has not the name of its link");
+        assert_eq!(
+            port.name(),
+            link.map(Link::name),
+            "name of port {} and of its link",
+            port.ifindex()
+        );
     }
     for link in team.links().filter(|link| link.master().is_none()) {
         assert_eq!(
             link.original_hwaddr(),
             link.hwaddr(),
-            "the address of a link without a master is its own: {link}"
+            "hwaddr of a link without a master: {link}"
         );
     }
 }
@@ -119,8 +124,8 @@ pub(super) fn fail(cached: &State, expected: &State, team: IfIndex, carriers: bo
     panic!("{text}")
 }
 
-/// Ignores changes that the kernel does not announce for a link that is down. The handle queries
-/// the team's own link, unless another program set the carrier.
+/// Ignores changes that the kernel does not announce while a link is down. The handle queries the
+/// team's own link, unless another program set the carrier.
 fn ignore_unannounced(cached: &mut State, expected: &State, team: IfIndex, carriers: bool) {
     for (ifindex, link) in
         expected.links.iter().filter(|(_, link)| !link.flags.contains(LinkFlags::UP))

@@ -1,4 +1,4 @@
-//! Actions that the stress test leaves out, because this kernel would not recover from them.
+//! Actions that the stress test leaves out because this kernel does not recover from them.
 
 use super::action::Action;
 use crate::support::features::keeps_ports_that_move;
@@ -12,8 +12,8 @@ pub(super) enum Exclusion {
 }
 
 impl Exclusion {
-    /// Returns the exclusions of two eras: where this kernel fails with both kinds of action
-    /// together, each era leaves out one kind.
+    /// Returns the exclusions of two eras. If this kernel fails when two kinds of actions are
+    /// combined, each era leaves out one kind.
     pub(super) fn for_this_kernel() -> [Self; 2] {
         if keeps_ports_that_move() { [Self::Moves, Self::Mtus] } else { [Self::Nothing; 2] }
     }

@@ -35,7 +35,7 @@ impl StressHandler {
     }
 
     pub(super) fn run(&mut self, team: &mut TeamHandle, changes: &Changes) -> Result<(), BoxError> {
-        // Else one change would lead to the next for ever.
+        // Without this limit, each change would cause another one, without end.
         if self.over.load(Ordering::Relaxed) {
             return Ok(());
         }

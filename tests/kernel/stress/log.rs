@@ -12,10 +12,10 @@ pub(super) struct Log(Mutex<Entries>);
 
 struct Entries {
     start: Instant,
-    /// What was true when the round started.
+    /// The facts that held when the round started.
     facts: HashSet<Fact>,
     list: Vec<Entry>,
-    /// How often each kind of action could be done, and how often it was tried, in all rounds.
+    /// For each kind of action in all rounds: the number of successes and of attempts.
     counts: BTreeMap<&'static str, (usize, usize)>,
 }
 
@@ -23,7 +23,7 @@ struct Entry {
     who: &'static str,
     action: Action,
     began: Instant,
-    /// When it had ended, and whether it could be done.
+    /// When the action had ended, and whether it succeeded.
     ended: Option<(Instant, bool)>,
 }
 
@@ -49,7 +49,7 @@ impl Entry {
     }
 }
 
-/// Where an action that is under way stands in the log.
+/// The position in the log of an action that is in progress.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket(usize);
 
@@ -63,8 +63,7 @@ impl Log {
         }))
     }
 
-    /// Starts a round in which these facts are true and, of those that actions have an effect on,
-    /// no others.
+    /// Starts a round in which these facts hold and no other fact that actions can change.
     pub(super) fn start_round(&self, facts: HashSet<Fact>) {
         let mut entries = self.entries();
         entries.start = Instant::now();
@@ -88,17 +87,17 @@ impl Log {
         count.1 += 1;
     }
 
-    /// Whether a fact was certainly true all the time between two moments.
+    /// Returns whether a fact certainly held during the whole time between two moments.
     pub(super) fn held(&self, fact: Fact, from: Instant, until: Instant) -> bool {
         self.lasted(fact, (Effect::Makes, Effect::Ends), true, from, until)
     }
 
-    /// Whether a fact was certainly untrue all the time between two moments.
+    /// Returns whether a fact certainly did not hold at any moment between two moments.
     pub(super) fn lacked(&self, fact: Fact, from: Instant, until: Instant) -> bool {
         self.lasted(fact, (Effect::Ends, Effect::Makes), false, from, until)
     }
 
-    /// Something has brought the state about before, and nothing can have ended it since.
+    /// Returns whether an earlier action caused the state and no action can have ended it since.
     fn lasted(
         &self,
         fact: Fact,
@@ -120,12 +119,12 @@ impl Log {
         causes.chain(initial).max().is_some_and(lasts)
     }
 
-    /// How often each kind of action could be done, and how often it was tried.
+    /// Returns the number of successes and of attempts for each kind of action.
     pub(super) fn counts(&self) -> BTreeMap<&'static str, (usize, usize)> {
         self.entries().counts.clone()
     }
 
-    /// The last actions, for people.
+    /// Returns the last actions as text.
     pub(super) fn tail(&self) -> String {
         const LINES: usize = 150;
         let entries = self.entries();
@@ -143,7 +142,7 @@ impl Log {
         text
     }
 
-    /// Whoever panicked while writing into it: it says why.
+    // A thread that panicked while it wrote reports the reason itself.
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_certainly_there_between_its_making_and_its_deletion() {
+    fn link_certainly_exists_until_its_deletion() {
         let log = Log::new();
         let before = moment();
         done(&log, Action::Add { kind: "dummy", link: LINK });
@@ -181,9 +180,9 @@ mod tests {
         assert!(!log.held(THERE, before, made) && !log.lacked(THERE, before, made));
         assert!(log.lacked(THERE, before, before));
         let ticket = log.begin("test", Action::Delete { link: LINK });
-        assert!(!log.held(THERE, made, moment()), "it may be gone");
+        assert!(!log.held(THERE, made, moment()), "a link that may be deleted counts as present");
         log.end(ticket, false);
-        assert!(log.held(THERE, made, moment()), "it could not be deleted");
+        assert!(log.held(THERE, made, moment()), "a link whose deletion failed counts as absent");
         done(&log, Action::Delete { link: LINK });
         let deleted = moment();
         assert!(!log.held(THERE, made, deleted) && log.held(THERE, made, made));
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn link_with_an_index_of_the_kernel_may_be_any_veth_peer() {
+    fn link_with_kernel_index_may_be_any_veth_peer() {
         let log = Log::new();
         let came_back = Fact::Link(IfIndex::new(2).unwrap());
         log.start_round(HashSet::from([came_back]));
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_end_of_a_cable_may_take_the_other_along() {
+    fn deleted_veth_end_may_delete_its_peer() {
         let log = Log::new();
         log.start_round(HashSet::from([THERE]));
         let start = moment();

@@ -11,12 +11,12 @@
 //!   `ip -j -d link`, that all reported changes add up to the cache, and that no link was reported
 //!   as removed more often than the kernel deleted it.
 //!
-//! The long form, and one round again (a failure prints the seed; the same actions are drawn then,
-//! but the threads may run in another order):
+//! The long form, and a repetition of one round (a failure prints the seed; the seed gives the same
+//! actions, but the threads may interleave differently):
 //!
 //! ```sh
-//! LIBTEAM_STRESS_ROUNDS=2000 TEAM_KERNEL_TIMEOUT=7200 cargo test --release --test kernel stress -- --nocapture
-//! LIBTEAM_STRESS_SEED=12345 LIBTEAM_STRESS_ROUNDS=7 cargo test --test kernel stress
+//! LIBTEAM_STRESS_ROUNDS=2000 TEAM_KERNEL_TIMEOUT=7200 cargo test --release --test kernel stress --
+//! --nocapture LIBTEAM_STRESS_SEED=12345 LIBTEAM_STRESS_ROUNDS=7 cargo test --test kernel stress
 //! ```
 
 mod action;
@@ -66,7 +66,7 @@ fn handles_converge_under_random_changes() {
     let exclusions = Exclusion::for_this_kernel();
     if exclusions != [Exclusion::Nothing; 2] {
         println!(
-            "on this kernel no era has everything: one closed out {:?}, the next {:?}",
+            "on this kernel no era has every action: one excluded {:?}, the next {:?}",
             exclusions[0], exclusions[1]
         );
     }
@@ -86,7 +86,7 @@ fn handles_converge_under_random_changes() {
             "too few losses and deletions: {numbers}"
         );
         let undone: Vec<_> = log.counts().into_iter().filter(|(_, (done, _))| *done == 0).collect();
-        assert!(undone.is_empty(), "never done: {undone:?}");
+        assert!(undone.is_empty(), "actions that never succeeded: {undone:?}");
     }
 }
 
@@ -98,7 +98,7 @@ fn era(seed: u64, exclusion: Exclusion, rounds: u64, log: &Arc<Log>) -> Numbers 
             println!("{}", log.tail());
             println!("{}", era.description());
             println!(
-                "round {round} failed; again: LIBTEAM_STRESS_SEED={seed} LIBTEAM_STRESS_ROUNDS={round}"
+                "round {round} failed; to repeat it: LIBTEAM_STRESS_SEED={seed} LIBTEAM_STRESS_ROUNDS={round}"
             );
             resume_unwind(panic);
         }

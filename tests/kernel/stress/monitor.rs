@@ -39,8 +39,7 @@ impl LinkMonitor {
             }
             let kind = u16::from_ne_bytes([buffer[4], buffer[5]]);
             messages += usize::from([RTM_NEWLINK, RTM_DELLINK].contains(&kind));
-            // A bridge says of a link that closed it that it is deleted, under the bridge's own
-            // address family.
+            // A bridge reports a released port with RTM_DELLINK of its own address family.
             if kind == RTM_DELLINK && buffer[16] == 0 {
                 let ifindex = u32::from_ne_bytes([buffer[20], buffer[21], buffer[22], buffer[23]]);
                 *deletions.entry(IfIndex::new(ifindex).unwrap()).or_default() += 1;

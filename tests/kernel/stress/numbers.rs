@@ -1,4 +1,4 @@
-//! What happened during the rounds, in numbers.
+//! Counters of what happened during the rounds.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -11,7 +11,7 @@ pub(super) struct Numbers {
     /// Messages for which a handle's buffer had no room.
     pub(super) dropped: u64,
     pub(super) resyncs: usize,
-    /// Resyncs of which every dump was interrupted.
+    /// Resyncs in which every dump was interrupted.
     pub(super) inconsistent: usize,
     /// Reported batches and changes.
     pub(super) batches: usize,

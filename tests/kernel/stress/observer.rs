@@ -21,7 +21,7 @@ use crate::support::timeouts::timeout;
 /// A round is over when no message arrives for this long.
 const QUIET: Duration = Duration::from_millis(40);
 
-/// The changes that a handler was called with, and when.
+/// The changes that a handler was called with, and the time of the call.
 type Call = (Instant, Changes);
 
 pub(super) struct Observer {
@@ -30,17 +30,17 @@ pub(super) struct Observer {
     pub(super) removals: BTreeMap<IfIndex, usize>,
     pub(super) opened: Instant,
     calls: Receiver<Call>,
-    /// How often a handler made the handle read more events.
+    /// The number of times that a handler made the handle read more events.
     nested: Arc<AtomicUsize>,
     /// The state according to the changes that handlers were called with.
     replica: Replica,
-    /// The cache is at least as new as this.
+    /// The cache is at least as new as this moment.
     current: Instant,
     rng: Rng,
 }
 
 impl Observer {
-    /// Opens a handle while the team is deleted and created again. After the round there is a team.
+    /// Opens a handle while the team is deleted and created again. The team exists after the round.
     pub(super) fn open(
         team: IfIndex,
         builder: &TeamBuilder,
@@ -58,7 +58,7 @@ impl Observer {
                 ) if !was_over => {
                     thread::sleep(Duration::from_millis(1));
                 }
-                Err(error) => panic!("a handle cannot be opened: {error:?}"),
+                Err(error) => panic!("opening a handle: {error:?}"),
             }
         }
     }
@@ -110,7 +110,10 @@ impl Observer {
             if is_slow && !was_over && self.rng.u32(..8) == 0 {
                 thread::sleep(Duration::from_millis(self.rng.u64(1..20)));
             }
-            assert!(Instant::now() < deadline, "the namespace does not become quiet");
+            assert!(
+                Instant::now() < deadline,
+                "events still arrive in the namespace after the timeout"
+            );
         }
     }
 
@@ -130,7 +133,7 @@ impl Observer {
         );
         assert!(
             !calls.iter().any(|(_, changes)| changes.kinds().is_empty()),
-            "a handler is called for nothing"
+            "a handler is called without changes"
         );
         match result {
             Ok(changes) => {
@@ -159,7 +162,7 @@ impl Observer {
             numbers.changes +=
                 changes.links().len() + changes.ports().len() + changes.options().len();
         }
-        // Everything sent before that time was read or queried.
+        // Every message sent before that time was read or queried.
         self.current = began;
     }
 
@@ -191,5 +194,5 @@ fn assert_same(returned: &Changes, calls: &[Call]) {
         && returned.ports().eq(all().flat_map(Changes::ports))
         && returned.options().eq(all().flat_map(Changes::options))
         && all().all(|changes| returned.is_resynced() || !changes.is_resynced());
-    assert!(same, "handlers and caller get different changes: {returned:?} {calls:?}");
+    assert!(same, "caller got {returned:?}, handlers got {calls:?}");
 }

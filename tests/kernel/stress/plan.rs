@@ -1,4 +1,4 @@
-//! What is drawn from the seed: what a round may do to the team, and what each writer does next.
+//! What is drawn from the seed: what a round does to the team, and the next actions of each writer.
 
 use fastrand::Rng;
 use libteam::{IfIndex, OptionId, OptionValue};
@@ -12,25 +12,25 @@ use super::world::{
 /// What happens to the team in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TeamLife {
-    /// It keeps its mode and its lasting ports.
+    /// The team keeps its mode and its permanent ports.
     Kept,
-    /// It loses all its ports now and then, and gets another mode.
+    /// The team loses all its ports from time to time, and gets another mode.
     ModeChanges,
-    /// It is deleted now and then, and made anew.
+    /// The team is deleted and created again from time to time.
     Recreated,
 }
 
-/// What one round does.
+/// The plan of one round.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub(super) team_life: TeamLife,
     pub(super) writers: usize,
-    /// How many times each writer draws what to do.
+    /// The number of times that each writer draws actions.
     pub(super) draws: usize,
-    /// Whether writers rest now and then, so that handles read everything before it goes on.
+    /// Whether writers pause from time to time, so that handles read all events.
     pub(super) rests: bool,
-    /// Whether another program sets the team's carrier. Of a team that is down the kernel does not
-    /// tell that.
+    /// Whether another program sets the team's carrier. The kernel does not report a new carrier of
+    /// a team that is down.
     pub(super) carriers: bool,
 }
 
@@ -50,7 +50,7 @@ impl Plan {
         }
     }
 
-    /// What is done before the writers start: in some rounds the team has lasting ports.
+    /// Returns the actions before the writers start; in some rounds they add permanent ports.
     pub(super) fn prologue(self) -> Vec<Action> {
         if self.team_life != TeamLife::Kept {
             return Vec::new();
@@ -58,7 +58,7 @@ impl Plan {
         PORTS.map(|link| Action::SetMaster { link, master: Some(TEAM) }).to_vec()
     }
 
-    /// What is done after the writers stopped: there is a team in the end.
+    /// Returns the actions after the writers stopped; the team exists afterwards.
     pub(super) fn epilogue(rng: &mut Rng) -> Vec<Action> {
         let mut actions = Vec::new();
         for team in TEAMS {
@@ -67,7 +67,7 @@ impl Plan {
         actions
     }
 
-    /// What one writer does next, one after the other.
+    /// Returns the next actions of one writer.
     pub(super) fn next(self, rng: &mut Rng, writer: usize) -> Vec<Action> {
         match rng.u32(..100) {
             0..9 => vec![add(rng)],
@@ -181,7 +181,7 @@ fn add(rng: &mut Rng) -> Action {
     }
 }
 
-/// The name that a link gets, though others may be in the way, and then each the other's.
+/// Returns actions that give each of two links the other's name, also if other writers interfere.
 fn swap_names(one: IfIndex, other: IfIndex, writer: usize) -> Vec<Action> {
     let names = ["one", "other", "between"].map(|name| format!("{name}{writer}"));
     let rename = |link, name: &String| Action::Rename { link, name: name.clone() };

@@ -20,8 +20,8 @@ use super::writer::Writer;
 use crate::support::raw::drops;
 
 const WRITERS: [&str; 3] = ["writer 1", "writer 2", "writer 3"];
-/// The buffers that are asked for: the kernel makes 2304 bytes of the least, and doubles the
-/// others.
+/// The requested receive buffers in bytes. The kernel makes 2304 bytes of the smallest, and doubles
+/// the others.
 const SMALL: [usize; 3] = [1, 4096, 16 << 10];
 const LARGE: [usize; 3] = [128 << 10, 1 << 20, 4 << 20];
 
@@ -33,7 +33,7 @@ pub(super) struct Era {
     over: Arc<AtomicBool>,
     rng: Rng,
     slots: Vec<Slot>,
-    /// Whether others than the driver set the team's carrier.
+    /// Whether other programs than the driver set the team's carrier.
     carriers: bool,
     plan: Option<Plan>,
     pub(super) numbers: Numbers,
@@ -42,7 +42,7 @@ pub(super) struct Era {
 impl Era {
     pub(super) fn new(seed: u64, exclusion: Exclusion, log: &Arc<Log>) -> Self {
         let mut rng = Rng::with_seed(seed);
-        // They make dumps longer, and so likelier to be interrupted.
+        // They make dumps longer, and interrupted dumps more likely.
         let world = World::new(if seed % 3 == 0 { 300 } else { 0 }, exclusion);
         let carriers = rng.bool();
         let (team, buffers) = (TEAMS[rng.usize(..2)], if rng.bool() { SMALL } else { LARGE });
@@ -77,15 +77,15 @@ impl Era {
         era
     }
 
-    /// Runs one round and checks all handles afterwards. Waits for late events of the kernel only
-    /// if `time` is true.
+    /// Runs one round and checks all handles afterwards. Waits for delayed events of the kernel
+    /// only if `time` is true.
     pub(super) fn round(&mut self, time: bool) {
         let plan = Plan::draw(&mut self.rng, self.carriers);
         self.plan = Some(plan);
         let dropped_before = all_drops();
         self.run(plan);
         self.numbers.rounds += 1;
-        // A handle that was closed takes what it lost with it.
+        // The count of a closed handle's losses is lost with the handle.
         self.numbers.dropped += all_drops().saturating_sub(dropped_before);
         let (messages, deletions) = self.monitor.take_counts();
         self.numbers.messages += messages;
@@ -119,7 +119,7 @@ impl Era {
                 let rng = rng.fork();
                 observers.push(scope.spawn(move || slot.follow(log, over, rng)));
             }
-            // The observers have to stop even if this fails.
+            // The observers have to stop even if a writer panics.
             let over = SetOnDrop(over);
             let write = |(writer, mut rng): (usize, Rng)| {
                 scope.spawn(move || {
@@ -150,7 +150,7 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// How many messages the sockets of the namespace had no room for.
+/// Returns the number of messages for which the sockets of the namespace had no room.
 fn all_drops() -> u64 {
     let (links, driver) = drops();
     links + driver

@@ -25,7 +25,7 @@ const MAX_EVENT_DELAY: Duration = Duration::from_secs(8);
 pub(super) struct Slot {
     view: View,
     builder: TeamBuilder,
-    /// Whether others than the driver set the team's carrier.
+    /// Whether other programs than the driver set the team's carrier.
     carriers: bool,
     observer: Option<Observer>,
 }
@@ -107,7 +107,10 @@ impl Slot {
         assert_coherent(&observer.team);
         if is_gone {
             let held = log.held(Fact::Link(team), observer.opened, Instant::now());
-            assert!(!held, "the team counts as deleted although it existed all the time");
+            assert!(
+                !held,
+                "the handle reports team {team} as deleted, but it existed all the time"
+            );
             numbers.gone += 1;
             self.close();
         }

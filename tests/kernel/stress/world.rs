@@ -11,7 +11,7 @@ use super::exclusions::Exclusion;
 use crate::support::netns::{enter, own_namespace};
 use crate::support::raw::Raw;
 
-/// The team that handles follow, and one that takes its ports away.
+/// The team that handles follow, and another team that takes over its ports.
 pub(super) const TEAM: IfIndex = number(10);
 pub(super) const OTHER_TEAM: IfIndex = number(11);
 pub(super) const TEAMS: [IfIndex; 2] = [TEAM, OTHER_TEAM];
@@ -20,14 +20,15 @@ pub(super) const BRIDGE: IfIndex = number(12);
 /// Links that are never deleted.
 pub(super) const PERMANENT: [IfIndex; 5] =
     [number(20), number(21), number(22), number(23), ALIASED];
-/// The lasting link that the C library's tools know by its alternative name.
+/// The permanent link that the C library's tools find by its alternative name.
 const ALIASED: IfIndex = number(24);
 
-/// Ports that stay ports as long as the round says so: one end of a virtual cable, and a dummy.
+/// Ports that stay ports for as long as the round's plan says: one end of a veth pair, and a dummy.
 pub(super) const PORTS: [IfIndex; 2] = [number(30), number(32)];
 pub(super) const FAR_END: IfIndex = number(31);
 
-/// Indexes whose links come and go. An even one and the next may be the ends of a virtual cable.
+/// The indexes of links that are created and deleted. An even index and the next one may be the
+/// ends of a veth pair.
 pub(super) const TRANSIENT: [IfIndex; 12] = [
     number(100),
     number(101),
@@ -54,7 +55,7 @@ const fn number(index: u32) -> IfIndex {
     }
 }
 
-/// The other end of the virtual cable of which a passing link may be one end.
+/// Returns the other end of the veth pair to which a transient link may belong.
 pub(super) fn veth_peer(link: IfIndex) -> IfIndex {
     number(link.get() ^ 1)
 }
@@ -69,7 +70,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Creates a namespace with the permanent links and this many links that never change.
+    /// Creates a namespace with the permanent links and `unused_links` links that never change.
     pub(super) fn new(unused_links: u32, exclusion: Exclusion) -> Self {
         enter();
         let raw = &mut Raw::new();
@@ -96,13 +97,13 @@ impl World {
     }
 }
 
-/// The name under which a link is made.
+/// Returns the name under which a link is created.
 pub(super) fn first_name(link: IfIndex) -> String {
     format!("link{link}")
 }
 
-/// Whether the log records each creation of a link with this index. A link that is moved back and
-/// finds its index taken gets another one, which is not recorded.
+/// Returns whether the log records each creation of a link with this index. A link that is moved
+/// back and finds its index taken gets another one, which is not recorded.
 pub(super) fn is_known(link: IfIndex) -> bool {
     let others = [BRIDGE, FAR_END];
     TRANSIENT.contains(&link)

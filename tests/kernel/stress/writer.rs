@@ -1,4 +1,4 @@
-//! Carries out what was drawn.
+//! Executes the actions that were drawn.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -13,13 +13,13 @@ use super::world::{TEAMS, World, first_name, veth_peer};
 use crate::support::programs::Tool;
 use crate::support::raw::Raw;
 
-/// Changes the namespace, and logs what it does.
+/// Changes the namespace and logs each action.
 pub(super) struct Writer<'a> {
     who: &'static str,
     world: &'a World,
     log: &'a Log,
     raw: Raw,
-    /// Handles to set options by.
+    /// Handles that set options.
     handles: [Option<TeamHandle>; 2],
 }
 
@@ -31,7 +31,7 @@ impl<'a> Writer<'a> {
     pub(super) fn execute(&mut self, actions: Vec<Action>) {
         for action in actions.into_iter().filter(|action| !self.world.exclusion.excludes(action)) {
             let ticket = self.log.begin(self.who, action.clone());
-            // What cannot be done at the moment is not done.
+            // Actions that are not possible at the moment fail.
             let done = self.try_to(action);
             self.log.end(ticket, done);
         }
@@ -91,12 +91,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Panics at an error that is no answer of the kernel.
+/// Panics at an error that is not a reply of the kernel.
 fn assert_answer(error: &io::Error) {
-    assert!(error.raw_os_error().is_some(), "{error}");
+    assert!(error.raw_os_error().is_some(), "not an error of the kernel: {error}");
 }
 
-/// Panics at an error that no change of the namespace explains.
+/// Panics at an error that changes of the namespace cannot explain.
 pub(super) fn assert_expected(error: &Error) {
     let expected = matches!(
         error,
@@ -107,5 +107,5 @@ pub(super) fn assert_expected(error: &Error) {
             | Error::NotPort { .. }
             | Error::UnknownOption { .. }
     );
-    assert!(expected, "{error:?}");
+    assert!(expected, "unexpected error: {error:?}");
 }

@@ -16,7 +16,8 @@ use crate::support::netns::{dummies, index, ip};
 use crate::support::snapshot::state;
 use crate::support::timeouts::timeout;
 
-/// Creates `team0` in this mode with new dummy devices as its ports, and takes the changes of that.
+/// Creates `team0` in this mode with new dummy devices as its ports, and discards the changes of
+/// that.
 pub(crate) fn team_with(mode: Mode, ports: &[&str]) -> TeamHandle {
     if !ports.is_empty() {
         dummies(ports);
@@ -32,7 +33,7 @@ pub(crate) fn team_with(mode: Mode, ports: &[&str]) -> TeamHandle {
 
 /// Handles the events of a team, and returns the changes.
 pub(crate) fn take_changes(team: &mut TeamHandle) -> Changes {
-    team.handle_events().expect("events can be handled")
+    team.handle_events().expect("handle_events()")
 }
 
 /// Returns the changed options, before and after, without the flag that says whether this handle
@@ -41,7 +42,7 @@ pub(crate) fn option_changes(changes: &Changes) -> Vec<(Option<TeamOption>, Opti
     changes.options().map(|change| (change.before().cloned(), change.after().cloned())).collect()
 }
 
-/// Sets a link down where the kernel renames only such links, and takes the changes of that.
+/// Sets a link down if the kernel renames only such links, and discards the changes of that.
 pub(crate) fn make_renamable(team: &mut TeamHandle, link: &str) {
     if !renames_links_that_are_up() {
         ip(&format!("link set {link} down"));
@@ -54,32 +55,32 @@ pub(crate) fn assert_no_changes(team: &mut TeamHandle) {
     assert_eq!(take_changes(team), Changes::default());
 }
 
-/// The one link that changed; panics if anything else did.
+/// Returns the one link that changed; panics if any other object changed.
 pub(crate) fn only_link(changes: &Changes) -> Change<Link> {
     assert_eq!(
         (changes.links().len(), changes.kinds()),
         (1, ChangeKind::LINK),
-        "not one link: {changes:#?}"
+        "expected a change of one link only: {changes:#?}"
     );
     changes.links().next().unwrap().clone()
 }
 
-/// The one option that changed; panics if another option or a port did. Links are not looked at.
+/// Returns the one option that changed; panics if another option or a port changed. Ignores links.
 pub(crate) fn only_option(changes: &Changes) -> Change<TeamOption> {
     assert_eq!(
         (changes.options().len(), changes.ports().len()),
         (1, 0),
-        "not one option: {changes:#?}"
+        "expected a change of one option only: {changes:#?}"
     );
     changes.options().next().unwrap().clone()
 }
 
-/// What changed of one link.
+/// Returns the change of one link.
 pub(crate) fn link_change(changes: &Changes, ifindex: IfIndex) -> Option<&Change<Link>> {
     changes.links().find(|change| change.latest().ifindex() == ifindex)
 }
 
-/// The names of the ports that changed, with the change's mark in front.
+/// Returns the names of the changed ports, each after the mark of its change.
 pub(crate) fn port_marks(changes: &Changes) -> Vec<String> {
     let mark = |change: &Change<Port>| match (change.is_added(), change.is_removed()) {
         (true, _) => '+',
@@ -92,7 +93,7 @@ pub(crate) fn port_marks(changes: &Changes) -> Vec<String> {
         .collect()
 }
 
-/// The options of one port.
+/// Returns the options of one port.
 pub(crate) fn options_of(team: &TeamHandle, port: IfIndex) -> Vec<OptionId> {
     team.options().map(|option| option.id().clone()).filter(|id| id.port == Some(port)).collect()
 }
@@ -108,7 +109,7 @@ pub(crate) fn handle_until(
     let mut batches = vec![take_changes(team)];
     while !holds(team) {
         let left = deadline.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "it does not happen: {what}");
+        assert!(!left.is_zero(), "timeout: {what}");
         team.wait(Some(left)).unwrap();
         batches.push(take_changes(team));
     }
@@ -123,13 +124,13 @@ pub(crate) fn handle_until_converged(team: &mut TeamHandle) {
             &TeamHandle::builder()
                 .link_scope(team.link_scope())
                 .open_index(team.ifindex())
-                .expect("a fresh handle opens"),
+                .expect("opening a second handle"),
         );
         take_changes(team);
         if state(team) == fresh {
             return;
         }
-        assert!(Instant::now() < deadline, "{:#?} never comes to be {fresh:#?}", state(team));
+        assert!(Instant::now() < deadline, "{:#?} did not become {fresh:#?}", state(team));
         team.wait(Some(Duration::from_millis(20))).unwrap();
     }
 }
@@ -144,11 +145,11 @@ pub(crate) fn record_changes(team: &mut TeamHandle) -> Receiver<Changes> {
 
 /// Returns the error number of an error of the kernel.
 pub(crate) fn kernel_errno(error: &Error) -> Errno {
-    assert!(matches!(error, Error::Kernel { .. }), "not the kernel's: {error:?}");
+    assert!(matches!(error, Error::Kernel { .. }), "not an error of the kernel: {error:?}");
     Errno::from_raw(error.raw_os_error().unwrap())
 }
 
-/// What the library says of an error number.
+/// Returns the text that the library gives an error number.
 pub(crate) fn reason(errno: Errno) -> &'static str {
     match errno {
         Errno::EACCES => "permission denied (EACCES)",
@@ -161,11 +162,11 @@ pub(crate) fn reason(errno: Errno) -> &'static str {
         Errno::EPERM => "operation not permitted (EPERM)",
         Errno::ERANGE => "math result not representable (ERANGE)",
         Errno::ESRCH => "no such process (ESRCH)",
-        other => panic!("{other:?} has no text here"),
+        other => panic!("no text for {other:?} here"),
     }
 }
 
-/// The state according to the reported changes alone.
+/// A state built from the reported changes alone.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Replica {
     links: BTreeMap<IfIndex, Link>,
@@ -182,8 +183,8 @@ impl Replica {
         }
     }
 
-    /// Applies the changes of one batch; panics at an object that changes twice, and at a change
-    /// that does not start from the known state.
+    /// Applies the changes of one batch; panics if an object changes twice, and if a change does
+    /// not start from the known state.
     pub(crate) fn apply(&mut self, changes: &Changes) {
         replay(&mut self.links, changes.links(), Link::ifindex);
         replay(&mut self.ports, changes.ports(), Port::ifindex);
@@ -201,16 +202,12 @@ fn replay<'a, K: Ord + Clone, V>(
     let mut seen = BTreeSet::new();
     for change in changes {
         let id = key(change.latest());
-        assert!(seen.insert(id.clone()), "an object changed twice in a batch: {change:?}");
+        assert!(seen.insert(id.clone()), "second change of an object in one batch: {change:?}");
         let before = match change.after() {
             Some(after) => known.insert(id, after.clone()),
             None => known.remove(&id),
         };
-        assert_eq!(
-            before.as_ref(),
-            change.before(),
-            "a change does not start from the last reported state"
-        );
+        assert_eq!(before.as_ref(), change.before(), "start of a change and last reported state");
     }
 }
 

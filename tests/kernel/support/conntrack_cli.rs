@@ -1,4 +1,4 @@
-//! Connection tracking as Debian's conntrack and the example of that name see it.
+//! Connection tracking as Debian's conntrack and the example `conntrack` show it.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -50,20 +50,22 @@ pub(crate) fn listed_by_conntrack(filter: &str) -> Vec<Value> {
 /// Returns what the example lists with a filter.
 #[track_caller]
 pub(crate) fn listed_by_example(filter: &str) -> Vec<Value> {
-    serde_json::from_str(&printed_by_example(&format!("list --json {filter}"))).expect("a list")
+    serde_json::from_str(&printed_by_example(&format!("list --json {filter}")))
+        .expect("a JSON list")
 }
 
-/// The numbers of entries, in order.
+/// Returns the ids of entries, in order.
 pub(crate) fn ids(entries: &[Value]) -> Vec<u64> {
     let mut ids: Vec<u64> = entries.iter().map(|entry| entry["id"].as_u64().unwrap()).collect();
     ids.sort_unstable();
     ids
 }
 
-/// Panics unless the example lists what Debian's conntrack does; returns that.
+/// Panics unless the example lists the entries that Debian's conntrack lists; returns them.
 #[track_caller]
 pub(crate) fn assert_listed() -> Vec<Value> {
-    // The kernel changes entries in its own time; of two equal looks, what is between is equal too.
+    // The kernel changes entries at any time. If two listings by conntrack are equal, the one by
+    // the example between them has to be equal too.
     let (before, between) = loop {
         let (before, between, after) =
             (listed_by_conntrack(""), listed_by_example(""), listed_by_conntrack(""));
@@ -78,7 +80,9 @@ pub(crate) fn assert_listed() -> Vec<Value> {
     for entry in &before {
         let own = between.iter().find(|own| own["id"] == entry["id"]).unwrap();
         match (entry["timeout"].as_u64(), own["timeout"].as_u64()) {
-            (Some(seconds), Some(own)) => assert!(seconds.abs_diff(own) < 20, "{seconds} {own}"),
+            (Some(seconds), Some(own)) => {
+                assert!(seconds.abs_diff(own) < 20, "timeouts differ: {seconds} s, {own} s")
+            }
             timeouts => assert_eq!(timeouts, (None, None)),
         }
     }
@@ -89,7 +93,7 @@ fn without_timeouts(entries: &[Value]) -> Vec<Value> {
     let mut entries = entries.to_vec();
     for entry in &mut entries {
         entry.as_object_mut().unwrap().remove("timeout");
-        // Debian's conntrack shows one of these two words only.
+        // Debian's conntrack shows only one of these two words.
         let status = entry["status"].as_array_mut().unwrap();
         if status.contains(&"offload".into()) {
             status.retain(|word| word != "assured");
@@ -124,7 +128,7 @@ fn parse(line: &str) -> Value {
             entry["state"] = (*word).into();
         }
     }
-    let [original, reply] = tuples.try_into().expect("two directions");
+    let [original, reply] = tuples.try_into().expect("two tuples");
     entry["original"] = original.into();
     entry["reply"] = reply.into();
     status.sort_by_key(|word| {

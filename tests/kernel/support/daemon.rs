@@ -1,4 +1,4 @@
-//! The example `active_backup` as it runs beside a test.
+//! The example `active_backup`, running while a test changes its team.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -21,26 +21,26 @@ use crate::support::timeouts::timeout;
 /// The hardware address of the team, as [`two_ports`] has it.
 pub(crate) const TEAM_HWADDR: &str = "02:00:00:00:00:aa";
 
-/// A daemon in the namespace of the thread that started it.
+/// A daemon in the network namespace of the thread that started it.
 pub(crate) struct Daemon {
     child: Child,
     directory: Directory,
 }
 
 impl Daemon {
-    /// Starts it with this configuration, and waits until it answers.
+    /// Starts a daemon with this configuration, and waits until it replies.
     pub(crate) fn start(config: &Value) -> Self {
         Self::start_with(config, &[], &[])
     }
 
-    /// Starts it with more words on its command line, and with variables in its environment.
+    /// Starts a daemon with more arguments and environment variables.
     pub(crate) fn start_with(config: &Value, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let directory = Directory::for_sockets();
         File::create(directory.join("log")).unwrap();
         Self::start_in(directory, config, words, variables)
     }
 
-    /// Starts one whose standard error takes nothing.
+    /// Starts a daemon whose standard error cannot be written to.
     pub(crate) fn start_without_reader(config: &Value) -> Self {
         let directory = Directory::for_sockets();
         symlink("/dev/full", directory.join("log")).unwrap();
@@ -66,11 +66,11 @@ impl Daemon {
             .unwrap();
         let mut daemon = Self { child, directory };
         let deadline = Instant::now() + timeout();
-        while daemon.ask().is_none() {
+        while daemon.query().is_none() {
             let ended = daemon.child.try_wait().unwrap();
             assert!(
                 ended.is_none() && Instant::now() < deadline,
-                "it does not start: {ended:?}\n{}",
+                "the daemon did not start: {ended:?}\n{}",
                 daemon.log()
             );
             sleep(Duration::from_millis(5));
@@ -86,17 +86,17 @@ impl Daemon {
         &self.directory
     }
 
-    /// What it wrote so far.
+    /// Returns what the daemon has logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap()
     }
 
-    /// What it answers.
+    /// Returns the daemon's status.
     pub(crate) fn status(&self) -> Value {
-        self.ask().unwrap_or_else(|| panic!("it does not answer:\n{}", self.log()))
+        self.query().unwrap_or_else(|| panic!("the daemon does not reply:\n{}", self.log()))
     }
 
-    fn ask(&self) -> Option<Value> {
+    fn query(&self) -> Option<Value> {
         let mut text = String::new();
         let mut stream = UnixStream::connect(self.directory.join("socket")).ok()?;
         stream.set_read_timeout(Some(timeout())).unwrap();
@@ -104,7 +104,7 @@ impl Daemon {
         serde_json::from_str(&text).ok()
     }
 
-    /// Asks until the answer is this; panics if it never is.
+    /// Queries the status until a condition holds; panics after the timeout.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + timeout();
@@ -113,32 +113,28 @@ impl Daemon {
             if holds(&status) {
                 return status;
             }
-            assert!(
-                Instant::now() < deadline,
-                "it does not happen: {what}: {status:#}\n{}",
-                self.log()
-            );
+            assert!(Instant::now() < deadline, "timeout: {what}: {status:#}\n{}", self.log());
             sleep(Duration::from_millis(5));
         }
     }
 
-    /// Asks until this link is the active port.
+    /// Queries the status until this link is the active port.
     #[track_caller]
     pub(crate) fn until_active(&self, link: &str) -> Value {
         self.until(&format!("{link} is active"), |status| status["active"] == link)
     }
 
-    /// Asks until a port has this state.
+    /// Queries the status until a port has this state.
     #[track_caller]
     pub(crate) fn until_port(&self, port: &str, state: &str) -> Value {
         self.until(&format!("{port} is {state}"), |status| status["ports"][port]["state"] == state)
     }
 
-    /// Returns how long it has run so far, for itself and in the kernel, in hundredths of a second.
+    /// Returns the processor time that the daemon has used so far, in hundredths of a second.
     pub(crate) fn processor_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        // The name, which may have spaces, is in parentheses; utime and stime are the 14th and the
-        // 15th.
+        // The name, which may contain spaces, is in parentheses; utime and stime are fields 14 and
+        // 15.
         let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
         fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
@@ -147,7 +143,7 @@ impl Daemon {
         kill(Pid::from_raw(self.id()), signal).unwrap();
     }
 
-    /// Ends it, and returns how it ended.
+    /// Sends a signal to the daemon, and returns its exit status.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
         let deadline = Instant::now() + timeout();
@@ -155,7 +151,7 @@ impl Daemon {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
+            assert!(Instant::now() < deadline, "the daemon does not end:\n{}", self.log());
             sleep(Duration::from_millis(5));
         }
     }
@@ -163,39 +159,39 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The daemon may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Makes the virtual cables `eth1` to `far1`, and so on, whose ends send nothing by themselves.
-pub(crate) fn cables(count: u32) {
+/// Creates the veth pairs `eth1` and `far1`, and so on, whose ends send nothing by themselves.
+pub(crate) fn veth_pairs(count: u32) {
     crate::support::neighbourhood::set_ipv6("default", "disable_ipv6", "1");
     for number in 1..=count {
-        cable(number);
+        veth_pair(number);
     }
 }
 
-/// Makes one of the cables. The hardware address of `eth1` ends with 1.
-pub(crate) fn cable(number: u32) {
+/// Creates one of the veth pairs. The hardware address of `eth1` ends with 1.
+pub(crate) fn veth_pair(number: u32) {
     veth(&format!("eth{number}"), &format!("far{number}"));
     ip(&format!("link set eth{number} address {}", own_hwaddr(number)));
 }
 
-/// The hardware address of a cable's end before it is a port.
+/// Returns the hardware address of `ethN` before the link becomes a port.
 pub(crate) fn own_hwaddr(number: u32) -> String {
     format!("02:00:00:00:00:{number:02x}")
 }
 
-/// A configuration with these ports, and what else is given.
+/// Returns a configuration with these ports and further settings.
 pub(crate) fn config(ports: &Value, more: &Value) -> Value {
     let mut config = json!({"device": "team0", "runner": {"name": "activebackup"}, "ports": ports});
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     config
 }
 
-/// A configuration of `eth1`, which is preferred, and `eth2`.
+/// Returns a configuration with `eth1`, which is preferred, and `eth2`.
 pub(crate) fn two_ports() -> Value {
     config(&json!({"eth1": {"prio": 10}, "eth2": {}}), &json!({"hwaddr": TEAM_HWADDR}))
 }
@@ -204,7 +200,7 @@ pub(crate) fn hwaddr(link: &str) -> String {
     ip_json(&format!("link show dev {link}"))[0]["address"].as_str().unwrap().to_owned()
 }
 
-/// The master of a link; empty for none.
+/// Returns the master of a link, or an empty string.
 pub(crate) fn master(link: &str) -> String {
     ip_json(&format!("link show dev {link}"))[0]["master"].as_str().unwrap_or_default().to_owned()
 }
@@ -213,7 +209,7 @@ pub(crate) fn master(link: &str) -> String {
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + timeout();
     while !holds() {
-        assert!(Instant::now() < deadline, "it does not happen: {what}");
+        assert!(Instant::now() < deadline, "timeout: {what}");
         sleep(Duration::from_millis(10));
     }
 }

@@ -11,7 +11,7 @@ use libteam::{Change, Changes, OptionId, OptionValue, Port, TeamHandle};
 use crate::support::snapshot::{LinkState, State, state};
 use crate::support::timeouts::timeout;
 
-/// The objects that differ, each before and after.
+/// The objects that differ, each before and after the change.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) links: BTreeMap<u32, Pair<LinkState>>,
@@ -68,9 +68,9 @@ fn pairs<K: Ord + Clone, V: PartialEq + Clone>(
         .collect()
 }
 
-fn each_once<K: Ord + Clone + Debug, V>(told: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+fn each_once<K: Ord + Clone + Debug, V>(objects: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
     let mut map = BTreeMap::new();
-    for (key, value) in told {
+    for (key, value) in objects {
         assert!(map.insert(key.clone(), value).is_none(), "{key:?} is reported twice in one batch");
     }
     map
@@ -81,12 +81,15 @@ pub(crate) fn handle_until_quiet(team: &mut TeamHandle) {
     let deadline = Instant::now() + timeout();
     while team.wait(Some(Duration::from_millis(60))).unwrap() {
         team.handle_events().unwrap();
-        assert!(Instant::now() < deadline, "the namespace does not become quiet");
+        assert!(
+            Instant::now() < deadline,
+            "events still arrive in the namespace after the timeout"
+        );
     }
 }
 
-/// Handles a loss of events with one call, and panics unless the call returns exactly the
-/// difference from the state before, handlers get the same, and the cache equals the kernel's state
+/// Handles a loss of events with one call. Panics unless the call returns exactly the difference
+/// from the state before, handlers get the same changes, and the cache equals the kernel's state
 /// afterwards.
 pub(crate) fn assert_recovered(
     team: &mut TeamHandle,
@@ -96,25 +99,25 @@ pub(crate) fn assert_recovered(
     let mut fresh = TeamHandle::builder()
         .link_scope(team.link_scope())
         .open_index(team.ifindex())
-        .expect("the team is there");
+        .expect("opening a second handle");
     handle_until_quiet(&mut fresh);
     let changes = team.handle_events().unwrap();
-    assert!(changes.is_resynced(), "nothing was lost");
+    assert!(changes.is_resynced(), "no events were lost: {changes:#?}");
     assert!(!changes.is_inconsistent());
     let expected = Difference::between(before, &state(&fresh));
-    let told = Difference::reported(&changes);
-    assert_eq!(told.links, expected.links, "not the links that differ");
-    assert_eq!(told.ports, expected.ports, "not the ports that differ");
-    assert_eq!(told.options, expected.options, "not the options that differ");
+    let reported = Difference::reported(&changes);
+    assert_eq!(reported.links, expected.links, "reported and expected links");
+    assert_eq!(reported.ports, expected.ports, "reported and expected ports");
+    assert_eq!(reported.options, expected.options, "reported and expected options");
     let calls: Vec<Changes> = handler.try_iter().collect();
     let expected_calls: Vec<Changes> =
         (!changes.kinds().is_empty()).then(|| changes.clone()).into_iter().collect();
-    assert_eq!(calls, expected_calls, "the handler is not called once with the difference");
+    assert_eq!(calls, expected_calls, "calls of the handler");
     crate::support::snapshot::assert_matches_kernel(team);
     assert_eq!(
         team.handle_events().unwrap(),
         Changes::default(),
-        "the difference is reported again"
+        "the second call reports changes"
     );
     changes
 }

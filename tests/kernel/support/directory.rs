@@ -1,4 +1,4 @@
-//! A directory that one test has for itself, whatever runs beside it.
+//! A temporary directory for one test.
 
 use std::fs;
 use std::ops::Deref;
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::mkdtemp;
 
-/// A new directory, which goes with this.
+/// A new directory, which is removed when this is dropped.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    /// Where a socket can be.
+    /// Returns a directory in which sockets can be created.
     pub(crate) fn for_sockets() -> Self {
         Self::below(Path::new("/run"))
     }
 
-    /// Where a program can be run. The test kernel and the machine see the same files there, other
-    /// test kernels too.
+    /// Returns a directory from which programs can be executed. The test kernel and the machine
+    /// share its files, other test kernels too.
     pub(crate) fn for_programs() -> Self {
         Self::below(&std::env::temp_dir())
     }
 
     fn below(parent: &Path) -> Self {
-        Self(mkdtemp(&parent.join("libteam-test-XXXXXX")).expect("a directory can be made"))
+        Self(mkdtemp(&parent.join("libteam-test-XXXXXX")).expect("mkdtemp"))
     }
 }
 

@@ -1,4 +1,5 @@
-//! What this kernel does and another does not, asked of it rather than taken from its version.
+//! Properties in which kernels differ, tested on the running kernel rather than derived from its
+//! version.
 
 use std::os::fd::AsFd;
 use std::thread;
@@ -11,27 +12,27 @@ use libteam::{IfIndex, OptionId, TeamHandle};
 use crate::support::netns::{dummies, enter, ip, own_namespace, run_ip};
 use crate::support::raw::{Listener, Raw};
 
-/// The switches of a port: `enabled` is set for both halves and reads as both together, where the
-/// driver has the halves.
+/// The switches of a port. If the driver has one for each direction, `enabled` sets both and is
+/// true if both are.
 const SWITCHES: [&str; 3] = ["enabled", "rx_enabled", "tx_enabled"];
 
-/// The switches that a port has here: one, or all three.
+/// Returns the switches that a port has here: one, or all three.
 pub(crate) fn switches(team: &TeamHandle, port: IfIndex) -> Vec<&'static str> {
     let has = |name: &&'static str| team.option(&OptionId::port(*name, port)).is_some();
     let switches: Vec<_> = SWITCHES.into_iter().filter(has).collect();
     assert!(
         switches == SWITCHES || switches == ["enabled"],
-        "switches of another driver: {switches:?}"
+        "unknown set of switches: {switches:?}"
     );
     switches
 }
 
-/// Whether a port's receiving and its sending are switched apart.
+/// Returns whether a port has separate switches for receiving and sending.
 pub(crate) fn has_halves(team: &TeamHandle, port: IfIndex) -> bool {
     switches(team, port) == SWITCHES
 }
 
-/// Whether a link can be renamed while it is up; tried in a namespace that nobody else hears of.
+/// Returns whether a link can be renamed while it is up; tried in a namespace of its own.
 pub(crate) fn renames_links_that_are_up() -> bool {
     let attempt = || {
         enter();
@@ -41,11 +42,14 @@ pub(crate) fn renames_links_that_are_up() -> bool {
     };
     let outcome = thread::spawn(attempt).join().unwrap();
     let refused = String::from_utf8_lossy(&outcome.stderr).contains("Device or resource busy");
-    assert!(outcome.status.success() || refused, "{outcome:?}");
+    assert!(
+        outcome.status.success() || refused,
+        "unexpected error of renaming a link: {outcome:?}"
+    );
     !refused
 }
 
-/// What renames a link that is up, and leaves it up.
+/// Returns the commands that rename a link that is up, and leave it up.
 pub(crate) fn renaming(link: &str, name: &str) -> Vec<String> {
     let rename = format!("link set {link} name {name}");
     if renames_links_that_are_up() {
@@ -55,14 +59,14 @@ pub(crate) fn renaming(link: &str, name: &str) -> Vec<String> {
     }
 }
 
-/// Whether a message of a link has statistics.
+/// Returns whether a link message has statistics.
 pub(crate) fn has_statistics(link: &LinkMessage) -> bool {
     link.attributes
         .iter()
         .any(|it| matches!(it, LinkAttribute::Stats64(_) | LinkAttribute::Stats(_)))
 }
 
-/// Whether a link that is asked for without statistics comes without.
+/// Returns whether a link reply lacks the statistics when the request excludes them.
 pub(crate) fn leaves_out_statistics() -> bool {
     let mut request = LinkMessage::default();
     request.header.index = 1;
@@ -74,10 +78,10 @@ pub(crate) fn leaves_out_statistics() -> bool {
     !has_statistics(lo)
 }
 
-/// Whether the kernel never lets go of a port that leaves for another namespace after its team
-/// changed its MTU, so that who deletes it there waits for ever. It does if the team gives the port
-/// its own MTU back aloud: IPv4 hears that, and starts anew on a link that is just leaving. Asked
-/// with an MTU that is too small for IPv4, which does no harm.
+/// Returns whether the kernel never releases a port that moves to another namespace after its team
+/// changed its MTU, so that deleting it there blocks for ever. This happens if the team sends a
+/// notification when it restores the port's MTU: IPv4 then starts again on a link that is being
+/// moved. Tested with an MTU that is too small for IPv4, which is harmless.
 pub(crate) fn keeps_ports_that_move() -> bool {
     const TOO_SMALL: u32 = 60;
     let attempt = || {
@@ -100,7 +104,7 @@ pub(crate) fn keeps_ports_that_move() -> bool {
     thread::spawn(attempt).join().unwrap()
 }
 
-/// Whether the kernel has words for an address that it refuses.
+/// Returns whether the kernel explains, in the extended ack, why it refuses an address.
 pub(crate) fn explains_addresses() -> bool {
     let output = run_ip("address del 192.0.2.99/24 dev lo");
     assert!(!output.status.success());

@@ -1,4 +1,4 @@
-//! Real packets: sent as they are on one link, and read at the far end of another.
+//! Raw Ethernet frames, sent on one link and read at the far end of another.
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -30,7 +30,7 @@ impl Wire {
             SockProtocol::EthAll,
         )
         .unwrap();
-        // Forced: older kernels allow 208 KiB, some 400 frames, to those that ask.
+        // SO_RCVBUFFORCE: older kernels limit the buffer to 208 KiB, some 400 frames, without it.
         setsockopt(&fd, sockopt::RcvBufForce, &(4 << 20)).unwrap();
         setsockopt(&fd, sockopt::ReceiveTimestampns, &true).unwrap();
         bind(fd.as_raw_fd(), &address(link)).unwrap();
@@ -41,22 +41,21 @@ impl Wire {
         assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
     }
 
-    /// The frames that came since this was last called and are for the destinations of
-    /// [`Flow`](crate::support::packets::Flow). One that came with a VLAN tag has lost it.
+    /// Returns the frames to the destinations of [`Flow`](crate::support::packets::Flow) that
+    /// arrived since the last call. A VLAN tag is removed.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
         let frames = self.frames().into_iter().map(|(_, frame)| frame);
         frames.filter(|frame| frame.starts_with(&[2, 0x1b])).collect()
     }
 
-    /// All frames that came or went since this was last called, each with the time at which the
-    /// kernel saw it.
+    /// Returns all frames received or sent since the last call, each with the kernel's timestamp.
     pub(crate) fn frames(&self) -> Vec<(Duration, Vec<u8>)> {
         let mut frames = Vec::new();
         loop {
             match self.frame() {
                 Ok(frame) => frames.push(frame),
                 Err(Errno::EAGAIN) => return frames,
-                // Told once when the link is set down or deleted.
+                // Reported once when the link is set down or deleted.
                 Err(Errno::ENETDOWN) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -74,7 +73,7 @@ impl Wire {
                 ControlMessageOwned::ScmTimestampns(time) => Some(time.into()),
                 _ => None,
             });
-            (time.expect("the socket wants timestamps"), message.bytes)
+            (time.expect("a received frame has a timestamp"), message.bytes)
         };
         Ok((time, buffer[..length].to_vec()))
     }
@@ -91,10 +90,10 @@ fn address(link: &str) -> LinkAddr {
     let address = links.find_map(|entry| {
         entry.address.as_ref().and_then(|address| address.as_link_addr().copied())
     });
-    address.expect("the link is there")
+    address.expect("the link has an address")
 }
 
-/// A team that balances load over veth ports, up, and the far ends of the ports.
+/// A team in the mode `loadbalance` over veth ports that are up, and the far ends of the ports.
 pub(crate) struct Balanced {
     pub(crate) team: TeamHandle,
     pub(crate) ports: Vec<IfIndex>,
@@ -103,7 +102,7 @@ pub(crate) struct Balanced {
 }
 
 impl Balanced {
-    /// Nothing but what a test sends goes over its ports.
+    /// Creates the team. Only frames that a test sends pass its ports.
     pub(crate) fn over(ports: usize) -> Self {
         for scope in ["all", "default"] {
             std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1").unwrap();
@@ -123,8 +122,8 @@ impl Balanced {
         Self { team, ports: indices, wire: Wire::open("team0"), far_ends }
     }
 
-    /// What came at each far end since this was last called: waits for that many frames, as a busy
-    /// kernel delivers them in its own time.
+    /// Returns the frames that arrived at each far end since the last call. Waits for `count`
+    /// frames, which a busy kernel delivers with a delay.
     pub(crate) fn received(&self, count: usize) -> Vec<Vec<Vec<u8>>> {
         let deadline = Instant::now() + timeout();
         let mut received = vec![Vec::new(); self.far_ends.len()];
@@ -139,7 +138,7 @@ impl Balanced {
         }
     }
 
-    /// At which of the far ends frames came since this was last called: waits for that many.
+    /// Returns the far ends at which `count` frames arrived since the last call. Waits for them.
     pub(crate) fn reached(&self, count: usize) -> Vec<usize> {
         let received = self.received(count);
         (0..received.len()).filter(|end| !received[*end].is_empty()).collect()

@@ -1,4 +1,4 @@
-//! The numbers of the driver's generic netlink family, asked for by hand.
+//! The ids of the driver's generic netlink family, queried without the library.
 
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_generic::GenlMessage;
@@ -7,20 +7,20 @@ use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 use netlink_sys::{Socket, SocketAddr};
 
 pub(crate) struct Driver {
-    /// The type of its messages.
+    /// The type of the family's messages.
     pub(crate) family: u16,
-    /// Its multicast group.
+    /// The family's multicast group.
     pub(crate) group: u32,
 }
 
 impl Driver {
-    /// Asks by a generic netlink socket that is bound.
+    /// Queries the ids by a bound generic netlink socket.
     pub(crate) fn query(socket: &Socket) -> Self {
         socket.send_to(&request(), &SocketAddr::new(0, 0), 0).unwrap();
         let (answer, _) = socket.recv_from_full().unwrap();
         let answer = NetlinkMessage::<GenlMessage<GenlCtrl>>::deserialize(&answer).unwrap();
         let NetlinkPayload::InnerMessage(answer) = answer.payload else {
-            panic!("no family: {answer:?}")
+            panic!("no team family in {answer:?}")
         };
         let (mut family, mut group) = (None, None);
         for attribute in answer.payload.nlas {
@@ -39,7 +39,7 @@ impl Driver {
     }
 }
 
-/// The question.
+/// Returns the `CTRL_CMD_GETFAMILY` request.
 pub(crate) fn request() -> Vec<u8> {
     let nlas = vec![GenlCtrlAttrs::FamilyName("team".to_owned())];
     let request = GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas });

@@ -1,5 +1,4 @@
-//! What somebody knows of the links who hears nothing but link events, and asks where some were
-//! lost.
+//! A replica of the links that is built from link events only, with a new dump after each loss.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +11,8 @@ use libteam::rtnl::{LinkInfo, RtnlSocket};
 
 use crate::support::netns::ip_json;
 
-/// The events that there are now, in short: `+` is added, `*` changed (with its cause), `-`
-/// removed, `>` moved.
+/// Returns the queued events in short: `+` is added, `*` changed (with its cause), `-` removed, `>`
+/// moved.
 pub(crate) fn marks(events: &mut LinkEvents) -> Vec<String> {
     std::iter::from_fn(|| events.try_next().unwrap()).map(|event| mark(&event)).collect()
 }
@@ -32,7 +31,7 @@ fn mark(event: &LinkEvent) -> String {
     }
 }
 
-/// What is known of one link.
+/// The known state of one link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Row {
     name: String,
@@ -149,6 +148,6 @@ impl LinkReplica {
                 (number(&link["ifindex"]), row)
             })
             .collect();
-        assert_eq!(self.links, rows, "the links according to the events are not those of ip");
+        assert_eq!(self.links, rows, "links according to the events, and those of ip");
     }
 }

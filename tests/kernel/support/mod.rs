@@ -1,4 +1,4 @@
-//! What the tests of several topics use.
+//! Helpers for the tests of several topics.
 
 pub(crate) mod changes;
 pub(crate) mod conntrack_cli;

@@ -1,4 +1,4 @@
-//! A network namespace for each test, and `ip` inside it.
+//! A network namespace for each test, and `ip` in it.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -13,16 +13,16 @@ use nix::sched::{CloneFlags, unshare};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use serde_json::Value;
 
-const IP_STARTS: &str = "ip starts, which is in Debian's package iproute2";
+const IP_STARTS: &str = "ip of Debian's package iproute2 starts";
 
-/// Moves the calling thread, which is one test's own, into a new network namespace. It lasts as
-/// long as the thread and what the thread started.
+/// Moves the calling thread, which belongs to one test, into a new network namespace. The namespace
+/// exists until the thread and everything that it started has ended.
 pub(crate) fn enter() {
-    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace wants CAP_SYS_ADMIN");
+    unshare(CloneFlags::CLONE_NEWNET).expect("unshare(CLONE_NEWNET), which needs CAP_SYS_ADMIN");
     ip("link set lo up");
 }
 
-/// The network namespace of the calling thread.
+/// Opens the network namespace of the calling thread.
 pub(crate) fn own_namespace() -> File {
     File::open("/proc/thread-self/ns/net").expect("/proc is mounted")
 }
@@ -31,11 +31,11 @@ pub(crate) fn own_namespace() -> File {
 pub(crate) fn ip(words: &str) -> String {
     let output = run_ip(words);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {words}: {stderr}");
+    assert!(output.status.success(), "ip {words} failed: {stderr}");
     String::from_utf8(output.stdout).expect("ip prints text")
 }
 
-/// Runs `ip` with these words, and returns what it printed and whether it failed.
+/// Runs `ip` with these words, and returns its output and exit status.
 pub(crate) fn run_ip(words: &str) -> Output {
     Command::new("ip").args(words.split_whitespace()).output().expect(IP_STARTS)
 }
@@ -43,7 +43,7 @@ pub(crate) fn run_ip(words: &str) -> Output {
 /// Runs `ip -j` with these words and returns its list.
 pub(crate) fn ip_json(words: &str) -> Vec<Value> {
     let text = ip(&format!("-j {words}"));
-    // Of nothing at all ip prints nothing at all.
+    // ip prints nothing instead of an empty list.
     if text.trim().is_empty() {
         Vec::new()
     } else {
@@ -51,8 +51,7 @@ pub(crate) fn ip_json(words: &str) -> Vec<Value> {
     }
 }
 
-/// Creates a veth pair that is up at its far end, and returns nothing: `name` is ready to become a
-/// port.
+/// Creates a veth pair whose far end is up, so that `name` can become a port.
 pub(crate) fn veth(name: &str, peer: &str) {
     ip(&format!("link add {name} type veth peer name {peer}"));
     ip(&format!("link set {peer} up"));
@@ -74,12 +73,12 @@ pub(crate) fn ip_batch<S: AsRef<str>>(commands: &[S]) {
     assert!(ip.wait().unwrap().success(), "ip -batch:\n{lines}");
 }
 
-/// The index of a link.
+/// Returns the index of a link.
 pub(crate) fn index(name: &str) -> IfIndex {
-    IfIndex::new(if_nametoindex(name).expect("there is such a link")).expect("no link has index 0")
+    IfIndex::new(if_nametoindex(name).expect("the link exists")).expect("an index is not 0")
 }
 
-/// Runs something on the calling thread without one of its capabilities.
+/// Runs a function on the calling thread without one of its capabilities.
 pub(crate) fn without(capability: CapabilitySet, run: impl FnOnce()) {
     let all = capabilities(None).unwrap();
     let mut fewer = all;
@@ -89,7 +88,7 @@ pub(crate) fn without(capability: CapabilitySet, run: impl FnOnce()) {
     set_capabilities(None, all).unwrap();
 }
 
-/// A second network namespace: that of a thread which lasts until this is dropped.
+/// A second network namespace: that of a thread, which lasts until this is dropped.
 pub(crate) struct OtherNamespace {
     thread: String,
     work: Sender<Box<dyn FnOnce() + Send>>,
@@ -98,44 +97,44 @@ pub(crate) struct OtherNamespace {
 impl OtherNamespace {
     pub(crate) fn new() -> Self {
         let (work, to_do) = channel::<Box<dyn FnOnce() + Send>>();
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         thread::spawn(move || {
-            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace wants CAP_SYS_ADMIN");
-            tell.send(own_thread()).unwrap();
+            unshare(CloneFlags::CLONE_NEWNET)
+                .expect("unshare(CLONE_NEWNET), which needs CAP_SYS_ADMIN");
+            sender.send(own_thread()).unwrap();
             for work in to_do {
                 work();
             }
         });
-        Self { thread: told.recv().expect("the thread has a namespace"), work }
+        Self { thread: receiver.recv().expect("the thread has a namespace"), work }
     }
 
-    /// Moves a link there.
+    /// Moves a link to the other namespace.
     pub(crate) fn take(&self, link: &str) {
         ip(&format!("link set {link} netns {}", self.thread));
     }
 
-    /// Moves a link from there to here.
+    /// Moves a link from the other namespace to that of the caller.
     pub(crate) fn give_back(&self, link: &str) {
         let command = format!("link set {link} netns {}", own_thread());
         self.run(move || ip(&command));
     }
 
-    /// Does something there.
+    /// Runs a function in the other namespace.
     pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, until_done) = channel();
         self.work.send(Box::new(move || done.send(work()).unwrap())).unwrap();
-        until_done.recv().expect("what is done there panicked")
+        until_done.recv().expect("the function in the other namespace returns")
     }
 }
 
-/// A network namespace with a name, as `ip netns add` makes one; it is deleted when this is
-/// dropped.
+/// A network namespace with a name, like one of `ip netns add`; it is deleted when this is dropped.
 pub(crate) struct NamedNamespace {
     name: &'static str,
 }
 
 impl NamedNamespace {
-    /// The name has to be one that no other test gives.
+    /// Creates the namespace. No other test may use its name.
     pub(crate) fn new(name: &'static str) -> Self {
         ip(&format!("netns add {name}"));
         Self { name }
@@ -145,19 +144,19 @@ impl NamedNamespace {
         self.name
     }
 
-    /// The file that stands for the namespace.
+    /// Returns the file of the namespace.
     pub(crate) fn path(&self) -> PathBuf {
         Path::new("/run/netns").join(self.name)
     }
 
-    /// The index of a link there.
+    /// Returns the index of a link in the namespace.
     pub(crate) fn index(&self, link: &str) -> IfIndex {
         let printed = ip_json(&format!("-n {} link show dev {link}", self.name)).remove(0);
         let number = printed["ifindex"].as_u64().and_then(|number| u32::try_from(number).ok());
         number.and_then(IfIndex::new).expect("ip prints the index")
     }
 
-    /// Moves a link from there to here.
+    /// Moves a link from the namespace to that of the caller.
     pub(crate) fn give_back(&self, link: &str) {
         ip(&format!("-n {} link set {link} netns {}", self.name, own_thread()));
     }
@@ -169,7 +168,7 @@ impl Drop for NamedNamespace {
     }
 }
 
-/// The number of the calling thread, by which the kernel finds its namespace.
+/// Returns the id of the calling thread, by which `ip` finds its namespace.
 fn own_thread() -> String {
     let path = fs::read_link("/proc/thread-self").expect("/proc is mounted");
     path.file_name().unwrap().to_str().unwrap().to_owned()

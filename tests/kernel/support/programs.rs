@@ -1,5 +1,5 @@
-//! Programs: the examples of this crate and those that they are compared with, the C library's
-//! teamnl above all.
+//! The examples of this crate, and the programs that they are compared with, above all the C
+//! library's teamnl.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -33,7 +33,7 @@ impl Tool {
     }
 }
 
-/// What a program did.
+/// The result of running a program.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: ExitStatus,
@@ -43,12 +43,12 @@ pub(crate) struct Outcome {
 
 pub(crate) fn run(mut command: Command) -> Outcome {
     let output = command.output().expect("the program starts");
-    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");
     Outcome { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Runs both tools. Panics unless they print the same, end with the same status, and ours says why
-/// where it fails.
+/// Runs both tools. Panics unless both print the same and end with the same status, and ours prints
+/// an error exactly if it fails.
 pub(crate) fn assert_same(words: &str) -> Outcome {
     let (c, ours) = (Tool::C.run(words), Tool::Ours.run(words));
     assert_eq!(ours.stdout, c.stdout, "teamnl {words}: {} {}", ours.stderr, c.stderr);
@@ -57,31 +57,30 @@ pub(crate) fn assert_same(words: &str) -> Outcome {
     ours
 }
 
-/// Splits a command line at blanks; '' is an empty word.
+/// Splits a command line at spaces; '' is an empty word.
 fn arguments(words: &str) -> impl Iterator<Item = &str> {
     words.split_whitespace().map(|word| if word == "''" { "" } else { word })
 }
 
-/// A program of a Debian package.
+/// Returns the path of a program of a Debian package.
 pub(crate) fn on_path(program: &str, package: &str) -> PathBuf {
-    let path = env::var_os("PATH").expect("there is a PATH");
-    // An ordinary user's PATH lacks the last.
+    let path = env::var_os("PATH").expect("PATH is set");
+    // The PATH of an ordinary user lacks the last two.
     let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     directories.map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap_or_else(|| {
         panic!(
-            "{program}, of Debian's package {package}, is not on the PATH: tests/kernel/run downloads it where there is a \
-             network, or the package can be installed"
+            "{program} of Debian's package {package} is not on the PATH: install the package, or let tests/kernel/run download it"
         )
     })
 }
 
-/// An example of this crate.
+/// Returns the path of an example of this crate.
 pub(crate) fn example(name: &str) -> PathBuf {
-    let own = env::current_exe().expect("this test is a file");
+    let own = env::current_exe().expect("the test has a path");
     let built = own
         .parent()
         .and_then(|deps| deps.parent())
-        .expect("cargo built it")
+        .expect("cargo built the test")
         .join("examples")
         .join(name);
     assert!(
@@ -94,8 +93,8 @@ pub(crate) fn example(name: &str) -> PathBuf {
 pub(crate) const MODES: [Mode; 5] =
     [Mode::RoundRobin, Mode::Random, Mode::Broadcast, Mode::ActiveBackup, Mode::LoadBalance];
 
-/// A new namespace in which `team0` is up with a port in each state: the dummies `d0`, up, and
-/// `d1`, set down, the virtual cables `v0`, with carrier, and `v1`, without.
+/// Enters a new namespace in which `team0` is up with a port in each state: the dummies `d0`, up,
+/// and `d1`, down, and the veth ends `v0`, with carrier, and `v1`, without.
 pub(crate) fn team_with_ports_in_all_states(mode: Option<Mode>) -> TeamHandle {
     enter();
     ip("link add d0 type dummy");
@@ -121,11 +120,11 @@ fn is_up(team: &TeamHandle, port: IfIndex) -> bool {
     team.port(port).is_some_and(libteam::Port::is_link_up)
 }
 
-/// Handles events until something holds.
+/// Handles events until a condition holds.
 pub(crate) fn handle_until(team: &mut TeamHandle, holds: impl Fn(&TeamHandle) -> bool) {
     team.handle_events().unwrap();
     while !holds(team) {
-        assert!(team.wait(Some(timeout())).unwrap(), "it does not happen");
+        assert!(team.wait(Some(timeout())).unwrap(), "timeout: no more events of the team");
         team.handle_events().unwrap();
     }
 }

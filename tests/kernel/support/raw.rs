@@ -1,5 +1,5 @@
-//! rtnetlink by hand, without the library: for changes made faster than `ip` can, and for what the
-//! kernel really sends.
+//! rtnetlink without the library: for changes faster than `ip` makes them, and for the messages
+//! that the kernel sends.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -34,7 +34,7 @@ const IFLA_VLAN_ID: u16 = 1;
 const VETH_INFO_PEER: u16 = 1;
 const NLA_F_NESTED: u16 = 0x8000;
 
-/// A connection that changes links, each by one request whose answer is awaited.
+/// A connection that changes links, each by one request whose reply is awaited.
 pub(crate) struct Raw {
     socket: Socket,
     buffer: Vec<u8>,
@@ -49,17 +49,17 @@ impl Raw {
         Self { socket, buffer: vec![0; 1 << 16] }
     }
 
-    /// Creates a dummy with the index that the caller chose.
+    /// Creates a dummy device with this index.
     pub(crate) fn add_dummy(&mut self, name: &str, ifindex: IfIndex) -> io::Result<()> {
         self.add("dummy", name, ifindex)
     }
 
-    /// Creates a link of a kind that wants no more than a name.
+    /// Creates a link of a kind that requires only a name.
     pub(crate) fn add(&mut self, kind: &str, name: &str, ifindex: IfIndex) -> io::Result<()> {
         self.add_with(name, ifindex, &text(IFLA_INFO_KIND, kind), &[])
     }
 
-    /// Creates a virtual cable; each end is its name and its index.
+    /// Creates a veth pair; each end is given by its name and its index.
     pub(crate) fn add_veth(
         &mut self,
         near: (&str, IfIndex),
@@ -70,7 +70,7 @@ impl Raw {
         self.add_with(near.0, near.1, &[text(IFLA_INFO_KIND, "veth"), data].concat(), &[])
     }
 
-    /// Creates a VLAN whose number is its index.
+    /// Creates a VLAN device whose VLAN id is its index.
     pub(crate) fn add_vlan(
         &mut self,
         name: &str,
@@ -115,7 +115,7 @@ impl Raw {
         self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_ADDRESS, &hwaddr))
     }
 
-    /// Sets those of the flags that `mask` has.
+    /// Sets those of the flags that `mask` contains.
     pub(crate) fn set_flags(&mut self, ifindex: IfIndex, flags: u32, mask: u32) -> io::Result<()> {
         self.request(RTM_SETLINK, 0, header(ifindex, flags, mask), &[])
     }
@@ -156,7 +156,7 @@ impl Raw {
         self.request(RTM_SETLINK, 0, header(ifindex, 0, 0), &attribute(IFLA_NET_NS_FD, &namespace))
     }
 
-    /// Gives a link a master, setting it down in the same request, or releases it.
+    /// Sets the master of a link, setting the link down in the same request, or releases the link.
     pub(crate) fn set_master(
         &mut self,
         ifindex: IfIndex,
@@ -188,7 +188,7 @@ impl Raw {
     }
 }
 
-/// `struct ifinfomsg`.
+/// Returns a `struct ifinfomsg`.
 pub(crate) fn header(ifindex: IfIndex, flags: u32, change: u32) -> [u8; 16] {
     let words = [0, ifindex.get(), flags, change].map(u32::to_ne_bytes);
     words.concat().try_into().unwrap()
@@ -210,7 +210,7 @@ fn alternative_name(name: &str) -> Vec<u8> {
     attribute(IFLA_PROP_LIST | NLA_F_NESTED, &text(IFLA_ALT_IFNAME, name))
 }
 
-/// A socket that hears every link message of the namespace.
+/// A socket that receives every link message of the namespace.
 pub(crate) struct Listener(Socket);
 
 impl Listener {
@@ -222,31 +222,31 @@ impl Listener {
         Self(socket)
     }
 
-    /// Returns the index and the flags in every link message that came since the last call.
+    /// Returns the index and the flags of every link message since the last call.
     pub(crate) fn flags(&self) -> Vec<(u32, u32)> {
         let word = |bytes: &[u8]| u32::from_ne_bytes(bytes.try_into().unwrap());
         let messages = std::iter::from_fn(|| self.0.recv_from_full().ok());
         messages.map(|(message, _)| (word(&message[20..24]), word(&message[24..28]))).collect()
     }
 
-    /// Whether an `RTM_NEWLINK` message came since this was last asked that says this MTU of this
-    /// link.
+    /// Returns whether an `RTM_NEWLINK` message with this MTU of this link arrived since the last
+    /// call.
     pub(crate) fn receives_mtu(&self, ifindex: IfIndex, mtu: u32) -> bool {
-        let wanted = attribute(IFLA_MTU, &mtu.to_ne_bytes());
-        let mut heard = false;
+        let expected = attribute(IFLA_MTU, &mtu.to_ne_bytes());
+        let mut received = false;
         while let Ok((message, _)) = self.0.recv_from_full() {
-            heard |= message[4..6] == RTM_NEWLINK.to_ne_bytes()
+            received |= message[4..6] == RTM_NEWLINK.to_ne_bytes()
                 && message[20..24] == ifindex.get().to_ne_bytes()
                 && message[32..]
-                    .windows(wanted.len())
+                    .windows(expected.len())
                     .step_by(4)
-                    .any(|attribute| attribute == wanted);
+                    .any(|attribute| attribute == expected);
         }
-        heard
+        received
     }
 
-    /// How many `RTM_DELLINK` messages of this address family about this link came since this was
-    /// last asked.
+    /// Returns the number of `RTM_DELLINK` messages of this address family about this link since
+    /// the last call.
     pub(crate) fn deletions(&self, family: u8, ifindex: IfIndex) -> usize {
         let mut count = 0;
         while let Ok((message, _)) = self.0.recv_from_full() {
@@ -259,8 +259,8 @@ impl Listener {
     }
 }
 
-/// How many messages the kernel could not deliver: to the sockets of this namespace that hear link
-/// messages, and to those that hear the team driver.
+/// Returns the number of messages that the kernel could not deliver to the sockets of this
+/// namespace: those that receive link messages, and those that receive the team driver's.
 pub(crate) fn drops() -> (u64, u64) {
     // The columns: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
     let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();

@@ -14,7 +14,7 @@ pub(crate) type Names = HashMap<u32, String>;
 /// tunnels: their modules create links in each new namespace, also in those of other tests.
 pub(crate) fn build() {
     enter();
-    // Without the addresses that the kernel generates, some time later.
+    // Without it, the kernel generates addresses some time later.
     fs::write("/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1").expect("the kernel has IPv6");
     ip_batch(&[
         "link add d0 type dummy",
@@ -49,14 +49,14 @@ pub(crate) fn build() {
     ]);
 }
 
-/// Runs `ip` for each of these commands, which, unlike those of a batch, may begin with an option.
+/// Runs `ip` for each of these commands, which may begin with an option, unlike those of a batch.
 pub(crate) fn ip_each(commands: &[&str]) {
     for command in commands {
         ip(command);
     }
 }
 
-/// The names of the links by their indexes.
+/// Returns the names of the links by their indexes.
 pub(crate) fn names() -> Names {
     let links = ip_json("link show");
     links
@@ -67,19 +67,22 @@ pub(crate) fn names() -> Names {
         .collect()
 }
 
-/// A JSON string or number as text; a missing value as the empty string.
+/// Returns a JSON string or number as text, and a missing value as the empty string.
 pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Null => String::new(),
-        other => panic!("no text: {other}"),
+        other => panic!("neither string nor number: {other}"),
     }
 }
 
-/// The text of the first matching attribute; the empty string if there is none.
-pub(crate) fn attributes_text<A>(attributes: &[A], say: impl Fn(&A) -> Option<String>) -> String {
-    attributes.iter().find_map(say).unwrap_or_default()
+/// Returns the text of the first matching attribute, or the empty string.
+pub(crate) fn attributes_text<A>(
+    attributes: &[A],
+    to_text: impl Fn(&A) -> Option<String>,
+) -> String {
+    attributes.iter().find_map(to_text).unwrap_or_default()
 }
 
 pub(crate) fn family(family: AddressFamily) -> &'static str {
@@ -94,14 +97,15 @@ pub(crate) fn family(family: AddressFamily) -> &'static str {
 pub(crate) fn assert_same_lines(
     what: &str,
     ours: impl IntoIterator<Item = String>,
-    theirs: impl IntoIterator<Item = String>,
+    expected: impl IntoIterator<Item = String>,
 ) {
     let sorted = |lines: Vec<String>| {
         let mut lines = lines;
         lines.sort();
         lines
     };
-    let (ours, theirs) = (sorted(ours.into_iter().collect()), sorted(theirs.into_iter().collect()));
-    assert_eq!(ours, theirs, "{what}");
-    assert!(!ours.is_empty(), "{what}: nothing was compared");
+    let (ours, expected) =
+        (sorted(ours.into_iter().collect()), sorted(expected.into_iter().collect()));
+    assert_eq!(ours, expected, "{what}");
+    assert!(!ours.is_empty(), "{what}: no lines to compare");
 }

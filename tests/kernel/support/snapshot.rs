@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use crate::support::netns::ip_json;
 
-/// The state that two handles of the same team agree on. It lacks the original hardware address of
-/// a port, which only a handle knows that was open before the link became a port.
+/// The state in which two handles of the same team agree. It lacks the original hardware address of
+/// a port, which is known only to a handle that was open before the link became a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) links: BTreeMap<u32, LinkState>,
     pub(crate) ports: Vec<Port>,
     pub(crate) options: BTreeMap<OptionId, OptionValue>,
-    /// The options again, in the order in which the handle has them.
+    /// The ids of the options, in the handle's order.
     pub(crate) option_order: Vec<OptionId>,
 }
 
@@ -68,8 +68,8 @@ pub(crate) fn state(team: &TeamHandle) -> State {
 /// must have been handled before.
 pub(crate) fn assert_matches_kernel(team: &TeamHandle) {
     let builder = TeamHandle::builder().link_scope(team.link_scope());
-    let fresh = builder.open_index(team.ifindex()).expect("a fresh handle opens");
-    assert_eq!(state(team), state(&fresh), "the cache is not what a fresh handle sees");
+    let fresh = builder.open_index(team.ifindex()).expect("opening a second handle");
+    assert_eq!(state(team), state(&fresh), "this handle's cache and a new handle's");
     assert_links_match_ip(team);
 }
 
@@ -121,5 +121,5 @@ pub(crate) fn assert_links_match_ip(team: &TeamHandle) {
             (*ifindex, row)
         })
         .collect();
-    assert_eq!(cached, printed, "the cached links are not what ip prints");
+    assert_eq!(cached, printed, "cached links, and those that ip prints");
 }

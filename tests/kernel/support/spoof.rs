@@ -23,7 +23,7 @@ use crate::support::raw::{
 
 /// The index of a link that does not exist.
 pub(crate) const ABSENT_IFINDEX: u32 = 4711;
-/// The number of sockets of the parent process to find.
+/// The number of sockets that the parent process has.
 const SOCKETS: &str = "LIBTEAM_TEST_SOCKETS";
 const STARTED: &str = "the spoofing process started";
 
@@ -38,7 +38,7 @@ const NLMSG_DONE: u16 = 3;
 const NLMSG_OVERRUN: u16 = 4;
 pub(crate) const TEAM_OPTIONS: u8 = 2;
 const TEAM_PORTS: u8 = 3;
-/// Numbers that the first requests of a socket have.
+/// The sequence numbers of a socket's first requests.
 const SEQUENCES: std::ops::Range<u32> = 1..50;
 
 fn command(test: &str) -> Command {
@@ -47,7 +47,8 @@ fn command(test: &str) -> Command {
     command
 }
 
-/// Whether a test started this process to spoof: with `--ignored` alone these tests do nothing.
+/// Returns whether a test started this process to spoof; with `--ignored` alone these tests do
+/// nothing.
 fn is_spoofing_process() -> bool {
     env::var_os(SOCKETS).is_some()
 }
@@ -58,7 +59,10 @@ pub(crate) fn run_once(test: &str, sockets: usize) {
     let output = command(test).env(SOCKETS, sockets.to_string()).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && printed.contains("1 passed"), "{test}:\n{printed}");
+    assert!(
+        output.status.success() && printed.contains("1 passed"),
+        "process of {test} failed:\n{printed}"
+    );
 }
 
 /// A process that runs one of the tests below until this is dropped.
@@ -70,7 +74,7 @@ impl Spoofer {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(
             lines.map_while(Result::ok).any(|line| line.contains(STARTED)),
-            "{test} does not start"
+            "process of {test} does not start"
         );
         Self(child)
     }
@@ -87,7 +91,7 @@ impl Drop for Spoofer {
     }
 }
 
-/// A datagram of one message whose header claims the kernel as its sender.
+/// Returns a datagram of one message whose header claims the kernel as its sender.
 pub(crate) fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(16 + payload.len()).unwrap().to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
@@ -102,7 +106,7 @@ fn absent_link() -> IfIndex {
     IfIndex::new(ABSENT_IFINDEX).unwrap()
 }
 
-/// Messages about links: existing ones and one that does not exist.
+/// Returns messages about links: existing ones and one that does not exist.
 fn of_links() -> Vec<Vec<u8>> {
     let team = index("team0");
     let mut messages = Vec::new();
@@ -122,7 +126,7 @@ fn of_links() -> Vec<Vec<u8>> {
         }
         messages.push(message(RTM_DELLINK, 0, 0, &header(ifindex, 0, u32::MAX)));
     }
-    // What cannot be read, from the kernel, is a loss.
+    // Undecodable messages, which from the kernel would count as a loss.
     messages.push(message(RTM_NEWLINK, 0, 0, &[0; 3]));
     messages.push(message(
         RTM_NEWLINK,
@@ -133,7 +137,7 @@ fn of_links() -> Vec<Vec<u8>> {
     messages
 }
 
-/// Messages of the driver about its options and ports.
+/// Returns messages of the driver about its options and ports.
 fn of_the_team(family: u16) -> Vec<Vec<u8>> {
     let (team, port) = (index("team0"), index("d0"));
     let (changed, removed) = (attribute(2, &[]), attribute(5, &[]));
@@ -170,7 +174,7 @@ fn of_the_team(family: u16) -> Vec<Vec<u8>> {
     messages
 }
 
-/// Replies: an acknowledgement, an error, the end of a dump, an overrun.
+/// Returns replies: an acknowledgement, an error, the end of a dump, an overrun.
 fn answers() -> Vec<Vec<u8>> {
     let error = |code: i32| [&code.to_ne_bytes()[..], &[0; 16]].concat();
     SEQUENCES
@@ -195,17 +199,17 @@ fn bound(protocol: isize) -> Socket {
 struct Sockets {
     sender: Socket,
     /// Receives what it multicasts.
-    witness: Socket,
+    receiver: Socket,
     protocol: isize,
     group: u32,
 }
 
 impl Sockets {
     fn open(protocol: isize, group: u32) -> Self {
-        let (sender, witness) = (bound(protocol), bound(protocol));
-        witness.add_membership(group).unwrap();
-        witness.set_non_blocking(true).unwrap();
-        Self { sender, witness, protocol, group }
+        let (sender, receiver) = (bound(protocol), bound(protocol));
+        receiver.add_membership(group).unwrap();
+        receiver.set_non_blocking(true).unwrap();
+        Self { sender, receiver, protocol, group }
     }
 
     fn unicast(&self, message: &[u8], port: u32) -> std::io::Result<usize> {
@@ -216,14 +220,14 @@ impl Sockets {
         self.sender.send_to(message, &SocketAddr::new(0, 1 << (self.group - 1)), 0)
     }
 
-    /// Whether a message arrived whose sender is not the kernel.
+    /// Returns whether a message arrived whose sender is not the kernel.
     fn has_received_spoofed(&self) -> bool {
-        self.witness.recv_from_full().is_ok_and(|(_, from)| from.port_number() != 0)
+        self.receiver.recv_from_full().is_ok_and(|(_, from)| from.port_number() != 0)
     }
 
-    /// The port ids of the sockets of other processes.
+    /// Returns the port ids of the sockets of other processes.
     fn targets(&self) -> Vec<u32> {
-        let mut own = [&self.sender, &self.witness].map(|socket| {
+        let mut own = [&self.sender, &self.receiver].map(|socket| {
             let mut address = SocketAddr::new(0, 0);
             socket.get_address(&mut address).unwrap();
             address.port_number()
@@ -238,7 +242,7 @@ impl Sockets {
     }
 }
 
-/// The sockets of both protocols, and the messages to spoof with each.
+/// Returns the sockets of both protocols, and the messages to spoof with each.
 fn spoofed_messages() -> [(Sockets, Vec<Vec<u8>>); 2] {
     let driver = Driver::query(&bound(NETLINK_GENERIC));
     let of_links = [of_links(), answers()].concat();
@@ -251,8 +255,8 @@ fn spoofed_messages() -> [(Sockets, Vec<Vec<u8>>); 2] {
 
 /// Switches to an unprivileged user.
 fn drop_privileges() {
-    let nobody = Uid::from_raw(65534);
-    setresuid(nobody, nobody, nobody).unwrap();
+    let unprivileged = Uid::from_raw(65534);
+    setresuid(unprivileged, unprivileged, unprivileged).unwrap();
 }
 
 /// Sends every spoofed message to every socket, by unicast to each and once by multicast, and
@@ -270,15 +274,15 @@ fn send_all(unicast_fails: ErrorKind, multicast_arrives: bool) {
             assert_eq!(
                 (sent.is_ok(), sockets.has_received_spoofed()),
                 (multicast_arrives, multicast_arrives),
-                "{sent:?}"
+                "result of a unicast: {sent:?}"
             );
         }
     }
-    assert_eq!(found.to_string(), env::var(SOCKETS).unwrap(), "sockets of the parent");
+    assert_eq!(found.to_string(), env::var(SOCKETS).unwrap(), "sockets of the parent process");
 }
 
 #[test]
-#[ignore = "the tests of spoofing run it in a process of its own"]
+#[ignore = "started by the tests of spoofing in a process of its own"]
 fn spoofs_once() {
     if !is_spoofing_process() {
         return;
@@ -287,7 +291,7 @@ fn spoofs_once() {
 }
 
 #[test]
-#[ignore = "the tests of spoofing run it in a process of its own"]
+#[ignore = "started by the tests of spoofing in a process of its own"]
 fn spoofs_without_privileges() {
     if !is_spoofing_process() {
         return;
@@ -297,7 +301,7 @@ fn spoofs_without_privileges() {
 }
 
 #[test]
-#[ignore = "the tests of spoofing run it in a process of its own"]
+#[ignore = "started by the tests of spoofing in a process of its own"]
 fn spoofs_until_killed() {
     if !is_spoofing_process() {
         return;
@@ -308,21 +312,20 @@ fn spoofs_until_killed() {
         for (sockets, messages) in &forgeries {
             let targets = sockets.targets();
             for message in messages {
-                // What is refused is the target's own merit; what is sent need not be heard by the
-                // witness.
+                // A send may fail at the receiver, and the process's own receiver need not get each
+                // message.
                 let _ = sockets.multicast(message);
                 for port in &targets {
                     drop(sockets.unicast(message, *port));
                 }
             }
         }
-        // The machine may have but one processor, and it is not the processor's time that this is
-        // to take.
+        // If the machine has one processor, the other processes need most of its time.
         thread::sleep(PAUSE);
     }
 }
 
-/// A listener that never reads, and has the kernel report that to senders.
+/// Opens a listener that never reads, and makes the kernel report its losses to senders.
 fn full_listener(protocol: isize, group: u32) -> Socket {
     let socket = bound(protocol);
     setsockopt(&socket, sockopt::RcvBuf, &0).unwrap();
@@ -332,7 +335,7 @@ fn full_listener(protocol: isize, group: u32) -> Socket {
 }
 
 #[test]
-#[ignore = "the tests of spoofing run it in a process of its own"]
+#[ignore = "started by the tests of spoofing in a process of its own"]
 fn overruns_sockets_until_killed() {
     if !is_spoofing_process() {
         return;
@@ -341,7 +344,7 @@ fn overruns_sockets_until_killed() {
     let group = Driver::query(&bound(NETLINK_GENERIC)).group;
     let _deaf = [(NETLINK_ROUTE, RTNLGRP_LINK), (NETLINK_GENERIC, group)]
         .map(|(protocol, group)| [0; 4].map(|_| full_listener(protocol, group)));
-    // The number that the kernel would give to the parent's next socket of each protocol.
+    // The port id that the kernel would give to the parent's next socket of each protocol.
     let _taken = [NETLINK_ROUTE, NETLINK_GENERIC].map(|protocol| {
         let mut socket = Socket::new(protocol).unwrap();
         socket.bind(&SocketAddr::new(parent_id(), 0)).map(|()| socket)
@@ -350,7 +353,7 @@ fn overruns_sockets_until_killed() {
     let (family, kernel) = (genl_family::request(), SocketAddr::new(0, 0));
     println!("{STARTED}");
     loop {
-        // Questions whose answers nobody reads.
+        // Requests whose replies are never read.
         for (protocol, question) in [(NETLINK_ROUTE, &dump), (NETLINK_GENERIC, &family)] {
             let socket = bound(protocol);
             for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! A terminal in which a program runs, and what is on its screen.
+//! A pseudoterminal in which a program runs, and the contents of its screen.
 
 use std::fmt::Write;
 use std::fs::{File, OpenOptions};
@@ -20,35 +20,38 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use crate::support::timeouts::timeout;
 
 pub(crate) struct Terminal {
-    /// Where a person would be.
+    /// The end that a terminal emulator would have.
     keyboard: Option<File>,
-    /// What the program has; kept open, so that its modes can be looked at when the program is
-    /// gone.
+    /// The program's end; kept open so that its modes can be read after the program ended.
     line: File,
     emulator: vt100::Parser,
     child: Child,
 }
 
 impl Terminal {
-    /// Starts a program in a new terminal of so many rows and columns.
+    /// Starts a program in a new terminal with this number of rows and columns.
     pub(crate) fn start(program: &Command, rows: u16, columns: u16) -> Self {
         Self::start_with_size(program, (rows, columns), (rows, columns))
     }
 
-    /// Starts a program in a new terminal of the usual size, which it is not told.
+    /// Starts a program in a new terminal that reports no size, with a screen of 80 by 24.
     pub(crate) fn start_without_size(program: &Command) -> Self {
         Self::start_with_size(program, (24, 80), (0, 0))
     }
 
-    fn start_with_size(program: &Command, (rows, columns): (u16, u16), told: (u16, u16)) -> Self {
+    fn start_with_size(
+        program: &Command,
+        (rows, columns): (u16, u16),
+        reported: (u16, u16),
+    ) -> Self {
         let keyboard =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
-        tcsetwinsize(&keyboard, size(told.0, told.1)).unwrap();
+        tcsetwinsize(&keyboard, size(reported.0, reported.1)).unwrap();
         let line = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-        // Makes it the program's own terminal, which sends it signals.
+        // setsid makes it the program's controlling terminal, which sends signals to the program.
         let mut command = Command::new("setsid");
         command
             .arg("--ctty")
@@ -64,7 +67,7 @@ impl Terminal {
             .stdout(own())
             .stderr(own())
             .spawn()
-            .expect("util-linux is installed");
+            .expect("setsid of util-linux starts");
         let emulator = vt100::Parser::new(some(rows), some(columns), 0);
         Self { keyboard: Some(File::from(keyboard)), line, emulator, child }
     }
@@ -73,33 +76,33 @@ impl Terminal {
         self.emulator.screen()
     }
 
-    /// The lines of the screen.
+    /// Returns the lines of the screen.
     pub(crate) fn text(&self) -> String {
         self.screen().contents()
     }
 
-    /// The first line with this in it.
+    /// Returns the first line that contains this text.
     pub(crate) fn line_with(&self, what: &str) -> Option<String> {
         self.text().lines().find(|line| line.contains(what)).map(str::to_owned)
     }
 
-    /// Waits until something is on the screen.
+    /// Waits until this text is on the screen.
     #[track_caller]
     pub(crate) fn wait_for_text(&mut self, what: &str) {
         self.wait_for(what, |terminal| terminal.text().contains(what));
     }
 
-    /// Waits until something holds of the screen.
+    /// Waits until a condition on the screen holds.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + timeout();
         while !holds(self) {
-            assert!(Instant::now() < deadline, "no {what:?}, but\n{}", self.framed());
+            assert!(Instant::now() < deadline, "timeout: {what:?}, screen:\n{}", self.framed());
             self.read_output(Duration::from_millis(100));
         }
     }
 
-    /// Shows what the program writes within so long, or the first part of it.
+    /// Reads what the program writes within this time, or the first part of it.
     fn read_output(&mut self, limit: Duration) {
         let Some(keyboard) = &mut self.keyboard else { return };
         let mut sources = [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)];
@@ -123,16 +126,16 @@ impl Terminal {
         })
     }
 
-    /// Types something.
+    /// Sends keys to the program.
     pub(crate) fn type_in(&mut self, keys: &str) {
-        let keyboard = self.keyboard.as_mut().expect("the terminal is there");
+        let keyboard = self.keyboard.as_mut().expect("the terminal is open");
         std::io::Write::write_all(keyboard, keys.as_bytes()).unwrap();
     }
 
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
-        // First the emulator: what the program writes then is meant for the new size.
+        // First the emulator: what the program writes afterwards is meant for the new size.
         self.emulator.screen_mut().set_size(some(rows), some(columns));
-        tcsetwinsize(self.keyboard.as_ref().expect("the terminal is there"), size(rows, columns))
+        tcsetwinsize(self.keyboard.as_ref().expect("the terminal is open"), size(rows, columns))
             .unwrap();
     }
 
@@ -144,26 +147,26 @@ impl Terminal {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
-    /// Closes it, as when its window is closed.
+    /// Closes the terminal, as when its window is closed.
     pub(crate) fn close(&mut self) {
         self.keyboard = None;
     }
 
-    /// Waits until the program stops itself.
+    /// Waits until the program stops itself (SIGTSTP).
     pub(crate) fn wait_until_stopped(&mut self) {
         let deadline = Instant::now() + timeout();
         while !matches!(
             waitpid(self.pid(), Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)),
             Ok(WaitStatus::Stopped(..))
         ) {
-            assert!(Instant::now() < deadline, "it does not stop");
+            assert!(Instant::now() < deadline, "the program does not stop");
             self.read_output(Duration::from_millis(10));
         }
         self.read_output(Duration::from_millis(10));
     }
 
-    /// How the program ends, and panics if it does not. Everything that it wrote is on the screen
-    /// then.
+    /// Returns how the program ends; panics if it does not end. The screen then has all of its
+    /// output.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + timeout();
         let status = loop {
@@ -171,7 +174,7 @@ impl Terminal {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "it does not end:\n{}", self.framed());
+            assert!(Instant::now() < deadline, "the program does not end:\n{}", self.framed());
         };
         assert_eq!(status.signal(), None);
         while self.has_more() {
@@ -186,23 +189,23 @@ impl Terminal {
             > 0
     }
 
-    /// Panics unless the terminal is as it was before.
+    /// Panics unless the terminal has the modes that it had before the program.
     #[track_caller]
     pub(crate) fn assert_restored(&self) {
         let screen = self.screen();
-        assert!(!screen.alternate_screen(), "the second screen is left");
-        assert!(!screen.hide_cursor(), "the cursor is shown");
+        assert!(!screen.alternate_screen(), "the alternate screen is still on");
+        assert!(!screen.hide_cursor(), "the cursor is still hidden");
         let modes = tcgetattr(&self.line).unwrap().local_modes;
         assert!(
             modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG),
-            "{modes:?}"
+            "modes of the terminal: {modes:?}"
         );
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The program may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

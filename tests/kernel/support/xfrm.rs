@@ -1,4 +1,4 @@
-//! What `ip xfrm` prints, which it does as text only.
+//! The output of `ip xfrm`, which is text only, in the JSON form of the example `ipsec`.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::netns::{index, ip};
 
-/// The lines of each thing that ip prints.
+/// Splits the output into the lines of each object.
 fn blocks(text: &str) -> Vec<Vec<&str>> {
     let mut blocks: Vec<Vec<&str>> = Vec::new();
     for line in text.lines() {
@@ -18,29 +18,29 @@ fn blocks(text: &str) -> Vec<Vec<&str>> {
     blocks
 }
 
-/// The states that `ip xfrm state` prints, as the example tells them.
+/// Returns the states of `ip xfrm state` in the example's form.
 pub(crate) fn states() -> Vec<Value> {
     blocks(&ip("xfrm state")).iter().map(|block| state(block)).collect()
 }
 
-/// The policies that `ip xfrm policy` prints, as the example tells them.
+/// Returns the policies of `ip xfrm policy` in the example's form.
 pub(crate) fn policies() -> Vec<Value> {
     blocks(&ip("xfrm policy")).iter().map(|block| policy(block)).collect()
 }
 
-/// Adds what there is.
+/// Sets a key if there is a value.
 fn set(json: &mut Value, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         json[key] = value.into();
     }
 }
 
-/// The word behind a word.
+/// Returns the word after a word.
 fn after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     line.split_whitespace().skip_while(|each| *each != word).nth(1)
 }
 
-/// All words behind a word.
+/// Returns all words after a word.
 fn all_after<'a>(line: &'a str, word: &str) -> Vec<&'a str> {
     line.split_whitespace().skip_while(|each| *each != word).skip(1).collect()
 }
@@ -57,14 +57,14 @@ fn masked(text: &str) -> Value {
     json!({ "value": number(value), "mask": number(mask) })
 }
 
-/// The name of a protocol that `ip` prints by whatever name the machine's `/etc/protocols` has for
-/// it, else by its number.
+/// Returns the name of a protocol. `ip` prints the name in the machine's `/etc/protocols`, or else
+/// the number.
 fn protocol(printed: &str) -> String {
     let number = printed.parse::<u8>().unwrap_or_else(|_| {
-        let file = fs::read_to_string("/etc/protocols").expect("ip has the name from there");
+        let file = fs::read_to_string("/etc/protocols").expect("/etc/protocols is readable");
         let line = file.lines().find(|line| line.split_whitespace().next() == Some(printed));
         line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-            .expect("ip has the name from there")
+            .expect("/etc/protocols has the name that ip printed")
     });
     match number {
         1 => "icmp".to_owned(),
@@ -82,13 +82,13 @@ fn selector(line: &str) -> Value {
         set(&mut json, key, after(line, key).map(number));
     }
     set(&mut json, "proto", after(line, "proto").map(protocol));
-    // Where it was given as an address, it is printed as a number.
+    // `ip` prints a key that was given as an address as a number.
     set(&mut json, "key", after(line, "key").map(number));
     set(&mut json, "ifindex", after(line, "dev").map(|name| index(name).get()));
     json
 }
 
-/// `NAME KEY [BITS]` as the example tells it, without the key.
+/// Parses `NAME KEY [BITS]` into the example's form, without the key.
 fn algorithm(purpose: &str, line: &str) -> Value {
     let words: Vec<&str> = line.split_whitespace().skip(1).collect();
     let key_bits = words.get(1).map_or(0, |key| (key.len() - 2) * 4);
