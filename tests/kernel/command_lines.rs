@@ -284,7 +284,7 @@ fn error_is_one_sentence_with_status_1() {
 #[test]
 fn program_without_the_right_says_so_in_one_sentence() {
     enter();
-    let needs = "cannot make a network namespace, which needs CAP_SYS_ADMIN: Operation not permitted (os error 1)";
+    let needs = "creating a network namespace (requires CAP_SYS_ADMIN): Operation not permitted (os error 1)";
     for name in [
         "failover",
         "event_loop_calloop",
