@@ -233,8 +233,8 @@ fn a_person_reads_one_paragraph_for_each() {
 #[test]
 fn what_cannot_be_understood_is_said_with_the_usage() {
     for (words, error) in [
-        ("", "want one of the words states and policies"),
-        ("state", "want one of the words states and policies"),
+        ("", "expected states or policies"),
+        ("state", "expected states or policies"),
         ("states policies", "unexpected argument \"policies\""),
         ("states --xml", "invalid option '--xml'"),
         ("states --json=yes", "unexpected argument for option '--json': \"yes\""),

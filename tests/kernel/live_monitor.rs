@@ -203,7 +203,7 @@ fn a_team_that_is_deleted_is_shown_so_and_found_again() {
     terminal.wait_for("that time goes by", |terminal| seconds_gone(terminal) > first);
     assert_line(&terminal, "● v0", &["up"]);
     let team = TeamHandle::create("team0").unwrap();
-    terminal.wait_for_text("team0 is there again");
+    terminal.wait_for_text("team0 exists again");
     terminal.wait_for_text("no ports");
     assert_line(&terminal, "team0", &["set down"]);
     drop(team);
@@ -311,7 +311,7 @@ fn live_without_a_terminal_says_that_it_prints_lines() {
             .arg(example("team_monitor"))
             .args(words.split(' '));
         let outcome = run(command);
-        let said = "team_monitor: standard output is not a terminal, so this prints lines instead of the live screen\n";
+        let said = "team_monitor: standard output is not a terminal: printing lines instead of the live screen\n";
         assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), said), "{words}");
         assert_eq!(
             outcome.stdout.contains("\tifname eth4, linkup 0, changed 1"),
