@@ -83,7 +83,7 @@ fn neither_status_nor_start_waits_for_a_daemon_that_hangs() {
         assert_eq!((code, &*text), (Some(1), &*expected), "{} are waiting", waiting.len());
     }
     let (code, text) = outcome(start(daemon.directory(), &[]), LIMIT);
-    let expected = format!("active_backup: {}: another one is running\n", socket.display());
+    let expected = format!("active_backup: {}: another daemon is running\n", socket.display());
     assert_eq!((code, &*text), (Some(1), &*expected));
 
     drop(waiting);
@@ -142,7 +142,7 @@ fn daemon_without_the_lock_does_not_start() {
         Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a killed daemon has no lock");
     let (code, text) = outcome(start(first.directory(), &[]), LIMIT);
     let expected = format!(
-        "active_backup: {}: another one is running\n",
+        "active_backup: {}: another daemon is running\n",
         first.directory().join("socket").display()
     );
     assert_eq!((code, &*text), (Some(1), &*expected));
