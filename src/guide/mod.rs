@@ -4,12 +4,12 @@
 //! |---|---|
 //! | What are a team, a port, a link, an option and a mode? | [`concepts`] |
 //! | What are the pieces of a handle, and what does each call cost? | [`life_of_a_handle`] |
-//! | Where do [`Changes`](crate::Changes) come from? | [`life_of_a_handle`](life_of_a_handle#following) |
+//! | Where do [`Changes`](crate::Changes) come from? | [`life_of_a_handle`: following](life_of_a_handle#following) |
 //! | How long can a command take? | [`life_of_a_handle`](life_of_a_handle#commands) |
-//! | What happens when another process deletes the team? | [`life_of_a_handle`](life_of_a_handle#a-deleted-device) |
+//! | What happens when another process deletes the team? | [`life_of_a_handle`: a deleted device](life_of_a_handle#a-deleted-device) |
 //! | What does the handle do when the kernel drops notifications? | [`lost_notifications`] |
 //! | How does a handle work with `poll`, mio, tokio or calloop? | [`event_loops`] |
-//! | How do several threads use one handle? | [`event_loops`](event_loops#threads) |
+//! | How do several threads use one handle? | [`event_loops`: threads](event_loops#threads) |
 //! | Which rights does a program need, in a container too? | [`permissions`] |
 //! | What surprises users of the team driver? | [`gotchas`] |
 //! | How does a program list or change links, addresses and routes? | [`rtnetlink`] |
