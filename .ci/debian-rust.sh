@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # the kernel runner's parts share variables
-# Another Rust compiler than the machine's: Debian's, from any suite, unpacked beside the test kernels without root.
-# Only rustc and the standard library are taken; cargo is the machine's, and told of it by RUSTC.
+# Provides the Rust compiler of any Debian suite, unpacked next to the test kernels, without root. Only rustc and the standard
+# library are used; cargo is the machine's, and RUSTC names the compiler.
 
 readonly here=$PWD/tests/kernel
 new=''
@@ -16,10 +16,10 @@ say() { printf '%s: %s\n' "$0" "$1" >&2; }
 # shellcheck source-path=SCRIPTDIR source=../tests/kernel/runner/packages.sh
 . tests/kernel/runner/packages.sh
 
-# What rustc needs of Debian: itself, and the libraries with which it was linked.
+# The Debian packages of rustc and of the libraries that it is linked with.
 readonly rust_parts='^(rustc|libstd-rust-.*|libllvm[0-9]+|libc6|libgcc-s1|libstdc[+][+]6|zlib1g|libzstd1|liblzma5|libxml2.*|libz3-4|libtinfo6|libedit2|libffi8|libbsd0|libmd0)$'
 
-# Sees to the compiler of a suite, with the standard libraries of more architectures, and sets RUSTC.
+# Provides the compiler of a suite with the standard libraries of more architectures, and sets RUSTC.
 provide_rust() {
     suite=$1 foreign=("${@:2}")
     local root
@@ -40,7 +40,7 @@ fetch_rust() {
         packages+=("libstd-rust-dev:$architecture")
     done
     download "$area" "Rust of Debian's $suite" "${packages[@]}" || fail "downloading ${packages[*]}" || return
-    # One name stands for the packages of all architectures.
+    # The packages of all architectures have one name.
     mapfile -t packages < <(printf '%s\n' "${packages[@]%%:*}" | sort -u)
     for package in "${packages[@]}"; do
         unpack "$package" "$new/rust" || return
@@ -48,7 +48,7 @@ fetch_rust() {
     relink "$new/rust"
     cat >"$new/rust/rustc" <<'WRAPPER'
 #!/bin/sh
-# The machine's C library may be older than the one that this was built for.
+# The machine's C library can be older than this compiler requires.
 root=$(dirname -- "$(realpath -- "$0")")
 exec "$root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" \
     "$root/usr/bin/rustc" --sysroot "$root/usr" "$@"

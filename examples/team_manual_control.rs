@@ -1,4 +1,4 @@
-//! Shows and sets the mode and the active port of a team by hand.
+//! Shows the ports of a team, and shows and sets its mode and active port.
 //!
 //! ```sh
 //! cargo build --example team_manual_control
@@ -39,7 +39,7 @@ Shows the ports of a team, and shows and sets its mode and its active port.
 fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
     let misuse = |reason: String| ending::misuse("team_manual_control", reason, HELP);
-    // All but the names of the team and of a port are text.
+    // Only the names of the team and of a port can be other bytes than UTF-8.
     let texts: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
     let done = match (&words[..], &texts[..]) {
@@ -52,9 +52,11 @@ fn main() -> ExitCode {
         ([team, ..], [_, "get", "activeport", ..]) => print_active_port(team),
         ([team, ..], [_, "set", "mode", mode, ..]) => set_mode(team, mode),
         ([team, _, _, port, ..], [_, "set", "activeport", ..]) => set_active_port(team, port),
-        (_, [_, "set", "mode" | "activeport"]) => return misuse("the value is missing".to_owned()),
+        (_, [_, "set", "mode" | "activeport"]) => {
+            return misuse("missing argument value".to_owned());
+        }
         (_, [] | [_] | [_, "dumplist" | "get" | "set"]) => {
-            return misuse("an argument is missing".to_owned());
+            return misuse("missing argument".to_owned());
         }
         (_, [_, "dumplist" | "get" | "set", word, ..] | [_, word, ..]) => {
             return misuse(format!("unknown argument {word}"));

@@ -1,4 +1,4 @@
-//! Prints the ports of a team, and each port whose link goes up or down, until one is removed. The
+//! Prints the ports of a team, then each port whose link goes up or down, until a port is removed. The
 //! guide shows `watch_ports/watch.rs` beside the same program for the C library.
 //!
 //! ```sh
@@ -27,7 +27,7 @@ use lexopt::prelude::{Long, Short, Value};
 const HELP: &str = "\
 Usage: watch_ports TEAM
 
-Prints the ports of a team, and each port whose link goes up or down, until one is removed.
+Prints the ports of a team, then each port whose link goes up or down, until a port is removed.
 
   -h, --help  this help
 ";
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the team's name, or `None` if the command line asks for help.
+/// Returns the name of the team, or `None` if the help is requested.
 fn parse(mut parser: lexopt::Parser) -> Result<Option<OsString>, lexopt::Error> {
     let mut team = None;
     while let Some(argument) = parser.next()? {
@@ -54,5 +54,5 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<OsString>, lexopt::Error> 
             other => return Err(other.unexpected()),
         }
     }
-    team.map(Some).ok_or_else(|| "no team is named".into())
+    team.map(Some).ok_or_else(|| "missing argument TEAM".into())
 }

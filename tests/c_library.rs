@@ -1,5 +1,5 @@
-//! The README's table of the C library's functions is complete, and each function is found in the
-//! docs by its C name.
+//! The guide's table of C functions is complete, and a search of the docs for a C name finds the
+//! item in the table.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test")]
 
@@ -12,16 +12,15 @@ use std::path::Path;
 /// The number of functions in `team.h` of libteam 1.31.
 const C_FUNCTIONS: usize = 109;
 
-/// Returns the rows of the README's tables whose first cell is a C function: its name and the other
-/// cell.
+/// Returns the rows of the guide's tables: the name of the C function, and the other cell.
 fn table() -> Vec<(String, String)> {
-    let readme = fs::read_to_string(repository("README.md")).expect("README.md is readable");
+    let page = fs::read_to_string(repository("src/guide/c_functions.md")).expect("the page");
     let cells = |line: &str| {
         let (function, item) =
             line.strip_prefix("| `team_")?.strip_suffix(" |")?.split_once("` | ")?;
         Some((format!("team_{function}"), item.trim().to_owned()))
     };
-    readme.lines().filter_map(cells).collect()
+    page.lines().filter_map(cells).collect()
 }
 
 fn repository(path: &str) -> std::path::PathBuf {
@@ -90,6 +89,28 @@ fn table_has_every_function_once_and_no_empty_cell() {
     assert_eq!((table.len(), names.len()), (C_FUNCTIONS, C_FUNCTIONS));
     for (function, item) in &table {
         assert!(item.contains('`'), "{function} has no counterpart: {item:?}");
+    }
+}
+
+#[test]
+fn first_item_of_each_row_is_a_link() {
+    for (function, cell) in table() {
+        let (item, _) = cell
+            .strip_prefix("[`")
+            .and_then(|cell| cell.split_once("`](crate::"))
+            .unwrap_or_else(|| panic!("{function} has no link: {cell}"));
+        // A path has no type arguments.
+        let path = item.split_once('<').map_or(item.to_owned(), |(start, rest)| {
+            let (_, end) = rest.split_once('>').expect("a closing bracket");
+            [start, end].concat()
+        });
+        // rustdoc finds the methods of a trait by their anchors only.
+        let links = [path.clone(), path.replacen("::", "#method.", 1)]
+            .map(|path| format!("[`{item}`](crate::{path})"));
+        assert!(
+            links.iter().any(|link| cell.starts_with(link)),
+            "{function}: {cell} starts with none of {links:?}"
+        );
     }
 }
 

@@ -26,10 +26,10 @@ mod names;
 mod object;
 #[path = "../examples/active_backup/refusals.rs"]
 mod refusals;
+#[path = "../examples/active_backup/report.rs"]
+mod report;
 #[path = "../examples/active_backup/retry.rs"]
 mod retry;
-#[path = "../examples/active_backup/say.rs"]
-mod say;
 #[path = "../examples/active_backup/status.rs"]
 mod status;
 #[path = "../examples/active_backup/team.rs"]

@@ -1,4 +1,4 @@
-//! The configuration: the part of `teamd.conf(5)` that this daemon knows.
+//! The configuration: a part of `teamd.conf(5)`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::Result;
-use crate::names::why_impossible;
+use crate::names::why_invalid;
 use crate::object::{Checked, Object, object, ports, some_object, word};
 
 #[derive(Debug, Deserialize)]
@@ -52,7 +52,7 @@ enum RunnerName {
     ActiveBackup,
 }
 
-/// Whose hardware address is whose.
+/// How the team and its ports get their hardware addresses.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HwAddrPolicy {
@@ -115,7 +115,7 @@ pub(crate) struct Port {
 }
 
 impl Object for Port {
-    const NAME: &'static str = "the settings of a port";
+    const NAME: &'static str = "a port";
 }
 
 impl Config {
@@ -128,7 +128,7 @@ impl Config {
         Ok(config)
     }
 
-    /// How the link of a port is watched.
+    /// Returns how the link of a port is watched.
     pub(crate) fn link_watch(&self, port: &str) -> LinkWatch {
         self.ports.get(port).and_then(|port| port.link_watch).unwrap_or(self.link_watch)
     }
@@ -137,20 +137,20 @@ impl Config {
         let RunnerName::ActiveBackup = self.runner.name;
         let LinkWatchName::Ethtool = self.link_watch.name;
         if self.ports.is_empty() {
-            return Err("there are no ports".to_owned());
+            return Err("`ports` is empty".to_owned());
         }
         let keys = self.ports.keys().map(|name| ("`ports`", name));
         for (key, name) in [("`device`", &self.device)].into_iter().chain(keys) {
-            if let Some(why) = why_impossible(name) {
-                return Err(format!("{key}: {name:?} cannot be the name of a link: {why}"));
+            if let Some(why) = why_invalid(name) {
+                return Err(format!("{key}: invalid link name {name:?}: {why}"));
             }
         }
         if self.ports.contains_key(&self.device) {
-            return Err("the device cannot be its own port".to_owned());
+            return Err("`ports`: the team cannot be its own port".to_owned());
         }
         if self.hwaddr.is_some() && self.runner.hwaddr_policy == HwAddrPolicy::ByActive {
             return Err(
-                "with the policy by_active the team has the hardware address of a port, and none of its own".to_owned()
+                "`hwaddr` cannot be combined with the policy by_active: the team gets the hardware address of a port".to_owned()
             );
         }
         Ok(())

@@ -1,5 +1,4 @@
-//! The loop: waits for signals, links, the team, those who ask, and for the time when something is
-//! due.
+//! The loop: waits for signals, links, the team, status requests and timeouts.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,15 +15,14 @@ use nix::sys::time::TimeSpec;
 
 use crate::Result;
 use crate::config::Config;
+use crate::report::report;
 use crate::retry::Retry;
-use crate::say::say;
 use crate::server::Server;
 use crate::signals::Signals;
 use crate::status::{PortStatus, Status};
 use crate::team::Team;
 
-/// After this, and at the next event, the daemon tries again what failed and what no [`Retry`]
-/// delays.
+/// After this time, and at the next event, the daemon retries what failed without a [`Retry`].
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -35,18 +33,18 @@ struct Daemon<'a> {
     rtnl: RtnlSocket,
     server: Server,
     team: Option<Team<'a>>,
-    /// Whether a team that is not there is this program's to create, after this time.
+    /// When this program may create a missing team; `None` if it waits for another program to do so.
     may_create: Option<Instant>,
-    /// Held while the team is there, but could not be taken over, or could not be created.
+    /// Held after the team could not be opened or created.
     opening: Retry,
-    /// Links may have come or changed since they were last looked at.
+    /// Whether links may have changed since they were last checked.
     look: bool,
     retry: Option<Instant>,
-    /// Whether links or those who ask could not be heard when it was last tried: their sockets may
-    /// say for ever that there is something to read.
-    is_deaf: bool,
-    /// The trouble that was told last: it is not told again and again.
-    trouble: Option<String>,
+    /// Whether reading link events or accepting requests failed last time: their descriptors may stay
+    /// readable.
+    cannot_receive: bool,
+    /// The last failure that was reported, so that it is not repeated.
+    reported: Option<String>,
 }
 
 /// Runs until a signal ends it.
@@ -60,12 +58,12 @@ pub(crate) fn run(config: &Config, socket: &Path, keep: bool) -> Result<()> {
 }
 
 impl<'a> Daemon<'a> {
-    /// What cannot be had now is an error; later it is waited for.
+    /// Opens everything. A failure here is an error; later failures are retried.
     fn start(config: &'a Config, socket: &Path) -> Result<Self> {
-        // First: a signal that comes while this starts ends it in order. Nothing below waits
+        // First, so that a signal during the start ends the daemon in order. No call below waits
         // without a limit.
         let signals = Signals::open()?;
-        // Before anything is asked: what happens from now on is heard.
+        // Before the first request, so that no later change is missed.
         let links = LinkEvents::new()?;
         let mut rtnl = RtnlSocket::new()?;
         let server = Server::open(socket)?;
@@ -81,20 +79,20 @@ impl<'a> Daemon<'a> {
             opening: Retry::default(),
             look: true,
             retry: None,
-            is_deaf: false,
-            trouble: None,
+            cannot_receive: false,
+            reported: None,
         })
     }
 
     fn work(&mut self) -> Result<()> {
         loop {
-            let heard = self.hear_links();
+            let links = self.read_link_events();
             let acted = self.act();
             let answered = self.server.answer(|| self.status());
-            self.is_deaf = heard.is_err() || answered.is_err();
-            match heard.and(acted).map_err(Into::into).and(answered) {
-                Err(error) => self.complain(&*error),
-                Ok(()) if self.retry.is_none() => self.trouble = None,
+            self.cannot_receive = links.is_err() || answered.is_err();
+            match links.and(acted).map_err(Into::into).and(answered) {
+                Err(error) => self.report_failure(&*error),
+                Ok(()) if self.retry.is_none() => self.reported = None,
                 Ok(()) => {}
             }
             self.wait()?;
@@ -115,27 +113,27 @@ impl<'a> Daemon<'a> {
             .into_iter()
             .chain(others.into_iter().flatten())
             .min();
-        let left = due.map(|due| due.saturating_duration_since(now));
-        let timeout = left.map(TimeSpec::from);
+        let remaining = due.map(|due| due.saturating_duration_since(now));
+        let timeout = remaining.map(TimeSpec::from);
         let mut sources = vec![self.signals.as_fd()];
-        if !self.is_deaf {
+        if !self.cannot_receive {
             sources.extend([self.links.as_fd(), self.server.listener.as_fd()]);
         }
         sources.extend(
-            self.team.as_ref().filter(|team| !team.is_deaf).map(|team| team.handle.as_fd()),
+            self.team.as_ref().filter(|team| !team.cannot_receive).map(|team| team.handle.as_fd()),
         );
         let mut sources: Vec<_> =
             sources.into_iter().map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
         match ppoll(&mut sources, timeout, None) {
-            // The loop looks at every source again in any case.
+            // The loop checks every source in any case.
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Reads what happened to the links of the namespace, and notes whether it concerns this team,
-    /// as lost events may.
-    fn hear_links(&mut self) -> libteam::Result<()> {
+    /// Reads the link events of the namespace, and records whether they concern this team. Lost events
+    /// may concern it.
+    fn read_link_events(&mut self) -> libteam::Result<()> {
         while let Some(event) = self.links.try_next()? {
             self.look |= event.link().is_none_or(|link| self.is_of_concern(link));
         }
@@ -150,7 +148,7 @@ impl<'a> Daemon<'a> {
             || self.team.as_ref().is_some_and(|team| team.is_concerned_by(link))
     }
 
-    /// Does whatever is to be done.
+    /// Does everything that is due.
     fn act(&mut self) -> libteam::Result<()> {
         let now = Instant::now();
         let is_retry = self.retry.take_if(|retry| *retry <= now).is_some();
@@ -162,11 +160,10 @@ impl<'a> Daemon<'a> {
         self.act_on_team(true)
     }
 
-    /// Takes over or creates the team, if it is time to try. `look` says that links may have come
-    /// or changed.
+    /// Opens or creates the team if an attempt is due. `look` means that links may have changed.
     fn open_team(&mut self, look: bool, now: Instant) -> Option<Team<'a>> {
         if look && self.may_create.is_none() {
-            // Not so where the daemon's own attempts to create it may be what changed.
+            // While the daemon may create the team, its own attempts can be the cause of the events.
             self.opening.hasten();
         }
         let is_retry = self.opening.expire(now);
@@ -180,7 +177,7 @@ impl<'a> Daemon<'a> {
                 self.opening.succeeded();
                 Some(team)
             }
-            // When it is created, that is heard.
+            // An event reports when the team is created.
             Err(error) if error.kind() == ErrorKind::NotFound && !may_create => None,
             Err(error) => {
                 self.opening.failed(error.to_string(), now);
@@ -194,21 +191,21 @@ impl<'a> Daemon<'a> {
         let Some(team) = &mut self.team else { return Ok(()) };
         let result = team.act(&mut self.rtnl, look);
         if team.is_gone() {
-            say!("{} is gone", self.config.device);
+            report!("{} is gone", self.config.device);
             self.may_create = team.is_ours.then(|| Instant::now() + RETRY);
             self.team = None;
-            // Another one may be there already, and its coming is heard and forgotten.
+            // A new team may exist already, and its event may have been handled.
             self.look = true;
             return Ok(());
         }
         result
     }
 
-    fn complain(&mut self, error: &dyn Error) {
-        let trouble = error.to_string();
-        if self.trouble.as_ref() != Some(&trouble) {
-            say!("{trouble}");
-            self.trouble = Some(trouble);
+    fn report_failure(&mut self, error: &dyn Error) {
+        let failure = error.to_string();
+        if self.reported.as_ref() != Some(&failure) {
+            report!("{failure}");
+            self.reported = Some(failure);
         }
         self.retry = Some(Instant::now() + RETRY);
     }

@@ -1,5 +1,5 @@
-//! A daemon that keeps a team in the mode `activebackup`: the kernel sends over one port, and this
-//! program chooses which.
+//! A daemon for teams in the mode `activebackup`: the kernel sends over the active port, and this
+//! program chooses the active port.
 //!
 //! ```sh
 //! cargo build --example active_backup
@@ -11,65 +11,14 @@
 //!     $daemon --status /dev/stdin <<<"$config"; kill %1; wait %1'
 //! ```
 //!
-//! It runs until SIGTERM, SIGINT or SIGQUIT. `--status` asks the one that runs; `--json` is for
-//! programs.
+//! `README.md` in this directory describes the configuration and what the daemon does with it.
 //!
-//! The configuration is a part of `teamd.conf(5)`; what is not listed here is an error, and so is a
-//! key that is given twice. A list of link watchers is not supported, and names have at most 15
-//! bytes, as those of links have.
-//!
-//! ```json
-//! {
-//!     "device": "team0",
-//!     "hwaddr": "02:00:00:00:00:01",
-//!     "runner": { "name": "activebackup", "hwaddr_policy": "same_all" },
-//!     "notify_peers": { "count": 3, "interval": 100 },
-//!     "link_watch": { "name": "ethtool", "delay_up": 2500, "delay_down": 0 },
-//!     "ports": {
-//!         "eth1": { "prio": 100, "sticky": true, "queue_id": 1 },
-//!         "eth2": { "link_watch": { "name": "ethtool", "delay_up": 500 } }
-//!     }
-//! }
-//! ```
-//!
-//! - The best port that is up is active: the highest `prio`, then the highest speed, then full
-//!   duplex, then the one that is active already. A `sticky` port stays active as long as it is up.
-//!   The port that is active is enabled.
-//! - A port counts as up when it had a link for `delay_up` milliseconds, as down when it had none
-//!   for `delay_down`. Only the port that is active already when the daemon takes it over counts as
-//!   up at once.
-//! - A port that cannot be enabled, made active or, where the policy requires it, given the team's
-//!   address is passed over for the next best. It is tried again after 1 second, then 2, 4 and so
-//!   on, at most a minute, and when no other is left.
-//! - `same_all` gives all ports the team's hardware address, `by_active` gives the team that of the
-//!   active port, `only_active` gives the active port the team's, and the others their own.
-//! - Another active port is announced at once to the neighbours, VLANs on top of the team included,
-//!   and again every `interval` milliseconds until it was done `count` times; so is one that is up
-//!   again after none was.
-//! - A link with the name of a port, be it an alternative name, is made one as soon as it is there
-//!   and has no other master. A port that is renamed stays one until another link takes its name. A
-//!   link that is configured under several of its names is one port, under its interface name if
-//!   that is among them. Ports that are not configured are let be, and not chosen.
-//! - A link that is up is set down to be made a port, as the driver requires. If the driver refuses
-//!   the link, it is set up again, and that is not repeated before the link, the team, or a link
-//!   above or below the link has changed. A refused link that is down is tried again with the
-//!   delays above; after such a change, as soon as a second has passed.
-//! - The team is created unless it is there, put into its mode, and set up. One that this program
-//!   created and somebody deletes it creates again, after a second in which somebody else may; for
-//!   one that was there it waits, and so does a daemon that was killed and started again. Its IP
-//!   addresses are somebody else's.
-//! - At the end a team that this program created is deleted, and its ports are what they were, set
-//!   down; `--keep` keeps it. A team that was there before stays as it is: its traffic goes on.
-//! - SIGHUP is ignored, as teamd ignores it: another configuration needs a restart, which leaves
-//!   the traffic where it is with `--keep`.
-//! - Only one daemon uses a socket: it holds a lock (`flock(2)`) on the file that has the socket's
-//!   name and `.lock`, which stays when it ends.
-//!
-//! To link this into a daemon of your own: `daemon` is the loop and the only place that waits,
-//! `team` the decisions, `members` which links are ports, `refusals` those that cannot be, `retry`
-//! when to try again, `watch` the delays, `hwaddr` the addresses, `announcer` the repetitions,
-//! `status` and `server` what others may ask, `signals` how it is ended, `config`, `object` and
-//! `names` what is configured.
+//! To use the code in a daemon of your own: `daemon` is the loop, and the only place that waits;
+//! `team` makes the decisions; `members` finds the links that become ports; `refusals` keeps the links
+//! that the driver refused; `retry` delays retries; `watch` delays link states; `hwaddr` sets hardware
+//! addresses; `announcer` repeats announcements; `status` and `server` answer status requests;
+//! `signals` receives signals; `report` writes to standard error; `config`, `object` and `names`
+//! parse the configuration.
 
 mod announcer;
 mod config;
@@ -79,8 +28,8 @@ mod members;
 mod names;
 mod object;
 mod refusals;
+mod report;
 mod retry;
-mod say;
 mod server;
 mod signals;
 mod status;
@@ -109,16 +58,16 @@ const HELP: &str = "\
 Usage: active_backup [--keep] [--socket PATH] CONFIG
        active_backup --status [--json] [--socket PATH] CONFIG
 
-Keeps a team in the mode activebackup, as the file CONFIG says, until SIGTERM or SIGINT.
+Keeps a team in the mode activebackup, as configured in the file CONFIG, until SIGTERM, SIGINT or SIGQUIT.
 
-      --keep         leave the team as it is at the end, also if this program created it
-      --status       print the state of the one that runs with this file
-      --json         print it as JSON
-      --socket PATH  where it answers; /run/active_backup.DEVICE.sock by default
+      --keep         do not delete the team at the end if this program created it
+      --status       print the state of the running daemon
+      --json         print the state as JSON
+      --socket PATH  the socket of the daemon; /run/active_backup.DEVICE.sock by default
   -h, --help         this help
 ";
 
-/// What the command line says.
+/// The command line.
 #[derive(Debug, Default)]
 struct Arguments {
     config: PathBuf,
@@ -152,7 +101,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     daemon::run(&config, &socket, arguments.keep)
 }
 
-/// Returns `None` if the command line asks for help.
+/// Returns `None` if the help is requested.
 fn arguments(mut parser: lexopt::Parser) -> Result<Option<Arguments>, lexopt::Error> {
     let mut arguments = Arguments::default();
     let mut config = None;
@@ -167,12 +116,12 @@ fn arguments(mut parser: lexopt::Parser) -> Result<Option<Arguments>, lexopt::Er
             other => return Err(other.unexpected()),
         }
     }
-    arguments.config = config.ok_or("no configuration is named")?;
+    arguments.config = config.ok_or("missing argument CONFIG")?;
     match arguments {
         Arguments { status: true, keep: true, .. } => {
-            Err("--keep does not go with --status".into())
+            Err("--keep cannot be combined with --status".into())
         }
-        Arguments { status: false, json: true, .. } => Err("--json goes with --status only".into()),
+        Arguments { status: false, json: true, .. } => Err("--json requires --status".into()),
         arguments => Ok(Some(arguments)),
     }
 }

@@ -1,4 +1,4 @@
-//! Which links are the configured ports of the team.
+//! The links that are the configured ports of the team.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -8,35 +8,35 @@ use libteam::{Error, ErrorKind, HwAddr, IfIndex, Link, Port, Result, TeamHandle}
 
 use crate::config::Config;
 use crate::refusals::Refusals;
+use crate::report::report;
 use crate::retry::Retry;
-use crate::say::say;
 use crate::watch::Watch;
 
-/// A link that is a port of the team, by its configuration.
+/// A configured port of the team.
 #[derive(Debug)]
 pub(crate) struct Member<'a> {
-    /// The configured name, which may not be the name that the link has now.
+    /// The configured name, which can differ from the current name of the link.
     pub(crate) name: &'a str,
     pub(crate) ifindex: IfIndex,
     pub(crate) watch: Watch,
-    /// The hardware address that it has when it is no port.
+    /// The hardware address of the link outside the team.
     pub(crate) own_hwaddr: Option<HwAddr>,
-    /// Held while the port could not be made the active one.
+    /// Held after the port could not be made active.
     pub(crate) activation: Retry,
-    /// Held while the port could not be given a hardware address.
+    /// Held after the hardware address of the port could not be set.
     pub(crate) addressing: Retry,
 }
 
-/// The members. A link is one member, however many of its names are configured.
+/// The configured ports. A link is one member even if several of its names are configured.
 #[derive(Debug, Default)]
 pub(crate) struct Members<'a> {
     by_link: BTreeMap<IfIndex, Member<'a>>,
-    /// Configured names of links that are known by another configured name.
+    /// Configured names of links that are members under another configured name.
     duplicates: BTreeMap<&'a str, IfIndex>,
     refusals: Refusals,
 }
 
-/// The links that have configured names, each with the one that counts.
+/// The links with configured names, each with the name in use.
 type Found<'a> = BTreeMap<IfIndex, (&'a str, LinkInfo)>;
 
 impl<'a> Members<'a> {
@@ -60,29 +60,29 @@ impl<'a> Members<'a> {
         self.by_link.contains_key(&ifindex)
     }
 
-    /// Whether a change of this link may change which links are ports.
+    /// Whether a change of this link can change which links are ports.
     pub(crate) fn concern(&self, link: &LinkInfo) -> bool {
         self.contains(link.ifindex()) || self.refusals.concern(link)
     }
 
-    /// When to look for links again, if no link changes before.
+    /// Returns when to look for links again, if no link changes before.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.refusals.due()
     }
 
-    /// Forgets those that are no ports any more.
+    /// Drops members that are no longer ports.
     pub(crate) fn forget_lost(&mut self, team: &TeamHandle) {
         self.by_link.retain(|ifindex, Member { name, .. }| {
             let is_port = team.is_port(*ifindex);
             if !is_port {
-                say!("{name} is no port any more");
+                report!("{name} is no longer a port");
             }
             is_port
         });
     }
 
-    /// Makes ports of the links that have the configured names. `look` says that links may have
-    /// changed. One that cannot be made a port keeps no other from it; the first error is returned.
+    /// Adds the links with the configured names to the team. `look` means that links may have changed. A
+    /// failure does not affect the other links; the first error is returned.
     pub(crate) fn adopt(
         &mut self,
         config: &'a Config,
@@ -113,7 +113,7 @@ impl<'a> Members<'a> {
             match joined {
                 Ok(true) => self.insert(name, &link, config, team),
                 Ok(false) => {}
-                // It went meanwhile, which is an event of its own.
+                // The link was deleted in the meantime, which another event reports.
                 Err(error) if error.kind() == ErrorKind::NotFound && team.team_link().is_some() => {
                 }
                 Err(error) => result = result.and(Err(error)),
@@ -122,8 +122,8 @@ impl<'a> Members<'a> {
         result
     }
 
-    /// Looks up the configured names. Of several names of one link its interface name counts, else
-    /// the first.
+    /// Looks up the configured names. If several belong to one link, its interface name is used, or the
+    /// first name.
     fn find(&mut self, config: &'a Config, rtnl: &mut RtnlSocket) -> Result<Found<'a>> {
         let mut found = Found::new();
         let mut duplicates = BTreeMap::new();
@@ -146,15 +146,15 @@ impl<'a> Members<'a> {
             if let Some((name, _)) =
                 found.get(ifindex).filter(|_| self.duplicates.get(duplicate) != Some(ifindex))
             {
-                say!("{duplicate} and {name} are the same link: {duplicate} is ignored");
+                report!("{duplicate} and {name} are the same link: {duplicate} is ignored");
             }
         }
         self.duplicates = duplicates;
         Ok(found)
     }
 
-    /// Releases the members whose names other links have now, unless they have got a configured
-    /// name themselves.
+    /// Removes members from the team whose names belong to other links now, unless they have another
+    /// configured name.
     fn release_replaced(&mut self, found: &Found<'_>, team: &mut TeamHandle) -> Result<()> {
         let names: Vec<&str> = found.values().map(|(name, _)| *name).collect();
         let mut released = Vec::new();
@@ -166,7 +166,7 @@ impl<'a> Members<'a> {
             !is_replaced
         });
         for ifindex in released {
-            say!("the link {ifindex} is released: another one has its name");
+            report!("link {ifindex} is removed from the team: another link has its name");
             match team.remove_port(ifindex) {
                 Err(error) if error.kind() != ErrorKind::NotFound || team.team_link().is_none() => {
                     return Err(error);
@@ -183,11 +183,11 @@ impl<'a> Members<'a> {
         let is_new = link.master().is_none();
         let own_hwaddr =
             if is_new { link.hwaddr() } else { team.link(ifindex).and_then(Link::original_hwaddr) };
-        // A daemon that starts again does not take the traffic from the port that carries it.
+        // A restarted daemon leaves the traffic on the port that carries it.
         let is_up =
             team.active_port() == Some(ifindex) && team.port(ifindex).is_some_and(Port::is_link_up);
         let carrier_changes = team.link(ifindex).map_or(0, Link::carrier_changes);
-        say!("{name} (link {ifindex}) is a port");
+        report!("{name} (link {ifindex}) is a port");
         let watch = Watch::new(config.link_watch(name), is_up, carrier_changes);
         let (activation, addressing) = (Retry::default(), Retry::default());
         self.by_link
@@ -196,24 +196,21 @@ impl<'a> Members<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// Gives the member another configured name, and what is configured for that. Its link stays as
-    /// up as it is.
+    /// Gives the member another configured name with its settings. The state of its link is kept.
     fn rename(&mut self, name: &'a str, config: &Config) {
-        say!("{name} (link {}) was {}", self.ifindex, self.name);
+        report!("{name} (link {}) was configured as {} before", self.ifindex, self.name);
         self.name = name;
         self.watch.configure(config.link_watch(name));
     }
 }
 
-/// Sets the options that the driver has for a port. It is no reason to do without the port if that
-/// fails.
+/// Sets the driver's options of a port. A failure is reported and does not exclude the port.
 fn set_options(name: &str, ifindex: IfIndex, config: &Config, team: &mut TeamHandle) {
     let Some(port) = config.ports.get(name) else { return };
-    // For teamnl and the driver's queue override; the choice of the active port does not rest on
-    // it.
+    // For teamnl and the driver's queue override. The choice of the active port does not use it.
     let prio = team.set_port_priority(ifindex, port.prio);
     let queue = port.queue_id.map_or(Ok(()), |queue| team.set_port_queue_id(ifindex, queue));
     for error in [prio, queue].into_iter().filter_map(Result::err) {
-        say!("{name}: {error}");
+        report!("{name}: {error}");
     }
 }

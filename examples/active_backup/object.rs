@@ -1,5 +1,5 @@
-//! Objects of the configuration. What serde derives would accept an array in place of an object,
-//! and keep the last of several values that a map has for one key.
+//! Stricter parsing of objects: the code that serde derives accepts an array in place of an object, and
+//! for a map with a duplicate key keeps the last value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,37 +9,36 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// What is written as an object.
+/// A type that is written as an object.
 pub(crate) trait Object {
-    /// What the object is, for errors.
+    /// The name of the object in errors.
     const NAME: &'static str;
-    /// Why it cannot be an array.
-    const NO_ARRAY: &'static str = "it has to be an object, not an array";
+    /// The error for an array.
+    const NO_ARRAY: &'static str = "expected an object, not an array";
 }
 
-/// Reads an object.
+/// Parses an object.
 pub(crate) fn object<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(
     text: D,
 ) -> Result<T, D::Error> {
     text.deserialize_any(ObjectVisitor(PhantomData))
 }
 
-/// Reads an object that may be left out.
+/// Parses an object that is optional.
 pub(crate) fn some_object<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(
     text: D,
 ) -> Result<Option<T>, D::Error> {
     object(text).map(Some)
 }
 
-/// Reads the ports: an object whose keys are names, each of which may be there once, and whose
-/// values are objects.
+/// Parses the ports: an object whose keys are unique names and whose values are objects.
 pub(crate) fn ports<'de, D: Deserializer<'de>, T: Object + Deserialize<'de>>(
     text: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {
     text.deserialize_any(PortsVisitor(PhantomData))
 }
 
-/// Reads one of the words that an enumeration has.
+/// Parses a word of an enumeration.
 pub(crate) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(text: D) -> Result<T, D::Error> {
     T::deserialize(String::deserialize(text)?.into_deserializer())
 }

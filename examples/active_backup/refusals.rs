@@ -1,4 +1,4 @@
-//! Links that cannot be made ports at present, and when that is tried again.
+//! Links that the driver refused as ports, and when to try again.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,14 +16,14 @@ pub(crate) struct Refusals(BTreeMap<IfIndex, Refusal>);
 #[derive(Debug)]
 struct Refusal {
     retry: Retry,
-    /// What the kernel had to judge by at the last try.
+    /// The state on which the kernel decided at the last attempt.
     seen: Circumstances,
-    /// Whether the link was refused while it was down, since they changed.
+    /// Whether the link was refused while it was down, since that state changed.
     was_down: bool,
-    /// The link that this one is tied to, e.g. the one below a VLAN.
+    /// The related link, such as the lower link of a VLAN.
     peer: Option<IfIndex>,
-    looked: Instant,
-    /// Whether links changed since `looked`.
+    checked: Instant,
+    /// Whether links changed since `checked`.
     is_stale: bool,
 }
 
@@ -33,7 +33,7 @@ impl Refusals {
         self.0.retain(|ifindex, _| is_kept(*ifindex));
     }
 
-    /// Whether a change of this link may be the reason why a refused one is now accepted.
+    /// Whether a change of this link can make the driver accept a refused link.
     pub(crate) fn concern(&self, link: &LinkInfo) -> bool {
         let ifindex = link.ifindex();
         self.0.iter().any(|(refused, refusal)| {
@@ -43,27 +43,26 @@ impl Refusals {
         })
     }
 
-    /// When the next link is to be looked at again, if no link changes before.
+    /// Returns when to check the next link again, if no link changes before.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.0.values().filter_map(Refusal::due).min()
     }
 
-    /// Notes that links have changed.
+    /// Records that links have changed.
     pub(crate) fn links_changed(&mut self) {
         self.0.values_mut().for_each(|refusal| refusal.is_stale = true);
     }
 
-    /// Returns the links that it is too early to look at, and notes that the others are looked at
-    /// now.
+    /// Returns the links that it is too early to check, and records that the others are checked now.
     pub(crate) fn held(&mut self, now: Instant) -> Vec<IfIndex> {
         self.0
             .iter_mut()
-            .filter_map(|(ifindex, refusal)| (!refusal.look(now)).then_some(*ifindex))
+            .filter_map(|(ifindex, refusal)| (!refusal.check(now)).then_some(*ifindex))
             .collect()
     }
 
-    /// Makes a link that has no master a port of the team; returns false if the kernel refuses
-    /// that, or if it refused that before and nothing has changed since.
+    /// Adds a link without a master to the team. Returns false if the kernel refuses it, or refused it
+    /// before and nothing has changed since.
     pub(crate) fn join(
         &mut self,
         name: &str,
@@ -74,7 +73,7 @@ impl Refusals {
     ) -> Result<bool> {
         if let Some(known) = self.0.get_mut(&link.ifindex()) {
             let present = Circumstances::read(link, team, rtnl);
-            if !known.is_worth_a_try(present, link.is_admin_up(), now) {
+            if !known.may_succeed(present, link.is_admin_up(), now) {
                 return Ok(false);
             }
         }
@@ -109,30 +108,30 @@ impl Refusal {
             seen,
             was_down: false,
             peer: link.link_ifindex(),
-            looked: now,
+            checked: now,
             is_stale: false,
         }
     }
 
     fn due(&self) -> Option<Instant> {
-        if self.is_stale { Some(self.looked + SHORTEST) } else { self.retry.due() }
+        if self.is_stale { Some(self.checked + SHORTEST) } else { self.retry.due() }
     }
 
-    /// Whether to look at the link now: its delay is over, or links changed, and the last look was
-    /// long enough ago.
-    fn look(&mut self, now: Instant) -> bool {
+    /// Whether to check the link now: its delay is over or links changed, and the last check was long
+    /// enough ago.
+    fn check(&mut self, now: Instant) -> bool {
         if self.due().is_none_or(|due| due > now) {
             return false;
         }
         self.retry.expire(now);
-        self.looked = now;
+        self.checked = now;
         self.is_stale = false;
         true
     }
 
-    /// Whether another try can have another outcome than the last one. A link that is up is not set
-    /// down for one before something has changed.
-    fn is_worth_a_try(&mut self, present: Circumstances, is_up: bool, now: Instant) -> bool {
+    /// Whether another attempt can succeed. A link that is up is not set down again before something
+    /// has changed.
+    fn may_succeed(&mut self, present: Circumstances, is_up: bool, now: Instant) -> bool {
         let has_changed = present != self.seen;
         self.seen = present;
         if has_changed {
@@ -143,22 +142,22 @@ impl Refusal {
         if self.retry.is_held() {
             return false;
         }
-        let is_in_vain = is_up && self.was_down;
-        if is_in_vain {
+        let is_futile = is_up && self.was_down;
+        if is_futile {
             self.retry.postpone(now);
         }
-        !is_in_vain
+        !is_futile
     }
 }
 
-/// What the kernel's decision about a link may rest on. The daemon's own tries leave it as it is,
-/// though they cause link messages.
+/// The state on which the kernel's decision about a link can depend. The daemon's own attempts do not
+/// change it, although they cause link messages.
 #[derive(Debug, PartialEq, Eq)]
 struct Circumstances {
     hwaddr: Option<HwAddr>,
-    /// The driver accepts links of any one type for the first port, and then only that type.
+    /// The driver accepts any link type for the first port, and then only that type.
     has_ports: bool,
-    /// The link, the team, and the links above and below the link; none if they could not be read.
+    /// The link, the team, and the upper and lower links; empty if they could not be read.
     links: Vec<Traits>,
 }
 
@@ -167,8 +166,7 @@ struct Traits {
     ifindex: IfIndex,
     kind: Option<String>,
     layer: u16,
-    /// Not so for the link itself: it is refused for this only if it has not been tried while it
-    /// was down.
+    /// Always false for the link itself: being up matters only before it was tried while down.
     is_up: bool,
     mtu: u32,
     master: Option<IfIndex>,
@@ -209,20 +207,19 @@ impl Traits {
     }
 }
 
-/// Whether the link or the team has been deleted, which is an event of its own.
+/// Whether the link or the team was deleted, which another event reports.
 fn is_missing(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
-/// Whether the driver may have refused a link only because it is up. Not so one that is on top of
-/// the team: it would be set down for nothing.
+/// Whether the driver may have refused a link only because it is up. False for an upper device of the
+/// team, which would be set down for nothing.
 fn may_be_for_being_up(error: &Error) -> bool {
     let is_upper = matches!(error, Error::Kernel { message: Some(message), .. } if message.contains("is already an upper device"));
     error.kind() == ErrorKind::ResourceBusy && !is_upper
 }
 
-/// Adds a link that is up, which the driver accepts only when it is down; sets it up again if the
-/// driver refuses it.
+/// Sets a link down and adds it; sets it up again if the driver refuses it.
 fn add_set_down(link: IfIndex, team: &mut TeamHandle, rtnl: &mut RtnlSocket) -> Result<()> {
     rtnl.set_link(link, &LinkSettings::new().down())?;
     let added = team.add_port(link);

@@ -1,4 +1,4 @@
-//! What answers those who ask, over a socket in the file system: each connection is answered once.
+//! Answers status requests over a Unix socket: each connection receives one answer.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -12,10 +12,10 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::Result;
 use crate::status::Status;
 
-/// So many are answered before the daemon looks after its team again.
+/// The number of requests that are answered before the daemon handles its team again.
 const ANSWERS: usize = 16;
 
-/// Where the daemon listens. The file goes with it.
+/// The listening socket. Dropping it removes the file.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) listener: UnixListener,
@@ -25,7 +25,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens. An error if another daemon does; what one left behind that was killed is replaced.
+    /// Listens on a path, replacing the socket file of a daemon that was killed. Returns an error if
+    /// another daemon is running.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let lock = lock(path)?;
         if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
@@ -37,17 +38,17 @@ impl Server {
         Ok(Self { listener, path: path.to_owned(), _lock: lock })
     }
 
-    /// Answers those who ask. Who does not listen gets nothing.
+    /// Answers the waiting requests. A client that does not read receives nothing.
     pub(crate) fn answer(&self, status: impl Fn() -> Status) -> Result<()> {
         for _ in 0..ANSWERS {
             match self.listener.accept() {
                 Ok((mut stream, _)) => {
                     stream.set_nonblocking(true)?;
                     let text = serde_json::to_vec(&status())?;
-                    let _who_asked_may_be_gone = stream.write_all(&text);
+                    let _client_may_have_closed = stream.write_all(&text);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                // One that gave up while it waited is no trouble of the others.
+                // A client that closed its connection does not affect the others.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error.into()),
             }
@@ -58,12 +59,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _somebody_may_have_removed_it = fs::remove_file(&self.path);
+        let _may_be_removed_already = fs::remove_file(&self.path);
     }
 }
 
-/// Locks the file beside the socket, which only one daemon can. The file stays: were it removed, a
-/// daemon that has opened it and one that creates it again would both have a lock.
+/// Locks a file next to the socket, so that only one daemon runs. The file is never removed: otherwise a
+/// daemon that has it open and another that creates it again could both hold a lock.
 fn lock(socket: &Path) -> Result<Flock<File>> {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");
@@ -71,7 +72,8 @@ fn lock(socket: &Path) -> Result<Flock<File>> {
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
-        let why = if error == Errno::EWOULDBLOCK { "another one is running" } else { error.desc() };
+        let why =
+            if error == Errno::EWOULDBLOCK { "another daemon is running" } else { error.desc() };
         format!("{}: {why}", socket.display()).into()
     })
 }

@@ -1,4 +1,4 @@
-//! The signals that the daemon receives, by a descriptor.
+//! The signals of the daemon, received from a descriptor.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -6,9 +6,9 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::Result;
-use crate::say::say;
+use crate::report::report;
 
-/// From here on signals do not end the program by themselves.
+/// The blocked signals.
 #[derive(Debug)]
 pub(crate) struct Signals(SignalFd);
 
@@ -21,13 +21,13 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
-    /// Reads the signals that came; returns whether one of them ends the daemon.
+    /// Reads the signals that arrived; returns whether one of them ends the daemon.
     pub(crate) fn is_end(&self) -> Result<bool> {
         while let Some(signal) = self.0.read_signal()? {
             if signal.ssi_signo != Signal::SIGHUP as u32 {
                 return Ok(true);
             }
-            say!("SIGHUP is ignored: the configuration is read at the start only");
+            report!("SIGHUP ignored: the configuration is read at the start only");
         }
         Ok(false)
     }

@@ -1,4 +1,4 @@
-//! The status of the daemon, and how it is asked for.
+//! The status of the daemon, and the client that requests it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,22 +13,22 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::Result;
 
-/// For so long the daemon has time to answer.
+/// The time that the daemon has for its answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// All that the daemon tells.
+/// The status of the daemon.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Status {
     pub(crate) device: String,
-    /// `None` while there is no such device.
+    /// `None` while the device does not exist.
     pub(crate) ifindex: Option<u32>,
     pub(crate) hwaddr: Option<String>,
     /// The name of the active port's link.
     pub(crate) active: Option<String>,
-    /// How often another port became active.
+    /// How often the active port changed.
     pub(crate) failovers: u64,
     pub(crate) announcements: u64,
-    /// How often notifications were lost and everything was asked for again.
+    /// How often notifications were lost and the state was read again.
     pub(crate) resyncs: u64,
     /// By their configured names.
     pub(crate) ports: BTreeMap<String, PortStatus>,
@@ -45,54 +45,54 @@ pub(crate) struct PortStatus {
     pub(crate) link: Option<String>,
     pub(crate) hwaddr: Option<String>,
     pub(crate) speed_mbps: Option<u32>,
-    /// After how many milliseconds the opposite state counts, if the link stays as it is.
+    /// The milliseconds until the state changes, if the link stays as it is.
     pub(crate) changes_in_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PortState {
-    /// There is no such port.
+    /// The port does not exist.
     #[default]
     Absent,
     Up,
     Down,
 }
 
-/// Asks the daemon that listens there; its answer as JSON, or for people.
+/// Requests the status of the daemon that listens on a path; returns it as JSON or as text.
 pub(crate) fn ask(path: &Path, as_json: bool) -> Result<String> {
     let text = receive(path)?;
     let status: Status = serde_json::from_str(&text).map_err(|error| {
-        format!("what the daemon at {} answers is not its status: {error}", path.display())
+        format!("invalid status from the daemon at {}: {error}", path.display())
     })?;
     Ok(if as_json { text + "\n" } else { status.to_string() })
 }
 
-/// Receives what the daemon sends. A daemon that hangs may leave this waiting for the connection,
-/// or for any byte.
+/// Receives what the daemon sends. A daemon that hangs can delay the connection or any byte, so both
+/// have a timeout.
 fn receive(path: &Path) -> Result<String> {
     let end = Instant::now() + TIMEOUT;
     let failed = |what: &str, error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock => {
             format!("the daemon at {} does not answer within {TIMEOUT:?}", path.display())
         }
-        _ => format!("{what} at {}: {error}", path.display()),
+        _ => format!("{what} the daemon at {}: {error}", path.display()),
     };
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // It holds for connect too: unix(7) has no connection in progress that could be waited for.
+    // The timeout applies to connect(2) too: unix(7) cannot poll for a connection in progress.
     socket.set_write_timeout(Some(TIMEOUT))?;
-    socket.connect(&SockAddr::unix(path)?).map_err(|error| failed("no daemon answers", error))?;
+    socket.connect(&SockAddr::unix(path)?).map_err(|error| failed("connecting to", error))?;
     let mut stream = UnixStream::from(OwnedFd::from(socket));
     let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
-        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        stream.set_read_timeout(Some(left))?;
+        let remaining = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        stream.set_read_timeout(Some(remaining))?;
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(String::from_utf8(text)?),
             Ok(length) if Instant::now() < end => text.extend(buffer.iter().take(length)),
             Ok(_) => return Err(failed("", io::ErrorKind::WouldBlock.into()).into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed("no answer comes from the daemon", error).into()),
+            Err(error) => return Err(failed("receiving from", error).into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The team while it is there: which port is active, and all that follows from it.
+//! The team while it exists: chooses the active port, and what follows from that.
 
 use std::cmp::Reverse;
 use std::time::Instant;
@@ -13,32 +13,32 @@ use crate::announcer::Announcer;
 use crate::config::Config;
 use crate::hwaddr;
 use crate::members::{Member, Members};
+use crate::report::report;
 use crate::retry::Retry;
-use crate::say::say;
 use crate::status::{PortState, PortStatus, Status};
 
 #[derive(Debug)]
 pub(crate) struct Team<'a> {
     config: &'a Config,
     pub(crate) handle: TeamHandle,
-    /// Whether this program made the device.
+    /// Whether this program created the device.
     pub(crate) is_ours: bool,
     members: Members<'a>,
     announcer: Announcer,
     failovers: u64,
     resyncs: u64,
-    /// Whether no port could carry the traffic when they were last looked at.
+    /// Whether no port could carry the traffic at the last check.
     is_cut_off: bool,
-    /// Held while the team could not be set up.
+    /// Held after the team could not be set up.
     setup: Retry,
-    /// Held while the team could not be given a hardware address.
+    /// Held after the hardware address of the team could not be set.
     addressing: Retry,
-    /// Whether the events of the team could not be read when it was last tried.
-    pub(crate) is_deaf: bool,
+    /// Whether handling the events of the team failed last time.
+    pub(crate) cannot_receive: bool,
 }
 
 impl<'a> Team<'a> {
-    /// Opens the team, or creates it, in the namespace of `teams`, where `rtnl` is too.
+    /// Opens or creates the team in the namespace of `teams` and `rtnl`.
     pub(crate) fn open(
         config: &'a Config,
         teams: &TeamBuilder,
@@ -62,13 +62,13 @@ impl<'a> Team<'a> {
             is_cut_off: false,
             setup: Retry::default(),
             addressing: Retry::default(),
-            is_deaf: false,
+            cannot_receive: false,
         };
         if let Err(error) = team.set_up(rtnl) {
             team.destroy_if_ours()?;
             return Err(error);
         }
-        say!("{} is {}", config.device, if is_ours { "created" } else { "taken over" });
+        report!("{} is {}", config.device, if is_ours { "created" } else { "taken over" });
         Ok(team)
     }
 
@@ -78,8 +78,7 @@ impl<'a> Team<'a> {
 
     fn set_up(&mut self, rtnl: &mut RtnlSocket) -> Result<()> {
         if !self.is_set_up() {
-            // The mode can be set only while there are no ports; those that are configured come
-            // back.
+            // The mode can be set only without ports. The configured ports are added again later.
             let ports: Vec<IfIndex> = self.handle.ports().map(Port::ifindex).collect();
             ports.into_iter().try_for_each(|port| self.handle.remove_port(port))?;
             self.handle.set_mode(Mode::ActiveBackup)?;
@@ -94,7 +93,7 @@ impl<'a> Team<'a> {
         rtnl.set_link(ifindex, &LinkSettings::new().up())
     }
 
-    /// Deletes the device if this program made it.
+    /// Deletes the device if this program created it.
     pub(crate) fn destroy_if_ours(self) -> Result<()> {
         if !self.is_ours {
             return Ok(());
@@ -110,15 +109,14 @@ impl<'a> Team<'a> {
         self.handle.team_link().is_none()
     }
 
-    /// Whether something that happens to this link may change which links are ports.
+    /// Whether a change of this link can change which links are ports.
     pub(crate) fn is_concerned_by(&self, link: &LinkInfo) -> bool {
         self.members.concern(link)
     }
 
-    /// Does whatever is to be done now; the most urgent first. `look` says that links may have come
-    /// or changed.
+    /// Does everything that is due, the most urgent first. `look` means that links may have changed.
     pub(crate) fn act(&mut self, rtnl: &mut RtnlSocket, look: bool) -> Result<()> {
-        self.hear()?;
+        self.handle_events()?;
         if self.is_gone() {
             return Ok(());
         }
@@ -129,8 +127,8 @@ impl<'a> Team<'a> {
             if self.setup.is_held() {
                 return Ok(());
             }
-            // Somebody set another mode, or another team took its place, even its index, unheard.
-            say!("{} is not set up any more", self.config.device);
+            // Another process set another mode, or another team has the index of the old one.
+            report!("{} is no longer in the mode activebackup", self.config.device);
             if let Err(error) = self.set_up(rtnl) {
                 if !self.is_gone() {
                     self.setup.failed(error.to_string(), now);
@@ -148,15 +146,15 @@ impl<'a> Team<'a> {
         urgent.and(adopted).and(self.follow())
     }
 
-    fn hear(&mut self) -> Result<()> {
+    fn handle_events(&mut self) -> Result<()> {
         let changes = self.handle.handle_events();
-        self.is_deaf = changes.is_err();
+        self.cannot_receive = changes.is_err();
         self.resyncs += u64::from(changes?.is_resynced());
         Ok(())
     }
 
-    /// Has the best port carry the traffic, and does what comes with that. One failure keeps
-    /// nothing else from being done.
+    /// Makes the best port active, then sets hardware addresses and announces. A failure of one step
+    /// does not stop the others.
     fn follow(&mut self) -> Result<()> {
         let now = Instant::now();
         self.addressing.expire(now);
@@ -170,9 +168,9 @@ impl<'a> Team<'a> {
         active.and(self.announcer.announce(&mut self.handle, Instant::now()))
     }
 
-    /// When to act again, if nothing happens before.
+    /// Returns when to act again, if nothing happens before.
     pub(crate) fn due(&self) -> Option<Instant> {
-        if self.is_deaf || self.setup.is_held() {
+        if self.cannot_receive || self.setup.is_held() {
             return self.setup.due();
         }
         let members = self.members.iter().flat_map(|member| {
@@ -198,7 +196,7 @@ impl<'a> Team<'a> {
             let Some((name, next)) = self.best(active) else {
                 if !self.is_cut_off {
                     self.is_cut_off = true;
-                    // What failed while it was not needed may do now.
+                    // Ports that failed before are tried again when no other is left.
                     self.members.iter_mut().for_each(|member| member.activation.hasten());
                 }
                 return Ok(());
@@ -209,8 +207,8 @@ impl<'a> Team<'a> {
                 return Ok(());
             };
             if error.kind() == ErrorKind::NotFound {
-                // It may have gone meanwhile. Then there is another that is best, or none.
-                self.hear()?;
+                // The port may have been removed in the meantime.
+                self.handle_events()?;
                 if self.is_gone() {
                     return Ok(());
                 }
@@ -230,7 +228,7 @@ impl<'a> Team<'a> {
         }
         let was_cut_off = std::mem::take(&mut self.is_cut_off);
         if is_another {
-            say!("{name} is active, {:.1?} after it was looked at", since.elapsed());
+            report!("{name} is active, {:.1?} after the decision", since.elapsed());
             self.failovers += 1;
         }
         if is_another || was_cut_off {
@@ -238,10 +236,10 @@ impl<'a> Team<'a> {
         }
     }
 
-    /// Has a port carry the traffic.
+    /// Makes a port carry the traffic.
     fn activate(&mut self, next: IfIndex, is_another: bool) -> Result<()> {
-        // What a disabled port receives the driver drops, and teamd leaves those disabled that are
-        // not active.
+        // The driver drops what a disabled port receives, and teamd disables ports that are not
+        // active.
         if self.handle.port_enabled(next) == Some(false) {
             self.handle.set_port_enabled(next, true)?;
         }
@@ -249,7 +247,7 @@ impl<'a> Team<'a> {
         if is_another { self.handle.set_active_port(next) } else { Ok(()) }
     }
 
-    /// The port that should be active; `None` if none is up, or those that are up cannot be active.
+    /// Returns the port that should be active, or `None` if no port is up and can be active.
     fn best(&self, active: Option<IfIndex>) -> Option<(&'a str, IfIndex)> {
         let fit = || {
             self.members
@@ -268,7 +266,7 @@ impl<'a> Team<'a> {
                     port.and_then(Port::speed_mbps),
                     port.is_some_and(|port| port.duplex() == Duplex::Full),
                     is_active(member),
-                    // Of equals the first by its name.
+                    // Among equal ports, the first by name.
                     Reverse(member.name),
                 )
             })
@@ -276,7 +274,7 @@ impl<'a> Team<'a> {
         best.map(|member| (member.name, member.ifindex))
     }
 
-    /// Tells of the team and its ports.
+    /// Adds the team and its ports to the status.
     pub(crate) fn describe(&self, status: &mut Status) {
         let active = self.handle.active_port();
         status.ifindex = Some(self.handle.ifindex().get());

@@ -1,41 +1,41 @@
-//! Whether a link is up, said with a delay.
+//! The delayed state of a link.
 
 use std::time::Instant;
 
 use crate::config::LinkWatch;
 
-/// What is known of the link of one port.
+/// The state of the link of one port.
 #[derive(Debug)]
 pub(crate) struct Watch {
     config: LinkWatch,
-    /// What counts.
+    /// The delayed state.
     is_up: bool,
-    /// When the opposite comes to count, unless the link is back before.
+    /// When the delayed state changes, unless the link changes back before.
     due: Option<Instant>,
-    /// By which a link shows that it was gone meanwhile.
+    /// Shows whether the link went down and up between two observations.
     carrier_changes: u32,
 }
 
 impl Watch {
-    /// What counts before the link is looked at.
+    /// Starts with a state, before the first observation.
     pub(crate) fn new(config: LinkWatch, is_up: bool, carrier_changes: u32) -> Self {
         Self { config, is_up, due: None, carrier_changes }
     }
 
-    /// Replaces the delays, from the next change on.
+    /// Replaces the delays, with effect from the next change.
     pub(crate) fn configure(&mut self, config: LinkWatch) {
         self.config = config;
     }
 
-    /// Notes what the kernel says of the link now.
+    /// Records the state of the link in the kernel.
     pub(crate) fn observe(&mut self, has_link: bool, carrier_changes: u32, now: Instant) {
-        let was_gone = carrier_changes != self.carrier_changes;
+        let flapped = carrier_changes != self.carrier_changes;
         self.carrier_changes = carrier_changes;
-        // Back already, and nobody saw it go.
-        self.is_up &= !(was_gone && has_link && self.config.delay_down.is_zero());
+        // The link went down and up again between two observations.
+        self.is_up &= !(flapped && has_link && self.config.delay_down.is_zero());
         if has_link == self.is_up {
             self.due = None;
-        } else if self.due.is_none() || was_gone {
+        } else if self.due.is_none() || flapped {
             let delay = if has_link { self.config.delay_up } else { self.config.delay_down };
             self.due = Some(now + delay);
         }
@@ -49,7 +49,7 @@ impl Watch {
         self.is_up
     }
 
-    /// When to look again, if nothing happens before.
+    /// Returns when the delayed state changes, if nothing happens before.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due
     }

@@ -1,4 +1,4 @@
-//! A program that takes no arguments but `--help`.
+//! The main function of a program that takes no arguments but `--help`.
 
 #[path = "driver.rs"]
 pub(crate) mod driver;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use lexopt::prelude::{Long, Short};
 use libteam::BoxError;
 
-/// Runs the program, unless the command line asks for help or is wrong.
+/// Runs the program, or prints the help or what is wrong with the command line.
 pub(crate) fn main(
     name: &str,
     help: &str,

@@ -1,4 +1,4 @@
-//! Signals that end a program's loop, where they would have ended the program.
+//! Signals that end the program's loop instead of the program.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -9,19 +9,19 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// Signals that wait in a descriptor.
+/// Signals that are received from a descriptor.
 #[derive(Debug)]
 pub(crate) struct Interrupt(SignalFd);
 
 impl Interrupt {
-    /// Keeps these signals from ending the program.
+    /// Blocks the signals, so that they no longer end the program.
     pub(crate) fn on(signals: &[Signal]) -> io::Result<Self> {
         let signals: SigSet = signals.iter().copied().collect();
         signals.thread_block()?;
         Ok(Self(SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?))
     }
 
-    /// Waits until the team has something to handle; false if one of the signals came first.
+    /// Waits until the team has events; returns false if a signal arrived first.
     pub(crate) fn wait(&self, team: &TeamHandle) -> io::Result<bool> {
         let mut sources =
             [self.0.as_fd(), team.as_fd()].map(|source| PollFd::new(source, PollFlags::POLLIN));

@@ -1,4 +1,4 @@
-//! How a program ends that wrote where nobody read.
+//! The exit status after writing to a closed pipe.
 
-/// What a shell says of it: 128 and the number of the signal SIGPIPE.
+/// The status that a shell reports for SIGPIPE: 128 and the number of the signal.
 pub(crate) const NOBODY_READS: u8 = 141;

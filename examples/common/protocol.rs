@@ -1,8 +1,8 @@
-//! The numbers of IP protocols, and the names that they are known by.
+//! Numbers and names of IP protocols.
 
 use std::fmt;
 
-/// The protocols that the kernel's IPsec and connection tracking know.
+/// The protocols of the kernel's IPsec and connection tracking.
 pub(crate) const NAMES: [(u8, &str); 16] = [
     (1, "icmp"),
     (2, "igmp"),
@@ -22,7 +22,7 @@ pub(crate) const NAMES: [(u8, &str); 16] = [
     (136, "udplite"),
 ];
 
-/// A protocol, shown by its name where it has one.
+/// A protocol, printed by its name if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Protocol(pub(crate) u8);
 

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
@@ -11,16 +11,16 @@ pub(crate) const USAGE: &str = "\
 Usage: conntrack list [--json] [FILTER…]
        conntrack delete FILTER…
 
-Lists the connections that the kernel tracks in this network namespace, or deletes some. All filters given must hold,
-in the direction in which the connection began.
+Lists the connections that the kernel tracks in this network namespace, or deletes those that match. A connection
+matches if all filters match the direction in which it was opened.
 
   -p, --protocol NAME      tcp, udp, icmp, ipv6-icmp, … or a number
   -s, --src ADDRESS[/LEN]  the source, IPv4 or IPv6
   -d, --dst ADDRESS[/LEN]  the destination
-      --sport PORT         the source's port
-      --dport PORT         the destination's port
-  -m, --mark MARK[/MASK]   the mark, decimal or 0x…; of its bits, those in the mask
-      --state STATE        the TCP state, ESTABLISHED or so
+      --sport PORT         the source port
+      --dport PORT         the destination port
+  -m, --mark MARK[/MASK]   the mark, decimal or 0x…; with a mask, only the bits in it
+      --state STATE        the TCP state, such as ESTABLISHED
   -j, --json               list as JSON
   -h, --help               this help
 ";
@@ -32,7 +32,7 @@ pub(crate) enum Request {
     Delete { filter: Filter },
 }
 
-/// Why a command line is not understood.
+/// A usage error.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Misuse {
     #[error(transparent)]
@@ -41,15 +41,15 @@ pub(crate) enum Misuse {
     Filter { option: &'static str, value: String, reason: String },
     #[error("--{0} is given twice")]
     Twice(&'static str),
-    #[error("want the word list or delete")]
+    #[error("expected list or delete")]
     NoCommand,
-    #[error("no connection goes from IPv4 to IPv6 or back")]
+    #[error("--src and --dst must be of one address family")]
     Families,
-    #[error("only TCP has states")]
+    #[error("--state requires the protocol tcp")]
     StateOfOther,
-    #[error("delete wants a filter; without one it would delete everything")]
+    #[error("delete requires a filter: without one it would delete every connection")]
     DeleteAll,
-    #[error("--json goes with list only")]
+    #[error("--json requires list")]
     JsonOfDelete,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, Misuse> {
     }
 }
 
-/// Refuses what can hold of no connection: it is a slip of the pen.
+/// Refuses filters that no connection can match: they are mistakes.
 fn check(filter: &Filter) -> Result<(), Misuse> {
     let families = [filter.src, filter.dst].map(|prefix| prefix.map(|prefix| prefix.is_ipv4()));
     if let [Some(src), Some(dst)] = families {
@@ -120,13 +120,13 @@ fn protocol(text: &str) -> Result<u8, String> {
     text.parse()
         .ok()
         .or_else(by_name)
-        .ok_or_else(|| "want a protocol's name, or its number up to 255".to_owned())
+        .ok_or_else(|| "expected the name of a protocol or a number up to 255".to_owned())
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "want a port, a number up to 65535".to_owned())
+    text.parse().map_err(|_| "expected a number up to 65535".to_owned())
 }
 
 fn tcp_state(text: &str) -> Result<u8, String> {
-    state_number(text).ok_or_else(|| format!("want one of {}", STATES.join(", ")))
+    state_number(text).ok_or_else(|| format!("expected one of {}", STATES.join(", ")))
 }

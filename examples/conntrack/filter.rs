@@ -1,4 +1,4 @@
-//! Which entries of the table are meant.
+//! Filters for the entries of the table.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use netlink_packet_netfilter::NetfilterProtoFamily;
 
 use crate::flow::Flow;
 
-/// What all has to hold of an entry in the direction in which it began.
+/// A filter: every given field must match the direction in which the connection was opened.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     pub(crate) protocol: Option<u8>,
@@ -19,14 +19,14 @@ pub(crate) struct Filter {
     pub(crate) tcp_state: Option<u8>,
 }
 
-/// Addresses that begin alike.
+/// An address prefix.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prefix {
     address: IpAddr,
     length: u32,
 }
 
-/// A mark and which of its bits count.
+/// A mark, and the bits of it that are compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     pub(crate) value: u32,
@@ -34,7 +34,7 @@ pub(crate) struct Mark {
 }
 
 impl Filter {
-    /// Whether every entry is meant.
+    /// Whether the filter matches every entry.
     pub(crate) fn is_empty(&self) -> bool {
         let Self { protocol, src, dst, sport, dport, mark, tcp_state } = self;
         (protocol, sport, dport, tcp_state) == (&None, &None, &None, &None)
@@ -43,7 +43,7 @@ impl Filter {
             && mark.is_none()
     }
 
-    /// The family of the addresses, if any is given.
+    /// Returns the address family, if an address is given.
     pub(crate) fn family(&self) -> Option<NetfilterProtoFamily> {
         self.src.or(self.dst).map(|prefix| match prefix.address {
             IpAddr::V4(_) => NetfilterProtoFamily::IPv4,
@@ -51,7 +51,7 @@ impl Filter {
         })
     }
 
-    pub(crate) fn chooses(&self, flow: &Flow) -> bool {
+    pub(crate) fn matches(&self, flow: &Flow) -> bool {
         let tuple = &flow.original;
         self.protocol.is_none_or(|protocol| protocol == tuple.protocol.0)
             && self.src.is_none_or(|src| src.contains(tuple.src))
@@ -88,15 +88,14 @@ impl FromStr for Prefix {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (address, length) =
             text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr =
-            address.parse().map_err(|_| "want an address, or an address/length")?;
+        let address: IpAddr = address.parse().map_err(|_| "expected ADDRESS or ADDRESS/LEN")?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let length =
             length.map_or(Ok(longest), str::parse).ok().filter(|length| *length <= longest);
         let length = length.ok_or(if longest == 32 {
-            "want a length up to 32"
+            "expected a length up to 32"
         } else {
-            "want a length up to 128"
+            "expected a length up to 128"
         })?;
         Ok(Self { address, length })
     }
@@ -108,12 +107,12 @@ impl FromStr for Mark {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (value, mask) =
             text.split_once('/').map_or((text, None), |(value, mask)| (value, Some(mask)));
-        let value = number(value).ok_or("want a number of 32 bits, or value/mask")?;
-        let mask = mask.map_or(Some(u32::MAX), number).ok_or("want a mask of 32 bits")?;
+        let value = number(value).ok_or("expected a 32-bit number, MARK or MARK/MASK")?;
+        let mask = mask.map_or(Some(u32::MAX), number).ok_or("expected a 32-bit mask")?;
         if value & !mask == 0 {
             Ok(Self { value, mask })
         } else {
-            Err("no mark has bits that the mask takes away")
+            Err("the mark has bits that are not in the mask")
         }
     }
 }

@@ -23,24 +23,24 @@ const CTA_PROTO_ICMPV6_ID: u16 = 7;
 const CTA_PROTO_ICMPV6_TYPE: u16 = 8;
 const CTA_PROTO_ICMPV6_CODE: u16 = 9;
 
-/// What connection tracking knows of one connection.
+/// A tracked connection.
 #[derive(Debug)]
 pub(crate) struct Flow {
     pub(crate) family: NetfilterProtoFamily,
     pub(crate) original: Tuple,
     pub(crate) reply: Tuple,
     pub(crate) status: Status,
-    /// In seconds; one that is offloaded has none.
+    /// In seconds; `None` for an offloaded connection.
     pub(crate) timeout: Option<u32>,
     pub(crate) mark: u32,
     pub(crate) tcp_state: Option<u8>,
     pub(crate) id: Option<u32>,
     pub(crate) zone: Option<u16>,
-    /// The attributes by which the kernel finds this entry and no other.
+    /// The attributes that identify this entry for the kernel.
     pub(crate) key: Vec<ConntrackAttribute>,
 }
 
-/// One direction of it.
+/// One direction of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Tuple {
     pub(crate) src: IpAddr,
@@ -59,7 +59,7 @@ struct Icmp {
 }
 
 impl Flow {
-    /// Reads an entry; `None` if it lacks what each has.
+    /// Decodes an entry; returns `None` if an attribute is missing that every entry has.
     pub(crate) fn read(
         family: NetfilterProtoFamily,
         attributes: Vec<ConntrackAttribute>,
@@ -95,7 +95,7 @@ impl Flow {
         Some(Self { family, original, reply, status, timeout, mark, tcp_state, id, zone, key })
     }
 
-    /// The words for its status that a person asks for.
+    /// Returns the names of the status bits that users look for.
     fn status(&self) -> impl Iterator<Item = &'static str> {
         let words = [
             (!self.status.contains(Status::SeenReply), "unreplied"),
@@ -177,7 +177,7 @@ impl Icmp {
     }
 }
 
-/// A number of up to four bytes, the highest first, as netfilter sends them all.
+/// Decodes a number of up to four bytes in network byte order, which netfilter uses throughout.
 fn number(attribute: &DefaultNla) -> Option<u32> {
     let mut bytes = [0; 4];
     let length = attribute.value_len();
@@ -186,7 +186,7 @@ fn number(attribute: &DefaultNla) -> Option<u32> {
     Some(u32::from_be_bytes(bytes))
 }
 
-/// Adds the fields that there are.
+/// Adds the fields that have a value.
 fn add<const N: usize>(json: &mut Value, fields: [(&str, Option<Value>); N]) {
     if let Some(object) = json.as_object_mut() {
         let present = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));

@@ -1,15 +1,14 @@
-//! Lists the entries of the kernel's connection tracking, and deletes those that a filter chooses.
+//! Lists the connections that the kernel tracks, and deletes those that match a filter.
 //!
 //! ```sh
 //! cargo run --example conntrack -- list --protocol tcp --state ESTABLISHED
 //! cargo run --example conntrack -- delete --src 192.0.2.0/24 --dport 53
 //! ```
 //!
-//! In a test kernel, which `cargo run` starts where this one has no team driver, there are no
-//! connections. What this kernel tracks the program shows when it is started by its name,
-//! `target/debug/examples/conntrack`, as root.
+//! `cargo run` can start a test kernel, which has no connections. To see those of the running kernel,
+//! start `target/debug/examples/conntrack` as root.
 //!
-//! It shows a [`libteam::netlink::NetlinkConnection`] with the message types of
+//! The example shows a [`libteam::netlink::NetlinkConnection`] with the message types of
 //! netlink-packet-netfilter.
 
 #[path = "../common/nobody_reads.rs"]
@@ -37,13 +36,13 @@ use table::Table;
 enum Failure {
     #[error("listing the connections: {0}")]
     List(table::Failure),
-    #[error("deleting the connections, after {0} of them: {1}")]
+    #[error("deleting the connections ({0} are deleted): {1}")]
     Delete(usize, table::Failure),
     #[error("writing the output: {0}")]
     Write(io::Error),
 }
 
-// Not derived: the text has the whole error already, so that it is no source.
+// Not derived with `#[from]`: the text already contains the error, which therefore is not a source.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Write(error)

@@ -1,4 +1,4 @@
-//! The kernel's table over netlink.
+//! The kernel's connection tracking table.
 
 use libteam::netlink::netlink_packet_core::DefaultNla;
 use libteam::netlink::{NetlinkConnection, Protocol};
@@ -18,7 +18,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Kernel(#[from] Error),
     #[error("the kernel sent a message that is not a connection")]
-    Alien,
+    Unexpected,
 }
 
 #[derive(Debug)]
@@ -31,8 +31,8 @@ impl Table {
         Ok(Self { connection: NetlinkConnection::new(Protocol::NETFILTER)? })
     }
 
-    /// The entries that a filter chooses. The kernel looks at the family and the mark itself, and
-    /// sends no others; all of the filter is checked here.
+    /// Returns the entries that match a filter. The kernel filters by family and mark; the whole filter
+    /// is checked here.
     pub(crate) fn list(&mut self, filter: &Filter) -> Result<Vec<Flow>, Failure> {
         let mut attributes = Vec::new();
         if let Some(mark) = filter.mark {
@@ -47,18 +47,18 @@ impl Table {
             let family = answer.header.family;
             let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = answer.inner
             else {
-                return Err(Failure::Alien);
+                return Err(Failure::Unexpected);
             };
-            let flow = Flow::read(family, attributes).ok_or(Failure::Alien)?;
-            if filter.chooses(&flow) {
+            let flow = Flow::read(family, attributes).ok_or(Failure::Unexpected)?;
+            if filter.matches(&flow) {
                 flows.push(flow);
             }
         }
         Ok(flows)
     }
 
-    /// Deletes this entry, not another of the same addresses that came after it; false if it is
-    /// gone already.
+    /// Deletes this entry, not a later one with the same addresses. Returns false if it does not exist
+    /// any more.
     pub(crate) fn delete(&mut self, flow: &Flow) -> Result<bool, Failure> {
         let request = message(flow.family, ConntrackMessage::Delete(flow.key.clone()));
         match self.connection.execute(request, 0) {

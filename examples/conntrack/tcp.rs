@@ -1,10 +1,10 @@
-//! The states of a TCP connection as connection tracking sees it.
+//! The TCP states of connection tracking.
 
 use crate::protocol::Protocol;
 
 pub(crate) const TCP: Protocol = Protocol(6);
 
-/// The names of the kernel's numbers, those that conntrack(8) has.
+/// The names of the kernel's numbers, as in conntrack(8).
 pub(crate) const STATES: [&str; 10] = [
     "NONE",
     "SYN_SENT",
@@ -18,12 +18,12 @@ pub(crate) const STATES: [&str; 10] = [
     "SYN_SENT2",
 ];
 
-/// The name of a state, or its number.
+/// Returns the name of a state, or its number.
 pub(crate) fn state_name(state: u8) -> String {
     STATES.get(usize::from(state)).map_or_else(|| state.to_string(), |name| (*name).to_owned())
 }
 
-/// The number of a state.
+/// Returns the number of a state.
 pub(crate) fn state_number(name: &str) -> Option<u8> {
     STATES
         .iter()

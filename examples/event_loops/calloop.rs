@@ -1,10 +1,10 @@
-//! Follows teams with calloop, one as well as many.
+//! Follows one team with calloop, then three.
 //!
 //! ```sh
 //! cargo run --example event_loop_calloop
 //! ```
 //!
-//! The status is 0 if each change arrived.
+//! The exit status is 0 if every change was received.
 
 mod scene;
 
@@ -15,11 +15,11 @@ use calloop::generic::Generic;
 use calloop::{EventLoop, Interest, LoopHandle, Mode, PostAction};
 use libteam::TeamHandle;
 
-use scene::{PATIENCE, Result};
+use scene::{Result, TIMEOUT};
 
-/// What the callbacks of the loop share.
+/// The state that all callbacks of the loop share.
 struct State {
-    /// How many teams are followed.
+    /// The number of teams that are still followed.
     followed: usize,
 }
 
@@ -28,30 +28,30 @@ fn main() -> ExitCode {
     scene::main("event_loop_calloop", summary, || scene::play(run))
 }
 
-/// Follows the teams until the port of each lost its link.
+/// Follows the teams until the port of each has lost its link.
 fn run(teams: Vec<TeamHandle>) -> Result<()> {
     let mut event_loop = EventLoop::try_new()?;
     let mut state = State { followed: teams.len() };
     for team in teams {
         follow(team, &event_loop.handle())?;
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while state.followed > 0 {
-        let left = deadline.saturating_duration_since(Instant::now());
-        event_loop.dispatch(left, &mut state)?;
-        if left.is_zero() {
-            return Err(scene::nothing_came());
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        event_loop.dispatch(remaining, &mut state)?;
+        if remaining.is_zero() {
+            return Err(scene::no_change());
         }
     }
     Ok(())
 }
 
 fn follow(mut team: TeamHandle, event_loop: &LoopHandle<'_, State>) -> Result<()> {
-    // calloop lends a source to its callback for reading only. So the source is a copy of the
-    // descriptor, and the handle is the callback's own. They go together, when the callback asks
-    // for its removal.
+    // calloop passes a source to its callback as a shared reference. The source is therefore a
+    // duplicate of the descriptor, and the callback owns the handle. Both are dropped when the
+    // callback returns `PostAction::Remove`.
     let descriptor = team.try_clone_fd()?;
-    // `Mode::Edge` would do as well: what a call leaves to do is announced anew.
+    // `Mode::Edge` works too: if a call leaves work, the descriptor becomes readable again.
     let source = Generic::new(descriptor, Interest::READ, Mode::Level);
     event_loop.insert_source(source, move |_, _, state| {
         let changes = team.handle_events().map_err(std::io::Error::other)?;

@@ -1,5 +1,5 @@
-//! What the examples of event loops follow: teams, each with one port at the end of a cable that is
-//! pulled.
+//! The teams that the examples of event loops follow: each has one port, a veth whose far end is set
+//! down after a moment.
 
 #[path = "../common/alone.rs"]
 mod alone;
@@ -18,23 +18,23 @@ use libteam::{BoxError, Changes, IfIndex, LinkSettings, Mode, Port, TeamHandle};
 pub(crate) use namespace::enter_new_namespace;
 pub(crate) use print_line::print_line;
 
-/// Any error, with a sentence that says what was being done.
+/// The result of a step of the example.
 pub(crate) type Result<T, E = BoxError> = std::result::Result<T, E>;
 
-/// What has to come comes within milliseconds; this is a machine that does not work.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The limit of every wait. The events arrive within milliseconds.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs an example, unless its command line asks for help or is wrong.
+/// Runs an example, or prints the help or what is wrong with the command line.
 pub(crate) fn main(name: &str, summary: &str, run: impl FnOnce() -> Result<()>) -> ExitCode {
     let help = format!(
-        "Usage: {name}\n\n{summary}\nMakes the teams itself, in a network namespace of its own. The status is 0 if each \
-         change arrived.\n\n  -h, --help  this help\n"
+        "Usage: {name}\n\n{summary}\nCreates the teams in a network namespace of its own. The exit status is 0 if every \
+         change was received.\n\n  -h, --help  this help\n"
     );
     alone::main(name, &help, || run().map(|()| ExitCode::SUCCESS))
 }
 
-/// Has one team followed, then three, while their plugs are pulled.
-#[allow(dead_code, reason = "the example of threads has one team only")]
+/// Runs `follow` with one team, then with three, and sets the far ends of their ports down.
+#[allow(dead_code, reason = "the example with threads has one team only")]
 pub(crate) fn play(follow: impl Fn(Vec<TeamHandle>) -> Result<()>) -> Result<()> {
     enter_new_namespace()?;
     for names in [&["one"][..], &["first", "second", "third"]] {
@@ -45,13 +45,13 @@ pub(crate) fn play(follow: impl Fn(Vec<TeamHandle>) -> Result<()>) -> Result<()>
     Ok(())
 }
 
-/// The far ends of the cables.
+/// The far ends of the veth pairs.
 pub(crate) struct Cables {
     rtnl: RtnlSocket,
     far_ends: Vec<IfIndex>,
 }
 
-/// Makes teams of these names. Each has a port that is up.
+/// Creates teams with these names. Each has a port that is up.
 pub(crate) fn teams(names: &[&str]) -> Result<(Vec<TeamHandle>, Cables)> {
     let mut cables = Cables { rtnl: RtnlSocket::new()?, far_ends: Vec::new() };
     let teams = names.iter().map(|name| cables.team(name)).collect::<Result<_>>()?;
@@ -72,14 +72,14 @@ impl Cables {
         Ok(team)
     }
 
-    /// Pulls one plug after the other, on another thread, and not before the caller had time to
-    /// wait for it.
+    /// Sets one far end after the other down, on another thread. The first one after a pause, so that
+    /// the caller waits by then.
     pub(crate) fn pull_soon(mut self) {
         thread::spawn(move || {
             for far_end in self.far_ends {
                 thread::sleep(Duration::from_millis(50));
                 if let Err(error) = self.rtnl.set_link(far_end, &LinkSettings::new().down()) {
-                    eprintln!("the plug stays where it is: {error}");
+                    eprintln!("setting the far end down: {error}");
                 }
             }
         });
@@ -87,19 +87,21 @@ impl Cables {
 }
 
 fn wait_until_up(team: &mut TeamHandle, port: IfIndex) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !team.port(port).is_some_and(Port::is_link_up) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if !team.wait(Some(left))? && left.is_zero() {
-            return Err(format!("the port of {} never comes up", team.name()).into());
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if !team.wait(Some(remaining))? && remaining.is_zero() {
+            return Err(
+                format!("the port of {} is still down after {TIMEOUT:?}", team.name()).into()
+            );
         }
         team.handle_events()?;
     }
     Ok(())
 }
 
-/// Prints what changed of a team's ports. True if one lost its link: then the example has seen what
-/// it waits for.
+/// Prints the changes of a team's ports. Returns true if a port lost its link, which is what the
+/// example waits for.
 pub(crate) fn lost_its_link(team: &TeamHandle, changes: &Changes) -> bool {
     for port in changes.ports() {
         print_line(format_args!("{}: {port}", team.name()));
@@ -107,7 +109,7 @@ pub(crate) fn lost_its_link(team: &TeamHandle, changes: &Changes) -> bool {
     changes.ports().any(|change| change.after().is_some_and(|port| !port.is_link_up()))
 }
 
-/// How an example fails.
-pub(crate) fn nothing_came() -> BoxError {
-    format!("a port lost its link, and in {PATIENCE:?} nobody was told").into()
+/// Returns the error of an example that received no change.
+pub(crate) fn no_change() -> BoxError {
+    format!("no change was received within {TIMEOUT:?} after a port lost its link").into()
 }

@@ -1,11 +1,11 @@
-//! Moves a handle to a thread that follows it, tells the others what happened, and ends when it is
-//! asked to.
+//! Moves a handle to another thread, which sends the changes over a channel and returns the handle
+//! when it is asked to stop.
 //!
 //! ```sh
 //! cargo run --example event_loop_threads
 //! ```
 //!
-//! The status is 0 if the change arrived.
+//! The exit status is 0 if the change was received.
 
 mod scene;
 
@@ -19,10 +19,10 @@ use libteam::{Changes, TeamHandle};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use scene::{PATIENCE, Result};
+use scene::{Result, TIMEOUT};
 
 fn main() -> ExitCode {
-    let summary = "Follows a team on a thread of its own until the port loses its link, and gets the handle back.";
+    let summary = "Follows a team on a thread of its own until the port loses its link, then returns the handle.";
     scene::main("event_loop_threads", summary, run)
 }
 
@@ -30,14 +30,14 @@ fn run() -> Result<()> {
     scene::enter_new_namespace()?;
     let (teams, cables) = scene::teams(&["one"])?;
     let team = teams.into_iter().next().ok_or("there is no team")?;
-    let (tell, told) = mpsc::channel();
-    // The thread ends when the other end is closed: it waits for that as it waits for the team.
+    let (sender, receiver) = mpsc::channel();
+    // The thread ends when `stop` is dropped: it polls the other end together with the team.
     let (stop, stopped) = UnixStream::pair()?;
 
-    let follower = thread::spawn(move || follow(team, &stopped, &tell));
+    let follower = thread::spawn(move || follow(team, &stopped, &sender));
     cables.pull_soon();
     loop {
-        let changes = told.recv_timeout(PATIENCE).map_err(|_| scene::nothing_came())?;
+        let changes = receiver.recv_timeout(TIMEOUT).map_err(|_| scene::no_change())?;
         if changes.ports().any(|port| !port.latest().is_link_up()) {
             break;
         }
@@ -45,24 +45,24 @@ fn run() -> Result<()> {
 
     drop(stop);
     let team = follower.join().map_err(|_| "the thread panicked")??;
-    scene::print_line(format_args!("{} is back on the thread that made it", team.name()));
+    scene::print_line(format_args!("{} is back on the thread that created it", team.name()));
     team.destroy()?;
     Ok(())
 }
 
-/// Follows a team until it is asked to stop, and gives it back then.
+/// Follows a team until it is asked to stop, then returns the handle.
 fn follow(
     mut team: TeamHandle,
     stopped: &UnixStream,
-    tell: &Sender<Changes>,
+    sender: &Sender<Changes>,
 ) -> Result<TeamHandle> {
-    // A handle stays in the network namespace where it was opened, whatever the thread's is.
+    // A handle stays in the namespace where it was opened, whichever namespace its thread is in.
     scene::enter_new_namespace()?;
     loop {
         let mut sources =
             [team.as_fd(), stopped.as_fd()].map(|source| PollFd::new(source, PollFlags::POLLIN));
         match poll(&mut sources, PollTimeout::NONE) {
-            // A signal: nothing is known of the sources.
+            // After a signal the results are undefined.
             Err(Errno::EINTR) => continue,
             polled => polled?,
         };
@@ -72,7 +72,7 @@ fn follow(
         }
         let changes = team.handle_events()?;
         scene::lost_its_link(&team, &changes);
-        // Changes hold no part of the handle: they may go to any thread.
-        tell.send(changes)?;
+        // `Changes` do not borrow from the handle, so another thread can receive them.
+        sender.send(changes)?;
     }
 }

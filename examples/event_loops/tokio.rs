@@ -1,10 +1,10 @@
-//! Follows teams with tokio, one as well as many.
+//! Follows one team with tokio, then three.
 //!
 //! ```sh
 //! cargo run --example event_loop_tokio
 //! ```
 //!
-//! The status is 0 if each change arrived.
+//! The exit status is 0 if every change was received.
 
 mod scene;
 
@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use scene::{PATIENCE, Result};
+use scene::{Result, TIMEOUT};
 
 fn main() -> ExitCode {
     let summary = "Follows one team with tokio, then three, each until its port loses its link.";
@@ -24,40 +24,38 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    // One thread. On several it is the same, as handles may move between threads.
+    // One thread is enough. With several the code is the same, because handles are `Send`.
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     scene::play(|teams| {
         runtime.block_on(async {
-            // A task for each team.
+            // One task per team.
             let tasks: Vec<_> = teams
                 .into_iter()
-                .map(|team| tokio::spawn(timeout(PATIENCE, follow(team))))
+                .map(|team| tokio::spawn(timeout(TIMEOUT, follow(team))))
                 .collect();
             for task in tasks {
-                task.await?.map_err(|_| scene::nothing_came())??;
+                task.await?.map_err(|_| scene::no_change())??;
             }
             Ok(())
         })
     })
 }
 
-/// Follows a team until its port lost its link.
+/// Follows a team until its port has lost its link.
 #[allow(
     deprecated,
-    reason = "its successor is the same and unsafe; what that asks for holds: a handle has one descriptor for life"
+    reason = "the replacement is unsafe; its condition holds, because the descriptor of a handle never changes"
 )]
 async fn follow(team: TeamHandle) -> Result<()> {
-    // A handle is never written to.
+    // Nothing is ever written to a handle.
     let mut source = AsyncFd::with_interest(team, Interest::READABLE)?;
     loop {
         let mut ready = source.readable_mut().await?;
-        // tokio remembers that the descriptor was readable until it is told to forget that. To
-        // forget it before the call is right: what the call leaves to do, and what comes meanwhile,
-        // is announced anew.
+        // Cleared before the call: work that the call leaves, and events that arrive during the
+        // call, make the descriptor readable again.
         ready.clear_ready();
         let team = ready.get_inner_mut();
-        // Neither this nor a command waits for anything but the kernel's answer: no need for
-        // another thread.
+        // The call waits at most for replies of the kernel, so it can run on this thread.
         let changes = team.handle_events()?;
         if scene::lost_its_link(team, &changes) {
             return Ok(());

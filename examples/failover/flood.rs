@@ -1,5 +1,4 @@
-//! Makes the kernel drop link notifications, and checks that the handle knows everything all the
-//! same.
+//! Makes the kernel drop link notifications, and checks that the handle recovers.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,28 +6,28 @@ use std::time::{Duration, Instant};
 
 use libteam::TeamHandle;
 
+use crate::cache_check::check_cache;
 use crate::report::Report;
-use crate::truth::check_cache;
 use crate::{Result, ensure, ip};
 
-/// Links that are there before the flood: the flood renames one of them and deletes another.
+/// Links that exist before the flood, which renames one of them and deletes another.
 const OLD_LINKS: usize = 4;
 /// Links that the flood creates.
 const NEW_LINKS: usize = 8;
-/// How often the flood changes the MTU of each of these links.
+/// The number of MTU changes of each link.
 const ROUNDS: usize = 1000;
-/// The group of links that one command changes at once.
+/// The group of links that one command changes.
 const GROUP: u32 = 42;
 
-/// What the flood did.
+/// The result of the flood.
 pub(crate) struct Flood {
-    /// The notifications that the kernel dropped.
+    /// The number of notifications that the kernel dropped.
     pub(crate) lost: u64,
     pub(crate) links_before: usize,
     pub(crate) links_after: usize,
 }
 
-/// Lets notifications come unread until some are lost, and handles what is left.
+/// Causes notifications without reading them until some are lost, then lets the handle recover.
 pub(crate) fn survive(team: &mut TeamHandle, report: Report) -> Result<Flood> {
     ip::batch(&create("old", OLD_LINKS)?)?;
     team.handle_events()?;
@@ -50,7 +49,9 @@ pub(crate) fn survive(team: &mut TeamHandle, report: Report) -> Result<Flood> {
     check_cache(team)?;
     let links_after = team.links().len();
     report.line("cache", &format!("equals ip -j link: {links_after} links"));
-    ensure(links_after != links_before, || format!("there are {links_after} links as before"))?;
+    ensure(links_after != links_before, || {
+        format!("the number of links is {links_after} as before the flood")
+    })?;
     Ok(Flood { lost, links_before, links_after })
 }
 
@@ -60,18 +61,20 @@ fn resync(team: &mut TeamHandle) -> Result<Duration> {
     let changes = team.handle_events()?;
     let took = started.elapsed();
     ensure(changes.is_resynced(), || {
-        "the handle did not notice that notifications were lost".to_owned()
+        "the handle did not report that notifications were lost".to_owned()
     })?;
     ensure(!changes.is_inconsistent(), || "the resync was interrupted".to_owned())?;
     let added = changes.links().filter(|link| link.is_added()).count();
     let removed = changes.links().filter(|link| link.is_removed()).count();
     ensure((added, removed) == (NEW_LINKS, 1), || {
-        format!("{added} links were told as new, {removed} as removed")
+        format!(
+            "{added} links were reported as added and {removed} as removed, not {NEW_LINKS} and 1"
+        )
     })?;
     Ok(took)
 }
 
-/// A script for `ip` that creates links of the group.
+/// Returns a script for `ip` that creates links of the group.
 fn create(name: &str, count: usize) -> Result<String> {
     let mut script = String::new();
     for number in 1..=count {
@@ -80,7 +83,7 @@ fn create(name: &str, count: usize) -> Result<String> {
     Ok(script)
 }
 
-/// The flood: its last words are among the lost ones.
+/// Returns the script of the flood. Its last changes are among the lost ones.
 fn script() -> Result<String> {
     let mut script = create("new", NEW_LINKS)?;
     for round in 0..ROUNDS {
@@ -95,15 +98,14 @@ fn script() -> Result<String> {
     Ok(script)
 }
 
-/// How many notifications the kernel dropped because the handle's receive buffer was full.
+/// Returns how many notifications the kernel dropped because the handle's receive buffer was full.
 ///
-/// The handle's is the only socket in this namespace that listens to link notifications.
+/// Only the handle subscribes to link notifications in this namespace.
 fn lost_notifications() -> Result<u64> {
     const ROUTE: &str = "0";
     const LINK_GROUP: &str = "00000001";
     let table = "/proc/thread-self/net/netlink";
-    let text =
-        fs::read_to_string(table).map_err(|error| format!("cannot read {table}: {error}"))?;
+    let text = fs::read_to_string(table).map_err(|error| format!("reading {table}: {error}"))?;
     for line in text.lines() {
         let columns: Vec<&str> = line.split_whitespace().collect();
         if let [_address, ROUTE, _port_id, LINK_GROUP, _rmem, _wmem, _dump, _locks, drops, _inode] =

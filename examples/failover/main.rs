@@ -1,4 +1,4 @@
-//! A team that survives a pulled plug, followed by a handle that survives lost notifications.
+//! A failover of a team under traffic, then the recovery of a handle from lost notifications.
 //!
 //! ```sh
 //! cargo run --example failover
@@ -6,19 +6,21 @@
 //!
 //! A team in the mode `activebackup` gets two ports, each a veth pair, and sends a numbered packet
 //! every millisecond to a peer behind them. Twice the far end of the active port is set down, and a
-//! change handler moves the traffic to the other port. Then thousands of link notifications come
-//! while nobody reads them, until the kernel drops some: the next [`TeamHandle::handle_events`]
-//! notices, asks for everything again, and knows exactly what `ip -j link` knows.
+//! change handler moves the traffic to the other port. Then thousands of link notifications arrive
+//! while the program reads none, until the kernel drops some. The next
+//! [`TeamHandle::handle_events`] detects the loss and reads the state again; afterwards the cache
+//! equals the output of `ip -j link`.
 //!
-//! Everything happens in network namespaces that are gone when the program ends. It ends with
-//! status 0 only if all of this was really seen.
+//! Everything happens in network namespaces that end with the program. The exit status is 0 only if
+//! each of these steps was observed.
 //!
-//! This file is the part that uses libteam. `network` and `ip` make namespaces and links, `traffic`
-//! sends and counts, `flood` makes the kernel drop notifications, `truth` compares the cache with
-//! `ip -j link`, `report` prints.
+//! This file has the part that uses libteam. `network` and `ip` create namespaces and links,
+//! `traffic` sends and counts, `flood` makes the kernel drop notifications, `cache_check` compares
+//! the cache with `ip -j link`, `report` prints.
 
 #[path = "../common/alone.rs"]
 mod alone;
+mod cache_check;
 mod flood;
 mod ip;
 #[path = "../common/namespace.rs"]
@@ -28,7 +30,6 @@ mod network;
 mod print_line;
 mod report;
 mod traffic;
-mod truth;
 
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -40,20 +41,20 @@ use network::FarEnd;
 use report::{Report, Summary};
 use traffic::Traffic;
 
-/// Any error, with a sentence that says what was being done.
+/// The result of a step of the example.
 type Result<T, E = BoxError> = std::result::Result<T, E>;
 
-/// How long each part of the traffic is watched.
+/// How long the traffic is observed after each step.
 const WATCH: Duration = Duration::from_secs(1);
-/// The kernel and the handler need milliseconds; this is a machine that does not work.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The limit of every wait. The kernel and the handler need milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 const HELP: &str = "\
 Usage: failover
 
-Shows a team in the mode activebackup that moves its traffic from one port to another when it loses a link, and a
-handle that recovers from lost notifications. Makes the team itself, in a network namespace of its own. The status is
-0 only if all of it was seen.
+Shows a team in the mode activebackup that moves its traffic to another port when the active port loses its link, and
+a handle that recovers from lost notifications. Creates the team in a network namespace of its own. The exit status is
+0 only if every step was observed.
 
   -h, --help  this help
 ";
@@ -69,7 +70,7 @@ fn run(report: Report) -> Result<Summary> {
     namespace::enter_new_namespace()?;
 
     report::title("a team over two veth pairs");
-    // By default a handle follows only its own links, and a flood of other links cannot touch it.
+    // By default the kernel filters other links, and a flood of them could not fill the buffer.
     let mut team = TeamHandle::builder().link_scope(LinkScope::All).create("team0")?;
     team.set_mode(Mode::ActiveBackup)?;
     team.add_handler(ChangeKind::all(), move |team, changes| {
@@ -78,7 +79,7 @@ fn run(report: Report) -> Result<Summary> {
     });
     let switches = keep_a_live_port_active(&mut team);
     let mut far_ends = connect(&mut team)?;
-    // The one behind the active port comes first.
+    // The far end of the active port first.
     far_ends.sort_by_key(|far_end| Some(far_end.port()) != team.active_port());
 
     report::title("steady traffic");
@@ -94,7 +95,7 @@ fn run(report: Report) -> Result<Summary> {
     report.line("traffic", &delivery.to_string());
     delivery.check(far_ends.len())?;
 
-    report::title("a flood of notifications that nobody reads");
+    report::title("a flood of notifications that the handle does not read");
     let flood = flood::survive(&mut team, report)?;
 
     team.destroy()?;
@@ -102,18 +103,19 @@ fn run(report: Report) -> Result<Summary> {
     Ok(Summary { delivery, flood })
 }
 
-/// What the handler did when the active port was dead.
+/// A change of the active port by the handler.
 struct Switch {
     to: IfIndex,
-    /// When the handler learnt of it.
+    /// When the handler was called.
     noticed: Instant,
-    /// When the kernel had taken the other port.
+    /// When the kernel had set the other port.
     done: Instant,
 }
 
-/// The heart of the example: whenever a port changes, makes sure that the active one has a link.
+/// Adds the handler that the example is about: after each change of a port it makes sure that the
+/// active port has a link.
 ///
-/// It comes before the handler that prints, because it is in a hurry.
+/// It runs before the handler that prints, because its work is urgent.
 fn keep_a_live_port_active(team: &mut TeamHandle) -> Receiver<Switch> {
     let (switches, receiver) = mpsc::channel();
     team.add_handler_first(ChangeKind::PORT, move |team, _changes| {
@@ -152,8 +154,8 @@ fn connect(team: &mut TeamHandle) -> Result<Vec<FarEnd>> {
     Ok(far_ends)
 }
 
-/// Takes the carrier from the active port, and watches the handler and the traffic move to the
-/// other one.
+/// Removes the carrier of the active port, and checks that the handler and the traffic move to the
+/// other port.
 fn fail_over(
     team: &mut TeamHandle,
     far_end: &mut FarEnd,
@@ -165,7 +167,7 @@ fn fail_over(
     ensure(team.active_port() == Some(cut), || {
         format!("{} is not the active port", far_end.port_name())
     })?;
-    // What happened before is none of this failover.
+    // Discards what belongs to earlier steps.
     switches.try_iter().for_each(drop);
 
     far_end.set("down")?;
@@ -183,11 +185,11 @@ fn fail_over(
     report.failover(team, &failover, switch.done - switch.noticed);
     let seen = (failover.from, failover.to);
     ensure(seen == (cut, switch.to), || {
-        "the traffic moved between other ports than the handler chose".to_owned()
+        "the traffic moved between other ports than those of the handler".to_owned()
     })
 }
 
-/// Gives a port its carrier back. That alone moves no traffic.
+/// Restores the carrier of a port, which alone must not move the traffic.
 fn restore(team: &mut TeamHandle, far_end: &mut FarEnd) -> Result<()> {
     let active = team.active_port();
     far_end.set("up")?;
@@ -195,10 +197,12 @@ fn restore(team: &mut TeamHandle, far_end: &mut FarEnd) -> Result<()> {
         let has_carrier = team.link(far_end.port()).is_some_and(Link::has_carrier);
         has_carrier && team.port(far_end.port()).is_some_and(Port::is_link_up)
     })?;
-    ensure(team.active_port() == active, || "the active port changed without need".to_owned())
+    ensure(team.active_port() == active, || {
+        "the active port changed although its link was up".to_owned()
+    })
 }
 
-/// Handles events for a while, and checks that the traffic arrives over the active port.
+/// Handles events for a second, and checks that the traffic arrives over the active port.
 fn watch(team: &mut TeamHandle, traffic: &mut Traffic, report: Report) -> Result<()> {
     follow(team, WATCH)?;
     let active = team.active_port().ok_or("there is no active port")?;
@@ -207,7 +211,7 @@ fn watch(team: &mut TeamHandle, traffic: &mut Traffic, report: Report) -> Result
     Ok(())
 }
 
-/// Handles events for as long as this.
+/// Handles events for a duration.
 fn follow(team: &mut TeamHandle, duration: Duration) -> Result<()> {
     let end = Instant::now() + duration;
     while let Some(left) = time_until(end) {
@@ -222,13 +226,13 @@ fn follow_until(
     what: &str,
     holds: impl Fn(&TeamHandle) -> bool,
 ) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !holds(team) {
-        let left =
-            time_until(end).ok_or_else(|| format!("waited {PATIENCE:?} for {what}, in vain"))?;
+        let left = time_until(end)
+            .ok_or_else(|| format!("timeout after {TIMEOUT:?}, waiting for {what}"))?;
         handle_events_within(team, left)?;
     }
-    // What a handler commanded is told by the next call.
+    // The next call reports what a handler's command changed.
     handle_events_within(team, Duration::ZERO)
 }
 
@@ -244,7 +248,7 @@ fn time_until(end: Instant) -> Option<Duration> {
     end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
 }
 
-/// An error unless the condition holds.
+/// Returns an error unless the condition holds.
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(otherwise().into()) }
 }

@@ -7,8 +7,9 @@
 //!                 └─ port2 ══ peer      another one
 //! ```
 //!
-//! Each far end has a namespace of its own, and both play the same peer: the same hardware address,
-//! the same IP address. So the peer's socket in a namespace hears exactly what came over one port.
+//! Each far end has a namespace of its own, and both act as the same peer, with the same hardware
+//! address and IP address. So the peer's socket in a namespace receives exactly what came over one
+//! port.
 
 use std::fs::File;
 use std::net::UdpSocket;
@@ -34,7 +35,7 @@ pub(crate) fn configure(team: &str) -> Result<()> {
     Ok(())
 }
 
-/// A socket of the team's side that sends to the peer.
+/// Returns a socket on the team's side that sends to the peer.
 pub(crate) fn socket_to_peer() -> Result<UdpSocket> {
     let connect = || {
         let socket = UdpSocket::bind((TEAM_ADDRESS, 0))?;
@@ -42,17 +43,17 @@ pub(crate) fn socket_to_peer() -> Result<UdpSocket> {
         Ok(socket)
     };
     connect().map_err(|error: std::io::Error| {
-        format!("cannot make a socket to {PEER_ADDRESS}: {error}").into()
+        format!("opening a socket to {PEER_ADDRESS}: {error}").into()
     })
 }
 
-/// The far end of a veth pair. The near end is there to become a port of the team.
+/// The far end of a veth pair. The near end becomes a port of the team.
 pub(crate) struct FarEnd {
     port_name: &'static str,
     port: IfIndex,
     namespace: Namespace,
-    /// Runs in the namespace and waits for commands: a new process for each would disturb what is
-    /// measured.
+    /// Runs in the namespace and waits for commands: starting a process for each command would disturb
+    /// the measurement.
     operator: Running,
 }
 
@@ -60,7 +61,7 @@ impl FarEnd {
     /// Creates the pair and sets its far end up.
     ///
     /// The near end gets the team's address: in the mode `activebackup` ports keep their own, and a
-    /// port takes only packets that are addressed to it.
+    /// port receives only packets that are addressed to it.
     pub(crate) fn create(team: &mut TeamHandle, port_name: &'static str) -> Result<Self> {
         let address =
             team.team_link().and_then(Link::hwaddr).ok_or("the team has no hardware address")?;
@@ -85,21 +86,21 @@ impl FarEnd {
         self.port
     }
 
-    /// A socket of the peer that hears what comes over this port.
+    /// Returns a socket of the peer that receives what comes over this port.
     pub(crate) fn listen(&self) -> Result<UdpSocket> {
         self.namespace.within(|| {
             UdpSocket::bind((PEER_ADDRESS, PEER_PORT))
-                .map_err(|error| format!("the peer cannot listen: {error}").into())
+                .map_err(|error| format!("opening the socket of the peer: {error}").into())
         })
     }
 
-    /// Has the far end set `up` or `down`, so that the port gets or loses its carrier. Does not
-    /// wait for it.
+    /// Sets the far end `up` or `down`, so that the port gets or loses its carrier. Does not wait until
+    /// that has happened.
     pub(crate) fn set(&mut self, state: &str) -> Result<()> {
         self.operator.run(&format!("link set peer {state}\n"))
     }
 
-    /// An error if one of the commands failed.
+    /// Returns an error if one of the commands failed.
     pub(crate) fn close(self) -> Result<()> {
         self.operator.finish().map(drop)
     }
@@ -115,21 +116,21 @@ impl Namespace {
         on_own_thread(|| {
             enter_new_namespace()?;
             let file = File::open("/proc/thread-self/ns/net")
-                .map_err(|error| format!("cannot open a network namespace: {error}"))?;
+                .map_err(|error| format!("opening a network namespace: {error}"))?;
             Ok(Self { file })
         })
     }
 
-    /// Runs a job inside.
+    /// Runs a job in the namespace.
     fn within<T: Send>(&self, job: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         on_own_thread(|| {
             setns(&self.file, CloneFlags::CLONE_NEWNET)
-                .map_err(|error| format!("cannot enter a network namespace: {error}"))?;
+                .map_err(|error| format!("entering a network namespace: {error}"))?;
             job()
         })
     }
 
-    /// A path by which other processes find it.
+    /// Returns a path for other processes.
     fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
     }

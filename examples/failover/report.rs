@@ -1,4 +1,4 @@
-//! What the program prints: a line for each change, with the time since the start.
+//! Prints a line for each change, with the time since the start.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,34 +9,34 @@ use crate::flood::Flood;
 use crate::print_line::print_line;
 use crate::traffic::{Delivery, Failover};
 
-/// After a resync only so many changes get a line each.
+/// The number of changes that are printed after a resync.
 const MAX_LINES: usize = 6;
 
-/// Prints, and knows when the program started.
+/// Prints lines with the time since the start.
 #[derive(Clone, Copy)]
 pub(crate) struct Report {
     started: Instant,
 }
 
-/// What the program has seen, all of it.
+/// The results of the whole program.
 pub(crate) struct Summary {
     pub(crate) delivery: Delivery,
     pub(crate) flood: Flood,
 }
 
-/// One thing that changed: what, from, to.
+/// A change, as text.
 struct Line {
     what: String,
     from: String,
     to: String,
 }
 
-/// Says what comes next.
+/// Prints the title of a step.
 pub(crate) fn title(text: &str) {
     print_line(format_args!("\n{text}"));
 }
 
-/// The last line.
+/// Prints the last line.
 pub(crate) fn summary(summary: &Summary) {
     print_line(format_args!("\n{summary}"));
 }
@@ -46,7 +46,7 @@ impl Report {
         Self { started: Instant::now() }
     }
 
-    /// Something that is not a change.
+    /// Prints a line that is not a change.
     pub(crate) fn line(self, what: &str, text: &str) {
         print_line(format_args!(
             "{:>8.3}  {what:<36}  {text}",
@@ -54,7 +54,7 @@ impl Report {
         ));
     }
 
-    /// Each change of a batch.
+    /// Prints each change of a batch.
     pub(crate) fn changes(self, team: &TeamHandle, changes: &Changes) {
         let ports = changes.ports().map(port_line);
         let options = changes.options().filter_map(|option| option_line(team, option));
@@ -63,7 +63,7 @@ impl Report {
         if changes.is_resynced() {
             self.line(
                 "resync",
-                &format!("the handle asked for everything again, and found {} changes", all.len()),
+                &format!("the handle read the state again and found {} changes", all.len()),
             );
         }
         let shown = if changes.is_resynced() { MAX_LINES } else { all.len() };
@@ -75,10 +75,10 @@ impl Report {
         }
     }
 
-    /// One failover.
+    /// Prints a failover.
     pub(crate) fn failover(self, team: &TeamHandle, failover: &Failover, set: Duration) {
         let route = format!("{} -> {}", name(team, failover.from), name(team, failover.to));
-        self.line("failover", &format!("{route}, set {} after the event came", milliseconds(set)));
+        self.line("failover", &format!("{route}, set {} after the event", milliseconds(set)));
         let Failover { time, lost, .. } = failover;
         self.line(
             "failover",
@@ -86,7 +86,7 @@ impl Report {
         );
     }
 
-    /// Traffic over one port.
+    /// Prints the traffic over a port.
     pub(crate) fn flow(self, team: &TeamHandle, port: IfIndex, packets: usize) {
         self.line("traffic", &format!("{packets} packets over {}", name(team, port)));
     }
@@ -118,8 +118,8 @@ fn port_line(change: &Change<Port>) -> Line {
     line(what, change, text)
 }
 
-/// A line for the option if it has another value. Those that come or go with a mode or a port have
-/// no line, but for the active port.
+/// Returns a line for an option whose value changed. Options that are added or removed with a mode or
+/// a port have no line, except the active port.
 fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Option<Line> {
     let id = change.latest().id();
     let is_active_port = id.name == "activeport";
@@ -169,13 +169,13 @@ fn link_fields(team: &TeamHandle, link: &Link) -> [(&'static str, String); 6] {
     ]
 }
 
-/// A change of something that is shown as a whole.
+/// Returns the line of a change that is printed as a whole.
 fn line<T>(what: String, change: &Change<T>, text: impl Fn(&T) -> String) -> Line {
     let side = |side: Option<&T>| side.map_or_else(none, &text);
     Line { what, from: side(change.before()), to: side(change.after()) }
 }
 
-/// What stands for nothing.
+/// The text for a missing value.
 fn none() -> String {
     "none".to_owned()
 }

@@ -1,5 +1,5 @@
-//! A numbered packet every millisecond from the team to its peer, and a record of when and where
-//! each arrived.
+//! Sends a numbered packet every millisecond from the team to its peer, and records when and where
+//! each arrives.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,15 +17,14 @@ use crate::network::{self, FarEnd};
 use crate::{Result, ensure};
 
 const INTERVAL: Duration = Duration::from_millis(1);
-/// A listener that hears nothing for so long after the last packet was sent has heard all.
+/// A listener that receives nothing for this long after the last packet was sent has received all.
 const SILENCE: Duration = Duration::from_millis(200);
-/// What at least has to arrive over a port to call it traffic: a tenth of what a second should
-/// bring.
+/// The least number of packets per port that counts as traffic: a tenth of those of a second.
 const MIN_PACKETS: usize = 100;
-/// A failover that takes longer is none that anybody would want.
+/// The longest failover that is accepted.
 const MAX_TIME: Duration = Duration::from_secs(1);
 
-/// Traffic on its way.
+/// The traffic while it is sent.
 pub(crate) struct Traffic {
     sending: Arc<AtomicBool>,
     listening: Arc<AtomicBool>,
@@ -35,11 +34,11 @@ pub(crate) struct Traffic {
     port_names: BTreeMap<IfIndex, String>,
 }
 
-/// What was sent, and what has reached the peer.
+/// What was sent, and what arrived.
 struct Record {
     departing: Receiver<Instant>,
     arriving: Receiver<Arrival>,
-    /// When each packet was sent, the first one being number 0.
+    /// When each packet was sent, starting with number 0.
     departures: Vec<Instant>,
     /// In the order of their numbers.
     arrivals: Vec<Arrival>,
@@ -49,12 +48,12 @@ struct Record {
 #[derive(Clone, Copy)]
 struct Arrival {
     sequence: usize,
-    /// The port over which it came.
+    /// The port that it came over.
     port: IfIndex,
     at: Instant,
 }
 
-/// Packets that came over the same port one after the other.
+/// Successive packets that came over the same port.
 struct Run {
     first: Arrival,
     last: Arrival,
@@ -65,14 +64,14 @@ struct Run {
 pub(crate) struct Failover {
     pub(crate) from: IfIndex,
     pub(crate) to: IfIndex,
-    /// From when the last packet over the old port was sent to when the peer had the first one over
-    /// the new port.
+    /// From sending the last packet over the old port to the arrival of the first packet over the new
+    /// port.
     pub(crate) time: Duration,
-    /// The packets in between that never arrived.
+    /// The number of packets in between that did not arrive.
     pub(crate) lost: usize,
 }
 
-/// All of the traffic, when it is over.
+/// The totals, after the end of the traffic.
 pub(crate) struct Delivery {
     pub(crate) sent: usize,
     pub(crate) lost: usize,
@@ -80,7 +79,7 @@ pub(crate) struct Delivery {
 }
 
 impl Traffic {
-    /// Starts a thread that sends, and one for each far end that listens.
+    /// Starts one thread that sends, and one per far end that receives.
     pub(crate) fn start(far_ends: &[FarEnd]) -> Result<Self> {
         let (sending, listening) =
             (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
@@ -104,8 +103,8 @@ impl Traffic {
         Ok(Self { sending, listening, sender, listeners, record, port_names })
     }
 
-    /// How many packets have arrived over the port since traffic moved there: an error if it does
-    /// not arrive there now.
+    /// Returns how many packets have arrived over the port since the traffic moved there, or an error
+    /// if the traffic arrives over another port now.
     pub(crate) fn flow_over(&mut self, port: IfIndex) -> Result<usize> {
         let run = self.record.runs()?.pop().ok_or("no packet arrived at all")?;
         let name = |port| self.port_names.get(&port).map_or("an unknown port", String::as_str);
@@ -119,14 +118,14 @@ impl Traffic {
         Ok(run.packets)
     }
 
-    /// The latest move from one port to another.
+    /// Returns the latest move from one port to another.
     pub(crate) fn last_failover(&mut self) -> Result<Failover> {
         let last = self.record.failovers()?.pop().ok_or("no packet arrived over another port")?;
         ensure(last.time <= MAX_TIME, || format!("no packet arrived for {:?}", last.time))?;
         Ok(last)
     }
 
-    /// Stops to send, and waits for what is on its way.
+    /// Stops sending, and waits for the packets that are on their way.
     pub(crate) fn stop(mut self) -> Result<Delivery> {
         self.sending.store(false, Ordering::Relaxed);
         self.sender.join().map_err(|_| "the sender panicked")??;
@@ -142,13 +141,13 @@ impl Traffic {
 }
 
 impl Record {
-    /// The moves from one port to another.
+    /// Returns the moves from one port to another.
     fn failovers(&mut self) -> Result<Vec<Failover>> {
         let runs = self.runs()?;
         runs.iter().zip(runs.iter().skip(1)).map(|(old, new)| self.failover(old, new)).collect()
     }
 
-    /// What has arrived so far, cut where the port changes.
+    /// Returns what has arrived so far, divided where the port changes.
     fn runs(&mut self) -> Result<Vec<Run>> {
         // In this order: a packet departs before it arrives.
         self.arrivals.extend(self.arriving.try_iter());
@@ -184,13 +183,14 @@ impl Record {
 }
 
 impl Delivery {
-    /// An error unless the traffic moved so often, and arrived whole but for these moments.
+    /// Returns an error unless the traffic moved this many times, and packets were lost only while it
+    /// moved.
     pub(crate) fn check(&self, moves: usize) -> Result<()> {
         let found = self.failovers.len();
         ensure(found == moves, || format!("the traffic moved {found} times, not {moves}"))?;
         let explained: usize = self.failovers.iter().map(|failover| failover.lost).sum();
         ensure(self.lost == explained, || {
-            format!("{} packets were lost, {explained} of them in failovers", self.lost)
+            format!("{} packets were lost, but only {explained} of them in failovers", self.lost)
         })
     }
 }
@@ -201,9 +201,9 @@ impl fmt::Display for Delivery {
     }
 }
 
-/// Sends until it is told to stop.
+/// Sends until it is asked to stop.
 ///
-/// A packet that the kernel refuses to send counts: it is lost like any other that does not arrive.
+/// A packet that the kernel refuses to send counts as lost, like one that does not arrive.
 fn send(socket: &UdpSocket, is_on: &AtomicBool, departed: &Sender<Instant>) -> Result<()> {
     let mut due = Instant::now();
     for sequence in 0_usize.. {
@@ -211,15 +211,15 @@ fn send(socket: &UdpSocket, is_on: &AtomicBool, departed: &Sender<Instant>) -> R
             break;
         }
         departed.send(Instant::now())?;
-        let _arrival_will_tell = socket.send(&sequence.to_be_bytes());
-        // Who is late does not make up for it: a burst could overrun the peer's socket.
+        let _counted_by_its_arrival = socket.send(&sequence.to_be_bytes());
+        // No burst after a delay: it could overrun the peer's socket.
         due = Instant::now().max(due + INTERVAL);
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok(())
 }
 
-/// Notes what arrives until it is told to stop and nothing more comes.
+/// Records what arrives until it is asked to stop and nothing more arrives.
 fn listen(
     socket: &UdpSocket,
     port: IfIndex,
@@ -241,7 +241,7 @@ fn listen(
                     return Ok(());
                 }
             }
-            Err(error) => return Err(format!("the peer cannot receive: {error}").into()),
+            Err(error) => return Err(format!("receiving at the peer: {error}").into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The README's first program. It needs a link `eth1`, which it makes the active port of `team0`.
+//! The README's first program. It needs a link `eth1`, which becomes the active port of `team0`.
 //!
 //! ```sh
 //! cargo build --example first_program
@@ -8,7 +8,7 @@
 //!     target/debug/examples/first_program'
 //! ```
 //!
-//! `readme.rs` is the program as it stands in the README; this file adds the help.
+//! `readme.rs` is the program of the README; this file adds the help.
 
 #[path = "../common/alone.rs"]
 mod alone;
@@ -16,7 +16,7 @@ mod alone;
 use std::process::ExitCode;
 
 /// The README's program.
-#[allow(clippy::print_stdout, reason = "a first program prints so")]
+#[allow(clippy::print_stdout, reason = "a first program prints with println")]
 mod readme {
     include!("readme.rs");
 
@@ -28,7 +28,7 @@ mod readme {
 const HELP: &str = "\
 Usage: first_program
 
-Opens team0, or creates it, makes eth1 its active port, and prints what changes of its ports until the team is deleted.
+Opens or creates team0, makes eth1 its active port, and prints the changes of its ports until the team is deleted.
 
   -h, --help  this help
 ";

@@ -8,7 +8,7 @@
 //!     target/debug/examples/ipsec states && target/debug/examples/ipsec policies --json'
 //! ```
 //!
-//! It shows a [`NetlinkConnection`] with the message types of netlink-packet-xfrm.
+//! The example shows a [`NetlinkConnection`] with the message types of netlink-packet-xfrm.
 
 #[path = "../common/nobody_reads.rs"]
 mod nobody_reads;
@@ -40,7 +40,7 @@ use state::State;
 const USAGE: &str = "\
 Usage: ipsec [--json] states|policies
 
-Lists the IPsec states (security associations), or the policies, of this network namespace.
+Lists the IPsec states (security associations) or policies of this network namespace.
 
   -j, --json  as JSON
   -h, --help  this help
@@ -58,7 +58,7 @@ enum Failure {
     #[error(transparent)]
     Kernel(#[from] libteam::Error),
     #[error("the kernel sent a message that is not a {0}")]
-    Alien(&'static str),
+    Unexpected(&'static str),
     #[error("the kernel sent a malformed {0}: {1}")]
     Malformed(&'static str, DecodeError),
     #[error("listing the {0}: {1}")]
@@ -67,7 +67,7 @@ enum Failure {
     Write(io::Error),
 }
 
-// Not derived: the text has the whole error already, so that it is no source.
+// Not derived with `#[from]`: the text already contains the error, which therefore is not a source.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Write(error)
@@ -108,7 +108,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     match what.as_deref().and_then(std::ffi::OsStr::to_str) {
         Some("states") => Ok(Request::States { as_json }),
         Some("policies") => Ok(Request::Policies { as_json }),
-        _ => Err("want one of the words states and policies".into()),
+        _ => Err("expected states or policies".into()),
     }
 }
 
@@ -131,7 +131,7 @@ fn states() -> Result<Vec<State>, Failure> {
         XfrmMessage::AddSa(message) => {
             State::read(&message).map_err(|error| Failure::Malformed("state", error))
         }
-        _ => Err(Failure::Alien("state")),
+        _ => Err(Failure::Unexpected("state")),
     };
     dump.into_iter().map(read).collect()
 }
@@ -143,7 +143,7 @@ fn policies() -> Result<Vec<Policy>, Failure> {
         XfrmMessage::AddPolicy(message) => {
             Policy::read(&message).map_err(|error| Failure::Malformed("policy", error))
         }
-        _ => Err(Failure::Alien("policy")),
+        _ => Err(Failure::Unexpected("policy")),
     };
     dump.into_iter().map(read).collect()
 }

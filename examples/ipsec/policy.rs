@@ -1,4 +1,4 @@
-//! A policy: what becomes of which packets.
+//! A policy: the action for the packets that a selector matches.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -30,7 +30,7 @@ pub(crate) struct Policy {
     templates: Vec<Template>,
 }
 
-/// A state that a packet has to go through.
+/// A state that a packet must pass.
 #[derive(Debug)]
 struct Template {
     src: IpAddr,

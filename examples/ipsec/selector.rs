@@ -1,4 +1,4 @@
-//! Which packets a policy, or a state, is for.
+//! The packets that a policy or a state applies to.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ struct Prefix {
     length: u8,
 }
 
-/// What the kernel keeps in the two fields for ports.
+/// The contents of the two fields for ports.
 #[derive(Clone, Copy, Debug)]
 enum Ports {
     /// `None` for any.
@@ -34,7 +34,7 @@ enum Ports {
         src: Option<u16>,
         dst: Option<u16>,
     },
-    /// Also the type of Mobile IPv6.
+    /// Also for Mobile IPv6.
     Icmp {
         kind: Option<u16>,
         code: Option<u16>,
@@ -63,8 +63,8 @@ impl Selector {
         })
     }
 
-    /// Whether it takes every packet of its family.
-    pub(crate) fn takes_all(&self) -> bool {
+    /// Whether it matches every packet of its family.
+    pub(crate) fn matches_all(&self) -> bool {
         self.src.length == 0
             && self.dst.length == 0
             && self.protocol.is_none()

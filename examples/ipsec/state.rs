@@ -1,4 +1,4 @@
-//! A state, or security association: how packets from one address to another are protected.
+//! A state (security association): how packets from one address to another are protected.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use crate::words::{Masked, Word, add, address, flags, mode, state_direction};
 const FLAGS: [&str; 8] =
     ["noecn", "decap-dscp", "nopmtudisc", "wildrecv", "icmp", "af-unspec", "align4", "esn"];
 const EXTRA_FLAGS: [&str; 2] = ["dont-encap-dscp", "oseq-may-wrap"];
-/// The attribute for the direction, of Linux 6.10.
+/// The attribute for the direction, since Linux 6.10.
 const XFRMA_SA_DIR: u16 = 33;
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct State {
     algorithms: Vec<Algorithm>,
     encapsulation: Option<Encapsulation>,
     care_of: Option<IpAddr>,
-    /// `None` for the packets of both families.
+    /// `None` if it applies to both address families.
     selector: Option<Selector>,
 }
 
@@ -46,11 +46,11 @@ struct Algorithm {
     purpose: &'static str,
     name: String,
     key_bits: u32,
-    /// How much of the check value is sent.
+    /// The length of the check value in packets.
     check_bits: Option<u32>,
 }
 
-/// The UDP or TCP that packets are put into.
+/// The UDP or TCP encapsulation.
 #[derive(Debug)]
 struct Encapsulation {
     kind: u16,
@@ -91,7 +91,7 @@ impl State {
             self.algorithms.push(Algorithm { purpose, name: text(name), key_bits, check_bits });
         };
         match attribute {
-            // The kernel sends it a second time, without the length of the check value.
+            // The kernel sends the algorithm twice; only this attribute has the length of the check value.
             XfrmAttrs::AuthenticationAlgTrunc(it) => {
                 algorithm("auth", &it.alg_name, it.alg_key_len, Some(it.alg_trunc_len));
             }
@@ -122,13 +122,13 @@ impl State {
         Ok(())
     }
 
-    /// The value and the mask come one by one; without a mask all bits count.
+    /// Value and mask are separate attributes; without a mask all bits count.
     fn output_mark(&mut self, set: impl FnOnce(&mut Masked)) {
         set(self.output_mark.get_or_insert(Masked { value: 0, mask: u32::MAX }));
     }
 }
 
-/// A text that ends with a zero byte.
+/// Decodes a text that ends with a NUL.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
 }
@@ -211,7 +211,7 @@ impl fmt::Display for State {
         if let Some(address) = self.care_of {
             write!(f, "\n    care of {address}")?;
         }
-        let selector = self.selector.as_ref().filter(|selector| !selector.takes_all());
+        let selector = self.selector.as_ref().filter(|selector| !selector.matches_all());
         selector.map_or(Ok(()), |selector| write!(f, "\n    only {selector}"))
     }
 }

@@ -1,4 +1,4 @@
-//! The words for IPsec's numbers, those of `ip xfrm`, and what states and policies have in common.
+//! The names of IPsec's numbers, as in `ip xfrm`, and code that states and policies share.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use netlink_packet_xfrm::constants::{AF_INET, AF_INET6};
 use netlink_packet_xfrm::{Address, Mark};
 use serde_json::{Value, json};
 
-/// An address of a family.
+/// Decodes an address of a family.
 pub(crate) fn address(address: &Address, family: u16) -> Result<IpAddr, DecodeError> {
     match family {
         AF_INET => Ok(address.to_ipv4().into()),
@@ -19,7 +19,7 @@ pub(crate) fn address(address: &Address, family: u16) -> Result<IpAddr, DecodeEr
     }
 }
 
-/// A number that has a word, or may have one in a later kernel.
+/// A number that has a name, or can have one in a later kernel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Word {
     number: u8,
@@ -39,12 +39,12 @@ pub(crate) fn mode(number: u8) -> Word {
     Word { number, words: &["transport", "tunnel", "ro", "in_trigger", "beet", "iptfs"] }
 }
 
-/// The direction of a policy. Those of a socket's own policies come after the others.
+/// Returns the direction of a policy. The last three belong to policies of a single socket.
 pub(crate) fn policy_direction(number: u8) -> Word {
     Word { number, words: &["in", "out", "fwd", "socket in", "socket out", "socket fwd"] }
 }
 
-/// The direction of a state.
+/// Returns the direction of a state.
 pub(crate) fn state_direction(number: u8) -> Word {
     Word { number, words: &["0", "in", "out"] }
 }
@@ -57,7 +57,7 @@ pub(crate) fn policy_type(number: u8) -> Word {
     Word { number, words: &["main", "sub"] }
 }
 
-/// The words of the bits that are set; one that has no word stays a number.
+/// Returns the names of the set bits; a bit without a name is printed as a number.
 pub(crate) fn flags(bits: u32, words: &[&str]) -> Vec<String> {
     let set = (0..u32::BITS).filter(|bit| bits >> bit & 1 == 1);
     set.map(|bit| match words.get(usize::try_from(bit).unwrap_or(usize::MAX)) {
@@ -67,7 +67,7 @@ pub(crate) fn flags(bits: u32, words: &[&str]) -> Vec<String> {
     .collect()
 }
 
-/// A mark and which of its bits count.
+/// A mark, and the bits of it that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Masked {
     pub(crate) value: u32,
@@ -92,7 +92,7 @@ impl fmt::Display for Masked {
     }
 }
 
-/// Adds what there is.
+/// Adds a field if it has a value.
 pub(crate) fn add(object: &mut Value, key: &str, value: Option<impl Into<Value>>) {
     if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
         object.insert(key.to_owned(), value.into());

@@ -1,5 +1,5 @@
-//! A team to look at: four ports in a network namespace of the program's own, with traffic, and
-//! with something that happens to one port after the other.
+//! A team for `--demo`: four ports in a network namespace of its own, with traffic, and with changes of
+//! one port after the other.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
@@ -16,21 +16,22 @@ pub(crate) const TEAM: &str = "team0";
 const PORTS: [&str; 4] = ["eth1", "eth2", "eth3", "eth4"];
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 255);
-/// So many packets are sent at once, each to a UDP port of its own, so that they are spread over
-/// the ports.
+/// The number of packets that are sent at once, each to another UDP port, so that the hash spreads them
+/// over the ports of the team.
 const FLOWS: u16 = 40;
 const FIRST_FLOW: u16 = 20_000;
 
-/// Makes the team, in a new network namespace of the calling thread, and starts what happens to it.
+/// Moves the calling thread to a new network namespace, creates the team there, and starts the traffic
+/// and the changes.
 pub(crate) fn start() -> Result<(), BoxError> {
     enter_new_namespace()?;
     let mut stage = Stage::build()?;
     let socket = UdpSocket::bind((ADDRESS, 0))?;
     socket.set_broadcast(true)?;
-    // The signals are for the thread that shows the team.
+    // Only the thread that shows the team handles signals.
     let signals = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     thread::spawn(move || send(&socket));
-    // After an error, which nothing in this namespace causes, the scene stays as it is.
+    // No error is expected in this namespace; after one the changes end.
     thread::spawn(move || while stage.act().is_ok() {});
     Ok(signals.thread_set_mask()?)
 }
@@ -38,7 +39,7 @@ pub(crate) fn start() -> Result<(), BoxError> {
 struct Stage {
     team: TeamHandle,
     rtnl: RtnlSocket,
-    /// The ports and the far ends of their cables.
+    /// The veth pairs: ports and far ends.
     cables: [Cable; 4],
 }
 
@@ -70,7 +71,7 @@ impl Stage {
         Ok(Self { team, rtnl, cables })
     }
 
-    /// Something happens to each port, and ends again.
+    /// Changes each port and undoes the change.
     fn act(&mut self) -> Result<()> {
         let [first, second, third, fourth] = self.cables;
         for _ in 0..2 {
@@ -108,7 +109,7 @@ fn pause() {
 fn send(socket: &UdpSocket) {
     loop {
         for flow in FIRST_FLOW..FIRST_FLOW + FLOWS {
-            // While no port has a link, nothing can be sent.
+            // Sending fails while no port has a link.
             drop(socket.send_to(&[0; 1200], (BROADCAST, flow)));
         }
         thread::sleep(Duration::from_millis(20));

@@ -1,5 +1,4 @@
-//! A team's ports, or its options, line by line whenever one of them changes. Ends on an interrupt
-//! (Ctrl-C).
+//! Prints the ports of a team, or its options, whenever one of them changes, until SIGINT (Ctrl-C).
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

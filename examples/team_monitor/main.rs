@@ -1,5 +1,5 @@
-//! Lists a team's ports, or its options, whenever one of them changes. With `--live` it shows the
-//! team on the whole screen instead, for as long as it is watched.
+//! Prints the ports of a team, or its options, whenever one of them changes. With `--live` it shows the
+//! team on the whole screen instead, until the user quits.
 //!
 //! ```sh
 //! cargo build --example team_monitor
@@ -8,14 +8,14 @@
 //!     sleep 0.5; timeout --preserve-status -s INT 3 target/debug/examples/team_monitor team0'
 //! ```
 //!
-//! This shows the live screen of a team that it makes itself, in a terminal:
+//! In a terminal, this shows the whole screen for a team that the program creates:
 //!
 //! ```sh
 //! cargo run --example team_monitor -- --demo
 //! ```
 //!
-//! `lines` is the list, `live` the screen, `demo` the team that `--demo` makes. Where standard
-//! output is not a terminal, there are lines in any case.
+//! `lines` prints the lists, `live` draws the screen, `demo` creates the team of `--demo`. If standard
+//! output is not a terminal, the program always prints lists.
 
 mod demo;
 #[path = "../common/driver.rs"]
@@ -42,18 +42,18 @@ const HELP: &str = "\
 Usage: team_monitor [--live] TEAMDEV
        team_monitor --demo
 
-Lists the ports of a team, or its options, whenever one of them changes. Ctrl-C ends it.
+Prints the ports of a team, or its options, whenever one of them changes, until Ctrl-C.
 
       --live  show the team on the whole screen instead
-      --demo  show it so for a team that this program makes, in a network namespace of its own
+      --demo  the same for a team that this program creates, in a network namespace of its own
   -h, --help  this help
 
-The keys of the whole screen:
+Keys of the whole screen:
 
   q, Ctrl-C         quit
-  Ctrl-Z            stop; fg continues
+  Ctrl-Z            suspend; fg continues
   Up, Down, k, j    scroll by one port
-  PageUp, PageDown  scroll by one screen; so does the space bar
+  PageUp, PageDown  scroll by one screen; Space is PageDown
   Home, End, g, G   go to the first port, or to the last
 ";
 
@@ -76,7 +76,7 @@ fn monitor(arguments: &Arguments) -> Result<ExitCode, BoxError> {
         }
         drop(writeln!(
             stderr(),
-            "team_monitor: standard output is not a terminal, so this prints lines instead of the live screen"
+            "team_monitor: standard output is not a terminal: printing lines instead of the live screen"
         ));
     }
     lines::run(&arguments.team)?;
@@ -90,7 +90,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// Returns `None` if the command line asks for help.
+    /// Returns `None` if the help is requested.
     fn parse(mut parser: lexopt::Parser) -> Result<Option<Self>, lexopt::Error> {
         let (mut is_live, mut is_demo, mut team) = (false, false, None);
         while let Some(argument) = parser.next()? {
@@ -105,7 +105,7 @@ impl Arguments {
         let team = match team {
             Some(name) if is_demo => return Err(Value(name).unexpected()),
             None if is_demo => demo::TEAM.into(),
-            team => team.ok_or("no team device is named")?,
+            team => team.ok_or("missing argument TEAMDEV")?,
         };
         Ok(Some(Self { is_live: is_live || is_demo, is_demo, team }))
     }

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,7 +15,7 @@ pub(crate) enum Command {
     Monitor,
 }
 
-/// The commands in the order in which abbreviations are looked up, with the words that they take.
+/// The commands, in the order in which abbreviations are looked up, with their arguments.
 const COMMANDS: [(Command, &str, &str); 5] = [
     (Command::Ports, "ports", ""),
     (Command::Options, "options", ""),
@@ -24,7 +24,7 @@ const COMMANDS: [(Command, &str, &str); 5] = [
     (Command::Monitor, "monitor", " OPT_STYLE"),
 ];
 
-/// The options as the usage shows them.
+/// The options, as the usage prints them.
 const OPTIONS: [(&str, &str); 3] = [
     ("-h --help", "Show this help"),
     ("-p --port_name", "team slave port name"),
@@ -41,13 +41,13 @@ pub(crate) enum Request {
 pub(crate) struct Arguments {
     pub(crate) team: OsString,
     pub(crate) command: Command,
-    /// What stands behind the command.
+    /// The arguments of the command.
     pub(crate) words: Vec<OsString>,
     pub(crate) port: Option<OsString>,
     pub(crate) array_index: Option<OsString>,
 }
 
-/// Why a command line is not understood.
+/// A usage error.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Misuse {
     #[error("{0}.")]
@@ -62,7 +62,7 @@ pub(crate) enum Misuse {
     NoWord(&'static str),
 }
 
-/// Reads a command line. Options may stand anywhere, and their long names may be cut short.
+/// Parses a command line. Options may be anywhere, and their long names may be abbreviated.
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, Misuse> {
     let (mut words, mut port, mut array_index) = (Vec::new(), None, None);
     while let Some(argument) = parser.next()? {
@@ -96,7 +96,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, Misuse> {
     }
 }
 
-/// How the program is used, under the name by which it was called.
+/// The usage, with the name by which the program was started.
 pub(crate) struct Usage<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Usage<'_> {

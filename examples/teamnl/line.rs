@@ -1,4 +1,4 @@
-//! One line of output, which the C tool makes in a buffer of fixed size.
+//! A line of output, which the C tool formats in a buffer of fixed size.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -7,20 +7,20 @@ use std::os::unix::ffi::OsStrExt;
 
 use libteam::{Change, Link, Port, TeamHandle, TeamOption};
 
-/// So many bytes of a text fit.
+/// The number of bytes that fit into the buffer.
 const ROOM: usize = 119;
 
-/// What stands behind a line's text.
+/// The end of a line, after its text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
     pub(crate) whole: &'static str,
-    /// Where the text did not fit.
+    /// If the text does not fit.
     pub(crate) cut: &'static str,
 }
 
-/// What a line can show: a text that may have the name of a link in it.
+/// An item of a line: its text can contain the name of a link.
 pub(crate) trait Item: Display {
-    /// The name that the text has, as the kernel has it.
+    /// Returns the name in the text, with the kernel's bytes.
     fn name<'a>(&'a self, team: &'a TeamHandle) -> Option<&'a OsStr>;
 }
 
@@ -51,7 +51,7 @@ where
     }
 }
 
-/// A text of which only the beginning is written if it is long.
+/// A text that is cut if it is too long.
 #[derive(Debug)]
 pub(crate) struct Line {
     text: Vec<u8>,
@@ -63,14 +63,14 @@ impl Line {
         let Some(name) = item.name(team).filter(|name| name.to_str().is_none()) else {
             return Self { text: text.into_bytes() };
         };
-        // In the text the name has U+FFFD for what is not UTF-8. Nothing before it has.
+        // The text has U+FFFD for bytes that are not UTF-8, first in the name.
         let bytes = text
             .split_once(&*name.to_string_lossy())
             .map(|(before, after)| [before.as_bytes(), name.as_bytes(), after.as_bytes()].concat());
         Self { text: bytes.unwrap_or(text.into_bytes()) }
     }
 
-    /// Writes the line with something before and something behind it.
+    /// Writes the line between a start and an end.
     pub(crate) fn write(&self, before: &str, end: End, out: &mut impl Write) -> io::Result<()> {
         let (text, end) = match self.text.split_at_checked(ROOM) {
             Some((fitting, rest)) if !rest.is_empty() => (fitting, end.cut),

@@ -1,13 +1,13 @@
-//! Shows and sets what a team device has, and follows its changes: the C library's tool of this
-//! name.
+//! Shows and sets the ports and options of a team, and follows its changes, like the C library's tool
+//! of the same name.
 //!
 //! ```sh
 //! cargo build --example teamnl
 //! tests/kernel/run unshare -n bash -c 'ip link add team0 type team && target/debug/examples/teamnl team0 options'
 //! ```
 //!
-//! The command line and the output are those of the C tool, and so is the status, but for a command
-//! line that is wrong: that ends with 2. The errors say more.
+//! The command line, the output and the exit status are those of the C tool, except that the status
+//! after a usage error is 2, and that errors have more detail.
 
 #[path = "../common/driver.rs"]
 mod driver;
@@ -32,15 +32,15 @@ use line::{End, Item, Line};
 use monitor::Style;
 use nobody_reads::NOBODY_READS;
 
-/// The C tool puts a blank behind every line.
+/// The C tool ends every line with a space.
 const END: End = End { whole: " ", cut: " <trunc>" };
 
-/// Why a command was not carried out.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     Team(#[from] Error),
-    /// Told already, with the usage.
+    /// Already printed, with the usage.
     #[error("misuse")]
     Misuse,
     #[error("{0}")]
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
-    // The monitor prints every link of the namespace, as the C library's does.
+    // The monitor follows every link of the namespace, like that of the C library.
     let scope = if matches!(arguments.command, Command::Monitor) {
         LinkScope::All
     } else {
@@ -136,7 +136,7 @@ fn number(text: &OsString) -> Result<u32, Failure> {
     })
 }
 
-/// Writes a list as the C tool does: the newest first.
+/// Writes a list in the order of the C tool: the newest first.
 fn write_lines<'a, T: Item + 'a>(
     team: &TeamHandle,
     list: impl DoubleEndedIterator<Item = &'a T>,

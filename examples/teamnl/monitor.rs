@@ -1,4 +1,4 @@
-//! Follows a team: prints what changes, or everything whenever something does.
+//! Follows a team: prints its changes, or everything after each change.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -12,13 +12,13 @@ use crate::Failure;
 use crate::interrupt::Interrupt;
 use crate::line::{End, Item, Line};
 
-/// How the C tool ends the lines of ports and links, changed or not.
+/// The ends of the lines of ports and links in the C tool, unchanged and changed.
 const PLAIN_ENDS: Ends = [End { whole: " ", cut: " ..." }; 2];
-/// How it ends those of options.
+/// The ends of the lines of options.
 const OPTION_ENDS: Ends =
     [End { whole: "", cut: "..." }, End { whole: " changed", cut: "... changed" }];
 
-/// What is printed when something changes.
+/// What is printed after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     Changed,
@@ -28,7 +28,7 @@ pub(crate) enum Style {
 impl FromStr for Style {
     type Err = Failure;
 
-    /// Reads the style's name or the beginning of it.
+    /// Parses the name of a style or its beginning.
     fn from_str(word: &str) -> Result<Self, Failure> {
         let styles = [("all", Self::All), ("changed", Self::Changed)];
         let style = styles.into_iter().find(|(name, _)| name.starts_with(word));
@@ -38,21 +38,21 @@ impl FromStr for Style {
     }
 }
 
-/// Follows the team until the user interrupts.
+/// Follows the team until SIGINT or SIGQUIT.
 pub(crate) fn run(
     team: &mut TeamHandle,
     style: Style,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let interrupt = Interrupt::on(&[Signal::SIGINT, Signal::SIGQUIT]).map_err(Failure::Wait)?;
-    let mut left = HashSet::new();
+    let mut released = HashSet::new();
     while interrupt.wait(team).map_err(Failure::Wait)? {
         let batch = team.handle_events()?;
         if batch.kinds().contains(ChangeKind::PORT) {
             let removed = batch.ports().filter(|change| change.is_removed());
-            left = removed.map(|change| change.latest().ifindex()).collect();
+            released = removed.map(|change| change.latest().ifindex()).collect();
         }
-        print(team, &batch, &left, style, out).map_err(Failure::Write)?;
+        print(team, &batch, &released, style, out).map_err(Failure::Write)?;
         if team.team_link().is_none() {
             return Err(Failure::Request(format!("team device {} is gone", team.name())));
         }
@@ -60,12 +60,12 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Prints a section for each kind of thing of which something changed. The links are the team's
-/// own, its ports', and those of the ports that left last, which have news for a while yet.
+/// Prints a section for each kind of object that changed. The links are those of the team, of its
+/// ports, and of the ports that were removed last, which still change for a moment.
 fn print(
     team: &TeamHandle,
     batch: &Changes,
-    left: &HashSet<IfIndex>,
+    released: &HashSet<IfIndex>,
     style: Style,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -75,25 +75,26 @@ fn print(
         print_section("ports:", &ports, PLAIN_ENDS, out)?;
     }
     if kinds.contains(ChangeKind::OPTION) {
-        // The C library forgets an option that goes before anyone can print it.
+        // The C library drops a removed option before the tool can print it.
         let changed = batch.options().filter(|change| !change.is_removed());
         let options = entries(team, team.options(), changed, |option| option.id().clone(), style);
         print_section("options:", &options, OPTION_ENDS, out)?;
     }
-    if batch.links().any(is_news) {
-        let is_ours =
-            |ifindex| ifindex == team.ifindex() || team.is_port(ifindex) || left.contains(&ifindex);
+    if batch.links().any(is_shown) {
+        let is_ours = |ifindex| {
+            ifindex == team.ifindex() || team.is_port(ifindex) || released.contains(&ifindex)
+        };
         let now = team.links().filter(|link| is_ours(link.ifindex()));
         let changed =
-            batch.links().filter(|change| is_news(change) && is_ours(change.latest().ifindex()));
+            batch.links().filter(|change| is_shown(change) && is_ours(change.latest().ifindex()));
         let links = entries(team, now, changed, Link::ifindex, style);
         print_section("ifinfos:", &links, PLAIN_ENDS, out)?;
     }
     out.flush()
 }
 
-/// Whether something of a link changed that the C library looks at.
-fn is_news(change: &Change<Link>) -> bool {
+/// Whether a field of a link changed that the C library shows.
+fn is_shown(change: &Change<Link>) -> bool {
     change.changed_fields().intersects(
         LinkChange::REMOVED
             | LinkChange::NAME
@@ -106,13 +107,13 @@ fn is_news(change: &Change<Link>) -> bool {
     )
 }
 
-/// One line of a section, and whether what it shows changed.
+/// A line of a section, and whether its item changed.
 struct Entry {
     line: Line,
     is_changed: bool,
 }
 
-/// What a section shows: what was removed, then what there is, the newest first.
+/// Returns the lines of a section: removed items, then existing ones, the newest first.
 fn entries<'a, T, K>(
     team: &TeamHandle,
     now: impl DoubleEndedIterator<Item = &'a T>,
@@ -141,7 +142,7 @@ where
     removed.chain(now).collect()
 }
 
-/// Ends of a line for what did not change, and for what did.
+/// The ends of a line for an unchanged and a changed item.
 type Ends = [End; 2];
 
 fn print_section(

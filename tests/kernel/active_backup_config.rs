@@ -81,7 +81,7 @@ fn array_in_place_of_an_object_is_refused() {
         (config(&port, &json!({"runner": ["activebackup", "same_all"]})), "`runner`: "),
         (config(&port, &json!({"notify_peers": [1, 0]})), "`notify_peers`: "),
         (config(&port, &json!({"link_watch": ["ethtool", 0, 0]})), "`link_watch`: "),
-        (config(&json!({"eth1": [100, true]}), &json!({})), "the settings of a port: "),
+        (config(&json!({"eth1": [100, true]}), &json!({})), "a port: "),
         (
             config(&json!([["eth1", {}]]), &json!({})),
             "invalid type: sequence, expected an object, `ports`",
@@ -140,7 +140,7 @@ fn invalid_link_name_is_refused() {
         "sixteen-bytes-xx",
     ];
     for name in names {
-        let why = format!("{name:?} cannot be the name of a link: ");
+        let why = format!("invalid link name {name:?}: ");
         assert_refused(
             &config(&json!({"eth1": {}, name: {}}), &json!({})).to_string(),
             &format!("`ports`: {why}"),

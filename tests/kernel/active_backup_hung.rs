@@ -91,7 +91,7 @@ fn hung_daemon_blocks_neither_status_nor_start() {
         );
     }
     let (code, text) = outcome(start(daemon.directory(), &[]), LIMIT);
-    let expected = format!("active_backup: {}: another one is running\n", socket.display());
+    let expected = format!("active_backup: {}: another daemon is running\n", socket.display());
     assert_eq!((code, &*text), (Some(1), &*expected));
 
     drop(waiting);
@@ -150,7 +150,7 @@ fn daemon_without_the_lock_does_not_start() {
         Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a killed daemon holds no lock");
     let (code, text) = outcome(start(first.directory(), &[]), LIMIT);
     let expected = format!(
-        "active_backup: {}: another one is running\n",
+        "active_backup: {}: another daemon is running\n",
         first.directory().join("socket").display()
     );
     assert_eq!((code, &*text), (Some(1), &*expected));

@@ -56,7 +56,7 @@ fn one_daemon_listens_and_replaces_a_killed_one() {
     let outcome = run(command);
     assert_eq!(
         outcome.stderr,
-        format!("active_backup: {}: another one is running\n", socket.display())
+        format!("active_backup: {}: another daemon is running\n", socket.display())
     );
     assert_eq!(outcome.status.code(), Some(1));
 
@@ -107,8 +107,8 @@ fn invalid_configuration_is_refused() {
     enter();
     let refused = [
         (json!({}), "missing field `device` at line 1 column 2"),
-        (config(&json!({}), &json!({})), "there are no ports"),
-        (config(&json!({"team0": {}}), &json!({})), "the device cannot be its own port"),
+        (config(&json!({}), &json!({})), "`ports` is empty"),
+        (config(&json!({"team0": {}}), &json!({})), "the team cannot be its own port"),
         (config(&json!({"eth1": {"priority": 1}}), &json!({})), "unknown field `priority`"),
         (
             config(&json!({"eth1": {}}), &json!({"runner": {"name": "lacp"}})),
@@ -123,7 +123,7 @@ fn invalid_configuration_is_refused() {
                 &json!({"eth1": {}}),
                 &json!({"hwaddr": TEAM_HWADDR, "runner": {"name": "activebackup", "hwaddr_policy": "by_active"}}),
             ),
-            "with the policy by_active the team has the hardware address of a port",
+            "`hwaddr` cannot be combined with the policy by_active",
         ),
     ];
     let directory = Directory::for_sockets();

@@ -288,7 +288,7 @@ fn error_is_one_sentence_with_status_1() {
 #[test]
 fn missing_capability_is_reported_in_one_sentence() {
     enter();
-    let needs = "cannot make a network namespace, which needs CAP_SYS_ADMIN: Operation not permitted (os error 1)";
+    let needs = "creating a network namespace (requires CAP_SYS_ADMIN): Operation not permitted (os error 1)";
     for name in [
         "failover",
         "event_loop_calloop",

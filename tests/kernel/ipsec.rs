@@ -233,8 +233,8 @@ fn text_output_has_one_paragraph_per_object() {
 #[test]
 fn invalid_command_line_prints_error_and_usage() {
     for (words, error) in [
-        ("", "want one of the words states and policies"),
-        ("state", "want one of the words states and policies"),
+        ("", "expected states or policies"),
+        ("state", "expected states or policies"),
         ("states policies", "unexpected argument \"policies\""),
         ("states --xml", "invalid option '--xml'"),
         ("states --json=yes", "unexpected argument for option '--json': \"yes\""),

@@ -206,7 +206,7 @@ fn deleted_team_is_shown_as_gone_until_recreated() {
     terminal.wait_for("more seconds", |terminal| seconds_gone(terminal) > first);
     assert_line(&terminal, "● v0", &["up"]);
     let team = TeamHandle::create("team0").unwrap();
-    terminal.wait_for_text("team0 is there again");
+    terminal.wait_for_text("team0 exists again");
     terminal.wait_for_text("no ports");
     assert_line(&terminal, "team0", &["set down"]);
     drop(team);
@@ -314,7 +314,7 @@ fn live_without_a_terminal_reports_line_mode() {
             .arg(example("team_monitor"))
             .args(words.split(' '));
         let outcome = run(command);
-        let expected = "team_monitor: standard output is not a terminal, so this prints lines instead of the live screen\n";
+        let expected = "team_monitor: standard output is not a terminal: printing lines instead of the live screen\n";
         assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), expected), "{words}");
         assert_eq!(
             outcome.stdout.contains("\tifname eth4, linkup 0, changed 1"),

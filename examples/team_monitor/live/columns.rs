@@ -1,4 +1,4 @@
-//! The columns of the table of ports, and which of them there is room for.
+//! The columns of the table of ports, and which of them fit.
 
 use std::time::Instant;
 
@@ -11,11 +11,11 @@ use super::meter::Meter;
 use super::units;
 use super::view::{Row, State, View};
 
-/// Blanks between two columns.
+/// The number of spaces between two columns.
 pub(crate) const SPACING: u16 = 2;
-/// A name of 15 bytes, and the lamp before it.
+/// A name of 15 bytes with its state marker.
 const MAX_NAME: u16 = 17;
-/// The title of the first column, and the lamp.
+/// The title of the first column with the state marker.
 const MIN_NAME: u16 = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) enum Column {
     SentPerSecond,
 }
 
-/// In the order in which they stand.
+/// The columns from left to right.
 const ALL: [Column; 8] = [
     Column::Name,
     Column::State,
@@ -42,7 +42,7 @@ const ALL: [Column; 8] = [
     Column::SentPerSecond,
 ];
 
-/// In the order in which they get room.
+/// The columns in the order in which they get space.
 const BY_IMPORTANCE: [Column; 8] = [
     Column::Name,
     Column::State,
@@ -54,17 +54,17 @@ const BY_IMPORTANCE: [Column; 8] = [
     Column::Duplex,
 ];
 
-/// The columns that fit, and how wide each is.
-pub(crate) fn that_fit(view: &View, width: u16) -> Vec<(Column, Constraint)> {
+/// Returns the columns that fit, with their widths.
+pub(crate) fn fitting_columns(view: &View, width: u16) -> Vec<(Column, Constraint)> {
     let longest =
         view.ports.iter().map(|row| Line::from(&*row.name).width() + 2).max().unwrap_or_default();
     let name = u16::try_from(longest).unwrap_or(u16::MAX).clamp(MIN_NAME, MAX_NAME);
-    let mut left = (width + SPACING).max(name + SPACING);
+    let mut space = (width + SPACING).max(name + SPACING);
     let mut fitting = Vec::new();
     for column in BY_IMPORTANCE.into_iter().filter(|column| column.has_values(view)) {
         let needed = column.width().unwrap_or(name) + SPACING;
-        let Some(rest) = left.checked_sub(needed) else { break };
-        left = rest;
+        let Some(rest) = space.checked_sub(needed) else { break };
+        space = rest;
         fitting.push(column);
     }
     let columns = ALL.into_iter().filter(|column| fitting.contains(column));
@@ -72,7 +72,7 @@ pub(crate) fn that_fit(view: &View, width: u16) -> Vec<(Column, Constraint)> {
 }
 
 impl Column {
-    /// `None` for a name, which is as wide as names are.
+    /// Returns the width, or `None` for names, whose width depends on the ports.
     fn width(self) -> Option<u16> {
         match self {
             Self::Name => None,
@@ -112,7 +112,7 @@ impl Column {
 
     pub(crate) fn cell(self, row: &Row, now: Instant) -> Line<'_> {
         let line = match self {
-            Self::Name => Line::from(vec![lamp(row.state), Span::raw(&*row.name)]),
+            Self::Name => Line::from(vec![state_marker(row.state), Span::raw(&*row.name)]),
             Self::State => Line::styled(row.state.text(), row.state.style()),
             Self::Speed => Line::from(row.speed_mbps.map_or_else(none, units::speed)),
             Self::Duplex => match row.duplex {
@@ -143,7 +143,7 @@ fn none() -> String {
     "-".to_owned()
 }
 
-fn lamp(state: State) -> Span<'static> {
+fn state_marker(state: State) -> Span<'static> {
     Span::styled("● ", state.color())
 }
 

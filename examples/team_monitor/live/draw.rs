@@ -1,4 +1,4 @@
-//! A view on a screen of any size.
+//! Draws a view on a screen of any size.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Row, Table};
 
-use super::columns::{SPACING, that_fit};
-use super::news::Tone;
+use super::changes::Tone;
+use super::columns::{SPACING, fitting_columns};
 use super::scroll::Scroll;
 use super::units;
 use super::view::{State, View};
 
-/// The news and their title, where there is room for them.
-const NEWS: u16 = 5;
+/// The lines of the last changes and their title, if there is enough space.
+const CHANGES: u16 = 5;
 
 pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scroll: &mut Scroll, now: Instant) {
     let area = frame.area();
@@ -26,16 +26,16 @@ pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scroll: &mut Scroll, now:
         inset(head),
     );
     let shown = draw_ports(frame, view, scroll, now, inset(ports));
-    draw_news(frame, view, now, inset(news));
+    draw_changes(frame, view, now, inset(news));
     draw_foot(frame, shown.as_deref(), inset(foot));
 }
 
-/// From top to bottom: what the team is, a blank line, its ports, a blank line, the news, and the
-/// keys.
+/// The heights from top to bottom: the team, a blank line, the ports, a blank line, the last changes,
+/// the keys.
 struct Heights([u16; 6]);
 
 impl Heights {
-    /// What matters most gets its lines first.
+    /// The most important parts get their lines first.
     fn of(height: u16, ports: usize) -> Self {
         let mut left = height;
         let mut take = |wanted: u16| {
@@ -48,8 +48,8 @@ impl Heights {
         let (foot, _) = take(1);
         let (details, _) = take(1);
         let (gap, left) = take(1);
-        // Of what is left a third at most, and never the title alone.
-        let (news, _) = take(if left < 6 { 0 } else { 1 + NEWS.min(left / 3) });
+        // At most a third of the rest, and never the title alone.
+        let (news, _) = take(if left < 6 { 0 } else { 1 + CHANGES.min(left / 3) });
         let (other_ports, left) = take(u16::try_from(ports.saturating_sub(1)).unwrap_or(u16::MAX));
         let news = news + left;
         Self([
@@ -89,7 +89,7 @@ fn title(view: &View, now: Instant) -> Line<'_> {
     ])
 }
 
-/// As much as there is room for.
+/// Returns the details that fit.
 fn details(view: &View, width: u16) -> Line<'_> {
     let is_up = |state: State| !matches!(state, State::NoCarrier | State::SetDown);
     let up = view.ports.iter().filter(|row| is_up(row.state)).count();
@@ -121,7 +121,7 @@ fn details(view: &View, width: u16) -> Line<'_> {
     line
 }
 
-/// Returns what is shown if that is not all.
+/// Returns which ports are visible, unless all are.
 fn draw_ports(
     frame: &mut Frame<'_>,
     view: &View,
@@ -131,7 +131,7 @@ fn draw_ports(
 ) -> Option<String> {
     let room = usize::from(area.height.saturating_sub(1));
     let shown = scroll.show(view.ports.len(), room);
-    let columns = that_fit(view, area.width);
+    let columns = fitting_columns(view, area.width);
     let titles = Row::new(columns.iter().map(|(column, _)| column.title())).style(heading());
     let style = if view.gone_since.is_some() { Style::new().dim() } else { Style::new() };
     let rows = view.ports.get(shown.clone()).unwrap_or_default().iter();
@@ -150,8 +150,8 @@ fn draw_ports(
         .then(|| format!("ports {}-{} of {}", shown.start + 1, shown.end, view.ports.len()))
 }
 
-fn draw_news(frame: &mut Frame<'_>, view: &View, now: Instant, area: Rect) {
-    let items = view.news.items().map(|item| {
+fn draw_changes(frame: &mut Frame<'_>, view: &View, now: Instant, area: Rect) {
+    let items = view.last_changes.items().map(|item| {
         let age = units::age(now.saturating_duration_since(item.time));
         let text = Span::styled(&*item.text, color(item.tone));
         Line::from(vec![Span::styled(format!("{age:>7}  "), Color::DarkGray), text])
@@ -160,7 +160,7 @@ fn draw_news(frame: &mut Frame<'_>, view: &View, now: Instant, area: Rect) {
         return;
     }
     let title = Line::styled("LAST CHANGES", heading());
-    // With a blank line below them if that leaves enough.
+    // With a blank line below, if enough lines remain.
     let room = area.height - u16::from(area.height > 4);
     let lines = std::iter::once(title).chain(items).take(room.into());
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);

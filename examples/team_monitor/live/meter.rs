@@ -1,21 +1,21 @@
-//! How fast a counter counts.
+//! The rate of a counter.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Rates are means over this long.
+/// The time over which rates are averaged.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// A counter's values of the last seconds.
+/// The values of a counter during the last seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    /// The oldest is the last one before the window, or the first of all.
+    /// The first is the last value before the window, or the oldest.
     values: VecDeque<(Instant, u64)>,
 }
 
 impl Meter {
-    pub(crate) fn note(&mut self, value: u64, now: Instant) {
-        // A counter that starts again at a lower value is another counter.
+    pub(crate) fn record(&mut self, value: u64, now: Instant) {
+        // A lower value means that the counter was reset.
         if value < self.latest() {
             self.values.clear();
         }
@@ -33,8 +33,8 @@ impl Meter {
         self.values.back().map_or(0, |(_, value)| *value)
     }
 
-    /// By how much the counter grew on the average, in thousandths a second. The first second
-    /// counts as a whole one before it is over.
+    /// Returns the average rate in thousandths per second. The first second counts as a whole one
+    /// before it is over.
     pub(crate) fn thousandths_per_second(&self, now: Instant) -> u64 {
         let Some((start, first)) = self.values.front() else { return 0 };
         let time = now.saturating_duration_since(*start).max(Duration::from_secs(1));

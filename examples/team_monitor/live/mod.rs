@@ -1,12 +1,13 @@
-//! A team on the whole screen, until somebody has seen enough.
+//! Shows a team on the whole screen until the user quits.
 //!
-//! `view` is what is shown, taken from a handle; `draw` puts it on a screen, and `screen` is the
-//! terminal's; `sources` is what the loop waits for besides the team.
+//! `view` holds what is shown, read from a handle; `draw` draws it; `screen` controls the terminal;
+//! `sources` has what the loop waits for.
 
+mod changes;
 mod columns;
 mod draw;
 mod meter;
-mod news;
+
 mod screen;
 mod scroll;
 mod sources;
@@ -25,23 +26,22 @@ use libteam::{BoxError, TeamHandle};
 
 use screen::Screen;
 use scroll::Scroll;
-use sources::{Key, Sources, Woken};
+use sources::{Key, Sources, Wakeup};
 use view::View;
 
-/// How often the screen is drawn when nothing happens: times and rates grow old by themselves.
-const REST: Duration = Duration::from_secs(1);
-/// How often it is drawn at most.
+/// The longest time between two drawings: ages and rates change without events.
+const IDLE: Duration = Duration::from_secs(1);
+/// The shortest time between two drawings.
 const FRAME: Duration = Duration::from_millis(50);
 
 /// Shows the team until a key or a signal ends it.
 pub(crate) fn run(name: &OsStr) -> Result<ExitCode, BoxError> {
     let mut team = Some(TeamHandle::open(name)?);
     let mut view = View::default();
-    // Before the screen: what starts a thread has to come after the signals, which no thread may
-    // take.
+    // Before any thread is started, so that every thread has the signals blocked.
     let signals = sources::block_signals()?;
     let mut screen =
-        Screen::enter().map_err(|error| format!("cannot use the terminal: {error}"))?;
+        Screen::enter().map_err(|error| format!("setting up the terminal: {error}"))?;
     let sources = Sources::new(signals)?;
     let mut scroll = Scroll::default();
     loop {
@@ -49,41 +49,41 @@ pub(crate) fn run(name: &OsStr) -> Result<ExitCode, BoxError> {
         follow(&mut team, &mut view, now)?;
         screen.draw(|frame| draw::draw(frame, &view, &mut scroll, now))?;
 
-        // From now: where drawing takes longer than that, what comes is heard all the same.
+        // Counted from the end of the drawing, so that events are handled even if drawing is slow.
         let drawn = Instant::now();
         let next_frame = drawn + FRAME;
-        let mut until = drawn + REST;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            match sources.wait(team.as_ref(), left)? {
-                Woken::Not => break,
-                Woken::ByTeam => {
+        let mut until = drawn + IDLE;
+        while let Some(remaining) = until.checked_duration_since(Instant::now()) {
+            match sources.wait(team.as_ref(), remaining)? {
+                Wakeup::Timeout => break,
+                Wakeup::Team => {
                     if let Some(team) = &mut team {
-                        view.hear(&team.handle_events()?, team, Instant::now());
+                        view.record(&team.handle_events()?, team, Instant::now());
                     }
                 }
-                Woken::By(Key::Quit) => return Ok(ExitCode::SUCCESS),
-                Woken::BySignal(code) => return Ok(code),
-                Woken::By(Key::Suspend) => screen.suspend()?,
-                Woken::By(Key::Scroll(by)) => scroll.by(by),
-                Woken::By(Key::Other) => {}
+                Wakeup::Key(Key::Quit) => return Ok(ExitCode::SUCCESS),
+                Wakeup::Signal(code) => return Ok(code),
+                Wakeup::Key(Key::Suspend) => screen.suspend()?,
+                Wakeup::Key(Key::Scroll(by)) => scroll.by(by),
+                Wakeup::Key(Key::Other) => {}
             }
-            // What came is shown at once, unless it comes too fast for that.
+            // Events are shown at once, but no more often than every `FRAME`.
             until = until.min(next_frame);
         }
     }
 }
 
-/// Takes over what the handle knows. A team that is gone is looked for again under its name.
+/// Updates the view from the handle. If the team was deleted, tries to open a team of the same name.
 fn follow(team: &mut Option<TeamHandle>, view: &mut View, now: Instant) -> Result<(), BoxError> {
     match team {
-        Some(handle) if handle.team_link().is_some() => view.look(handle, now),
+        Some(handle) if handle.team_link().is_some() => view.update(handle, now),
         Some(_) => {
-            view.lose(now);
+            view.vanish(now);
             *team = None;
         }
         None => match TeamHandle::open(view.os_name()) {
             Ok(handle) => {
-                view.find(&handle, now);
+                view.reappear(&handle, now);
                 *team = Some(handle);
             }
             Err(NoSuchDevice { .. } | NotTeam { .. } | DeviceGone { .. }) => {}

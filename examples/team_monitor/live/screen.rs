@@ -1,4 +1,4 @@
-//! The terminal, from entering its second screen until leaving that.
+//! The terminal, while its alternate screen is in use.
 
 use std::io;
 use std::mem::ManuallyDrop;
@@ -9,22 +9,21 @@ use ratatui::crossterm::terminal::{EnterAlternateScreen, size};
 use ratatui::layout::Rect;
 use ratatui::{DefaultTerminal, Frame, TerminalOptions, Viewport};
 
-/// Of a terminal that does not know its size, as one behind `script` or a serial line.
-const USUAL_SIZE: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
+/// The size for terminals that do not report one, such as those of `script` or a serial line.
+const DEFAULT_SIZE: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
 
-/// The second screen of the terminal, in raw mode. However the program ends, short of being killed,
-/// the terminal is given back as it was: when this is dropped, and before a panic tells what it has
-/// to tell.
+/// The alternate screen of the terminal, in raw mode. Unless the program is killed, the terminal is
+/// restored when this is dropped, and before a panic prints its message.
 #[derive(Debug)]
 pub(crate) struct Screen(
-    /// Never dropped: where the terminal is gone it would want to print that there, and panic.
+    /// Never dropped: its destructor prints to the terminal, and panics if the terminal is closed.
     ManuallyDrop<DefaultTerminal>,
 );
 
 impl Screen {
     pub(crate) fn enter() -> io::Result<Self> {
-        // Half of it may have been done.
-        let terminal = take_over().inspect_err(|_| drop(ratatui::try_restore()))?;
+        // Setting up may have been done in part.
+        let terminal = set_up().inspect_err(|_| drop(ratatui::try_restore()))?;
         Ok(Self(ManuallyDrop::new(terminal)))
     }
 
@@ -32,15 +31,15 @@ impl Screen {
         self.0.draw(drawing).map(drop)
     }
 
-    /// Gives the terminal back, stops the program, and enters again when it goes on.
+    /// Restores the terminal, stops the program, and sets the terminal up again when it continues.
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
-        self.give_back()?;
+        self.restore()?;
         raise(Signal::SIGSTOP)?;
-        self.0 = ManuallyDrop::new(take_over()?);
+        self.0 = ManuallyDrop::new(set_up()?);
         Ok(())
     }
 
-    fn give_back(&mut self) -> io::Result<()> {
+    fn restore(&mut self) -> io::Result<()> {
         let shown = self.0.show_cursor();
         ratatui::try_restore().and(shown)
     }
@@ -48,18 +47,19 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        drop(self.give_back());
+        // A closed terminal needs no restoring.
+        drop(self.restore());
     }
 }
 
-fn take_over() -> io::Result<DefaultTerminal> {
+fn set_up() -> io::Result<DefaultTerminal> {
     let (width, height) = size()?;
     if width > 0 && height > 0 {
         return ratatui::try_init();
     }
-    let terminal =
-        ratatui::try_init_with_options(TerminalOptions { viewport: Viewport::Fixed(USUAL_SIZE) })?;
+    let terminal = ratatui::try_init_with_options(TerminalOptions {
+        viewport: Viewport::Fixed(DEFAULT_SIZE),
+    })?;
     execute!(io::stdout(), EnterAlternateScreen)?;
     Ok(terminal)
 }

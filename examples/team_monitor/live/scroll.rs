@@ -1,8 +1,8 @@
-//! Which rows of a list that is longer than its place are shown.
+//! The visible rows of a list that does not fit.
 
 use std::ops::Range;
 
-/// How far to scroll.
+/// A scroll step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Rows(isize),
@@ -13,9 +13,9 @@ pub(crate) enum By {
 
 #[derive(Debug, Default)]
 pub(crate) struct Scroll {
-    /// The first row that is shown; beyond the end until it is shown the next time.
+    /// The first visible row; can be beyond the end until the next drawing.
     top: usize,
-    /// How many rows were shown last.
+    /// The number of rows that fitted at the last drawing.
     page: usize,
 }
 
@@ -32,7 +32,7 @@ impl Scroll {
         };
     }
 
-    /// The rows to show of so many where there is room for `room`.
+    /// Returns which of `rows` rows to show if `room` rows fit.
     pub(crate) fn show(&mut self, rows: usize, room: usize) -> Range<usize> {
         self.page = room;
         self.top = self.top.min(rows.saturating_sub(room));

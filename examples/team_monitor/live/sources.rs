@@ -17,11 +17,11 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 
 use super::scroll::By;
 
-/// Those that end the program or stop it, with the terminal given back before.
+/// The signals that end or suspend the program after the terminal is restored.
 const SIGNALS: [Signal; 5] =
     [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP];
 
-/// What a key asks for.
+/// The action of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     Quit,
@@ -30,17 +30,17 @@ pub(crate) enum Key {
     Other,
 }
 
-/// Why the wait ended.
+/// The reason why the wait ended.
 #[derive(Debug)]
-pub(crate) enum Woken {
-    Not,
-    ByTeam,
-    By(Key),
-    /// With what the program ends.
-    BySignal(ExitCode),
+pub(crate) enum Wakeup {
+    Timeout,
+    Team,
+    Key(Key),
+    /// A signal that ends the program with this exit status.
+    Signal(ExitCode),
 }
 
-/// Keeps the signals that end or stop the program from doing so at once. They wait in a descriptor.
+/// Blocks the signals that end or suspend the program, and returns a descriptor to receive them.
 pub(crate) fn block_signals() -> io::Result<SignalFd> {
     let signals: SigSet = SIGNALS.into_iter().collect();
     signals.thread_block()?;
@@ -54,63 +54,65 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// From signals that are blocked.
+    /// Starts reading the keyboard; the signals must be blocked.
     pub(crate) fn new(signals: SignalFd) -> io::Result<Self> {
         Ok(Self { signals, keyboard: Keyboard::start()? })
     }
 
-    /// Waits for one of them as long as this.
-    pub(crate) fn wait(&self, team: Option<&TeamHandle>, limit: Duration) -> io::Result<Woken> {
+    /// Waits for the team, a key or a signal, up to a limit.
+    pub(crate) fn wait(&self, team: Option<&TeamHandle>, limit: Duration) -> io::Result<Wakeup> {
         let mut sources = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.keyboard.bell.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.keyboard.wakeup.as_fd(), PollFlags::POLLIN),
         ];
         sources.extend(team.map(|team| PollFd::new(team.as_fd(), PollFlags::POLLIN)));
         match ppoll(&mut sources, Some(limit.into()), None) {
-            Ok(0) | Err(Errno::EINTR) => return Ok(Woken::Not),
+            Ok(0) | Err(Errno::EINTR) => return Ok(Wakeup::Timeout),
             polled => polled?,
         };
         if let Some(signal) = self.signals.read_signal()? {
             return Ok(of_signal(signal.ssi_signo));
         }
         if let Some(key) = self.keyboard.key()? {
-            return Ok(Woken::By(key));
+            return Ok(Wakeup::Key(key));
         }
-        Ok(Woken::ByTeam)
+        Ok(Wakeup::Team)
     }
 }
 
-/// An interrupt ends it, and SIGTSTP stops it, as a key does; of another signal the status tells as
-/// a shell would.
-fn of_signal(signal: u32) -> Woken {
+/// Returns the effect of a signal: SIGTSTP suspends the program, SIGINT ends it with success, and the
+/// others with the status that a shell reports for them.
+fn of_signal(signal: u32) -> Wakeup {
     match u8::try_from(signal) {
-        Ok(signal) if i32::from(signal) == Signal::SIGTSTP as i32 => Woken::By(Key::Suspend),
+        Ok(signal) if i32::from(signal) == Signal::SIGTSTP as i32 => Wakeup::Key(Key::Suspend),
         Ok(signal) if i32::from(signal) != Signal::SIGINT as i32 => {
-            Woken::BySignal(ExitCode::from(128 | signal))
+            Wakeup::Signal(ExitCode::from(128 | signal))
         }
-        _ => Woken::BySignal(ExitCode::SUCCESS),
+        _ => Wakeup::Signal(ExitCode::SUCCESS),
     }
 }
 
-/// Keys, read on a thread of its own: what reads them waits when a key's sequence breaks off.
+/// Reads keys on a thread of its own, because reading blocks within an incomplete escape sequence.
 #[derive(Debug)]
 struct Keyboard {
     keys: Receiver<io::Result<Key>>,
-    /// A byte for each key that waits.
-    bell: UnixStream,
+    /// Receives a byte for each queued key.
+    wakeup: UnixStream,
 }
 
 impl Keyboard {
     fn start() -> io::Result<Self> {
-        let (tell, keys) = channel();
-        let (bell, ring) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        thread::Builder::new().name("keyboard".to_owned()).spawn(move || read_keys(&tell, ring))?;
-        Ok(Self { keys, bell })
+        let (sender, keys) = channel();
+        let (wakeup, waker) = UnixStream::pair()?;
+        wakeup.set_nonblocking(true)?;
+        thread::Builder::new()
+            .name("keyboard".to_owned())
+            .spawn(move || read_keys(&sender, waker))?;
+        Ok(Self { keys, wakeup })
     }
 
     fn key(&self) -> io::Result<Option<Key>> {
-        match (&self.bell).read(&mut [0]) {
+        match (&self.wakeup).read(&mut [0]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             read => read?,
         };
@@ -118,18 +120,18 @@ impl Keyboard {
             Ok(key) => key.map(Some),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => {
-                Err(io::Error::other("the keyboard is not read any more"))
+                Err(io::Error::other("the keyboard thread has ended"))
             }
         }
     }
 }
 
-/// Tells of each key until nobody listens, or none can be read.
-fn read_keys(tell: &Sender<io::Result<Key>>, mut ring: UnixStream) {
+/// Sends each key until the receiver is dropped or reading fails.
+fn read_keys(sender: &Sender<io::Result<Key>>, mut waker: UnixStream) {
     loop {
         let key = event::read().map(|event| meaning(&event));
         let ends = key.is_err();
-        if tell.send(key).is_err() || ring.write_all(&[0]).is_err() || ends {
+        if sender.send(key).is_err() || waker.write_all(&[0]).is_err() || ends {
             return;
         }
     }
@@ -138,7 +140,7 @@ fn read_keys(tell: &Sender<io::Result<Key>>, mut ring: UnixStream) {
 fn meaning(event: &Event) -> Key {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => meaning_of_key(*key),
-        // A terminal of another size is drawn anew, as after any key.
+        // A resized terminal is redrawn, as after a key.
         _ => Key::Other,
     }
 }

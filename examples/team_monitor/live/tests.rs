@@ -1,4 +1,4 @@
-//! Drawings of views that nobody has.
+//! Draws views that no team has.
 
 use std::time::{Duration, Instant};
 
@@ -8,24 +8,24 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Cell;
 use ratatui::style::Color;
 
+use super::changes::Tone;
 use super::draw::draw;
 use super::meter::Meter;
-use super::news::Tone;
 use super::scroll::{By, Scroll};
 use super::units;
 use super::view::{Row, State, View};
 
 fn at(seconds: u64) -> Instant {
-    // The same for the whole test run, and with room before it.
+    // One start for the whole test run.
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     *START.get_or_init(Instant::now) + Duration::from_secs(seconds)
 }
 
-/// A meter that showed these values, one a second, the last now.
+/// Returns a meter that had these values, one per second, the last now.
 fn meter(values: &[u64]) -> Meter {
     let mut meter = Meter::default();
     for (value, second) in values.iter().zip(100 - values.len() as u64 + 1..) {
-        meter.note(*value, at(second));
+        meter.record(*value, at(second));
     }
     meter
 }
@@ -43,7 +43,7 @@ fn row(number: u32, name: &str, state: State) -> Row {
     }
 }
 
-/// A view of second 100.
+/// Returns a view at second 100.
 fn view() -> View {
     let mut view = View {
         name: "team0".to_owned(),
@@ -59,8 +59,8 @@ fn view() -> View {
         counts_every: Some(Duration::from_secs(1)),
         ..View::default()
     };
-    view.news.tell(at(40), Tone::Good, "eth1 joined the team".to_owned());
-    view.news.tell(at(98), Tone::Bad, "eth2 lost its link".to_owned());
+    view.last_changes.add(at(40), Tone::Good, "eth1 joined the team".to_owned());
+    view.last_changes.add(at(98), Tone::Bad, "eth2 lost its link".to_owned());
     view
 }
 
@@ -70,7 +70,7 @@ fn drawn(view: &View, scroll: &mut Scroll, width: u16, height: u16) -> TestBacke
     terminal.backend().clone()
 }
 
-/// The lines without the blanks behind them.
+/// Returns the lines without trailing spaces.
 fn lines(backend: &TestBackend) -> Vec<String> {
     let buffer = backend.buffer();
     let rows = buffer.content().chunks(buffer.area.width.into());
@@ -82,7 +82,7 @@ fn draw_lines(view: &View, width: u16, height: u16) -> Vec<String> {
 }
 
 #[test]
-fn the_usual_size() {
+fn default_size_shows_main_columns() {
     assert_eq!(
         draw_lines(&view(), 80, 14),
         [
@@ -105,7 +105,7 @@ fn the_usual_size() {
 }
 
 #[test]
-fn a_wide_screen_has_every_column() {
+fn wide_screen_shows_every_column() {
     let title = draw_lines(&view(), 120, 14).swap_remove(3);
     assert_eq!(
         title,
@@ -117,7 +117,7 @@ fn a_wide_screen_has_every_column() {
 }
 
 #[test]
-fn a_narrow_screen_keeps_what_matters() {
+fn narrow_screen_keeps_names_and_states() {
     assert_eq!(
         draw_lines(&view(), 31, 8),
         [
@@ -134,7 +134,7 @@ fn a_narrow_screen_keeps_what_matters() {
 }
 
 #[test]
-fn colors_tell_states() {
+fn colors_follow_states() {
     let backend = drawn(&view(), &mut Scroll::default(), 80, 14);
     let color = |column, row| backend.buffer()[(column, row)].fg;
     for row in 0..3 {
@@ -145,7 +145,7 @@ fn colors_tell_states() {
 }
 
 #[test]
-fn what_traffic_a_driver_does_not_count_is_said() {
+fn uncounted_traffic_is_mentioned() {
     let mut view = View { counts_every: Some(Duration::ZERO), ..view() };
     view.ports.iter_mut().for_each(|row| row.sent = None);
     let details = " 2 of 3 ports up · traffic is not counted (lb_stats_refresh_interval is 0)";
@@ -158,9 +158,9 @@ fn what_traffic_a_driver_does_not_count_is_said() {
 }
 
 #[test]
-fn a_team_that_is_gone_is_said_to_be() {
+fn deleted_team_is_shown_as_gone() {
     let mut view = view();
-    view.lose(at(90));
+    view.vanish(at(90));
     let drawn = draw_lines(&view, 80, 14);
     assert_eq!(drawn[0], " team0  loadbalance  gone for 10 s");
     assert_eq!(drawn[1], " as last seen, with 3 ports · MTU 1500 · 02:00:00:00:00:01");
@@ -168,7 +168,7 @@ fn a_team_that_is_gone_is_said_to_be() {
 }
 
 #[test]
-fn more_ports_than_rows_are_scrolled() {
+fn more_ports_than_rows_scroll() {
     let ports = (1..=600).map(|number| row(number, &format!("port{number}"), State::Up)).collect();
     let view = View { ports, ..view() };
     let mut scroll = Scroll::default();
@@ -194,7 +194,7 @@ fn more_ports_than_rows_are_scrolled() {
 }
 
 #[test]
-fn any_size_can_be_drawn() {
+fn every_size_is_drawn() {
     let mut many = view();
     many.ports.extend((10..100).map(|number| row(number, "a\u{1b}[31mb漢字", State::Active)));
     for view in [&View::default(), &many] {
@@ -209,23 +209,23 @@ fn any_size_can_be_drawn() {
 }
 
 #[test]
-fn a_rate_is_that_of_the_last_seconds() {
+fn rate_covers_last_seconds() {
     let mut meter = Meter::default();
     assert_eq!((meter.latest(), meter.thousandths_per_second(at(0))), (0, 0));
     for (second, value, rate) in
         [(0, 70, 0), (1, 75, 5000), (2, 75, 2500), (5, 80, 2000), (6, 80, 1000), (10, 80, 0)]
     {
-        meter.note(value, at(second));
+        meter.record(value, at(second));
         assert_eq!(
             (meter.latest(), meter.thousandths_per_second(at(second))),
             (value, rate),
             "second {second}"
         );
     }
-    // It was reset.
-    meter.note(3, at(11));
+    // After a reset.
+    meter.record(3, at(11));
     assert_eq!((meter.latest(), meter.thousandths_per_second(at(11))), (3, 0));
-    meter.note(u64::MAX, at(12));
+    meter.record(u64::MAX, at(12));
     assert_eq!(meter.thousandths_per_second(at(12)), u64::MAX);
 }
 

@@ -1,8 +1,8 @@
-//! Quantities for people.
+//! Quantities with units.
 
 use std::time::Duration;
 
-/// In bits, as speeds are.
+/// Formats a speed in bits per second.
 pub(crate) fn speed(mbps: u32) -> String {
     scaled(u64::from(mbps), &["Mb/s", "Gb/s", "Tb/s"])
 }
@@ -11,13 +11,13 @@ pub(crate) fn bytes(count: u64) -> String {
     scaled(count, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])
 }
 
-/// Rounded to one decimal.
+/// Formats thousandths with one decimal.
 pub(crate) fn thousandths(count: u64) -> String {
     let tenths = count.saturating_add(50) / 100;
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// How long ago something was.
+/// Formats an age.
 pub(crate) fn age(age: Duration) -> String {
     let seconds = age.as_secs();
     match seconds {
@@ -29,8 +29,8 @@ pub(crate) fn age(age: Duration) -> String {
     }
 }
 
-/// In the largest unit that leaves something before the point, each a thousand of the one before,
-/// with three digits at the most.
+/// Formats a value in the largest unit that leaves a digit before the point, with at most three
+/// digits. Each unit is a thousand of the one before.
 fn scaled(value: u64, units: &[&str]) -> String {
     let (mut whole, mut thousandths, mut units) = (value, 0, units.iter());
     let mut unit = units.next();

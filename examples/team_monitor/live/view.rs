@@ -1,4 +1,4 @@
-//! What there is to see of a team, without the team.
+//! What the screen shows of a team, independent of the handle.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use libteam::{Changes, Duplex, IfIndex, Link, Port, TeamHandle};
 
+use super::changes::{LastChanges, Tone};
 use super::meter::Meter;
-use super::news::{News, Tone};
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    /// As text.
+    /// The name as text.
     pub(crate) name: String,
     pub(crate) os_name: OsString,
     pub(crate) mode: String,
@@ -20,9 +20,9 @@ pub(crate) struct View {
     pub(crate) state: State,
     pub(crate) active: Option<IfIndex>,
     pub(crate) ports: Vec<Row>,
-    /// How often the driver counts what each port sent; `None` where it does not know that.
+    /// How often the driver updates the traffic counters of the ports; `None` if it has none.
     pub(crate) counts_every: Option<Duration>,
-    pub(crate) news: News,
+    pub(crate) last_changes: LastChanges,
     pub(crate) gone_since: Option<Instant>,
 }
 
@@ -35,17 +35,17 @@ pub(crate) struct Row {
     pub(crate) speed_mbps: Option<u32>,
     pub(crate) duplex: Duplex,
     pub(crate) link_changes: Meter,
-    /// Bytes; `None` while they are not counted.
+    /// In bytes; `None` while the driver does not count them.
     pub(crate) sent: Option<Meter>,
 }
 
-/// Of a port, or of the team.
+/// The state of a port or of the team.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum State {
     Up,
-    /// Up, and the one that is used.
+    /// Up, and the active port.
     Active,
-    /// It has a link that the team does not use, or in one direction only.
+    /// Up, but disabled in the team, in both directions or in one.
     Disabled,
     ReceivesOnly,
     SendsOnly,
@@ -55,13 +55,13 @@ pub(crate) enum State {
 }
 
 impl View {
-    /// The name by which the team is found again.
+    /// Returns the name for opening the team again.
     pub(crate) fn os_name(&self) -> &OsStr {
         &self.os_name
     }
 
-    /// Takes over what a handle knows.
-    pub(crate) fn look(&mut self, team: &TeamHandle, now: Instant) {
+    /// Copies the state from a handle.
+    pub(crate) fn update(&mut self, team: &TeamHandle, now: Instant) {
         team.name().clone_into(&mut self.name);
         team.name_os().clone_into(&mut self.os_name);
         self.mode = team.mode().map(|mode| mode.to_string()).unwrap_or_default();
@@ -76,42 +76,42 @@ impl View {
             self.ports.drain(..).map(|row| (row.port, row)).collect();
         for port in team.ports() {
             let known = known.remove(&port.ifindex());
-            self.ports.push(Row::look(team, port, known, now));
+            self.ports.push(Row::update(team, port, known, now));
         }
     }
 
-    /// Notes what changed.
-    pub(crate) fn hear(&mut self, changes: &Changes, team: &TeamHandle, now: Instant) {
-        self.news.hear(changes, team, now);
+    /// Records changes.
+    pub(crate) fn record(&mut self, changes: &Changes, team: &TeamHandle, now: Instant) {
+        self.last_changes.record(changes, team, now);
     }
 
-    /// The team is gone. What was known of it last stays.
-    pub(crate) fn lose(&mut self, now: Instant) {
-        self.news.tell(now, Tone::Bad, format!("{} is gone", self.name));
+    /// Records that the team was deleted. The view keeps its last state.
+    pub(crate) fn vanish(&mut self, now: Instant) {
+        self.last_changes.add(now, Tone::Bad, format!("{} is gone", self.name));
         self.gone_since = Some(now);
     }
 
-    /// There is a team of its name again.
-    pub(crate) fn find(&mut self, team: &TeamHandle, now: Instant) {
-        self.news.tell(now, Tone::Good, format!("{} is there again", self.name));
+    /// Records that a team of the same name exists again.
+    pub(crate) fn reappear(&mut self, team: &TeamHandle, now: Instant) {
+        self.last_changes.add(now, Tone::Good, format!("{} exists again", self.name));
         self.gone_since = None;
         self.ports.clear();
-        self.look(team, now);
+        self.update(team, now);
     }
 }
 
 impl Row {
-    fn look(team: &TeamHandle, port: &Port, known: Option<Self>, now: Instant) -> Self {
+    fn update(team: &TeamHandle, port: &Port, known: Option<Self>, now: Instant) -> Self {
         let ifindex = port.ifindex();
         let link = team.link(ifindex);
         let (mut link_changes, sent) =
             known.map(|row| (row.link_changes, row.sent)).unwrap_or_default();
-        link_changes.note(link.map_or(0, Link::carrier_changes).into(), now);
+        link_changes.record(link.map_or(0, Link::carrier_changes).into(), now);
         let is_counted =
             team.lb_stats_refresh_interval().is_some_and(|interval| !interval.is_zero());
         let sent = team.lb_port_stats(ifindex).filter(|_| is_counted).map(|bytes| {
             let mut sent = sent.unwrap_or_default();
-            sent.note(bytes, now);
+            sent.record(bytes, now);
             sent
         });
         Self {

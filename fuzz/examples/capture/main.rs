@@ -1,12 +1,12 @@
-//! Takes the seeds of the fuzz targets' corpora from a running kernel: what it sends while links
-//! and teams live.
+//! Records the seeds of the fuzz targets' corpora on a running kernel: what it sends while links and
+//! teams are created, changed and deleted.
 //!
-//! From the repository's root: `cargo run --manifest-path fuzz/Cargo.toml --example capture`. Seeds
-//! are named after the scene that they come from; those of an earlier run are written over, and
-//! what fuzzing found stays. `fuzz/minimize` keeps the few that differ to the library.
+//! From the root of the repository: `cargo run --manifest-path fuzz/Cargo.toml --example capture`.
+//! Seeds have the names of their scenes and replace those of an earlier run; found inputs are kept.
+//! `fuzz/minimize` then keeps those with coverage of their own.
 
-mod hear;
 mod message;
+mod recorder;
 mod scenes;
 mod seeds;
 
@@ -19,7 +19,7 @@ use seeds::Seeds;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut seeds = Seeds::default();
     for (name, scene) in scenes::SCENES {
-        // A namespace lasts as long as its thread.
+        // A namespace exists as long as its thread.
         let recorded = thread::spawn(move || {
             unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace wants CAP_SYS_ADMIN");
             scenes::play(scene)

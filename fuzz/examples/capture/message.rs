@@ -1,12 +1,12 @@
-//! Netlink messages by hand, so that what the library reads wrong is not kept wrong.
+//! Decodes netlink messages without the library, so that its faults do not change the seeds.
 
 pub(crate) const NOOP: u16 = 1;
 pub(crate) const ERROR: u16 = 2;
 pub(crate) const DONE: u16 = 3;
 pub(crate) const NEWLINK: u16 = 16;
 pub(crate) const DELLINK: u16 = 17;
-/// The driver's family where no other family was loaded before it. The target `cache` knows it by
-/// this number.
+/// The number of the driver's family if no other family was loaded before it. The target `cache`
+/// expects this number.
 pub(crate) const TEAM_FAMILY: u16 = 30;
 
 /// The attributes of a link that the library reads.
@@ -40,7 +40,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// The messages of a datagram, each with its header.
+/// Returns the messages of a datagram, each with its header.
 pub(crate) fn messages(mut datagram: &[u8]) -> Vec<&[u8]> {
     let mut found = Vec::new();
     while datagram.len() >= 16 {
@@ -55,7 +55,7 @@ pub(crate) fn kind(message: &[u8]) -> u16 {
     u16_at(message, 4)
 }
 
-/// The attributes of a list: type without flags, and value.
+/// Returns the attributes of a list: type without flags, and value.
 pub(crate) fn attributes(mut list: &[u8]) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();
     while list.len() >= 4 {
@@ -66,13 +66,13 @@ pub(crate) fn attributes(mut list: &[u8]) -> Vec<(u16, &[u8])> {
     found
 }
 
-/// The list of attributes in a message of a link or of the driver.
+/// Returns the list of attributes in a message of a link or of the driver.
 pub(crate) fn list(message: &[u8]) -> &[u8] {
     &message[if kind(message) == TEAM_FAMILY { 20 } else { 32 }..]
 }
 
-/// What tells messages apart that are decoded differently: types and lengths of their attributes,
-/// two levels deep.
+/// Returns a key that differs for messages that are decoded differently: types and lengths of their
+/// attributes, two levels deep.
 pub(crate) fn shape(message: &[u8]) -> Vec<(u16, usize)> {
     let mut shape = vec![(kind(message), usize::from(message[16]))];
     for (kind, value) in attributes(list(message)) {
@@ -86,8 +86,8 @@ pub(crate) fn shape(message: &[u8]) -> Vec<(u16, usize)> {
     shape
 }
 
-/// The message without what the library does not read, and of long arrays only the first elements:
-/// a cache needs many messages in one input.
+/// Returns the message without attributes that the library does not read, and with the first elements
+/// of long arrays only: inputs of the target `cache` have many messages.
 pub(crate) fn slim(message: &[u8]) -> Vec<u8> {
     let list = list(message);
     let header = &message[16..message.len() - list.len()];
@@ -115,7 +115,7 @@ fn is_late_element(item: &[u8]) -> bool {
     attributes(item).iter().any(|(kind, value)| *kind == 7 && u32_at(value, 0) > 1)
 }
 
-/// Of `IFLA_LINKINFO` the kinds of the link and of its master.
+/// Keeps the kinds of the link and of its master in `IFLA_LINKINFO`.
 fn nest_of_kinds(value: &[u8]) -> Vec<u8> {
     attributes(value)
         .into_iter()

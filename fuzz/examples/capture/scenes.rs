@@ -1,14 +1,14 @@
-//! What happens to the links and the team while the kernel is listened to.
+//! The actions on links and teams that are recorded.
 
 use std::process::Command;
 
 use libteam::bpf::{BpfProgram, HashFields};
 use libteam::{Mode, OptionId, TeamHandle, TxMethod};
 
-use crate::hear::{DUMP, Ear, Recorded, TEAM};
 use crate::message::{TEAM_FAMILY, attribute};
+use crate::recorder::{DUMP, Recorded, Recorder, TEAM};
 
-type Scene = fn(&mut Ear);
+type Scene = fn(&mut Recorder);
 
 pub(crate) const SCENES: [(&str, Scene); 9] = [
     ("life", life),
@@ -24,14 +24,14 @@ pub(crate) const SCENES: [(&str, Scene); 9] = [
 
 pub(crate) fn play(scene: Scene) -> Recorded {
     ip("link add team0 index 10 type team");
-    let mut ear = Ear::new();
-    ear.resync(|| {});
-    scene(&mut ear);
-    ear.resync(|| {});
-    ear.recorded
+    let mut recorder = Recorder::new();
+    recorder.resync(|| {});
+    scene(&mut recorder);
+    recorder.resync(|| {});
+    recorder.recorded
 }
 
-/// Runs `ip`; a kind of link that the kernel does not have is no matter.
+/// Runs `ip`. Links of a kind that the kernel lacks are left out.
 fn ip(words: &str) {
     let status =
         Command::new("ip").args(words.split_whitespace()).status().expect("iproute2 is installed");
@@ -40,34 +40,34 @@ fn ip(words: &str) {
     }
 }
 
-/// Runs each of the commands, and hears what comes of each.
-fn step(ear: &mut Ear, commands: &[&str]) {
+/// Runs the commands, and receives the events of each.
+fn step(recorder: &mut Recorder, commands: &[&str]) {
     for command in commands {
         ip(command);
-        ear.hear();
+        recorder.receive();
     }
 }
 
-fn ports(ear: &mut Ear) {
+fn ports(recorder: &mut Recorder) {
     for (port, index) in [("eth1", 21), ("eth2", 22)] {
         ip(&format!("link add {port} index {index} type veth peer name far-{port}"));
         ip(&format!("link set far-{port} up"));
-        ear.hear();
-        step(ear, &[&format!("link set {port} master team0")]);
+        recorder.receive();
+        step(recorder, &[&format!("link set {port} master team0")]);
     }
-    step(ear, &["link set team0 up"]);
+    step(recorder, &["link set team0 up"]);
 }
 
-/// Sets something, and hears what comes of it.
-fn set(ear: &mut Ear, command: impl FnOnce(&mut TeamHandle) -> libteam::Result<()>) {
+/// Runs a command of a handle, and receives its events.
+fn set(recorder: &mut Recorder, command: impl FnOnce(&mut TeamHandle) -> libteam::Result<()>) {
     let mut team = TeamHandle::open("team0").expect("the team is there");
     command(&mut team).expect("the driver takes it");
-    ear.hear();
+    recorder.receive();
     let options = team.options().map(|option| {
         let (value, code) = (option.value(), type_code(option.value().option_type()));
         format!("{}\n{code}\n{value}", option.id().name)
     });
-    ear.recorded.options = options.collect();
+    recorder.recorded.options = options.collect();
 }
 
 fn type_code(kind: libteam::OptionType) -> u8 {
@@ -81,11 +81,11 @@ fn type_code(kind: libteam::OptionType) -> u8 {
     }
 }
 
-fn life(ear: &mut Ear) {
-    set(ear, |team| team.set_mode(Mode::RoundRobin));
-    ports(ear);
+fn life(recorder: &mut Recorder) {
+    set(recorder, |team| team.set_mode(Mode::RoundRobin));
+    ports(recorder);
     step(
-        ear,
+        recorder,
         &[
             "link set eth1 name lan1",
             "link set lan1 mtu 1400",
@@ -102,45 +102,47 @@ fn life(ear: &mut Ear) {
     );
 }
 
-fn backup(ear: &mut Ear) {
-    set(ear, |team| team.set_mode(Mode::ActiveBackup));
-    ports(ear);
+fn backup(recorder: &mut Recorder) {
+    set(recorder, |team| team.set_mode(Mode::ActiveBackup));
+    ports(recorder);
     let port = libteam::IfIndex::new(21).expect("no 0");
-    set(ear, |team| team.set_active_port(port));
+    set(recorder, |team| team.set_active_port(port));
     for option in ["enabled", "user_linkup", "user_linkup_enabled", "rx_enabled", "enabled"] {
-        set(ear, |team| team.set_option(&OptionId::port(option, port), false).or(Ok(())));
-        set(ear, |team| team.set_option(&OptionId::port(option, port), true).or(Ok(())));
+        set(recorder, |team| team.set_option(&OptionId::port(option, port), false).or(Ok(())));
+        set(recorder, |team| team.set_option(&OptionId::port(option, port), true).or(Ok(())));
     }
-    ear.note_request(&[
+    recorder.note_request(&[
         attribute(1, b"priority\0"),
         attribute(6, &21_u32.to_ne_bytes()),
         attribute(3, &[14]),
     ]);
-    set(ear, |team| team.set_option(&OptionId::port("priority", port), -5));
-    set(ear, |team| team.set_option(&OptionId::port("queue_id", port), 3_u32));
-    set(ear, |team| team.set_option(&OptionId::global("notify_peers_count"), 2_u32));
-    step(ear, &["link set far-eth1 down", "link set far-eth1 up", "link set eth2 nomaster"]);
+    set(recorder, |team| team.set_option(&OptionId::port("priority", port), -5));
+    set(recorder, |team| team.set_option(&OptionId::port("queue_id", port), 3_u32));
+    set(recorder, |team| team.set_option(&OptionId::global("notify_peers_count"), 2_u32));
+    step(recorder, &["link set far-eth1 down", "link set far-eth1 up", "link set eth2 nomaster"]);
 }
 
-fn balance(ear: &mut Ear) {
-    set(ear, |team| team.set_mode(Mode::LoadBalance));
-    ports(ear);
+fn balance(recorder: &mut Recorder) {
+    set(recorder, |team| team.set_mode(Mode::LoadBalance));
+    ports(recorder);
     let program = BpfProgram::hash(HashFields::IP);
-    set(ear, |team| team.set_option(&OptionId::global("bpf_hash_func"), &program));
-    set(ear, |team| {
+    set(recorder, |team| team.set_option(&OptionId::global("bpf_hash_func"), &program));
+    set(recorder, |team| {
         team.set_option(&OptionId::global("lb_tx_method"), TxMethod::HashToPortMapping.as_str())
     });
-    set(ear, |team| team.set_option(&OptionId::element("lb_tx_hash_to_port_mapping", 1), 21_u32));
-    set(ear, |team| team.set_option(&OptionId::global("lb_stats_refresh_interval"), 1_u32));
-    step(ear, &["link set eth1 nomaster", "link set eth2 nomaster"]);
-    set(ear, |team| team.set_mode(Mode::Random));
+    set(recorder, |team| {
+        team.set_option(&OptionId::element("lb_tx_hash_to_port_mapping", 1), 21_u32)
+    });
+    set(recorder, |team| team.set_option(&OptionId::global("lb_stats_refresh_interval"), 1_u32));
+    step(recorder, &["link set eth1 nomaster", "link set eth2 nomaster"]);
+    set(recorder, |team| team.set_mode(Mode::Random));
 }
 
-/// A mode that gives its ports the team's address, and a port that was given another by hand.
-fn address(ear: &mut Ear) {
-    set(ear, |team| team.set_mode(Mode::Broadcast));
+/// A mode in which ports get the team's address, and a port with another address.
+fn address(recorder: &mut Recorder) {
+    set(recorder, |team| team.set_mode(Mode::Broadcast));
     step(
-        ear,
+        recorder,
         &[
             "link add d0 type dummy",
             "link set d0 master team0",
@@ -153,10 +155,10 @@ fn address(ear: &mut Ear) {
     );
 }
 
-fn bridge(ear: &mut Ear) {
-    ports(ear);
+fn bridge(recorder: &mut Recorder) {
+    ports(recorder);
     step(
-        ear,
+        recorder,
         &[
             "link add br0 type bridge",
             "link set br0 up",
@@ -170,21 +172,21 @@ fn bridge(ear: &mut Ear) {
     );
 }
 
-/// Links come and go while they are listed.
-fn resync(ear: &mut Ear) {
-    ports(ear);
+/// Links are added and removed during dumps.
+fn resync(recorder: &mut Recorder) {
+    ports(recorder);
     for number in 0..12 {
         ip(&format!("link add d{number} type dummy"));
     }
-    ear.resync(|| ip("link del d3"));
-    ear.resync(|| ip("link add d20 type dummy"));
+    recorder.resync(|| ip("link del d3"));
+    recorder.resync(|| ip("link add d20 type dummy"));
     ip("link set eth1 nomaster");
-    ear.resync(|| {});
+    recorder.resync(|| {});
 }
 
-fn kinds(ear: &mut Ear) {
+fn kinds(recorder: &mut Recorder) {
     step(
-        ear,
+        recorder,
         &[
             "link add d0 type dummy",
             "link add link d0 name v7 type vlan id 7",
@@ -209,11 +211,11 @@ fn kinds(ear: &mut Ear) {
     );
 }
 
-/// The team goes, and another link gets its index, and then another team.
-fn reborn(ear: &mut Ear) {
-    ports(ear);
+/// The team is deleted, and another link gets its index, then another team.
+fn reborn(recorder: &mut Recorder) {
+    ports(recorder);
     step(
-        ear,
+        recorder,
         &[
             "link del team0",
             "link add d0 index 10 type dummy",
@@ -224,31 +226,35 @@ fn reborn(ear: &mut Ear) {
     );
 }
 
-fn errors(ear: &mut Ear) {
+fn errors(recorder: &mut Recorder) {
     let about = |index: u32| [&[0; 4], &index.to_ne_bytes()[..], &[0; 8]].concat();
     let team = attribute(1, &TEAM.to_ne_bytes());
     let item = |fields: &[Vec<u8>]| attribute(2, &attribute(1, &fields.concat()));
     let long_name = attribute(3, &[b'x'; 17]);
     let master = attribute(10, &TEAM.to_ne_bytes());
-    ear.ask(19, 0, &[&about(1)[..], &master].concat());
-    ear.ask(19, 0, &[&about(TEAM)[..], &master].concat());
-    ear.ask(19, 0, &about(4711));
-    ear.ask(19, 0, &about(1));
-    ear.ask(18, 0, &[&about(0)[..], &long_name].concat());
-    ear.ask(16, 0x600, &[&about(0)[..], &attribute(18, &attribute(1, b"no-such-kind\0"))].concat());
-    ear.ask(18, DUMP, &[&about(0)[..], &attribute(3, b"eth1\0")].concat());
-    ear.ask(99, 0, &about(0));
-    ear.ask(TEAM_FAMILY, 0, &[&[2, 1, 0, 0][..], &attribute(1, &[1])].concat());
-    ear.ask(TEAM_FAMILY, 0, &[&[9, 1, 0, 0][..], &team].concat());
+    recorder.request(19, 0, &[&about(1)[..], &master].concat());
+    recorder.request(19, 0, &[&about(TEAM)[..], &master].concat());
+    recorder.request(19, 0, &about(4711));
+    recorder.request(19, 0, &about(1));
+    recorder.request(18, 0, &[&about(0)[..], &long_name].concat());
+    recorder.request(
+        16,
+        0x600,
+        &[&about(0)[..], &attribute(18, &attribute(1, b"no-such-kind\0"))].concat(),
+    );
+    recorder.request(18, DUMP, &[&about(0)[..], &attribute(3, b"eth1\0")].concat());
+    recorder.request(99, 0, &about(0));
+    recorder.request(TEAM_FAMILY, 0, &[&[2, 1, 0, 0][..], &attribute(1, &[1])].concat());
+    recorder.request(TEAM_FAMILY, 0, &[&[9, 1, 0, 0][..], &team].concat());
     let number = attribute(4, &5_u32.to_ne_bytes());
     let name = attribute(1, b"notify_peers_count\0");
-    ear.ask(
+    recorder.request(
         TEAM_FAMILY,
         0,
         &[&[1, 1, 0, 0][..], &team, &item(&[name.clone(), attribute(3, &[3]), number])].concat(),
     );
-    ear.ask(TEAM_FAMILY, 0, &[&[1, 1, 0, 0][..], &team, &item(&[name])].concat());
-    ear.ask(
+    recorder.request(TEAM_FAMILY, 0, &[&[1, 1, 0, 0][..], &team, &item(&[name])].concat());
+    recorder.request(
         TEAM_FAMILY,
         0,
         &[&[1, 1, 0, 0][..], &team, &item(&[attribute(1, &[b'x'; 40])])].concat(),

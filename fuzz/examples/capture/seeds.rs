@@ -1,4 +1,4 @@
-//! From what was recorded to the files of the corpora.
+//! Writes the recorded messages to the files of the corpora.
 
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use libteam::bpf::{BpfProgram, HashFields};
 
-use crate::hear::Recorded;
 use crate::message::{DELLINK, ERROR, NEWLINK, TEAM_FAMILY, kind, list, messages, shape, u32_at};
+use crate::recorder::Recorded;
 
-/// The seeds of each target by their names.
+/// The seeds of each target, by name.
 #[derive(Default)]
 pub(crate) struct Seeds {
     files: BTreeMap<(&'static str, String), Vec<u8>>,
@@ -18,7 +18,7 @@ pub(crate) struct Seeds {
 }
 
 impl Seeds {
-    /// Of messages that are decoded in the same way only the first is kept.
+    /// Keeps only the first of several messages that are decoded in the same way.
     pub(crate) fn add(&mut self, scene: &str, recorded: &Recorded) {
         self.put("cache", scene, &recorded.story);
         self.put("ctrl", "family", &recorded.family);
@@ -60,7 +60,7 @@ impl Seeds {
         }
     }
 
-    /// What no kernel sends.
+    /// Inputs that no kernel sends.
     pub(crate) fn add_texts(&mut self) {
         let names = ["eth", "vlan,ipv4", "ip,l4", "l3, ipv6", "tcp,udp,sctp", "eth,vlan,ip,tcp"];
         for (number, name) in names.into_iter().enumerate() {

@@ -1,14 +1,14 @@
-//! What happened last, in words.
+//! The last changes, as text.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use libteam::{Change, Changes, Link, LinkChange, Port, TeamHandle, TeamOption};
 
-/// How many are kept. No screen shows more.
+/// The number of changes that are stored, more than a screen shows.
 const KEPT: usize = 200;
 
-/// Whether it is a good thing.
+/// The colour of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Good,
@@ -24,27 +24,27 @@ pub(crate) struct Item {
     pub(crate) text: String,
 }
 
-/// The newest first.
+/// The last changes, the newest first.
 #[derive(Debug, Default)]
-pub(crate) struct News(VecDeque<Item>);
+pub(crate) struct LastChanges(VecDeque<Item>);
 
-impl News {
+impl LastChanges {
     pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
         self.0.iter()
     }
 
-    pub(crate) fn tell(&mut self, time: Instant, tone: Tone, text: String) {
+    pub(crate) fn add(&mut self, time: Instant, tone: Tone, text: String) {
         self.0.push_front(Item { time, tone, text });
         self.0.truncate(KEPT);
     }
 
-    /// Tells what is worth it of a batch.
-    pub(crate) fn hear(&mut self, changes: &Changes, team: &TeamHandle, time: Instant) {
+    /// Adds the changes of a batch that are worth a line.
+    pub(crate) fn record(&mut self, changes: &Changes, team: &TeamHandle, time: Instant) {
         if changes.is_resynced() {
-            self.tell(
+            self.add(
                 time,
                 Tone::Odd,
-                "notifications were lost, and everything asked for again".to_owned(),
+                "notifications were lost, the state was read again".to_owned(),
             );
         }
         let links = changes.links().filter_map(|change| link(change, team));
@@ -52,7 +52,7 @@ impl News {
         let options = changes.options().filter(|change| !is_half(change, changes));
         let options = options.filter_map(|change| option(change, team));
         for (tone, text) in links.chain(ports).chain(options) {
-            self.tell(time, tone, text);
+            self.add(time, tone, text);
         }
     }
 }
@@ -77,7 +77,7 @@ fn link(change: &Change<Link>, team: &TeamHandle) -> Option<(Tone, String)> {
     let (before, link) = (change.before()?, change.after()?);
     let (name, what) = (link.name(), change.changed_fields());
     if what.contains(LinkChange::NAME) {
-        return Some((Tone::Odd, format!("{} is called {name} now", before.name())));
+        return Some((Tone::Odd, format!("{} was renamed to {name}", before.name())));
     }
     if what.contains(LinkChange::ADMIN_STATE) {
         let (tone, state) =
@@ -95,13 +95,13 @@ fn link(change: &Change<Link>, team: &TeamHandle) -> Option<(Tone, String)> {
         }
         return None;
     }
-    // What it was in between, no port change tells.
+    // A link that went down and up again is no change of the port.
     let changed = link.carrier_changes().wrapping_sub(before.carrier_changes());
     let is_back = before.has_carrier() == link.has_carrier() && changed > 0;
     is_back.then(|| (Tone::Odd, format!("the link of {name} changed {changed} times")))
 }
 
-/// Whether it is one of the halves of another one that changed too.
+/// Whether it is `rx_enabled` or `tx_enabled` of a port whose `enabled` changed too.
 fn is_half(change: &Change<TeamOption>, changes: &Changes) -> bool {
     let id = change.latest().id();
     let is_whole = |other: &Change<TeamOption>| {
@@ -118,7 +118,7 @@ fn option(change: &Change<TeamOption>, team: &TeamHandle) -> Option<(Tone, Strin
         return None;
     }
     match &*id.name {
-        // These are in the table, or too many.
+        // These are in the table, or too frequent.
         "lb_port_stats" | "lb_hash_stats" | "lb_tx_hash_to_port_mapping" => None,
         "activeport" => {
             let active = team.active_port().and_then(|port| team.port(port)?.name());

@@ -1,4 +1,4 @@
-//! Whether the links that the handle knows are those that `ip -j link` prints.
+//! Compares the links in the cache with the output of `ip -j link`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::ip::ip;
 use crate::{Result, ensure};
 
-/// How `ip` calls the flags.
+/// The names of the flags in the output of `ip`.
 const FLAG_WORDS: [(LinkFlags, &str); 13] = [
     (LinkFlags::LOOPBACK, "LOOPBACK"),
     (LinkFlags::BROADCAST, "BROADCAST"),
@@ -25,20 +25,20 @@ const FLAG_WORDS: [(LinkFlags, &str); 13] = [
     (LinkFlags::ECHO, "ECHO"),
 ];
 
-/// What both know of a link.
+/// The fields of a link that both sides have.
 #[derive(Debug, PartialEq)]
 struct Row {
     name: String,
     mtu: u64,
-    /// Ethernet addresses only: `ip` prints those of tunnels as IP addresses.
+    /// Ethernet addresses only: `ip` prints the addresses of tunnels as IP addresses.
     address: Option<HwAddr>,
     master: Option<String>,
     state: String,
     flags: BTreeSet<String>,
 }
 
-/// An error that names the first difference between the cache and `ip -j link`. Sends nothing
-/// through the handle.
+/// Returns an error that names the first difference between the cache and `ip -j link`. Does not send
+/// requests through the handle.
 pub(crate) fn check_cache(team: &TeamHandle) -> Result<()> {
     let json: Vec<Value> = serde_json::from_str(&ip("-j link")?)?;
     let printed: BTreeMap<u64, Row> = json.iter().map(printed_link).collect::<Result<_>>()?;
@@ -47,7 +47,7 @@ pub(crate) fn check_cache(team: &TeamHandle) -> Result<()> {
     for ifindex in printed.keys().chain(cached.keys()) {
         let (printed, cached) = (printed.get(ifindex), cached.get(ifindex));
         ensure(printed == cached, || {
-            format!("link {ifindex} is to ip {printed:?}, in the cache {cached:?}")
+            format!("link {ifindex}: ip prints {printed:?}, the cache has {cached:?}")
         })?;
     }
     Ok(())
@@ -56,7 +56,7 @@ pub(crate) fn check_cache(team: &TeamHandle) -> Result<()> {
 fn printed_link(link: &Value) -> Result<(u64, Row)> {
     let text = |name: &str| link.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| link.get(name).and_then(Value::as_u64);
-    let missing = |name: &str| format!("ip -j link prints no {name}");
+    let missing = |name: &str| format!("missing {name} in the output of ip -j link");
     let flags = link.get("flags").and_then(Value::as_array).ok_or_else(|| missing("flags"))?;
     let row = Row {
         name: text("ifname").ok_or_else(|| missing("ifname"))?,
@@ -64,7 +64,7 @@ fn printed_link(link: &Value) -> Result<(u64, Row)> {
         address: text("address").and_then(|address| address.parse().ok()),
         master: text("master"),
         state: text("operstate").ok_or_else(|| missing("operstate"))?,
-        // M-DOWN says something of another link, the one beneath.
+        // M-DOWN is a property of the lower link.
         flags: flags
             .iter()
             .filter_map(Value::as_str)

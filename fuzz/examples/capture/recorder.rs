@@ -1,4 +1,4 @@
-//! The sockets of a scene, and what came over them.
+//! The sockets of a scene, and what they received.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ pub(crate) const DUMP: u16 = 0x300;
 /// What a scene recorded.
 #[derive(Default)]
 pub(crate) struct Recorded {
-    /// Every datagram as it came.
+    /// Every datagram, in order.
     pub(crate) datagrams: Vec<Vec<u8>>,
-    /// The answer of the generic netlink controller.
+    /// The reply of the generic netlink controller.
     pub(crate) family: Vec<u8>,
-    /// All messages as the target `cache` plays them.
+    /// All messages, in the form of the input of the target `cache`.
     pub(crate) story: Vec<u8>,
     /// The options that the team had, as text: name, type, value.
     pub(crate) options: Vec<String>,
 }
 
-/// A listener that hears links and the driver, and asks both.
-pub(crate) struct Ear {
+/// Sockets that receive events of links and of the driver, and send requests to both.
+pub(crate) struct Recorder {
     links: Socket,
     team: Socket,
     route: Socket,
@@ -38,7 +38,7 @@ pub(crate) struct Ear {
     pub(crate) recorded: Recorded,
 }
 
-impl Ear {
+impl Recorder {
     pub(crate) fn new() -> Self {
         let open = |protocol| {
             let mut socket = Socket::new(protocol).unwrap();
@@ -46,26 +46,26 @@ impl Ear {
             socket.set_rx_buf_sz(4_i32 << 20).unwrap();
             socket
         };
-        let mut ear = Self {
+        let mut recorder = Self {
             links: open(NETLINK_ROUTE),
             team: open(NETLINK_GENERIC),
             route: open(NETLINK_ROUTE),
             generic: open(NETLINK_GENERIC),
             recorded: Recorded::default(),
         };
-        ear.route.set_ext_ack(true).unwrap();
-        ear.generic.set_ext_ack(true).unwrap();
-        // With it the kernel refuses dumps, too.
-        ear.route.set_netlink_get_strict_chk(true).unwrap();
-        ear.links.add_membership(1).unwrap();
-        let group = ear.find_family();
-        ear.team.add_membership(group).unwrap();
-        ear.links.set_non_blocking(true).unwrap();
-        ear.team.set_non_blocking(true).unwrap();
-        ear
+        recorder.route.set_ext_ack(true).unwrap();
+        recorder.generic.set_ext_ack(true).unwrap();
+        // With strict checks the kernel can also refuse dumps.
+        recorder.route.set_netlink_get_strict_chk(true).unwrap();
+        recorder.links.add_membership(1).unwrap();
+        let group = recorder.find_family();
+        recorder.team.add_membership(group).unwrap();
+        recorder.links.set_non_blocking(true).unwrap();
+        recorder.team.set_non_blocking(true).unwrap();
+        recorder
     }
 
-    /// Asks for the family, and returns its multicast group.
+    /// Looks up the family, and returns its multicast group.
     fn find_family(&mut self) -> u32 {
         let name = attribute(2, b"team\0");
         let request = message(GENL_CONTROLLER, REQUEST, 1, &[&[3, 1, 0, 0], &name[..]].concat());
@@ -87,9 +87,9 @@ impl Ear {
         id
     }
 
-    /// Takes what came of what was done last, the driver's events first, as a handle does.
-    pub(crate) fn hear(&mut self) {
-        // The driver tells of carriers from a work queue.
+    /// Receives the events of the last action, those of the driver first, like a handle.
+    pub(crate) fn receive(&mut self) {
+        // The driver announces carriers from a work queue.
         std::thread::sleep(Duration::from_millis(30));
         for socket in [&self.team, &self.links] {
             while let Ok((datagram, _)) = socket.recv_from_full() {
@@ -100,14 +100,14 @@ impl Ear {
         self.recorded.story.extend(message(NOOP, 0, 0, &[]));
     }
 
-    /// Asks for all links, ports and options, as a handle does that lost something. `meanwhile` is
-    /// done between the first datagram of the links and the others.
-    pub(crate) fn resync(&mut self, meanwhile: impl FnOnce()) {
+    /// Dumps links, ports and options, like a handle after lost events. `during` runs between the
+    /// first datagram of the links and the others.
+    pub(crate) fn resync(&mut self, during: impl FnOnce()) {
         let skip_stats = attribute(29, &8_u32.to_ne_bytes());
         let links = message(18, REQUEST | DUMP, 2, &[&[0; 16], &skip_stats[..]].concat());
         self.route.send(&links, 0).unwrap();
         let mut answer = vec![self.route.recv_from_full().unwrap().0];
-        meanwhile();
+        during();
         while !is_whole(&answer) {
             answer.push(self.route.recv_from_full().unwrap().0);
         }
@@ -124,9 +124,9 @@ impl Ear {
         self.recorded.story.extend(message(NOOP, 0, 0, &[]));
     }
 
-    /// Sends a request to rtnetlink, or one to the driver, and keeps the answer, with and without a
-    /// copy of the request in it.
-    pub(crate) fn ask(&mut self, request_kind: u16, flags: u16, payload: &[u8]) {
+    /// Sends a request to rtnetlink or to the driver, and records the reply, with and without a copy of
+    /// the request in it.
+    pub(crate) fn request(&mut self, request_kind: u16, flags: u16, payload: &[u8]) {
         let request = message(request_kind, REQUEST | ACK | flags, 4, payload);
         let socket = if request_kind == TEAM_FAMILY { &mut self.generic } else { &mut self.route };
         for capped in [false, true] {
@@ -135,7 +135,7 @@ impl Ear {
         }
     }
 
-    /// Notes that a handle set an option: the request that it sent.
+    /// Records the request with which a handle sets an option.
     pub(crate) fn note_request(&mut self, items: &[Vec<u8>]) {
         let item = attribute(1, &items.concat());
         let payload =
@@ -144,7 +144,7 @@ impl Ear {
     }
 }
 
-/// Sends a request and reads until its answer ends: by its end, an error, or a single message.
+/// Sends a request and reads the whole reply.
 fn ask(socket: &Socket, request: &[u8]) -> Vec<Vec<u8>> {
     socket.send(request, 0).unwrap();
     let mut answer = Vec::new();
@@ -159,7 +159,7 @@ fn is_whole(answer: &[Vec<u8>]) -> bool {
     answer.last().is_some_and(|datagram| messages(datagram).last().is_some_and(is_last))
 }
 
-/// The messages of a datagram as events.
+/// Returns the messages of a datagram as events.
 fn events(datagram: &[u8]) -> Vec<u8> {
     messages(datagram)
         .into_iter()
