@@ -26,10 +26,13 @@ fetch_selftest_tools() {
     mapfile -t packages < <(missing_packages)
     unpack_missing "$tools/root" "${packages[@]}" || return
     for program in "${!selftest_packages[@]}"; do
-        type -P "$program" >/dev/null || { write_starter "$tools/bin/$program" && chmod 755 -- "$tools/bin/$program"; } ||
-            fail "writing $tools/bin/$program" || return
+        type -P "$program" >/dev/null || give_starter "$program" || fail "${selftest_packages[$program]} has no $program" || return
     done
     mv -T -- "$tools" "$selftest_tools" || fail "cannot write $selftest_tools"
+}
+
+give_starter() {
+    tool_command "$tools/root" "$1" >/dev/null && write_starter "$tools/bin/$1" && chmod 755 -- "$tools/bin/$1"
 }
 
 fetch_selftests() {
