@@ -17,6 +17,7 @@ vm_suite() {
     case $1 in
         6.1) echo bookworm ;;
         6.12) echo bookworm-backports ;;
+        7.2) echo forky ;;
         *) return 1 ;;
     esac
 }
@@ -66,24 +67,45 @@ python() {
 
 fetch_vm() {
     local suite package
+    local -a packages
     suite=$(vm_suite "$version")
     mkdir -p "$new"/vm/lib
     reach_suite "$new/debian" "$suite" || return
-    package=$(apt-cache -c "$new/debian/apt.conf" show linux-image-amd64 | grep -o -m 1 '^Depends: *linux-image-[^ ,]*')
-    package=${package#*: }
+    package=$(kernel_dependencies linux-image-amd64 image)
     [[ -n $package ]] || fail "$suite does not offer linux-image-amd64" || return
-    download "$new/debian" "Debian's kernel ${package#linux-image-}" "$package" || fail "downloading $package" || return
-    unpack_vm "$package" && unpack_tools "$new/vm/tools" && index_modules "$new/vm" && describe_machine || return
+    mapfile -t packages < <(kernel_dependencies "$package" binary modules)
+    ((${#packages[@]})) || packages=("$package")
+    download "$new/debian" "Debian's kernel ${package#linux-image-}" "${packages[@]}" || fail "downloading ${packages[*]}" || return
+    unpack_vm "${packages[@]}" && unpack_tools "$new/vm/tools" && index_modules "$new/vm" && describe_machine || return
     mv -T -- "$new/vm" "$image" || fail "cannot write $image"
 }
 
+# Prints the packages linux-PART-VERSION on which a package depends, for each of the parts. Since 7.x an image is a package that
+# depends on one with the kernel (binary) and one with the modules.
+kernel_dependencies() {
+    local package=$1 part dependencies
+    shift
+    dependencies=$(apt-cache -c "$new/debian/apt.conf" show --no-all-versions "$package" 2>>"$new/log" | grep '^Depends:')
+    for part; do
+        grep -o -m 1 "\<linux-$part-[0-9][^ ,]*" <<<"$dependencies" | head -n 1
+    done
+}
+
 unpack_vm() {
-    local package=$1 modules
-    unpack "$package" "$new/kernel" || return
+    local package modules version
+    for package; do
+        unpack "$package" "$new/kernel" || return
+    done
     for modules in "$new"/kernel/{usr/,}lib/modules; do
         [[ ! -d $modules ]] || mv -- "$modules" "$new/vm/lib/modules"
     done
-    mv -- "$new/kernel/boot" "$new/vm/boot" && [[ -d $new/vm/lib/modules ]] || fail "the package $package has no kernel or modules"
+    version=$(cd -- "$new/vm/lib/modules" && echo *)
+    # Since 7.x the kernel lies beside its modules.
+    if [[ -d $new/kernel/boot ]]; then
+        mv -- "$new/kernel/boot" "$new/vm/boot"
+    else
+        mkdir -- "$new/vm/boot" && mv -- "$new/vm/lib/modules/$version/vmlinuz" "$new/vm/boot/vmlinuz-$version"
+    fi 2>>"$new/log" && [[ -d $new/vm/lib/modules ]] || fail "the package $1 has no kernel or modules"
 }
 
 # virtme-ng describes the machine once, here, so that a run needs no Python. It needs modprobe, and strings, which busybox has.

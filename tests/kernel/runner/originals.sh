@@ -82,9 +82,11 @@ name=${BASH_SOURCE[0]##*/}
 for libraries in "$root"/{usr/,}lib/*-linux-gnu; do
     export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries
 done
-for program in "$root"/usr/{s,}bin/"$name"; do
+for program in "$root"/{usr/,}{s,}bin/"$name"; do
     [[ ! -x $program ]] || exec -a "$name" "$program" "$@"
 done
+echo "$name is not in $root" >&2
+exit 127
 WRAPPER
 }
 

@@ -10,7 +10,24 @@ vm_provide() {
     provide "$image" "Debian's kernel $version" fetch_vm
 }
 
-vm_name() { echo "Debian's kernel $(basename -- "$image"/lib/modules/*), in QEMU"; }
+vm_name() {
+    local plural=s
+    ((processors > 1)) || plural=''
+    echo "Debian's kernel $(basename -- "$image"/lib/modules/*), in QEMU with $processors processor$plural"
+}
+
+# Sets $processors, the number that the guest gets: at least two by default, also on a machine that has one, because races between
+# processors show only there.
+choose_processors() {
+    local -r most=16
+    processors=${TEAM_KERNEL_CPUS:-}
+    if [[ -z $processors ]]; then
+        processors=2
+        (($(nproc) < 4)) || processors=4
+    fi
+    [[ $processors =~ ^[1-9][0-9]?$ ]] && ((processors <= most)) ||
+        die "TEAM_KERNEL_CPUS=$processors is not a number of processors from 1 to $most"
+}
 
 # Programs and libraries are kept in the guest's memory, which starts them three times faster, those of cargo ten times. What
 # else the project has is not: what each side writes the other sees at once.
@@ -62,6 +79,8 @@ vm_boot() {
     add_line chunks virtserialport "pipe,path=$run/chunks"
     add_line ended virtserialport "file,path=/proc/self/fd/$ended_line"
     eval "machine_arguments=($(<"$image/machine"))"
+    # QEMU takes the last of each of these options; the description of the machine has them, too.
+    devices+=(-smp "$processors" -m "$((2048 + 256 * processors))M")
     (
         cd -- "$image" || exit
         ulimit -c 0
