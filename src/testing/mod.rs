@@ -14,6 +14,10 @@
 )]
 pub(crate) mod bytes;
 #[cfg(test)]
+pub(crate) mod digest;
+#[cfg(test)]
+mod exhaustive;
+#[cfg(test)]
 pub(crate) mod faults;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

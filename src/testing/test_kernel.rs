@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::kernel::Shared;
 use super::kernel::event::Line;
-use super::kernel::truth::{Answer, Truth};
+use super::kernel::namespace::{Answer, Namespace};
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
@@ -70,6 +70,12 @@ impl TestKernel {
     #[must_use]
     pub fn new() -> Self {
         Self { kernel: Shared::empty() }
+    }
+
+    /// Offers a model that exists.
+    #[cfg(test)]
+    pub(crate) fn on(kernel: &Shared) -> Self {
+        Self { kernel: kernel.clone() }
     }
 
     /// Creates a team device in the model and opens it, like [`TeamHandle::create`].
@@ -292,10 +298,10 @@ impl TestKernel {
 
     /// Changes the model and sends the notifications.
     #[track_caller]
-    fn change(&self, doing: &str, change: impl FnOnce(&mut Truth) -> Answer) {
+    fn change(&self, doing: &str, change: impl FnOnce(&mut Namespace) -> Answer) {
         let mut kernel = self.kernel.lock();
-        let result = change(&mut kernel.service.truth);
-        let notices = kernel.service.truth.take_notices();
+        let result = change(&mut kernel.service.namespace);
+        let notices = kernel.service.namespace.take_notices();
         kernel.tell(notices);
         drop(kernel);
         if let Err(errno) = result {

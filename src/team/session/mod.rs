@@ -87,6 +87,12 @@ impl Session {
         self.pending.is_refused()
     }
 
+    /// Adds all that decides what the session does next, for tests that compare states.
+    #[cfg(test)]
+    pub(crate) fn digest(&self, digest: &mut crate::testing::digest::Digest) {
+        digest.debug(&(&self.cache, &self.pending, &self.follow));
+    }
+
     /// Notes that this handle set an option.
     pub(crate) fn mark_local(&mut self, id: &OptionId) {
         self.cache.mark_local(id);

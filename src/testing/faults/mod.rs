@@ -1,4 +1,4 @@
-//! Whatever is lost, repeated, cut, forged or late: a session ends up with the truth, and tells
+//! Whatever is lost, repeated, cut, forged or late: a session ends up with the kernel's state, and tells
 //! nothing that was not.
 //!
 //! Any order of changes, calls and faults is played to a session whose kernel is a model. A case
@@ -117,7 +117,7 @@ impl Case {
         if result.is_ok() {
             let changes = self.session.take_changes();
             let service = &mut self.kernel.lock().service;
-            self.watch.hear(&changes, &service.truth)?;
+            self.watch.hear(&changes, &service.namespace)?;
             if changes.is_inconsistent() {
                 service.is_said();
                 self.is_refusal_said = true;
@@ -176,7 +176,7 @@ impl Case {
     }
 
     /// What was said to be set was set. A call fails only where something went wrong, and says what
-    /// it was doing. When the sockets are quiet and there is no work left, the cache is the truth.
+    /// it was doing. When the sockets are quiet and there is no work left, the cache is the expected.
     fn check_results(&mut self, call: Call, result: &Result<()>) -> Verdict {
         let is_pending = self.session.is_pending();
         let kernel = self.kernel.lock();
@@ -192,12 +192,12 @@ impl Case {
         );
         prop_assert!(tally.vain_waits == 0 || tally.faults > 0, "waited for what does not come");
         for (key, value) in &self.set {
-            let was = kernel.service.truth.history.has(key, value);
+            let was = kernel.service.namespace.history.has(key, value);
             prop_assert!(was || !self.is_strict, "{:?} was not set to {:?}", key, value);
         }
         if let Err(error) = result {
             let is_natural = match error {
-                Error::DeviceGone { .. } => kernel.service.truth.is_gone,
+                Error::DeviceGone { .. } => kernel.service.namespace.is_gone,
                 Error::NoSuchDevice { .. } | Error::Kernel { .. } => {
                     !matches!(call, Call::HandleEvents | Call::Update | Call::Refresh)
                 }
@@ -222,35 +222,35 @@ impl Case {
                 !is_refused || !kernel.service.has_net_admin,
                 "the driver would give its lists"
             );
-            self.check_truth(&kernel)?;
+            self.check_cache(&kernel)?;
         }
         Ok(())
     }
 
-    fn check_truth(&self, kernel: &Kernel) -> Verdict {
+    fn check_cache(&self, kernel: &Kernel) -> Verdict {
         let mut cache = State::of(self.session.cache());
-        let mut truth = kernel.service.truth.state_of(kernel.setting.scope);
+        let mut expected = kernel.service.namespace.state_of(kernel.setting.scope);
         if self.session.is_refused() {
-            for state in [&mut cache, &mut truth] {
+            for state in [&mut cache, &mut expected] {
                 state.things.retain(|key, _| matches!(key, Key::Link(_)));
                 state.order.clear();
             }
-        } else if kernel.service.truth.is_list_cut() {
+        } else if kernel.service.namespace.is_list_cut() {
             let has_port = |id: &OptionId| {
-                id.port.is_none_or(|port| truth.things.contains_key(&Key::Port(port.get())))
+                id.port.is_none_or(|port| expected.things.contains_key(&Key::Port(port.get())))
             };
             let mut options = self.session.cache().options().iter();
             prop_assert!(
                 options.all(|option| has_port(option.id())),
                 "an option of a port that is gone"
             );
-            (cache, truth) = (cache.without_hidden(), truth.without_hidden());
+            (cache, expected) = (cache.without_hidden(), expected.without_hidden());
         }
-        truth.things.retain(|key, value| {
+        expected.things.retain(|key, value| {
             cache.things.contains_key(key) || !kernel.service.may_be_missing(key, value)
         });
-        same("the truth, and the cache", &truth.things, &cache.things)?;
-        prop_assert_eq!(truth.order, cache.order);
+        same("the kernel and the cache", &expected.things, &cache.things)?;
+        prop_assert_eq!(expected.order, cache.order);
         for link in self.session.cache().links().iter() {
             prop_assert!(link.master().is_some() || link.original_hwaddr() == link.hwaddr());
         }
@@ -259,7 +259,7 @@ impl Case {
             let is_known = link.is_some() || !self.session.is_refused();
             prop_assert!(!is_known || port.name() == link.map(crate::model::link::Link::name));
         }
-        prop_assert_eq!(self.session.ensure_exists().is_err(), kernel.service.truth.is_gone);
+        prop_assert_eq!(self.session.ensure_exists().is_err(), kernel.service.namespace.is_gone);
         Ok(())
     }
 
@@ -288,13 +288,13 @@ impl Case {
         if !self.is_strict && self.session.ensure_exists().is_err() {
             return Ok(());
         }
-        if self.kernel.lock().service.truth.is_list_cut() {
-            self.check_truth(&self.kernel.lock())?;
+        if self.kernel.lock().service.namespace.is_list_cut() {
+            self.check_cache(&self.kernel.lock())?;
             // Whoever set what cannot be told sets something else.
             self.kernel.lock().happen(Happening::Change(Change::Set(0, 7, 0)));
             return self.end(call);
         }
-        self.check_truth(&self.kernel.lock())?;
+        self.check_cache(&self.kernel.lock())?;
         self.check_filters()
     }
 
@@ -383,7 +383,7 @@ proptest! {
             }
             Err(error) => {
                 let kernel = kernel.lock();
-                let is_gone = matches!(error, Error::DeviceGone { .. }) && kernel.service.truth.is_gone;
+                let is_gone = matches!(error, Error::DeviceGone { .. }) && kernel.service.namespace.is_gone;
                 prop_assert!(is_gone || kernel.call.faults > 0, "an error of itself: {error}");
                 prop_assert!(says_what(&error), "it does not say what was being done: {error}");
             }

@@ -1,4 +1,4 @@
-//! Holds what a session tells against the truth.
+//! Holds what a session tells against the namespace.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -9,8 +9,8 @@ use proptest::test_runner::TestCaseError;
 use crate::changes::{Change, Changes};
 use crate::model::link_scope::LinkScope;
 use crate::testing::kernel::event::TEAM;
+use crate::testing::kernel::namespace::Namespace;
 use crate::testing::kernel::state::{Key, State, Value, link, option, port};
-use crate::testing::kernel::truth::Truth;
 
 pub(super) type Verdict = Result<(), TestCaseError>;
 
@@ -32,16 +32,16 @@ impl Watch {
 
     /// Takes down what a session tells. Each change starts from what was told before; what is told
     /// to be was once, and nothing is told to be gone more often than it went.
-    pub(super) fn hear(&mut self, changes: &Changes, truth: &Truth) -> Verdict {
+    pub(super) fn hear(&mut self, changes: &Changes, namespace: &Namespace) -> Verdict {
         let mut heard = vec![];
         for change in changes.links() {
-            heard.push(self.hear_one(change, link, truth)?);
+            heard.push(self.hear_one(change, link, namespace)?);
         }
         for change in changes.ports() {
-            heard.push(self.hear_one(change, port, truth)?);
+            heard.push(self.hear_one(change, port, namespace)?);
         }
         for change in changes.options() {
-            heard.push(self.hear_one(change, option, truth)?);
+            heard.push(self.hear_one(change, option, namespace)?);
         }
         let count = heard.len();
         heard.sort();
@@ -54,7 +54,7 @@ impl Watch {
         &mut self,
         change: &Change<T>,
         read: fn(&T) -> (Key, Value),
-        truth: &Truth,
+        namespace: &Namespace,
     ) -> Result<Key, TestCaseError> {
         let (key, _) = read(change.latest());
         let before = change.before().map(|before| read(before).1);
@@ -65,7 +65,7 @@ impl Watch {
             key
         );
         if let Some(value) = change.after().map(|after| read(after).1) {
-            let was = truth.history.has(&key, &value);
+            let was = namespace.history.has(&key, &value);
             prop_assert!(was || !self.is_strict, "{:?} never was {:?}", key, value);
             let is_kept = self.scope == LinkScope::All || is_of_team(&key, &value);
             prop_assert!(is_kept, "{:?} is no port: {:?}", key, value);
@@ -74,7 +74,7 @@ impl Watch {
             self.told.remove(&key);
             let told = self.removals.entry(key.clone()).or_default();
             *told += 1;
-            let went = truth.history.removals_of(&key, self.scope);
+            let went = namespace.history.removals_of(&key, self.scope);
             prop_assert!(
                 *told <= went || !self.is_strict,
                 "{:?} is told to be gone {} times, went {}",

@@ -110,6 +110,11 @@ impl Transport for End {
         Ok(())
     }
 
+    fn join(&mut self, _group: u32) -> io::Result<()> {
+        self.kernel.lock().sockets[self.socket].is_joined = true;
+        Ok(())
+    }
+
     fn has_net_admin(&self) -> bool {
         self.kernel.lock().service.has_net_admin
     }

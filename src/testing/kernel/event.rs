@@ -29,6 +29,12 @@ pub(crate) struct Setting {
 pub(crate) enum Happening {
     Change(Change),
     Fault(Line, Fault),
+    /// The event socket overruns now: what comes is lost until the socket was read empty.
+    Overrun(Line),
+    /// The next receive fails (`ENOMEM`), whichever socket it is on.
+    ReceiveFails,
+    /// Signals interrupt the next receives on event sockets, until their reader gives up.
+    ReadStops,
 }
 
 /// One of a few links. The first is the team.
@@ -47,6 +53,8 @@ pub(crate) enum Change {
     Create(Slot, u8),
     Delete(Slot),
     Rename(Slot, u8),
+    /// A link takes the other one of two names.
+    OtherName(Slot),
     SwapNames(Slot, Slot),
     Hwaddr(Slot, u8),
     Mtu(Slot, u8),
@@ -60,6 +68,8 @@ pub(crate) enum Change {
     Mode(u8),
     /// Somebody sets an option, of the port in this slot if it is one of a port.
     Set(Slot, u8, u8),
+    /// Another process sets an option to the other one of two values.
+    OtherValue(Slot, u8),
     /// Somebody sets an option to a value that is too long to be told.
     LongProgram,
     /// What says nothing about links and this team.

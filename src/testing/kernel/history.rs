@@ -10,10 +10,28 @@ use crate::model::link_scope::LinkScope;
 pub(crate) struct History {
     values: BTreeMap<Key, Vec<Value>>,
     removals: BTreeMap<Key, u32>,
+    /// What happened in order, since it was last taken, where it is recorded: each state, and
+    /// `None` where a thing was removed.
+    log: Option<Vec<(Key, Option<Value>)>>,
 }
 
 impl History {
+    /// Starts recording what happens in order.
+    #[cfg(test)]
+    pub(crate) fn start_log(&mut self) {
+        self.log = Some(vec![]);
+    }
+
+    /// Takes what happened since this was last called.
+    #[cfg(test)]
+    pub(crate) fn take_log(&mut self) -> Vec<(Key, Option<Value>)> {
+        self.log.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     pub(crate) fn note(&mut self, key: Key, value: Value) {
+        if let Some(log) = &mut self.log {
+            log.push((key.clone(), Some(value.clone())));
+        }
         let values = self.values.entry(key).or_default();
         if !values.contains(&value) {
             values.push(value);
@@ -21,6 +39,9 @@ impl History {
     }
 
     pub(crate) fn record_removed(&mut self, key: Key) {
+        if let Some(log) = &mut self.log {
+            log.push((key.clone(), None));
+        }
         *self.removals.entry(key).or_default() += 1;
     }
 

@@ -4,13 +4,13 @@
 pub(crate) mod end;
 pub(crate) mod event;
 mod history;
+pub(crate) mod namespace;
 mod notice;
 pub(crate) mod options;
 mod service;
 mod socket;
 mod socket_filter;
 pub(crate) mod state;
-pub(crate) mod truth;
 mod wire;
 
 use std::collections::VecDeque;
@@ -35,6 +35,8 @@ use crate::netlink::codec::frame::{Frame, frames};
 use crate::netlink::codec::link::{RTM_DELLINK, RTM_NEWLINK};
 use crate::netlink::socket::Transport as _;
 use crate::testing::bytes::{ack, bare_done, with_sequence};
+#[cfg(test)]
+use crate::testing::digest::Digest;
 use crate::testing::messages::FAMILY;
 
 /// How long a session waits for an answer. The model's time passes only when somebody waits.
@@ -42,6 +44,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// rtnetlink's message types are in groups of four; this is that of `RTM_GET…`.
 const RTM_GET: u16 = 2;
 const TEAM_CMD_OPTIONS_SET: u8 = 1;
+/// After so many receives a drain gives up, however many of them signals interrupted.
+const INTERRUPTIONS: usize = 256;
 /// No call needs so many system calls.
 const MANY: u32 = 20_000;
 
@@ -58,6 +62,10 @@ pub(crate) struct Kernel {
     pub(crate) call: Tally,
     /// Whether calls are announced by [`begin`](Self::begin).
     is_counted: bool,
+    /// The next receive fails.
+    receive_fails: bool,
+    /// How many receives on event sockets signals interrupt yet.
+    interruptions: usize,
     /// The errors that the next requests for changes are answered with.
     pub(crate) refusals: VecDeque<i32>,
 }
@@ -66,7 +74,7 @@ pub(crate) struct Kernel {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     pub(crate) start: Instant,
-    system_calls: u32,
+    pub(crate) system_calls: u32,
     pub(crate) sends: u32,
     pub(crate) faults: u32,
     /// How many waits ended without anything.
@@ -88,6 +96,12 @@ impl Kernel {
     pub(crate) fn begin(&mut self, plan: Vec<(u8, Happening)>) {
         self.plan = plan.into();
         self.call = Tally::new(self.now);
+    }
+
+    /// Whether everything that was to happen during a call happened during it.
+    #[cfg(test)]
+    pub(crate) fn is_plan_done(&self) -> bool {
+        self.plan.is_empty() && !self.receive_fails && self.interruptions == 0
     }
 
     /// A call is over. What was to happen during it happens now.
@@ -125,7 +139,7 @@ impl Kernel {
     pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Change(change) => {
-                let notices = self.service.truth.change(change);
+                let notices = self.service.namespace.change(change);
                 self.tell(notices);
             }
             Happening::Fault(line, Fault::Babble(count)) => self.socket(line).babble = count,
@@ -133,6 +147,13 @@ impl Kernel {
                 self.socket(line).flood = count;
             }
             Happening::Fault(line, fault) => self.socket(line).faults.push_back(fault),
+            Happening::Overrun(line) => self
+                .sockets
+                .iter_mut()
+                .filter(|socket| socket.line == line && socket.is_joined)
+                .for_each(Socket::overrun),
+            Happening::ReceiveFails => self.receive_fails = true,
+            Happening::ReadStops => self.interruptions = INTERRUPTIONS,
         }
     }
 
@@ -165,7 +186,9 @@ impl Kernel {
     /// Whether any socket got it.
     fn multicast(&mut self, line: Line, datagram: &[u8]) -> bool {
         let mut is_heard = false;
-        for socket in self.sockets.iter_mut().filter(|socket| socket.line == line) {
+        for socket in
+            self.sockets.iter_mut().filter(|socket| socket.line == line && socket.is_joined)
+        {
             is_heard |= socket.deliver(Datagram::new(datagram.to_vec()));
         }
         is_heard
@@ -238,7 +261,15 @@ impl Kernel {
     }
 
     pub(crate) fn receive(&mut self, socket: usize) -> io::Result<Datagram> {
+        if self.interruptions > 0 && self.sockets[socket].line.is_for_events() {
+            self.interruptions -= 1;
+            return Err(Errno::EINTR.into());
+        }
         self.tick();
+        if std::mem::take(&mut self.receive_fails) {
+            self.call.faults += 1;
+            return Err(Errno::ENOMEM.into());
+        }
         if let Some(errno) = self.sockets[socket].error.take() {
             // The call before may have had no use for more, and this one fails by it.
             self.call.faults += u32::from(errno == Errno::ENOMEM);
@@ -322,9 +353,21 @@ impl Kernel {
         Ok(false)
     }
 
+    /// Adds all that decides what the kernel does next, for the enumeration.
+    #[cfg(test)]
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        self.service.digest(digest);
+        for socket in &self.sockets {
+            digest.debug(&(socket.is_congested, socket.overran, socket.error, socket.queue.len()));
+            for datagram in &socket.queue {
+                digest.bytes(&datagram.bytes);
+            }
+        }
+    }
+
     fn forge(&self, forgery: Forgery) -> Datagram {
         let link = |slot, change: fn(&mut self::state::LinkState)| {
-            let mut link = self.service.truth.links[&1].clone();
+            let mut link = self.service.namespace.links[&1].clone();
             change(&mut link);
             (ifindex(slot), link)
         };
@@ -394,6 +437,14 @@ impl Shared {
         Self::of(Service::new(setting), setting, sockets.into(), true)
     }
 
+    /// With as little as possible, and without sockets: see [`Namespace::smallest`].
+    ///
+    /// [`Namespace::smallest`]: namespace::Namespace::smallest
+    #[cfg(test)]
+    pub(crate) fn smallest(setting: Setting) -> Self {
+        Self::of(Service::smallest(setting), setting, vec![], true)
+    }
+
     /// Without a team and without sockets.
     pub(crate) fn empty() -> Self {
         let setting = Setting {
@@ -409,7 +460,7 @@ impl Shared {
             scope: LinkScope::All,
             filter_memory: usize::MAX,
         };
-        Self::of(Service::empty(setting.items), setting, vec![], false)
+        Self::of(Service::empty(setting), setting, vec![], false)
     }
 
     fn of(service: Service, setting: Setting, sockets: Vec<Socket>, is_counted: bool) -> Self {
@@ -423,6 +474,8 @@ impl Shared {
             now,
             call: Tally::new(now),
             is_counted,
+            receive_fails: false,
+            interruptions: 0,
             refusals: VecDeque::new(),
         })))
     }
@@ -432,6 +485,7 @@ impl Shared {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let event = Arc::new(EventFd::from_value_and_flags(0, flags)?);
         let mut socket = Socket::new(line, 0);
+        socket.is_joined = false;
         socket.event = Some(Arc::clone(&event));
         let mut kernel = self.lock();
         kernel.sockets.push(socket);

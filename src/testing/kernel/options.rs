@@ -34,8 +34,23 @@ pub(crate) const CORE: [&str; 5] = [
 pub(crate) const MODES: [&str; 5] =
     ["roundrobin", "activebackup", "loadbalance", "random", "broadcast"];
 
-/// The options of a team without a mode. The property tests do with three.
-pub(crate) fn core_options(all: bool) -> Options {
+/// How many of the driver's options the model has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OptionSet {
+    /// All options.
+    All,
+    /// The options that behave differently from each other: enough for the property tests.
+    Typical,
+    /// One option of the team and one option of each port: enough for the enumeration.
+    Fewest,
+}
+
+/// Returns the options of a team without a mode.
+pub(crate) fn core_options(set: OptionSet) -> Options {
+    if set == OptionSet::Fewest {
+        return vec![(OptionId::global(names::NOTIFY_PEERS_COUNT), OptionValue::U32(0))];
+    }
+    let all = set == OptionSet::All;
     let mode = (OptionId::global(names::MODE), OptionValue::String("*NOMODE*".to_owned()));
     let numbers = CORE.iter().skip(1).filter(|name| all || !name.ends_with("interval"));
     let numbers = numbers.map(|name| (OptionId::global(*name), OptionValue::U32(0)));
@@ -86,6 +101,11 @@ pub(crate) fn all_port_options(ifindex: u32, mode: &str) -> Options {
         options.push((id, OptionValue::Binary(vec![0; STATISTICS_LEN])));
     }
     options
+}
+
+/// The one option that each port has in [`OptionSet::Fewest`].
+pub(crate) fn fewest_port_options(ifindex: u32) -> Options {
+    vec![(OptionId::port(names::PRIORITY, index(ifindex)), OptionValue::I32(0))]
 }
 
 pub(crate) fn port_options(ifindex: u32) -> Options {

@@ -1,4 +1,4 @@
-//! What the model answers to requests, from the truth.
+//! Answers requests from the state of the namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,11 @@ use netlink_packet_core::{
 };
 
 use super::event::Setting;
+use super::namespace::{
+    Answer, EBUSY, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, LOOPBACK, Namespace,
+};
 use super::notice::Notice;
 use super::state::{Key, Value};
-use super::truth::{Answer, EBUSY, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM, LOOPBACK, Truth};
 use super::wire::{self, Mark, find, find_u32};
 use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
@@ -21,6 +23,8 @@ use crate::netlink::codec::link::{
     IFLA_MASTER, IFLA_MTU, RTM_DELLINK, RTM_NEWLINK,
 };
 use crate::testing::bytes::{ack, bare_done, message, with_sequence};
+#[cfg(test)]
+use crate::testing::digest::Digest;
 use crate::testing::messages::{FAMILY, family};
 
 const RTM_GETLINK: u16 = 18;
@@ -44,14 +48,16 @@ const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const EMSGSIZE: i32 = 90;
 const ESRCH: i32 = 3;
 
-/// The truth, for whoever asks.
+/// Answers requests, and keeps what a session may lack without being wrong.
 #[derive(Debug)]
 pub(crate) struct Service {
-    pub(crate) truth: Truth,
+    pub(crate) namespace: Namespace,
     /// The dumps that are under way, by the socket that requested them.
     dumps: BTreeMap<usize, Dump>,
     items: usize,
     dumps_by_position: bool,
+    /// How often a session requests a dump that is interrupted.
+    max_attempts: u32,
     /// What dumps skipped since one told all.
     pub(crate) skipped: Skipped,
     /// Whether the process has `CAP_NET_ADMIN`, without which the driver carries out no request.
@@ -66,18 +72,22 @@ pub(crate) struct Skipped {
     /// A session that never knew them cannot know of them: nothing marked that, or the session says
     /// so.
     pub(crate) excused: BTreeSet<u32>,
-    /// It was marked, and the session did not say so yet.
+    /// It was marked, in each attempt that the session has, and the session did not say so yet.
     unsaid: BTreeSet<u32>,
+    /// How many dumps were requested one after the other, without another request in between.
+    attempts: u32,
 }
 
 impl Skipped {
-    fn end(&mut self, links: BTreeSet<u32>, is_marked: bool) {
+    /// Records the end of a dump that skipped these links, marked or not. While attempts are left
+    /// a marked dump is no excuse: the session has to repeat it.
+    fn end(&mut self, links: BTreeSet<u32>, is_marked: bool, max_attempts: u32) {
         self.excused.retain(|link| links.contains(link));
-        if is_marked {
-            self.unsaid = links;
-        } else {
+        self.unsaid.clear();
+        if !is_marked {
             self.excused.extend(links);
-            self.unsaid.clear();
+        } else if self.attempts >= max_attempts {
+            self.unsaid = links;
         }
     }
 
@@ -118,31 +128,48 @@ impl Reply {
 
 impl Service {
     pub(crate) fn new(setting: Setting) -> Self {
-        let Setting { items, dumps_by_position, .. } = setting;
-        Self::with_truth(Truth::new(setting), items, dumps_by_position)
+        Self::with_namespace(Namespace::new(setting), setting)
+    }
+
+    /// With as little as possible: see [`Namespace::smallest`].
+    #[cfg(test)]
+    pub(crate) fn smallest(setting: Setting) -> Self {
+        Self::with_namespace(Namespace::smallest(setting), setting)
     }
 
     /// Without a team.
-    pub(crate) fn empty(items: usize) -> Self {
-        Self::with_truth(Truth::empty(items), items, false)
+    pub(crate) fn empty(setting: Setting) -> Self {
+        Self::with_namespace(Namespace::empty(setting.items), setting)
     }
 
-    fn with_truth(truth: Truth, items: usize, dumps_by_position: bool) -> Self {
+    fn with_namespace(namespace: Namespace, setting: Setting) -> Self {
+        let Setting { items, dumps_by_position, attempts, .. } = setting;
         let skipped = Skipped::default();
         Self {
-            truth,
+            namespace,
             dumps: BTreeMap::new(),
             items,
             dumps_by_position,
+            max_attempts: attempts,
             skipped,
             has_net_admin: true,
             is_cut_unsaid: false,
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn digest(&self, digest: &mut Digest) {
+        let Namespace { links, ports, options, .. } = &self.namespace;
+        digest.debug(&(links, ports, options));
+        digest.debug(&(&self.dumps, &self.skipped.excused, &self.skipped.unsaid));
+    }
+
     /// Answers an rtnetlink request.
     pub(crate) fn rtnl(&mut self, socket: usize, request: &Frame<'_>) -> Reply {
         let is_dump = request.has(NLM_F_DUMP);
+        if !is_dump {
+            self.skipped.attempts = 0;
+        }
         let result = match request.kind {
             RTM_GETLINK if is_dump && self.dumps.contains_key(&socket) => Err(EBUSY),
             RTM_GETLINK if is_dump => return self.start_dump(socket, request),
@@ -158,17 +185,18 @@ impl Service {
             Err(errno) => (vec![], ack(-errno)),
         };
         answer.push(verdict);
-        Reply { notices: self.truth.take_notices(), ..Reply::of(answer) }
+        Reply { notices: self.namespace.take_notices(), ..Reply::of(answer) }
     }
 
     fn start_dump(&mut self, socket: usize, request: &Frame<'_>) -> Reply {
+        self.skipped.attempts += 1;
         let master = request.payload.get(IFINFOMSG_LEN..);
         let dump = Dump {
             last: 0,
             count: 0,
-            untold: self.truth.links.keys().copied().collect(),
+            untold: self.namespace.links.keys().copied().collect(),
             master: master.and_then(|attributes| find_u32(attributes, IFLA_MASTER)),
-            generation: self.truth.generation,
+            generation: self.namespace.generation,
             is_interrupted: false,
             sequence: request.sequence,
         };
@@ -191,8 +219,8 @@ impl Service {
         match request.kind {
             RTM_GETLINK => return Ok(vec![self.newlink(ifindex)]),
             RTM_DELLINK if ifindex == LOOPBACK => return Err(EOPNOTSUPP),
-            RTM_DELLINK => self.truth.delete(ifindex)?,
-            _ => set_link(&mut self.truth, ifindex, up, attributes, index == 0)?,
+            RTM_DELLINK => self.namespace.delete(ifindex)?,
+            _ => set_link(&mut self.namespace, ifindex, up, attributes, index == 0)?,
         }
         Ok(vec![])
     }
@@ -206,10 +234,10 @@ impl Service {
     ) -> Result<Vec<Vec<u8>>, i32> {
         let name = find_text(attributes, IFLA_IFNAME).ok_or(EINVAL)?;
         let kind = find(attributes, IFLA_LINKINFO).and_then(|info| find_text(info, IFLA_INFO_KIND));
-        let ifindex = self.truth.add(&name, &kind.ok_or(EOPNOTSUPP)?, index)?;
-        let result = set_link(&mut self.truth, ifindex, up, attributes, true);
+        let ifindex = self.namespace.add(&name, &kind.ok_or(EOPNOTSUPP)?, index)?;
+        let result = set_link(&mut self.namespace, ifindex, up, attributes, true);
         if result.is_err() {
-            self.truth.delete(ifindex)?;
+            self.namespace.delete(ifindex)?;
         }
         result.map(|()| if echo { vec![self.newlink(ifindex)] } else { vec![] })
     }
@@ -217,21 +245,21 @@ impl Service {
     /// The link that a request names by its index, or by its name.
     fn find_link(&self, index: u32, attributes: &[u8]) -> Result<u32, i32> {
         if index != 0 {
-            return self.truth.links.contains_key(&index).then_some(index).ok_or(ENODEV);
+            return self.namespace.links.contains_key(&index).then_some(index).ok_or(ENODEV);
         }
         let name = find_text(attributes, IFLA_IFNAME)
             .or_else(|| find_text(attributes, IFLA_ALT_IFNAME))
             .ok_or(EINVAL)?;
-        self.truth.find(&name).ok_or(ENODEV)
+        self.namespace.find(&name).ok_or(ENODEV)
     }
 
     fn newlink(&self, ifindex: u32) -> Vec<u8> {
-        wire::link(RTM_NEWLINK, 0, ifindex, &self.truth.links[&ifindex])
+        wire::link(RTM_NEWLINK, 0, ifindex, &self.namespace.links[&ifindex])
     }
 
     /// Whether the session has said all there is to say of what it could not be told.
     pub(crate) fn is_all_said(&self) -> bool {
-        !self.is_cut_unsaid || self.truth.is_gone
+        !self.is_cut_unsaid || self.namespace.is_gone
     }
 
     /// The session says that something may be missing.
@@ -265,15 +293,15 @@ impl Service {
         let mut dump = self.dumps.remove(&socket)?;
         // Only the first message after a link came or went says so.
         let mut flags = NLM_F_MULTIPART;
-        let is_marked = dump.generation != self.truth.generation;
+        let is_marked = dump.generation != self.namespace.generation;
         if is_marked {
-            dump.generation = self.truth.generation;
+            dump.generation = self.namespace.generation;
             flags |= NLM_F_DUMP_INTR;
         }
         let (from, skipped) =
             if self.dumps_by_position { (0, dump.count) } else { (dump.last + 1, 0) };
         let mut messages = vec![];
-        for (ifindex, link) in self.truth.links.range(from..).skip(skipped) {
+        for (ifindex, link) in self.namespace.links.range(from..).skip(skipped) {
             if messages.len() == self.items {
                 break;
             }
@@ -284,13 +312,13 @@ impl Service {
             dump.untold.remove(ifindex);
             (dump.last, dump.count) = (*ifindex, dump.count + 1);
         }
-        dump.untold.retain(|ifindex| self.truth.links.contains_key(ifindex));
+        dump.untold.retain(|ifindex| self.namespace.links.contains_key(ifindex));
         let sequence = dump.sequence;
         if messages.is_empty() {
             // That something came or went behind the last link, nobody says.
             messages.push(message(NLMSG_DONE, NLM_F_MULTIPART, &[0; 4]));
             if dump.master.is_none() {
-                self.skipped.end(dump.untold, dump.is_interrupted);
+                self.skipped.end(dump.untold, dump.is_interrupted, self.max_attempts);
             }
         } else {
             dump.is_interrupted |= is_marked;
@@ -318,26 +346,28 @@ impl Service {
         if !self.has_net_admin {
             return Reply::of(vec![verdict(Err(EPERM))]);
         }
-        let Some(team) = team.filter(|team| *team == self.truth.team && !self.truth.is_gone) else {
+        let Some(team) =
+            team.filter(|team| *team == self.namespace.team && !self.namespace.is_gone)
+        else {
             return Reply::of(vec![verdict(Err(EINVAL))]);
         };
         match command {
             1 => {
                 let answer = find(attributes, 2)
                     .ok_or(EINVAL)
-                    .and_then(|list| set_option(&mut self.truth, list));
+                    .and_then(|list| set_option(&mut self.namespace, list));
                 // A value that nobody could be told is set, and the driver says that nobody was
                 // there.
                 let answer_if_unheard = answer.is_ok().then(|| verdict(Err(ESRCH)));
                 Reply {
-                    notices: self.truth.take_notices(),
+                    notices: self.namespace.take_notices(),
                     answer: vec![verdict(answer)],
                     answer_if_unheard,
                 }
             }
             2 => Reply::of(self.list_options(team)),
             3 => Reply::of(multipart(
-                wire::ports(team, &self.truth.ports, Mark::None, self.items),
+                wire::ports(team, &self.namespace.ports, Mark::None, self.items),
                 self.items,
             )),
             _ => Reply::of(vec![verdict(Err(EINVAL))]),
@@ -345,8 +375,9 @@ impl Service {
     }
 
     fn list_options(&mut self, team: u32) -> Vec<Vec<u8>> {
-        self.is_cut_unsaid = self.truth.is_list_cut();
-        let mut datagrams = wire::options(team, self.truth.list_options(), Mark::None, self.items);
+        self.is_cut_unsaid = self.namespace.is_list_cut();
+        let mut datagrams =
+            wire::options(team, self.namespace.list_options(), Mark::None, self.items);
         if self.is_cut_unsaid {
             datagrams.push(verdict(Err(EMSGSIZE)));
             return datagrams;
@@ -357,7 +388,7 @@ impl Service {
 
 /// Applies what a request sets, in the kernel's order: `do_setlink` in net/core/rtnetlink.c.
 fn set_link(
-    truth: &mut Truth,
+    namespace: &mut Namespace,
     ifindex: u32,
     up: Option<bool>,
     attributes: &[u8],
@@ -370,26 +401,26 @@ fn set_link(
         return Err(EOPNOTSUPP);
     }
     if let Some(hwaddr) = find(attributes, IFLA_ADDRESS) {
-        truth.set_hwaddr(ifindex, hwaddr)?;
+        namespace.set_hwaddr(ifindex, hwaddr)?;
     }
     if let Some(mtu) = find_u32(attributes, IFLA_MTU) {
-        truth.set_mtu(ifindex, mtu)?;
+        namespace.set_mtu(ifindex, mtu)?;
     }
     if let Some(name) = find_text(attributes, IFLA_IFNAME).filter(|_| !is_named) {
-        truth.set_name(ifindex, &name)?;
+        namespace.set_name(ifindex, &name)?;
     }
     match find_u32(attributes, IFLA_MASTER) {
         None => {}
-        Some(0) => truth.release(ifindex)?,
-        Some(master) if !truth.links.contains_key(&master) => return Err(EINVAL),
-        Some(master) if master != truth.team => return Err(EOPNOTSUPP),
-        Some(_) => truth.enslave(ifindex)?,
+        Some(0) => namespace.release(ifindex)?,
+        Some(master) if !namespace.links.contains_key(&master) => return Err(EINVAL),
+        Some(master) if master != namespace.team => return Err(EOPNOTSUPP),
+        Some(_) => namespace.enslave(ifindex)?,
     }
     if let Some(up) = up {
-        truth.set_up(ifindex, up)?;
+        namespace.set_up(ifindex, up)?;
     }
     match find(attributes, IFLA_CARRIER) {
-        Some(carrier) => truth.set_team_carrier(ifindex, *carrier != [0]),
+        Some(carrier) => namespace.set_team_carrier(ifindex, *carrier != [0]),
         None => Ok(()),
     }
 }
@@ -404,7 +435,7 @@ fn text(bytes: &[u8]) -> Result<String, i32> {
     String::from_utf8(bytes.to_vec()).map_err(|_| EINVAL)
 }
 
-fn set_option(truth: &mut Truth, list: &[u8]) -> Answer {
+fn set_option(namespace: &mut Namespace, list: &[u8]) -> Answer {
     let item = find(list, 1).ok_or(EINVAL)?;
     let id = OptionId {
         name: text(find(item, 1).ok_or(EINVAL)?)?.into(),
@@ -421,7 +452,7 @@ fn set_option(truth: &mut Truth, list: &[u8]) -> Answer {
         [14] => OptionValue::I32(i32::from_ne_bytes(number()?)),
         _ => return Err(ENOENT),
     };
-    truth.set(&id, value)
+    namespace.set(&id, value)
 }
 
 fn verdict(answer: Answer) -> Vec<u8> {

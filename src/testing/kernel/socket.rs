@@ -36,6 +36,8 @@ pub(crate) struct Socket {
     pub(crate) event: Option<Arc<EventFd>>,
     pub(crate) queue: VecDeque<Datagram>,
     pub(crate) capacity: usize,
+    /// Whether the socket has joined its multicast group.
+    pub(crate) is_joined: bool,
     pub(crate) filter: Option<Vec<BpfInstruction>>,
     /// Something was lost, and nothing is delivered until the queue was read empty.
     pub(crate) is_congested: bool,
@@ -61,6 +63,7 @@ impl Socket {
             event: None,
             queue: VecDeque::new(),
             capacity,
+            is_joined: true,
             filter: None,
             is_congested: false,
             overran: false,

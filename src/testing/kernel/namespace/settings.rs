@@ -1,12 +1,14 @@
 //! The options: how they are set, come and go, and what the driver can tell of that.
 
 use super::{
-    Answer, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, Key, Mark, Notice, OptionId, OptionValue, Truth,
-    names, options, wire,
+    Answer, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, Key, Mark, Namespace, Notice, OptionId, OptionValue,
+    Slot, names, options, wire,
 };
-use crate::testing::kernel::options::{CORE, MODES, all_mode_options, is_tellable, mode_options};
+use crate::testing::kernel::options::{
+    CORE, MODES, OptionSet, all_mode_options, is_tellable, mode_options, setting,
+};
 
-impl Truth {
+impl Namespace {
     pub(crate) fn set_mode(&mut self, value: u8) -> Answer {
         self.change_mode(MODES[usize::from(value % 4)])
     }
@@ -21,8 +23,11 @@ impl Truth {
             return Err(EINVAL);
         }
         self.remove_options(|id| !CORE.contains(&&*id.name));
-        let options =
-            if self.has_all_options { all_mode_options(mode) } else { mode_options(mode) };
+        let options = if self.option_set == OptionSet::All {
+            all_mode_options(mode)
+        } else {
+            mode_options(mode)
+        };
         self.add_options(options);
         self.has_user_carrier = false;
         self.store(&id, value)?;
@@ -31,10 +36,11 @@ impl Truth {
     }
 
     pub(crate) fn port_options(&self, ifindex: u32) -> Vec<(OptionId, OptionValue)> {
-        if !self.has_all_options {
-            return options::port_options(ifindex);
+        match self.option_set {
+            OptionSet::All => options::all_port_options(ifindex, self.mode()),
+            OptionSet::Typical => options::port_options(ifindex),
+            OptionSet::Fewest => options::fewest_port_options(ifindex),
         }
-        options::all_port_options(ifindex, self.mode())
     }
 
     /// Sets an option, as a request or somebody else does.
@@ -71,6 +77,13 @@ impl Truth {
         }
         self.tell_option(id);
         Ok(())
+    }
+
+    /// Sets an option to one of two values: to the one that it does not have.
+    pub(crate) fn set_other_value(&mut self, slot: Slot, which: u8) -> Answer {
+        let [zero, one] = [0, 1].map(|value| setting(slot, which, value));
+        let (id, value) = if self.options.contains(&zero) { one } else { zero };
+        self.set(&id, value)
     }
 
     pub(crate) fn store(&mut self, id: &OptionId, value: OptionValue) -> Answer {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::event::{Change, SLOTS, Setting, Slot, TEAM, ifindex};
 use super::history::History;
 use super::notice::{Notice, noise};
-use super::options::{self, CORE, core_options, long_program, setting};
+use super::options::{self, CORE, OptionSet, core_options, long_program, setting};
 use super::state::{Key, LinkState, PortState, State, Value};
 use super::wire::{self, Mark};
 use crate::model::ifindex::IfIndex;
@@ -29,7 +29,7 @@ pub(crate) const LOOPBACK: u32 = 1;
 pub(crate) type Answer = Result<(), i32>;
 
 #[derive(Debug)]
-pub(crate) struct Truth {
+pub(crate) struct Namespace {
     pub(crate) links: BTreeMap<u32, LinkState>,
     pub(crate) ports: Vec<(u32, PortState)>,
     pub(crate) options: Vec<(OptionId, OptionValue)>,
@@ -46,8 +46,7 @@ pub(crate) struct Truth {
     originals: BTreeMap<u32, (Vec<u8>, u32)>,
     /// User space decides about the carrier of the team.
     has_user_carrier: bool,
-    /// Whether there are all options of the driver, or those that the property tests do with.
-    has_all_options: bool,
+    option_set: OptionSet,
     /// The number of bytes that the driver can report of a program.
     limit: usize,
     last_index: u32,
@@ -57,7 +56,7 @@ pub(crate) struct Truth {
     untold: Vec<OptionId>,
 }
 
-impl Truth {
+impl Namespace {
     /// A loopback, and no team.
     pub(crate) fn empty(items: usize) -> Self {
         let mut this = Self {
@@ -72,7 +71,7 @@ impl Truth {
             speeds: BTreeMap::new(),
             originals: BTreeMap::new(),
             has_user_carrier: false,
-            has_all_options: true,
+            option_set: OptionSet::All,
             limit: options::LIMIT,
             last_index: LOOPBACK,
             notices: vec![],
@@ -84,13 +83,30 @@ impl Truth {
         this
     }
 
+    /// A team without ports, and no other link: see [`OptionSet::Fewest`].
+    #[cfg(test)]
+    pub(crate) fn smallest(setting: Setting) -> Self {
+        let mut this = Self {
+            links: BTreeMap::new(),
+            options: core_options(OptionSet::Fewest),
+            is_gone: false,
+            team: TEAM,
+            option_set: OptionSet::Fewest,
+            ..Self::empty(setting.items)
+        };
+        let team = LinkState { up: setting.team_is_up, ..LinkState::new("team0", "team") };
+        this.links.insert(TEAM, team);
+        this.record();
+        this
+    }
+
     /// A team, a loopback, and the links in all slots, the first of which are ports.
     pub(crate) fn new(setting: Setting) -> Self {
         let mut this = Self {
-            options: core_options(false),
+            options: core_options(OptionSet::Typical),
             is_gone: false,
             team: TEAM,
-            has_all_options: false,
+            option_set: OptionSet::Typical,
             limit: options::SHORT_LIMIT,
             ..Self::empty(setting.items)
         };
@@ -158,6 +174,7 @@ impl Truth {
             Change::Delete(slot) if slot % SLOTS == 0 => Err(EINVAL),
             Change::Delete(slot) => self.delete(ifindex(slot)),
             Change::Rename(slot, value) => self.rename(slot, &format!("name{value}")),
+            Change::OtherName(slot) => self.take_other_name(slot),
             Change::SwapNames(one, other) => self.swap_names(one, other),
             Change::Hwaddr(slot, value) => self.set_hwaddr(ifindex(slot), &[2, 0, 0, 0, 0, value]),
             Change::Mtu(slot, value) => {
@@ -174,6 +191,7 @@ impl Truth {
                 let (id, value) = setting(slot, which, value);
                 self.set(&id, value)
             }
+            Change::OtherValue(slot, which) => self.set_other_value(slot, which),
             Change::LongProgram => {
                 self.set(&OptionId::global(names::BPF_HASH_FUNC), long_program())
             }
@@ -216,7 +234,7 @@ impl Truth {
         }
         if is_team {
             (self.team, self.is_gone, self.has_user_carrier) = (ifindex, false, false);
-            self.options = core_options(self.has_all_options);
+            self.options = core_options(self.option_set);
         }
         self.last_index = self.last_index.max(ifindex);
         self.generation += 1;
@@ -348,6 +366,14 @@ impl Truth {
         self.touch(ifindex(slot), |link| name.clone_into(&mut link.name))
     }
 
+    /// Renames a link to one of two names: to the one that it does not have.
+    fn take_other_name(&mut self, slot: Slot) -> Answer {
+        let names = [format!("eth{slot}"), format!("renamed{slot}")];
+        let link = self.links.get(&ifindex(slot)).ok_or(ENODEV)?;
+        let other = usize::from(link.name == names[0]);
+        self.rename(slot, &names[other])
+    }
+
     fn swap_names(&mut self, one: Slot, other: Slot) -> Answer {
         let name = |this: &Self, slot| {
             this.links.get(&ifindex(slot)).map(|link| link.name.clone()).ok_or(ENODEV)
@@ -421,7 +447,7 @@ impl Truth {
 
     /// Gives a link what the driver gives a new port. The property tests do without.
     fn adapt(&mut self, ifindex: u32) -> Answer {
-        if !self.has_all_options {
+        if self.option_set != OptionSet::All {
             return Ok(());
         }
         let team = self.links.get(&self.team).ok_or(ENODEV)?;
@@ -439,7 +465,8 @@ impl Truth {
 
     /// Whether the driver gives all ports the address of the team.
     fn has_one_hwaddr(&self) -> bool {
-        self.has_all_options && ["roundrobin", "random", "broadcast"].contains(&self.mode())
+        self.option_set == OptionSet::All
+            && ["roundrobin", "random", "broadcast"].contains(&self.mode())
     }
 
     fn mode(&self) -> &str {
@@ -494,7 +521,10 @@ impl Truth {
         let link = self.links.get_mut(&ifindex).ok_or(ENODEV)?;
         let had_carrier = link.carrier;
         change(link);
-        link.carrier_changes += u32::from(link.carrier != had_carrier);
+        // A counter would make each state of the enumeration a new one.
+        if self.option_set != OptionSet::Fewest {
+            link.carrier_changes += u32::from(link.carrier != had_carrier);
+        }
         let told = link.clone();
         self.notices.push(Notice::Links(wire::link(RTM_NEWLINK, 0, ifindex, &told)));
         self.history.note(Key::Link(ifindex), Value::Link(told));

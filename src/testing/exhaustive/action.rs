@@ -1,0 +1,152 @@
+//! The alphabet of the enumeration: what can happen, and when.
+
+use crate::testing::kernel::Kernel;
+use crate::testing::kernel::event::{Change, Happening, Line, Slot, ifindex};
+
+/// The slots of the two links.
+const LINKS: [Slot; 2] = [1, 2];
+/// The numbers of the two options in [`setting`](crate::testing::kernel::options::setting).
+const TEAM_OPTION: u8 = 0;
+const PORT_OPTION: u8 = 5;
+
+/// What happens during a call: each happening so many system calls after the one before.
+pub(super) type During = Vec<(u8, Happening)>;
+
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    /// The handle is opened, in a namespace with these links. The first action of each sequence.
+    Open(Start, During),
+    /// Something happens between two calls.
+    Happens(Happening),
+    /// The program calls the handle.
+    Calls(Call, During),
+}
+
+/// The links that exist before the handle is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Only the team.
+    NoLink,
+    /// One link, which is a port.
+    Port,
+    /// Two links, the first of which is a port.
+    PortAndLink,
+}
+
+impl Start {
+    pub(super) const ALL: [Self; 3] = [Self::NoLink, Self::Port, Self::PortAndLink];
+
+    pub(super) fn changes(self) -> &'static [Change] {
+        match self {
+            Self::NoLink => &[],
+            Self::Port => &[Change::Create(1, 1), Change::Enslave(1)],
+            Self::PortAndLink => &[Change::Create(1, 1), Change::Create(2, 2), Change::Enslave(1)],
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    HandleEvents,
+    Refresh,
+    /// A command: sets the team's option.
+    Set,
+}
+
+impl Call {
+    pub(super) const ALL: [Self; 3] = [Self::HandleEvents, Self::Refresh, Self::Set];
+}
+
+impl Action {
+    /// How many letters of the alphabet it is: a call is one, and so is each happening. That a
+    /// handle is opened counts for nothing, as each sequence begins with it.
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::Open(_, during) => during.len(),
+            Self::Happens(_) => 1,
+            Self::Calls(_, during) => 1 + during.len(),
+        }
+    }
+}
+
+/// What decides which happenings have an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outline {
+    exists: [bool; 2],
+    port: Option<usize>,
+    link_events_lost: bool,
+    team_events_lost: bool,
+}
+
+impl Outline {
+    pub(super) fn of(kernel: &mut Kernel) -> Self {
+        let namespace = &kernel.service.namespace;
+        let is_port = |slot: Slot| namespace.ports.iter().any(|(port, _)| *port == ifindex(slot));
+        Self {
+            exists: LINKS.map(|slot| namespace.links.contains_key(&ifindex(slot))),
+            port: LINKS.iter().position(|slot| is_port(*slot)),
+            link_events_lost: kernel.socket(Line::LinkEvents).is_congested,
+            team_events_lost: kernel.socket(Line::TeamEvents).is_congested,
+        }
+    }
+
+    /// Returns the namespace of a start, before the handle has sockets.
+    pub(super) fn at(start: Start) -> Self {
+        let (exists, port) = match start {
+            Start::NoLink => ([false; 2], None),
+            Start::Port => ([true, false], Some(0)),
+            Start::PortAndLink => ([true; 2], Some(0)),
+        };
+        Self { exists, port, link_events_lost: false, team_events_lost: false }
+    }
+
+    /// Returns what can happen between two calls.
+    pub(super) fn happenings(&self) -> Vec<Happening> {
+        let mut all = vec![];
+        for (link, slot) in LINKS.into_iter().enumerate() {
+            if !self.exists[link] {
+                all.push(Change::Create(slot, slot));
+                continue;
+            }
+            all.extend([Change::Delete(slot), Change::OtherName(slot)]);
+            if self.port.is_none() {
+                all.push(Change::Enslave(slot));
+            } else if self.port == Some(link) {
+                all.extend([Change::Release(slot), Change::OtherValue(slot, PORT_OPTION)]);
+            }
+        }
+        all.push(Change::OtherValue(0, TEAM_OPTION));
+        let mut all: Vec<_> = all.into_iter().map(Happening::Change).collect();
+        if !self.link_events_lost {
+            all.push(Happening::Overrun(Line::LinkEvents));
+        }
+        if !self.team_events_lost {
+            all.push(Happening::Overrun(Line::TeamEvents));
+        }
+        all
+    }
+
+    /// Returns what can happen during a call.
+    pub(super) fn during_calls(&self) -> Vec<Happening> {
+        let mut all = self.happenings();
+        all.extend([Happening::ReceiveFails, Happening::ReadStops]);
+        all
+    }
+
+    /// Returns the outline after something has happened.
+    pub(super) fn after(mut self, happening: Happening) -> Self {
+        let index = |slot: Slot| usize::from(slot - LINKS[0]);
+        match happening {
+            Happening::Change(Change::Create(slot, _)) => self.exists[index(slot)] = true,
+            Happening::Change(Change::Delete(slot)) => {
+                self.exists[index(slot)] = false;
+                self.port = self.port.filter(|port| *port != index(slot));
+            }
+            Happening::Change(Change::Enslave(slot)) => self.port = Some(index(slot)),
+            Happening::Change(Change::Release(_)) => self.port = None,
+            // Reading may have ended the loss since: then the same can happen again.
+            _ => {}
+        }
+        self
+    }
+}

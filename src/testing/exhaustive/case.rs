@@ -1,0 +1,190 @@
+//! One sequence of actions, played to a handle whose kernel is the model.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::action::{Action, Call, During, Outline, Start};
+use super::reports::{Reports, same};
+use super::{MAX_CALLS, Verdict};
+use crate::changes::Changes;
+use crate::error::Result as TeamResult;
+use crate::model::ifindex::IfIndex;
+use crate::model::option::{OptionId, names};
+use crate::model::option_value::OptionValue;
+use crate::team::TeamHandle;
+use crate::testing::digest::Digest;
+use crate::testing::kernel::Shared;
+use crate::testing::kernel::event::{Happening, Setting, TEAM};
+use crate::testing::kernel::state::{Key, State, Value};
+use crate::testing::test_kernel::TestKernel;
+
+pub(super) struct Case {
+    kernel: Shared,
+    team: TeamHandle,
+    reports: Reports,
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Played {
+    Done,
+    /// The call was over before all that was to happen during it.
+    TooShort,
+}
+
+impl Case {
+    /// Opens a handle. `None` if opening failed, as it may when something went wrong.
+    pub(super) fn open(
+        setting: Setting,
+        start: Start,
+        during: &During,
+    ) -> Result<(Played, Option<Self>), String> {
+        let kernel = Shared::smallest(setting);
+        let mut model = kernel.lock();
+        for change in start.changes() {
+            model.happen(Happening::Change(*change));
+        }
+        let mut reports =
+            Reports::new(model.service.namespace.state_of(setting.scope), setting.scope);
+        model.service.namespace.history.start_log();
+        model.begin(during.clone());
+        drop(model);
+        let builder = TestKernel::on(&kernel)
+            .team_builder()
+            .link_scope(setting.scope)
+            .receive_buffer(setting.events * 1024)
+            .receive_buffer_limit(0)
+            .dump_attempts(NonZeroU32::new(setting.attempts).expect("not 0"));
+        let opened = builder.open_index(IfIndex::new(TEAM).expect("not 0"));
+        let mut model = kernel.lock();
+        if !model.is_plan_done() {
+            return Ok((Played::TooShort, None));
+        }
+        let faults = model.call.faults;
+        reports.record(model.service.namespace.history.take_log());
+        drop(model);
+        let team = match opened {
+            Ok(team) => team,
+            Err(_) if faults > 0 => return Ok((Played::Done, None)),
+            Err(error) => return Err(format!("opening failed without a fault: {error}")),
+        };
+        reports.check_start(team.session.cache())?;
+        Ok((Played::Done, Some(Self { kernel, team, reports })))
+    }
+
+    pub(super) fn play(&mut self, action: &Action) -> Result<Played, String> {
+        match action {
+            Action::Open(..) => Err("a handle is opened once".to_owned()),
+            Action::Happens(happening) => {
+                let mut model = self.kernel.lock();
+                model.happen(*happening);
+                self.reports.record(model.service.namespace.history.take_log());
+                Ok(Played::Done)
+            }
+            Action::Calls(call, during) => self.call(*call, during),
+        }
+    }
+
+    fn call(&mut self, call: Call, during: &During) -> Result<Played, String> {
+        let option = OptionId::global(names::NOTIFY_PEERS_COUNT);
+        let mut model = self.kernel.lock();
+        // Other values than those that other processes set.
+        let values = [2, 3].map(OptionValue::U32);
+        let is_first = model.service.namespace.options.iter().any(|(_, value)| *value == values[0]);
+        let value = values[usize::from(is_first)].clone();
+        model.begin(during.clone());
+        drop(model);
+        let mut changes = None;
+        let result = match call {
+            Call::HandleEvents => self.team.handle_events().map(|taken| changes = Some(taken)),
+            Call::Refresh => self.team.refresh().map(|taken| changes = Some(taken)),
+            Call::Set => self.team.set_options([(option.clone(), value.clone())]),
+        };
+        let mut model = self.kernel.lock();
+        if !model.is_plan_done() {
+            return Ok(Played::TooShort);
+        }
+        self.reports.record(model.service.namespace.history.take_log());
+        let (key, value) = (Key::Option(option), Value::Option(value));
+        let was_set = model.service.namespace.history.has(&key, &value);
+        drop(model);
+        if call == Call::Set && result.is_ok() && !was_set {
+            return Err("the command succeeded and did nothing".to_owned());
+        }
+        self.check_result(call, result, changes)?;
+        Ok(Played::Done)
+    }
+
+    fn check_result(
+        &mut self,
+        call: Call,
+        result: TeamResult<()>,
+        changes: Option<Changes>,
+    ) -> Verdict {
+        let mut model = self.kernel.lock();
+        let tally = model.call;
+        if tally.vain_waits > 0 && tally.faults == 0 {
+            return Err(format!("{call:?} waited for a reply that does not come"));
+        }
+        if let Err(error) = result {
+            return if tally.faults > 0 {
+                Ok(())
+            } else {
+                Err(format!("{call:?} failed without a fault: {error}"))
+            };
+        }
+        if let Some(changes) = changes {
+            if changes.is_inconsistent() {
+                model.service.is_said();
+            }
+            drop(model);
+            self.reports.check(&changes)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the program handle events for as long as the descriptor is readable, while nothing else
+    /// happens. Then the cache has to be equal to the kernel's state.
+    pub(super) fn settle(&mut self) -> Verdict {
+        let mut calls = 0;
+        while self.is_readable()? {
+            if calls == MAX_CALLS {
+                return Err(format!("there is still work after {calls} calls"));
+            }
+            calls += 1;
+            self.call(Call::HandleEvents, &vec![])?;
+        }
+        let model = self.kernel.lock();
+        let scope = model.setting.scope;
+        let mut expected = model.service.namespace.state_of(scope);
+        let cache = State::of(self.team.session.cache());
+        expected.things.retain(|key, value| {
+            cache.things.contains_key(key) || !model.service.may_be_missing(key, value)
+        });
+        drop(model);
+        same("the kernel", &expected.things, "the cache", &cache.things)?;
+        if expected.order != cache.order {
+            return Err(format!("the order is {:?}, not {:?}", cache.order, expected.order));
+        }
+        self.reports.check_sum(self.team.session.cache())?;
+        self.team.session.cache().check_invariants();
+        Ok(())
+    }
+
+    fn is_readable(&mut self) -> Result<bool, String> {
+        self.team.wait(Some(Duration::ZERO)).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn outline(&self) -> Outline {
+        Outline::of(&mut self.kernel.lock())
+    }
+
+    /// Returns what stands for all that decides what can follow.
+    pub(super) fn digest(&self) -> u128 {
+        let mut digest = Digest::new();
+        self.kernel.lock().digest(&mut digest);
+        self.team.session.digest(&mut digest);
+        self.reports.digest(&mut digest);
+        digest.finish()
+    }
+}

@@ -1,0 +1,231 @@
+//! Plays all sequences up to a length, each state once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::action::{Action, Call, During, Outline, Start};
+use super::case::{Case, Played};
+use crate::testing::kernel::event::{Happening, Setting};
+
+/// How many things happen during one call at most, and while the handle is opened.
+const MAX_DURING: usize = 2;
+const MAX_DURING_OPEN: usize = 1;
+/// No call has more system calls than this, in this alphabet.
+const MAX_POINTS: u8 = 200;
+
+/// A sequence that breaks a property.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    actions: Vec<Action>,
+    reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "after these actions:")?;
+        for action in &self.actions {
+            writeln!(f, "  {action:?}")?;
+        }
+        write!(f, "{}", self.reason)
+    }
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) states: BTreeSet<u128>,
+    /// How many sequences were played to their end.
+    pub(super) played: usize,
+}
+
+/// A state and a shortest sequence that leads to it.
+#[derive(Debug)]
+struct Node {
+    actions: Vec<Action>,
+    outline: Outline,
+    state: u128,
+}
+
+/// What the threads of a search share.
+struct Search {
+    setting: Setting,
+    depth: usize,
+    merges: bool,
+    /// The length of the shortest sequence that led to each state so far.
+    lengths: Mutex<HashMap<u128, usize>>,
+    /// The states from which sequences go on, by the length of the sequence so far.
+    nodes: Mutex<BTreeMap<usize, Vec<Node>>>,
+    failure: Mutex<Option<Failure>>,
+    is_over: AtomicBool,
+    played: AtomicUsize,
+}
+
+/// Plays all sequences of actions that cost `depth` together or less. Without merging each sequence
+/// is played, not only the first that leads to a state.
+pub(super) fn search(setting: Setting, depth: usize, merges: bool) -> Result<Found, Failure> {
+    let search = Search {
+        setting,
+        depth,
+        merges,
+        lengths: Mutex::default(),
+        nodes: Mutex::default(),
+        failure: Mutex::default(),
+        is_over: AtomicBool::new(false),
+        played: AtomicUsize::new(0),
+    };
+    for start in Start::ALL {
+        search.try_during(depth.min(MAX_DURING_OPEN), Outline::at(start), &mut |during| {
+            search.play(&[], Action::Open(start, during))
+        });
+    }
+    for length in 0..depth {
+        let nodes = lock(&search.nodes).remove(&length).unwrap_or_default();
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(|| {
+                    while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if search.is_over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        search.expand(node, length);
+                    }
+                });
+            }
+        });
+    }
+    if let Some(failure) = lock(&search.failure).take() {
+        return Err(failure);
+    }
+    let states = lock(&search.lengths).keys().copied().collect();
+    Ok(Found { states, played: search.played.into_inner() })
+}
+
+impl Search {
+    /// Plays everything that can come next.
+    fn expand(&self, node: &Node, length: usize) {
+        // A shorter sequence to the same state was found since.
+        if self.merges && lock(&self.lengths).get(&node.state).is_some_and(|known| *known < length)
+        {
+            return;
+        }
+        for happening in node.outline.happenings() {
+            self.play(&node.actions, Action::Happens(happening));
+        }
+        for call in Call::ALL {
+            let during = (self.depth - length - 1).min(MAX_DURING);
+            self.try_during(during, node.outline, &mut |during| {
+                self.play(&node.actions, Action::Calls(call, during))
+            });
+        }
+    }
+
+    /// Tries a call without anything that happens during it, and with each combination of up to
+    /// `during` things that can happen at each of its system calls.
+    fn try_during(
+        &self,
+        during: usize,
+        outline: Outline,
+        play: &mut dyn FnMut(During) -> Option<Played>,
+    ) {
+        play(vec![]);
+        if during > 0 {
+            self.add_happenings(&mut vec![], during, outline, play);
+        }
+    }
+
+    /// Adds one more happening, at each point from the last one on.
+    fn add_happenings(
+        &self,
+        before: &mut During,
+        more: usize,
+        outline: Outline,
+        play: &mut dyn FnMut(During) -> Option<Played>,
+    ) {
+        for happening in outline.during_calls() {
+            // A change at the first system call is the same as one before the call.
+            let is_of_calls = matches!(happening, Happening::ReceiveFails | Happening::ReadStops);
+            let first = u8::from(before.is_empty() && !is_of_calls);
+            for point in first..MAX_POINTS {
+                if self.is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                before.push((point, happening));
+                let played = play(before.clone());
+                if played == Some(Played::Done) && more > 1 {
+                    self.add_happenings(before, more - 1, outline.after(happening), play);
+                }
+                before.pop();
+                if played != Some(Played::Done) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Plays a sequence, and keeps the state that it leads to if it is a new one. `None` if it
+    /// broke a property.
+    fn play(&self, before: &[Action], last: Action) -> Option<Played> {
+        let mut actions = before.to_vec();
+        actions.push(last);
+        match self.play_all(&actions) {
+            Ok((Played::TooShort, _)) => Some(Played::TooShort),
+            Ok((Played::Done, case)) => {
+                self.played.fetch_add(1, Ordering::Relaxed);
+                match case.map_or(Ok(()), |case| self.keep(&actions, case)) {
+                    Ok(()) => Some(Played::Done),
+                    Err(reason) => self.fail(actions, reason),
+                }
+            }
+            Err(reason) => self.fail(actions, reason),
+        }
+    }
+
+    fn play_all(&self, actions: &[Action]) -> Result<(Played, Option<Case>), String> {
+        let [Action::Open(start, during), rest @ ..] = actions else {
+            return Err("a sequence begins with an open".to_owned());
+        };
+        let (mut played, mut case) = Case::open(self.setting, *start, during)?;
+        if let Some(case) = &mut case {
+            for action in rest {
+                played = case.play(action)?;
+            }
+        }
+        Ok((played, case))
+    }
+
+    fn keep(&self, actions: &[Action], mut case: Case) -> Result<(), String> {
+        let length = actions.iter().map(Action::cost).sum();
+        let (state, outline) = (case.digest(), case.outline());
+        let known = {
+            let mut lengths = lock(&self.lengths);
+            let known = lengths.get(&state).copied();
+            if known.is_none_or(|known| length < known) {
+                lengths.insert(state, length);
+            }
+            known
+        };
+        if !self.merges || known.is_none_or(|known| length < known) {
+            let node = Node { actions: actions.to_vec(), outline, state };
+            lock(&self.nodes).entry(length).or_default().push(node);
+        }
+        if known.is_none() { case.settle() } else { Ok(()) }
+    }
+
+    fn fail(&self, actions: Vec<Action>, reason: String) -> Option<Played> {
+        self.is_over.store(true, Ordering::Relaxed);
+        let mut failure = lock(&self.failure);
+        let cost = |actions: &[Action]| actions.iter().map(Action::cost).sum::<usize>();
+        if failure.as_ref().is_none_or(|known| cost(&actions) < cost(&known.actions)) {
+            *failure = Some(Failure { actions, reason });
+        }
+        None
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
