@@ -56,7 +56,12 @@ impl Ifinfo {
     /// process's.
     pub(super) fn update(&self, state: &LinkState, is_in_scope: bool) {
         self.is_in_scope.set(is_in_scope);
-        self.is_removed.set(false);
+        if self.is_removed.replace(false) {
+            // Another device with the same index: everything that it has is new.
+            self.mark_if(!state.name.is_empty(), LinkFlag::Name);
+            self.mark_if(!state.hwaddr.is_empty(), LinkFlag::HwAddr);
+            self.mark_if(state.master != 0, LinkFlag::Master);
+        }
         self.mark_if(self.name.set_text(&state.name), LinkFlag::Name);
         if !state.hwaddr.is_empty() {
             let is_same_len = self.hwaddr_len.replace(state.hwaddr.len()) == state.hwaddr.len();
@@ -165,6 +170,12 @@ impl Ifinfo {
 
     pub(crate) fn original_hwaddr_len(&self) -> usize {
         self.original_hwaddr_len.get()
+    }
+
+    /// Writes an address like a C program does, by its pointer.
+    #[cfg(test)]
+    pub(crate) fn write_hwaddr(&self, address: &[u8]) {
+        self.hwaddr.set(address);
     }
 
     #[cfg(test)]
