@@ -6,19 +6,37 @@
 #   bin/PROGRAM  starts the program there
 
 # The programs, each with the directory of the cache that holds it. team-cc is the machine's own compiler, which that directory
-# gives the C library.
-readonly -A original_directories=([teamnl]=libteam-utils [conntrack]=conntrack [team-cc]=team-cc)
+# gives the C library. teamd stands for libteam as Debian builds it, swig for what building its Python binding takes.
+readonly -A original_directories=(
+    [teamnl]=libteam-utils [conntrack]=conntrack [team-cc]=team-cc
+    [teamd]=debian-libteam [dbus-daemon]=dbus-daemon [valgrind]=valgrind [swig]=libteam-source [abidiff]=abigail-tools
+)
 
-# Sets originals to the directories of those programs that the machine lacks, if the command runs the tests that need them, else
-# to an empty list. If a program cannot be downloaded, those tests fail and name it.
+# Prints the programs that a test binary compares with.
+programs_of() {
+    [[ $1 =~ /deps/([a-z_]+)-[0-9a-f]+$ ]] || return 0
+    case ${BASH_REMATCH[1]} in
+        kernel) echo teamnl conntrack team-cc ;;
+        abi) echo teamd abidiff ;;
+        beside_debian) echo teamd dbus-daemon valgrind swig ;;
+    esac
+}
+
+# Returns whether the machine's own program serves as well. Its libteam may be this one, and its valgrind may lack the C library's
+# symbols.
+machine_has() { [[ ! $1 =~ ^(teamd|valgrind|swig)$ ]] && type -P "$1" >/dev/null; }
+
+# Sets originals to the directories of the command's programs that the machine lacks. If a program cannot be downloaded, the
+# tests that need it fail and name it.
 provide_originals() {
     originals=()
-    [[ $1 =~ /deps/kernel-[0-9a-f]+$ ]] || return 0
     local cache program directory
-    local -a missing=()
+    local -a programs missing=()
+    read -r -a programs < <(programs_of "$1")
+    ((${#programs[@]})) || return 0
     cache=$(cache_dir)
-    for program in "${!original_directories[@]}"; do
-        type -P "$program" >/dev/null || missing+=("${original_directories[$program]}")
+    for program in "${programs[@]}"; do
+        machine_has "$program" || missing+=("${original_directories[$program]}")
     done
     get_originals
     for directory in "${missing[@]}"; do
@@ -40,7 +58,7 @@ get_originals() {
         umask 022
         wait_for_lock
         make_new "$cache"
-        for program in "${!original_directories[@]}"; do
+        for program in "${programs[@]}"; do
             directory=${original_directories[$program]}
             [[ " ${missing[*]} " != *" $directory "* || -d $cache/$directory ]] || get_original
         done
@@ -57,21 +75,81 @@ get_original() {
     fi
 }
 
-original_package() { if [[ $1 == team-cc ]]; then echo libteam-dev; else echo "$1"; fi; }
+original_package() {
+    case $1 in
+        team-cc) echo libteam-dev ;;
+        debian-libteam) echo libteam5, libteam-dev or libteam-utils ;;
+        libteam-source) echo libteam\'s source, swig or libpython3-dev ;;
+        *) echo "$1" ;;
+    esac
+}
 
 unpack_original() {
-    [[ $directory == team-cc && -e /usr/include/team.h ]] ||
-        unpack_missing "$new/$directory/root" "$(original_package "$directory")"
+    local root=$new/$directory/root
+    case $directory in
+        team-cc) [[ -e /usr/include/team.h ]] || unpack_missing "$root" libteam-dev ;;
+        debian-libteam) unpack_debians "$root" libteam5 libteamdctl0 libteam-dev libteam-utils ;;
+        # With a C library of its own, as only that has the symbols in libc6-dbg.
+        valgrind) unpack_debians "$root" valgrind libc6 libc6-dbg ;;
+        libteam-source) unpack_source "$root" && unpack_needs "$root" swig python3 libpython3-dev ;;
+        *) unpack_missing "$root" "$(original_package "$directory")" ;;
+    esac
+}
+
+# Unpacks the packages as the machine's own suite has them, whatever of them is installed here, and what else they need that
+# the machine lacks.
+unpack_debians() {
+    local to=$1 package
+    shift
+    unpack_needs "$to" "$@" || return
+    download "$new/own" "$(names "$@")" -o Dir::State::Status=/dev/null "$@" || fail "downloading $*" || return
+    for package in "$@"; do
+        unpack "$package" "$to" || return
+    done
+}
+
+# Unpacks those of the packages, and of what they need, that are not installed here.
+unpack_needs() {
+    local to=$1 package
+    local -a needs=()
+    shift
+    reach_own_suite || return
+    while read -r package; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null) == *installed* ]] || needs+=("$package")
+    done < <(apt "$new/own" -o Dir::State::Status=/dev/null -s install --no-install-recommends "$@" |
+        awk '$1 == "Inst" { sub(/:.*/, "", $2); print $2 }' | sort -u)
+    ((${#needs[@]})) || return 0
+    download "$new/own" "what $(names "$@") need" -o Dir::State::Status=/dev/null "${needs[@]}" ||
+        fail "downloading ${needs[*]}" || return
+    for package in "${needs[@]}"; do
+        unpack "$package" "$to" || return
+    done
+    relink "$to"
+}
+
+names() {
+    local names=$*
+    echo "${names// /, }"
+}
+
+# The source of libteam, which Debian has unchanged in one archive.
+unpack_source() {
+    local to=$1
+    reach_sources || return
+    say 'downloading the source of libteam, 1 MB'
+    (cd "$new/debs" && apt "$new/sources" --download-only --tar-only source libteam >>"$new/log") || fail "downloading libteam's source" || return
+    mkdir -p "$to/source"
+    tar -x -C "$to/source" --strip-components=1 -f "$new"/debs/libteam_*.orig.tar.* 2>>"$new/log" || fail "unpacking libteam's source"
 }
 
 # The usage that a program prints may begin with the name by which it was started.
 write_original() {
     local wrapper=$new/$directory/bin/$program
-    if [[ $program == team-cc ]]; then
-        write_compiler "$wrapper"
-    else
-        write_starter "$wrapper"
-    fi && chmod 755 -- "$wrapper" || fail "writing $wrapper"
+    case $program in
+        team-cc) write_compiler "$wrapper" ;;
+        *) write_starter "$wrapper" ;;
+    esac && chmod 755 -- "$wrapper" || fail "writing $wrapper" || return
+    [[ $program != teamd ]] || { ln -s teamd "${wrapper%/*}/teamnl" && ln -s teamd "${wrapper%/*}/teamdctl"; }
 }
 
 write_starter() {
@@ -81,6 +159,9 @@ root=${BASH_SOURCE[0]%/*}/../root
 name=${BASH_SOURCE[0]##*/}
 for libraries in "$root"/{usr/,}lib/*-linux-gnu; do
     export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries
+done
+for data in "$root"/usr/share/swig*/python; do
+    [[ ! -d $data ]] || export SWIG_LIB=${data%/python}
 done
 for program in "$root"/{usr/,}{s,}bin/"$name"; do
     [[ ! -x $program ]] || exec -a "$name" "$program" "$@"

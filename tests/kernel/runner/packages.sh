@@ -227,6 +227,21 @@ reach_own_suite() {
     update "$area" "this machine's apt sources" || true
 }
 
+# Makes an apt area of the sources of a suite that all Debian machines can reach.
+reach_sources() {
+    local area=$new/sources ID='' VERSION_CODENAME='' mirror
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    [[ $ID == debian && -n $VERSION_CODENAME ]] || VERSION_CODENAME=bookworm
+    for mirror in $(mirrors); do
+        mkdir -p "$area"
+        echo "deb-src [signed-by=$keyring target=Sources] $mirror $VERSION_CODENAME main" >"$area/sources.list"
+        apt_area "$area" "$area/sources.list"
+        ! update "$area" "Debian's sources of $VERSION_CODENAME" || return 0
+    done
+    fail "no mirror gave the list of Debian's sources of $VERSION_CODENAME (is there a network?)"
+}
+
 # Unpacks packages, with those of their dependencies that the machine lacks, from the machine's own suite.
 unpack_missing() {
     local to=$1 package names
