@@ -26,8 +26,7 @@ use crate::team::driver::TeamDriver;
 use crate::team::event_filter::EventFilter;
 use crate::team::session::Session;
 
-/// The environment variable with the receive buffer size of the event sockets, like in the C
-/// library.
+/// The environment variable with the receive buffer size, the same as in the C library.
 const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
 /// The default receive buffer size of the event sockets, in bytes.
 ///
@@ -37,8 +36,9 @@ const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
 /// time before events are lost. The buffer uses memory only for queued events, and grows after an
 /// overrun.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
-/// The default limit of the receive buffer size, in bytes: four doublings, for 3 s of
-/// notifications.
+/// The default limit of the receive buffer size in bytes, which four doublings reach.
+///
+/// A buffer of this size holds the notifications of 3 s.
 const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
 
 /// How many numbers are tried for a name pattern, as many as the kernel tries on pages of 4 KiB.
@@ -132,8 +132,7 @@ impl TeamBuilder {
         self
     }
 
-    /// Sets how often a dump of the links that changes interrupt is requested at most; 5 by
-    /// default.
+    /// Sets how often an interrupted dump of the links is requested at most; 5 by default.
     ///
     /// The last attempt is used even if it was interrupted: see
     /// [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).

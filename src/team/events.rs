@@ -74,11 +74,11 @@ impl TeamHandle {
         self.dispatch(updated)
     }
 
-    /// Requests all links, ports and options, and returns the changes, like
-    /// [`handle_events`](Self::handle_events).
+    /// Requests all links, ports and options, calls the handlers, and returns the changes.
     ///
-    /// Programs seldom need this: events keep the cache up to date, and `handle_events` recovers
-    /// from lost ones. It sends at least three requests.
+    /// Programs seldom need this: events keep the cache up to date, and
+    /// [`handle_events`](Self::handle_events) recovers from lost ones. The method sends at least
+    /// three requests.
     ///
     /// # Errors
     ///
@@ -113,10 +113,10 @@ impl TeamHandle {
         self.dispatch(refreshed)
     }
 
-    /// Waits until [`handle_events`](Self::handle_events) has something to do, or for ever without
-    /// a timeout.
+    /// Waits for events, or for ever without a timeout; returns false after the timeout or a
+    /// signal.
     ///
-    /// Returns false after the timeout, and after a signal.
+    /// It returns true when [`handle_events`](Self::handle_events) has something to do.
     ///
     /// # Errors
     ///
@@ -189,11 +189,10 @@ impl TeamHandle {
         duplicate.with_context(|| "duplicating the handle's descriptor".to_owned())
     }
 
-    /// Registers a handler that [`handle_events`](Self::handle_events) calls for changes of these
-    /// kinds.
+    /// Registers a handler for changes of these kinds.
     ///
-    /// The handler is called once for each batch with such a change, after the handlers that were
-    /// registered before.
+    /// [`handle_events`](Self::handle_events) calls the handler once for each batch with such a
+    /// change, after the handlers that were registered before.
     ///
     /// - A handler may call any command, and register and remove handlers, including itself.
     /// - A batch is delivered to the handlers that were registered when it was taken. A handler
@@ -233,8 +232,9 @@ impl TeamHandle {
         self.handlers.add_last(kinds, Box::new(handler))
     }
 
-    /// Registers a handler that is called before all others, otherwise like
-    /// [`add_handler`](Self::add_handler).
+    /// Registers a handler that is called before all others.
+    ///
+    /// Otherwise this is like [`add_handler`](Self::add_handler).
     ///
     /// # Examples
     ///

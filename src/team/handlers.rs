@@ -31,9 +31,11 @@ pub(crate) type Handler<H> = Box<dyn FnMut(&mut H, &Changes) -> Result<(), BoxEr
 
 /// The change handlers of a handle, and the queued batches of changes for them.
 pub(crate) struct Handlers<H> {
-    /// The queue is shared with a dispatch in progress: a handler may move the handle elsewhere,
-    /// e.g. with `std::mem::replace`, and neither the handler itself nor the rest of the batch may
-    /// be lost then.
+    /// The queue, which is shared with a dispatch in progress.
+    ///
+    /// A handler may move the handle elsewhere, e.g. with `std::mem::replace`, and neither the
+    /// handler itself nor the rest of the batch may be lost then.
+    ///
     ///
     /// While the lock is held, no code of the caller runs and no value of the caller is dropped.
     queue: Arc<Mutex<Queue<H>>>,
@@ -47,8 +49,7 @@ struct Queue<H> {
     /// The batches in the order in which they were taken; the first may be partly delivered.
     batches: VecDeque<Batch>,
     is_dispatching: bool,
-    /// Keeps the descriptor readable while batches are queued for a handle that one of its handlers
-    /// replaced.
+    /// Keeps the descriptor readable while batches are queued for a replaced handle.
     signal: Option<Signal>,
 }
 
@@ -61,8 +62,9 @@ struct Slot<H> {
 
 struct Batch {
     changes: Arc<Changes>,
-    /// The handlers that still have to be called: those that were registered for such changes when
-    /// the batch was taken.
+    /// The handlers that still have to be called.
+    ///
+    /// At first they are those that were registered for such changes when the batch was taken.
     recipients: VecDeque<HandlerId>,
     /// Whether a call returns the changes, which is the one that began to deliver the batch.
     is_returned: bool,

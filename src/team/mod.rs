@@ -414,9 +414,9 @@ impl fmt::Debug for TeamHandle {
     }
 }
 
-/// Returns a descriptor that is readable while [`handle_events`](TeamHandle::handle_events) has
-/// something to do.
+/// Returns a descriptor that is readable while there are events to handle.
 ///
+/// It is readable exactly while [`handle_events`](TeamHandle::handle_events) has something to do.
 /// Use it with poll(2), epoll(7) or an event loop, but do not read from it. It stays the same for
 /// the life of the handle; [`try_clone_fd`](TeamHandle::try_clone_fd) duplicates it.
 ///

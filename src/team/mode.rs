@@ -35,8 +35,8 @@ impl TeamHandle {
     /// Sets the mode: how the team spreads traffic.
     ///
     /// The kernel loads the mode's module if necessary. Setting the current mode does nothing, also
-    /// while the team has ports: the options of the mode keep their values. To decide that, the
-    /// method asks the kernel and does not rely on the cache.
+    /// while the team has ports: the options of the mode keep their values. The method queries the
+    /// kernel for the current mode, and does not rely on the cache.
     ///
     /// # Errors
     ///
@@ -102,8 +102,8 @@ impl TeamHandle {
     /// Sets the port that carries the traffic in the mode [`Mode::ActiveBackup`].
     ///
     /// The driver does not notify the neighbours: see [`announce`](Self::announce). Setting the
-    /// port that is already active does nothing, and other handles get no notification. To decide
-    /// that, the method asks the kernel and does not rely on the cache.
+    /// port /// that is already active does nothing, and other handles get no notification. The
+    /// method queries the kernel for the active port, and does not rely on the cache.
     ///
     /// # Errors
     ///
@@ -149,8 +149,9 @@ impl TeamHandle {
         })
     }
 
-    /// Returns whether an option has this value in the kernel, which is asked only if the cache has
-    /// it.
+    /// Returns whether an option has this value in the cache and in the kernel.
+    ///
+    /// The kernel is queried only if the cache has the value.
     fn is_already(&mut self, id: &OptionId, value: &OptionValue) -> bool {
         self.value(id) == Some(value) && self.session.kernel_has(id, value)
     }

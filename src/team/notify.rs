@@ -95,10 +95,10 @@ impl TeamHandle {
         self.set_millis(&OptionId::global(names::NOTIFY_PEERS_INTERVAL), interval)
     }
 
-    /// Sets how often, and at what interval, the team announces its addresses after a port was
-    /// enabled.
+    /// Sets how often, and at what interval, the team announces its addresses.
     ///
-    /// See [`set_notify_peers_count`](Self::set_notify_peers_count) and
+    /// It does so after a port was enabled; see
+    /// [`set_notify_peers_count`](Self::set_notify_peers_count) and
     /// [`set_notify_peers_interval`](Self::set_notify_peers_interval). The driver sends the first
     /// announcement at once when a port is added or enabled while the team is up. It sends none
     /// when the active port changes: use [`announce`](Self::announce) for that. Each announcement
@@ -149,8 +149,9 @@ impl TeamHandle {
         self.u32_value(&OptionId::global(names::MCAST_REJOIN_COUNT))
     }
 
-    /// Sets how often the team rejoins its multicast groups after a port was enabled; 0 means
-    /// never.
+    /// Sets how often the team rejoins its multicast groups after a port was enabled.
+    ///
+    /// 0 means never.
     ///
     /// # Errors
     ///
@@ -219,11 +220,10 @@ impl TeamHandle {
         self.set_millis(&OptionId::global(names::MCAST_REJOIN_INTERVAL), interval)
     }
 
-    /// Sets how often, and at what interval, the team rejoins its multicast groups after a port was
-    /// enabled.
+    /// Sets how often, and at what interval, the team rejoins its multicast groups.
     ///
-    /// The first rejoin comes at once. Each is reported as a change of the team's link,
-    /// [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
+    /// It does so after a port was enabled, the first time at once. Each is reported as a change of
+    /// the team's link, [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
     ///
     /// # Errors
     ///

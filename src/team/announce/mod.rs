@@ -56,8 +56,7 @@ pub struct AnnounceReport {
     pub ipv4: usize,
     /// The number of announced IPv6 addresses: one unsolicited neighbour advertisement each.
     pub ipv6: usize,
-    /// Whether addresses may be missing, because changes interrupted the dumps of VLANs or
-    /// addresses in every attempt.
+    /// Whether addresses may be missing, because changes interrupted each attempt to list them.
     pub is_inconsistent: bool,
 }
 

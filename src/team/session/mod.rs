@@ -110,7 +110,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Returns whether the driver refuses its lists.
+    /// Returns whether the driver rejected a list.
     #[cfg(test)]
     pub(crate) fn is_refused(&self) -> bool {
         self.pending.is_refused()
@@ -343,8 +343,7 @@ impl Session {
         Ok(Drain::Empty)
     }
 
-    /// Requests the links, then the ports, then the options, and makes the cache equal to the
-    /// replies.
+    /// Requests links, ports and options, in this order, and applies the replies to the cache.
     fn resync(&mut self) -> Result<()> {
         self.pending.begin_resync();
         self.link_events.retry_filter();
@@ -454,8 +453,7 @@ impl Session {
         Ok(!links.is_empty())
     }
 
-    /// Updates the filter of link events for the current ports; returns whether links are new in
-    /// it.
+    /// Updates the filter of link events, and returns whether it contains new links.
     fn update_filter(&mut self) -> Result<bool> {
         let Some(event_filter) = &mut self.event_filter else { return Ok(false) };
         let recheck = &mut self.pending.recheck.links;

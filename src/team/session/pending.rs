@@ -61,8 +61,9 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct Refusal {
     error: Error,
-    /// The thread had the capability, but not in the initial user namespace: then its capabilities
-    /// do not show when the driver accepts a request again.
+    /// The thread had the capability, but not in the initial user namespace.
+    ///
+    /// Its capabilities then do not show when the driver accepts a request again.
     had_net_admin: bool,
     /// Events were lost, and only the lists recover from that.
     has_lost_events: bool,

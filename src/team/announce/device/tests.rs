@@ -60,7 +60,7 @@ fn local_end_of_point_to_point_link_is_announced() {
 }
 
 #[test]
-fn unconfirmed_address_is_not_announced_or_does_not_override() {
+fn tentative_address_is_not_announced() {
     let link = link(None);
     let with = |flags| announced(&link, address(3, flags, vec![local("2001:db8::1")])).1;
     assert_eq!(with(Flags::Permanent | Flags::Deprecated), [0x20]);

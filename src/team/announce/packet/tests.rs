@@ -17,7 +17,7 @@ fn advertise(address: &str, is_router: bool, replaces: bool) -> Vec<u8> {
     )
 }
 
-/// Linux 7.2.7 sent the expected frame when the driver announced a team with this address.
+/// Compares with the frame that Linux 7.2.7 sent when the driver announced a team.
 #[test]
 fn arp_packet_equals_that_of_the_kernel() {
     let expected = hex("ffffffffffff 02000000002a 0806
@@ -25,7 +25,7 @@ fn arp_packet_equals_that_of_the_kernel() {
     assert_eq!(gratuitous_arp(SENDER, Ipv4Addr::new(192, 0, 2, 1)), expected);
 }
 
-/// Linux 7.2.7 sent the expected frame when the driver announced a team with this address.
+/// Compares with the frame that Linux 7.2.7 sent when the driver announced a team.
 #[test]
 fn advertisement_equals_that_of_the_kernel() {
     let expected = hex("333300000001 02000000002a 86dd

@@ -44,7 +44,7 @@ fn new_port_is_requested_after_the_filter_is_set() {
 }
 
 #[test]
-fn events_of_old_filter_are_read_before_new_port_is_requested() {
+fn events_are_read_before_a_new_port_is_requested() {
     let mut scene = scene();
     // `Silence` separates the events before the filter is set from those that the old filter
     // passed.
@@ -61,7 +61,7 @@ fn events_of_old_filter_are_read_before_new_port_is_requested() {
 }
 
 #[test]
-fn new_port_deleted_before_the_filter_is_set_is_no_change() {
+fn new_port_deleted_before_filter_is_set_is_no_change() {
     let mut scene = scene();
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);
     scene.rtnl.then([no_such_link()]);
@@ -169,7 +169,7 @@ fn filter_that_fits_without_the_old_one_is_set() {
 }
 
 #[test]
-fn rejected_filter_is_set_again_after_more_and_more_events() {
+fn rejected_filter_is_set_again_after_more_events() {
     let mut scene = scene();
     scene.link_events.refuse_filters(usize::MAX);
     scene.link_events.then([Step::event(&[port(4, "eth2")])]);

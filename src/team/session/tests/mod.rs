@@ -262,7 +262,7 @@ fn refresh_discards_older_queued_events() {
 }
 
 #[test]
-fn refresh_with_more_events_than_budget_keeps_newest_state() {
+fn refresh_with_many_events_keeps_newest_state() {
     let mut scene = Scene::new();
     let budget = 212_992 / 512;
     scene.link_events.then((0..budget).map(|_| Step::event(&[message(1, 0, &[])])));

@@ -62,7 +62,7 @@ fn events_during_a_resync_are_in_the_same_batch() {
 }
 
 #[test]
-fn port_removed_and_added_during_a_resync_is_listed_again() {
+fn port_readded_during_a_resync_is_listed_again() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     // Events that are older than the list: 3 was removed and added again before 4 was added.
