@@ -1,20 +1,21 @@
-//! Control Linux team devices: ports, options, link state, and every change as it comes.
+//! Controls Linux team devices: their ports, options and link state, and reports every change.
 //!
-//! The Linux *team* driver joins several network ports into one device. This crate opens or creates
-//! such a device, commands it over netlink, and follows its ports, its options and their links
-//! without ever losing or inventing a change. It is the successor of the C library libteam.
+//! The Linux *team* driver combines several network ports into one device. This crate opens or
+//! creates such a device, configures it over netlink, and tracks its ports, options and links
+//! without losing or inventing a change. It replaces the C library libteam.
 //!
-//! [`TeamHandle`] controls one team; the root of the crate has what its users need. The modules are
-//! for the rest of a daemon's work:
+//! [`TeamHandle`] controls one team. The root of the crate has everything that users of a team
+//! need. The modules are for other tasks of a network daemon:
 //!
-//! - [`rtnl`]: links, addresses, routes and more by rtnetlink ([`rtnl::RtnlSocket`]);
+//! - [`rtnl`]: links, addresses, routes and more over rtnetlink ([`rtnl::RtnlSocket`]);
 //! - [`link_events`]: the link notifications of a network namespace as an iterator;
 //! - [`netlink`]: requests of any netlink protocol ([`netlink::NetlinkConnection`]);
-//! - [`bpf`]: the hash of a load-balancing team ([`bpf::BpfProgram`], [`bpf::HashFields`]).
+//! - [`bpf`]: the hash programs of a load-balancing team ([`bpf::BpfProgram`],
+//!   [`bpf::HashFields`]).
 //!
-//! The [`guide`] explains the pieces and how they go together, what happens when notifications are
-//! lost, what rights it takes, and how to come from the C library. Every function of that is found
-//! here by its C name: search the docs for `team_set_active_port`, say.
+//! The [`guide`] explains the concepts, lost notifications, the required permissions, and the
+//! migration from the C library. A search of these docs for the name of a C function, e.g.
+//! `team_set_active_port`, finds the item that replaces it.
 //!
 //! ```
 //! use libteam::{ChangeKind, Mode, TeamHandle};
@@ -39,16 +40,16 @@
 //!
 //! # Features
 //!
-//! - `serde`, off by default: the values ([`Link`], [`Port`], [`TeamOption`], [`Changes`],
-//!   [`Mode`], [`HwAddr`] and the others that hold no socket and no message of the kernel) can be
-//!   serialised and deserialised. A value that could not be had otherwise is refused: a hardware
-//!   address that is too long, a BPF program that the kernel would not take. A later version may
-//!   add fields; so keep what is written for good in types of your own.
+//! - `serde`, off by default: values can be serialized and deserialized, e.g. [`Link`], [`Port`],
+//!   [`TeamOption`], [`Changes`], [`Mode`] and [`HwAddr`], but not types that contain a socket or a
+//!   message of the kernel. Deserialization rejects values that this crate could not have returned,
+//!   e.g. a hardware address that is too long, or a BPF program that the kernel would reject. A
+//!   later version may add fields, so store permanent data in types of your own.
 //! - `testing`, off by default and **unstable** (it may change in any release): the module
 #![cfg_attr(feature = "testing", doc = "  [`testing`] has")]
 #![cfg_attr(not(feature = "testing"), doc = "  `testing` has")]
-//!   a model of the kernel, on which a program's own tests drive a [`TeamHandle`] without root and
-//!   without the team driver. See [`guide::testing`].
+//!   a model of the kernel. With it, tests of a program can use a [`TeamHandle`] without root
+//!   privileges and without the team driver. See [`guide::testing`].
 
 pub mod bpf;
 mod cache;
@@ -88,7 +89,7 @@ pub use team::announce::{AnnounceOptions, AnnounceReport};
 pub use team::builder::TeamBuilder;
 pub use team::handlers::HandlerId;
 
-/// The README's first program compiles.
+/// Compiles the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,18 +1,18 @@
-//! The targets of what this crate logs, to filter by with the logger of your choice.
+//! The log targets of this crate, by which a logger can filter messages.
 //!
-//! Nothing is logged in normal work at the levels `error`, `warn` and `info`. All targets begin
-//! with `libteam`.
+//! In normal operation, the crate logs nothing at the levels `error`, `warn` and `info`. All
+//! targets begin with `libteam`. Warnings about a team start with its name.
 //!
-//! In place of the C library's own log function and priority: any logger of the `log` crate takes
-//! the messages, and its filter takes the place of the priority.
+//! Any logger of the `log` crate receives the messages, and its filter replaces the log priority of
+//! the C library.
 //!
 //! ```
 //! use log::{Log, Metadata, Record};
 //!
-//! /// Prints what is said of lost notifications, and nothing else.
-//! struct Losses;
+//! /// Prints messages about lost notifications only.
+//! struct ResyncLogger;
 //!
-//! impl Log for Losses {
+//! impl Log for ResyncLogger {
 //!     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
 //!         metadata.target() == libteam::log_target::RESYNC
 //!     }
@@ -26,17 +26,17 @@
 //!     fn flush(&self) {}
 //! }
 //!
-//! log::set_logger(&Losses)?;
+//! log::set_logger(&ResyncLogger)?;
 //! log::set_max_level(log::LevelFilter::Warn);
 //! # Ok::<(), log::SetLoggerError>(())
 //! ```
 
-/// Lost notifications and interrupted dumps, and what is done about them.
+/// The target for lost notifications, resyncs and incomplete lists.
 pub const RESYNC: &str = "libteam::resync";
 
-/// Events that are not believed or cannot be read, and errors of change handlers that no call
-/// returns.
+/// The target for invalid events, filters and receive buffers of event sockets, and for errors of
+/// change handlers that no call returns.
 pub const EVENTS: &str = "libteam::events";
 
-/// Commands, dumps, and their answers.
+/// The target for commands, dumps and their replies, including interrupted dumps.
 pub const COMMAND: &str = "libteam::command";

@@ -64,8 +64,7 @@ iterator! {
 }
 
 iterator! {
-    /// An iterator over the options of a team: see
-    /// [`TeamHandle::options`](crate::TeamHandle::options).
+    /// An iterator over team options: see [`TeamHandle::options`](crate::TeamHandle::options).
     Options over OptionsIter<'a> => TeamOption
 }
 

@@ -138,8 +138,9 @@ impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
         true
     }
 
-    /// Like [`record_removed`](Self::record_removed), for an object that exists but is no longer
-    /// tracked.
+    /// Records that an object exists, but is not tracked any more.
+    ///
+    /// The result is that of [`record_removed`](Self::record_removed).
     pub(super) fn record_released(&mut self, key: &K, before: V) -> bool
     where
         K: Clone,

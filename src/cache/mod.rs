@@ -209,8 +209,9 @@ impl Cache {
         self.links.end_enslave();
     }
 
-    /// Returns the links to track: the team's, and those that the driver or rtnetlink reported as
-    /// its ports.
+    /// Returns the links to track: those of the team and its ports.
+    ///
+    /// A port is one that the driver or rtnetlink reported.
     pub(crate) fn tracked_links(&self) -> BTreeSet<IfIndex> {
         let links = self.links.iter().map(Link::ifindex);
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
@@ -316,8 +317,9 @@ impl Cache {
         self.options.list.set_stale(is_stale);
     }
 
-    /// Like [`set_stale`](Self::set_stale) for one link that was requested, until the next call of
-    /// `set_stale`.
+    /// Records that one link was requested, so that events about it may be older than its state.
+    ///
+    /// This holds until the next call of [`set_stale`](Self::set_stale).
     pub(crate) fn set_link_stale(&mut self, ifindex: IfIndex) {
         self.links.set_link_stale(ifindex);
     }

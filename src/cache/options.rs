@@ -12,8 +12,9 @@ use crate::model::option::{OptionId, TeamOption, names};
 use crate::model::option_value::OptionValue;
 use crate::netlink::codec::team::{ItemFlags, OptionItem};
 
-/// The smallest number of options that each port has on any kernel: `enabled`, `user_linkup`,
-/// `user_linkup_enabled`, `priority`, `queue_id`.
+/// The smallest number of options that each port has on any kernel.
+///
+/// They are `enabled`, `user_linkup`, `user_linkup_enabled`, `priority` and `queue_id`.
 const MIN_PER_PORT: usize = 5;
 
 /// The team's options, in the kernel's order: the team's own, those of its mode, then port by port.
@@ -116,8 +117,7 @@ impl Options {
         })
     }
 
-    /// Returns whether the last list ended before an option that is too long for the driver's
-    /// messages.
+    /// Returns whether the last list ended before an option that is too long for a message.
     pub(crate) fn is_truncated(&self) -> bool {
         self.is_truncated
     }

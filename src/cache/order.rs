@@ -34,8 +34,9 @@ impl<K: Hash + Eq> ListOrder<K> {
         }
     }
 
-    /// Returns whether the position of an added item is unknown: the list has to be requested
-    /// again.
+    /// Returns whether the position of an added item is unknown.
+    ///
+    /// Then the list has to be requested again.
     pub(super) fn is_position_unknown(&self, key: &K) -> bool {
         self.removed.contains(key)
     }
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn position_is_unknown_only_after_removal_from_fresh_list() {
+    fn position_is_unknown_after_removal_from_fresh_list() {
         let mut order = ListOrder::default();
         order.removed(1);
         assert!(!order.is_position_unknown(&1), "position of 1 is unknown without a list");

@@ -12,8 +12,9 @@ use crate::netlink::codec::link::LinkAttrs;
 /// changed the address of the link.
 #[derive(Debug, Default)]
 pub(super) struct HwAddrHistory {
-    /// The address before the last change, for links without master that are down, as a link is
-    /// while it becomes a port.
+    /// The address before its last change, for links without master that are down.
+    ///
+    /// A link is in this state while it becomes a port.
     recently: HashMap<IfIndex, Option<HwAddr>>,
 }
 

@@ -61,8 +61,7 @@ fn apply(cache: &mut Cache, messages: [TeamMessage; 2]) {
     }
 }
 
-/// Applies the events of a link that is created, becomes a port, has an option set, and is
-/// released.
+/// Applies the events of a link that is created, added as a port, configured and released.
 fn add_and_remove(cache: &mut Cache, ifindex: u32, is_deleted: bool) {
     let name = format!("p{ifindex}");
     link(cache, ifindex, &name, None, 0);
@@ -97,7 +96,7 @@ fn links_added_and_removed_use_bounded_memory() {
 }
 
 #[test]
-fn port_added_and_removed_often_is_reported_by_final_state() {
+fn port_added_and_removed_often_is_reported_once() {
     for scope in [LinkScope::All, LinkScope::Team] {
         let mut cache = cache(scope);
         for _ in 0..100 {

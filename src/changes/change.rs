@@ -115,8 +115,9 @@ impl<T> Change<T> {
         self.before.as_ref()
     }
 
-    /// Returns the current state, or `None` for a removed or [released](Change::is_released)
-    /// object.
+    /// Returns the current state, or `None` for a removed object.
+    ///
+    /// `None` also for a link that was [released](Change::is_released).
     #[must_use]
     pub fn after(&self) -> Option<&T> {
         matches!(self.state, ObjectState::Exists | ObjectState::Recreated).then_some(&self.after)

@@ -63,8 +63,7 @@ impl Change<Link> {
     }
 }
 
-/// Prints the link with `*` before it, and `*` before its name, hardware address and master if they
-/// changed.
+/// Prints the link with a mark `*`, also before a changed name, hardware address or master.
 impl fmt::Display for Change<Link> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (link, fields) = (self.latest(), self.changed_fields());

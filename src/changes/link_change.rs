@@ -21,8 +21,7 @@ bitflags! {
         /// The length of the hardware address.
         #[doc(alias = "team_is_ifinfo_hwaddr_len_changed")]
         const HWADDR_LEN = 1 << 3;
-        /// The original hardware address: see
-        /// [`Link::original_hwaddr`](crate::Link::original_hwaddr).
+        /// The [original hardware address](crate::Link::original_hwaddr).
         const ORIGINAL_HWADDR = 1 << 4;
         /// The master.
         #[doc(alias = "team_is_ifinfo_master_ifindex_changed")]

@@ -1,4 +1,7 @@
-//! What one batch of events altered.
+//! Changes: the differences that one batch of events made to links, ports and options.
+//!
+//! The room uses only `model`. `cache` creates the changes of a batch, `team` delivers them to the
+//! caller and to handlers.
 
 mod change;
 mod link;
@@ -46,6 +49,17 @@ bitflags! {
 /// - A port or option that the kernel marked as changed is reported even if its value is the same
 ///   as before: it was set to the same value, or changed and changed back.
 /// - A link is reported also for events that change no field: see [`LinkChange::NOTIFY_PEERS`].
+///
+/// ```text
+///  events of the kernel ─────────────┐
+///  (also of this handle's commands)  ├──► cache ──► difference from the state reported last
+///  replies to a resync or refresh ───┘                             │
+///                                                               Changes
+///                                                      ┌───────────┴───────────┐
+///                                                      ▼                       ▼
+///                                           handle_events returns     change handlers
+///                                           the batch                 get the batch
+/// ```
 ///
 /// # Order
 ///
@@ -123,6 +137,19 @@ impl Changes {
     ///
     /// In a resync, the handle requests all links, ports and options again. The batch is then the
     /// complete difference, but it does not show states in between.
+    ///
+    /// ```text
+    /// kernel                           event sockets                handle_events
+    ///   │ event ───────────────────────────►│                            │
+    ///   │ (the buffer is full: the kernel drops further events)          │
+    ///   │                                   │ ENOBUFS ──────────────────►│ 1 record the loss
+    ///   │                                   │ queued events ────────────►│ 2 discard them
+    ///   │◄──────────────────────────────────┼── links, ports, options ? ─│ 3 request everything
+    ///   │ replies ──────────────────────────┼───────────────────────────►│   apply it to the cache
+    ///   │ event ───────────────────────────►│                            │
+    ///   │                                   │ queued events ────────────►│ 4 apply them
+    ///   │                                   │                            │ 5 return one batch
+    /// ```
     ///
     /// # Examples
     ///

@@ -332,10 +332,10 @@ impl Iterator for LinkEvents {
     }
 }
 
-/// Returns a descriptor that is readable while [`try_next`](LinkEvents::try_next) has an event to
-/// return.
+/// Returns a descriptor that is readable while an event can be taken.
 ///
-/// Do not read from the descriptor. It stays the same as long as the `LinkEvents` exists.
+/// [`try_next`](LinkEvents::try_next) takes the event. Do not read from the descriptor. It stays
+/// the same as long as the `LinkEvents` exists.
 ///
 /// An edge-triggered loop (`EPOLLET`) has to call [`try_next`](LinkEvents::try_next) until it
 /// returns `None`.

@@ -192,8 +192,7 @@ impl Link {
         self.rare.as_ref()?.phys_port_id.as_deref()
     }
 
-    /// Returns the alternative names (`ip link property add altname`), as text like
-    /// [`name`](Self::name).
+    /// Returns the alternative names (`altname` of `ip link`), as text like [`name`](Self::name).
     ///
     /// The kernel finds the link by each of these names too. A name has up to 127 bytes. Like
     /// [`has_carrier`](Self::has_carrier), a change is not reported while the link is down.

@@ -12,8 +12,9 @@ use crate::netlink::protocol::Protocol;
 use crate::netlink::request::{DumpPolicy, RequestSocket};
 use crate::netlink::socket::{NetlinkSocket, Purpose, SocketSource, Transport};
 
-/// The default size of receive buffers in bytes, enough for the acknowledgements of a few hundred
-/// requests that are sent at once.
+/// The default size of receive buffers in bytes.
+///
+/// It suffices for the acknowledgements of a few hundred requests that are sent at once.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 const DEFAULT_DUMP_ATTEMPTS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// The largest size in bytes that the kernel can double.

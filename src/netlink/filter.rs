@@ -30,10 +30,9 @@ const LINK_ATTRIBUTES_OFFSET: u32 = 32;
 /// The offset of the attributes after the netlink and the generic netlink header.
 const TEAM_ATTRIBUTES_OFFSET: u32 = 20;
 const ATTRIBUTE_HEADER_LEN: u32 = 4;
-/// A load from here finds the attribute of type X at or after offset A (`SKF_AD_OFF +
-/// SKF_AD_NLATTR`).
+/// The offset from which a load finds an attribute (`SKF_AD_OFF + SKF_AD_NLATTR`).
 ///
-/// The result is the offset of the attribute, or 0 without one.
+/// It finds the attribute of type X at or after offset A, and returns its offset, or 0 without one.
 const SKF_AD_NLATTR: u32 = 0_u32.wrapping_sub(0x1000).wrapping_add(12);
 
 const PASS: BpfInstruction = BpfInstruction::stmt(RETURN_CONSTANT, u32::MAX);

@@ -41,7 +41,7 @@ pub(crate) fn run_in_if_needed<R: Send>(
 /// Runs a function in a network namespace, or in that of the calling thread for `None`.
 ///
 /// A temporary thread enters the namespace and runs the function. The calling thread stays in its
-/// own namespace, and there is no return to that which could fail.
+/// own namespace, so that no return to it can fail.
 pub(crate) fn run_in<R: Send>(
     namespace: Option<BorrowedFd<'_>>,
     run: impl FnOnce() -> io::Result<R> + Send,

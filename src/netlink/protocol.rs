@@ -30,8 +30,7 @@ impl Protocol {
     pub const AUDIT: Self = Self(9);
     /// Packet filtering and connection tracking (`NETLINK_NETFILTER`, 12).
     pub const NETFILTER: Self = Self(12);
-    /// Generic netlink, with families of its own, e.g. `team` and `ethtool` (`NETLINK_GENERIC`,
-    /// 16).
+    /// Generic netlink, for families like `team` and `ethtool` (`NETLINK_GENERIC`, 16).
     pub const GENERIC: Self = Self(16);
 
     /// Returns the protocol with this number; the kernel has numbers from 0 to 31.

@@ -9,8 +9,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 
-/// A descriptor that is readable while an event socket has data or an overrun, or while work is
-/// pending.
+/// A descriptor that is readable while an event socket is readable, or work is pending.
 #[derive(Debug)]
 pub(crate) struct ReadyFd {
     epoll: Arc<Epoll>,

@@ -25,8 +25,7 @@ pub(crate) const KERNEL_PORT_ID: u32 = 0;
 /// What a larger receive buffer requires, for log lines.
 pub(crate) const NO_MORE_ROOM: &str = "more requires CAP_NET_ADMIN or a larger net.core.rmem_max";
 
-/// Return the length of the datagram instead of the number of copied bytes, and do not wait: see
-/// recv(2).
+/// The flags to return the full length of a datagram, and not to wait: see recv(2).
 const RECEIVE_FLAGS: MsgFlags = MsgFlags::MSG_TRUNC.union(MsgFlags::MSG_DONTWAIT);
 
 /// A received datagram: `B` is its bytes, or their number while they are in the buffer.
@@ -156,8 +155,7 @@ pub(crate) struct NetlinkSocket {
 }
 
 impl NetlinkSocket {
-    /// Opens a socket of `protocol` (`NETLINK_ROUTE`, `NETLINK_GENERIC`) in the calling thread's
-    /// network namespace.
+    /// Opens a socket of a protocol (`NETLINK_*`) in the calling thread's network namespace.
     pub(crate) fn open(protocol: isize, receive_buffer: usize) -> io::Result<Self> {
         let mut this = Self { socket: Socket::new(protocol)? };
         this.set_receive_buffer(receive_buffer)?;
@@ -272,7 +270,7 @@ pub(crate) mod tests {
 
     /// Runs a function without `CAP_NET_ADMIN`, on a thread of its own.
     ///
-    /// The function gets a socket whose receive buffer is larger than net.core.rmem_max, and the
+    /// The function gets a socket whose receive buffer is larger than `net.core.rmem_max`, and the
     /// size of the buffer.
     pub(crate) fn with_large_buffer(run: impl FnOnce(NetlinkSocket, usize) + Send) {
         let limit: usize =

@@ -35,10 +35,10 @@ impl RtnlSocket {
         })
     }
 
-    /// Fails with [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if a link of the filter does
-    /// not exist, or else returns the reply.
+    /// Returns the reply, or an error if a link of the filter does not exist.
     ///
-    /// For a missing link, the kernel's reply depends on the family: `ENODEV`, or an empty dump.
+    /// The error is [`Error::NoSuchDevice`](crate::Error::NoSuchDevice). For a missing link, the
+    /// kernel's reply depends on the family: `ENODEV`, or an empty dump.
     pub(super) fn check_links_exist<T>(
         &mut self,
         reply: Result<Dump<T>, RequestError>,

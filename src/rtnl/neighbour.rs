@@ -47,8 +47,9 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// Returns the address family; [`AddressFamily::Bridge`] for an entry of a bridge's forwarding
-    /// table.
+    /// Returns the address family.
+    ///
+    /// It is [`AddressFamily::Bridge`] for an entry of a bridge's forwarding table.
     #[must_use]
     pub fn family(&self) -> AddressFamily {
         self.message.header.family

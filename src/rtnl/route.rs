@@ -132,8 +132,7 @@ impl Route {
         table_of(&self.message)
     }
 
-    /// Returns the origin of the route, e.g. [`RouteProtocol::Kernel`] or
-    /// [`RouteProtocol::Static`].
+    /// Returns the origin of the route, e.g. [`RouteProtocol::Kernel`].
     #[must_use]
     pub fn protocol(&self) -> RouteProtocol {
         self.message.header.protocol
@@ -283,8 +282,7 @@ impl RouteFilter {
         self
     }
 
-    /// Selects the routes of this protocol: [`RouteProtocol::Kernel`], [`RouteProtocol::Static`]
-    /// and so on.
+    /// Selects the routes of this protocol, e.g. [`RouteProtocol::Static`].
     pub fn protocol(mut self, protocol: RouteProtocol) -> Self {
         self.protocol = Some(protocol);
         self

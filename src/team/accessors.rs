@@ -1,4 +1,4 @@
-//! What the handle knows.
+//! The methods that read the cache.
 
 use std::ffi::OsStr;
 
@@ -19,7 +19,7 @@ use crate::netlink::error::ErrorContext;
 /// These methods read the cache of the handle and send no request, unless their documentation says
 /// so.
 impl TeamHandle {
-    /// Returns the interface index of the team device itself; no request is sent.
+    /// Returns the interface index of the team.
     ///
     /// [`lookup_ifindex`](Self::lookup_ifindex) finds the index of another link.
     #[must_use]
@@ -27,21 +27,21 @@ impl TeamHandle {
         self.session.cache().team()
     }
 
-    /// Returns the cached name of the team device as text, or its last one when it is gone.
+    /// Returns the name of the team as text, or the last name of a deleted team.
     ///
-    /// Bytes that are not UTF-8 show as U+FFFD; [`name_os`](Self::name_os) has them.
+    /// U+FFFD replaces bytes that are not UTF-8; [`name_os`](Self::name_os) returns them unchanged.
     #[must_use]
     pub fn name(&self) -> &str {
         self.session.name()
     }
 
-    /// Returns the cached name of the team device as bytes, or its last one when it is gone.
+    /// Returns the name of the team as the kernel spells it, or the last name of a deleted team.
     #[must_use]
     pub fn name_os(&self) -> &OsStr {
         self.session.cache().team_name().as_os_str()
     }
 
-    /// Returns the team's cached ports in the order in which they were added.
+    /// Returns the ports in the order in which they were added.
     ///
     /// # Examples
     ///
@@ -70,14 +70,14 @@ impl TeamHandle {
         self.session.cache().ports().iter()
     }
 
-    /// Returns one port of the team from the cache.
+    /// Returns a port of the team, or `None` if the link is not a port.
     #[doc(alias = "team_get_ifinfo_port")]
     #[must_use]
     pub fn port(&self, ifindex: IfIndex) -> Option<&Port> {
         self.session.cache().ports().get(ifindex)
     }
 
-    /// Returns whether a link is a port of the team, by the cache.
+    /// Returns whether a link is a port of the team.
     #[doc(alias = "team_is_our_port")]
     #[doc(alias = "team_is_port_present")]
     #[must_use]
@@ -85,15 +85,16 @@ impl TeamHandle {
         self.port(ifindex).is_some()
     }
 
-    /// Returns which links the handle keeps.
+    /// Returns which links the handle tracks.
     #[must_use]
     pub fn link_scope(&self) -> LinkScope {
         self.session.cache().scope()
     }
 
-    /// Returns the cached links in the order of their index.
+    /// Returns the tracked links in the order of their index.
     ///
-    /// They are those of the team and its ports, or all of the namespace: see [`LinkScope`].
+    /// They are the links of the team and its ports, or all links of the namespace: see
+    /// [`LinkScope`].
     ///
     /// # Examples
     ///
@@ -114,7 +115,7 @@ impl TeamHandle {
         self.session.cache().links().iter()
     }
 
-    /// Returns one of these links from the cache.
+    /// Returns a tracked link, or `None` if the handle does not track a link with this index.
     ///
     /// # Examples
     ///
@@ -127,9 +128,9 @@ impl TeamHandle {
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
     ///
-    /// let link = team.link(eth1).expect("it is a port");
+    /// let link = team.link(eth1).expect("eth1 is a port");
     /// assert_eq!(link.master(), Some(team.ifindex()));
-    /// assert!(link.is_admin_up(), "the driver set it up");
+    /// assert!(link.is_admin_up(), "the driver sets ports up");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_get_port_ifinfo")]
@@ -138,7 +139,7 @@ impl TeamHandle {
         self.session.cache().links().get(ifindex)
     }
 
-    /// Returns the team device's own link from the cache, or `None` when it is gone.
+    /// Returns the team's own link, or `None` if the team was deleted.
     ///
     /// [`set_link`](Self::set_link) changes it.
     #[doc(alias = "team_get_ifinfo")]
@@ -147,9 +148,10 @@ impl TeamHandle {
         self.session.cache().team_link()
     }
 
-    /// Returns the team's cached options in the driver's order.
+    /// Returns the options of the team in the driver's order.
     ///
-    /// Its own come first, then those of the mode, then those of the ports, port by port.
+    /// The team's own options come first, then those of the mode, then those of the ports, port by
+    /// port.
     ///
     /// # Examples
     ///
@@ -170,9 +172,9 @@ impl TeamHandle {
         self.session.cache().options().iter()
     }
 
-    /// Returns one option from the cache, or `None` if the team does not have it now.
+    /// Returns an option, or `None` if the team does not have it at present.
     ///
-    /// Options come and go with the mode and the ports.
+    /// Some options exist only in one mode, and per-port options as long as the port.
     ///
     /// # Examples
     ///
@@ -182,7 +184,7 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let active = OptionId::global("activeport");
-    /// assert_eq!(team.option(&active), None, "it has no mode yet");
+    /// assert_eq!(team.option(&active), None, "a team without a mode has no active port");
     ///
     /// team.set_mode(Mode::ActiveBackup)?;
     /// assert_eq!(team.option(&active).map(|option| option.value()), Some(&OptionValue::U32(0)));
@@ -195,9 +197,7 @@ impl TeamHandle {
         self.session.cache().options().get(id)
     }
 
-    /// Returns what the handle counted since it was opened: events, overruns and more.
-    ///
-    /// No request is sent.
+    /// Returns the counters of the handle since it was opened: events, overruns and more.
     ///
     /// # Examples
     ///
@@ -225,11 +225,11 @@ impl TeamHandle {
         self.session.statistics()
     }
 
-    /// Asks the kernel for the sizes of the event sockets' receive buffers.
+    /// Queries the kernel for the receive buffer sizes of the event sockets, in bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) if the kernel does not tell.
+    /// [`Error::Io`](crate::Error::Io) if the system call fails.
     ///
     /// # Examples
     ///
@@ -240,7 +240,7 @@ impl TeamHandle {
     /// let team = TeamHandle::builder().receive_buffer(1 << 20).create("team0")?;
     /// let buffers = team.receive_buffers()?;
     /// println!("room for {} link events", buffers.link / 2304);
-    /// assert_eq!(buffers.link, 2 << 20, "the kernel doubles what it is asked for");
+    /// assert_eq!(buffers.link, 2 << 20, "the kernel doubles the requested size");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///

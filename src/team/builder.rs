@@ -26,25 +26,27 @@ use crate::team::driver::TeamDriver;
 use crate::team::event_filter::EventFilter;
 use crate::team::session::Session;
 
-/// The environment variable that sets the size of the event sockets' receive buffers, as for the C
-/// library.
+/// The environment variable with the receive buffer size, the same as in the C library.
 const BUFFER_VARIABLE: &str = "TEAM_EVENT_BUFSIZE";
-/// Asked for by default, in bytes. The kernel doubles it, and counts 2304 bytes for a link
-/// notification: it holds 920 of them, as many as one process can cause in 200 ms (`cargo bench
-/// --bench cost -- notify`, in User Mode Linux). The handle's user may be away that long before
-/// anything has to be asked for again, even if all links are kept. It takes memory only for what
-/// waits, and what turns out to be too small grows.
+/// The default receive buffer size of the event sockets, in bytes.
+///
+/// The kernel doubles the size, and counts 2304 bytes for a link notification. The buffer thus
+/// holds 920 notifications, as many as one process can cause in 200 ms (`cargo bench --bench cost
+/// -- notify`, in User Mode Linux). Even if all links are tracked, a program may be busy for that
+/// time before events are lost. The buffer uses memory only for queued events, and grows after an
+/// overrun.
 const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
-/// What that grows to by default: four doublings, 3 s.
+/// The default limit of the receive buffer size in bytes, which four doublings reach.
+///
+/// A buffer of this size holds the notifications of 3 s.
 const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
 
-/// How many numbers are tried for a pattern of names: as many as the kernel tries on pages of 4
-/// KiB.
+/// How many numbers are tried for a name pattern, as many as the kernel tries on pages of 4 KiB.
 const MAX_NUMBERS: u32 = 32768;
-/// How often a device is opened or created that another process creates and deletes.
+/// How often `open_or_create` tries again while another process creates and deletes the team.
 const MAX_OPEN_ATTEMPTS: u32 = 16;
 
-/// Opens or creates a team with other settings than the default ones.
+/// A builder that opens or creates a team with other settings, or in another network namespace.
 ///
 /// # Examples
 ///
@@ -81,7 +83,7 @@ impl Default for TeamBuilder {
 }
 
 impl TeamBuilder {
-    /// The default settings.
+    /// Returns a builder with the default settings.
     pub fn new() -> Self {
         Self {
             sockets: SocketBuilder::new(),
@@ -92,18 +94,19 @@ impl TeamBuilder {
         }
     }
 
-    /// With sockets of a model of the kernel.
+    /// Returns a builder that opens sockets of a model of the kernel.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn with_sockets(sockets: SocketBuilder) -> Self {
         Self { sockets, reads_environment: false, ..Self::new() }
     }
 
-    /// The size in bytes to ask for as the receive buffer of each event socket; 1 MiB by default.
+    /// Sets the receive buffer size of each event socket in bytes; 1 MiB by default.
     ///
-    /// The kernel doubles it for its own bookkeeping, and without `CAP_NET_ADMIN` caps it at
-    /// `net.core.rmem_max`: [`TeamHandle::receive_buffers`] tells what it gave. When a buffer
-    /// overruns nothing is lost for good, but the handle has to ask for everything again. The
-    /// environment variable `TEAM_EVENT_BUFSIZE` comes before this.
+    /// The kernel doubles the size for its bookkeeping, and without `CAP_NET_ADMIN` limits it to
+    /// `net.core.rmem_max`. [`TeamHandle::receive_buffers`] returns the resulting size. After an
+    /// overrun of a buffer, the handle requests all links, ports and options again (a resync), so
+    /// that its state is correct. The environment variable `TEAM_EVENT_BUFSIZE` takes precedence
+    /// over this setting.
     ///
     /// # Source
     ///
@@ -113,22 +116,25 @@ impl TeamBuilder {
         self
     }
 
-    /// The size in bytes up to which an event socket's receive buffer grows: twice the last size
-    /// after each overrun. By default that is 16 MiB, or the size that
-    /// [`receive_buffer`](Self::receive_buffer) or `TEAM_EVENT_BUFSIZE` set.
+    /// Sets the limit in bytes for the growth of the receive buffers; 16 MiB by default.
+    ///
+    /// After each overrun, a receive buffer is doubled up to this limit. If
+    /// [`receive_buffer`](Self::receive_buffer) or `TEAM_EVENT_BUFSIZE` sets the size, the default
+    /// limit is that size.
     pub fn receive_buffer_limit(mut self, bytes: usize) -> Self {
         self.receive_buffer_limit = Some(bytes);
         self
     }
 
-    /// Leaves the environment unread: `TEAM_EVENT_BUFSIZE` then has no effect.
+    /// Ignores the environment variable `TEAM_EVENT_BUFSIZE`.
     pub fn ignore_environment(mut self) -> Self {
         self.reads_environment = false;
         self
     }
 
-    /// Returns how often a dump of the links is asked for until one was not interrupted by links
-    /// that come and go; 5 by default. The last one is used as it is, see
+    /// Sets how often an interrupted dump of the links is requested at most; 5 by default.
+    ///
+    /// The last attempt is used even if it was interrupted: see
     /// [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).
     ///
     /// # Source
@@ -139,29 +145,32 @@ impl TeamBuilder {
         self
     }
 
-    /// Which links the handle keeps and follows; those of the team by default.
+    /// Sets which links the handle tracks; by default, those of the team and its ports.
     pub fn link_scope(mut self, scope: LinkScope) -> Self {
         self.link_scope = scope;
         self
     }
 
-    /// Returns how long to wait for the kernel's answer to one request; 5 seconds by default.
+    /// Sets how long to wait for the kernel's reply to one request; 5 seconds by default.
     ///
-    /// This does not limit how long a call takes: sending a request can wait for the kernel's rtnl
-    /// lock, and one call can send several requests. See [`SocketBuilder::command_timeout`].
+    /// The timeout does not limit how long a call takes: sending a request can wait for the
+    /// kernel's rtnl lock, and one call can send several requests. See
+    /// [`SocketBuilder::command_timeout`].
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.sockets = self.sockets.command_timeout(timeout);
         self
     }
 
-    /// The network namespace where the team is; the calling thread's own by default. The calling
-    /// thread stays where it is, and the handle works from any thread: see
-    /// [`SocketBuilder::in_namespace`].
+    /// Sets the network namespace of the team; by default, that of the calling thread.
+    ///
+    /// The calling thread does not change its namespace, and the handle works from any thread. See
+    /// [`SocketBuilder::in_namespace`] for the descriptor and the permissions.
     ///
     /// # Errors
     ///
-    /// As [`SocketBuilder::in_namespace`]. That the descriptor is no network namespace, or may not
-    /// be entered, the ways to a handle say.
+    /// Those of [`SocketBuilder::in_namespace`]. Opening or creating the team fails later with
+    /// [`Error::Io`] if the descriptor is not a network namespace (`EINVAL`), or the caller may not
+    /// enter it (`EPERM`).
     ///
     /// # Examples
     ///
@@ -171,7 +180,7 @@ impl TeamBuilder {
     /// use libteam::{ErrorKind, TeamHandle};
     ///
     /// # test_netns::enter();
-    /// // Or that of a file under /run/netns, of /proc/PID/ns/net, or a pidfd.
+    /// // Or a file under /run/netns, /proc/PID/ns/net, or a pidfd.
     /// let there = File::open("/proc/thread-self/ns/net")?;
     /// # test_netns::enter();
     /// let team = TeamHandle::builder().in_namespace(&there)?.create("team0")?;
@@ -190,11 +199,11 @@ impl TeamBuilder {
         Ok(self)
     }
 
-    /// As [`TeamHandle::create`].
+    /// Creates a team and opens it, like [`TeamHandle::create`].
     ///
     /// # Errors
     ///
-    /// As [`TeamHandle::create`].
+    /// Those of [`TeamHandle::create`].
     ///
     /// # Examples
     ///
@@ -212,11 +221,11 @@ impl TeamBuilder {
         self.create_with(self.sockets.rtnl()?, name)
     }
 
-    /// Like [`TeamHandle::create_numbered`].
+    /// Creates a team with the first free number in its name, like [`TeamHandle::create_numbered`].
     ///
     /// # Errors
     ///
-    /// Like [`TeamHandle::create_numbered`].
+    /// Those of [`TeamHandle::create_numbered`].
     ///
     /// # Examples
     ///
@@ -237,10 +246,10 @@ impl TeamBuilder {
         loop {
             let name = ifname::numbered(pattern, number);
             ifname::validate_ifname(&name)?;
-            // The kernel never creates a link under a name that is taken, so that nothing happens
-            // between the choice of the number and the creation.
+            // The creation itself checks that the name is free, so that there is no race with other
+            // processes.
             match rtnl.create_link(&NewLink::team(&name)) {
-                Ok(ifindex) => return self.attach_new(rtnl, ifindex, &name),
+                Ok(ifindex) => return self.open_new(rtnl, ifindex, &name),
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
                 Err(error) if number + 1 == MAX_NUMBERS => return Err(error),
                 Err(_) => number += 1,
@@ -248,11 +257,11 @@ impl TeamBuilder {
         }
     }
 
-    /// Like [`TeamHandle::open_or_create`].
+    /// Opens a team, or creates it if no link has the name, like [`TeamHandle::open_or_create`].
     ///
     /// # Errors
     ///
-    /// Like [`TeamHandle::open_or_create`].
+    /// Those of [`TeamHandle::open_or_create`].
     ///
     /// # Examples
     ///
@@ -275,7 +284,7 @@ impl TeamBuilder {
                 Err(Error::NoSuchDevice { .. }) => self.create(name),
                 opened => opened,
             };
-            // Another process created or deleted the device in the meantime.
+            // Another process created or deleted the team in the meantime.
             let has_changed = match &result {
                 Err(Error::DeviceGone { .. }) => true,
                 Err(error) => error.kind() == ErrorKind::AlreadyExists,
@@ -287,11 +296,11 @@ impl TeamBuilder {
         }
     }
 
-    /// As [`TeamHandle::recreate`].
+    /// Deletes a team and creates it again, like [`TeamHandle::recreate`].
     ///
     /// # Errors
     ///
-    /// As [`TeamHandle::recreate`].
+    /// Those of [`TeamHandle::recreate`].
     ///
     /// # Examples
     ///
@@ -310,8 +319,7 @@ impl TeamBuilder {
         ifname::validate_ifname(name)?;
         let mut rtnl = self.sockets.rtnl()?;
         match rtnl.link_by_name(name) {
-            // What only has this name beside its own is left alone; that the name is taken the
-            // kernel says below.
+            // A link with this alternative name is not deleted: the creation below fails.
             Ok(link) if link.name_os() != name => {}
             Ok(link) => {
                 let ifindex =
@@ -325,11 +333,11 @@ impl TeamBuilder {
         self.create_with(rtnl, name)
     }
 
-    /// As [`TeamHandle::open`].
+    /// Opens the team with this name or alternative name, like [`TeamHandle::open`].
     ///
     /// # Errors
     ///
-    /// As [`TeamHandle::open`].
+    /// Those of [`TeamHandle::open`].
     ///
     /// # Examples
     ///
@@ -349,20 +357,20 @@ impl TeamBuilder {
         let mut rtnl = self.sockets.rtnl()?;
         let op = || format!("opening {}", name.to_string_lossy());
         let link = rtnl.link_by_name(name).map_err(|error| match error {
-            // An alternative name may be invalid as a name, but no link has this one.
+            // An alternative name may be invalid as a name, so check the name only now.
             Error::NoSuchDevice { .. } => {
                 ifname::validate_ifname(name).err().unwrap_or_else(|| error.with_op(op()))
             }
             error => error,
         })?;
-        self.attach(rtnl, require_team(&link, op)?, link.name_os())
+        self.open_session(rtnl, require_team(&link, op)?, link.name_os())
     }
 
-    /// As [`TeamHandle::open_index`].
+    /// Opens the team with this interface index, like [`TeamHandle::open_index`].
     ///
     /// # Errors
     ///
-    /// As [`TeamHandle::open_index`].
+    /// Those of [`TeamHandle::open_index`].
     ///
     /// # Examples
     ///
@@ -379,53 +387,56 @@ impl TeamBuilder {
         let mut rtnl = self.sockets.rtnl()?;
         let op = || format!("opening link {ifindex}");
         let link = rtnl.link_by_index(ifindex).map_err(|error| error.with_op(op()))?;
-        self.attach(rtnl, require_team(&link, op)?, link.name_os())
+        self.open_session(rtnl, require_team(&link, op)?, link.name_os())
     }
 
     fn create_with(&self, mut rtnl: RtnlSocket, name: &OsStr) -> Result<TeamHandle> {
         let ifindex = rtnl.create_link(&NewLink::team(name))?;
-        self.attach_new(rtnl, ifindex, name)
+        self.open_new(rtnl, ifindex, name)
     }
 
-    /// Opens the device that was just created, or deletes it.
-    fn attach_new(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
-        self.attach(rtnl, ifindex, name).inspect_err(|_| {
+    /// Opens the team that was just created, or deletes it if that fails.
+    fn open_new(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
+        self.open_session(rtnl, ifindex, name).inspect_err(|_| {
             let name = name.to_string_lossy();
-            // All or nothing: a device that cannot be used is not left behind. The first error is
-            // the one to tell.
+            // The caller returns the first error, so an error of the deletion is only logged.
             let rtnl = self.sockets.rtnl();
             let deleted = rtnl.and_then(|mut rtnl| {
                 rtnl.delete(ifindex).with_context(|| format!("deleting {name}"))
             });
             if let Err(error) = deleted {
-                warn!(target: COMMAND, "{name} was created, cannot be opened, and stays: {error}");
+                warn!(
+                    target: COMMAND,
+                    "{name} was created, but cannot be opened and has to be deleted: {error}"
+                );
             }
         })
     }
 
     /// Opens the other sockets and fills the cache.
-    fn attach(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
+    fn open_session(&self, rtnl: RtnlSocket, ifindex: IfIndex, name: &OsStr) -> Result<TeamHandle> {
         let preparing = || "preparing an event socket".to_owned();
-        let home =
+        let netns =
             self.sockets.namespace().with_context(|| "finding the network namespace".to_owned())?;
         let mut genl = TeamDriver::resolve(self.sockets.connect(Protocol::GENERIC, Ok)?)?;
-        let wanted = self.event_buffer()?;
-        let sockets = self.sockets.clone().receive_buffer(wanted.unwrap_or(DEFAULT_RECEIVE_BUFFER));
-        let limit = self.receive_buffer_limit.or(wanted).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);
+        let size = self.event_buffer()?;
+        let sockets = self.sockets.clone().receive_buffer(size.unwrap_or(DEFAULT_RECEIVE_BUFFER));
+        let limit = self.receive_buffer_limit.or(size).unwrap_or(DEFAULT_RECEIVE_BUFFER_LIMIT);
         let limit = 2 * limit.min(MAX_RECEIVE_BUFFER);
         let mut link_events = sockets.listener(Protocol::ROUTE)?;
         let mut team_events = sockets.listener(Protocol::GENERIC)?;
-        // A socket that joins its group first would have to take what nobody filtered.
+        // Set the filters first: a socket that joins its group without one receives all messages.
         let team_filter =
             Filter::of(&mut *team_events, Some(filter::team_events(ifindex, genl.family_id())));
         let mut link_filter = Filter::None;
-        let follow = match self.link_scope {
+        let event_filter = match self.link_scope {
             LinkScope::All => None,
             LinkScope::Team => {
-                // That the team has these ports now is a guess that spares looking at them again.
-                let named = genl.port_indices(ifindex).chain([ifindex]).collect();
-                link_filter = Filter::of(&mut *link_events, filter::link_events(ifindex, &named));
-                Some(EventFilter::new(ifindex, named))
+                // The ports may change before the socket joins its group. The list is only a guess,
+                // which saves requests for each port later.
+                let links = genl.port_indices(ifindex).chain([ifindex]).collect();
+                link_filter = Filter::of(&mut *link_events, filter::link_events(ifindex, &links));
+                Some(EventFilter::new(ifindex, links))
             }
         };
         link_events.join(RTNLGRP_LINK).with_context(preparing)?;
@@ -444,17 +455,17 @@ impl TeamBuilder {
             .with_max_recv_buffer(limit)
             .filtered_by(team_filter);
         let cache = Cache::new(ifindex, name.into(), self.link_scope);
-        let session = Session::open(rtnl, genl, link_events, team_events, cache, follow)
+        let session = Session::open(rtnl, genl, link_events, team_events, cache, event_filter)
             .map_err(|error| error.with_op(format!("opening {}", name.to_string_lossy())))?;
-        TeamHandle::new(session, readiness, home)
+        TeamHandle::new(session, readiness, netns)
     }
 
-    /// The size that the environment or the caller wants.
+    /// Returns the receive buffer size that the environment or the caller sets, if any.
     fn event_buffer(&self) -> Result<Option<usize>> {
         let value = env::var_os(BUFFER_VARIABLE).filter(|_| self.reads_environment);
         let Some(value) = value else { return Ok(self.receive_buffer) };
-        let wanted = value.to_str().and_then(|text| text.parse().ok());
-        wanted.map(Some).ok_or_else(|| Error::InvalidSetting {
+        let size = value.to_str().and_then(|text| text.parse().ok());
+        size.map(Some).ok_or_else(|| Error::InvalidSetting {
             setting: BUFFER_VARIABLE,
             value: value.to_string_lossy().into_owned(),
             reason: "expected a number of bytes",
@@ -462,7 +473,7 @@ impl TeamBuilder {
     }
 }
 
-/// Returns the index of a link that has to be a team.
+/// Returns the index of the link, or an error if it is not a team.
 fn require_team(link: &LinkInfo, op: impl FnOnce() -> String) -> Result<IfIndex> {
     if link.is_team() {
         Ok(link.ifindex())

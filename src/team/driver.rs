@@ -11,7 +11,7 @@ use crate::netlink::codec::team::{self, EVENT_GROUP, FAMILY, TeamMessage, TeamRe
 use crate::netlink::error::{ErrorContext, KernelError, RequestError};
 use crate::netlink::request::{Part, Request, RequestSocket};
 
-/// The handle's connection for commands to the driver.
+/// A connection for commands to the team driver.
 #[derive(Debug)]
 pub(crate) struct TeamDriver {
     socket: RequestSocket,
@@ -19,26 +19,26 @@ pub(crate) struct TeamDriver {
 }
 
 impl TeamDriver {
-    /// Asks the kernel for the driver's numbers, which last until the module is loaded again.
+    /// Requests the numbers of the driver's family, which are valid until the module is reloaded.
     pub(crate) fn resolve(mut socket: RequestSocket) -> Result<Self> {
         let mut family = None;
-        let answer = socket.send(Request::command(ctrl::family_request(FAMILY), 0), |part| {
+        let reply = socket.send(Request::command(ctrl::family_request(FAMILY), 0), |part| {
             if let Part::Message(frame) = part {
                 family = Some(ctrl::decode_family(frame.payload, EVENT_GROUP)?);
             }
             Ok(())
         });
-        if let Err(failure) = &answer {
-            if failure.is(Errno::ENOENT) {
+        if let Err(error) = &reply {
+            if error.is(Errno::ENOENT) {
                 return Err(Error::FamilyNotFound);
             }
         }
-        answer.with_context(|| "looking up generic netlink family team".to_owned())?;
+        reply.with_context(|| "looking up generic netlink family team".to_owned())?;
         let family = family.ok_or(Error::FamilyNotFound)?;
         Ok(Self { socket, family })
     }
 
-    /// The number of the multicast group of change events.
+    /// Returns the number of the multicast group for the driver's events.
     pub(crate) fn event_group(&self) -> u32 {
         self.family.group
     }
@@ -48,64 +48,62 @@ impl TeamDriver {
         self.socket.interrupted_dumps()
     }
 
-    /// The message type of the driver's events.
+    /// Returns the message type of the driver's events.
     pub(crate) fn family_id(&self) -> u16 {
         self.family.id
     }
 
-    /// Asks for all ports of a team.
+    /// Requests all ports of a team.
     pub(crate) fn ports(&mut self, team: IfIndex) -> Result<TeamMessage, RequestError> {
-        let mut whole = TeamMessage::Ports(Vec::new());
-        self.list_into(&mut whole, TeamRequest::port_list_get(team), team)?;
-        Ok(whole)
+        let mut list = TeamMessage::Ports(Vec::new());
+        self.list_into(&mut list, TeamRequest::port_list_get(team), team)?;
+        Ok(list)
     }
 
-    /// Which ports a team has; none if the driver does not tell.
+    /// Requests the indices of a team's ports; returns none if the request fails.
     pub(crate) fn port_indices(&mut self, team: IfIndex) -> impl Iterator<Item = IfIndex> {
         let ports = match self.ports(team) {
             Ok(TeamMessage::Ports(ports)) => ports,
             _ => Vec::new(),
         };
-        ports.into_iter().map(|report| report.port.ifindex())
+        ports.into_iter().map(|item| item.port.ifindex())
     }
 
-    /// Asks for all options of a team. Where there is one that the driver cannot tell, it tells
-    /// those before it.
+    /// Requests all options of a team, or those before one that is too long for a message.
     pub(crate) fn options(&mut self, team: IfIndex) -> Result<TeamMessage, RequestError> {
-        let mut whole = TeamMessage::Options(Vec::new());
-        match (self.list_into(&mut whole, TeamRequest::options_get(team), team), whole) {
-            (Err(failure), TeamMessage::Options(first)) if failure.is(Errno::EMSGSIZE) => {
+        let mut list = TeamMessage::Options(Vec::new());
+        match (self.list_into(&mut list, TeamRequest::options_get(team), team), list) {
+            (Err(error), TeamMessage::Options(first)) if error.is(Errno::EMSGSIZE) => {
                 Ok(TeamMessage::TruncatedOptions(first))
             }
-            (result, whole) => result.map(|()| whole),
+            (result, list) => result.map(|()| list),
         }
     }
 
-    /// Sets many options, one by one in order; `answer` gets the position of each and what the
-    /// driver answered.
+    /// Sets many options in order; `reply` gets the position and the result of each.
     pub(crate) fn set_options(
         &mut self,
         requests: Vec<TeamRequest>,
-        answer: impl FnMut(usize, Result<(), KernelError>),
+        reply: impl FnMut(usize, Result<(), KernelError>),
     ) -> Result<(), RequestError> {
         let family = self.family.id;
         self.socket
-            .send_batch(requests.into_iter().map(|request| request.for_family(family)), answer)
+            .send_batch(requests.into_iter().map(|request| request.for_family(family)), reply)
     }
 
     fn list_into(
         &mut self,
-        whole: &mut TeamMessage,
+        list: &mut TeamMessage,
         request: TeamRequest,
         team: IfIndex,
     ) -> Result<(), RequestError> {
         let request = Request::list(request.for_family(self.family.id));
         self.socket.send(request, |part| {
             match part {
-                Part::Start { .. } => whole.clear(),
+                Part::Start { .. } => list.clear(),
                 Part::Message(frame) => {
-                    if let Some(report) = team::decode(frame.payload, team)? {
-                        whole.extend(report);
+                    if let Some(message) = team::decode(frame.payload, team)? {
+                        list.extend(message);
                     }
                 }
             }
@@ -140,7 +138,7 @@ mod tests {
     use crate::netlink::request::DumpPolicy;
     use crate::testing::script::{Script, Step, ack};
 
-    fn refused(errno: i32) -> Error {
+    fn resolve_error(errno: i32) -> Error {
         let dumps = DumpPolicy { attempts: NonZeroU32::MIN, interrupted: InterruptedDump::Keep };
         let script = Script::new([Step::answer(&[ack(-errno)])]);
         TeamDriver::resolve(RequestSocket::new(script, Duration::from_millis(5), dumps))
@@ -148,15 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_without_the_driver_is_told_from_one_that_cannot_answer() {
-        let error = refused(2);
-        assert!(matches!(error, Error::FamilyNotFound), "{error:?}");
+    fn missing_family_has_its_own_error() {
+        let error = resolve_error(2);
+        assert!(matches!(error, Error::FamilyNotFound), "found {error:?}, expected FamilyNotFound");
         assert_eq!(
             error.to_string(),
             "looking up generic netlink family team: the team driver is not loaded (ENOENT)"
         );
         assert_eq!(
-            refused(12).to_string(),
+            resolve_error(12).to_string(),
             "looking up generic netlink family team: out of memory (ENOMEM)"
         );
     }

@@ -8,46 +8,51 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::filter;
 use crate::netlink::multicast::MulticastSocket;
 
-/// Keeps the link event socket's filter at the team's own link and those of its ports.
+/// Keeps the filter of the link event socket in step with the team's ports.
 ///
-/// That a link becomes a port passes any filter of the team, for the message names its master. What
-/// happens to it next passes only when the filter names the link: what of it has no master any
-/// more, its release and its deletion, falls into a gap until then. So such a link is looked at
-/// once more, when the new filter is in place and all that the old one let through has been read:
-/// what happens later, the new filter lets through.
+/// The message that a link becomes a port passes the team's filter, because it contains the master.
+/// Messages without a master, about the release or the deletion of the link, pass only when the
+/// filter contains the link itself. To close this gap, the session requests a new port once more
+/// when the new filter is set and the socket was read empty.
 #[derive(Debug)]
 pub(crate) struct EventFilter {
     team: IfIndex,
-    /// The links that the filter names, if it is in place: see [`MulticastSocket::is_filtered`].
-    named: BTreeSet<IfIndex>,
+    /// The links in the filter, if it is set: see [`MulticastSocket::is_filtered`].
+    installed: BTreeSet<IfIndex>,
 }
 
 impl EventFilter {
-    /// Follows the team and these ports, which the socket's first filter names.
-    pub(crate) fn new(team: IfIndex, named: BTreeSet<IfIndex>) -> Self {
-        Self { team, named }
+    /// Returns the state of a socket whose filter contains these links.
+    pub(crate) fn new(team: IfIndex, installed: BTreeSet<IfIndex>) -> Self {
+        Self { team, installed }
     }
 
-    /// Has the filter name just these links, and adds those to `late` that it did not name before:
-    /// they have to be looked up when the socket has been read empty.
+    /// Sets a filter for these links, and adds the new ones to `recheck`.
+    ///
+    /// Links in `recheck` have to be requested when the socket was read empty.
     pub(super) fn update(
         &mut self,
-        wanted: BTreeSet<IfIndex>,
+        links: BTreeSet<IfIndex>,
         socket: &mut MulticastSocket,
-        late: &mut BTreeSet<IfIndex>,
+        recheck: &mut BTreeSet<IfIndex>,
     ) -> io::Result<()> {
-        if self.named == wanted {
+        if self.installed == links {
             return Ok(());
         }
-        // While everything passes there is no gap.
+        // Without a filter, all messages pass and there is no gap.
         if socket.is_filtered() {
-            late.extend(wanted.difference(&self.named));
+            recheck.extend(links.difference(&self.installed));
         }
-        socket.set_filter(filter::link_events(self.team, &wanted))?;
+        socket.set_filter(filter::link_events(self.team, &links))?;
         if !socket.is_filtered() {
-            debug!(target: EVENTS, "the messages of all links pass: there is no filter for {} links", wanted.len());
+            debug!(
+                target: EVENTS,
+                "team with index {}: no filter for {} links is set, receiving all link events",
+                self.team,
+                links.len()
+            );
         }
-        self.named = wanted;
+        self.installed = links;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Events: waiting for them, handling them, and those who want to hear of changes.
+//! Events: waiting for them, handling them, and the change handlers.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -9,39 +9,41 @@ use super::TeamHandle;
 use crate::changes::{ChangeKind, Changes};
 use crate::error::{BoxError, Error, Result};
 use crate::netlink::error::ErrorContext;
-use crate::team::handlers::{Delivery, HandlerId, MAX_BATCHES, Outcome};
+use crate::team::handlers::{DispatchGuard, HandlerId, MAX_BATCHES, Outcome};
 
 /// # Events and handlers
 impl TeamHandle {
-    /// Applies the events that wait, calls the handlers, and returns what changed. Does not wait
-    /// for events.
+    /// Applies the queued events, calls the handlers, and returns the changes, without waiting.
     ///
     /// Call it when the handle's descriptor is readable, or after [`wait`](Self::wait). It reports
-    /// everything that changed since the last call, the effects of this handle's own commands
-    /// included, as one difference: a *batch*. If the kernel dropped notifications, it asks for
-    /// everything again first: see [`Changes::is_resynced`].
+    /// all changes since the last call as one difference, a *batch*, including the effects of this
+    /// handle's own commands. If the kernel dropped notifications, the method first requests all
+    /// links, ports and options again: see [`Changes::is_resynced`].
     ///
-    /// A call takes time where it sends requests: after lost notifications, for new ports, and for
-    /// a team that is down. They can wait for the kernel's rtnl lock, which the [command
+    /// Usually a call sends no request. It does so after lost notifications, for new ports, and for
+    /// a team that is down. Requests can wait for the kernel's rtnl lock, which the [command
     /// timeout](crate::TeamBuilder::command_timeout) does not cover: 884 ms were measured while
     /// another process deleted 6,000 links.
     ///
-    /// Inside a handler it returns what is new since it was last called, and queues that as another
-    /// batch. The outer call delivers the queued batches to all handlers, one after the other, and
-    /// returns their changes as well. One call delivers at most 16 batches: the others stay queued,
-    /// the descriptor stays readable, and the next call goes on. When 16 batches wait, a new one is
-    /// joined with the last of them, as one difference.
+    /// # Calls inside a handler
+    ///
+    /// Inside a handler, the method returns the changes since the last call, and queues them as
+    /// another batch. The outer call delivers the queued batches to all handlers, one after the
+    /// other, and returns their changes too. One call delivers at most 16 batches: the others stay
+    /// queued, the descriptor stays readable, and the next call continues. When 16 batches are
+    /// queued, a new one is joined with the last of them, as one difference.
     ///
     /// # Errors
     ///
-    /// - [`Error::Handler`] with the first error of a handler, after all handlers were called, and
-    ///   with the changes that this call would have returned.
-    /// - Those of the requests that a resync sends. Nothing is lost then: the descriptor stays
-    ///   readable, and the next call tries again.
+    /// - [`Error::Handler`] with the first error of a handler, after all handlers were called. It
+    ///   contains the changes that this call would have returned.
+    /// - The errors of the requests that a resync sends, e.g. [`Error::Timeout`] or
+    ///   [`Error::Kernel`]. No change is lost: the descriptor stays readable, and the next call
+    ///   tries again.
     ///
     /// # Panics
     ///
-    /// If a handler panics, or a value of a handler panics when it is dropped: after all other
+    /// Panics if a handler panics, or if dropping a value of a handler panics, after all other
     /// handlers were called. A handler that panicked is removed. The next call returns the changes
     /// that this call could not return; until then the descriptor stays readable.
     ///
@@ -56,7 +58,7 @@ impl TeamHandle {
     ///
     /// let changes = team.handle_events()?;
     /// assert!(changes.options().any(|option| option.is_added() && option.latest().id().name == "activeport"));
-    /// assert!(team.handle_events()?.is_empty(), "all is told");
+    /// assert!(team.handle_events()?.is_empty(), "all changes were reported");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -69,21 +71,23 @@ impl TeamHandle {
     #[doc(alias = "team_call_eventfd_handler")]
     pub fn handle_events(&mut self) -> Result<Changes> {
         let updated = self.session.update();
-        self.tell(updated)
+        self.dispatch(updated)
     }
 
-    /// Asks the kernel for everything, and reports what is different from what was known.
+    /// Requests all links, ports and options, calls the handlers, and returns the changes.
     ///
-    /// There is no need for it in normal work: events keep the cache true, and lost ones are made
-    /// good by [`handle_events`](Self::handle_events).
+    /// Programs seldom need this: events keep the cache up to date, and
+    /// [`handle_events`](Self::handle_events) recovers from lost ones. The method sends at least
+    /// three requests.
     ///
     /// # Errors
     ///
-    /// [`Error::DeviceGone`], and those of [`handle_events`](Self::handle_events).
+    /// [`Error::DeviceGone`] if the team was deleted, and the errors of
+    /// [`handle_events`](Self::handle_events).
     ///
     /// # Panics
     ///
-    /// As [`handle_events`](Self::handle_events).
+    /// Panics like [`handle_events`](Self::handle_events).
     ///
     /// # Examples
     ///
@@ -94,7 +98,7 @@ impl TeamHandle {
     /// let mut team = TeamHandle::create("team0")?;
     /// team.handle_events()?;
     /// let changes = team.refresh()?;
-    /// assert!(changes.is_empty(), "there was nothing that events had not told");
+    /// assert!(changes.is_empty(), "the events had reported everything");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -106,11 +110,13 @@ impl TeamHandle {
     pub fn refresh(&mut self) -> Result<Changes> {
         let events_wait = self.wait(Some(Duration::ZERO))?;
         let refreshed = self.session.refresh(events_wait);
-        self.tell(refreshed)
+        self.dispatch(refreshed)
     }
 
-    /// Waits until there is something to handle; without a limit if there is no timeout. False if
-    /// the time is over or a signal came first.
+    /// Waits for events, or for ever without a timeout; returns false after the timeout or a
+    /// signal.
+    ///
+    /// It returns true when [`handle_events`](Self::handle_events) has something to do.
     ///
     /// # Errors
     ///
@@ -142,18 +148,17 @@ impl TeamHandle {
         self.readiness.wait(timeout).with_context(|| "waiting for events".to_owned())
     }
 
-    /// Duplicates the descriptor to wait on with poll(2), epoll(7) or an event loop.
+    /// Duplicates the handle's descriptor, for poll(2), epoll(7) or an event loop.
     ///
-    /// The duplicate is readable exactly while the handle's own descriptor
-    /// ([`as_fd`](AsFd::as_fd)) is. It has no borrow of the handle: a loop can own it while the
-    /// handle is behind a `Mutex`. It stays valid when the handle is dropped, and is then not
-    /// readable any more.
+    /// The duplicate is readable exactly while the handle's own descriptor ([`as_fd`](AsFd::as_fd))
+    /// is. It does not borrow the handle: an event loop can own it while the handle is behind a
+    /// `Mutex`. After the handle was dropped, it is valid but never readable.
     ///
     /// Do not read from it.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the process has too many descriptors.
+    /// [`Error::Io`] with `EMFILE` if the process has too many descriptors.
     ///
     /// # Examples
     ///
@@ -184,19 +189,21 @@ impl TeamHandle {
         duplicate.with_context(|| "duplicating the handle's descriptor".to_owned())
     }
 
-    /// Registers a handler that is called, behind those there are, for each batch with a change of
-    /// these kinds.
+    /// Registers a handler for changes of these kinds.
     ///
-    /// A handler may call any command, and register and remove handlers, itself too. A batch is for
-    /// the handlers that were registered when it was taken: one that is registered inside a handler
-    /// is called for the batches that are taken after that. An error or a panic of one handler does
-    /// not keep the others from being called, nor the caller from getting the changes: see
-    /// [`Error::Handler`] and [`handle_events`](Self::handle_events).
+    /// [`handle_events`](Self::handle_events) calls the handler once for each batch with such a
+    /// change, after the handlers that were registered before.
     ///
-    /// A handler may put another handle in place of the one that it is called with
-    /// ([`std::mem::replace`]). The handle that was replaced keeps its handlers, this one too, and
-    /// the batches that wait for them, and its descriptor is readable while one waits. Do not keep
-    /// that handle in a variable of the handler itself: the two would keep each other alive.
+    /// - A handler may call any command, and register and remove handlers, including itself.
+    /// - A batch is delivered to the handlers that were registered when it was taken. A handler
+    ///   that is registered inside another one is called for later batches.
+    /// - After an error or a panic of a handler, the other handlers are still called, and the
+    ///   caller gets the changes: see [`Error::Handler`] and
+    ///   [`handle_events`](Self::handle_events).
+    /// - A handler may replace the handle by another one ([`std::mem::replace`]). The replaced
+    ///   handle keeps its handlers, including this one, and their queued batches; its descriptor is
+    ///   readable while a batch is queued. Do not store that handle in the handler itself: the two
+    ///   would keep each other alive.
     ///
     /// # Examples
     ///
@@ -225,7 +232,9 @@ impl TeamHandle {
         self.handlers.add_last(kinds, Box::new(handler))
     }
 
-    /// As [`add_handler`](Self::add_handler), but called before those there are.
+    /// Registers a handler that is called before all others.
+    ///
+    /// Otherwise this is like [`add_handler`](Self::add_handler).
     ///
     /// # Examples
     ///
@@ -254,7 +263,7 @@ impl TeamHandle {
         self.handlers.add_first(kinds, Box::new(handler))
     }
 
-    /// Removes a handler; false if it was removed before.
+    /// Removes a handler; returns false if it was removed before.
     ///
     /// # Examples
     ///
@@ -267,8 +276,8 @@ impl TeamHandle {
     /// assert!(team.remove_handler(id));
     ///
     /// team.set_notify_peers_count(3)?;
-    /// team.handle_events()?; // no error: it was not called
-    /// assert!(!team.remove_handler(id), "it is gone already");
+    /// team.handle_events()?; // no error: the handler was not called
+    /// assert!(!team.remove_handler(id), "the handler was removed before");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     #[doc(alias = "team_change_handler_unregister")]
@@ -276,10 +285,9 @@ impl TeamHandle {
         self.handlers.remove(id)
     }
 
-    /// Delivers to the handlers and returns what an update of the cache found, unless the update
-    /// failed.
-    fn tell(&mut self, updated: Result<()>) -> Result<Changes> {
-        let (result, panic) = match updated.map(|()| self.deliver()) {
+    /// Delivers the changes of an update of the cache and returns them, unless the update failed.
+    fn dispatch(&mut self, updated: Result<()>) -> Result<Changes> {
+        let (result, panic) = match updated.map(|()| self.dispatch_batches()) {
             Err(error) => (Err(error), None),
             Ok((changes, outcome)) => match outcome.into_result() {
                 Ok(None) => (Ok(changes), None),
@@ -290,8 +298,8 @@ impl TeamHandle {
                 }
             },
         };
-        // What was readable before and still is becomes so anew: those that wait for edges would
-        // hear of it no more.
+        // A descriptor that stays readable has to cause a new edge, for callers that wait with
+        // EPOLLET.
         let settled = self.set_pending(false).and_then(|()| self.update_readiness());
         match (panic, result, settled) {
             (Some(panic), ..) => resume_unwind(panic),
@@ -303,50 +311,54 @@ impl TeamHandle {
         }
     }
 
-    /// Calls the handlers for the batches that wait and for what the session has to report, and
-    /// returns what was delivered. Inside a handler only queues and returns what is new: the outer
-    /// call delivers it.
-    fn deliver(&mut self) -> (Changes, Outcome) {
+    /// Calls the handlers for the queued batches and for a new one, and returns the delivered ones.
+    ///
+    /// Inside a handler, only queues and returns a new batch, which the outer call delivers.
+    fn dispatch_batches(&mut self) -> (Changes, Outcome) {
         let mut outcome = Outcome::default();
         let changes = self.session.take_changes();
-        let Some(delivery) = self.handlers.begin(&self.readiness) else {
+        let Some(guard) = self.handlers.begin(&self.readiness) else {
             self.handlers.push(changes.clone());
             return (changes, outcome);
         };
         self.handlers.push(changes);
         let mut delivered = self.handlers.take_unreturned();
         for _ in 0..MAX_BATCHES {
-            let Some((batch, is_returned_here)) = delivery.first_batch() else { break };
-            self.call_handlers(&batch, &delivery, &mut outcome);
-            delivery.finish_batch();
+            let Some((batch, is_returned_here)) = guard.first_batch() else { break };
+            self.call_handlers(&batch, &guard, &mut outcome);
+            guard.finish_batch();
             if is_returned_here {
                 delivered.append(Arc::unwrap_or_clone(batch));
             }
-            if !delivery.is_of(&self.handlers) {
+            if !guard.is_of(&self.handlers) {
                 break;
             }
         }
-        delivery.end(&self.handlers).into_iter().for_each(|handler| outcome.discard(handler));
+        guard.end(&self.handlers).into_iter().for_each(|handler| outcome.discard(handler));
         (delivered, outcome)
     }
 
-    /// Calls the handlers that the first batch of the queue is for, until one puts another handle
-    /// in place of this one.
-    fn call_handlers(&mut self, batch: &Changes, delivery: &Delivery<Self>, outcome: &mut Outcome) {
-        while let Some((id, mut handler)) = delivery.next_handler() {
-            // The handle holds nothing half-done while a handler runs.
+    /// Calls the recipients of the first queued batch, until one of them replaces this handle.
+    fn call_handlers(
+        &mut self,
+        batch: &Changes,
+        guard: &DispatchGuard<Self>,
+        outcome: &mut Outcome,
+    ) {
+        while let Some((id, mut handler)) = guard.next_handler() {
+            // Unwind safe: the handle is in a consistent state while a handler runs.
             match catch_unwind(AssertUnwindSafe(|| handler(self, batch))) {
                 Ok(result) => {
-                    outcome.discard(delivery.put_back(id, handler));
-                    result.unwrap_or_else(|error| outcome.failed(error));
+                    outcome.discard(guard.put_back(id, handler));
+                    result.unwrap_or_else(|error| outcome.failed(error, self.name()));
                 }
                 Err(panic) => {
                     outcome.panicked(panic);
-                    delivery.remove(id);
+                    guard.remove(id);
                     outcome.discard(handler);
                 }
             }
-            if !delivery.is_of(&self.handlers) {
+            if !guard.is_of(&self.handlers) {
                 return;
             }
         }

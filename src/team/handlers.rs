@@ -12,12 +12,13 @@ use crate::error::BoxError;
 use crate::log_target::EVENTS;
 use crate::netlink::ready_fd::{ReadinessRef, ReadyFd, Signal};
 
-/// The most batches that wait at any time, and the most that one call delivers. So a call delivers
-/// every batch that waited when it began. What is taken beyond that number is joined with the last
-/// batch that waits.
+/// The maximum number of queued batches, and of batches that one call delivers.
+///
+/// A call therefore delivers every batch that was queued when it began. When the queue is full, a
+/// new batch is joined with the last one.
 pub(crate) const MAX_BATCHES: usize = 16;
 
-/// Names a registered change handler; never used twice.
+/// The identifier of a registered change handler, which is never reused.
 ///
 /// # Examples
 ///
@@ -25,50 +26,54 @@ pub(crate) const MAX_BATCHES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 
-/// A change handler as it is stored; it gets the whole handle, of type `H`.
+/// A stored change handler, which is called with the handle of type `H`.
 pub(crate) type Handler<H> = Box<dyn FnMut(&mut H, &Changes) -> Result<(), BoxError> + Send>;
 
-/// The change handlers of a handle, and the batches of changes that wait for them.
+/// The change handlers of a handle, and the queued batches of changes for them.
 pub(crate) struct Handlers<H> {
-    /// Shared with a delivery that is under way: a handler may move the handle elsewhere, with
-    /// `std::mem::replace` for instance, and the handler itself and the rest of the batch must not
-    /// be lost by that. Nothing of the caller's runs, and nothing of the caller's is dropped, while
-    /// the lock is held.
+    /// The queue, which is shared with a dispatch in progress.
+    ///
+    /// A handler may move the handle elsewhere, e.g. with `std::mem::replace`, and neither the
+    /// handler itself nor the rest of the batch may be lost then.
+    ///
+    ///
+    /// While the lock is held, no code of the caller runs and no value of the caller is dropped.
     queue: Arc<Mutex<Queue<H>>>,
-    /// What a call delivered, but could not return: the next call returns it.
+    /// Changes that a call delivered but could not return, and that the next call returns.
     unreturned: Changes,
 }
 
 struct Queue<H> {
     /// The handlers in the order in which they are called.
     slots: VecDeque<Slot<H>>,
-    /// The batches in the order in which they were taken. The first may be partly delivered.
+    /// The batches in the order in which they were taken; the first may be partly delivered.
     batches: VecDeque<Batch>,
-    is_delivering: bool,
-    /// Set while batches wait for a handle that was replaced by one of its handlers.
+    is_dispatching: bool,
+    /// Keeps the descriptor readable while batches are queued for a replaced handle.
     signal: Option<Signal>,
 }
 
 struct Slot<H> {
     id: HandlerId,
     kinds: ChangeKind,
-    /// Taken out while it runs, so that it can have the whole handle.
+    /// `None` while the handler runs, so that it can be called with the whole handle.
     handler: Option<Handler<H>>,
 }
 
 struct Batch {
     changes: Arc<Changes>,
-    /// The handlers that were registered for such changes when the batch was taken, and have not
-    /// got it yet.
+    /// The handlers that still have to be called.
+    ///
+    /// At first they are those that were registered for such changes when the batch was taken.
     recipients: VecDeque<HandlerId>,
-    /// The call that began to deliver it returns the changes.
+    /// Whether a call returns the changes, which is the one that began to deliver the batch.
     is_returned: bool,
 }
 
 impl<H> Default for Handlers<H> {
     fn default() -> Self {
         let (slots, batches) = (VecDeque::new(), VecDeque::new());
-        let queue = Queue { slots, batches, is_delivering: false, signal: None };
+        let queue = Queue { slots, batches, is_dispatching: false, signal: None };
         Self { queue: Arc::new(Mutex::new(queue)), unreturned: Changes::default() }
     }
 }
@@ -94,31 +99,32 @@ impl<H> Handlers<H> {
         removed.is_some()
     }
 
-    /// Puts a batch behind those that wait.
+    /// Appends a batch to the queue.
     pub(crate) fn push(&mut self, changes: Changes) {
         if !changes.is_empty() {
             lock(&self.queue).push(changes);
         }
     }
 
-    /// Whether a call has something to deliver or to return, apart from new changes. While a
-    /// delivery is under way, what waits is left to that.
+    /// Returns whether a call has something to deliver or to return, apart from new changes.
+    ///
+    /// During a dispatch, the queued batches are left to that.
     pub(crate) fn is_pending(&self) -> bool {
         let queue = lock(&self.queue);
-        !self.unreturned.is_empty() || !queue.is_delivering && !queue.batches.is_empty()
+        !self.unreturned.is_empty() || !queue.is_dispatching && !queue.batches.is_empty()
     }
 
-    /// Begins a delivery; `None` if one is under way, as inside a handler.
-    pub(crate) fn begin(&mut self, readiness: &ReadyFd) -> Option<Delivery<H>> {
+    /// Begins a dispatch, or returns `None` during another one, which is so inside a handler.
+    pub(crate) fn begin(&mut self, readiness: &ReadyFd) -> Option<DispatchGuard<H>> {
         let mut queue = lock(&self.queue);
-        if mem::replace(&mut queue.is_delivering, true) {
+        if mem::replace(&mut queue.is_dispatching, true) {
             return None;
         }
         queue.signal = None;
-        Some(Delivery { queue: Arc::clone(&self.queue), readiness: readiness.reference() })
+        Some(DispatchGuard { queue: Arc::clone(&self.queue), readiness: readiness.reference() })
     }
 
-    /// Keeps changes that cannot be returned now for the next call.
+    /// Keeps changes that cannot be returned, so that the next call returns them.
     pub(crate) fn keep_unreturned(&mut self, changes: Changes) {
         self.unreturned.append(changes);
     }
@@ -128,19 +134,19 @@ impl<H> Handlers<H> {
     }
 }
 
-/// A delivery of batches that is under way.
-pub(crate) struct Delivery<H> {
+/// A dispatch of batches that is in progress.
+pub(crate) struct DispatchGuard<H> {
     queue: Arc<Mutex<Queue<H>>>,
     readiness: ReadinessRef,
 }
 
-impl<H> Delivery<H> {
-    /// Whether these are the handlers of the handle whose batches are delivered.
+impl<H> DispatchGuard<H> {
+    /// Returns whether these are the handlers to which the batches are dispatched.
     pub(crate) fn is_of(&self, handlers: &Handlers<H>) -> bool {
         Arc::ptr_eq(&self.queue, &handlers.queue)
     }
 
-    /// The first batch that waits, and whether this is the call to return its changes.
+    /// Returns the first queued batch, and whether the current call has to return its changes.
     pub(crate) fn first_batch(&self) -> Option<(Arc<Changes>, bool)> {
         let mut queue = lock(&self.queue);
         let batch = queue.batches.front_mut()?;
@@ -148,7 +154,7 @@ impl<H> Delivery<H> {
         Some((Arc::clone(&batch.changes), !was_returned))
     }
 
-    /// Takes out the next handler that the first batch is for.
+    /// Takes out the next handler to call for the first batch.
     pub(crate) fn next_handler(&self) -> Option<(HandlerId, Handler<H>)> {
         let mut queue = lock(&self.queue);
         loop {
@@ -161,7 +167,7 @@ impl<H> Delivery<H> {
         }
     }
 
-    /// Puts a handler back after it ran; gives it back if it was removed in the meantime.
+    /// Puts a handler back after it ran, or returns it if it was removed in the meantime.
     pub(crate) fn put_back(&self, id: HandlerId, handler: Handler<H>) -> Option<Handler<H>> {
         match lock(&self.queue).slots.iter_mut().find(|slot| slot.id == id) {
             Some(slot) => slot.handler.replace(handler),
@@ -169,12 +175,12 @@ impl<H> Delivery<H> {
         }
     }
 
-    /// Removes a handler that is taken out.
+    /// Removes a handler that was taken out.
     pub(crate) fn remove(&self, id: HandlerId) {
         lock(&self.queue).remove(id);
     }
 
-    /// Takes the first batch from the queue if every handler has got it.
+    /// Removes the first batch from the queue if all its recipients were called.
     pub(crate) fn finish_batch(&self) {
         let mut queue = lock(&self.queue);
         if queue.batches.front().is_some_and(|batch| batch.recipients.is_empty()) {
@@ -182,13 +188,15 @@ impl<H> Delivery<H> {
         }
     }
 
-    /// Ends the delivery. If the handle was moved elsewhere and batches wait, its descriptor
-    /// becomes readable; if the handle was dropped, the handlers are returned, to be dropped one by
+    /// Ends the dispatch.
+    ///
+    /// If the handle was moved elsewhere and batches are queued, its descriptor becomes readable.
+    /// If the handle was dropped, its handlers are returned, so that the caller drops them one by
     /// one.
     pub(crate) fn end(self, handlers: &Handlers<H>) -> Vec<Handler<H>> {
         let is_in_place = self.is_of(handlers);
         let mut queue = lock(&self.queue);
-        queue.is_delivering = false;
+        queue.is_dispatching = false;
         let mut failure = None;
         if !is_in_place && !queue.batches.is_empty() {
             match self.readiness.signal() {
@@ -198,7 +206,11 @@ impl<H> Delivery<H> {
         }
         drop(queue);
         if let Some(error) = failure {
-            warn!(target: EVENTS, "a handle that was replaced inside a handler cannot be made readable: {error}");
+            warn!(
+                target: EVENTS,
+                "a handle that was replaced inside a handler has queued changes, but its descriptor \
+                 cannot be made readable, call handle_events on it: {error}"
+            );
         }
         let queue = Arc::into_inner(self.queue)
             .map(|queue| queue.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -241,62 +253,66 @@ impl<H> Slot<H> {
     }
 }
 
-/// A panic leaves no queue half changed: nothing that runs under the lock panics.
+/// Locks a queue, also after a panic: the code that runs under the lock does not panic.
 fn lock<H>(queue: &Mutex<Queue<H>>) -> MutexGuard<'_, Queue<H>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a panic carries.
+/// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// How the handlers took what was delivered to them.
+/// The errors and panics of the handlers during a dispatch.
 #[derive(Default)]
 pub(crate) struct Outcome {
+    /// The name of the team, for the log, once a handler failed.
+    team: String,
     first_error: Option<BoxError>,
     first_panic: Option<Payload>,
 }
 
 impl Outcome {
-    /// Notes the error that a handler returned.
-    pub(crate) fn failed(&mut self, error: BoxError) {
+    /// Records the error that a handler of this team returned.
+    pub(crate) fn failed(&mut self, error: BoxError, team: &str) {
+        team.clone_into(&mut self.team);
         match self.first_error {
             None => self.first_error = Some(error),
             Some(_) => self.discard_error(error),
         }
     }
 
-    /// Notes that a handler panicked, or something of a handler when it was dropped.
+    /// Records that a handler panicked, or a value of a handler when it was dropped.
     pub(crate) fn panicked(&mut self, panic: Payload) {
         if self.first_panic.is_none() {
             self.first_panic = Some(panic);
         } else if let Err(endless) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            // The payload of a panic in the drop of a payload: to drop that too could go on without
-            // end.
+            // Dropping the payload panicked, and dropping the payload of that panic could do so
+            // again without end.
             mem::forget(endless);
         }
     }
 
-    /// Logs and drops an error that is not returned. Its text may panic as well.
+    /// Logs and drops an error that is not returned; printing it may panic too.
     fn discard_error(&mut self, error: BoxError) {
+        let team = &self.team;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(
-            || warn!(target: EVENTS, "a change handler failed: {error}"),
+            || warn!(target: EVENTS, "{team}: a further error of a change handler: {error}"),
         )) {
             self.panicked(panic);
         }
         self.discard(error);
     }
 
-    /// Drops something of the caller's, which may panic.
+    /// Drops a value of the caller, which may panic.
     pub(crate) fn discard<T>(&mut self, value: T) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
             self.panicked(panic);
         }
     }
 
-    /// The first error, or else the first panic that there was.
+    /// Returns the first panic as `Err`, or else the first error.
     pub(crate) fn into_result(mut self) -> Result<Option<BoxError>, Payload> {
         if self.first_panic.is_some() {
-            // Dropped now, not while the panic unwinds: a second panic then would end the process.
+            // Drop the error now: a second panic while the first one unwinds would abort.
             if let Some(error) = self.first_error.take() {
                 self.discard_error(error);
             }
@@ -312,7 +328,7 @@ mod tests {
     use super::*;
     use crate::testing::log_record::recorded;
 
-    /// An error whose text and whose drop panic.
+    /// An error that panics when it is printed and when it is dropped.
     #[derive(Debug)]
     struct Bomb;
 
@@ -334,32 +350,36 @@ mod tests {
     fn second_error_is_logged() {
         let (result, lines) = recorded(|| {
             let mut outcome = Outcome::default();
-            outcome.failed("the first".into());
-            outcome.failed("the second".into());
+            outcome.failed("the first".into(), "team0");
+            outcome.failed("the second".into(), "team0");
             outcome.into_result()
         });
         assert_eq!(result.unwrap().unwrap().to_string(), "the first");
-        assert_eq!(lines, ["WARN libteam::events: a change handler failed: the second"]);
+        let expected =
+            "WARN libteam::events: team0: a further error of a change handler: the second";
+        assert_eq!(lines, [expected]);
     }
 
     #[test]
     fn error_beside_a_panic_is_logged() {
         let (result, lines) = recorded(|| {
             let mut outcome = Outcome::default();
-            outcome.failed("the first".into());
+            outcome.failed("the first".into(), "team0");
             outcome.panicked(Box::new("on purpose"));
             outcome.into_result()
         });
         assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"on purpose"));
-        assert_eq!(lines, ["WARN libteam::events: a change handler failed: the first"]);
+        let expected =
+            "WARN libteam::events: team0: a further error of a change handler: the first";
+        assert_eq!(lines, [expected]);
     }
 
     #[test]
     fn second_error_that_panics_is_a_panic() {
         let (result, _) = recorded(|| {
             let mut outcome = Outcome::default();
-            outcome.failed("the first".into());
-            outcome.failed(Box::new(Bomb));
+            outcome.failed("the first".into(), "team0");
+            outcome.failed(Box::new(Bomb), "team0");
             outcome.into_result()
         });
         assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"printed"));

@@ -1,4 +1,4 @@
-//! The links of the namespace: their names and hardware addresses.
+//! The team's own link, and names and hardware addresses of other links.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,24 +12,26 @@ use crate::model::ifindex::IfIndex;
 use crate::netlink::error::ErrorContext;
 use crate::rtnl::Step;
 use crate::rtnl::link::LinkSettings;
-use crate::team::TeamHandle;
+use crate::team::{CACHE_IS_OUTDATED, TeamHandle};
 
 /// # Links
+///
+/// These methods send requests.
 impl TeamHandle {
-    /// Changes the team's own link: sets it up or down, its MTU, hardware address, name and more.
+    /// Changes the settings of the team's own link: up or down, MTU, hardware address, name, more.
     ///
-    /// The changes are made in the order and in the way of [`RtnlSocket::set_link`]: wholly or not
-    /// at all. Afterwards [`team_link`](Self::team_link) is the link as the kernel has it then,
-    /// with its carrier. A change of the MTU changes that of all ports too.
+    /// The method makes all changes or none, in the same order as [`RtnlSocket::set_link`].
+    /// Afterwards, [`team_link`](Self::team_link) returns the new state of the link, including its
+    /// carrier. A change of the MTU also changes the MTU of all ports.
     ///
     /// [`RtnlSocket::set_link`]: crate::rtnl::RtnlSocket::set_link
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidSetting`] for another network namespace, which the driver does not let a
-    ///   team move to. Nothing is changed then.
-    /// - [`Error::DeviceGone`].
-    /// - Those of [`RtnlSocket::set_link`].
+    /// - [`Error::InvalidSetting`] for another network namespace, before anything is changed: a
+    ///   team cannot be moved.
+    /// - [`Error::DeviceGone`] if the team was deleted.
+    /// - The errors of [`RtnlSocket::set_link`].
     ///
     /// # Examples
     ///
@@ -70,19 +72,20 @@ impl TeamHandle {
         let result = self.session.rtnl.set_link(team, settings);
         self.sync_after(&result, op)?;
         result?;
-        // As after each command, that the cache is behind is no error of the command.
+        // A cache that cannot be updated is not an error of the command.
         let reread = self.session.reread_team_link().and_then(|()| self.session.update());
         if let Err(error) = reread {
-            warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
+            warn!(target: RESYNC, "{}: {CACHE_IS_OUTDATED}: {error}", self.name());
         }
         self.update_readiness()
     }
 
-    /// Asks the kernel for the index of the link that has this name or alternative name.
+    /// Queries the kernel for the index of the link with this name or alternative name.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`], or those of the request.
+    /// Those of [`RtnlSocket::link_by_name`](crate::rtnl::RtnlSocket::link_by_name), e.g.
+    /// [`Error::NoSuchDevice`] if no link has the name.
     ///
     /// # Examples
     ///
@@ -105,12 +108,15 @@ impl TeamHandle {
         Ok(self.session.rtnl.link_by_name(name)?.ifindex())
     }
 
-    /// Asks the kernel for the name of the link that has this index, as text. Bytes that are not
-    /// UTF-8 show as U+FFFD; [`LinkInfo::name_os`](crate::rtnl::LinkInfo::name_os) has them.
+    /// Queries the kernel for the name of the link with this index, as text.
+    ///
+    /// U+FFFD replaces bytes that are not UTF-8;
+    /// [`LinkInfo::name_os`](crate::rtnl::LinkInfo::name_os) returns them unchanged.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`], or those of the request.
+    /// Those of [`RtnlSocket::link_by_index`](crate::rtnl::RtnlSocket::link_by_index), e.g.
+    /// [`Error::NoSuchDevice`] if no link has the index.
     ///
     /// # Examples
     ///
@@ -124,11 +130,12 @@ impl TeamHandle {
         Ok(self.session.rtnl.link_by_index(ifindex)?.name().into_owned())
     }
 
-    /// Asks the kernel for the hardware address of a link; `None` for a link that has none.
+    /// Queries the kernel for the hardware address of a link; `None` for a link without one.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`], or those of the request.
+    /// Those of [`RtnlSocket::link_by_index`](crate::rtnl::RtnlSocket::link_by_index), e.g.
+    /// [`Error::NoSuchDevice`] if no link has the index.
     ///
     /// # Examples
     ///
@@ -138,7 +145,7 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// let address = team.lookup_hwaddr(team.ifindex())?;
-    /// assert_eq!(address.map(|address| address.len()), Some(6), "as for any Ethernet device");
+    /// assert_eq!(address.map(|address| address.len()), Some(6), "a team is an Ethernet device");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -151,21 +158,21 @@ impl TeamHandle {
         Ok(self.session.rtnl.link_by_index(ifindex)?.hwaddr())
     }
 
-    /// Sets the hardware address of a link, of the team or of any other one.
+    /// Sets the hardware address of the team or of any other link.
     ///
-    /// Setting the address that the link has already does nothing: no neighbour of the link is
-    /// disturbed, and no handle is notified. The kernel is asked for the link's address; the cache
-    /// does not decide.
+    /// Setting the address that the link already has does nothing: the link's neighbours and other
+    /// handles get no notification. For this check the method requests the current address; it does
+    /// not rely on the cache.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`].
-    /// - [`Error::InvalidSetting`] for an address that is longer than
-    ///   the link's, which the kernel would cut.
-    /// - [`Error::Kernel`]: `EINVAL` for an address that is shorter than the
-    ///   link's, `EADDRNOTAVAIL` for a multicast address or all zeros, `EBUSY` or `EOPNOTSUPP`
-    ///   where the link's driver says so.
-    /// - [`Error::DeviceGone`].
+    /// - [`Error::NoSuchDevice`] if no link has the index.
+    /// - [`Error::InvalidSetting`] for an address that is longer than the link's, which the kernel
+    ///   would truncate.
+    /// - [`Error::Kernel`] with `EINVAL` for an address that is shorter than the link's, with
+    ///   `EADDRNOTAVAIL` for a multicast address or all zeros, or with `EBUSY` or `EOPNOTSUPP` from
+    ///   the link's driver.
+    /// - [`Error::DeviceGone`] if the team was deleted.
     ///
     /// # Examples
     ///

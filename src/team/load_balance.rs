@@ -1,4 +1,4 @@
-//! Load balancing: the hash, the way from a hash to a port, and what was sent by hash and by port.
+//! Load balancing: the hash program, the transmit method with its table, and the statistics.
 
 use std::time::Duration;
 
@@ -13,28 +13,28 @@ use crate::model::tx_method::TxMethod;
 use crate::team::TeamHandle;
 use crate::team::set_results::{setting_op, settings_op};
 
-/// How many hashes the driver tells apart (`LB_TX_HASHTABLE_SIZE`).
-const HASHES: usize = 256;
+/// The number of different hashes of the driver.
+const LB_TX_HASHTABLE_SIZE: usize = 256;
 /// The unit of the driver's interval.
 const TENTH: Duration = Duration::from_millis(100);
-/// The driver multiplies the interval by the ticks of a second, of which there are at most 1024, in
-/// 32 bits.
+/// The longest interval in tenths of a second.
+///
+/// The driver multiplies the interval by the ticks of a second, which are at most 1024, in 32 bits.
 const MAX_TENTHS: u32 = u32::MAX / 1024;
 
 /// # Load balancing
 ///
-/// These options exist in the mode [`LoadBalance`](crate::Mode::LoadBalance); in
-/// other modes what reads them is `None`, and setting them is [`Error::UnknownOption`].
+/// These options exist only in the mode [`LoadBalance`](crate::Mode::LoadBalance). In other modes,
+/// getters return `None`, and setters fail with [`Error::UnknownOption`]. Setters send a request;
+/// getters read the cache.
 impl TeamHandle {
-    /// Returns the program that hashes each packet, from the cache.
+    /// Returns the BPF program that hashes each packet, from the cache.
     ///
-    /// `None` if there is none, and in other modes.
-    ///
-    /// Reads the cache; no request is sent.
+    /// `None` if no program is set, and in other modes.
     ///
     /// # Errors
     ///
-    /// [`BpfError`] if somebody else set a program that this crate does not know to be right.
+    /// [`BpfError`] if another process set a program that [`BpfProgram::new`] rejects.
     ///
     /// # Source
     ///
@@ -49,10 +49,11 @@ impl TeamHandle {
         }
     }
 
-    /// Chooses the program that hashes each packet. The driver takes the exclusive or of the four
-    /// bytes that it returns for the packet's hash, a number from 0 to 255.
+    /// Sets the BPF program that hashes each packet.
     ///
-    /// Without a program every packet has the hash 0: all traffic takes one port.
+    /// The driver uses the XOR of the four bytes of the program's return value as the packet's
+    /// hash, 0 to 255. Without a program, every packet has the hash 0, so that all traffic uses one
+    /// port.
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::BPF_HASH_FUNC), program)
     }
 
-    /// Takes the program away, so that every packet has the hash 0.
+    /// Removes the BPF program, so that every packet has the hash 0.
     ///
     /// # Errors
     ///
@@ -102,7 +103,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::BPF_HASH_FUNC), Vec::new())
     }
 
-    /// Returns how the team gets from a packet's hash to a port, from the cache.
+    /// Returns how the team maps a packet's hash to a port, from the cache.
     ///
     /// # Source
     ///
@@ -115,7 +116,7 @@ impl TeamHandle {
         }
     }
 
-    /// Chooses how the team gets from a packet's hash to a port.
+    /// Sets how the team maps a packet's hash to a port.
     ///
     /// # Errors
     ///
@@ -130,7 +131,7 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
-    /// assert_eq!(team.lb_tx_method(), Some(TxMethod::Hash), "it is at first");
+    /// assert_eq!(team.lb_tx_method(), Some(TxMethod::Hash), "the driver's default");
     ///
     /// team.set_lb_tx_method(TxMethod::HashToPortMapping)?;
     /// assert_eq!(team.lb_tx_method(), Some(TxMethod::HashToPortMapping));
@@ -140,22 +141,23 @@ impl TeamHandle {
     /// # Source
     ///
     /// The option `lb_tx_method` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
-    #[expect(clippy::needless_pass_by_value, reason = "a method is written down where it is set")]
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass a literal")]
     pub fn set_lb_tx_method(&mut self, method: TxMethod) -> Result<()> {
         self.set_option(&OptionId::global(names::LB_TX_METHOD), method.as_str())
     }
 
-    /// Returns the cached table from hash to port of [`TxMethod::HashToPortMapping`].
+    /// Returns the table from hash to port, from the cache.
     ///
-    /// A hash without a port goes as with [`TxMethod::Hash`]. A port that leaves the team or is
-    /// disabled leaves the table.
+    /// [`TxMethod::HashToPortMapping`] uses this table, and handles a hash without a port like
+    /// [`TxMethod::Hash`]. The driver clears the entries of a port that is disabled or leaves the
+    /// team.
     ///
     /// # Source
     ///
     /// The option `lb_tx_hash_to_port_mapping` of the kernel's
     /// `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
-    pub fn lb_tx_hash_to_port_mapping(&self) -> Option<[Option<IfIndex>; HASHES]> {
+    pub fn lb_tx_hash_to_port_mapping(&self) -> Option<[Option<IfIndex>; LB_TX_HASHTABLE_SIZE]> {
         let port = |value: &OptionValue| match value {
             OptionValue::U32(ifindex) => Some(IfIndex::new(*ifindex)),
             _ => None,
@@ -163,15 +165,17 @@ impl TeamHandle {
         self.table(names::LB_TX_HASH_TO_PORT_MAPPING, port)
     }
 
-    /// Gives hashes their ports, with one system call for all 256. Hashes that are not named keep
-    /// what they have; the driver has no way to take a port from a hash and give it none.
+    /// Sets the ports of hashes in the table from hash to port.
+    ///
+    /// All 256 hashes fit into one system call. Other hashes keep their ports; the driver cannot
+    /// remove the port of a hash.
     ///
     /// # Errors
     ///
-    /// - [`Error::NotPort`] for a link that is no port of the team, before anything is sent.
-    /// - [`Error::Kernel`] with `ENODEV` for a port that is disabled. The other hashes have their
-    ///   ports then.
-    /// - Those of [`set_option`](Self::set_option).
+    /// - [`Error::NotPort`] for a link that is not a port of the team, before anything is sent.
+    /// - [`Error::Kernel`] with `ENODEV` for a port that is disabled. The ports of the other hashes
+    ///   are set nevertheless.
+    /// - The errors of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -190,11 +194,11 @@ impl TeamHandle {
     ///     team.add_port(port)?;
     /// }
     ///
-    /// // Three quarters of the traffic take eth1.
+    /// // Three quarters of the traffic use eth1.
     /// let [most, rest] = ports;
     /// team.set_lb_tx_hash_to_port_mapping((0..=255).map(|hash| (hash, if hash < 192 { most } else { rest })))?;
     /// team.set_lb_tx_method(TxMethod::HashToPortMapping)?;
-    /// assert_eq!(team.lb_tx_hash_to_port_mapping().expect("it balances load")[200], Some(rest));
+    /// assert_eq!(team.lb_tx_hash_to_port_mapping().expect("the mode is set")[200], Some(rest));
     /// team.destroy()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -221,7 +225,7 @@ impl TeamHandle {
             return Err(self.not_port(setting_op(self.name(), id, value), *port));
         }
         self.set_known_options(&options).map_err(|error| match error {
-            // Is also the driver's error for a disabled port.
+            // ENODEV is also the driver's error for a disabled port.
             Error::Kernel { ref op, errno, .. } if errno == Errno::ENODEV as i32 => {
                 match ports.iter().find(|(_, port)| !self.is_port(*port)) {
                     Some((_, non_port)) => self.not_port(op.clone(), *non_port),
@@ -232,9 +236,9 @@ impl TeamHandle {
         })
     }
 
-    /// Returns how many bytes were sent with each hash since the mode was set, from the cache.
+    /// Returns the number of bytes sent with each hash since the mode was set, from the cache.
     ///
-    /// The numbers are those of the driver's last refresh: see
+    /// The driver updates the numbers at the interval of
     /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval).
     ///
     /// # Examples
@@ -245,7 +249,7 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::LoadBalance)?;
-    /// let bytes = team.lb_hash_stats().expect("it balances load");
+    /// let bytes = team.lb_hash_stats().expect("the mode is set");
     /// assert_eq!(bytes.iter().sum::<u64>(), 0, "nothing was sent yet");
     /// # Ok::<(), libteam::Error>(())
     /// ```
@@ -254,13 +258,13 @@ impl TeamHandle {
     ///
     /// The option `lb_hash_stats` of the kernel's `drivers/net/team/team_mode_loadbalance.c`.
     #[must_use]
-    pub fn lb_hash_stats(&self) -> Option<[u64; HASHES]> {
+    pub fn lb_hash_stats(&self) -> Option<[u64; LB_TX_HASHTABLE_SIZE]> {
         self.table(names::LB_HASH_STATS, bytes)
     }
 
-    /// Returns how many bytes were sent on a port since it was added, from the cache.
+    /// Returns the number of bytes sent on a port since it was added, from the cache.
     ///
-    /// The numbers are those of the driver's last refresh: see
+    /// The driver updates the number at the interval of
     /// [`set_lb_stats_refresh_interval`](Self::set_lb_stats_refresh_interval). `None` also if the
     /// link is not a port.
     ///
@@ -287,7 +291,9 @@ impl TeamHandle {
         bytes(self.value(&OptionId::port(names::LB_PORT_STATS, port))?)
     }
 
-    /// Returns how often the driver refreshes its statistics, from the cache; zero if it does not.
+    /// Returns the interval at which the driver updates its statistics, from the cache.
+    ///
+    /// Zero if the driver does not update them.
     ///
     /// # Source
     ///
@@ -301,15 +307,17 @@ impl TeamHandle {
         }
     }
 
-    /// Chooses how often the driver refreshes its statistics: every so many tenths of a second, or
-    /// never for zero, as it is at first. What a refresh finds changed comes as a change of the
-    /// options.
+    /// Sets the interval at which the driver updates its statistics, in tenths of a second.
+    ///
+    /// With zero, the default, the driver never updates them. Each update that finds other numbers
+    /// is reported as a change of the options.
     ///
     /// # Errors
     ///
-    /// [`Error::OptionValue`], before anything is sent, for an interval that is no whole number of
-    /// tenths of a second, or longer than 419430.3 seconds (the driver would count wrong); and
-    /// those of [`set_option`](Self::set_option).
+    /// - [`Error::OptionValue`], before anything is sent, for an interval that is not a whole
+    ///   number of tenths of a second, or that is longer than 419430.3 seconds, which the driver
+    ///   would calculate wrongly.
+    /// - The errors of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -351,13 +359,13 @@ impl TeamHandle {
         }
     }
 
-    /// Reads an array option; `None` if an element is missing, or is not what it should be.
+    /// Reads an array option; `None` if an element is missing or has another type.
     fn table<T: Copy + Default>(
         &self,
         name: &'static str,
         read: impl Fn(&OptionValue) -> Option<T>,
-    ) -> Option<[T; HASHES]> {
-        let mut table = [T::default(); HASHES];
+    ) -> Option<[T; LB_TX_HASHTABLE_SIZE]> {
+        let mut table = [T::default(); LB_TX_HASHTABLE_SIZE];
         for (hash, element) in (0..).zip(&mut table) {
             *element = read(self.value(&OptionId::element(name, hash))?)?;
         }
@@ -365,7 +373,7 @@ impl TeamHandle {
     }
 }
 
-/// A number of bytes as the driver tells it.
+/// Converts a number of bytes from the driver's format, an array of 8 bytes.
 fn bytes(value: &OptionValue) -> Option<u64> {
     match value {
         OptionValue::Binary(bytes) => Some(u64::from_ne_bytes(bytes.as_slice().try_into().ok()?)),
@@ -373,6 +381,7 @@ fn bytes(value: &OptionValue) -> Option<u64> {
     }
 }
 
+/// Converts an interval to tenths of a second.
 fn tenths(interval: Duration) -> Result<u32, &'static str> {
     if interval.subsec_nanos() % TENTH.subsec_nanos() != 0 {
         return Err("expected a whole number of tenths of a second");

@@ -1,3 +1,17 @@
+//! [`TeamHandle`]: opens, creates and controls one team, and tracks its changes.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `builder` | settings, and everything that opens a handle |
+//! | `session` | the sockets and the cache, kept in step: events, lost events, resync |
+//! | `event_filter`, `driver` | the filter of link events; requests to the team driver |
+//! | `events`, `handlers` | waiting, `handle_events`, and the delivery of changes |
+//! | `accessors` | methods that read the cache |
+//! | `mode`, `ports`, `port_options`, `options`, `set_results`, `notify`, `load_balance`, `links` | commands |
+//! | `announce` | gratuitous ARP and neighbour advertisements |
+//!
+//! The room uses all rooms below it except `link_events`. Only `testing` and the crate root use it.
+
 mod accessors;
 pub(crate) mod announce;
 pub(crate) mod builder;
@@ -31,22 +45,42 @@ use crate::team::builder::TeamBuilder;
 use crate::team::handlers::Handlers;
 use crate::team::session::Session;
 
-/// One team device under control: commands go through it, and it follows every change.
+/// The log text for a cache that could not be updated after a command.
+const CACHE_IS_OUTDATED: &str =
+    "updating the cache after a command failed, it is outdated until handle_events succeeds";
+
+/// A handle that controls one team device and tracks its changes.
 ///
-/// The handle keeps a cache of the team's ports and options, of the team's own link and of its
-/// ports' links; with [`LinkScope::All`](crate::LinkScope::All), of all links of the network
-/// namespace. Reading the cache costs no system call. [`handle_events`](Self::handle_events) brings
-/// the cache up to date, and so does each command. After a command the cache holds what the kernel
-/// announced before it acknowledged the command: ports, options, names, addresses. The kernel
-/// announces a carrier later, and that of a link that is down not at all: see
-/// [`set_carrier`](Self::set_carrier). The next `handle_events` returns what the update by a
-/// command found.
+/// ```text
+///    set_mode, add_port, set_option, …                  ports, option, link, …
+///                  │ commands                                    ▲ reads
+///  ┌───────────────▼───────────── TeamHandle ────────────────────┴────────────┐
+///  │  request sockets                                     ┌──────────────────┐│
+///  │    rtnetlink, family "team" ────── replies ─────────►│      cache       ││
+///  │  event sockets                                       │  links           ││
+///  │    RTNLGRP_LINK, change_event ───── events ─────────►│  ports           ││
+///  │         │                                            │  options         ││
+///  │   epoll descriptor                                   └────────┬─────────┘│
+///  └─────────┼─────────────────────────────────────────────────────┼──────────┘
+///            ▼ readable                                            ▼ Changes
+///       event loop, wait                              handle_events, change handlers
+/// ```
 ///
-/// Dropping the handle closes its sockets and leaves the device as it is.
+/// The cache contains the team's ports and options, the team's own link and the links of its ports;
+/// with [`LinkScope::All`](crate::LinkScope::All), it contains all links of the network namespace.
+/// Reading the cache takes no system call.
+///
+/// [`handle_events`](Self::handle_events) brings the cache up to date, and so does each command.
+/// After a command, the cache contains everything that the kernel announced before its
+/// acknowledgement: ports, options, names, addresses. The kernel announces a carrier later, and not
+/// at all while the link is down: see [`set_carrier`](Self::set_carrier). The changes that a
+/// command finds are returned by the next `handle_events`.
+///
+/// Dropping the handle closes its sockets and does not change the team.
 ///
 /// # Permissions
 ///
-/// The driver answers only to `CAP_NET_ADMIN` in the *initial* user namespace: root of an
+/// The team driver requires `CAP_NET_ADMIN` in the *initial* user namespace: root in an
 /// unprivileged container gets an [`Error::Kernel`](crate::Error::Kernel) with `EPERM`.
 ///
 /// # Examples
@@ -81,24 +115,24 @@ use crate::team::session::Session;
 pub struct TeamHandle {
     pub(crate) session: Session,
     readiness: ReadyFd,
-    /// The network namespace of the sockets, where it is known.
-    pub(crate) home: Option<File>,
+    /// The network namespace of the sockets, if it is known.
+    pub(crate) netns: Option<File>,
     handlers: Handlers<Self>,
 }
 
 /// # Opening, creating and deleting a team
 impl TeamHandle {
-    /// Creates a team device and opens it. The device is down and has no mode yet.
+    /// Creates a team device, which is down and has no mode, and opens it.
     ///
-    /// The kernel loads the driver if it has to.
+    /// The kernel loads the driver if necessary.
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent.
-    /// - [`Error::Kernel`](crate::Error::Kernel): `EEXIST` if a link has this name or alternative
-    ///   name, of whatever kind; `EOPNOTSUPP` if the kernel has no team driver; `EPERM` without the
-    ///   right to.
-    /// - Those of [`open_index`](Self::open_index); the new device is then deleted again.
+    /// - [`Error::Kernel`](crate::Error::Kernel) with `EEXIST` if a link of any kind has this name
+    ///   or alternative name, with `EOPNOTSUPP` if the kernel has no team driver, or with `EPERM`
+    ///   without `CAP_NET_ADMIN`.
+    /// - The errors of [`open_index`](Self::open_index); the new device is then deleted again.
     ///
     /// # Examples
     ///
@@ -124,16 +158,18 @@ impl TeamHandle {
 
     /// Creates a team device with the first free number in its name, and opens it.
     ///
-    /// `%d` in the pattern stands for the number, which is the smallest one, counted from 0, that
-    /// makes a name no other link has, as its own or as an alternative name. `team%d` is what the
-    /// kernel and the C library name a team without a name. Other processes may create devices with
-    /// the same pattern at the same time: each one gets a device of its own.
+    /// `%d` in the pattern stands for the number: the smallest one, counted from 0, for which no
+    /// link has the resulting name or alternative name. The kernel and the C library use `team%d`
+    /// for a team without a name. Other processes may create devices with the same pattern at the
+    /// same time: each call gets a device of its own. A call sends one request per number that it
+    /// tries.
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidName`](crate::Error::InvalidName) before anything is sent, for a pattern
-    ///   without `%d` or with another `%`, and when the name with its number would be too long.
-    /// - Those of [`create`](Self::create); `EEXIST` only after the first 32768 numbers are taken.
+    ///   without `%d` or with another `%`, and if the name with its number would be too long.
+    /// - The errors of [`create`](Self::create), `EEXIST` only if the first 32768 numbers are
+    ///   taken.
     ///
     /// # Examples
     ///
@@ -159,17 +195,17 @@ impl TeamHandle {
         TeamBuilder::new().create_numbered(pattern)
     }
 
-    /// Opens the team device that has this name, or creates it if no link has the name.
+    /// Opens the team device with this name, or creates it if no link has the name.
     ///
-    /// A device that exists keeps its mode, ports and options; [`mode`](Self::mode) of a new one is
-    /// [`Mode::Unset`](crate::Mode::Unset). Another process may create or delete the device at the
-    /// same time: then the call tries again, up to 16 times.
+    /// An existing device keeps its mode, ports and options; the [`mode`](Self::mode) of a new one
+    /// is [`Mode::Unset`](crate::Mode::Unset). If another process creates or deletes the device at
+    /// the same time, the call tries again, up to 16 times.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), but for
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), and of [`create`](Self::create).
-    /// [`Error::NotTeam`](crate::Error::NotTeam) if a link of another kind has the name.
+    /// - [`Error::NotTeam`](crate::Error::NotTeam) if a link of another kind has the name.
+    /// - The errors of [`open`](Self::open), except for
+    ///   [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), and of [`create`](Self::create).
     ///
     /// # Examples
     ///
@@ -179,7 +215,7 @@ impl TeamHandle {
     /// # test_netns::enter();
     /// for _ in 0..2 {
     ///     let mut team = TeamHandle::open_or_create("team0")?;
-    ///     team.set_mode(Mode::ActiveBackup)?; // does nothing the second time
+    ///     team.set_mode(Mode::ActiveBackup)?; // does nothing if the mode is set already
     /// }
     /// assert!(matches!(TeamHandle::open_or_create("lo"), Err(Error::NotTeam { .. })));
     /// # Ok::<(), libteam::Error>(())
@@ -192,12 +228,12 @@ impl TeamHandle {
         TeamBuilder::new().open_or_create(name)
     }
 
-    /// Creates a team device, after deleting the team device that has this name.
+    /// Creates a team device, and deletes the team device with this name first, if there is one.
     ///
     /// # Errors
     ///
-    /// [`Error::NotTeam`](crate::Error::NotTeam) if the name belongs to a device of another kind,
-    /// which is left alone; otherwise as [`create`](Self::create).
+    /// [`Error::NotTeam`](crate::Error::NotTeam) if a link of another kind has the name, which is
+    /// not deleted; otherwise the errors of [`create`](Self::create).
     ///
     /// # Examples
     ///
@@ -208,7 +244,7 @@ impl TeamHandle {
     /// TeamHandle::create("team0")?.set_mode(Mode::Random)?;
     ///
     /// let team = TeamHandle::recreate("team0")?;
-    /// assert_eq!(team.mode(), Some(Mode::Unset), "it is a new one");
+    /// assert_eq!(team.mode(), Some(Mode::Unset), "the device is a new one");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -220,14 +256,15 @@ impl TeamHandle {
         TeamBuilder::new().recreate(name)
     }
 
-    /// Opens the team device that has this name or alternative name; of these one may have up to
-    /// 127 bytes, and any characters.
+    /// Opens the team device with this name or alternative name.
+    ///
+    /// An alternative name may have up to 127 bytes and any characters.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchDevice`](crate::Error::NoSuchDevice), or
-    /// [`Error::InvalidName`](crate::Error::InvalidName) where no device can have the name as its
-    /// own either; those of [`open_index`](Self::open_index).
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if no link has the name, or
+    ///   [`Error::InvalidName`](crate::Error::InvalidName) if moreover no link can have it.
+    /// - The errors of [`open_index`](Self::open_index).
     ///
     /// # Examples
     ///
@@ -245,24 +282,24 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// `RTM_GETLINK`, rtnetlink(7); then as [`open_index`](Self::open_index).
+    /// `RTM_GETLINK`, rtnetlink(7); and those of [`open_index`](Self::open_index).
     #[doc(alias = "team_init")]
     pub fn open(name: impl AsRef<OsStr>) -> Result<Self> {
         TeamBuilder::new().open(name)
     }
 
-    /// Opens the team device that has this interface index.
+    /// Opens the team device with this interface index.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice),
-    ///   [`Error::NotTeam`](crate::Error::NotTeam),
-    ///   [`Error::FamilyNotFound`](crate::Error::FamilyNotFound).
+    /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if no link has the index,
+    ///   [`Error::NotTeam`](crate::Error::NotTeam) if the link is not a team, or
+    ///   [`Error::FamilyNotFound`](crate::Error::FamilyNotFound) if the driver is not loaded.
     /// - [`Error::Kernel`](crate::Error::Kernel) with `EPERM` without `CAP_NET_ADMIN` in the
     ///   initial user namespace.
-    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) for an environment variable
-    ///   `TEAM_EVENT_BUFSIZE` that is no number.
-    /// - [`Error::DeviceGone`](crate::Error::DeviceGone) if the device was deleted meanwhile.
+    /// - [`Error::InvalidSetting`](crate::Error::InvalidSetting) if the environment variable
+    ///   `TEAM_EVENT_BUFSIZE` is not a number.
+    /// - [`Error::DeviceGone`](crate::Error::DeviceGone) if the device was deleted in the meantime.
     ///
     /// # Examples
     ///
@@ -285,23 +322,25 @@ impl TeamHandle {
         TeamBuilder::new().open_index(ifindex)
     }
 
-    /// For other settings than the default ones: see [`TeamBuilder`].
+    /// Returns a builder, for other settings than the defaults: see [`TeamBuilder`].
     pub fn builder() -> TeamBuilder {
         TeamBuilder::new()
     }
 
-    pub(crate) fn new(session: Session, readiness: ReadyFd, home: Option<File>) -> Result<Self> {
-        let mut this = Self { session, readiness, home, handlers: Handlers::default() };
+    pub(crate) fn new(session: Session, readiness: ReadyFd, netns: Option<File>) -> Result<Self> {
+        let mut this = Self { session, readiness, netns, handlers: Handlers::default() };
         this.update_readiness()?;
         Ok(this)
     }
 
-    /// Deletes the device. Its ports stay as links of their own, set down.
+    /// Deletes the team device, and releases its ports, which are then down.
     ///
     /// # Errors
     ///
-    /// [`Error::DeviceGone`](crate::Error::DeviceGone) if somebody else deleted it first, or
-    /// [`Error::Kernel`](crate::Error::Kernel).
+    /// - [`Error::DeviceGone`](crate::Error::DeviceGone) if another process deleted the team
+    ///   before.
+    /// - [`Error::Kernel`](crate::Error::Kernel) with `EPERM` without `CAP_NET_ADMIN`, and the
+    ///   other errors of [`RtnlSocket::delete_link`](crate::rtnl::RtnlSocket::delete_link).
     ///
     /// # Examples
     ///
@@ -327,9 +366,8 @@ impl TeamHandle {
         result.with_context(|| op(self.name()))
     }
 
-    /// Brings the cache up to date, and makes sure that there still is a device to command: what a
-    /// command needs to know before it is carried out. `op` makes the operation for the error from
-    /// the name of the team.
+    /// Brings the cache up to date before a command, and fails if the team was deleted. `op` makes
+    /// the operation for the error from the name of the team.
     pub(crate) fn sync(&mut self, op: impl FnOnce(&str) -> String) -> Result<()> {
         let updated = self.session.update();
         self.update_readiness()?;
@@ -341,26 +379,25 @@ impl TeamHandle {
         self.session.ensure_exists().map_err(|error| error.with_op(op(self.name())))
     }
 
-    /// Brings the cache up to date with the effect of a command that was just sent, after
-    /// [`sync`](Self::sync).
+    /// Brings the cache up to date with the effects of a command that was just sent.
     ///
-    /// Fails if the command failed because the device is gone.
+    /// Fails if the command failed because the team was deleted.
     pub(crate) fn sync_after<R, E>(
         &mut self,
         result: &Result<R, E>,
         op: impl FnOnce(&str) -> String,
     ) -> Result<()> {
-        // The kernel queues a command's events before it acknowledges the command. If they cannot
-        // be read now, that is no error of the command: the handle stays readable, and
-        // handle_events reports it.
+        // The kernel queues a command's events before it acknowledges the command. An error while
+        // reading them is not an error of the command: the handle stays readable, and handle_events
+        // returns the error.
         if let Err(error) = self.session.update() {
-            warn!(target: RESYNC, "{}: the cache is behind until events can be handled: {error}", self.name());
+            warn!(target: RESYNC, "{}: {CACHE_IS_OUTDATED}: {error}", self.name());
         }
         self.update_readiness()?;
         if result.is_err() { self.ensure_exists(op) } else { Ok(()) }
     }
 
-    /// Makes the descriptor readable while there is work that no socket announces.
+    /// Makes the descriptor readable while work is pending for which no socket is readable.
     pub(crate) fn update_readiness(&mut self) -> Result<()> {
         self.set_pending(self.session.is_pending() || self.handlers.is_pending())
     }
@@ -375,13 +412,13 @@ impl TeamHandle {
 
 impl Drop for TeamHandle {
     fn drop(&mut self) {
-        // Closing the sockets is not enough where a forked process has them too: a duplicate of
-        // the descriptor would stay readable.
+        // A process that was forked in the meantime keeps the sockets open. A duplicate of the
+        // descriptor would then stay readable.
         self.readiness.remove(&self.session.event_sockets());
     }
 }
 
-/// What identifies the team, without the cache: that can be very long.
+/// Prints what identifies the team, without the cache, which can be very long.
 impl fmt::Debug for TeamHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TeamHandle")
@@ -393,15 +430,14 @@ impl fmt::Debug for TeamHandle {
     }
 }
 
-/// The descriptor to wait on with poll(2), epoll(7) or an event loop: readable while there is
-/// something to handle.
+/// Returns a descriptor that is readable while there are events to handle.
 ///
-/// Do not read from it. It stays the same for the life of the handle;
-/// [`try_clone_fd`](TeamHandle::try_clone_fd) duplicates it.
+/// It is readable exactly while [`handle_events`](TeamHandle::handle_events) has something to do.
+/// Use it with poll(2), epoll(7) or an event loop, but do not read from it. It stays the same for
+/// the life of the handle; [`try_clone_fd`](TeamHandle::try_clone_fd) duplicates it.
 ///
-/// A loop that is notified of each event once (`EPOLLET`, as mio and tokio use it) calls
-/// [`handle_events`](TeamHandle::handle_events) once each time: where that leaves something to do,
-/// the descriptor becomes readable again.
+/// An edge-triggered loop (`EPOLLET`, which mio and tokio use) has to call `handle_events` once per
+/// edge: if work remains, the call causes another edge.
 ///
 /// # Examples
 ///
@@ -413,7 +449,7 @@ impl fmt::Debug for TeamHandle {
 /// let mut team = TeamHandle::create("team0")?;
 /// team.set_notify_peers_count(3)?;
 ///
-/// let mut waiting = [PollFd::new(&team, PollFlags::IN)]; // and whatever else the loop waits for
+/// let mut waiting = [PollFd::new(&team, PollFlags::IN)]; // and other descriptors of the loop
 /// poll(&mut waiting, None)?;
 /// if waiting[0].revents().contains(PollFlags::IN) {
 ///     team.handle_events()?;
@@ -429,7 +465,7 @@ impl AsFd for TeamHandle {
     }
 }
 
-/// For event loops that take nothing else.
+/// Returns the same descriptor as [`AsFd`], for event loops that require a raw one.
 impl AsRawFd for TeamHandle {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()

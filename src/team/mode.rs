@@ -1,4 +1,4 @@
-//! What the team as a whole can be told.
+//! The mode, the active port and the carrier of a team.
 
 use nix::errno::Errno;
 
@@ -13,9 +13,13 @@ use crate::rtnl::Step;
 use crate::team::TeamHandle;
 use crate::team::set_results::setting_op;
 
-/// # The mode, and which port is active
+/// # Mode, active port and carrier
+///
+/// Setters send requests; getters read the cache.
 impl TeamHandle {
-    /// Returns how the team spreads traffic, from the cache.
+    /// Returns the mode, how the team spreads traffic, from the cache.
+    ///
+    /// `None` if the team was deleted.
     ///
     /// # Source
     ///
@@ -29,17 +33,17 @@ impl TeamHandle {
         }
     }
 
-    /// Sets how the team spreads traffic. The kernel loads the mode's module if necessary.
+    /// Sets the mode: how the team spreads traffic.
     ///
-    /// Setting the mode that the team has already does nothing, also while the team has ports: the
-    /// mode's options keep their values. Whether the team has the mode is up to the kernel, not to
-    /// the cache.
+    /// The kernel loads the mode's module if necessary. Setting the current mode does nothing, also
+    /// while the team has ports: the options of the mode keep their values. The method queries the
+    /// kernel for the current mode, and does not rely on the cache.
     ///
     /// # Errors
     ///
-    /// - [`Error::Kernel`]: `EBUSY` for another mode while the team has ports; `EINVAL` for a mode
-    ///   that the kernel does not have.
-    /// - Those of [`set_option`](Self::set_option).
+    /// - [`Error::Kernel`] with `EBUSY` for another mode while the team has ports, or with `EINVAL`
+    ///   for a mode that the kernel does not have.
+    /// - The errors of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -63,7 +67,7 @@ impl TeamHandle {
     ///
     /// The option `mode` of the kernel's `drivers/net/team/team_core.c`.
     #[doc(alias = "team_set_mode_name")]
-    #[expect(clippy::needless_pass_by_value, reason = "a mode is written down where it is set")]
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass a literal")]
     pub fn set_mode(&mut self, mode: Mode) -> Result<()> {
         let (id, value) = (OptionId::global(names::MODE), OptionValue::from(mode.as_str()));
         let op = |team: &str| setting_op(team, &id, &value);
@@ -72,7 +76,7 @@ impl TeamHandle {
             return Ok(());
         }
         let result = self.set_known_options(&[(id.clone(), value.clone())]);
-        // The driver refuses the mode that is set, which another process may have set just now.
+        // The driver rejects the current mode, which another process may have set just now.
         if matches!(result, Err(Error::Kernel { .. })) && self.session.kernel_has(&id, &value) {
             self.sync(op)?;
             if self.value(&id) != Some(&value) {
@@ -86,7 +90,7 @@ impl TeamHandle {
 
     /// Returns the active port of the mode [`Mode::ActiveBackup`] from the cache.
     ///
-    /// The active port carries the traffic. `None` while there is none, and in other modes.
+    /// The active port carries the traffic. `None` while no port is active, and in other modes.
     ///
     /// # Source
     ///
@@ -97,16 +101,17 @@ impl TeamHandle {
         IfIndex::new(self.u32_value(&OptionId::global(names::ACTIVE_PORT))?)
     }
 
-    /// Sets the port that carries the traffic in the mode [`Mode::ActiveBackup`]. The neighbours
-    /// are not notified: see [`announce`](Self::announce).
+    /// Sets the port that carries the traffic in the mode [`Mode::ActiveBackup`].
     ///
-    /// Setting the port that is active already does nothing, and no handle is notified. Whether the
-    /// port is active is up to the kernel, not to the cache.
+    /// The driver does not notify the neighbours: see [`announce`](Self::announce). Setting the
+    /// port /// that is already active does nothing, and other handles get no notification. The
+    /// method queries the kernel for the active port, and does not rely on the cache.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPort`] if the link is no port of the team, and those of
-    /// [`set_option`](Self::set_option).
+    /// - [`Error::NotPort`] if the link is not a port of the team.
+    /// - [`Error::UnknownOption`] in other modes.
+    /// - The errors of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -120,7 +125,7 @@ impl TeamHandle {
     /// let mut team = TeamHandle::create("team0")?;
     /// team.set_mode(Mode::ActiveBackup)?;
     /// team.add_port(eth1)?;
-    /// assert_eq!(team.active_port(), None, "nobody chose one");
+    /// assert_eq!(team.active_port(), None, "no port was set as active yet");
     ///
     /// team.set_active_port(eth1)?;
     /// assert_eq!(team.active_port(), Some(eth1));
@@ -146,13 +151,14 @@ impl TeamHandle {
         })
     }
 
-    /// Returns whether an option has this value, by the cache and by the kernel. The kernel is
-    /// asked only where the cache says so.
+    /// Returns whether an option has this value in the cache and in the kernel.
+    ///
+    /// The kernel is queried only if the cache has the value.
     fn is_already(&mut self, id: &OptionId, value: &OptionValue) -> bool {
         self.value(id) == Some(value) && self.session.kernel_has(id, value)
     }
 
-    /// Returns whether the team device has a carrier, by the cache; `None` when it is gone.
+    /// Returns whether the team has a carrier, from the cache, or `None` if the team was deleted.
     ///
     /// # Source
     ///
@@ -163,20 +169,21 @@ impl TeamHandle {
         self.team_link().map(Link::has_carrier)
     }
 
-    /// Sets the carrier of the team device.
+    /// Sets the carrier of the team.
     ///
-    /// The driver itself then leaves the carrier alone until the mode is set anew: it no longer
-    /// follows the ports.
+    /// Until the mode is set again, the driver then does not change the carrier any more when the
+    /// links of ports go up or down.
     ///
-    /// [`carrier`](Self::carrier) does not show the effect when this returns. If the team is up,
-    /// the kernel announces the carrier a moment later, and [`handle_events`](Self::handle_events)
-    /// reports it. If the team is down, the kernel does not announce the carrier: `carrier` keeps
-    /// the old value until the kernel sends the next message about the team's link, as when the
-    /// team is set up, or until [`refresh`](Self::refresh).
+    /// [`carrier`](Self::carrier) does not show the effect when this method returns. If the team is
+    /// up, the kernel announces the carrier a moment later, and
+    /// [`handle_events`](Self::handle_events) reports it. If the team is down, the kernel does not
+    /// announce it: `carrier` keeps the old value until the kernel's next message about the team's
+    /// link (e.g. when the team is set up), or until [`refresh`](Self::refresh).
     ///
     /// # Errors
     ///
-    /// [`Error::Kernel`], [`Error::DeviceGone`].
+    /// [`Error::Kernel`] if the kernel rejects the request (`EPERM` without `CAP_NET_ADMIN`), or
+    /// [`Error::DeviceGone`] if the team was deleted.
     ///
     /// # Examples
     ///

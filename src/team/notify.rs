@@ -1,5 +1,4 @@
-//! What the driver tells the neighbours when a port is enabled: the team's addresses and its
-//! multicast groups.
+//! The driver's announcements when a port is enabled: the team's addresses and multicast groups.
 
 use std::time::Duration;
 
@@ -9,12 +8,12 @@ use crate::team::TeamHandle;
 
 /// # Notifying neighbours
 ///
-/// The driver's own announcements when a port is enabled. Setters send a request; getters read the
-/// cache.
+/// These options control the announcements that the driver itself sends when a port is enabled.
+/// Setters send a request; getters read the cache. Getters return `None` if the team was deleted.
 impl TeamHandle {
     /// Returns how often the team announces its addresses after a port was enabled, from the cache.
     ///
-    /// 0 for never.
+    /// 0 means never.
     ///
     /// # Source
     ///
@@ -25,8 +24,9 @@ impl TeamHandle {
         self.u32_value(&OptionId::global(names::NOTIFY_PEERS_COUNT))
     }
 
-    /// Sets how often the team announces its addresses (gratuitous ARP, unsolicited neighbour
-    /// advertisements) after a port was enabled; 0 for never.
+    /// Sets how often the team announces its addresses after a port was enabled; 0 means never.
+    ///
+    /// It does so by gratuitous ARP and unsolicited neighbour advertisements.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::NOTIFY_PEERS_COUNT), count)
     }
 
-    /// Returns the time between these announcements, from the cache.
+    /// Returns the time between two announcements of the addresses, from the cache.
     ///
     /// # Source
     ///
@@ -64,14 +64,14 @@ impl TeamHandle {
             .map(|ms| Duration::from_millis(ms.into()))
     }
 
-    /// Sets the time between these announcements.
+    /// Sets the time between two announcements of the addresses.
     ///
-    /// The kernel counts in milliseconds; what is left of one is rounded up.
+    /// The time is rounded up to milliseconds, the kernel's unit.
     ///
     /// # Errors
     ///
-    /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds, some 49 days; those of
-    /// [`set_option`](Self::set_option).
+    /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds (about 49 days), and the errors
+    /// of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -95,19 +95,19 @@ impl TeamHandle {
         self.set_millis(&OptionId::global(names::NOTIFY_PEERS_INTERVAL), interval)
     }
 
-    /// Sets how often the team announces its addresses after a port was enabled, 0 for never, and
-    /// the time between these announcements: see
-    /// [`set_notify_peers_count`](Self::set_notify_peers_count) and
-    /// [`set_notify_peers_interval`](Self::set_notify_peers_interval).
+    /// Sets how often, and at what interval, the team announces its addresses.
     ///
-    /// The first announcement comes at once. The driver announces when a port is added or enabled
-    /// while the team is up, and not when the active port changes: for that there is
-    /// [`announce`](Self::announce). Each of its announcements is a change of the team's link,
+    /// It does so after a port was enabled; see
+    /// [`set_notify_peers_count`](Self::set_notify_peers_count) and
+    /// [`set_notify_peers_interval`](Self::set_notify_peers_interval). The driver sends the first
+    /// announcement at once when a port is added or enabled while the team is up. It sends none
+    /// when the active port changes: use [`announce`](Self::announce) for that. Each announcement
+    /// is reported as a change of the team's link,
     /// [`LinkChange::NOTIFY_PEERS`](crate::LinkChange::NOTIFY_PEERS).
     ///
     /// # Errors
     ///
-    /// As the two. An interval that is too long is told before anything is set.
+    /// Those of the two methods. Nothing is set if the interval is too long.
     ///
     /// # Examples
     ///
@@ -136,10 +136,9 @@ impl TeamHandle {
         )
     }
 
-    /// Returns how often the team rejoins its multicast groups after a port was enabled, from the
-    /// cache.
+    /// Returns how often the team rejoins its multicast groups after a port was enabled.
     ///
-    /// 0 for never.
+    /// 0 means never. The method reads the cache.
     ///
     /// # Source
     ///
@@ -150,8 +149,9 @@ impl TeamHandle {
         self.u32_value(&OptionId::global(names::MCAST_REJOIN_COUNT))
     }
 
-    /// Sets how often the team joins its multicast groups again after a port was enabled; 0 for
-    /// never.
+    /// Sets how often the team rejoins its multicast groups after a port was enabled.
+    ///
+    /// 0 means never.
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ impl TeamHandle {
         self.set_option(&OptionId::global(names::MCAST_REJOIN_COUNT), count)
     }
 
-    /// Returns the time between these joins, from the cache.
+    /// Returns the time between two rejoins of the multicast groups, from the cache.
     ///
     /// # Source
     ///
@@ -189,14 +189,14 @@ impl TeamHandle {
             .map(|ms| Duration::from_millis(ms.into()))
     }
 
-    /// Sets the time between these joins.
+    /// Sets the time between two rejoins of the multicast groups.
     ///
-    /// The kernel counts in milliseconds; what is left of one is rounded up.
+    /// The time is rounded up to milliseconds, the kernel's unit.
     ///
     /// # Errors
     ///
-    /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds, some 49 days; those of
-    /// [`set_option`](Self::set_option).
+    /// [`Error::OptionValue`] for more than `u32::MAX` milliseconds (about 49 days), and the errors
+    /// of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///
@@ -220,13 +220,14 @@ impl TeamHandle {
         self.set_millis(&OptionId::global(names::MCAST_REJOIN_INTERVAL), interval)
     }
 
-    /// Sets how often the team joins its multicast groups again after a port was enabled, 0 for
-    /// never, and the time between these joins. The first comes at once. Each is a change of the
-    /// team's link, [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
+    /// Sets how often, and at what interval, the team rejoins its multicast groups.
+    ///
+    /// It does so after a port was enabled, the first time at once. Each is reported as a change of
+    /// the team's link, [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
     ///
     /// # Errors
     ///
-    /// As [`set_notify_peers`](Self::set_notify_peers).
+    /// Those of [`set_notify_peers`](Self::set_notify_peers).
     ///
     /// # Examples
     ///
@@ -268,14 +269,14 @@ impl TeamHandle {
     ) -> Result<()> {
         let interval_id = OptionId::global(interval_name);
         let millis = self.millis(&interval_id, interval)?;
-        // The interval first: a port that is enabled meanwhile begins to count with the new one.
+        // The interval first, so that a port that is enabled in between uses the new one.
         self.set_options([
             (interval_id, millis.into()),
             (OptionId::global(count_name), count.into()),
         ])
     }
 
-    /// Converts a time to the unit of an option.
+    /// Converts a time to milliseconds, rounded up.
     fn millis(&self, id: &OptionId, time: Duration) -> Result<u32> {
         let millis = time.as_nanos().div_ceil(1_000_000);
         u32::try_from(millis).map_err(|_| Error::OptionValue {

@@ -1,28 +1,31 @@
-//! Any option, by its name.
+//! Setting any option by its name.
 
 use crate::error::{Error, Result};
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionValue;
 use crate::team::TeamHandle;
 use crate::team::driver;
-use crate::team::set_results::{Answer, setting_op, settings_op};
+use crate::team::set_results::{SetResult, setting_op, settings_op};
 
 /// # Options by name
 ///
-/// For the options of the driver that have no method of their own, and for many at once.
+/// These methods set options of the driver without a method of their own, and many options at once.
+/// They send requests.
 impl TeamHandle {
-    /// Sets any option.
+    /// Sets an option.
     ///
-    /// The driver answers with an error if it applied a value but could tell nobody (its listeners'
-    /// buffers are full). The value is then read back, and if it is there, that is success.
+    /// The driver replies with an error if it set the option, but could not announce it because the
+    /// buffers of all listeners are full. The method then reads the option back, and succeeds if
+    /// the option has the value.
     ///
     /// # Errors
     ///
-    /// - [`Error::UnknownOption`] if the team does not have the option in its present mode.
+    /// - [`Error::UnknownOption`] if the team does not have the option in its current mode.
     /// - [`Error::NotPort`] for an option of a link that is not a port, or has just left the team.
-    /// - [`Error::OptionType`] and [`Error::OptionValue`] before anything is sent.
+    /// - [`Error::OptionType`] and [`Error::OptionValue`], before anything is sent, if the type or
+    ///   the value is invalid for the option.
     /// - [`Error::Kernel`] with the driver's error number; the driver sends no message.
-    /// - [`Error::DeviceGone`].
+    /// - [`Error::DeviceGone`] if the team was deleted.
     ///
     /// # Examples
     ///
@@ -57,8 +60,9 @@ impl TeamHandle {
         self.set_options([(id.clone(), value.into())])
     }
 
-    /// Sets an option to what a text says, by the option's type: see
-    /// [`OptionType::parse`](crate::OptionType::parse).
+    /// Sets an option to a value that is parsed from text.
+    ///
+    /// [`OptionType::parse`](crate::OptionType::parse) parses the text by the type of the option.
     ///
     /// # Errors
     ///
@@ -88,7 +92,7 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// As [`set_option`](Self::set_option).
+    /// That of [`set_option`](Self::set_option).
     #[doc(alias = "team_set_option_value_from_string")]
     pub fn set_option_str(&mut self, id: &OptionId, text: &str) -> Result<()> {
         let as_text = OptionValue::from(text);
@@ -104,17 +108,15 @@ impl TeamHandle {
         self.set_known_options(&[(id.clone(), value)])
     }
 
-    /// Sets many options, one after the other in this order, with one system call for some hundred
-    /// of them.
+    /// Sets many options in this order, with one system call for several hundred of them.
     ///
-    /// The options are independent: an option that the driver refuses keeps no other from being
-    /// set.
+    /// The options are independent: if the driver rejects one, the others are set nevertheless.
     ///
     /// # Errors
     ///
-    /// As [`set_option`](Self::set_option), for the first option that could not be set. What is
-    /// wrong with an option before it is sent ([`Error::OptionType`], [`Error::OptionValue`]) is
-    /// told before any is sent; after any other error the options that could be set are set.
+    /// Those of [`set_option`](Self::set_option), for the first option that could not be set. With
+    /// [`Error::OptionType`] and [`Error::OptionValue`], no option is set; after any other error,
+    /// all options are set that could be set.
     ///
     /// # Examples
     ///
@@ -154,7 +156,7 @@ impl TeamHandle {
         self.set_known_options(&options)
     }
 
-    /// As [`set_options`](Self::set_options), after [`sync`](Self::sync).
+    /// Like [`set_options`](Self::set_options), but requires a [`sync`](Self::sync) before.
     pub(super) fn set_known_options(&mut self, options: &[(OptionId, OptionValue)]) -> Result<()> {
         let team = self.ifindex();
         let requests = options
@@ -162,20 +164,20 @@ impl TeamHandle {
             .map(|(id, value)| driver::set_request(team, self.name(), id, value))
             .collect::<Result<Vec<_>>>()?;
         options.iter().try_for_each(|(id, value)| self.check_type(id, value))?;
-        let mut answers: Vec<_> = options.iter().map(|_| Answer::None).collect();
-        // A refused option is reported below: only a missing answer is a failure of the exchange.
-        let exchange = self.session.genl.set_options(requests, |position, answer| {
-            if let Some(slot) = answers.get_mut(position) {
-                *slot = answer.map_or_else(Answer::Refused, |()| Answer::Set);
+        let mut results: Vec<_> = options.iter().map(|_| SetResult::NoReply).collect();
+        // A rejected option is not a failure of the exchange: `check_results` returns its error.
+        let exchange = self.session.genl.set_options(requests, |position, reply| {
+            if let Some(result) = results.get_mut(position) {
+                *result = reply.map_or_else(SetResult::Rejected, |()| SetResult::Set);
             }
         });
         self.sync_after(&exchange, |team| settings_op(team, options))?;
-        let result = self.check_results(options, answers, exchange);
+        let result = self.check_results(options, results, exchange);
         self.update_readiness()?;
         result
     }
 
-    /// Of an option with another type the driver only says that it does not exist.
+    /// Checks the type of a value: for a wrong type, the driver only replies `ENOENT`.
     fn check_type(&self, id: &OptionId, value: &OptionValue) -> Result<()> {
         let (Some(expected), found) =
             (self.value(id).map(OptionValue::option_type), value.option_type())
@@ -189,7 +191,7 @@ impl TeamHandle {
         }
     }
 
-    /// The value of an option in the cache.
+    /// Returns the value of an option from the cache.
     pub(super) fn value(&self, id: &OptionId) -> Option<&OptionValue> {
         self.session.cache().options().value(id)
     }

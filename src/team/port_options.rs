@@ -1,4 +1,4 @@
-//! What each port can be told.
+//! The per-port options of the driver.
 
 use crate::error::Result;
 use crate::model::ifindex::IfIndex;
@@ -7,9 +7,9 @@ use crate::team::TeamHandle;
 
 /// # Options of a port
 ///
-/// Setters send a request; getters read the cache.
+/// Setters send a request; getters read the cache and return `None` if the link is not a port.
 impl TeamHandle {
-    /// Returns whether a port takes part in sending and receiving, by the cache.
+    /// Returns whether a port is enabled, i.e. sends and receives, from the cache.
     ///
     /// `None` if the link is not a port.
     ///
@@ -22,7 +22,7 @@ impl TeamHandle {
         self.bool_value(&OptionId::port(names::ENABLED, port))
     }
 
-    /// Lets a port take part in sending and receiving, or keeps it from it.
+    /// Enables or disables a port: a disabled port neither sends nor receives.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl TeamHandle {
     /// let eth1 = rtnl.create_link(&NewLink::dummy("eth1"))?;
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
-    /// assert_eq!(team.port_enabled(eth1), Some(true), "it is when it is added");
+    /// assert_eq!(team.port_enabled(eth1), Some(true), "a new port is enabled");
     ///
     /// team.set_port_enabled(eth1, false)?;
     /// assert_eq!(team.port_enabled(eth1), Some(false));
@@ -55,7 +55,7 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::ENABLED, port), enabled)
     }
 
-    /// Returns the priority of a port from the cache; the higher, the better.
+    /// Returns the priority of a port from the cache; a higher number is preferred.
     ///
     /// `None` if the link is not a port.
     ///
@@ -68,7 +68,10 @@ impl TeamHandle {
         self.i32_value(&OptionId::port(names::PRIORITY, port))
     }
 
-    /// Sets the priority of a port, the higher the better.
+    /// Sets the priority of a port; a higher number is preferred.
+    ///
+    /// Of several ports with the same [transmit queue](Self::set_port_queue_id), the driver uses
+    /// the one with the highest priority.
     ///
     /// # Errors
     ///
@@ -99,7 +102,7 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::PRIORITY, port), priority)
     }
 
-    /// Returns whether a port takes part in receiving, by the cache.
+    /// Returns whether a port receives, from the cache.
     ///
     /// `None` if the link is not a port, or the kernel has no such option (it came after 6.12).
     ///
@@ -111,7 +114,7 @@ impl TeamHandle {
         self.bool_value(&OptionId::port(names::RX_ENABLED, port))
     }
 
-    /// Lets a port take part in receiving, or keeps it from it.
+    /// Enables or disables receiving on a port.
     ///
     /// # Errors
     ///
@@ -131,7 +134,7 @@ impl TeamHandle {
     /// team.add_port(eth1)?;
     ///
     /// match team.set_port_rx_enabled(eth1, false) {
-    ///     Err(Error::UnknownOption { .. }) => println!("this kernel is too old"),
+    ///     Err(Error::UnknownOption { .. }) => println!("the kernel does not have the option"),
     ///     result => {
     ///         result?;
     ///         assert_eq!(team.port_rx_enabled(eth1), Some(false));
@@ -147,7 +150,7 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::RX_ENABLED, port), enabled)
     }
 
-    /// Returns whether a port takes part in sending, by the cache.
+    /// Returns whether a port sends, from the cache.
     ///
     /// `None` if the link is not a port, or the kernel has no such option (it came after 6.12).
     ///
@@ -159,7 +162,7 @@ impl TeamHandle {
         self.bool_value(&OptionId::port(names::TX_ENABLED, port))
     }
 
-    /// Lets a port take part in sending, or keeps it from it.
+    /// Enables or disables sending on a port.
     ///
     /// # Errors
     ///
@@ -178,7 +181,7 @@ impl TeamHandle {
     /// let mut team = TeamHandle::create("team0")?;
     /// team.add_port(eth1)?;
     ///
-    /// // Where the kernel has the option, only receive for now.
+    /// // If the kernel has the option, only receive for now.
     /// if team.port_tx_enabled(eth1).is_some() {
     ///     team.set_port_tx_enabled(eth1, false)?;
     ///     assert_eq!(team.port_tx_enabled(eth1), Some(false));
@@ -193,11 +196,10 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::TX_ENABLED, port), enabled)
     }
 
-    /// Returns the link state of a port that was set by hand, from the cache.
+    /// Returns the link state that the user set for a port, from the cache.
     ///
-    /// `None` if the link is not a port.
-    ///
-    /// It counts only while [`port_user_linkup_enabled`](Self::port_user_linkup_enabled) is on.
+    /// The driver uses it only while [`port_user_linkup_enabled`](Self::port_user_linkup_enabled)
+    /// is true. `None` if the link is not a port.
     ///
     /// # Source
     ///
@@ -208,7 +210,10 @@ impl TeamHandle {
         self.bool_value(&OptionId::port(names::USER_LINKUP, port))
     }
 
-    /// Sets the link state of a port by hand.
+    /// Sets the user's link state of a port.
+    ///
+    /// The driver uses it only while
+    /// [`set_port_user_linkup_enabled`](Self::set_port_user_linkup_enabled) is on.
     ///
     /// # Errors
     ///
@@ -228,7 +233,7 @@ impl TeamHandle {
     ///
     /// team.set_port_user_linkup(eth1, true)?;
     /// assert_eq!(team.port_user_linkup(eth1), Some(true));
-    /// assert_eq!(team.port_user_linkup_enabled(eth1), Some(false), "it does not count yet");
+    /// assert_eq!(team.port_user_linkup_enabled(eth1), Some(false), "not used yet");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -240,7 +245,7 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::USER_LINKUP, port), up)
     }
 
-    /// Returns whether a port has the link state set by hand, not the kernel's, by the cache.
+    /// Returns whether a port uses the user's link state instead of the kernel's, from the cache.
     ///
     /// `None` if the link is not a port.
     ///
@@ -252,8 +257,10 @@ impl TeamHandle {
         self.bool_value(&OptionId::port(names::USER_LINKUP_ENABLED, port))
     }
 
-    /// Chooses between the link state set by hand and the kernel's own. The team's carrier follows
-    /// it; [`Port::is_link_up`](crate::Port::is_link_up) stays the kernel's.
+    /// Sets whether a port uses the user's link state instead of the kernel's.
+    ///
+    /// The team's carrier depends on the chosen state;
+    /// [`Port::is_link_up`](crate::Port::is_link_up) is always the kernel's.
     ///
     /// # Errors
     ///
@@ -274,7 +281,7 @@ impl TeamHandle {
     /// team.set_port_user_linkup(eth1, false)?;
     /// team.set_port_user_linkup_enabled(eth1, true)?;
     /// assert_eq!(team.carrier(), Some(false));
-    /// assert!(team.port(eth1).is_some_and(|port| port.is_link_up()), "the kernel's own view");
+    /// assert!(team.port(eth1).is_some_and(|port| port.is_link_up()), "the kernel's link state");
     /// # Ok::<(), libteam::Error>(())
     /// ```
     ///
@@ -286,9 +293,10 @@ impl TeamHandle {
         self.set_option(&OptionId::port(names::USER_LINKUP_ENABLED, port), enabled)
     }
 
-    /// Returns the transmit queue of the team whose packets go to this port, from the cache.
+    /// Returns the transmit queue of the team that is assigned to a port, from the cache.
     ///
-    /// 0 for none; `None` if the link is not a port.
+    /// The packets of this queue are sent on the port. 0 means no queue; `None` if the link is not
+    /// a port.
     ///
     /// # Source
     ///
@@ -298,14 +306,17 @@ impl TeamHandle {
         u16::try_from(self.u32_value(&OptionId::port(names::QUEUE_ID, port))?).ok()
     }
 
-    /// Gives a port a transmit queue of the team, whose packets then go to the port; 0 for none.
+    /// Assigns a transmit queue of the team to a port, or none for 0.
+    ///
+    /// The packets of this queue are then sent on the port.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
-    /// team; [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` unless the number is less than
-    /// the team's number of transmit queues (16, unless it was created with another); those of
-    /// [`set_option`](Self::set_option).
+    /// - [`Error::NotPort`](crate::Error::NotPort) if the link is not a port, or has just left the
+    ///   team.
+    /// - [`Error::Kernel`](crate::Error::Kernel) with `EINVAL` if the number is not below the
+    ///   team's number of transmit queues, 16 by default.
+    /// - The errors of [`set_option`](Self::set_option).
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Ports: which there are.
+//! Adding and removing ports.
 
 use nix::errno::Errno;
 
@@ -10,21 +10,24 @@ use crate::team::TeamHandle;
 
 /// # Adding and removing ports
 impl TeamHandle {
-    /// Makes a link a port of the team. The driver sets the link up, gives it the team's MTU and,
-    /// in some modes, the team's hardware address.
+    /// Adds a link to the team as a port.
     ///
-    /// Adding a port that the team has already does nothing: the port keeps its options and its
-    /// state, and the link may be up. Whether it is a port is up to the kernel, not to the cache.
+    /// The link has to be down. The driver sets it up, gives it the team's MTU and, in some modes,
+    /// the team's hardware address.
     ///
-    /// A link that has another master leaves it; if this team then does not take it, it is given
-    /// back, though without what the other master knew of it. The link has to be down.
+    /// Adding a link that is already a port of this team does nothing: the port keeps its options
+    /// and its state, and the link may be up. The kernel decides that, not the cache.
+    ///
+    /// A link with another master is released from it. If this team then rejects the link, it gets
+    /// its old master back, but without its per-port settings there.
     ///
     /// # Errors
     ///
-    /// - [`Error::NoSuchDevice`]: no link has this index.
-    /// - [`Error::Kernel`] with the driver's own message: `EBUSY` "Device is up. Set it down before
-    ///   adding it as a team port", `EINVAL` for the loopback or the team itself, and others.
-    /// - [`Error::DeviceGone`].
+    /// - [`Error::NoSuchDevice`] if no link has this index.
+    /// - [`Error::Kernel`] with the driver's message, e.g. with `EBUSY` "Device is up. Set it down
+    ///   before adding it as a team port", or with `EINVAL` for the loopback link or the team
+    ///   itself.
+    /// - [`Error::DeviceGone`] if the team was deleted.
     ///
     /// # Examples
     ///
@@ -69,8 +72,8 @@ impl TeamHandle {
             .link_by_index(ifindex)
             .map_err(|error| error.with_op(op(self.name())))?;
         let op = |team: &str| format!("adding port {} to {team}", link.name());
-        // The kernel does nothing for a port of this team. The request is sent all the same: the
-        // kernel has announced the port before its acknowledgement.
+        // Send the request even for a port of this team, for which the kernel does nothing: after
+        // its acknowledgement, the port's events have been queued.
         self.session.begin_enslave(&link);
         let result = self.session.rtnl.enslave(&link, team);
         let synced = self.sync_after(&result, op);
@@ -79,13 +82,15 @@ impl TeamHandle {
         check_port_command(result, ifindex, || op(self.name()))
     }
 
-    /// Releases a port. It stays as a link of its own, set down, with the address and MTU that it
-    /// had before.
+    /// Removes a port from the team.
+    ///
+    /// The link is down afterwards, with the hardware address and MTU that it had before.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPort`] if the link is no port of this team, which leaves it alone;
-    /// [`Error::Kernel`]; [`Error::DeviceGone`].
+    /// - [`Error::NotPort`] if the link is not a port of this team, before anything is sent.
+    /// - [`Error::Kernel`] if the kernel rejects the request (`EPERM` without `CAP_NET_ADMIN`).
+    /// - [`Error::DeviceGone`] if the team was deleted.
     ///
     /// # Examples
     ///
@@ -127,6 +132,7 @@ impl TeamHandle {
     }
 }
 
+/// Adds the operation to an error, and replaces `ENODEV` by [`Error::NoSuchDevice`].
 fn check_port_command(
     result: Result<(), RequestError>,
     ifindex: IfIndex,

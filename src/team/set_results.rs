@@ -1,4 +1,4 @@
-//! What the driver's answers to the setting of options mean.
+//! The results of setting options: interprets the driver's replies.
 
 use nix::errno::Errno;
 
@@ -10,12 +10,12 @@ use crate::model::option_value::OptionValue;
 use crate::netlink::error::{ErrorContext, KernelError, RequestError};
 use crate::team::TeamHandle;
 
-/// What became of one option of many.
-pub(super) enum Answer {
-    /// No answer came.
-    None,
+/// The driver's reply to the setting of one option.
+pub(super) enum SetResult {
+    /// There was no reply.
+    NoReply,
     Set,
-    Refused(KernelError),
+    Rejected(KernelError),
 }
 
 /// Returns the operation of setting one option.
@@ -32,60 +32,63 @@ pub(super) fn settings_op(team: &str, options: &[(OptionId, OptionValue)]) -> St
 }
 
 impl TeamHandle {
-    /// Finds the first option that is not set, where there is one.
+    /// Returns the error of the first option that was not set.
+    ///
+    /// If a reply leaves open whether an option was set, the options are read back first.
     pub(super) fn check_results(
         &mut self,
         options: &[(OptionId, OptionValue)],
-        answers: Vec<Answer>,
+        results: Vec<SetResult>,
         exchange: Result<(), RequestError>,
     ) -> Result<()> {
         let overran = matches!(exchange, Err(RequestError::Overrun { .. }));
-        let is_doubtful = |answer: &Answer| match answer {
-            Answer::None => overran,
-            Answer::Set => false,
-            // Set, but nobody could be told: every listener's buffer is full, or nobody listens.
-            Answer::Refused(refusal) => {
+        let may_be_set = |result: &SetResult| match result {
+            SetResult::NoReply => overran,
+            SetResult::Set => false,
+            // The driver set the option, but could not announce it: the buffers of all listeners
+            // are full, or there is no listener.
+            SetResult::Rejected(error) => {
                 matches!(
-                    Errno::from_raw(refusal.errno),
+                    Errno::from_raw(error.errno),
                     Errno::ESRCH | Errno::ENOBUFS | Errno::EMSGSIZE
                 )
             }
         };
-        let is_known = !answers.iter().any(is_doubtful) || self.look_up();
+        let is_known = !results.iter().any(may_be_set) || self.read_back();
         let (mut exchange, mut first_error) = (Some(exchange), None);
-        for ((id, value), answer) in options.iter().zip(answers) {
-            // What was set twice has the later value.
+        for ((id, value), result) in options.iter().zip(results) {
+            // An option that was set twice has the later value.
             let final_value =
                 || options.iter().rev().find(|(other, _)| other == id).map(|(_, value)| value);
-            let is_set = match answer {
-                Answer::Set => true,
-                _ => is_doubtful(&answer) && is_known && self.value(id) == final_value(),
+            let is_set = match result {
+                SetResult::Set => true,
+                _ => may_be_set(&result) && is_known && self.value(id) == final_value(),
             };
             if is_set {
                 self.session.mark_local(id);
                 continue;
             }
-            let result = match answer {
-                Answer::Refused(refusal) => Err(RequestError::Kernel(refusal)),
-                Answer::Set | Answer::None => exchange.take().unwrap_or(Ok(())),
+            let result = match result {
+                SetResult::Rejected(error) => Err(RequestError::Kernel(error)),
+                SetResult::Set | SetResult::NoReply => exchange.take().unwrap_or(Ok(())),
             };
-            // What comes after it may be set all the same.
+            // Go on: options after this one may have been set.
             first_error = first_error.or_else(|| self.error_of(id, value, result).err());
         }
         first_error.map_or(Ok(()), Err)
     }
 
-    /// Returns the error of an option that is not set.
+    /// Returns the error of an option that was not set.
     fn error_of(
         &self,
         id: &OptionId,
         value: &OptionValue,
         result: Result<(), RequestError>,
     ) -> Result<()> {
-        let is_missing = result.as_ref().is_err_and(|failure| failure.is(Errno::ENOENT));
+        let is_missing = result.as_ref().is_err_and(|error| error.is(Errno::ENOENT));
         match (self.option(id), id.port) {
             (None, _) if is_missing => return Err(self.unknown_option(id, value)),
-            // The port has left the team, and is a port again by now.
+            // The port had left the team, and was added again since.
             (Some(_), Some(port)) if is_missing => {
                 return Err(self.not_port(setting_op(self.name(), id, value), port));
             }
@@ -94,22 +97,24 @@ impl TeamHandle {
         result.with_context(|| setting_op(self.name(), id, value))
     }
 
-    /// Asks the kernel what the options are, whatever it answered when they were set; false if it
-    /// does not tell.
-    fn look_up(&mut self) -> bool {
+    /// Requests the options again after they were set; false if that fails.
+    fn read_back(&mut self) -> bool {
         let refreshed = self.session.refresh(true);
         if let Err(error) = &refreshed {
-            log::debug!(target: COMMAND, "{}: options that were set cannot be read back: {error}", self.name());
+            log::debug!(
+                target: COMMAND,
+                "{}: reading back the options that were set failed: {error}",
+                self.name()
+            );
         }
         refreshed.is_ok()
     }
 
-    /// Returns the error for an option that the team does not have: the option itself is unknown,
-    /// or its port is.
+    /// Returns the error for a missing option: the option is unknown, or its link is not a port.
     pub(super) fn unknown_option(&self, id: &OptionId, value: &OptionValue) -> Error {
         let op = setting_op(self.name(), id, value);
-        // A port of which no options are known has left, and is being added again, unless the list
-        // of options is truncated.
+        // A port without known options left the team and is being added again, unless the list of
+        // options is truncated.
         let has_options = |port| {
             self.value(&OptionId::port(names::ENABLED, port)).is_some()
                 || self.session.cache().options().is_truncated()

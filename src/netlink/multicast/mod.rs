@@ -73,8 +73,9 @@ pub(crate) enum Backlog {
     Stale,
     /// Events were lost. All events are read and discarded until a resync.
     Lost,
-    /// Like [`Lost`](Self::Lost), but the cached state is correct: all queued events are older than
-    /// the kernel's reply.
+    /// All queued events are older than the kernel's reply, so that the cached state is correct.
+    ///
+    /// They are discarded as in [`Lost`](Self::Lost).
     Obsolete,
 }
 
@@ -228,8 +229,7 @@ impl MulticastSocket {
         }
     }
 
-    /// Like [`retry_filter`](Self::retry_filter), if enough datagrams were received since the last
-    /// attempt.
+    /// Tries to set a rejected filter, if enough datagrams were received since the last attempt.
     pub(crate) fn retry_filter_if_due(&mut self) {
         if matches!(&self.filter, Filter::Refused(refused) if refused.received >= refused.wait) {
             self.retry_filter();
@@ -246,8 +246,7 @@ impl MulticastSocket {
         *self.budget.get_or_init(budget)
     }
 
-    /// Reads the socket until it is empty or the budget is used up, and passes each message to
-    /// `apply`.
+    /// Reads the socket until it is empty or the budget is used up; `apply` gets each message.
     ///
     /// After a loss of events, which the backlog records, the remaining events are discarded. They
     /// are outdated, and the kernel queues no new ones before the socket is empty.

@@ -7,13 +7,12 @@ use crate::netlink::socket::tests::with_large_buffer;
 use crate::testing::log_record::recorded;
 use crate::testing::script::{Script, Step, message};
 
-/// An event whose payload is one number.
+/// Returns an event whose payload is one number.
 fn event(number: u8) -> Step {
     Step::event(&[message(16, 0, &[number; 4])])
 }
 
-/// Drains a socket, and returns what remains on it, whether events were lost, and the numbers of
-/// the applied events.
+/// Drains a socket, and returns the result, whether events were lost, and the applied numbers.
 fn drain(socket: &mut MulticastSocket, backlog: &mut Backlog) -> (Drain, bool, Vec<u8>) {
     let mut numbers = vec![];
     let rest = socket

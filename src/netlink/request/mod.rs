@@ -84,8 +84,9 @@ pub(crate) enum Part<'a> {
 pub(crate) enum Consistency {
     /// The listed objects did not change during the dump, as far as the kernel knows.
     Consistent,
-    /// Every attempt was interrupted (`NLM_F_DUMP_INTR`): in the last one, an object may be missing
-    /// or listed twice.
+    /// Every attempt was interrupted by changes (`NLM_F_DUMP_INTR`).
+    ///
+    /// In the last one, an object may be missing or listed twice.
     Interrupted,
 }
 

@@ -21,8 +21,9 @@ use crate::netlink::ifname;
 /// The length field has 16 bits and includes the header of 4 bytes.
 const MAX_VALUE_LEN: usize = u16::MAX as usize - 4;
 
-/// The description of a link that [`RtnlSocket::create_link`](crate::rtnl::RtnlSocket::create_link)
-/// creates.
+/// The description of a new link.
+///
+/// [`RtnlSocket::create_link`](crate::rtnl::RtnlSocket::create_link) creates the link.
 ///
 /// # Examples
 ///

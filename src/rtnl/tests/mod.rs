@@ -121,7 +121,7 @@ fn last_interrupted_attempt_is_marked_or_an_error() {
 }
 
 #[test]
-fn one_attempt_is_not_repeated() {
+fn interrupted_dump_with_one_attempt_is_not_repeated() {
     let script = Script::new(interrupted_at(0));
     let links = rtnl_with(&script, 1, InterruptedDump::Keep).links(&LinkFilter::new()).unwrap();
     assert_eq!((links.attempts(), links.is_consistent(), script.sent().len()), (1, false, 1));

@@ -1,4 +1,4 @@
-//! Telling the neighbours of a team where its addresses are, from user space.
+//! Announcements of a team's addresses to its neighbours, sent from user space.
 
 mod device;
 mod packet;
@@ -16,7 +16,7 @@ use crate::netlink::netns::run_in_if_needed;
 use crate::rtnl::LinkInfo;
 use crate::team::TeamHandle;
 
-/// Which devices to announce; the team alone by default.
+/// The devices whose addresses to announce; by default, the team alone.
 ///
 /// # Examples
 ///
@@ -28,22 +28,22 @@ pub struct AnnounceOptions {
 }
 
 impl AnnounceOptions {
-    /// The team alone.
+    /// Announces the team alone.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Also the VLANs on top of the team, and those on top of them (`QinQ`), if so.
+    /// Sets whether to announce the VLANs on top of the team too, including nested ones (`QinQ`).
     ///
-    /// Each is announced through its own device, with that device's hardware address. A VLAN that
-    /// was moved to another network namespace is left out.
+    /// The addresses of a VLAN are announced through its own device, with that device's hardware
+    /// address. VLANs that were moved to another network namespace are left out.
     pub fn vlans(mut self, included: bool) -> Self {
         self.vlans = included;
         self
     }
 }
 
-/// What was announced.
+/// The number of announced addresses.
 ///
 /// # Examples
 ///
@@ -52,44 +52,50 @@ impl AnnounceOptions {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct AnnounceReport {
-    /// The IPv4 addresses: one gratuitous ARP packet each.
+    /// The number of announced IPv4 addresses: one gratuitous ARP packet each.
     pub ipv4: usize,
-    /// The IPv6 addresses: one unsolicited neighbour advertisement each.
+    /// The number of announced IPv6 addresses: one unsolicited neighbour advertisement each.
     pub ipv6: usize,
-    /// The kernel's lists of VLANs and addresses were interrupted by changes in every attempt: some
-    /// may be missing here that were there all along.
+    /// Whether addresses may be missing, because changes interrupted each attempt to list them.
     pub is_inconsistent: bool,
 }
 
 /// # Announcing addresses
 impl TeamHandle {
-    /// Announces the team's addresses to its neighbours, once: a gratuitous ARP request for each
-    /// IPv4 address, an unsolicited neighbour advertisement for each IPv6 address.
+    /// Announces the team's addresses to its neighbours, once.
     ///
-    /// Neighbours and switches then send to the port over which that came. The driver does so by
-    /// itself when a port is enabled ([`set_notify_peers`](Self::set_notify_peers)), but not when
-    /// the mode [`ActiveBackup`] gets another active port: announce after
-    /// [`set_active_port`](Self::set_active_port), and perhaps a little later once more, for a
-    /// switch whose own port was not ready yet.
+    /// The method sends a gratuitous ARP request for each IPv4 address, and an unsolicited
+    /// neighbour advertisement for each IPv6 address. Switches then forward the team's traffic to
+    /// the port through which the packets came. Beforehand it requests the team's link and
+    /// addresses.
     ///
-    /// The packets are those that the kernel sends, with the hardware address that the team has
-    /// now. Left out is what has nobody to hear it or is not the team's to announce: all of it
-    /// while the team is down, IPv4 addresses where it does without ARP, `127.0.0.0/8`, and IPv6
-    /// addresses that are still checked for duplicates or turned out to be some. Optimistic
-    /// addresses are announced without the override flag. Nothing waits for an answer, as there is
-    /// none.
+    /// The driver itself announces the addresses when a port is enabled
+    /// ([`set_notify_peers`](Self::set_notify_peers)), but not when the active port of the mode
+    /// [`ActiveBackup`] changes. So call this after [`set_active_port`](Self::set_active_port), and
+    /// perhaps once more a little later, for a switch whose port was not ready yet.
     ///
-    /// Works in the network namespace that the handle was opened in, from any thread. A thread that
-    /// is in another one needs `CAP_SYS_ADMIN` to get there.
+    /// The packets are the same as those of the kernel, with the current hardware address of the
+    /// team. Not announced are:
+    ///
+    /// - all addresses while the team is down,
+    /// - IPv4 addresses if the team uses no ARP, and `127.0.0.0/8`,
+    /// - IPv6 addresses during duplicate address detection, and duplicate addresses.
+    ///
+    /// Optimistic IPv6 addresses are announced without the override flag. There are no replies to
+    /// wait for.
+    ///
+    /// The method works from any thread, and sends in the network namespace in which the handle was
+    /// opened. A thread in another namespace requires `CAP_SYS_ADMIN`.
     ///
     /// [`ActiveBackup`]: crate::Mode::ActiveBackup
     ///
     /// # Errors
     ///
-    /// - [`Error::Io`](crate::Error::Io): `EPERM` without `CAP_NET_RAW` in the namespace;
-    ///   `EAFNOSUPPORT` if the kernel has no packet sockets, or the team is no Ethernet device;
-    ///   whatever refuses a packet. Packets for other devices are sent all the same.
-    /// - [`Error::DeviceGone`](crate::Error::DeviceGone), and those of [`RtnlSocket::addresses`].
+    /// - [`Error::Io`](crate::Error::Io) with `EPERM` without `CAP_NET_RAW` in the namespace, or
+    ///   with `EAFNOSUPPORT` if the kernel has no packet sockets or the team is not an Ethernet
+    ///   device; also if sending a packet fails. Packets of other devices are sent nevertheless.
+    /// - [`Error::DeviceGone`](crate::Error::DeviceGone) if the team was deleted, and the errors of
+    ///   [`RtnlSocket::addresses`].
     ///
     /// [`RtnlSocket::addresses`]: crate::rtnl::RtnlSocket::addresses
     ///
@@ -100,11 +106,11 @@ impl TeamHandle {
     ///
     /// # test_netns::enter();
     /// let mut team = TeamHandle::create("team0")?;
-    /// assert_eq!(team.announce()?.ipv4, 0, "it is down");
+    /// assert_eq!(team.announce()?.ipv4, 0, "nothing is announced while the team is down");
     ///
     /// # ip("address add 192.0.2.1/24 dev team0");
     /// # ip("link set team0 up");
-    /// // … with an address, and up:
+    /// // The team has an address now, and is up.
     /// assert_eq!(team.announce()?.ipv4, 1);
     /// # fn ip(words: &str) {
     /// #     assert!(std::process::Command::new("ip").args(words.split(' ')).status().expect("iproute2").success());
@@ -120,11 +126,11 @@ impl TeamHandle {
         self.announce_with(&AnnounceOptions::new())
     }
 
-    /// As [`announce`](Self::announce), with the VLANs on top of the team, say.
+    /// Like [`announce`](Self::announce), with options, e.g. for the VLANs on top of the team.
     ///
     /// # Errors
     ///
-    /// As [`announce`](Self::announce).
+    /// Those of [`announce`](Self::announce).
     ///
     /// # Examples
     ///
@@ -148,19 +154,19 @@ impl TeamHandle {
     ///
     /// # Source
     ///
-    /// As [`announce`](Self::announce).
-    pub fn announce_with(&mut self, announcement: &AnnounceOptions) -> Result<AnnounceReport> {
+    /// That of [`announce`](Self::announce).
+    pub fn announce_with(&mut self, options: &AnnounceOptions) -> Result<AnnounceReport> {
         let op = |team: &str| format!("announcing the addresses of {team}");
         self.sync(op)?;
-        let announced = self.announce_now(announcement);
+        let announced = self.announce_now(options);
         if announced.is_err() {
-            // That the team is gone is the better error.
+            // If the team was deleted, return that error instead.
             self.sync(op)?;
         }
         announced
     }
 
-    fn announce_now(&mut self, announcement: &AnnounceOptions) -> Result<AnnounceReport> {
+    fn announce_now(&mut self, options: &AnnounceOptions) -> Result<AnnounceReport> {
         let mut announced = AnnounceReport::default();
         let ifindex = self.ifindex();
         let team = self.session.rtnl.link_by_index(ifindex)?;
@@ -168,7 +174,7 @@ impl TeamHandle {
             return Err(io::Error::from(Errno::EAFNOSUPPORT)).with_context(|| announcing(&team));
         }
         let mut devices = vec![team];
-        if announcement.vlans {
+        if options.vlans {
             let vlans = vlans_on(&mut self.session.rtnl, ifindex)?;
             announced.is_inconsistent |= !vlans.is_consistent();
             devices.extend(vlans);
@@ -188,7 +194,7 @@ impl TeamHandle {
         Ok(announced)
     }
 
-    /// Sends all that can be sent, and returns the first error.
+    /// Sends the frames of all devices, and returns the first error.
     fn send_batches(
         &self,
         batches: &[(Frames, LinkInfo)],
@@ -212,10 +218,10 @@ impl TeamHandle {
         result
     }
 
-    /// Opens a socket in the network namespace of the handle, wherever the calling thread is.
+    /// Opens a socket in the network namespace of the handle.
     fn open_socket(&self) -> io::Result<PacketSocket> {
-        match &self.home {
-            Some(home) => run_in_if_needed(home, PacketSocket::open),
+        match &self.netns {
+            Some(netns) => run_in_if_needed(netns, PacketSocket::open),
             None => Err(io::Error::other(
                 "/proc did not show the network namespace of the handle when it was opened",
             )),
@@ -227,7 +233,7 @@ fn announcing(device: &LinkInfo) -> String {
     format!("announcing the addresses of {}", device.name())
 }
 
-/// Whether a device was deleted or set down since it was looked at.
+/// Returns whether a device was deleted or set down in the meantime.
 fn has_stopped(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw);
     matches!(number, Some(Errno::ENETDOWN | Errno::ENODEV | Errno::ENXIO))

@@ -8,23 +8,22 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::model::ifindex::IfIndex;
 
-/// How long a frame may wait for room in the socket's send buffer. A device that sends at all needs
-/// far less.
+/// How long a frame may wait for space in the send buffer, far longer than a working device needs.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A socket that sends whole frames, and to which the kernel delivers none: its protocol is 0.
+/// A socket that sends complete frames; with the protocol 0, the kernel delivers none to it.
 #[derive(Debug)]
 pub(super) struct PacketSocket(Socket);
 
 impl PacketSocket {
-    /// Opens a socket in the calling thread's network namespace. Requires `CAP_NET_RAW` there.
+    /// Opens a socket in the calling thread's network namespace, which requires `CAP_NET_RAW`.
     pub(super) fn open() -> io::Result<Self> {
         let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
         socket.set_write_timeout(Some(SEND_TIMEOUT))?;
         Ok(Self(socket))
     }
 
-    /// Sends frames on a link of the socket's namespace, in this order.
+    /// Sends frames on a link of the socket's namespace, in order.
     pub(super) fn send_all<'a>(
         &self,
         ifindex: IfIndex,
@@ -42,13 +41,14 @@ impl PacketSocket {
     }
 }
 
-/// The address that names a link as the destination of a frame: a `struct sockaddr_ll`, packet(7).
+/// Returns the address of a link as the destination of frames: `struct sockaddr_ll`, packet(7).
 ///
-/// No safe constructor of that struct is at hand. Where a packet socket sends, the kernel reads the
-/// address as a `sockaddr_ll` whatever family it names (`packet_snd` in `net/packet/af_packet.c`),
-/// so a `sockaddr_in6` with the same bytes does: both have two bytes (`sll_protocol`, the port: 0)
-/// after the family, then four bytes in the machine's order (`sll_ifindex`, the flow information),
-/// then zeros (`sll_halen` among them), and `sockaddr_in6` is the longer one.
+/// No safe constructor of this struct is available, so this is a `sockaddr_in6` with the same
+/// bytes. A packet socket treats the destination as a `sockaddr_ll` without regard to its family
+/// (`packet_snd` in `net/packet/af_packet.c`). Both structs have two bytes after the family
+/// (`sll_protocol` and the port, which are 0), then four bytes in the machine's order
+/// (`sll_ifindex` and the flow information), then zeros (including `sll_halen`). `sockaddr_in6` is
+/// the longer one.
 fn link_address(ifindex: IfIndex) -> SockAddr {
     SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, ifindex.get(), 0).into()
 }

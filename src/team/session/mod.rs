@@ -1,5 +1,30 @@
-//! The four sockets and the cache, kept in step: applies events, and requests again what was lost.
-//! What is still to be done is in [`pending`].
+//! A session: the four sockets of a handle and the cache, kept in step.
+//!
+//! [`Session::update`] applies the events of both event sockets. After lost events, it requests all
+//! links, ports and options again, which is called a resync:
+//!
+//! ```text
+//! kernel               link events  team events                 Session::update
+//!   │ event ────────────────►│            │                            │
+//!   │ (the buffer is full: the kernel drops further events)            │
+//!   │                        │ ENOBUFS ───┼───────────────────────────►│ 1 drain: record the loss,
+//!   │                        │ queued ────┼───────────────────────────►│   discard the events, read
+//!   │                        │            │ queued ───────────────────►│   both sockets empty
+//!   │                        │◄───────────┼──── larger receive buffer ─│ 2 grow
+//!   │◄───────────────────────┼────────────┼──────── dump of the links ─│ 3 resync: apply each
+//!   │◄───────────────────────┼────────────┼── each link missing there ─│   reply to the cache
+//!   │◄───────────────────────┼────────────┼──────── list of the ports ─│
+//!   │◄───────────────────────┼────────────┼────── list of the options ─│
+//!   │ event ────────────────►│            │                            │
+//!   │                        │ queued ────┼───────────────────────────►│ 4 drain: apply the events
+//!   │                        │            │                            │ 5 Changes with is_resynced
+//! ```
+//!
+//! Events of step 4 may be older than the replies of step 3. They restore an outdated state for a
+//! moment, but a later event in the same drain corrects it before changes are reported. If events
+//! are lost again in step 4, the sequence is repeated, at most [`MAX_ROUNDS`] times per call.
+//!
+//! The state of what still has to be done is in [`pending`].
 
 mod pending;
 
@@ -28,14 +53,17 @@ use crate::rtnl::{LinkInfo, LinkPart, RtnlSocket};
 use crate::team::driver::TeamDriver;
 use crate::team::event_filter::EventFilter;
 
-/// How often one call resyncs, or looks up new ports, and finds more to do after that. Then it
-/// returns: the handle is still readable, so the next call continues.
+/// How many rounds of draining and requesting one call does at most.
+///
+/// After that, the call returns. The handle stays readable, so that the next call continues.
 const MAX_ROUNDS: u32 = 4;
 
-/// How often the driver may say that there is no team while there is one: it was made after that.
+/// How often a list is requested again if the driver finds no team although one exists.
+///
+/// The team may have been created between the two requests.
 const MAX_EINVAL_RETRIES: u32 = 4;
 
-/// The sockets of a handle with the cache that they feed.
+/// The sockets of a handle and its cache.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) rtnl: RtnlSocket,
@@ -43,14 +71,13 @@ pub(crate) struct Session {
     link_events: MulticastSocket,
     team_events: MulticastSocket,
     cache: Cache,
-    /// Unless all links are kept.
-    follow: Option<EventFilter>,
+    /// The filter of the link events; `None` if all links are tracked.
+    event_filter: Option<EventFilter>,
     pending: Pending,
-    /// What [`statistics`](Self::statistics) counts by itself.
     counters: Counters,
 }
 
-/// What is counted since the handle was opened, besides what the sockets count.
+/// The counters of [`Session::statistics`] that the sockets do not have.
 #[derive(Debug, Default)]
 struct Counters {
     events: u64,
@@ -59,29 +86,31 @@ struct Counters {
 }
 
 impl Session {
-    /// Fills the cache. The event sockets have joined their groups before: what happens from then
-    /// on is in the dump, in the events, or in both.
+    /// Creates a session and fills its cache.
+    ///
+    /// The event sockets have joined their groups before, so that each change is contained in a
+    /// reply, in an event, or in both.
     pub(crate) fn open(
         rtnl: RtnlSocket,
         genl: TeamDriver,
         link_events: MulticastSocket,
         team_events: MulticastSocket,
         cache: Cache,
-        follow: Option<EventFilter>,
+        event_filter: Option<EventFilter>,
     ) -> Result<Self> {
         let (pending, counters) = (Pending::default(), Counters::default());
         let mut session =
-            Self { rtnl, genl, link_events, team_events, cache, follow, pending, counters };
+            Self { rtnl, genl, link_events, team_events, cache, event_filter, pending, counters };
         session.cache.suspend_journal();
         session.resync()?;
-        session.settle()?;
+        session.finish_resync()?;
         session.pending.end_start()?;
         session.ensure_exists()?;
         session.cache.start_journal();
         Ok(session)
     }
 
-    /// Returns whether the driver refuses its lists.
+    /// Returns whether the driver rejected a list.
     #[cfg(test)]
     pub(crate) fn is_refused(&self) -> bool {
         self.pending.is_refused()
@@ -90,31 +119,32 @@ impl Session {
     /// Adds all that decides what the session does next, for tests that compare states.
     #[cfg(test)]
     pub(crate) fn digest(&self, digest: &mut crate::testing::digest::Digest) {
-        digest.debug(&(&self.cache, &self.pending, &self.follow));
+        digest.debug(&(&self.cache, &self.pending, &self.event_filter));
     }
 
-    /// Notes that this handle set an option.
+    /// Records that this handle set an option.
     pub(crate) fn mark_local(&mut self, id: &OptionId) {
         self.cache.mark_local(id);
     }
 
-    /// Notes the address of a link that is about to become a port: in some modes the driver gives
-    /// it another one, and no event reports the old one of a link that is not followed yet.
+    /// Remembers the address of a link that is about to become a port.
+    ///
+    /// In some modes, the driver gives the link another address, and no event reports the old
+    /// address of a link that is not tracked yet.
     pub(crate) fn begin_enslave(&mut self, link: &LinkInfo) {
         if link.master().is_none() {
             self.cache.begin_enslave(link.ifindex(), link.hwaddr());
         }
     }
 
-    /// It became one, or did not.
+    /// Forgets the address after the command to add the port, whether it succeeded or not.
     pub(crate) fn end_enslave(&mut self) {
         self.cache.end_enslave();
     }
 
-    /// Asks the driver whether an option has this value now; false if the driver cannot tell.
+    /// Queries the driver whether an option has this value; false if the query fails.
     ///
-    /// The cache does not decide that: an event that the driver could not send is missing from the
-    /// cache, without a mark.
+    /// The cache does not suffice: it lacks changes for which the driver could not send an event.
     pub(crate) fn kernel_has(&mut self, id: &OptionId, value: &OptionValue) -> bool {
         let Ok(TeamMessage::Options(items) | TeamMessage::TruncatedOptions(items)) =
             self.genl.options(self.cache.team())
@@ -128,34 +158,36 @@ impl Session {
         &self.cache
     }
 
-    /// The device's name, or its last one.
+    /// Returns the name of the team, or the last name of a deleted team.
     pub(crate) fn name(&self) -> &str {
         self.cache.team_name().as_str()
     }
 
-    /// The receive buffers of the link and the team event socket, in bytes as the kernel counts
-    /// them.
+    /// Returns the receive buffer sizes of the link and the team event socket, in bytes.
     pub(crate) fn receive_buffers(&self) -> io::Result<(usize, usize)> {
         Ok((self.link_events.receive_buffer()?, self.team_events.receive_buffer()?))
     }
 
-    /// Brings the cache up to date: applies the events that wait, and resyncs if some were lost.
-    /// Does not wait.
+    /// Brings the cache up to date without waiting: applies queued events, resyncs after a loss.
     pub(crate) fn update(&mut self) -> Result<()> {
         self.pending.begin();
         let mut rounds = 0;
-        // A socket must be read empty before it is resynced: until then the kernel delivers nothing
-        // new to it.
+        // A socket must be read empty before a resync: until then, the kernel drops new events.
         while rounds < MAX_ROUNDS {
             if self.drain()? == Drain::More {
-                // Older events that still wait may be of the team's link.
+                // Do not request the team's link now: the queue may have older events about it.
                 return Ok(());
             }
             rounds += 1;
             match self.pending.task(&self.cache, &self.team_events) {
                 Some(Task::Resync) => {
                     if self.pending.has_lost_events() {
-                        warn!(target: RESYNC, "{}: notifications were lost, asking for everything again", self.name());
+                        warn!(
+                            target: RESYNC,
+                            "{}: notifications were lost, requesting links, ports and options again. \
+                             If this repeats, set a larger receive buffer (TeamBuilder::receive_buffer)",
+                            self.name()
+                        );
                         self.grow_buffers();
                     }
                     self.resync()?;
@@ -163,7 +195,7 @@ impl Session {
                 }
                 Some(Task::Options) => {
                     let options = self.resync_options();
-                    self.is_granted(options)?;
+                    self.check_listed(options)?;
                 }
                 None => {
                     let looked_up = self.look_up_links()?;
@@ -181,24 +213,27 @@ impl Session {
         Ok(())
     }
 
-    /// Asks the kernel for everything, whether something was lost or not. Where events wait, they
-    /// are read before.
+    /// Resyncs, whether events were lost or not.
+    ///
+    /// `events_wait` says whether an event socket is readable: then the events are read before.
     pub(crate) fn refresh(&mut self, events_wait: bool) -> Result<()> {
         self.ensure_exists()
             .map_err(|error| error.with_op(format!("refreshing {}", self.name())))?;
-        // What waits is older than the answers will be.
+        // Queued events are older than the replies.
         let rest = if events_wait { self.drain()? } else { Drain::Empty };
         self.resync()?;
         match rest {
             Drain::Empty => self.recovered(),
             Drain::More => self.pending.left_unread(),
         }
-        self.settle()
+        self.finish_resync()
     }
 
-    /// Ends a resync that the caller requested. The sockets announce what came during it: it is
-    /// read now only where something else depends on it.
-    fn settle(&mut self) -> Result<()> {
+    /// Finishes a resync that the caller requested.
+    ///
+    /// Events that arrived during the resync are applied now only if further requests depend on
+    /// them; otherwise the readable socket announces them.
+    fn finish_resync(&mut self) -> Result<()> {
         self.update_filter()?;
         self.pending.finish();
         if self.needs_sync() {
@@ -208,7 +243,9 @@ impl Session {
         Ok(())
     }
 
-    /// One of the sockets that announce work.
+    /// Returns an event socket, for [`ReadyFd::set_pending`].
+    ///
+    /// [`ReadyFd::set_pending`]: crate::netlink::ready_fd::ReadyFd::set_pending
     pub(crate) fn event_socket(&self) -> BorrowedFd<'_> {
         self.link_events.as_fd()
     }
@@ -218,9 +255,10 @@ impl Session {
         [self.link_events.as_fd(), self.team_events.as_fd()]
     }
 
-    /// Returns whether there is work that no socket announces: changes to report, a resync that
-    /// failed, or what was left undone when reading stopped, which may be just where the events
-    /// ended.
+    /// Returns whether work is pending for which no socket is readable.
+    ///
+    /// That is: changes to report, a failed resync, or work that was left when reading stopped,
+    /// possibly at the last event.
     pub(crate) fn is_pending(&self) -> bool {
         self.cache.has_changes() || self.pending.has_report() || self.needs_sync()
     }
@@ -229,7 +267,7 @@ impl Session {
         self.pending.needs_sync(&self.cache, &self.team_events)
     }
 
-    /// Returns what changed since this was last called.
+    /// Takes the changes since the last call.
     pub(crate) fn take_changes(&mut self) -> Changes {
         let Some((resynced, inconsistent)) = self.pending.take_report() else {
             return Changes::default();
@@ -239,7 +277,7 @@ impl Session {
         changes
     }
 
-    /// What the handle counted since it was opened.
+    /// Returns the counters of the handle since it was opened.
     pub(crate) fn statistics(&self) -> HandleStatistics {
         let sockets = [&self.link_events, &self.team_events];
         HandleStatistics {
@@ -252,7 +290,7 @@ impl Session {
         }
     }
 
-    /// Returns an error if the team device is known to be gone. The caller names the operation:
+    /// Fails if the team is known to be deleted. The caller names the operation:
     /// [`Error::with_op`].
     pub(crate) fn ensure_exists(&self) -> Result<()> {
         if self.cache.is_gone() {
@@ -265,8 +303,7 @@ impl Session {
         Ok(())
     }
 
-    /// What overran has more room from now on, where that is allowed: a small one only overruns
-    /// more often.
+    /// Doubles the receive buffers that overran, as far as permitted.
     fn grow_buffers(&mut self) {
         let Self { link_events, team_events, pending, .. } = self;
         for (socket, backlog) in
@@ -274,22 +311,28 @@ impl Session {
         {
             if backlog.is_discarded() {
                 if let Err(error) = socket.grow() {
-                    warn!(target: RESYNC, "{}: a receive buffer cannot grow: {error}", self.cache.team_name());
+                    let team = self.cache.team_name();
+                    warn!(
+                        target: RESYNC,
+                        "{team}: growing a receive buffer failed, overruns may be more frequent: {error}"
+                    );
                 }
             }
         }
     }
 
-    /// Applies the events that wait, the driver's first: the driver announces a port after its link
-    /// was announced, so that the link of a port that is known here is known afterwards.
+    /// Applies the queued events, those of the team driver first.
+    ///
+    /// The driver announces a port after the kernel announced its link. So after this, the link of
+    /// each known port is known too.
     fn drain(&mut self) -> Result<Drain> {
         let (team, family) = (self.cache.team(), self.genl.family_id());
         let (cache, pending) = (&mut self.cache, &mut self.pending);
         let (recheck, events) = (&mut pending.recheck, &mut self.counters.events);
         let team_rest = self.team_events.drain(&mut pending.team_events, |frame| {
             if frame.kind == family {
-                if let Some(report) = team::decode(frame.payload, team)? {
-                    cache.apply_team_event(report, recheck);
+                if let Some(message) = team::decode(frame.payload, team)? {
+                    cache.apply_team_event(message, recheck);
                     *events += 1;
                 }
             }
@@ -314,8 +357,7 @@ impl Session {
         Ok(Drain::Empty)
     }
 
-    /// Asks for the links, then the ports, then the options, and makes the cache equal to the
-    /// answers.
+    /// Requests links, ports and options, in this order, and applies the replies to the cache.
     fn resync(&mut self) -> Result<()> {
         self.pending.begin_resync();
         self.link_events.retry_filter();
@@ -326,22 +368,23 @@ impl Session {
             self.pending.links_interrupted();
         }
         let ports = self.resync_list(TeamDriver::ports, "listing the ports");
-        let mut is_listed = self.is_granted(ports)?;
-        // The dump may have skipped them, or they came later.
+        let mut is_listed = self.check_listed(ports)?;
+        // The dump may have skipped the links of these ports, or they were created after it.
         let ports_without_link: Vec<IfIndex> = self.cache.ports_without_link().collect();
         ports_without_link.into_iter().try_for_each(|port| self.recheck_link(port))?;
         if is_listed {
             let options = self.resync_options();
-            is_listed = self.is_granted(options)?;
+            is_listed = self.check_listed(options)?;
         }
         let is_complete = !is_interrupted && !self.cache.options().is_truncated();
         self.pending.end_resync(is_complete, is_listed);
         Ok(())
     }
 
-    /// Returns whether the driver gave its list. That it refused for lack of a capability is noted,
-    /// and no error: links can be read without.
-    fn is_granted(&mut self, listed: Result<()>) -> Result<bool> {
+    /// Returns whether the driver sent its list, or false if the process lacks the capability.
+    ///
+    /// The missing capability is recorded, but is not an error: links are readable without it.
+    fn check_listed(&mut self, listed: Result<()>) -> Result<bool> {
         let error = match listed {
             Err(error @ Error::Kernel { .. }) if error.kind() == ErrorKind::PermissionDenied => {
                 error
@@ -352,8 +395,8 @@ impl Session {
         if self.pending.refused(error, self.team_events.has_net_admin()) {
             warn!(
                 target: RESYNC,
-                "{}: only links are read again until the process has CAP_NET_ADMIN in the initial user namespace: \
-                 {refusal}",
+                "{}: ports and options are updated by events only, until the process has CAP_NET_ADMIN in the \
+                 initial user namespace: {refusal}",
                 self.name()
             );
         }
@@ -366,8 +409,9 @@ impl Session {
         if is_truncated {
             warn!(
                 target: RESYNC,
-                "{}: the driver cannot tell all options (EMSGSIZE): a bpf_hash_func that somebody set is too long. \
-                 Those listed after it are as they were last known, until it is cleared or replaced",
+                "{}: the driver cannot list all options (EMSGSIZE), because another process set a bpf_hash_func \
+                 that is too long. Options after it keep their last known value until it is cleared \
+                 (TeamHandle::clear_bpf_hash_func) or replaced",
                 self.name()
             );
         }
@@ -375,23 +419,23 @@ impl Session {
         Ok(())
     }
 
-    /// The sockets were read empty before everything was requested.
+    /// Records a resync that began after the sockets were read empty.
     fn recovered(&mut self) {
         self.counters.resyncs += u64::from(self.pending.has_lost_events());
         self.pending.recovered();
     }
 
     fn resync_links(&mut self) -> Result<Consistency> {
-        let only_ports_of = self.follow.as_ref().map(|_| self.cache.team());
+        let only_ports_of = self.event_filter.as_ref().map(|_| self.cache.team());
         let (cache, mut seen) = (&mut self.cache, Vec::new());
         let consistency = self.rtnl.for_each_link(only_ports_of, |part| match part {
             LinkPart::Start => seen.clear(),
-            LinkPart::Link(report) => {
-                seen.push(report.ifindex);
-                cache.apply_link_reply(&report);
+            LinkPart::Link(attrs) => {
+                seen.push(attrs.ifindex);
+                cache.apply_link_reply(&attrs);
             }
         })?;
-        // The kernel lists them in order, or nearly so.
+        // The dump is sorted, or nearly so.
         seen.sort_unstable();
         let mut seen = seen.into_iter().peekable();
         let mut missing: BTreeSet<IfIndex> = self
@@ -404,17 +448,18 @@ impl Session {
                 seen.peek() != Some(link)
             })
             .collect();
-        // The team is no port of itself.
+        // A dump of the ports does not contain the team itself.
         missing.extend(only_ports_of);
-        // What is no port any more may still be there. And a kernel that goes on with a dump by
-        // position, as 6.1 does, may skip a link at the end without a mark: a dump that lacks a
-        // link does not prove that it is gone.
+        // A missing link need not have been deleted: it may have been released. Besides, a kernel
+        // that continues dumps by position (Linux 6.1) may skip a link at the end without marking
+        // the dump as interrupted. So request each missing link.
         missing.into_iter().try_for_each(|ifindex| self.recheck_link(ifindex))?;
         Ok(consistency)
     }
 
-    /// Looks up the links of which events alone do not say whether they exist. The sockets were
-    /// read empty just now. True if there were any.
+    /// Requests the links for which events do not show whether they exist.
+    ///
+    /// The sockets were read empty before. Returns whether there were such links.
     fn look_up_links(&mut self) -> Result<bool> {
         let links = self.pending.recheck.links.clone();
         links.iter().try_for_each(|ifindex| self.recheck_link(*ifindex))?;
@@ -422,23 +467,24 @@ impl Session {
         Ok(!links.is_empty())
     }
 
-    /// Has the link events' filter follow the ports. True if it named some of them late.
+    /// Updates the filter of link events, and returns whether it contains new links.
     fn update_filter(&mut self) -> Result<bool> {
-        let Some(follow) = &mut self.follow else { return Ok(false) };
-        let late = &mut self.pending.recheck.links;
-        let updated = follow.update(self.cache.tracked_links(), &mut self.link_events, late);
+        let Some(event_filter) = &mut self.event_filter else { return Ok(false) };
+        let recheck = &mut self.pending.recheck.links;
+        let links = self.cache.tracked_links();
+        let updated = event_filter.update(links, &mut self.link_events, recheck);
         updated.with_context(|| "filtering link events".to_owned())?;
-        Ok(!late.is_empty())
+        Ok(!recheck.is_empty())
     }
 
-    /// Asks for the team's own link, after events were read: the kernel announces a carrier late,
-    /// and that of a link that is down not at all.
+    /// Requests the team's own link.
+    ///
+    /// The kernel announces a change of the carrier late, and not at all while the link is down.
     pub(crate) fn reread_team_link(&mut self) -> Result<()> {
         self.recheck_link(self.cache.team())
     }
 
-    /// Asks for one link by itself: that a dump did not hold it, say, does not mean that it is
-    /// gone.
+    /// Requests one link, and applies its state or its deletion.
     fn recheck_link(&mut self, ifindex: IfIndex) -> Result<()> {
         self.pending.link_events.answered();
         self.cache.set_link_stale(ifindex);
@@ -450,30 +496,31 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the cache equal to one of the driver's lists. Where the driver refuses to give it, the
-    /// team may have been deleted: that is a change, no error. Another one may have its index
-    /// already: that one is asked.
+    /// Requests one of the driver's lists, and makes the cache equal to it.
+    ///
+    /// If the driver replies with an error, the team may have been deleted, which is a change and
+    /// not an error. Another team may have its index already, so the request is repeated.
     fn resync_list(
         &mut self,
         list: fn(&mut TeamDriver, IfIndex) -> Result<TeamMessage, RequestError>,
         op: &str,
     ) -> Result<()> {
         let team = self.cache.team();
-        let mut refusals = 0;
+        let mut rejections = 0;
         while !self.cache.is_gone() {
-            let answer = list(&mut self.genl, team);
-            if let Some(errno) = answer.as_ref().err().and_then(RequestError::errno) {
+            let reply = list(&mut self.genl, team);
+            if let Some(errno) = reply.as_ref().err().and_then(RequestError::errno) {
                 self.recheck_link(team)?;
-                refusals += 1;
-                // The driver's answer where there is no team.
+                rejections += 1;
+                // The driver replies EINVAL if it finds no team.
                 if self.cache.is_gone()
-                    || errno == Errno::EINVAL as i32 && refusals < MAX_EINVAL_RETRIES
+                    || errno == Errno::EINVAL as i32 && rejections < MAX_EINVAL_RETRIES
                 {
                     continue;
                 }
             }
-            let report = answer.with_context(|| format!("{op} of {}", self.name()))?;
-            self.cache.apply_team_dump(report, &mut self.pending.recheck);
+            let message = reply.with_context(|| format!("{op} of {}", self.name()))?;
+            self.cache.apply_team_dump(message, &mut self.pending.recheck);
             break;
         }
         Ok(())

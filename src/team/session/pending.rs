@@ -1,81 +1,81 @@
-//! What a session has still to do, and what it has to report beside the cache's changes.
+//! The pending work of a session, and what it reports besides the changes of the cache.
 //!
-//! | what happens | resync | options | links | team link | unfinished |
+//! | event | resync | options | links | team link | unfinished |
 //! |---|---|---|---|---|---|
-//! | a drain finds that events were lost | due: [`Backlog::Lost`] | | | | |
+//! | a drain detects lost events | due: [`Backlog::Lost`] | | | | |
 //! | a refresh leaves events unread | due: [`Backlog::Obsolete`] | | | | |
 //! | an item was removed and added again right after a list | due: `lists` | | | | |
-//! | an event says that the driver may list other options | | due | | | |
-//! | a link shows up that was not announced as new | | | due | | |
-//! | the filter names a link only now | | | due | | |
-//! | the driver reports something | | | | due | |
+//! | an event shows that the driver may list other options | | due | | | |
+//! | an event about an unknown link that was not announced as new | | | due | | |
+//! | the filter contains a new link | | | due | | |
+//! | an event of the team driver | | | | due | |
 //! | an update begins | | | | | yes |
 //! | a resync succeeds | done | done | | | |
-//! | the options are listed | | done | | | |
-//! | the driver refuses a list (`EPERM`) | waits for the capability | waits | | | |
-//! | the links were looked up | | | done | | |
-//! | an update or a refresh ends with nothing more to do | | | | done | no |
-//! | the team is gone | only for lost events | done | | done | |
+//! | the options were listed | | done | | | |
+//! | the driver rejects a list (`EPERM`) | waits for the capability | waits | | | |
+//! | the links were requested | | | done | | |
+//! | an update or a refresh ends without further work | | | | done | no |
+//! | the team was deleted | only for lost events | done | | done | |
 //!
-//! What fails stays due. A resync comes before the options, the options before the links; the
-//! sockets are read empty before each of them. The filter of link events follows the cache and
-//! needs no state here. A filter that the kernel refused stays in its socket: when to set it again
-//! depends on how much the socket received without it, and takes no request.
+//! Work that fails remains due. A resync comes before the options, the options before the links,
+//! and the sockets are read empty before each of them. Two things need no state here: the filter of
+//! link events is derived from the cache, and a filter that the kernel rejected is kept by its
+//! socket, which sets it again without a request.
 //!
-//! `resynced` is reported once after a resync made up for lost events, `inconsistent` once after a
-//! list or dump that may lack something, unless a later resync lacks nothing. While events are
-//! lost, nothing is reported: see [`Pending::take_report`].
+//! `resynced` is reported once after a resync that recovered from lost events. `inconsistent` is
+//! reported once after a list or dump that may be incomplete, unless a later resync was complete.
+//! After lost events, nothing is reported before the resync: see [`Pending::take_report`].
 
 use crate::cache::Cache;
 use crate::cache::recheck::Recheck;
 use crate::error::Error;
 use crate::netlink::multicast::{Backlog, MulticastSocket};
 
-/// What is to be done before links are looked up.
+/// The work that comes before the requests for single links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Request everything.
+    /// Request all links, ports and options.
     Resync,
-    /// Request the list of options.
+    /// Request the options.
     Options,
 }
 
-/// What is still to be done: see the table in the module's docs.
+/// The pending work: see the table in the module's docs.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub(super) link_events: Backlog,
     pub(super) team_events: Backlog,
-    /// What the messages that were applied leave to be requested.
+    /// The state that the cache requires to be requested.
     pub(super) recheck: Recheck,
     refusal: Option<Refusal>,
-    /// The last update stopped before there was nothing more to do.
+    /// The last update stopped before all work was done.
     unfinished: bool,
     resynced: bool,
     inconsistent: bool,
 }
 
-/// The driver refused to list ports or options (`EPERM`). What is known of them is what its events
-/// reported.
+/// The driver rejected a list of ports or options (`EPERM`), so that only events update them.
 ///
-/// Links are read all the same. The lists are requested again when the capability is back, and by
-/// whatever reads everything; not by each event, as the answer would be the same.
+/// Links are requested nevertheless. The lists are requested again when the capability is back, and
+/// by each resync, but not for each event, because the reply would be the same.
 #[derive(Debug)]
 struct Refusal {
     error: Error,
-    /// The thread had the capability, but not where it counts: nothing announces that the driver
-    /// would answer now.
+    /// The thread had the capability, but not in the initial user namespace.
+    ///
+    /// Its capabilities then do not show when the driver accepts a request again.
     had_net_admin: bool,
-    /// Events were lost that only the lists make up for.
+    /// Events were lost, and only the lists recover from that.
     has_lost_events: bool,
 }
 
 impl Pending {
-    /// Whether a socket must be read empty and everything be requested.
+    /// Returns whether a socket lost events, so that it must be read empty before a resync.
     pub(super) fn has_lost_events(&self) -> bool {
         [self.link_events, self.team_events].iter().any(|backlog| backlog.is_discarded())
     }
 
-    /// What is to be done next, of what takes the sockets to be empty.
+    /// Returns the next task, which requires that the sockets were read empty.
     pub(super) fn task(&self, cache: &Cache, team_events: &MulticastSocket) -> Option<Task> {
         let is_resync_due = self.has_lost_events()
             || match &self.refusal {
@@ -87,12 +87,12 @@ impl Pending {
         if is_resync_due { Some(Task::Resync) } else { options() }
     }
 
-    /// Whether the team's own link has to be requested.
+    /// Returns whether the team's own link has to be requested.
     pub(super) fn needs_team_link(&self, cache: &Cache) -> bool {
         self.recheck.team_link && cache.is_team_down()
     }
 
-    /// Whether the cache may not be what the kernel said last.
+    /// Returns whether the cache may differ from the kernel's last messages.
     pub(super) fn needs_sync(&self, cache: &Cache, team_events: &MulticastSocket) -> bool {
         self.unfinished
             || !self.recheck.links.is_empty()
@@ -104,9 +104,10 @@ impl Pending {
         self.resynced || self.inconsistent
     }
 
-    /// Takes what is to be reported beside the changes: whether there was a resync, and whether
-    /// something may be missing. `None` while events are lost: the cache may hold what events said
-    /// that are older than the last answers, without the later events.
+    /// Takes the flags to report besides the changes: `resynced` and `inconsistent`.
+    ///
+    /// `None` between a loss of events and the resync: the cache may then contain the state of
+    /// events that are older than the last replies, without the later events.
     pub(super) fn take_report(&mut self) -> Option<(bool, bool)> {
         if [self.link_events, self.team_events].contains(&Backlog::Lost) {
             return None;
@@ -114,38 +115,38 @@ impl Pending {
         Some((std::mem::take(&mut self.resynced), std::mem::take(&mut self.inconsistent)))
     }
 
-    /// An update begins.
+    /// Records the beginning of an update.
     pub(super) fn begin(&mut self) {
         self.unfinished = true;
     }
 
-    /// There is nothing more to do.
+    /// Records that all work is done.
     pub(super) fn finish(&mut self) {
         self.unfinished = false;
     }
 
-    /// A resync begins: what waits may be older than the kernel's answers.
+    /// Records the beginning of a resync: queued events may be older than the replies.
     pub(super) fn begin_resync(&mut self) {
         self.link_events.answered();
         self.team_events.answered();
     }
 
-    /// A dump of the links may lack some.
+    /// Records that a dump of the links may be incomplete.
     pub(super) fn links_interrupted(&mut self) {
         self.inconsistent = true;
     }
 
-    /// Everything was requested, and the driver gave its lists or refused them.
+    /// Records the end of a resync, in which the driver sent its lists or rejected them.
     pub(super) fn end_resync(&mut self, is_complete: bool, is_listed: bool) {
         if is_listed {
             self.recheck.lists = false;
             self.resynced |= self.refusal.take().is_some_and(|refusal| refusal.has_lost_events);
         }
-        // Only now is what earlier answers lacked made up for.
+        // A complete resync also completes earlier incomplete replies.
         self.inconsistent = !is_complete || !is_listed;
     }
 
-    /// The sockets were read empty before everything was requested.
+    /// Records a resync that began after the sockets were read empty.
     pub(super) fn recovered(&mut self) {
         self.resynced |= self.has_lost_events();
         for backlog in [&mut self.link_events, &mut self.team_events] {
@@ -153,19 +154,20 @@ impl Pending {
         }
     }
 
-    /// The sockets were not read empty before everything was requested: the rest has to be
-    /// discarded, and everything requested again.
+    /// Records a resync that began before the sockets were read empty.
+    ///
+    /// The remaining events have to be discarded, and the resync be repeated.
     pub(super) fn left_unread(&mut self) {
         (self.link_events, self.team_events) = (Backlog::Obsolete, Backlog::Obsolete);
     }
 
-    /// The driver listed the options, up to one that is too long if the list is truncated.
+    /// Records a list of options, which may be truncated.
     pub(super) fn options_listed(&mut self, is_truncated: bool) {
         self.recheck.options = false;
         self.inconsistent |= is_truncated;
     }
 
-    /// The driver refused a list. Returns whether that is new.
+    /// Records that the driver rejected a list, and returns whether this is the first time.
     pub(super) fn refused(&mut self, error: Error, had_net_admin: bool) -> bool {
         let before = self.refusal.take();
         let is_new = before.is_none();
@@ -176,14 +178,15 @@ impl Pending {
         is_new
     }
 
-    /// Whether the driver refuses its lists.
+    /// Returns whether the driver rejected a list.
     #[cfg(test)]
     pub(super) fn is_refused(&self) -> bool {
         self.refusal.is_some()
     }
 
-    /// The start is over: fails if the driver refused a list. That everything was requested is not
-    /// reported at a start; that something may be missing is.
+    /// Ends the start of a session, and fails if the driver rejected a list.
+    ///
+    /// The first resync is not reported; that it was incomplete is.
     pub(super) fn end_start(&mut self) -> Result<(), Error> {
         self.resynced = false;
         self.refusal.take().map_or(Ok(()), |refusal| Err(refusal.error))

@@ -1,4 +1,4 @@
-//! The devices whose addresses are announced: a team, and the VLANs on top of it.
+//! The devices whose addresses are announced (a team and the VLANs on top of it), and their frames.
 
 use std::net::IpAddr;
 
@@ -30,18 +30,19 @@ impl Frames {
     }
 }
 
-/// Whether a device has addresses of the sort that is announced.
+/// Returns whether a device has an Ethernet address, which announcements require.
 pub(super) fn is_ethernet(link: &LinkInfo) -> bool {
     link.link_layer_type() == ARPHRD_ETHER && ethernet_address(link).is_some()
 }
 
-/// Whether a device sends, and has neighbours that ask for addresses.
+/// Returns whether a device is up and has an Ethernet address.
 pub(super) fn can_announce(link: &LinkInfo) -> bool {
     link.is_admin_up() && is_ethernet(link)
 }
 
-/// The VLANs on top of a device, and those on top of them. One that was moved to another namespace
-/// is none of these.
+/// Lists the VLANs on top of a device, and those on top of them.
+///
+/// VLANs that were moved to another namespace are left out.
 pub(super) fn vlans_on(rtnl: &mut RtnlSocket, device: IfIndex) -> Result<Dump<LinkInfo>> {
     let mut vlans = rtnl.links(&LinkFilter::new().kind("vlan"))?;
     let mut found = vec![device];
@@ -62,7 +63,7 @@ pub(super) fn vlans_on(rtnl: &mut RtnlSocket, device: IfIndex) -> Result<Dump<Li
     Ok(vlans)
 }
 
-/// The addresses of these devices, of others perhaps too.
+/// Lists the addresses of these devices; the list may contain addresses of other links.
 pub(super) fn addresses_of(rtnl: &mut RtnlSocket, devices: &[LinkInfo]) -> Result<Dump<Address>> {
     let filter = match devices {
         [device] => AddressFilter::new().link(device.ifindex()),
@@ -71,7 +72,7 @@ pub(super) fn addresses_of(rtnl: &mut RtnlSocket, devices: &[LinkInfo]) -> Resul
     rtnl.addresses(&filter)
 }
 
-/// What announces those of the addresses that are the device's.
+/// Returns the frames that announce those addresses that belong to the device.
 pub(super) fn frames(device: &LinkInfo, addresses: &[Address]) -> Frames {
     let mut frames = Frames::default();
     let Some(hwaddr) = ethernet_address(device) else { return frames };
@@ -95,7 +96,9 @@ pub(super) fn frames(device: &LinkInfo, addresses: &[Address]) -> Frames {
     frames
 }
 
-/// Whether no other node has the address, or the address may be used until that is known.
+/// Returns whether an IPv6 address may be announced as the device's own.
+///
+/// Duplicate address detection must have ended without a conflict, or the address is optimistic.
 fn is_ours(flags: AddressFlags) -> bool {
     let is_tentative =
         flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic);
@@ -106,17 +109,18 @@ fn ethernet_address(link: &LinkInfo) -> Option<EthernetAddress> {
     link.hwaddr()?.as_bytes().try_into().ok()
 }
 
-/// Whether the device is a router's: neighbours that hear it is none would no longer use it as
-/// such.
+/// Returns whether the device forwards IPv6, so that its advertisements have the router flag.
+///
+/// Neighbours stop using a router that sends advertisements without the flag.
 fn forwards_ipv6(link: &LinkInfo) -> bool {
-    let run_in = |nest: Option<&[u8]>, kind: u16| {
+    let nested = |nest: Option<&[u8]>, kind: u16| {
         let mut found =
             attributes(nest?).map_while(Result::ok).filter(|attribute| attribute.kind == kind);
         found.next().map(|attribute| attribute.value.to_vec())
     };
-    let ipv6 = run_in(link.attribute(IFLA_AF_SPEC), AF_INET6);
-    let settings = run_in(ipv6.as_deref(), IFLA_INET6_CONF);
-    // An array of numbers of 32 bits, of which `forwarding` is the first.
+    let ipv6 = nested(link.attribute(IFLA_AF_SPEC), AF_INET6);
+    let settings = nested(ipv6.as_deref(), IFLA_INET6_CONF);
+    // `forwarding` is the first number of an array of 32-bit numbers.
     settings
         .as_deref()
         .and_then(<[u8]>::first_chunk)

@@ -5,7 +5,7 @@ use netlink_packet_route::address::{
 use super::*;
 use crate::testing::script::attribute;
 
-/// An Ethernet link that is up, with the index 3, whose `forwarding` is this where it has IPv6.
+/// Returns an Ethernet link with the index 3 that is up; `forwarding` is `None` without IPv6.
 fn link(forwarding: Option<i32>) -> LinkInfo {
     let (kind, numbers) =
         (ARPHRD_ETHER.to_ne_bytes(), [3_u32, LinkFlags::UP.bits(), 0].map(u32::to_ne_bytes));
@@ -31,26 +31,26 @@ fn peer(address: &str) -> AddressAttribute {
     AddressAttribute::Address(address.parse().unwrap())
 }
 
-/// How many IPv4 addresses are announced, and the flags that the IPv6 addresses are announced with.
+/// Returns how many IPv4 addresses are announced, and the flags of the IPv6 advertisements.
 fn announced(link: &LinkInfo, address: Address) -> (usize, Vec<u8>) {
     let frames = frames(link, &[address]);
     (frames.ipv4.len(), frames.ipv6.iter().map(|frame| frame[58]).collect())
 }
 
 #[test]
-fn an_address_is_announced_if_it_is_the_devices_own() {
+fn only_own_addresses_are_announced() {
     let link = link(Some(0));
     let with = |attributes| announced(&link, address(3, Flags::empty(), attributes));
     assert_eq!(with(vec![local("192.0.2.1")]), (1, vec![]));
     assert_eq!(with(vec![peer("2001:db8::1")]), (0, vec![0x20]));
-    for nothing in ["127.0.0.1", "127.1.2.3", "0.0.0.0", "::1"] {
-        assert_eq!(with(vec![local(nothing)]), (0, vec![]), "{nothing}");
+    for ip in ["127.0.0.1", "127.1.2.3", "0.0.0.0", "::1"] {
+        assert_eq!(with(vec![local(ip)]), (0, vec![]), "announcements of {ip}");
     }
     assert_eq!(announced(&link, address(4, Flags::empty(), vec![local("192.0.2.1")])), (0, vec![]));
 }
 
 #[test]
-fn of_two_ends_the_near_one_is_announced() {
+fn local_end_of_point_to_point_link_is_announced() {
     let link = link(None);
     let both =
         |local_end, far_end| address(3, Flags::empty(), vec![peer(far_end), local(local_end)]);
@@ -60,7 +60,7 @@ fn of_two_ends_the_near_one_is_announced() {
 }
 
 #[test]
-fn an_address_that_may_be_anothers_is_not_announced_or_does_not_replace_the_others() {
+fn tentative_address_is_not_announced() {
     let link = link(None);
     let with = |flags| announced(&link, address(3, flags, vec![local("2001:db8::1")])).1;
     assert_eq!(with(Flags::Permanent | Flags::Deprecated), [0x20]);
@@ -72,11 +72,12 @@ fn an_address_that_may_be_anothers_is_not_announced_or_does_not_replace_the_othe
 }
 
 #[test]
-fn a_router_says_that_it_is_one() {
+fn router_flag_is_set_if_device_forwards_ipv6() {
     for (forwarding, flags) in
         [(None, 0x20), (Some(0), 0x20), (Some(1), 0xa0), (Some(2), 0xa0), (Some(-1), 0xa0)]
     {
         let address = address(3, Flags::empty(), vec![local("fe80::1")]);
-        assert_eq!(announced(&link(forwarding), address).1, [flags], "{forwarding:?}");
+        let found = announced(&link(forwarding), address).1;
+        assert_eq!(found, [flags], "flags with forwarding {forwarding:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The two packets that tell neighbours whose an address is, as whole Ethernet frames.
+//! The packets that announce an IPv4 or IPv6 address, as complete Ethernet frames.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub(super) type EthernetAddress = [u8; 6];
 
 const BROADCAST: EthernetAddress = [0xff; 6];
-/// Where Ethernet carries what is for [`ALL_NODES`]: RFC 2464, section 7.
+/// The Ethernet destination of packets to [`ALL_NODES`]: RFC 2464, section 7.
 const ALL_NODES_ETHERNET: EthernetAddress = [0x33, 0x33, 0, 0, 0, 1];
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
@@ -18,14 +18,14 @@ const ARP_ETHERNET: u16 = 1;
 const ARP_REQUEST: u16 = 1;
 
 const ICMPV6: u8 = 58;
-/// Proves that no router forwarded the packet: RFC 4861, section 7.1.2.
+/// The hop limit that proves that no router forwarded the packet: RFC 4861, section 7.1.2.
 const HOP_LIMIT: u8 = 255;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const FROM_ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 
-/// An ARP request for the sender's own address, as the kernel and `arping -U` send it.
+/// Returns an ARP request for the sender's own address, like those of the kernel and `arping -U`.
 pub(super) fn gratuitous_arp(sender: EthernetAddress, address: Ipv4Addr) -> Vec<u8> {
     let mut frame = ethernet(BROADCAST, sender, ETHERTYPE_ARP);
     frame.extend(ARP_ETHERNET.to_be_bytes());
@@ -39,17 +39,16 @@ pub(super) fn gratuitous_arp(sender: EthernetAddress, address: Ipv4Addr) -> Vec<
     frame
 }
 
-/// What an advertisement says of its sender.
+/// The sender of an advertisement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sender {
     pub(super) address: EthernetAddress,
     pub(super) is_router: bool,
 }
 
-/// A neighbour advertisement that nobody asked for, to all nodes of the link: RFC 4861, section
-/// 7.2.6.
+/// Returns an unsolicited neighbour advertisement to all nodes: RFC 4861, section 7.2.6.
 ///
-/// `replaces` says that it is stronger than what the neighbours know.
+/// `replaces` sets the override flag: neighbours replace an address that they know already.
 pub(super) fn neighbour_advertisement(
     sender: Sender,
     address: Ipv6Addr,
@@ -81,8 +80,9 @@ fn ethernet(destination: EthernetAddress, source: EthernetAddress, kind: u16) ->
     [&destination[..], &source, &kind.to_be_bytes()].concat()
 }
 
-/// The checksum of an `ICMPv6` message to all nodes, whose own checksum field is 0: RFC 4443,
-/// section 2.3.
+/// Returns the checksum of an `ICMPv6` message to all nodes: RFC 4443, section 2.3.
+///
+/// The checksum field of the message is 0.
 fn checksum(source: Ipv6Addr, message: &[u8; 32]) -> u16 {
     let pseudo_header =
         [&source.octets()[..], &ALL_NODES.octets(), &[0, 0, 0, 32, 0, 0, 0, ICMPV6]].concat();
@@ -91,7 +91,7 @@ fn checksum(source: Ipv6Addr, message: &[u8; 32]) -> u16 {
     !fold(words.sum())
 }
 
-/// A sum of 16-bit words with its carries added to it.
+/// Adds the carries to a sum of 16-bit words.
 fn fold(sum: u32) -> u16 {
     let [a, b, c, d] = sum.to_be_bytes();
     let (sum, carry) = u16::from_be_bytes([a, b]).overflowing_add(u16::from_be_bytes([c, d]));

@@ -23,7 +23,7 @@ use crate::testing::script::{Script, Step, ack, attribute, bare_done, done, mess
 
 const TEAM: u32 = 2;
 
-/// A session whose kernel is four scripts.
+/// A session with four scripts in place of the kernel.
 struct Scene {
     rtnl: Script,
     genl: Script,
@@ -33,7 +33,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A team with the links `lo`, `team0` and one port `eth1` (3), and the option `mode`.
+    /// Returns a session of `team0` with the port `eth1` (3), the link `lo` and the option `mode`.
     fn new() -> Self {
         Self::starting_with([links(&[lo(), team0(), port(3, "eth1")])], LinkScope::All, None)
     }
@@ -41,7 +41,7 @@ impl Scene {
     fn starting_with(
         answers: impl IntoIterator<Item = Step>,
         scope: LinkScope,
-        follow: Option<EventFilter>,
+        event_filter: Option<EventFilter>,
     ) -> Self {
         let rtnl = Script::new([]);
         let genl = Script::new([]);
@@ -61,13 +61,13 @@ impl Scene {
             MulticastSocket::new(link_events.clone()).filtered_by(Filter::InPlace),
             MulticastSocket::new(team_events.clone()).filtered_by(Filter::InPlace),
             Cache::new(IfIndex::new(TEAM).unwrap(), "team0".into(), scope),
-            follow,
+            event_filter,
         )
         .unwrap();
         Self { rtnl, genl, link_events, team_events, session }
     }
 
-    /// Reads what is there and tells it.
+    /// Updates the session and takes its changes.
     fn changes(&mut self) -> Changes {
         self.session.update().unwrap();
         self.session.take_changes()
@@ -81,11 +81,11 @@ impl Scene {
         self.session.cache().ports().iter().map(|port| port.ifindex().get()).collect()
     }
 
-    /// Nothing that the kernel was to say is left, so nothing was asked too little.
+    /// Checks that all steps of the scripts were used, so that no request is missing.
     fn assert_played(&self) {
-        for script in [&self.rtnl, &self.genl, &self.link_events, &self.team_events] {
-            assert_eq!(script.left(), 0);
-        }
+        let scripts = [&self.rtnl, &self.genl, &self.link_events, &self.team_events];
+        let unused = scripts.map(Script::left);
+        assert_eq!(unused, [0; 4], "unused steps of rtnl, genl, link events and team events");
     }
 }
 
@@ -152,8 +152,8 @@ fn options(modes: &[&str]) -> Step {
     Step::answer(&[option_list(modes), bare_done()])
 }
 
-/// The driver refuses a list for lack of a capability.
-fn refused() -> Step {
+/// Returns the driver's error for a missing capability (`EPERM`).
+fn rejected() -> Step {
     Step::answer(&[ack(-1)])
 }
 
@@ -170,7 +170,7 @@ fn removed_names(changes: &Changes) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_there_from_the_start_is_no_change() {
+fn initial_state_is_not_a_change() {
     let mut scene = Scene::new();
     assert_eq!(scene.link_names(), ["lo", "team0", "eth1"]);
     assert_eq!(scene.session.cache().ports().iter().next().unwrap().name(), Some("eth1"));
@@ -179,7 +179,7 @@ fn what_is_there_from_the_start_is_no_change() {
 }
 
 #[test]
-fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
+fn interrupted_first_dump_is_reported_and_refreshed() {
     let start = || {
         let dumps = (0..3).map(|_| interrupted_links(&[team0()]));
         Scene::starting_with(dumps.chain([one(port(3, "eth1"))]), LinkScope::All, None)
@@ -191,11 +191,11 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
         let mut waiting = [PollFd::new(handle.as_fd(), PollFlags::POLLIN)];
         poll(&mut waiting, PollTimeout::ZERO).unwrap() > 0
     };
-    assert!(is_readable(&handle), "nobody would ask");
+    assert!(is_readable(&handle), "the handle with an interrupted dump is not readable");
     let changes = handle.handle_events().unwrap();
     assert!(changes.is_inconsistent() && !changes.is_resynced());
     assert!(!is_readable(&handle));
-    assert!(!handle.handle_events().unwrap().is_inconsistent(), "it is told once");
+    assert!(!handle.handle_events().unwrap().is_inconsistent(), "inconsistency reported twice");
 
     let mut scene = start();
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "skipped", &[])])]);
@@ -211,25 +211,25 @@ fn a_start_from_an_interrupted_dump_says_so_and_a_refresh_mends_it() {
 }
 
 #[test]
-fn duplicate_of_a_dropped_handle_is_not_readable() {
+fn duplicate_of_dropped_handle_is_not_readable() {
     let Scene { session, link_events, team_events, .. } = Scene::new();
     let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
     let mut handle = TeamHandle::new(session, readiness, None).unwrap();
     let duplicate = handle.try_clone_fd().unwrap();
     let is_readable = || {
-        let mut waiting = [PollFd::new(duplicate.as_fd(), PollFlags::POLLIN)];
-        poll(&mut waiting, PollTimeout::ZERO).unwrap() > 0
+        let mut fds = [PollFd::new(duplicate.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).unwrap() > 0
     };
     handle.set_pending(true).unwrap();
-    assert!(is_readable());
-    // The scripts hold the sockets, as a forked process would.
+    assert!(is_readable(), "with work pending");
+    // The scripts keep the sockets open, as a forked process would.
     drop(handle);
-    assert!(!is_readable());
+    assert!(!is_readable(), "after the handle was dropped");
     drop((link_events, team_events));
 }
 
 #[test]
-fn events_are_told_without_asking_the_kernel() {
+fn events_are_reported_without_requests() {
     let mut scene = Scene::new();
     scene
         .link_events
@@ -247,18 +247,18 @@ fn events_are_told_without_asking_the_kernel() {
     scene.assert_played();
 }
 
-/// The message of a team that is down, with its carrier.
+/// Returns a message about a team that is down, with this carrier.
 fn team_that_is_down(carrier: u8) -> Vec<u8> {
     let more = [attribute(18, &attribute(1, b"team\0")), attribute(33, &[carrier])];
     link_with_flags(link::RTM_NEWLINK, 0, TEAM, LinkFlags::empty(), "team0", &more)
 }
 
 #[test]
-fn the_link_of_a_team_that_is_down_is_asked_for_when_the_driver_told_of_it() {
+fn link_of_down_team_is_requested_after_driver_event() {
     let mut scene = Scene::new();
     scene.link_events.then([Step::event(&[team_that_is_down(0)]), Step::Silence]);
     scene.changes();
-    // The kernel sends no message of the carrier that the team got.
+    // The kernel sends no message about the team's new carrier.
     scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
     scene.rtnl.then([Step::answer(&[team_that_is_down(1), ack(0)])]);
     let changes = scene.changes();
@@ -268,19 +268,19 @@ fn the_link_of_a_team_that_is_down_is_asked_for_when_the_driver_told_of_it() {
 }
 
 #[test]
-fn what_is_asked_for_is_newer_than_the_events_that_wait() {
+fn refresh_discards_older_queued_events() {
     let mut scene = Scene::new();
     scene.link_events.then([Step::event(&[port(3, "old")])]);
     scene.rtnl.then([links(&[lo(), team0(), port(3, "new")])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
     scene.session.refresh(true).unwrap();
     assert_eq!(scene.link_names(), ["lo", "team0", "new"]);
-    assert!(!scene.session.take_changes().is_resynced(), "nothing was lost");
+    assert!(!scene.session.take_changes().is_resynced(), "resynced without lost events");
     scene.assert_played();
 }
 
 #[test]
-fn a_refresh_that_cannot_read_all_that_waits_does_not_let_it_have_the_last_word() {
+fn refresh_with_many_events_keeps_newest_state() {
     let mut scene = Scene::new();
     let budget = 212_992 / 512;
     scene.link_events.then((0..budget).map(|_| Step::event(&[message(1, 0, &[])])));
@@ -295,7 +295,7 @@ fn a_refresh_that_cannot_read_all_that_waits_does_not_let_it_have_the_last_word(
 }
 
 #[test]
-fn a_loss_that_a_refresh_makes_good_is_told() {
+fn refresh_after_lost_events_is_reported_as_resync() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
@@ -306,7 +306,7 @@ fn a_loss_that_a_refresh_makes_good_is_told() {
 }
 
 #[test]
-fn the_link_of_a_team_that_is_down_is_asked_for_when_no_older_news_of_it_waits() {
+fn link_of_down_team_is_requested_after_older_events() {
     let mut scene = Scene::new();
     scene.link_events.then([Step::event(&[team_that_is_down(0)]), Step::Silence]);
     scene.changes();
@@ -320,7 +320,7 @@ fn the_link_of_a_team_that_is_down_is_asked_for_when_no_older_news_of_it_waits()
 }
 
 #[test]
-fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
+fn failed_list_of_existing_team_is_an_error() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[team0(), ack(0)])]);
@@ -331,7 +331,7 @@ fn a_driver_that_refuses_to_list_a_team_that_exists_is_an_error() {
 }
 
 #[test]
-fn another_device_with_the_index_of_the_team_is_not_the_team() {
+fn other_device_with_index_of_the_team_is_not_the_team() {
     let mut scene = Scene::new();
     let gone = link_message(link::RTM_DELLINK, 0, TEAM, "team0", &[]);
     scene.link_events.then([Step::event(&[gone]), Step::event(&[team0()])]);
@@ -339,11 +339,11 @@ fn another_device_with_the_index_of_the_team_is_not_the_team() {
     let changes = scene.changes();
     assert_eq!(changes.ports().map(Change::is_removed).collect::<Vec<_>>(), [true]);
     scene.session.ensure_exists().unwrap_err();
-    assert_eq!(scene.changes().ports().len(), 0, "its ports are not ours");
+    assert_eq!(scene.changes().ports().len(), 0, "changed ports of the other device");
 }
 
 #[test]
-fn an_event_of_the_driver_that_cannot_be_read_makes_everything_be_asked_again() {
+fn undecodable_driver_event_causes_a_resync() {
     let mut scene = Scene::new();
     let nameless = attribute(2, &attribute(1, &attribute(3, &[5])));
     scene
@@ -368,7 +368,7 @@ fn events_of_another_family_or_team_change_nothing() {
 }
 
 #[test]
-fn a_link_that_shows_up_unannounced_is_asked_for_before_it_is_told() {
+fn link_not_announced_as_new_is_requested() {
     let unconfirmed = |ifindex, name| {
         let mut message = link(ifindex, name, &[]);
         message[28..32].fill(0);
@@ -388,6 +388,6 @@ fn a_link_that_shows_up_unannounced_is_asked_for_before_it_is_told() {
         ["exists", "announced"]
     );
     scene.link_events.then([unconfirmed(5, "renamed")]);
-    assert_eq!(scene.changes().links().len(), 1, "it is known now");
+    assert_eq!(scene.changes().links().len(), 1, "changed links after a rename of a known link");
     scene.assert_played();
 }

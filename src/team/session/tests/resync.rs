@@ -1,4 +1,4 @@
-//! What was lost is asked for again.
+//! Resyncs after lost events.
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::testing::log_record::recorded;
 
 #[test]
-fn either_socket_that_overran_makes_everything_be_asked_again() {
+fn overrun_of_either_socket_causes_a_resync() {
     for team_overran in [false, true] {
         let mut scene = Scene::new();
         let script = if team_overran { &scene.team_events } else { &scene.link_events };
@@ -32,7 +32,7 @@ fn either_socket_that_overran_makes_everything_be_asked_again() {
 }
 
 #[test]
-fn an_option_keeps_the_name_of_its_port_when_everything_is_asked_again() {
+fn resync_keeps_port_names_of_options() {
     let mut scene = Scene::new();
     let id = [attribute(1, b"enabled\0"), attribute(6, &3_u32.to_ne_bytes())].concat();
     let item = [id, attribute(3, &[6]), attribute(4, &[])].concat();
@@ -48,7 +48,7 @@ fn an_option_keeps_the_name_of_its_port_when_everything_is_asked_again() {
 }
 
 #[test]
-fn what_comes_while_resyncing_is_in_the_same_batch() {
+fn events_during_a_resync_are_in_the_same_batch() {
     let mut scene = Scene::new();
     scene.link_events.then(overrun());
     // The dump is newer than the first of these events.
@@ -57,15 +57,15 @@ fn what_comes_while_resyncing_is_in_the_same_batch() {
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
     let changes = scene.changes();
-    assert_eq!(changes.links().len(), 0, "a link that exists was never told to be gone");
+    assert_eq!(changes.links().len(), 0, "changes of a link that was removed and added again");
     scene.assert_played();
 }
 
 #[test]
-fn the_order_of_what_went_and_came_back_while_it_was_listed_is_asked_for_again() {
+fn port_readded_during_a_resync_is_listed_again() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
-    // The list is newer than these: 3 went and came back before 4 came.
+    // Events that are older than the list: 3 was removed and added again before 4 was added.
     scene.team_events.then([
         Step::event(&[port_list(&[3], &[2, 6]), bare_done()]),
         Step::event(&[port_list(&[3], &[2]), bare_done()]),
@@ -83,7 +83,7 @@ fn the_order_of_what_went_and_came_back_while_it_was_listed_is_asked_for_again()
 }
 
 #[test]
-fn events_that_are_lost_again_and_again_do_not_hold_the_caller() {
+fn repeated_losses_end_the_update_after_some_rounds() {
     let mut scene = Scene::new();
     for round in 0..9 {
         scene.link_events.then(overrun());
@@ -92,12 +92,12 @@ fn events_that_are_lost_again_and_again_do_not_hold_the_caller() {
     }
     assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round3");
     assert!(scene.link_events.left() > 0);
-    assert!(scene.session.is_pending(), "the rest is left to the next call");
+    assert!(scene.session.is_pending(), "the remaining rounds are not pending");
     assert_eq!(scene.changes().links().next().unwrap().latest().name(), "round7");
 }
 
 #[test]
-fn an_interrupted_dump_is_repeated_and_then_believed() {
+fn interrupted_dump_is_repeated_and_applied() {
     let mut scene = Scene::new();
     scene.link_events.then(overrun());
     scene.rtnl.then([
@@ -113,8 +113,8 @@ fn an_interrupted_dump_is_repeated_and_then_believed() {
 }
 
 #[test]
-fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
-    // Some kernels skip a link without a mark.
+fn link_missing_in_a_dump_is_requested() {
+    // Some kernels skip a link without marking the dump as interrupted.
     for is_marked in [true, false] {
         let mut scene = Scene::new();
         scene.link_events.then([Step::event(&[link(4, "eth2", &[])]), Step::Silence]);
@@ -126,7 +126,7 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
         } else {
             vec![links(&[lo(), team0()])]
         });
-        // In the order of their index: eth1 is there by another name, eth2 is gone.
+        // In the order of the index: eth1 exists with another name, eth2 was deleted.
         scene.rtnl.then([one(port(3, "eth9")), no_such_link()]);
         scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
         let changes = scene.changes();
@@ -138,7 +138,7 @@ fn what_a_dump_lacks_is_asked_for_before_it_is_gone() {
 }
 
 #[test]
-fn a_receive_buffer_that_may_not_grow_keeps_nothing_from_being_asked_again() {
+fn resync_succeeds_if_the_receive_buffer_cannot_grow() {
     let mut scene = Scene::new();
     scene.session.link_events =
         MulticastSocket::new(scene.link_events.clone()).with_max_recv_buffer(1 << 20);
@@ -152,13 +152,13 @@ fn a_receive_buffer_that_may_not_grow_keeps_nothing_from_being_asked_again() {
 }
 
 #[test]
-fn a_resync_that_fails_is_an_error_and_tried_again() {
+fn failed_resync_is_an_error_and_repeated() {
     let mut scene = Scene::new();
     scene.link_events.then(overrun());
     scene.rtnl.then([Step::answer(&[done(-12)])]);
     let error = scene.session.update().unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(12), "{error}");
-    assert!(scene.session.is_pending(), "the loss is not forgotten");
+    assert_eq!(error.raw_os_error(), Some(12), "errno of {error}");
+    assert!(scene.session.is_pending(), "the failed resync is not pending");
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
     scene.genl.then([ports(&[3]), options(&["roundrobin"])]);
     let changes = scene.changes();
@@ -169,7 +169,7 @@ fn a_resync_that_fails_is_an_error_and_tried_again() {
 }
 
 #[test]
-fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
+fn team_deleted_during_a_resync_is_a_change() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")]), Step::answer(&[ack(-19)])]);
@@ -185,7 +185,7 @@ fn a_team_that_goes_while_it_is_listed_is_news_and_no_error() {
 }
 
 #[test]
-fn a_team_that_is_deleted_and_made_anew_while_it_is_listed_is_news_and_no_error() {
+fn team_recreated_during_a_resync_is_a_change() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     scene.link_events.then([Step::Silence]);
@@ -205,19 +205,19 @@ fn a_team_that_is_deleted_and_made_anew_while_it_is_listed_is_news_and_no_error(
 }
 
 #[test]
-fn a_driver_that_says_again_and_again_that_there_is_no_team_though_there_is_one_is_an_error() {
+fn repeated_einval_for_an_existing_team_is_an_error() {
     let mut scene = Scene::new();
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1")])]);
     scene.rtnl.then((0..MAX_EINVAL_RETRIES).map(|_| Step::answer(&[team0(), ack(0)])));
     scene.genl.then((0..MAX_EINVAL_RETRIES).map(|_| Step::answer(&[ack(-22)])));
     assert_eq!(scene.session.update().unwrap_err().raw_os_error(), Some(22));
-    assert!(scene.session.is_pending(), "the loss is not forgotten");
+    assert!(scene.session.is_pending(), "the failed resync is not pending");
     scene.assert_played();
 }
 
 #[test]
-fn failed_resync_makes_an_edge_each_time() {
+fn failed_resync_causes_an_edge_each_time() {
     let Scene { session, rtnl, genl, link_events, team_events } = Scene::new();
     let readiness = ReadyFd::new(&[link_events.as_fd(), team_events.as_fd()]).unwrap();
     let mut handle = TeamHandle::new(session, readiness, None).unwrap();
@@ -238,29 +238,29 @@ fn failed_resync_makes_an_edge_each_time() {
     assert!(!is_edge());
 }
 
-/// Loses events while the driver refuses its lists, and returns what is reported then.
+/// Loses events while the driver rejects requests for lists, and returns the changes.
 fn lose_without_net_admin(scene: &mut Scene) -> Changes {
     scene.team_events.then(overrun());
     scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])]), one(team0())]);
-    scene.genl.then([refused()]);
+    scene.genl.then([rejected()]);
     scene.changes()
 }
 
 #[test]
-fn lists_that_the_driver_refuses_leave_links_reported() {
+fn rejected_lists_leave_links_up_to_date() {
     let mut scene = Scene::new();
     scene.team_events.give_net_admin(false);
     let (changes, warnings) = recorded(|| lose_without_net_admin(&mut scene));
     assert!(changes.is_resynced() && changes.is_inconsistent());
     assert_eq!(changes.links().map(|change| change.latest().name()).collect::<Vec<_>>(), ["eth2"]);
-    assert_eq!(scene.port_indices(), [3], "what was known is kept");
-    let refused = "listing the ports of team0: operation not permitted (EPERM)";
+    assert_eq!(scene.port_indices(), [3], "ports after a rejected list");
+    let rejected = "listing the ports of team0: operation not permitted (EPERM)";
     assert!(
-        warnings.iter().any(|line| line.contains("CAP_NET_ADMIN") && line.ends_with(refused)),
-        "{warnings:?}"
+        warnings.iter().any(|line| line.contains("CAP_NET_ADMIN") && line.ends_with(rejected)),
+        "no warning about the capability that ends with {rejected:?} in {warnings:?}"
     );
-    assert!(!scene.session.is_pending(), "it would be asked again and again");
-    // Events are enough to go on, and nothing is asked of the driver.
+    assert!(!scene.session.is_pending(), "a rejected list is pending without the capability");
+    // Events are applied, and the driver gets no request.
     scene.link_events.then([Step::event(&[link(4, "renamed", &[])])]);
     scene.team_events.then([Step::event(&[port_list(&[4], &[2, 3]), bare_done()])]);
     let changes = scene.changes();
@@ -270,7 +270,7 @@ fn lists_that_the_driver_refuses_leave_links_reported() {
 }
 
 #[test]
-fn refused_lists_are_read_when_the_capability_is_back() {
+fn rejected_lists_are_requested_with_the_capability() {
     let mut scene = Scene::new();
     scene.team_events.give_net_admin(false);
     lose_without_net_admin(&mut scene);
@@ -287,27 +287,27 @@ fn refused_lists_are_read_when_the_capability_is_back() {
 }
 
 #[test]
-fn refused_lists_are_read_by_a_refresh_where_the_capability_says_nothing() {
-    // As of another user namespace, or where a security module decides.
+fn rejected_lists_are_requested_by_a_refresh() {
+    // The capability is in another user namespace, or a security module rejects the request.
     let mut scene = Scene::new();
     lose_without_net_admin(&mut scene);
-    assert!(!scene.session.is_pending(), "it would be asked again and again");
+    assert!(!scene.session.is_pending(), "a rejected list is pending");
     let attempts = [
-        (vec![refused()], true),
-        (vec![ports(&[3]), refused()], true),
+        (vec![rejected()], true),
+        (vec![ports(&[3]), rejected()], true),
         (vec![ports(&[3]), options(&["random"])], false),
     ];
-    for (answers, is_refused) in attempts {
+    for (answers, is_rejected) in attempts {
         scene.rtnl.then([links(&[lo(), team0(), port(3, "eth1"), link(4, "eth2", &[])])]);
-        scene.rtnl.then(is_refused.then(|| one(team0())));
+        scene.rtnl.then(is_rejected.then(|| one(team0())));
         scene.genl.then(answers);
         scene.session.refresh(true).unwrap();
         let changes = scene.session.take_changes();
         assert_eq!(
             (changes.is_inconsistent(), changes.options().len()),
-            (is_refused, usize::from(!is_refused))
+            (is_rejected, usize::from(!is_rejected))
         );
-        assert_eq!(changes.is_resynced(), !is_refused, "what was lost is known now");
+        assert_eq!(changes.is_resynced(), !is_rejected, "resynced, rejected {is_rejected}");
         assert!(!scene.session.is_pending());
         scene.assert_played();
     }
