@@ -213,6 +213,6 @@ fn refused_port_that_is_up_is_not_changed() {
 }
 
 #[test]
-fn refused_port_that_is_down_is_retried_ever_later() {
+fn refused_port_that_is_down_is_retried_less_often() {
     with_each(&[&REFUSED[..], &[SHUT]].concat(), false);
 }
