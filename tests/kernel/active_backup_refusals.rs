@@ -30,7 +30,7 @@ const REFUSED: [Refused; 16] = [
     Refused { name: "vrf0", setup: &["link add vrf0 type vrf table 10"], remedy: None },
     Refused {
         name: "vrf1",
-        // Without a VLAN on the team, the driver would refuse it for another reason.
+        // On a team with a VLAN, the driver refuses it for another reason.
         setup: &["link add link team0 vlan type vlan id 5", "link add vrf1 type vrf table 10"],
         remedy: None,
     },
