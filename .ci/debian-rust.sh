@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # the kernel runner's parts share variables
 # Another Rust compiler than the machine's: Debian's, from any suite, unpacked beside the test kernels without root.
-# Only rustc and the standard library are taken; cargo is the machine's, and told of it by RUSTC.
+# Only rustc and the standard library are taken; cargo is the machine's, and gets the compiler by RUSTC.
 
 readonly here=$PWD/tests/kernel
 new=''
