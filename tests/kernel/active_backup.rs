@@ -242,7 +242,7 @@ fn recovery_from_failure_of_all_ports_is_announced() {
 }
 
 #[test]
-fn link_recreated_unseen_waits_for_its_delay_again() {
+fn link_flap_seen_late_restarts_the_up_delay() {
     enter();
     veth_pairs(2);
     let delay = Duration::from_secs(slowness().into());

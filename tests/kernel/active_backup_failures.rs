@@ -34,7 +34,7 @@ fn best_port_without_team_address_is_skipped() {
     for policy in ["only_active", "same_all"] {
         enter();
         veth_pairs(2);
-        // The driver of a bridge device refuses every address.
+        // The driver of an ifb device cannot set an address.
         ip("link add fixed type ifb");
         let ports = json!({"fixed": {"prio": 100}, "eth1": {"prio": 200}, "eth2": {}});
         ip("link set far1 down");

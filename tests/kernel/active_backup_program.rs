@@ -167,7 +167,7 @@ fn daemon_without_free_descriptors_fails_over() {
         prlimit(id, Resource::Nofile, Rlimit { current: Some(files), maximum: Some(1024) })
             .unwrap();
     };
-    // Connections that the daemon has open, and polls.
+    // The daemon has more descriptors open, but polls fewer, as poll(2) requires.
     may_open(8);
     // A connection that waits to be accepted.
     let _asking = UnixStream::connect(daemon.directory().join("socket")).unwrap();

@@ -30,7 +30,7 @@ const REFUSED: [Refused; 16] = [
     Refused { name: "vrf0", setup: &["link add vrf0 type vrf table 10"], remedy: None },
     Refused {
         name: "vrf1",
-        // Without a VLAN on the team, the driver would refuse it for another reason.
+        // On a team with a VLAN, the driver refuses it for another reason.
         setup: &["link add link team0 vlan type vlan id 5", "link add vrf1 type vrf table 10"],
         remedy: None,
     },
@@ -213,6 +213,6 @@ fn refused_port_that_is_up_is_not_changed() {
 }
 
 #[test]
-fn refused_port_that_is_down_is_retried_ever_later() {
+fn refused_port_that_is_down_is_retried_less_often() {
     with_each(&[&REFUSED[..], &[SHUT]].concat(), false);
 }

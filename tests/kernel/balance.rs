@@ -85,7 +85,7 @@ fn statistics_agree_with_received_frames() {
 }
 
 #[test]
-fn stats_interval_the_driver_would_round_is_refused() {
+fn stats_interval_the_driver_cannot_keep_is_refused() {
     enter();
     let mut team = TeamHandle::create("team0").unwrap();
     team.set_mode(Mode::LoadBalance).unwrap();
@@ -348,9 +348,8 @@ fn kernel_and_interpreter_hash_alike() {
     }
 }
 
-/// The driver refuses an array without elements, so that nothing may be sent.
 #[test]
-fn empty_mapping_without_driver_support_is_ok() {
+fn empty_mapping_changes_nothing() {
     enter();
     let mut balanced = Balanced::over(1);
     balanced.team.set_lb_tx_hash_to_port_mapping(std::iter::empty::<(u8, IfIndex)>()).unwrap();

@@ -1,4 +1,4 @@
-//! A bridge reports a released port with RTM_DELLINK, although the link still exists.
+//! A bridge reports a released port with `RTM_DELLINK`, although the link still exists.
 
 use libteam::{Changes, TeamHandle};
 

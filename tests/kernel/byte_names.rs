@@ -172,10 +172,10 @@ fn other_tools_print_the_kernels_bytes() {
             .unwrap();
         (program, child, part)
     });
-    // The programs do not report when they are ready; watch_ports is tested for output.
+    // The programs do not report when they are ready; watch_ports sets this option at its start.
     let deadline = Instant::now() + timeout();
     while team.notify_peers_count() != Some(2) {
-        assert!(Instant::now() < deadline, "watch_ports prints nothing");
+        assert!(Instant::now() < deadline, "watch_ports does not set notify_peers_count");
         sleep(Duration::from_millis(20));
         team.handle_events().unwrap();
     }

@@ -120,7 +120,7 @@ impl Traffic {
                 Some((sequence, veth_pair)) if veth_pair == old => last = self.sent[sequence],
                 Some(_) => return last.elapsed(),
                 None => {
-                    assert!(start.elapsed() < Duration::from_secs(10), "no failover within 10 s")
+                    assert!(start.elapsed() < Duration::from_secs(10), "no failover within 10 s");
                 }
             }
         }

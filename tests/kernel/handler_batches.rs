@@ -254,7 +254,10 @@ fn replaced_handle_delivers_the_rest_of_a_batch() {
     enter();
     let mut replaced = Replaced::after(|_| Ok(()));
     assert_eq!(replaced.counts_per_handler(), [vec![vec![1]], vec![vec![1]], vec![]]);
-    assert!(is_readable(&replaced.kept), "the replaced handle has a batch to deliver");
+    assert!(
+        is_readable(&replaced.kept),
+        "not readable, but the replaced handle has a batch to deliver"
+    );
     assert_no_changes(&mut replaced.kept);
     assert_eq!(replaced.counts_per_handler(), [vec![], vec![], vec![vec![1]]]);
     assert_readable(&mut replaced.kept, false);

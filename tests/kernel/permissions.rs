@@ -17,7 +17,8 @@ use crate::support::programs::example;
 use crate::support::raw::drops;
 use crate::support::snapshot::{assert_links_match_ip, assert_matches_kernel};
 
-/// Creates a team, adds a port, and lists the ports by a handle; prints each successful step.
+/// Creates a team, adds a port, lists the ports and sets an option by teamnl; prints each
+/// successful step.
 const STEPS: &str = "\
     ip link add team0 type team 2>/dev/null && echo created
     ip link add eth1 type dummy 2>/dev/null

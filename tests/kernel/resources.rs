@@ -31,7 +31,7 @@ const ROUNDS: u32 = 100;
 const EVENTS: &str = "LIBTEAM_TEST_EVENTS";
 const FEW_EVENTS: u32 = 50_000;
 const FEWEST_EVENTS: u32 = 10_000;
-/// More than a leak of two bytes per event would be, or of seven with the fewest events.
+/// Less than a leak of two bytes per event, or of seven with the fewest events.
 const FEW_KIBIBYTES: u64 = 64;
 const MANY_PORTS: usize = 600;
 /// The default receive buffer of a socket, in bytes.

@@ -372,7 +372,7 @@ fn error_has_the_offset_of_the_invalid_attribute() {
 }
 
 #[test]
-fn hwaddr_of_wrong_length_is_rejected() {
+fn too_long_hwaddr_is_rejected() {
     let mut rtnl = scene();
     let before = everything();
     let long = hwaddr("02:00:00:00:00:01:02");

@@ -114,7 +114,7 @@ fn move_with_a_master_is_rejected_unsent() {
 }
 
 #[test]
-fn move_stays_when_new_name_is_taken_there() {
+fn move_is_kept_when_new_name_is_taken_there() {
     let mut rtnl = rtnl();
     let (other, namespace) = elsewhere();
     other.run(|| ip("link add eth0 type dummy"));

@@ -68,7 +68,7 @@ fn each_library_sees_the_others_changes() {
 }
 
 #[test]
-fn full_c_client_does_not_fail_our_settings() {
+fn our_settings_succeed_with_a_full_c_client() {
     const ROUNDS: u32 = 600;
     let mut team = team();
     let count = OptionId::global("mcast_rejoin_count");
@@ -100,7 +100,7 @@ fn full_c_client_does_not_fail_our_settings() {
 }
 
 #[test]
-fn full_handle_does_not_fail_settings_of_c() {
+fn c_settings_succeed_with_a_full_handle() {
     const ROUNDS: u32 = 30;
     let mut team = team();
     let mut unread = TeamHandle::builder().receive_buffer(0).open("team0").unwrap();

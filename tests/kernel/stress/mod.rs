@@ -15,8 +15,8 @@
 //! actions, but the threads may interleave differently):
 //!
 //! ```sh
-//! LIBTEAM_STRESS_ROUNDS=2000 TEAM_KERNEL_TIMEOUT=7200 cargo test --release --test kernel stress --
-//! --nocapture LIBTEAM_STRESS_SEED=12345 LIBTEAM_STRESS_ROUNDS=7 cargo test --test kernel stress
+//! LIBTEAM_STRESS_ROUNDS=2000 TEAM_KERNEL_TIMEOUT=7200 cargo test --release --test kernel stress -- --nocapture
+//! LIBTEAM_STRESS_SEED=12345 LIBTEAM_STRESS_ROUNDS=7 cargo test --test kernel stress
 //! ```
 
 mod action;

@@ -81,7 +81,7 @@ pub(crate) fn assert_listed() -> Vec<Value> {
         let own = between.iter().find(|own| own["id"] == entry["id"]).unwrap();
         match (entry["timeout"].as_u64(), own["timeout"].as_u64()) {
             (Some(seconds), Some(own)) => {
-                assert!(seconds.abs_diff(own) < 20, "timeouts differ: {seconds} s, {own} s")
+                assert!(seconds.abs_diff(own) < 20, "timeouts differ: {seconds} s, {own} s");
             }
             timeouts => assert_eq!(timeouts, (None, None)),
         }
