@@ -8,12 +8,12 @@
 //!     "$tool" team0 set activeport eth1 && "$tool" team0 get activeport'
 //! ```
 
+#[path = "common/closed_output.rs"]
+mod closed_output;
 #[path = "common/driver.rs"]
 mod driver;
 #[path = "common/ending.rs"]
 mod ending;
-#[path = "common/nobody_reads.rs"]
-mod nobody_reads;
 
 use std::env;
 use std::ffi::{OsStr, OsString};

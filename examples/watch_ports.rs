@@ -1,5 +1,5 @@
-//! Prints the ports of a team, then each port whose link goes up or down, until a port is removed. The
-//! guide shows `watch_ports/watch.rs` beside the same program for the C library.
+//! Prints the ports of a team, then each port whose link goes up or down, until a port is removed.
+//! The guide shows `watch_ports/watch.rs` next to the same program in C.
 //!
 //! ```sh
 //! cargo build --example watch_ports
@@ -10,12 +10,12 @@
 //!     target/debug/examples/watch_ports team0'
 //! ```
 
+#[path = "common/closed_output.rs"]
+mod closed_output;
 #[path = "common/driver.rs"]
 mod driver;
 #[path = "common/ending.rs"]
 mod ending;
-#[path = "common/nobody_reads.rs"]
-mod nobody_reads;
 #[path = "watch_ports/watch.rs"]
 mod watch;
 

@@ -33,15 +33,16 @@ struct Daemon<'a> {
     rtnl: RtnlSocket,
     server: Server,
     team: Option<Team<'a>>,
-    /// When this program may create a missing team; `None` if it waits for another program to do so.
+    /// When this program may create a missing team; `None` if it waits for another program to do
+    /// so.
     may_create: Option<Instant>,
     /// Held after the team could not be opened or created.
     opening: Retry,
     /// Whether links may have changed since they were last checked.
     look: bool,
     retry: Option<Instant>,
-    /// Whether reading link events or accepting requests failed last time: their descriptors may stay
-    /// readable.
+    /// Whether reading link events or accepting requests failed last time: their descriptors may
+    /// stay readable.
     cannot_receive: bool,
     /// The last failure that was reported, so that it is not repeated.
     reported: Option<String>,
@@ -131,8 +132,8 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// Reads the link events of the namespace, and records whether they concern this team. Lost events
-    /// may concern it.
+    /// Reads the link events of the namespace, and records whether they concern this team. Lost
+    /// events may concern it.
     fn read_link_events(&mut self) -> libteam::Result<()> {
         while let Some(event) = self.links.try_next()? {
             self.look |= event.link().is_none_or(|link| self.is_of_concern(link));
@@ -163,7 +164,8 @@ impl<'a> Daemon<'a> {
     /// Opens or creates the team if an attempt is due. `look` means that links may have changed.
     fn open_team(&mut self, look: bool, now: Instant) -> Option<Team<'a>> {
         if look && self.may_create.is_none() {
-            // While the daemon may create the team, its own attempts can be the cause of the events.
+            // While the daemon may create the team, its own attempts can be the cause of the
+            // events.
             self.opening.hasten();
         }
         let is_retry = self.opening.expire(now);

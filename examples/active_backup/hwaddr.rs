@@ -8,8 +8,8 @@ use crate::config::HwAddrPolicy;
 use crate::members::Members;
 use crate::retry::Retry;
 
-/// Gives a port the team's address before it becomes active, unless the team gets the address of the
-/// port.
+/// Gives a port the team's address before it becomes active, unless the team gets the address of
+/// the port.
 pub(crate) fn prepare(policy: HwAddrPolicy, team: &mut TeamHandle, next: IfIndex) -> Result<()> {
     match (policy, team.team_link().and_then(Link::hwaddr)) {
         (HwAddrPolicy::SameAll | HwAddrPolicy::OnlyActive, Some(hwaddr)) => {

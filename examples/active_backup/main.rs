@@ -14,11 +14,11 @@
 //! `README.md` in this directory describes the configuration and what the daemon does with it.
 //!
 //! To use the code in a daemon of your own: `daemon` is the loop, and the only place that waits;
-//! `team` makes the decisions; `members` finds the links that become ports; `refusals` keeps the links
-//! that the driver refused; `retry` delays retries; `watch` delays link states; `hwaddr` sets hardware
-//! addresses; `announcer` repeats announcements; `status` and `server` answer status requests;
-//! `signals` receives signals; `report` writes to standard error; `config`, `object` and `names`
-//! parse the configuration.
+//! `team` makes the decisions; `members` finds the links that become ports; `refusals` keeps the
+//! links that the driver refused; `retry` delays retries; `watch` delays link states; `hwaddr` sets
+//! hardware addresses; `announcer` repeats announcements; `status` and `server` answer status
+//! requests; `signals` receives signals; `report` writes to standard error; `config`, `object` and
+//! `names` parse the configuration.
 
 mod announcer;
 mod config;
@@ -36,12 +36,12 @@ mod status;
 mod team;
 mod watch;
 
+#[path = "../common/closed_output.rs"]
+mod closed_output;
 #[path = "../common/driver.rs"]
 mod driver;
 #[path = "../common/ending.rs"]
 mod ending;
-#[path = "../common/nobody_reads.rs"]
-mod nobody_reads;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

@@ -81,8 +81,8 @@ impl<'a> Members<'a> {
         });
     }
 
-    /// Adds the links with the configured names to the team. `look` means that links may have changed. A
-    /// failure does not affect the other links; the first error is returned.
+    /// Adds the links with the configured names to the team. `look` means that links may have
+    /// changed. A failure does not affect the other links; the first error is returned.
     pub(crate) fn adopt(
         &mut self,
         config: &'a Config,
@@ -122,8 +122,8 @@ impl<'a> Members<'a> {
         result
     }
 
-    /// Looks up the configured names. If several belong to one link, its interface name is used, or the
-    /// first name.
+    /// Looks up the configured names. If several belong to one link, its interface name is used, or
+    /// the first name.
     fn find(&mut self, config: &'a Config, rtnl: &mut RtnlSocket) -> Result<Found<'a>> {
         let mut found = Found::new();
         let mut duplicates = BTreeMap::new();
@@ -153,8 +153,8 @@ impl<'a> Members<'a> {
         Ok(found)
     }
 
-    /// Removes members from the team whose names belong to other links now, unless they have another
-    /// configured name.
+    /// Removes members from the team whose names belong to other links now, unless they have
+    /// another configured name.
     fn release_replaced(&mut self, found: &Found<'_>, team: &mut TeamHandle) -> Result<()> {
         let names: Vec<&str> = found.values().map(|(name, _)| *name).collect();
         let mut released = Vec::new();

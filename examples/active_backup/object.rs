@@ -1,5 +1,5 @@
-//! Stricter parsing of objects: the code that serde derives accepts an array in place of an object, and
-//! for a map with a duplicate key keeps the last value.
+//! Stricter parsing of objects: the code that serde derives accepts an array in place of an object,
+//! and for a map with a duplicate key keeps the last value.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -53,7 +53,8 @@ impl Refusals {
         self.0.values_mut().for_each(|refusal| refusal.is_stale = true);
     }
 
-    /// Returns the links that it is too early to check, and records that the others are checked now.
+    /// Returns the links that it is too early to check, and records that the others are checked
+    /// now.
     pub(crate) fn held(&mut self, now: Instant) -> Vec<IfIndex> {
         self.0
             .iter_mut()
@@ -61,8 +62,8 @@ impl Refusals {
             .collect()
     }
 
-    /// Adds a link without a master to the team. Returns false if the kernel refuses it, or refused it
-    /// before and nothing has changed since.
+    /// Adds a link without a master to the team. Returns false if the kernel refuses it, or refused
+    /// it before and nothing has changed since.
     pub(crate) fn join(
         &mut self,
         name: &str,
@@ -117,8 +118,8 @@ impl Refusal {
         if self.is_stale { Some(self.checked + SHORTEST) } else { self.retry.due() }
     }
 
-    /// Whether to check the link now: its delay is over or links changed, and the last check was long
-    /// enough ago.
+    /// Whether to check the link now: its delay is over or links changed, and the last check was
+    /// long enough ago.
     fn check(&mut self, now: Instant) -> bool {
         if self.due().is_none_or(|due| due > now) {
             return false;
@@ -129,8 +130,8 @@ impl Refusal {
         true
     }
 
-    /// Whether another attempt can succeed. A link that is up is not set down again before something
-    /// has changed.
+    /// Whether another attempt can succeed. A link that is up is not set down again before
+    /// something has changed.
     fn may_succeed(&mut self, present: Circumstances, is_up: bool, now: Instant) -> bool {
         let has_changed = present != self.seen;
         self.seen = present;
@@ -150,8 +151,8 @@ impl Refusal {
     }
 }
 
-/// The state on which the kernel's decision about a link can depend. The daemon's own attempts do not
-/// change it, although they cause link messages.
+/// The state on which the kernel's decision about a link can depend. The daemon's own attempts do
+/// not change it, although they cause link messages.
 #[derive(Debug, PartialEq, Eq)]
 struct Circumstances {
     hwaddr: Option<HwAddr>,
@@ -212,8 +213,8 @@ fn is_missing(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
-/// Whether the driver may have refused a link only because it is up. False for an upper device of the
-/// team, which would be set down for nothing.
+/// Whether the driver may have refused a link only because it is up. False for an upper device of
+/// the team, which would be set down for nothing.
 fn may_be_for_being_up(error: &Error) -> bool {
     let is_upper = matches!(error, Error::Kernel { message: Some(message), .. } if message.contains("is already an upper device"));
     error.kind() == ErrorKind::ResourceBusy && !is_upper

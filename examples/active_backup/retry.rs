@@ -38,8 +38,8 @@ impl Retry {
         *self = Self::default();
     }
 
-    /// Starts again with the shortest delay, counted from the last attempt, because success has become
-    /// more likely.
+    /// Starts again with the shortest delay, counted from the last attempt, because success has
+    /// become more likely.
     pub(crate) fn hasten(&mut self) {
         let saved = self.delay.saturating_sub(SHORTEST);
         self.due = self.due.and_then(|due| due.checked_sub(saved));

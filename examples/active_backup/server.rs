@@ -25,8 +25,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens on a path, replacing the socket file of a daemon that was killed. Returns an error if
-    /// another daemon is running.
+    /// Listens on a path, replacing the socket file of a daemon that was killed. Returns an error
+    /// if another daemon is running.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let lock = lock(path)?;
         if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
@@ -63,8 +63,8 @@ impl Drop for Server {
     }
 }
 
-/// Locks a file next to the socket, so that only one daemon runs. The file is never removed: otherwise a
-/// daemon that has it open and another that creates it again could both hold a lock.
+/// Locks a file next to the socket, so that only one daemon runs. The file is never removed:
+/// otherwise a daemon that has it open and another that creates it again could both hold a lock.
 fn lock(socket: &Path) -> Result<Flock<File>> {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");

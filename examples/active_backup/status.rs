@@ -68,8 +68,8 @@ pub(crate) fn ask(path: &Path, as_json: bool) -> Result<String> {
     Ok(if as_json { text + "\n" } else { status.to_string() })
 }
 
-/// Receives what the daemon sends. A daemon that hangs can delay the connection or any byte, so both
-/// have a timeout.
+/// Receives what the daemon sends. A daemon that hangs can delay the connection or any byte, so
+/// both have a timeout.
 fn receive(path: &Path) -> Result<String> {
     let end = Instant::now() + TIMEOUT;
     let failed = |what: &str, error: io::Error| match error.kind() {

@@ -114,7 +114,8 @@ impl<'a> Team<'a> {
         self.members.concern(link)
     }
 
-    /// Does everything that is due, the most urgent first. `look` means that links may have changed.
+    /// Does everything that is due, the most urgent first. `look` means that links may have
+    /// changed.
     pub(crate) fn act(&mut self, rtnl: &mut RtnlSocket, look: bool) -> Result<()> {
         self.handle_events()?;
         if self.is_gone() {
@@ -153,8 +154,8 @@ impl<'a> Team<'a> {
         Ok(())
     }
 
-    /// Makes the best port active, then sets hardware addresses and announces. A failure of one step
-    /// does not stop the others.
+    /// Makes the best port active, then sets hardware addresses and announces. A failure of one
+    /// step does not stop the others.
     fn follow(&mut self) -> Result<()> {
         let now = Instant::now();
         self.addressing.expire(now);

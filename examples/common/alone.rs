@@ -1,11 +1,11 @@
 //! The main function of a program that takes no arguments but `--help`.
 
+#[path = "closed_output.rs"]
+pub(crate) mod closed_output;
 #[path = "driver.rs"]
 pub(crate) mod driver;
 #[path = "ending.rs"]
 mod ending;
-#[path = "nobody_reads.rs"]
-pub(crate) mod nobody_reads;
 
 use std::process::ExitCode;
 

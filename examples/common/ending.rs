@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use super::closed_output::CLOSED_OUTPUT;
 use super::driver;
-use super::nobody_reads::NOBODY_READS;
 
 /// The exit status after a usage error.
 const MISUSE: u8 = 2;
@@ -28,7 +28,7 @@ pub(crate) fn misuse(program: &str, reason: impl Display, help: &str) -> ExitCod
 /// Prints the prefix and the error, or nothing if the output is closed.
 pub(crate) fn failure(prefix: &str, error: &(dyn Error + 'static)) -> ExitCode {
     match error.downcast_ref::<io::Error>() {
-        Some(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
+        Some(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(CLOSED_OUTPUT),
         _ => {
             // Standard error can be closed.
             drop(writeln!(io::stderr(), "{prefix}{error}{}", driver::hint()));

@@ -8,7 +8,7 @@ use std::process;
 pub(crate) fn print_line(line: Arguments<'_>) {
     if let Err(error) = writeln!(io::stdout(), "{line}") {
         if error.kind() == ErrorKind::BrokenPipe {
-            process::exit(super::alone::nobody_reads::NOBODY_READS.into());
+            process::exit(super::alone::closed_output::CLOSED_OUTPUT.into());
         }
         drop(writeln!(io::stderr(), "writing the output: {error}"));
         process::exit(1);

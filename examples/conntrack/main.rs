@@ -5,14 +5,14 @@
 //! cargo run --example conntrack -- delete --src 192.0.2.0/24 --dport 53
 //! ```
 //!
-//! `cargo run` can start a test kernel, which has no connections. To see those of the running kernel,
-//! start `target/debug/examples/conntrack` as root.
+//! `cargo run` can start a test kernel, which has no connections. To see those of the running
+//! kernel, start `target/debug/examples/conntrack` as root.
 //!
 //! The example shows a [`libteam::netlink::NetlinkConnection`] with the message types of
 //! netlink-packet-netfilter.
 
-#[path = "../common/nobody_reads.rs"]
-mod nobody_reads;
+#[path = "../common/closed_output.rs"]
+mod closed_output;
 #[path = "../common/print.rs"]
 mod print;
 #[path = "../common/protocol.rs"]
@@ -28,7 +28,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
 use arguments::{Request, USAGE};
-use nobody_reads::NOBODY_READS;
+use closed_output::CLOSED_OUTPUT;
 use print::print;
 use table::Table;
 
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     match run(&request, &mut out).and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::from(NOBODY_READS)
+            ExitCode::from(CLOSED_OUTPUT)
         }
         Err(failure) => {
             eprintln!("conntrack: {failure}");

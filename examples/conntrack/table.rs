@@ -31,8 +31,8 @@ impl Table {
         Ok(Self { connection: NetlinkConnection::new(Protocol::NETFILTER)? })
     }
 
-    /// Returns the entries that match a filter. The kernel filters by family and mark; the whole filter
-    /// is checked here.
+    /// Returns the entries that match a filter. The kernel filters by family and mark; the whole
+    /// filter is checked here.
     pub(crate) fn list(&mut self, filter: &Filter) -> Result<Vec<Flow>, Failure> {
         let mut attributes = Vec::new();
         if let Some(mark) = filter.mark {
@@ -57,8 +57,8 @@ impl Table {
         Ok(flows)
     }
 
-    /// Deletes this entry, not a later one with the same addresses. Returns false if it does not exist
-    /// any more.
+    /// Deletes this entry, not a later one with the same addresses. Returns false if it does not
+    /// exist any more.
     pub(crate) fn delete(&mut self, flow: &Flow) -> Result<bool, Failure> {
         let request = message(flow.family, ConntrackMessage::Delete(flow.key.clone()));
         match self.connection.execute(request, 0) {

@@ -1,5 +1,5 @@
-//! The teams that the examples of event loops follow: each has one port, a veth whose far end is set
-//! down after a moment.
+//! The teams that the examples of event loops follow: each has one port, a veth whose far end is
+//! set down after a moment.
 
 #[path = "../common/alone.rs"]
 mod alone;
@@ -72,8 +72,8 @@ impl Cables {
         Ok(team)
     }
 
-    /// Sets one far end after the other down, on another thread. The first one after a pause, so that
-    /// the caller waits by then.
+    /// Sets one far end after the other down, on another thread. The first one after a pause, so
+    /// that the caller waits by then.
     pub(crate) fn pull_soon(mut self) {
         thread::spawn(move || {
             for far_end in self.far_ends {

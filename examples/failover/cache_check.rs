@@ -37,8 +37,8 @@ struct Row {
     flags: BTreeSet<String>,
 }
 
-/// Returns an error that names the first difference between the cache and `ip -j link`. Does not send
-/// requests through the handle.
+/// Returns an error that names the first difference between the cache and `ip -j link`. Does not
+/// send requests through the handle.
 pub(crate) fn check_cache(team: &TeamHandle) -> Result<()> {
     let json: Vec<Value> = serde_json::from_str(&ip("-j link")?)?;
     let printed: BTreeMap<u64, Row> = json.iter().map(printed_link).collect::<Result<_>>()?;

@@ -52,8 +52,8 @@ pub(crate) struct FarEnd {
     port_name: &'static str,
     port: IfIndex,
     namespace: Namespace,
-    /// Runs in the namespace and waits for commands: starting a process for each command would disturb
-    /// the measurement.
+    /// Runs in the namespace and waits for commands: starting a process for each command would
+    /// disturb the measurement.
     operator: Running,
 }
 
@@ -94,8 +94,8 @@ impl FarEnd {
         })
     }
 
-    /// Sets the far end `up` or `down`, so that the port gets or loses its carrier. Does not wait until
-    /// that has happened.
+    /// Sets the far end `up` or `down`, so that the port gets or loses its carrier. Does not wait
+    /// until that has happened.
     pub(crate) fn set(&mut self, state: &str) -> Result<()> {
         self.operator.run(&format!("link set peer {state}\n"))
     }

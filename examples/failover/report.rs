@@ -118,8 +118,8 @@ fn port_line(change: &Change<Port>) -> Line {
     line(what, change, text)
 }
 
-/// Returns a line for an option whose value changed. Options that are added or removed with a mode or
-/// a port have no line, except the active port.
+/// Returns a line for an option whose value changed. Options that are added or removed with a mode
+/// or a port have no line, except the active port.
 fn option_line(team: &TeamHandle, change: &Change<TeamOption>) -> Option<Line> {
     let id = change.latest().id();
     let is_active_port = id.name == "activeport";

@@ -64,8 +64,8 @@ struct Run {
 pub(crate) struct Failover {
     pub(crate) from: IfIndex,
     pub(crate) to: IfIndex,
-    /// From sending the last packet over the old port to the arrival of the first packet over the new
-    /// port.
+    /// From sending the last packet over the old port to the arrival of the first packet over the
+    /// new port.
     pub(crate) time: Duration,
     /// The number of packets in between that did not arrive.
     pub(crate) lost: usize,
@@ -103,8 +103,8 @@ impl Traffic {
         Ok(Self { sending, listening, sender, listeners, record, port_names })
     }
 
-    /// Returns how many packets have arrived over the port since the traffic moved there, or an error
-    /// if the traffic arrives over another port now.
+    /// Returns how many packets have arrived over the port since the traffic moved there, or an
+    /// error if the traffic arrives over another port now.
     pub(crate) fn flow_over(&mut self, port: IfIndex) -> Result<usize> {
         let run = self.record.runs()?.pop().ok_or("no packet arrived at all")?;
         let name = |port| self.port_names.get(&port).map_or("an unknown port", String::as_str);
@@ -183,8 +183,8 @@ impl Record {
 }
 
 impl Delivery {
-    /// Returns an error unless the traffic moved this many times, and packets were lost only while it
-    /// moved.
+    /// Returns an error unless the traffic moved this many times, and packets were lost only while
+    /// it moved.
     pub(crate) fn check(&self, moves: usize) -> Result<()> {
         let found = self.failovers.len();
         ensure(found == moves, || format!("the traffic moved {found} times, not {moves}"))?;

@@ -10,8 +10,8 @@
 //!
 //! The example shows a [`NetlinkConnection`] with the message types of netlink-packet-xfrm.
 
-#[path = "../common/nobody_reads.rs"]
-mod nobody_reads;
+#[path = "../common/closed_output.rs"]
+mod closed_output;
 #[path = "../common/print.rs"]
 mod print;
 #[path = "../common/protocol.rs"]
@@ -32,7 +32,7 @@ use netlink_packet_xfrm::XfrmMessage;
 use netlink_packet_xfrm::policy::DelGetMessage;
 use netlink_packet_xfrm::state::GetDumpMessage;
 
-use nobody_reads::NOBODY_READS;
+use closed_output::CLOSED_OUTPUT;
 use policy::Policy;
 use print::print;
 use state::State;
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     match run(request, &mut out).and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::from(NOBODY_READS)
+            ExitCode::from(CLOSED_OUTPUT)
         }
         Err(failure) => {
             eprintln!("ipsec: {failure}");

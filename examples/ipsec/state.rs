@@ -91,7 +91,8 @@ impl State {
             self.algorithms.push(Algorithm { purpose, name: text(name), key_bits, check_bits });
         };
         match attribute {
-            // The kernel sends the algorithm twice; only this attribute has the length of the check value.
+            // The kernel sends the algorithm twice; only this attribute has the length of the check
+            // value.
             XfrmAttrs::AuthenticationAlgTrunc(it) => {
                 algorithm("auth", &it.alg_name, it.alg_key_len, Some(it.alg_trunc_len));
             }

@@ -1,5 +1,5 @@
-//! A team for `--demo`: four ports in a network namespace of its own, with traffic, and with changes of
-//! one port after the other.
+//! A team for `--demo`: four ports in a network namespace of its own, with traffic, and with
+//! changes of one port after the other.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
@@ -16,13 +16,13 @@ pub(crate) const TEAM: &str = "team0";
 const PORTS: [&str; 4] = ["eth1", "eth2", "eth3", "eth4"];
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 255);
-/// The number of packets that are sent at once, each to another UDP port, so that the hash spreads them
-/// over the ports of the team.
+/// The number of packets that are sent at once, each to another UDP port, so that the hash spreads
+/// them over the ports of the team.
 const FLOWS: u16 = 40;
 const FIRST_FLOW: u16 = 20_000;
 
-/// Moves the calling thread to a new network namespace, creates the team there, and starts the traffic
-/// and the changes.
+/// Moves the calling thread to a new network namespace, creates the team there, and starts the
+/// traffic and the changes.
 pub(crate) fn start() -> Result<(), BoxError> {
     enter_new_namespace()?;
     let mut stage = Stage::build()?;

@@ -1,5 +1,5 @@
-//! Prints the ports of a team, or its options, whenever one of them changes. With `--live` it shows the
-//! team on the whole screen instead, until the user quits.
+//! Prints the ports of a team, or its options, whenever one of them changes. With `--live` it shows
+//! the team on the whole screen instead, until the user quits.
 //!
 //! ```sh
 //! cargo build --example team_monitor
@@ -14,9 +14,11 @@
 //! cargo run --example team_monitor -- --demo
 //! ```
 //!
-//! `lines` prints the lists, `live` draws the screen, `demo` creates the team of `--demo`. If standard
-//! output is not a terminal, the program always prints lists.
+//! `lines` prints the lists, `live` draws the screen, `demo` creates the team of `--demo`. If
+//! standard output is not a terminal, the program always prints lists.
 
+#[path = "../common/closed_output.rs"]
+mod closed_output;
 mod demo;
 #[path = "../common/driver.rs"]
 mod driver;
@@ -28,8 +30,6 @@ mod lines;
 mod live;
 #[path = "../common/namespace.rs"]
 mod namespace;
-#[path = "../common/nobody_reads.rs"]
-mod nobody_reads;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write, stderr, stdout};

@@ -1,5 +1,5 @@
-//! Shows and sets the ports and options of a team, and follows its changes, like the C library's tool
-//! of the same name.
+//! Shows and sets the ports and options of a team, and follows its changes, like the C library's
+//! tool of the same name.
 //!
 //! ```sh
 //! cargo build --example teamnl
@@ -9,12 +9,12 @@
 //! The command line, the output and the exit status are those of the C tool, except that the status
 //! after a usage error is 2, and that errors have more detail.
 
+#[path = "../common/closed_output.rs"]
+mod closed_output;
 #[path = "../common/driver.rs"]
 mod driver;
 #[path = "../common/interrupt.rs"]
 mod interrupt;
-#[path = "../common/nobody_reads.rs"]
-mod nobody_reads;
 
 mod arguments;
 mod line;
@@ -28,9 +28,9 @@ use std::process::ExitCode;
 use libteam::{Error, IfIndex, LinkScope, OptionId, TeamHandle};
 
 use arguments::{Arguments, Command, Misuse, Request, Usage};
+use closed_output::CLOSED_OUTPUT;
 use line::{End, Item, Line};
 use monitor::Style;
-use nobody_reads::NOBODY_READS;
 
 /// The C tool ends every line with a space.
 const END: End = End { whole: " ", cut: " <trunc>" };
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     match done.and_then(|()| out.flush().map_err(Failure::Write)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::from(NOBODY_READS)
+            ExitCode::from(CLOSED_OUTPUT)
         }
         Err(Failure::Misuse) => ExitCode::from(2),
         Err(failure) => {

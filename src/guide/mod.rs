@@ -5,7 +5,7 @@
 //! | What are a team, a port, a link, an option and a mode? | [`concepts`] |
 //! | What are the pieces of a handle, and what does each call cost? | [`life_of_a_handle`] |
 //! | Where do [`Changes`](crate::Changes) come from? | [`life_of_a_handle`: following](life_of_a_handle#following) |
-//! | How long can a command take? | [`life_of_a_handle`](life_of_a_handle#commands) |
+//! | How long can a command take? | [`life_of_a_handle`: commanding](life_of_a_handle#commanding) |
 //! | What happens when another process deletes the team? | [`life_of_a_handle`: a deleted device](life_of_a_handle#a-deleted-device) |
 //! | What does the handle do when the kernel drops notifications? | [`lost_notifications`] |
 //! | How does a handle work with `poll`, mio, tokio or calloop? | [`event_loops`] |

@@ -20,18 +20,18 @@ const CHANGES: u16 = 5;
 pub(crate) fn draw(frame: &mut Frame<'_>, view: &View, scroll: &mut Scroll, now: Instant) {
     let area = frame.area();
     let heights = Heights::of(area.height, view.ports.len());
-    let [head, _, ports, _, news, foot] = Layout::vertical(heights.0).areas(area);
+    let [head, _, ports, _, changes, foot] = Layout::vertical(heights.0).areas(area);
     frame.render_widget(
         Paragraph::new(vec![title(view, now), details(view, inset(head).width)]),
         inset(head),
     );
     let shown = draw_ports(frame, view, scroll, now, inset(ports));
-    draw_changes(frame, view, now, inset(news));
+    draw_changes(frame, view, now, inset(changes));
     draw_foot(frame, shown.as_deref(), inset(foot));
 }
 
-/// The heights from top to bottom: the team, a blank line, the ports, a blank line, the last changes,
-/// the keys.
+/// The heights from top to bottom: the team, a blank line, the ports, a blank line, the last
+/// changes, the keys.
 struct Heights([u16; 6]);
 
 impl Heights {
@@ -49,15 +49,15 @@ impl Heights {
         let (details, _) = take(1);
         let (gap, left) = take(1);
         // At most a third of the rest, and never the title alone.
-        let (news, _) = take(if left < 6 { 0 } else { 1 + CHANGES.min(left / 3) });
+        let (changes, _) = take(if left < 6 { 0 } else { 1 + CHANGES.min(left / 3) });
         let (other_ports, left) = take(u16::try_from(ports.saturating_sub(1)).unwrap_or(u16::MAX));
-        let news = news + left;
+        let changes = changes + left;
         Self([
             title + details,
             gap,
             first_port + other_ports,
-            news.min(1),
-            news.saturating_sub(1),
+            changes.min(1),
+            changes.saturating_sub(1),
             foot,
         ])
     }

@@ -73,7 +73,8 @@ pub(crate) fn run(name: &OsStr) -> Result<ExitCode, BoxError> {
     }
 }
 
-/// Updates the view from the handle. If the team was deleted, tries to open a team of the same name.
+/// Updates the view from the handle. If the team was deleted, tries to open a team of the same
+/// name.
 fn follow(team: &mut Option<TeamHandle>, view: &mut View, now: Instant) -> Result<(), BoxError> {
     match team {
         Some(handle) if handle.team_link().is_some() => view.update(handle, now),

@@ -80,8 +80,8 @@ impl Sources {
     }
 }
 
-/// Returns the effect of a signal: SIGTSTP suspends the program, SIGINT ends it with success, and the
-/// others with the status that a shell reports for them.
+/// Returns the effect of a signal: SIGTSTP suspends the program, SIGINT ends it with success, and
+/// the others with the status that a shell reports for them.
 fn of_signal(signal: u32) -> Wakeup {
     match u8::try_from(signal) {
         Ok(signal) if i32::from(signal) == Signal::SIGTSTP as i32 => Wakeup::Key(Key::Suspend),

@@ -1,5 +1,5 @@
-//! Records the seeds of the fuzz targets' corpora on a running kernel: what it sends while links and
-//! teams are created, changed and deleted.
+//! Records the seeds of the fuzz targets' corpora on a running kernel: what it sends while links
+//! and teams are created, changed and deleted.
 //!
 //! From the root of the repository: `cargo run --manifest-path fuzz/Cargo.toml --example capture`.
 //! Seeds have the names of their scenes and replace those of an earlier run; found inputs are kept.

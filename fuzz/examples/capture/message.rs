@@ -86,8 +86,8 @@ pub(crate) fn shape(message: &[u8]) -> Vec<(u16, usize)> {
     shape
 }
 
-/// Returns the message without attributes that the library does not read, and with the first elements
-/// of long arrays only: inputs of the target `cache` have many messages.
+/// Returns the message without attributes that the library does not read, and with the first
+/// elements of long arrays only: inputs of the target `cache` have many messages.
 pub(crate) fn slim(message: &[u8]) -> Vec<u8> {
     let list = list(message);
     let header = &message[16..message.len() - list.len()];

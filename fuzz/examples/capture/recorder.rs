@@ -124,8 +124,8 @@ impl Recorder {
         self.recorded.story.extend(message(NOOP, 0, 0, &[]));
     }
 
-    /// Sends a request to rtnetlink or to the driver, and records the reply, with and without a copy of
-    /// the request in it.
+    /// Sends a request to rtnetlink or to the driver, and records the reply, with and without a
+    /// copy of the request in it.
     pub(crate) fn request(&mut self, request_kind: u16, flags: u16, payload: &[u8]) {
         let request = message(request_kind, REQUEST | ACK | flags, 4, payload);
         let socket = if request_kind == TEAM_FAMILY { &mut self.generic } else { &mut self.route };

@@ -1,4 +1,4 @@
 //! The exit status after writing to a closed pipe.
 
 /// The status that a shell reports for SIGPIPE: 128 and the number of the signal.
-pub(crate) const NOBODY_READS: u8 = 141;
+pub(crate) const CLOSED_OUTPUT: u8 = 141;
