@@ -1,6 +1,6 @@
 //! What changed since changes were taken last: of each thing, the state before its first change.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::hash::Hash;
 
 use indexmap::IndexMap;
@@ -23,7 +23,7 @@ pub(super) struct Journal<K, V> {
     /// Removals may be older than the state that is known: see [`set_stale`](Self::set_stale).
     is_stale: bool,
     /// The same for single things.
-    stale_keys: HashSet<K>,
+    stale_keys: BTreeSet<K>,
 }
 
 #[derive(Debug)]
@@ -69,12 +69,12 @@ impl<K, V> Default for Journal<K, V> {
             cancelled_count: 0,
             is_suspended: false,
             is_stale: false,
-            stale_keys: HashSet::new(),
+            stale_keys: BTreeSet::new(),
         }
     }
 }
 
-impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
+impl<K: Hash + Ord, V: PartialEq + Clone> Journal<K, V> {
     /// Stops or starts recording.
     pub(super) fn suspend(&mut self, is_suspended: bool) {
         self.is_suspended = is_suspended;

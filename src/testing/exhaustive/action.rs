@@ -1,12 +1,12 @@
 //! The alphabet of the enumeration: what can happen, and when.
 
-use crate::testing::kernel::Kernel;
 use crate::testing::kernel::event::{Change, Happening, Line, Slot, ifindex};
+use crate::testing::kernel::{Kernel, SystemCall};
 
 /// The slots of the two links.
 const LINKS: [Slot; 2] = [1, 2];
 /// The numbers of the two options in [`setting`](crate::testing::kernel::options::setting).
-const TEAM_OPTION: u8 = 0;
+pub(super) const TEAM_OPTION: u8 = 0;
 const PORT_OPTION: u8 = 5;
 
 /// What happens during a call: each happening so many system calls after the one before.
@@ -131,6 +131,53 @@ impl Outline {
         let mut all = self.happenings();
         all.extend([Happening::ReceiveFails, Happening::ReadStops]);
         all
+    }
+
+    /// Whether it makes a difference if something happens before a system call or after it.
+    ///
+    /// Where it makes none, the sequence that has it before the next system call is the same, so
+    /// that only one of the two has to be played.
+    pub(super) fn matters(&self, happening: Happening, system_call: SystemCall) -> bool {
+        let (of_links, of_team) = match happening {
+            Happening::Change(change) => self.sides(change),
+            Happening::Overrun(line) => {
+                return match system_call {
+                    SystemCall::Receive { line: other, .. } => line == other,
+                    // The notification of a command may be lost.
+                    SystemCall::Send(_) => line == Line::TeamEvents,
+                    SystemCall::Join => true,
+                    SystemCall::Wait | SystemCall::SetFilter(_) => false,
+                };
+            }
+            Happening::ReceiveFails => return matches!(system_call, SystemCall::Receive { .. }),
+            Happening::ReadStops | Happening::Fault(..) => {
+                return matches!(system_call, SystemCall::Receive { line, .. } if line.is_for_events());
+            }
+        };
+        match system_call {
+            SystemCall::Send(Line::Rtnl) => of_links,
+            SystemCall::Send(_) => of_team,
+            SystemCall::Receive { is_open, line: Line::Rtnl | Line::LinkEvents } => {
+                is_open && of_links
+            }
+            SystemCall::Receive { is_open, .. } => is_open && of_team,
+            SystemCall::Join => true,
+            SystemCall::SetFilter(line) => line == Line::TeamEvents || of_links,
+            SystemCall::Wait => false,
+        }
+    }
+
+    /// Returns whether a change is one of the links, and whether it is one of the team's ports and
+    /// options.
+    fn sides(&self, change: Change) -> (bool, bool) {
+        match change {
+            Change::Create(..) | Change::OtherName(_) => (true, false),
+            Change::Delete(slot) if self.port != Some(usize::from(slot - LINKS[0])) => {
+                (true, false)
+            }
+            Change::OtherValue(..) => (false, true),
+            _ => (true, true),
+        }
     }
 
     /// Returns the outline after something has happened.

@@ -37,6 +37,14 @@ pub(crate) enum Happening {
     ReadStops,
 }
 
+impl Happening {
+    /// Whether it is something that a call does not notice if it happens before it begins.
+    #[cfg(test)]
+    pub(crate) fn is_possible_between_calls(self) -> bool {
+        !matches!(self, Self::ReceiveFails | Self::ReadStops)
+    }
+}
+
 /// One of a few links. The first is the team.
 pub(crate) type Slot = u8;
 pub(crate) const SLOTS: Slot = 5;

@@ -7,7 +7,7 @@ mod history;
 pub(crate) mod namespace;
 mod notice;
 pub(crate) mod options;
-mod service;
+pub(crate) mod service;
 mod socket;
 mod socket_filter;
 pub(crate) mod state;
@@ -60,6 +60,8 @@ pub(crate) struct Kernel {
     last_sequence: u32,
     pub(crate) now: Instant,
     pub(crate) call: Tally,
+    /// The system calls of the current call, where they are recorded.
+    pub(crate) trace: Option<Vec<SystemCall>>,
     /// Whether calls are announced by [`begin`](Self::begin).
     is_counted: bool,
     /// The next receive fails.
@@ -68,6 +70,22 @@ pub(crate) struct Kernel {
     interruptions: usize,
     /// The errors that the next requests for changes are answered with.
     pub(crate) refusals: VecDeque<i32>,
+}
+
+/// A system call of a session, as far as it matters what happens before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SystemCall {
+    Send(Line),
+    Receive {
+        line: Line,
+        /// Whether more than the datagrams that wait decides the result: the socket is empty, full
+        /// or has lost something, or the kernel makes the next part of a dump.
+        is_open: bool,
+    },
+    Wait,
+    /// A socket joins its multicast group.
+    Join,
+    SetFilter(Line),
 }
 
 /// What there was during one call.
@@ -195,7 +213,10 @@ impl Kernel {
     }
 
     /// A system call begins.
-    fn tick(&mut self) {
+    fn tick(&mut self, system_call: SystemCall) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(system_call);
+        }
         self.call.system_calls += 1;
         assert!(self.call.system_calls < MANY || !self.is_counted, "a call does not end");
         while let Some((delay, happening)) = self.plan.pop_front() {
@@ -207,9 +228,16 @@ impl Kernel {
         }
     }
 
+    /// Like [`tick`](Self::tick), for system calls that the property tests do not count.
+    fn tick_if_traced(&mut self, system_call: SystemCall) {
+        if self.trace.is_some() {
+            self.tick(system_call);
+        }
+    }
+
     pub(crate) fn send(&mut self, socket: usize, datagram: &[u8]) -> io::Result<()> {
-        self.tick();
         let line = self.sockets[socket].line;
+        self.tick(SystemCall::Send(line));
         self.call.sends += 1;
         if self.sockets[socket].take_fault(|fault| fault == Fault::SendFails).is_some() {
             self.call.faults += 1;
@@ -265,7 +293,9 @@ impl Kernel {
             self.interruptions -= 1;
             return Err(Errno::EINTR.into());
         }
-        self.tick();
+        let line = self.sockets[socket].line;
+        let is_open = self.sockets[socket].is_open() || self.service.has_dump(socket);
+        self.tick(SystemCall::Receive { line, is_open });
         if std::mem::take(&mut self.receive_fails) {
             self.call.faults += 1;
             return Err(Errno::ENOMEM.into());
@@ -331,7 +361,7 @@ impl Kernel {
     }
 
     pub(crate) fn wait(&mut self, socket: usize, timeout: Duration) -> io::Result<bool> {
-        self.tick();
+        self.tick(SystemCall::Wait);
         if self.sockets[socket].take_fault(|fault| fault == Fault::WaitFails).is_some() {
             self.call.faults += 1;
             return Err(Errno::ENOMEM.into());
@@ -473,6 +503,7 @@ impl Shared {
             last_sequence: 0,
             now,
             call: Tally::new(now),
+            trace: None,
             is_counted,
             receive_fails: false,
             interruptions: 0,
@@ -486,7 +517,8 @@ impl Shared {
         let event = Arc::new(EventFd::from_value_and_flags(0, flags)?);
         let mut socket = Socket::new(line, 0);
         socket.is_joined = false;
-        socket.event = Some(Arc::clone(&event));
+        // Replies are waited for with `wait`.
+        socket.event = Some(Arc::clone(&event)).filter(|_| line.is_for_events());
         let mut kernel = self.lock();
         kernel.sockets.push(socket);
         let mut end =

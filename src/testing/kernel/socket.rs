@@ -121,6 +121,11 @@ impl Socket {
         self.signal();
     }
 
+    /// Whether what comes next decides what the next receive returns.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_congested || self.queue.is_empty() || self.queue.len() >= self.capacity
+    }
+
     /// Whether poll says that there is something to receive.
     pub(crate) fn is_readable(&self) -> bool {
         self.overran || self.error.is_some() || !self.queue.is_empty()
