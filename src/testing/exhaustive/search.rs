@@ -1,6 +1,6 @@
 //! Plays all sequences up to a length, each state once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -43,7 +43,8 @@ impl fmt::Display for Failure {
 /// What a search found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) states: BTreeSet<u128>,
+    /// The states, each with a sequence that leads to it where nothing was left out.
+    pub(super) states: BTreeMap<u128, Option<Vec<Action>>>,
     /// How many sequences were played to their end.
     pub(super) played: usize,
 }
@@ -63,6 +64,7 @@ struct Search {
     pruning: Pruning,
     /// The length of the shortest sequence that led to each state so far.
     lengths: Mutex<HashMap<u128, usize>>,
+    examples: Mutex<BTreeMap<u128, Option<Vec<Action>>>>,
     /// The states from which sequences go on, by the length of the sequence so far.
     nodes: Mutex<BTreeMap<usize, Vec<Node>>>,
     failure: Mutex<Option<Failure>>,
@@ -78,6 +80,7 @@ pub(super) fn search(setting: Setting, depth: usize, pruning: Pruning) -> Result
         depth,
         pruning,
         lengths: Mutex::default(),
+        examples: Mutex::default(),
         nodes: Mutex::default(),
         failure: Mutex::default(),
         is_over: AtomicBool::new(false),
@@ -107,7 +110,7 @@ pub(super) fn search(setting: Setting, depth: usize, pruning: Pruning) -> Result
     if let Some(failure) = lock(&search.failure).take() {
         return Err(failure);
     }
-    let states = lock(&search.lengths).keys().copied().collect();
+    let states = std::mem::take(&mut *lock(&search.examples));
     Ok(Found { states, played: search.played.into_inner() })
 }
 
@@ -219,6 +222,8 @@ impl Search {
     fn keep(&self, actions: &[Action], mut case: Case) -> Result<(), String> {
         let length = actions.iter().map(Action::cost).sum();
         let (state, outline) = (case.digest(), case.outline());
+        let example = || (self.pruning == Pruning::Off).then(|| actions.to_vec());
+        lock(&self.examples).entry(state).or_insert_with(example);
         let known = {
             let mut lengths = lock(&self.lengths);
             let known = lengths.get(&state).copied();
