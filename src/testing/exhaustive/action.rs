@@ -1,6 +1,6 @@
 //! The alphabet of the enumeration: what can happen, and when.
 
-use crate::testing::kernel::event::{Change, Happening, Line, Slot, ifindex};
+use crate::testing::kernel::event::{Change, Forgery, Happening, Line, Slot, ifindex};
 use crate::testing::kernel::{Kernel, SystemCall};
 
 /// The slots of the two links.
@@ -76,6 +76,9 @@ pub(super) struct Outline {
     port: Option<usize>,
     link_events_lost: bool,
     team_events_lost: bool,
+    /// Whether events wait on the two event sockets.
+    link_events_wait: bool,
+    team_events_wait: bool,
 }
 
 impl Outline {
@@ -87,6 +90,8 @@ impl Outline {
             port: LINKS.iter().position(|slot| is_port(*slot)),
             link_events_lost: kernel.socket(Line::LinkEvents).is_congested,
             team_events_lost: kernel.socket(Line::TeamEvents).is_congested,
+            link_events_wait: !kernel.socket(Line::LinkEvents).queue.is_empty(),
+            team_events_wait: !kernel.socket(Line::TeamEvents).queue.is_empty(),
         }
     }
 
@@ -97,11 +102,33 @@ impl Outline {
             Start::Port => ([true, false], Some(0)),
             Start::PortAndLink => ([true; 2], Some(0)),
         };
-        Self { exists, port, link_events_lost: false, team_events_lost: false }
+        Self {
+            exists,
+            port,
+            link_events_lost: false,
+            team_events_lost: false,
+            link_events_wait: false,
+            team_events_wait: false,
+        }
     }
 
     /// Returns what can happen between two calls.
-    pub(super) fn happenings(&self) -> Vec<Happening> {
+    pub(super) fn between_calls(&self) -> Vec<Happening> {
+        let mut all = self.happenings();
+        if self.link_events_wait {
+            all.push(Happening::EventIsTooLong(Line::LinkEvents));
+        }
+        if self.team_events_wait {
+            all.push(Happening::EventIsMalformed(Line::TeamEvents));
+        }
+        if let Some(link) = self.exists.iter().position(|exists| *exists) {
+            all.push(Happening::Forged(Line::LinkEvents, Forgery::Removed(LINKS[link])));
+        }
+        all
+    }
+
+    /// Returns what can happen at any time.
+    fn happenings(&self) -> Vec<Happening> {
         let mut all = vec![];
         for (link, slot) in LINKS.into_iter().enumerate() {
             if !self.exists[link] {
@@ -129,7 +156,7 @@ impl Outline {
     /// Returns what can happen during a call.
     pub(super) fn during_calls(&self) -> Vec<Happening> {
         let mut all = self.happenings();
-        all.extend([Happening::ReceiveFails, Happening::ReadStops]);
+        all.extend([Happening::ReceiveFails, Happening::ReadStops, Happening::ReplyIsLate]);
         all
     }
 
@@ -150,7 +177,8 @@ impl Outline {
                 };
             }
             Happening::ReceiveFails => return matches!(system_call, SystemCall::Receive { .. }),
-            Happening::ReadStops | Happening::Fault(..) => {
+            Happening::ReplyIsLate => return matches!(system_call, SystemCall::Send(_)),
+            _ => {
                 return matches!(system_call, SystemCall::Receive { line, .. } if line.is_for_events());
             }
         };

@@ -123,7 +123,7 @@ impl Search {
         {
             return;
         }
-        for happening in node.outline.happenings() {
+        for happening in node.outline.between_calls() {
             self.play(&node.actions, Action::Happens(happening));
         }
         for call in Call::ALL {

@@ -44,6 +44,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// rtnetlink's message types are in groups of four; this is that of `RTM_GET…`.
 const RTM_GET: u16 = 2;
 const TEAM_CMD_OPTIONS_SET: u8 = 1;
+/// A datagram of so many bytes is too long for each buffer.
+const LONG: usize = 100_000;
 /// After so many receives a drain gives up, however many of them signals interrupted.
 const INTERRUPTIONS: usize = 256;
 /// No call needs so many system calls.
@@ -66,6 +68,8 @@ pub(crate) struct Kernel {
     is_counted: bool,
     /// The next receive fails.
     receive_fails: bool,
+    /// The reply to the next request is late.
+    reply_is_late: bool,
     /// How many receives on event sockets signals interrupt yet.
     interruptions: usize,
     /// The errors that the next requests for changes are answered with.
@@ -119,7 +123,10 @@ impl Kernel {
     /// Whether everything that was to happen during a call happened during it.
     #[cfg(test)]
     pub(crate) fn is_plan_done(&self) -> bool {
-        self.plan.is_empty() && !self.receive_fails && self.interruptions == 0
+        self.plan.is_empty()
+            && !self.receive_fails
+            && !self.reply_is_late
+            && self.interruptions == 0
     }
 
     /// A call is over. What was to happen during it happens now.
@@ -170,6 +177,18 @@ impl Kernel {
                 .iter_mut()
                 .filter(|socket| socket.line == line && socket.is_joined)
                 .for_each(Socket::overrun),
+            Happening::ReplyIsLate => self.reply_is_late = true,
+            Happening::EventIsTooLong(line) => {
+                if let Some(datagram) = self.socket(line).queue.back_mut() {
+                    datagram.length = Some(LONG);
+                }
+            }
+            Happening::EventIsMalformed(line) => self.socket(line).malform_last(),
+            Happening::Forged(line, forgery) => {
+                let datagram = self.forge(forgery);
+                // Events have the number 0.
+                self.socket(line).push_foreign(with_sequence(datagram.bytes, 0));
+            }
             Happening::ReceiveFails => self.receive_fails = true,
             Happening::ReadStops => self.interruptions = INTERRUPTIONS,
         }
@@ -252,6 +271,7 @@ impl Kernel {
         let fault = self
             .socket(line)
             .take_fault(|fault| matches!(fault, Fault::Slow | Fault::Late | Fault::Unanswered));
+        let fault = if std::mem::take(&mut self.reply_is_late) { Some(Fault::Late) } else { fault };
         self.call.faults += u32::from(fault.is_some());
         for request in frames(datagram) {
             let request = request.expect("a request is well-formed");
@@ -388,16 +408,24 @@ impl Kernel {
     pub(crate) fn digest(&self, digest: &mut Digest) {
         self.service.digest(digest);
         for socket in &self.sockets {
-            digest.debug(&(socket.is_congested, socket.overran, socket.error, socket.queue.len()));
-            for datagram in &socket.queue {
+            digest.debug(&(
+                socket.is_congested,
+                socket.overran,
+                socket.error,
+                socket.queue.len(),
+                socket.late.len(),
+            ));
+            for datagram in socket.queue.iter().chain(&socket.late) {
                 digest.bytes(&datagram.bytes);
+                digest.debug(&(datagram.sender, datagram.length));
             }
         }
     }
 
     fn forge(&self, forgery: Forgery) -> Datagram {
         let link = |slot, change: fn(&mut self::state::LinkState)| {
-            let mut link = self.service.namespace.links[&1].clone();
+            let any = self.service.namespace.links.values().next();
+            let mut link = any.expect("the model has a link").clone();
             change(&mut link);
             (ifindex(slot), link)
         };
@@ -506,6 +534,7 @@ impl Shared {
             trace: None,
             is_counted,
             receive_fails: false,
+            reply_is_late: false,
             interruptions: 0,
             refusals: VecDeque::new(),
         })))

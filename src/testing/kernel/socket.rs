@@ -115,6 +115,13 @@ impl Socket {
         }
     }
 
+    /// Makes the last datagram that waits one that cannot be decoded.
+    pub(super) fn malform_last(&mut self) {
+        if let Some(datagram) = self.queue.back_mut() {
+            malform(&mut datagram.bytes, Malformation::Attribute);
+        }
+    }
+
     pub(crate) fn overrun(&mut self) {
         self.overran = true;
         self.is_congested = true;
