@@ -1,6 +1,6 @@
 //! The journal of changes: for each changed object, its state before its first change in a batch.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::hash::Hash;
 
 use indexmap::IndexMap;
@@ -25,7 +25,7 @@ pub(super) struct Journal<K, V> {
     /// Removals may be older than the cached state: see [`set_stale`](Self::set_stale).
     is_stale: bool,
     /// The keys of objects whose removal may be older than the cached state.
-    stale_keys: HashSet<K>,
+    stale_keys: BTreeSet<K>,
 }
 
 #[derive(Debug)]
@@ -71,12 +71,12 @@ impl<K, V> Default for Journal<K, V> {
             cancelled_count: 0,
             is_suspended: false,
             is_stale: false,
-            stale_keys: HashSet::new(),
+            stale_keys: BTreeSet::new(),
         }
     }
 }
 
-impl<K: Hash + Eq, V: PartialEq + Clone> Journal<K, V> {
+impl<K: Hash + Ord, V: PartialEq + Clone> Journal<K, V> {
     /// Stops or starts recording.
     pub(super) fn suspend(&mut self, is_suspended: bool) {
         self.is_suspended = is_suspended;

@@ -9,7 +9,7 @@ use crate::netlink::codec::team::ItemFlags;
 
 /// A collection of items by key, in the driver's order.
 pub(super) trait Store: Default {
-    type Key: Clone + Eq + Hash;
+    type Key: Clone + Hash + Ord;
     type Item: Clone + PartialEq;
 
     fn key(item: &Self::Item) -> &Self::Key;

@@ -1,12 +1,12 @@
 //! The alphabet of the enumeration: what can happen, and when.
 
-use crate::testing::kernel::Kernel;
-use crate::testing::kernel::event::{Change, Happening, Line, Slot, ifindex};
+use crate::testing::kernel::event::{Change, Forgery, Happening, Line, Slot, ifindex};
+use crate::testing::kernel::{Kernel, SystemCall};
 
 /// The slots of the two links.
 const LINKS: [Slot; 2] = [1, 2];
 /// The numbers of the two options in [`setting`](crate::testing::kernel::options::setting).
-const TEAM_OPTION: u8 = 0;
+pub(super) const TEAM_OPTION: u8 = 0;
 const PORT_OPTION: u8 = 5;
 
 /// What happens during a call: each happening so many system calls after the one before.
@@ -76,6 +76,9 @@ pub(super) struct Outline {
     port: Option<usize>,
     link_events_lost: bool,
     team_events_lost: bool,
+    /// Whether events wait on the two event sockets.
+    link_events_wait: bool,
+    team_events_wait: bool,
 }
 
 impl Outline {
@@ -87,6 +90,8 @@ impl Outline {
             port: LINKS.iter().position(|slot| is_port(*slot)),
             link_events_lost: kernel.socket(Line::LinkEvents).is_congested,
             team_events_lost: kernel.socket(Line::TeamEvents).is_congested,
+            link_events_wait: !kernel.socket(Line::LinkEvents).queue.is_empty(),
+            team_events_wait: !kernel.socket(Line::TeamEvents).queue.is_empty(),
         }
     }
 
@@ -97,11 +102,33 @@ impl Outline {
             Start::Port => ([true, false], Some(0)),
             Start::PortAndLink => ([true; 2], Some(0)),
         };
-        Self { exists, port, link_events_lost: false, team_events_lost: false }
+        Self {
+            exists,
+            port,
+            link_events_lost: false,
+            team_events_lost: false,
+            link_events_wait: false,
+            team_events_wait: false,
+        }
     }
 
     /// Returns what can happen between two calls.
-    pub(super) fn happenings(&self) -> Vec<Happening> {
+    pub(super) fn between_calls(&self) -> Vec<Happening> {
+        let mut all = self.happenings();
+        if self.link_events_wait {
+            all.push(Happening::EventIsTooLong(Line::LinkEvents));
+        }
+        if self.team_events_wait {
+            all.push(Happening::EventIsMalformed(Line::TeamEvents));
+        }
+        if let Some(link) = self.exists.iter().position(|exists| *exists) {
+            all.push(Happening::Forged(Line::LinkEvents, Forgery::Removed(LINKS[link])));
+        }
+        all
+    }
+
+    /// Returns what can happen at any time.
+    fn happenings(&self) -> Vec<Happening> {
         let mut all = vec![];
         for (link, slot) in LINKS.into_iter().enumerate() {
             if !self.exists[link] {
@@ -129,8 +156,56 @@ impl Outline {
     /// Returns what can happen during a call.
     pub(super) fn during_calls(&self) -> Vec<Happening> {
         let mut all = self.happenings();
-        all.extend([Happening::ReceiveFails, Happening::ReadStops]);
+        all.extend([Happening::ReceiveFails, Happening::ReadStops, Happening::ReplyIsLate]);
         all
+    }
+
+    /// Whether it makes a difference if something happens before a system call or after it.
+    ///
+    /// Where it makes none, the sequence that has it before the next system call is the same, so
+    /// that only one of the two has to be played.
+    pub(super) fn matters(&self, happening: Happening, system_call: SystemCall) -> bool {
+        let (of_links, of_team) = match happening {
+            Happening::Change(change) => self.sides(change),
+            Happening::Overrun(line) => {
+                return match system_call {
+                    SystemCall::Receive { line: other, .. } => line == other,
+                    // The notification of a command may be lost.
+                    SystemCall::Send(_) => line == Line::TeamEvents,
+                    SystemCall::Join => true,
+                    SystemCall::Wait | SystemCall::SetFilter(_) => false,
+                };
+            }
+            Happening::ReceiveFails => return matches!(system_call, SystemCall::Receive { .. }),
+            Happening::ReplyIsLate => return matches!(system_call, SystemCall::Send(_)),
+            _ => {
+                return matches!(system_call, SystemCall::Receive { line, .. } if line.is_for_events());
+            }
+        };
+        match system_call {
+            SystemCall::Send(Line::Rtnl) => of_links,
+            SystemCall::Send(_) => of_team,
+            SystemCall::Receive { is_open, line: Line::Rtnl | Line::LinkEvents } => {
+                is_open && of_links
+            }
+            SystemCall::Receive { is_open, .. } => is_open && of_team,
+            SystemCall::Join => true,
+            SystemCall::SetFilter(line) => line == Line::TeamEvents || of_links,
+            SystemCall::Wait => false,
+        }
+    }
+
+    /// Returns whether a change is one of the links, and whether it is one of the team's ports and
+    /// options.
+    fn sides(&self, change: Change) -> (bool, bool) {
+        match change {
+            Change::Create(..) | Change::OtherName(_) => (true, false),
+            Change::Delete(slot) if self.port != Some(usize::from(slot - LINKS[0])) => {
+                (true, false)
+            }
+            Change::OtherValue(..) => (false, true),
+            _ => (true, true),
+        }
     }
 
     /// Returns the outline after something has happened.

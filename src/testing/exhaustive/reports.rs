@@ -59,7 +59,10 @@ impl Reports {
         keys.into_iter().try_for_each(|key| {
             let value = known.remove(&key);
             if value.is_none() {
-                self.states.entry(key.clone()).or_default().insert(0, None);
+                let states = self.states.entry(key.clone()).or_default();
+                if states.first() != Some(&None) {
+                    states.insert(0, None);
+                }
             }
             self.check_report(key, value, false)
         })

@@ -1,6 +1,6 @@
 //! Plays all sequences up to a length, each state once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,13 +8,20 @@ use std::thread;
 
 use super::action::{Action, Call, During, Outline, Start};
 use super::case::{Case, Played};
-use crate::testing::kernel::event::{Happening, Setting};
+use crate::testing::kernel::SystemCall;
+use crate::testing::kernel::event::Setting;
 
 /// How many things happen during one call at most, and while the handle is opened.
 const MAX_DURING: usize = 2;
 const MAX_DURING_OPEN: usize = 1;
-/// No call has more system calls than this, in this alphabet.
-const MAX_POINTS: u8 = 200;
+
+/// Whether sequences are left out that lead to a state that another one has led to, and happenings
+/// at points where they make no difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pruning {
+    On,
+    Off,
+}
 
 /// A sequence that breaks a property.
 #[derive(Clone, Debug)]
@@ -36,7 +43,8 @@ impl fmt::Display for Failure {
 /// What a search found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) states: BTreeSet<u128>,
+    /// The states, each with a sequence that leads to it where nothing was left out.
+    pub(super) states: BTreeMap<u128, Option<Vec<Action>>>,
     /// How many sequences were played to their end.
     pub(super) played: usize,
 }
@@ -53,9 +61,10 @@ struct Node {
 struct Search {
     setting: Setting,
     depth: usize,
-    merges: bool,
+    pruning: Pruning,
     /// The length of the shortest sequence that led to each state so far.
     lengths: Mutex<HashMap<u128, usize>>,
+    examples: Mutex<BTreeMap<u128, Option<Vec<Action>>>>,
     /// The states from which sequences go on, by the length of the sequence so far.
     nodes: Mutex<BTreeMap<usize, Vec<Node>>>,
     failure: Mutex<Option<Failure>>,
@@ -63,21 +72,22 @@ struct Search {
     played: AtomicUsize,
 }
 
-/// Plays all sequences of actions that cost `depth` together or less. Without merging each sequence
-/// is played, not only the first that leads to a state.
-pub(super) fn search(setting: Setting, depth: usize, merges: bool) -> Result<Found, Failure> {
+/// Plays all sequences of actions that cost `depth` together or less. Without pruning all of
+/// them are played, also those that add nothing.
+pub(super) fn search(setting: Setting, depth: usize, pruning: Pruning) -> Result<Found, Failure> {
     let search = Search {
         setting,
         depth,
-        merges,
+        pruning,
         lengths: Mutex::default(),
+        examples: Mutex::default(),
         nodes: Mutex::default(),
         failure: Mutex::default(),
         is_over: AtomicBool::new(false),
         played: AtomicUsize::new(0),
     };
     for start in Start::ALL {
-        search.try_during(depth.min(MAX_DURING_OPEN), Outline::at(start), &mut |during| {
+        search.try_during(depth.min(MAX_DURING_OPEN), Outline::at(start), true, &mut |during| {
             search.play(&[], Action::Open(start, during))
         });
     }
@@ -100,7 +110,7 @@ pub(super) fn search(setting: Setting, depth: usize, merges: bool) -> Result<Fou
     if let Some(failure) = lock(&search.failure).take() {
         return Err(failure);
     }
-    let states = lock(&search.lengths).keys().copied().collect();
+    let states = std::mem::take(&mut *lock(&search.examples));
     Ok(Found { states, played: search.played.into_inner() })
 }
 
@@ -108,60 +118,72 @@ impl Search {
     /// Plays everything that can come next.
     fn expand(&self, node: &Node, length: usize) {
         // A shorter sequence to the same state was found since.
-        if self.merges && lock(&self.lengths).get(&node.state).is_some_and(|known| *known < length)
+        if self.pruning == Pruning::On
+            && lock(&self.lengths).get(&node.state).is_some_and(|known| *known < length)
         {
             return;
         }
-        for happening in node.outline.happenings() {
+        for happening in node.outline.between_calls() {
             self.play(&node.actions, Action::Happens(happening));
         }
         for call in Call::ALL {
-            let during = (self.depth - length - 1).min(MAX_DURING);
-            self.try_during(during, node.outline, &mut |during| {
+            let during = (self.depth - length - 1).min(self.depth / 2).min(MAX_DURING);
+            let is_immediate = call != Call::Refresh;
+            self.try_during(during, node.outline, is_immediate, &mut |during| {
                 self.play(&node.actions, Action::Calls(call, during))
             });
         }
     }
 
     /// Tries a call without anything that happens during it, and with each combination of up to
-    /// `during` things that can happen at each of its system calls.
+    /// `during` things that can happen at each of its system calls. Where the first of these is
+    /// the first thing that the call does (`is_immediate`), what happens before it is the same as
+    /// what happens before the call.
     fn try_during(
         &self,
         during: usize,
         outline: Outline,
+        is_immediate: bool,
         play: &mut dyn FnMut(During) -> Option<Played>,
     ) {
-        play(vec![]);
-        if during > 0 {
-            self.add_happenings(&mut vec![], during, outline, play);
+        if let Some(Played::Done(trace)) = play(vec![]) {
+            self.add_happenings(&mut vec![], &trace, during, outline, is_immediate, play);
         }
     }
 
-    /// Adds one more happening, at each point from the last one on.
+    /// Adds one more happening to a call with this trace, at each point from the last one on.
     fn add_happenings(
         &self,
         before: &mut During,
+        trace: &[SystemCall],
         more: usize,
         outline: Outline,
+        is_immediate: bool,
         play: &mut dyn FnMut(During) -> Option<Played>,
     ) {
+        if more == 0 {
+            return;
+        }
+        let last: usize = before.iter().map(|(delay, _)| usize::from(*delay)).sum();
         for happening in outline.during_calls() {
-            // A change at the first system call is the same as one before the call.
-            let is_of_calls = matches!(happening, Happening::ReceiveFails | Happening::ReadStops);
-            let first = u8::from(before.is_empty() && !is_of_calls);
-            for point in first..MAX_POINTS {
+            for (delay, system_call) in (0_u8..).zip(trace.iter().skip(last)) {
                 if self.is_over.load(Ordering::Relaxed) {
                     return;
                 }
-                before.push((point, happening));
-                let played = play(before.clone());
-                if played == Some(Played::Done) && more > 1 {
-                    self.add_happenings(before, more - 1, outline.after(happening), play);
+                // What comes after it may depend on it, so that only the last one can be moved.
+                let is_moved = self.pruning == Pruning::On
+                    && more == 1
+                    && !outline.matters(happening, *system_call);
+                let is_before_call = is_immediate && before.is_empty() && delay == 0;
+                if is_moved || is_before_call && happening.is_possible_between_calls() {
+                    continue;
+                }
+                before.push((delay, happening));
+                if let Some(Played::Done(trace)) = play(before.clone()) {
+                    let outline = outline.after(happening);
+                    self.add_happenings(before, &trace, more - 1, outline, is_immediate, play);
                 }
                 before.pop();
-                if played != Some(Played::Done) {
-                    break;
-                }
             }
         }
     }
@@ -173,10 +195,10 @@ impl Search {
         actions.push(last);
         match self.play_all(&actions) {
             Ok((Played::TooShort, _)) => Some(Played::TooShort),
-            Ok((Played::Done, case)) => {
+            Ok((done, case)) => {
                 self.played.fetch_add(1, Ordering::Relaxed);
                 match case.map_or(Ok(()), |case| self.keep(&actions, case)) {
-                    Ok(()) => Some(Played::Done),
+                    Ok(()) => Some(done),
                     Err(reason) => self.fail(actions, reason),
                 }
             }
@@ -200,6 +222,8 @@ impl Search {
     fn keep(&self, actions: &[Action], mut case: Case) -> Result<(), String> {
         let length = actions.iter().map(Action::cost).sum();
         let (state, outline) = (case.digest(), case.outline());
+        let example = || (self.pruning == Pruning::Off).then(|| actions.to_vec());
+        lock(&self.examples).entry(state).or_insert_with(example);
         let known = {
             let mut lengths = lock(&self.lengths);
             let known = lengths.get(&state).copied();
@@ -208,7 +232,7 @@ impl Search {
             }
             known
         };
-        if !self.merges || known.is_none_or(|known| length < known) {
+        if self.pruning == Pruning::Off || known.is_none_or(|known| length < known) {
             let node = Node { actions: actions.to_vec(), outline, state };
             lock(&self.nodes).entry(length).or_default().push(node);
         }

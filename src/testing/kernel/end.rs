@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::eventfd::EventFd;
 
-use super::Shared;
 use super::event::Fault;
 #[cfg(test)]
 use super::event::Line;
 use super::socket::Datagram as Queued;
+use super::{Shared, SystemCall};
 use crate::bpf::BpfInstruction;
 use crate::netlink::buffer::Buffer;
 use crate::netlink::socket::{Batch, Datagram, Transport};
@@ -97,6 +97,8 @@ impl Transport for End {
 
     fn set_filter(&mut self, program: Option<&[BpfInstruction]>) -> io::Result<()> {
         let mut kernel = self.kernel.lock();
+        let line = kernel.sockets[self.socket].line;
+        kernel.tick_if_traced(SystemCall::SetFilter(line));
         let memory = kernel.setting.filter_memory;
         let socket = &mut kernel.sockets[self.socket];
         if let Some(program) = program {
@@ -111,7 +113,9 @@ impl Transport for End {
     }
 
     fn join(&mut self, _group: u32) -> io::Result<()> {
-        self.kernel.lock().sockets[self.socket].is_joined = true;
+        let mut kernel = self.kernel.lock();
+        kernel.tick_if_traced(SystemCall::Join);
+        kernel.sockets[self.socket].is_joined = true;
         Ok(())
     }
 

@@ -33,8 +33,24 @@ pub(crate) enum Happening {
     Overrun(Line),
     /// The next receive fails (`ENOMEM`), whichever socket it is on.
     ReceiveFails,
+    /// The reply to the next request comes when it is not waited for any more.
+    ReplyIsLate,
+    /// The last event that waits is longer than the buffer of its reader.
+    EventIsTooLong(Line),
+    /// The last event that waits cannot be decoded.
+    EventIsMalformed(Line),
+    /// Another process sends this, as if it were the kernel.
+    Forged(Line, Forgery),
     /// Signals interrupt the next receives on event sockets, until their reader gives up.
     ReadStops,
+}
+
+impl Happening {
+    /// Whether it is something that a call does not notice if it happens before it begins.
+    #[cfg(test)]
+    pub(crate) fn is_possible_between_calls(self) -> bool {
+        !matches!(self, Self::ReceiveFails | Self::ReadStops | Self::ReplyIsLate)
+    }
 }
 
 /// One of a few links. The first is the team.

@@ -7,7 +7,7 @@ mod history;
 pub(crate) mod namespace;
 mod notice;
 pub(crate) mod options;
-mod service;
+pub(crate) mod service;
 mod socket;
 mod socket_filter;
 pub(crate) mod state;
@@ -44,6 +44,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// rtnetlink's message types are in groups of four; this is that of `RTM_GET…`.
 const RTM_GET: u16 = 2;
 const TEAM_CMD_OPTIONS_SET: u8 = 1;
+/// A datagram of so many bytes is too long for each buffer.
+const LONG: usize = 100_000;
 /// After so many receives a drain gives up, however many of them signals interrupted.
 const INTERRUPTIONS: usize = 256;
 /// No call needs so many system calls.
@@ -60,14 +62,34 @@ pub(crate) struct Kernel {
     last_sequence: u32,
     pub(crate) now: Instant,
     pub(crate) call: Tally,
+    /// The system calls of the current call, where they are recorded.
+    pub(crate) trace: Option<Vec<SystemCall>>,
     /// Whether calls are announced by [`begin`](Self::begin).
     is_counted: bool,
     /// The next receive fails.
     receive_fails: bool,
+    /// The reply to the next request is late.
+    reply_is_late: bool,
     /// How many receives on event sockets signals interrupt yet.
     interruptions: usize,
     /// The errors that the next requests for changes are answered with.
     pub(crate) refusals: VecDeque<i32>,
+}
+
+/// A system call of a session, as far as it matters what happens before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SystemCall {
+    Send(Line),
+    Receive {
+        line: Line,
+        /// Whether more than the datagrams that wait decides the result: the socket is empty, full
+        /// or has lost something, or the kernel makes the next part of a dump.
+        is_open: bool,
+    },
+    Wait,
+    /// A socket joins its multicast group.
+    Join,
+    SetFilter(Line),
 }
 
 /// What there was during one call.
@@ -101,7 +123,10 @@ impl Kernel {
     /// Whether everything that was to happen during a call happened during it.
     #[cfg(test)]
     pub(crate) fn is_plan_done(&self) -> bool {
-        self.plan.is_empty() && !self.receive_fails && self.interruptions == 0
+        self.plan.is_empty()
+            && !self.receive_fails
+            && !self.reply_is_late
+            && self.interruptions == 0
     }
 
     /// A call is over. What was to happen during it happens now.
@@ -152,6 +177,18 @@ impl Kernel {
                 .iter_mut()
                 .filter(|socket| socket.line == line && socket.is_joined)
                 .for_each(Socket::overrun),
+            Happening::ReplyIsLate => self.reply_is_late = true,
+            Happening::EventIsTooLong(line) => {
+                if let Some(datagram) = self.socket(line).queue.back_mut() {
+                    datagram.length = Some(LONG);
+                }
+            }
+            Happening::EventIsMalformed(line) => self.socket(line).malform_last(),
+            Happening::Forged(line, forgery) => {
+                let datagram = self.forge(forgery);
+                // Events have the number 0.
+                self.socket(line).push_foreign(with_sequence(datagram.bytes, 0));
+            }
             Happening::ReceiveFails => self.receive_fails = true,
             Happening::ReadStops => self.interruptions = INTERRUPTIONS,
         }
@@ -195,7 +232,10 @@ impl Kernel {
     }
 
     /// A system call begins.
-    fn tick(&mut self) {
+    fn tick(&mut self, system_call: SystemCall) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(system_call);
+        }
         self.call.system_calls += 1;
         assert!(self.call.system_calls < MANY || !self.is_counted, "a call does not end");
         while let Some((delay, happening)) = self.plan.pop_front() {
@@ -207,9 +247,16 @@ impl Kernel {
         }
     }
 
+    /// Like [`tick`](Self::tick), for system calls that the property tests do not count.
+    fn tick_if_traced(&mut self, system_call: SystemCall) {
+        if self.trace.is_some() {
+            self.tick(system_call);
+        }
+    }
+
     pub(crate) fn send(&mut self, socket: usize, datagram: &[u8]) -> io::Result<()> {
-        self.tick();
         let line = self.sockets[socket].line;
+        self.tick(SystemCall::Send(line));
         self.call.sends += 1;
         if self.sockets[socket].take_fault(|fault| fault == Fault::SendFails).is_some() {
             self.call.faults += 1;
@@ -224,6 +271,7 @@ impl Kernel {
         let fault = self
             .socket(line)
             .take_fault(|fault| matches!(fault, Fault::Slow | Fault::Late | Fault::Unanswered));
+        let fault = if std::mem::take(&mut self.reply_is_late) { Some(Fault::Late) } else { fault };
         self.call.faults += u32::from(fault.is_some());
         for request in frames(datagram) {
             let request = request.expect("a request is well-formed");
@@ -265,7 +313,9 @@ impl Kernel {
             self.interruptions -= 1;
             return Err(Errno::EINTR.into());
         }
-        self.tick();
+        let line = self.sockets[socket].line;
+        let is_open = self.sockets[socket].is_open() || self.service.has_dump(socket);
+        self.tick(SystemCall::Receive { line, is_open });
         if std::mem::take(&mut self.receive_fails) {
             self.call.faults += 1;
             return Err(Errno::ENOMEM.into());
@@ -331,7 +381,7 @@ impl Kernel {
     }
 
     pub(crate) fn wait(&mut self, socket: usize, timeout: Duration) -> io::Result<bool> {
-        self.tick();
+        self.tick(SystemCall::Wait);
         if self.sockets[socket].take_fault(|fault| fault == Fault::WaitFails).is_some() {
             self.call.faults += 1;
             return Err(Errno::ENOMEM.into());
@@ -358,16 +408,24 @@ impl Kernel {
     pub(crate) fn digest(&self, digest: &mut Digest) {
         self.service.digest(digest);
         for socket in &self.sockets {
-            digest.debug(&(socket.is_congested, socket.overran, socket.error, socket.queue.len()));
-            for datagram in &socket.queue {
+            digest.debug(&(
+                socket.is_congested,
+                socket.overran,
+                socket.error,
+                socket.queue.len(),
+                socket.late.len(),
+            ));
+            for datagram in socket.queue.iter().chain(&socket.late) {
                 digest.bytes(&datagram.bytes);
+                digest.debug(&(datagram.sender, datagram.length));
             }
         }
     }
 
     fn forge(&self, forgery: Forgery) -> Datagram {
         let link = |slot, change: fn(&mut self::state::LinkState)| {
-            let mut link = self.service.namespace.links[&1].clone();
+            let any = self.service.namespace.links.values().next();
+            let mut link = any.expect("the model has a link").clone();
             change(&mut link);
             (ifindex(slot), link)
         };
@@ -473,8 +531,10 @@ impl Shared {
             last_sequence: 0,
             now,
             call: Tally::new(now),
+            trace: None,
             is_counted,
             receive_fails: false,
+            reply_is_late: false,
             interruptions: 0,
             refusals: VecDeque::new(),
         })))
@@ -486,7 +546,8 @@ impl Shared {
         let event = Arc::new(EventFd::from_value_and_flags(0, flags)?);
         let mut socket = Socket::new(line, 0);
         socket.is_joined = false;
-        socket.event = Some(Arc::clone(&event));
+        // Replies are waited for with `wait`.
+        socket.event = Some(Arc::clone(&event)).filter(|_| line.is_for_events());
         let mut kernel = self.lock();
         kernel.sockets.push(socket);
         let mut end =

@@ -273,6 +273,10 @@ impl Service {
         self.dumps.get(&socket).is_some_and(|dump| dump.sequence == sequence)
     }
 
+    pub(super) fn has_dump(&self, socket: usize) -> bool {
+        self.dumps.contains_key(&socket)
+    }
+
     pub(crate) fn forget_dump(&mut self, socket: usize) {
         self.dumps.remove(&socket);
     }

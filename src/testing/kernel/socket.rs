@@ -115,10 +115,22 @@ impl Socket {
         }
     }
 
+    /// Makes the last datagram that waits one that cannot be decoded.
+    pub(super) fn malform_last(&mut self) {
+        if let Some(datagram) = self.queue.back_mut() {
+            malform(&mut datagram.bytes, Malformation::Attribute);
+        }
+    }
+
     pub(crate) fn overrun(&mut self) {
         self.overran = true;
         self.is_congested = true;
         self.signal();
+    }
+
+    /// Whether what comes next decides what the next receive returns.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_congested || self.queue.is_empty() || self.queue.len() >= self.capacity
     }
 
     /// Whether poll says that there is something to receive.
