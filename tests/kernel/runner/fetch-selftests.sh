@@ -3,10 +3,12 @@
 # unpacked without root.
 #
 # What the directory $cache/selftests-SUITE holds when it exists, as it does only when complete: tools/testing/selftests of the
-# kernel's source, of which only drivers/net/team and the scripts of net and drivers/net. And a directory $cache/selftest-tools:
+# kernel's source, of which only drivers/net/team and the scripts of net and drivers/net, and drivers/net/netdevsim. And a
+# directory $cache/selftest-tools:
 #   root/        the packages of the programs that the machine lacks
 #   bin/PROGRAM  starts the program there
 
+readonly team_selftests=tools/testing/selftests/drivers/net/team
 readonly -A selftest_packages=(
     [jq]=jq [iperf3]=iperf3 [tcpdump]=tcpdump [ping]=iputils-ping [ethtool]=ethtool [udevadm]=udev [sysctl]=procps [pgrep]=procps
     [teamd]=libteam-utils [teamdctl]=libteam-utils
@@ -52,5 +54,5 @@ unpack_selftests() {
     local -r all='*/tools/testing/selftests'
     dpkg-deb --fsys-tarfile "$new/debs/$1"_*.deb | tar -x -O --wildcards '*.tar.xz' | own_or_unpacked "$new/xz" xz -d |
         tar -x -C "$new/selftests" --no-same-owner --strip-components=1 --wildcards \
-            "$all/drivers/net/team/*" "$all/drivers/net/*.sh" "$all/net/*.sh"
+            '*/drivers/net/netdevsim/*' "$all/drivers/net/team/*" "$all/drivers/net/*.sh" "$all/net/*.sh" && [[ -e $new/selftests/$team_selftests/Makefile ]]
 } 2>>"$new/log"

@@ -2,6 +2,8 @@
 # User Mode Linux: the guest is a program of this machine, and its serial lines are descriptors that it inherits.
 
 uml_provide() {
+    [[ ${TEAM_KERNEL_CPUS:-1} == 1 ]] ||
+        die "TEAM_KERNEL_CPUS=$TEAM_KERNEL_CPUS: User Mode Linux has one processor; TEAM_KERNEL=vm:7.2 chooses a kernel that can have more"
     image=$(cache_dir)/uml framed='' ended='' signal_grace=60
     provide "$image" 'User Mode Linux' fetch_uml
 }

@@ -16,17 +16,21 @@ vm_name() {
     echo "Debian's kernel $(basename -- "$image"/lib/modules/*), in QEMU with $processors processor$plural"
 }
 
-# Sets $processors, the number that the guest gets: at least two by default, also on a machine that has one, because races between
-# processors show only there.
+readonly most_processors=16
+
+check_processors() {
+    [[ ${TEAM_KERNEL_CPUS:-1} =~ ^[1-9][0-9]?$ ]] && ((${TEAM_KERNEL_CPUS:-1} <= most_processors)) ||
+        die "TEAM_KERNEL_CPUS=$TEAM_KERNEL_CPUS is not a number of processors from 1 to $most_processors"
+}
+
+# Sets $processors, the number that the guest gets. By default that is at least two, even where this machine has one: races
+# between processors show on no guest that has one.
 choose_processors() {
-    local -r most=16
     processors=${TEAM_KERNEL_CPUS:-}
     if [[ -z $processors ]]; then
         processors=2
         (($(nproc) < 4)) || processors=4
     fi
-    [[ $processors =~ ^[1-9][0-9]?$ ]] && ((processors <= most)) ||
-        die "TEAM_KERNEL_CPUS=$processors is not a number of processors from 1 to $most"
 }
 
 # Programs and libraries are kept in the guest's memory, which starts them three times faster, those of cargo ten times. What
