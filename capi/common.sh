@@ -6,7 +6,8 @@ readonly library_name=libteam.so.5.7.0
 # The release of the C library whose interface this is.
 readonly interface_version=1.31
 
-readonly package_directory=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+package_directory=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+readonly package_directory
 readonly program=${0##*/}
 
 prefix=/usr/local

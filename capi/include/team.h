@@ -90,7 +90,7 @@ enum {
 	TEAM_OPTION_CHANGE	= 0x2,
 	TEAM_IFINFO_CHANGE	= 0x4,
 	TEAM_IFINFO_REFRESH	= 0x8,
-	TEAM_ANY_CHANGE		= TEAM_PORT_CHANGE | TEAM_OPTION_CHANGE | TEAM_IFINFO_CHANGE,
+	TEAM_ANY_CHANGE		= TEAM_PORT_CHANGE | TEAM_OPTION_CHANGE | TEAM_IFINFO_CHANGE
 };
 
 typedef unsigned int team_change_type_mask_t;
@@ -205,7 +205,7 @@ enum team_option_type {
 	TEAM_OPTION_TYPE_STRING,
 	TEAM_OPTION_TYPE_BINARY,
 	TEAM_OPTION_TYPE_BOOL,
-	TEAM_OPTION_TYPE_S32,
+	TEAM_OPTION_TYPE_S32
 };
 
 /* Finds an option; NULL if there is none. Each letter of fmt takes an argument: n the name (char *), p the index of a port
