@@ -112,6 +112,12 @@ impl Handle {
         Message::new(priority, origin, text).deliver(self);
     }
 
+    fn deliver(self: &Rc<Self>, messages: &[Message]) {
+        for message in messages {
+            message.deliver(self);
+        }
+    }
+
     /// Runs something of the library without any borrow of the program's, delivers what it logs,
     /// and turns its error into a number.
     fn run<R>(
@@ -120,7 +126,7 @@ impl Handle {
         run: impl FnOnce() -> Result<R, Error>,
     ) -> Result<R, Failure> {
         let (result, messages) = log::captured(self.log.priority.get(), run);
-        messages.iter().for_each(|message| message.deliver(self));
+        self.deliver(&messages);
         result.map_err(|error| {
             self.log(LOG_DEBUG, origin, &error.to_string());
             failure(&error)
@@ -168,7 +174,7 @@ impl Handle {
         }
         let (result, messages) =
             log::captured(self.log.priority.get(), || builder.open_index(index));
-        messages.iter().for_each(|message| message.deliver(self));
+        self.deliver(&messages);
         let team = result.map_err(|error| {
             self.log(LOG_ERROR, ORIGIN, &error.to_string());
             match error {

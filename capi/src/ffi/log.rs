@@ -312,7 +312,7 @@ pub(super) fn captured<R>(priority: c_int, run: impl FnOnce() -> R) -> (R, Vec<M
 
     impl Drop for Guard {
         fn drop(&mut self) {
-            CAPTURES.with_borrow_mut(|captures| captures.pop());
+            CAPTURES.with_borrow_mut(Vec::pop);
         }
     }
 
