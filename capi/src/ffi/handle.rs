@@ -44,9 +44,11 @@ pub(crate) struct Handle {
 /// A negative error number, as the functions return it.
 pub(super) type Failure = c_int;
 
-/// Returns a negative error number as libnl makes it of the kernel's.
+/// Returns a negative error number as libnl makes it of the kernel's. The name of a device the C
+/// library checks by itself.
 pub(super) fn failure(error: &Error) -> Failure {
-    -as_libnl(error.raw_os_error().unwrap_or(Errno::EINVAL as i32))
+    let errno = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
+    if matches!(error, Error::InvalidName { .. }) { -errno } else { -as_libnl(errno) }
 }
 
 pub(super) fn errno_failure(errno: Errno) -> Failure {

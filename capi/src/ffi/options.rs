@@ -131,7 +131,7 @@ pub(super) fn set_named(
 pub(super) fn get_named(th: Th, name: &'static str, port: Option<u32>) -> Result<Rc<Opt>, Failure> {
     let handle = th.get().ok_or(FAILED)?;
     let option = named(name, port).and_then(|id| handle.store().option(&id));
-    option.ok_or(errno_failure(Errno::ENOENT))
+    option.filter(|option| option.is_initialized()).ok_or(errno_failure(Errno::ENOENT))
 }
 
 fn named(name: &'static str, port: Option<u32>) -> Option<OptionId> {

@@ -64,6 +64,7 @@ impl Opt {
     /// Takes over a value that this handle set.
     pub(crate) fn set_locally(&self, value: &OptionValue) {
         self.set_value(value);
+        self.is_changed.set(true);
         self.is_changed_locally.set(true);
     }
 
@@ -76,7 +77,8 @@ impl Opt {
             OptionValue::U32(number) => Aligned::new(&number.to_ne_bytes()),
             OptionValue::I32(number) => Aligned::new(&number.to_ne_bytes()),
             OptionValue::Bool(on) => Aligned::new(&[u8::from(*on)]),
-            OptionValue::String(text) => Aligned::new(text.as_bytes()),
+            // With its NUL, as the kernel sends it.
+            OptionValue::String(text) => Aligned::new(&[text.as_bytes(), &[0]].concat()),
             OptionValue::Binary(bytes) => Aligned::new(bytes),
             _ => Aligned::new(&[]),
         };
