@@ -38,6 +38,8 @@ pub(crate) struct Handle {
     /// A command was carried out since events were handled last. It may have read the events that
     /// the program's own poll announced.
     has_commanded: Cell<bool>,
+    /// A handler is being called.
+    is_calling: Cell<bool>,
     is_freed: Cell<bool>,
 }
 
@@ -75,6 +77,7 @@ impl Handle {
             log,
             readiness: Readiness::new().ok()?,
             has_commanded: Cell::new(false),
+            is_calling: Cell::new(false),
             is_freed: Cell::new(false),
         })
     }
@@ -220,8 +223,9 @@ impl Handle {
             return Err(errno_failure(Errno::EINVAL));
         }
         if self.steps.borrow().is_empty() {
-            // Events that a command has read are no reason to wait for others.
-            if !self.has_commanded.replace(false) {
+            // Events that a command has read are no reason to wait for others. And what a handler
+            // is called for has happened already.
+            if !self.has_commanded.replace(false) && !self.is_calling.get() {
                 self.readiness.wait().map_err(errno_failure)?;
             }
             let changes = self.with_team("team_handle_events", TeamHandle::handle_events);
@@ -262,7 +266,9 @@ impl Handle {
         let mut result = 0;
         while let Some(step) = self.next_step() {
             if let Some(call) = self.apply(step) {
+                let was_calling = self.is_calling.replace(true);
                 result = self.handlers.call(self, call);
+                self.is_calling.set(was_calling);
                 if call == Call::Ifinfo {
                     self.store.clear_link_changes();
                 }
