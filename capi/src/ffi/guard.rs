@@ -35,8 +35,7 @@ pub(super) fn guarded<R>(
     // No borrow of a handle outlives its body, and its cells hold whole values: after a panic the
     // handle is as it was before the call, or in part as after it.
     let panic = match catch_unwind(AssertUnwindSafe(|| {
-        #[cfg(feature = "deliberate-panic")]
-        panic_deliberately(name);
+        crate::before_export(name);
         body()
     })) {
         Ok(result) => return result,
@@ -60,14 +59,6 @@ fn report(name: &'static str, subject: &impl Subject, panic: &(dyn Any + Send)) 
         .unwrap_or("unknown reason");
     if let Some(handle) = subject.log_handle() {
         handle.log(LOG_ERROR, name, &format!("internal error: {reason}"));
-    }
-}
-
-#[cfg(feature = "deliberate-panic")]
-#[expect(clippy::panic, reason = "that is what the feature is for")]
-fn panic_deliberately(name: &str) {
-    if std::env::var_os("LIBTEAM_TEST_PANIC").is_some_and(|function| function == name) {
-        panic!("deliberate panic");
     }
 }
 
