@@ -6,10 +6,12 @@
 #   bin/PROGRAM  starts the program there
 
 # The programs, each with the directory of the cache that holds it. team-cc is the machine's own compiler, which that directory
-# gives the C library. teamd stands for libteam as Debian builds it, swig for what building its Python binding takes.
+# gives the C library, and c++ the same compiler with what it lacks for C++. teamd stands for libteam as Debian builds it, swig for what building
+# its Python binding takes.
 readonly -A original_directories=(
     [teamnl]=libteam-utils [conntrack]=conntrack [team-cc]=team-cc
     [teamd]=debian-libteam [dbus-daemon]=dbus-daemon [valgrind]=valgrind [swig]=libteam-source [abidiff]=abigail-tools
+    [c++]=c++
 )
 
 # Prints the programs that a test binary compares with.
@@ -17,7 +19,7 @@ programs_of() {
     [[ $1 =~ /deps/([a-z_]+)-[0-9a-f]+$ ]] || return 0
     case ${BASH_REMATCH[1]} in
         kernel) echo teamnl conntrack team-cc ;;
-        abi) echo teamd abidiff ;;
+        abi) echo teamd abidiff c++ ;;
         beside_debian) echo teamd dbus-daemon valgrind swig ;;
     esac
 }
@@ -78,6 +80,7 @@ get_original() {
 original_package() {
     case $1 in
         team-cc) echo libteam-dev ;;
+        c++) echo g++ ;;
         debian-libteam) echo libteam5, libteam-dev or libteam-utils ;;
         libteam-source) echo libteam\'s source, swig or libpython3-dev ;;
         *) echo "$1" ;;
@@ -147,6 +150,7 @@ write_original() {
     local wrapper=$new/$directory/bin/$program
     case $program in
         team-cc) write_compiler "$wrapper" ;;
+        c++) write_cxx "$wrapper" ;;
         *) write_starter "$wrapper" ;;
     esac && chmod 755 -- "$wrapper" || fail "writing $wrapper" || return
     [[ $program != teamd ]] || { ln -s teamd "${wrapper%/*}/teamnl" && ln -s teamd "${wrapper%/*}/teamdctl"; }
@@ -179,5 +183,16 @@ for libraries in "$root"/{usr/,}lib/*-linux-gnu; do
     [[ ! -d $libraries ]] || flags+=("-L$libraries" "-Wl,-rpath,$libraries" "-Wl,-rpath-link,$libraries")
 done
 exec cc "-I$root/usr/include" "$@" "${flags[@]}" -l:libteam.so.5
+WRAPPER
+}
+
+# The machine's compiler, of the same suite, looks there for the compiler proper of C++.
+write_cxx() {
+    cat >"$1" <<'WRAPPER'
+#!/bin/bash
+root=$(realpath -- "${BASH_SOURCE[0]%/*}/../root")
+for compiler in "$root"/usr/lib/gcc/*/*; do
+    exec cc -x c++ -B "$compiler" "$@"
+done
 WRAPPER
 }
