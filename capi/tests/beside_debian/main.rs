@@ -1,0 +1,17 @@
+//! Programs that use libteam, unmodified, on this library beside Debian's own in the same kernel.
+//! `cargo test` starts the tests through `tests/kernel/run`, which brings the kernel, Debian's
+//! library and the programs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod support;
+
+mod daemon;
+mod runners;
+mod watches;
