@@ -58,10 +58,12 @@ impl Call {
 }
 
 impl Action {
-    /// How many letters of the alphabet it is: a call is one, and so is each happening. That a
-    /// handle is opened counts for nothing, as each sequence begins with it.
+    /// How many letters of the alphabet it is: a call is one, and so is each happening. A call that
+    /// reads only a part of the events is one letter too. That a handle is opened counts for
+    /// nothing, as each sequence begins with it.
     pub(super) fn cost(&self) -> usize {
         match self {
+            Self::Calls(_, during) if matches!(during[..], [(_, Happening::ReadStops)]) => 1,
             Self::Open(_, during) => during.len(),
             Self::Happens(_) => 1,
             Self::Calls(_, during) => 1 + during.len(),

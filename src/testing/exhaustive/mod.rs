@@ -21,10 +21,13 @@
 //! - The program handles events, refreshes, or sends a command.
 //! - All of the above, except calls, also happen at each system call of a call. That interrupts
 //!   dumps. Besides, a read ends early there: the receive fails, or signals use up all that one call
-//!   reads.
+//!   reads. Or a reply comes too late.
+//! - Between two calls the last event that waits becomes one that is too long or cannot be decoded,
+//!   or another process sends a forged event.
 //!
-//! Opening the handle is the first call of each sequence. Each letter counts once, so a call during
-//! which one thing happens is two letters.
+//! Opening the handle is the first call of each sequence, and is not counted. Each other letter
+//! counts once, so a call during which one thing happens is two letters. A call that reads a part of
+//! the events is one letter.
 //!
 //! # States
 //!

@@ -9,7 +9,7 @@ use std::thread;
 use super::action::{Action, Call, During, Outline, Start};
 use super::case::{Case, Played};
 use crate::testing::kernel::SystemCall;
-use crate::testing::kernel::event::Setting;
+use crate::testing::kernel::event::{Happening, Setting};
 
 /// How many things happen during one call at most, and while the handle is opened.
 const MAX_DURING: usize = 2;
@@ -135,7 +135,7 @@ impl Search {
         }
     }
 
-    /// Tries a call without anything that happens during it, and with each combination of up to
+    /// Tries a call without anything that happens during it, with a partial read, and with each combination of up to
     /// `during` things that can happen at each of its system calls. Where the first of these is
     /// the first thing that the call does (`is_immediate`), what happens before it is the same as
     /// what happens before the call.
@@ -146,9 +146,13 @@ impl Search {
         is_immediate: bool,
         play: &mut dyn FnMut(During) -> Option<Played>,
     ) {
-        if let Some(Played::Done(trace)) = play(vec![]) {
-            self.add_happenings(&mut vec![], &trace, during, outline, is_immediate, play);
+        let Some(Played::Done(trace)) = play(vec![]) else { return };
+        for (point, system_call) in (0_u8..).zip(&trace) {
+            if outline.matters(Happening::ReadStops, *system_call) {
+                play(vec![(point, Happening::ReadStops)]);
+            }
         }
+        self.add_happenings(&mut vec![], &trace, during, outline, is_immediate, play);
     }
 
     /// Adds one more happening to a call with this trace, at each point from the last one on.
@@ -175,7 +179,13 @@ impl Search {
                     && more == 1
                     && !outline.matters(happening, *system_call);
                 let is_before_call = is_immediate && before.is_empty() && delay == 0;
-                if is_moved || is_before_call && happening.is_possible_between_calls() {
+                // That was played already, for nothing.
+                let is_partial_read =
+                    before.is_empty() && more == 1 && matches!(happening, Happening::ReadStops);
+                if is_moved
+                    || is_partial_read
+                    || is_before_call && happening.is_possible_between_calls()
+                {
                     continue;
                 }
                 before.push((delay, happening));
