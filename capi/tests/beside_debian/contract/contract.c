@@ -38,11 +38,19 @@ static struct team_handle *silent(void)
 	return th;
 }
 
+/* Handles events until there have been none for a while. */
+static void settle(struct team_handle *th)
+{
+	struct pollfd fd = { .fd = team_get_event_fd(th), .events = POLLIN };
+
+	while (poll(&fd, 1, 300) > 0)
+		team_handle_events(th);
+}
+
 /* A handle on team0, in a mode, with the ports v0 (10), which has carrier, and v1 (11), which has none. */
 static struct team_handle *scene(const char *mode)
 {
 	struct team_handle *th = silent();
-	char *text = NULL;
 
 	sh("ip link add v0 index 10 address 02:00:00:00:01:00 type veth peer name p0");
 	sh("ip link add v1 index 11 address 02:00:00:00:01:01 type veth peer name p1");
@@ -51,21 +59,15 @@ static struct team_handle *scene(const char *mode)
 	team_init(th, 20);
 	if (mode)
 		team_set_mode_name(th, mode);
+	settle(th);
 	team_port_add(th, 10);
+	settle(th);
 	team_port_add(th, 11);
+	settle(th);
 	sh("ip link set team0 up");
-	(void)text;
+	settle(th);
 	team_refresh(th);
 	return th;
-}
-
-/* Handles events until there have been none for a while. */
-static void settle(struct team_handle *th)
-{
-	struct pollfd fd = { .fd = team_get_event_fd(th), .events = POLLIN };
-
-	while (poll(&fd, 1, 300) > 0)
-		team_handle_events(th);
 }
 
 static struct team_port *port_of(struct team_handle *th, uint32_t ifindex)
@@ -115,9 +117,9 @@ static void life(void)
 	sh("ip link add d0 type dummy");
 	NUMBER("recreate of a dummy", team_recreate(th, "d0"));
 	sh("ip link add d1 index 30 type dummy");
-	NUMBER("init of 0", team_init(th, 0));
-	NUMBER("init of a dummy", team_init(th, 30));
-	NUMBER("init of no link", team_init(th, 9999));
+	NUMBER("init of 0", team_init(silent(), 0));
+	NUMBER("init of a dummy", team_init(silent(), 30));
+	NUMBER("init of no link", team_init(silent(), 9999));
 	NUMBER("init", team_init(th, team_ifname2ifindex(th, "team7")));
 	NUMBER("event descriptor is open", fcntl(team_get_event_fd(th), F_GETFD) >= 0);
 	NUMBER("refresh", team_refresh(th));
@@ -633,14 +635,6 @@ static void ports(void)
 	settle(th);
 	NUMBER("removed port after the next message", port_of(th, 11) != NULL);
 	NUMBER("its options", team_get_option(th, "np", "enabled", 11) != NULL);
-	sh("ip link del v0");
-	settle(th);
-	port = port_of(th, 10);
-	NUMBER("deleted port stays", port != NULL);
-	if (port) {
-		NUMBER("deleted is removed", team_is_port_removed(port));
-		NUMBER("deleted is present", team_is_port_present(th, port));
-	}
 	team_free(th);
 }
 
@@ -701,35 +695,34 @@ static void hex(const char *name, const char *bytes, size_t length)
 	SAY(name, "%s", text);
 }
 
-static char flags_seen[256];
+/* The flags of each link that any call has seen. */
+static unsigned flags_seen[64];
 
 static int flags_of_links(struct team_handle *th, void *priv, team_change_type_mask_t mask)
 {
 	struct team_ifinfo *ifinfo;
 
 	(void)priv, (void)mask;
-	team_for_each_ifinfo(ifinfo, th) {
-		char text[64];
-
-		if (!team_is_ifinfo_changed(ifinfo))
-			continue;
-		snprintf(text, sizeof(text), "%u:%d%d%d%d%d%d%d ", team_get_ifinfo_ifindex(ifinfo),
-			 team_is_ifinfo_ifname_changed(ifinfo), team_is_ifinfo_hwaddr_changed(ifinfo),
-			 team_is_ifinfo_hwaddr_len_changed(ifinfo), team_is_ifinfo_master_ifindex_changed(ifinfo),
-			 team_is_ifinfo_admin_state_changed(ifinfo), team_is_ifinfo_phys_port_id_changed(ifinfo),
-			 team_is_ifinfo_phys_port_id_len_changed(ifinfo));
-		if (!strstr(flags_seen, text))
-			strcat(flags_seen, text);
-	}
+	team_for_each_ifinfo(ifinfo, th)
+		flags_seen[team_get_ifinfo_ifindex(ifinfo) % 64] |=
+			team_is_ifinfo_changed(ifinfo) | team_is_ifinfo_ifname_changed(ifinfo) << 1 |
+			team_is_ifinfo_hwaddr_changed(ifinfo) << 2 | team_is_ifinfo_hwaddr_len_changed(ifinfo) << 3 |
+			team_is_ifinfo_master_ifindex_changed(ifinfo) << 4 | team_is_ifinfo_admin_state_changed(ifinfo) << 5 |
+			team_is_ifinfo_phys_port_id_changed(ifinfo) << 6 | team_is_ifinfo_phys_port_id_len_changed(ifinfo) << 7;
 	return 0;
 }
 
 static void flags(struct team_handle *th, const char *name, const char *command)
 {
-	flags_seen[0] = 0;
+	char text[512] = "";
+
+	memset(flags_seen, 0, sizeof(flags_seen));
 	sh(command);
 	settle(th);
-	SAY(name, "%s", flags_seen);
+	for (int i = 0; i < 64; i++)
+		if (flags_seen[i])
+			sprintf(text + strlen(text), "%d:%02x ", i, flags_seen[i]);
+	SAY(name, "%s", text);
 }
 
 static void links(void)
@@ -788,13 +781,8 @@ static void rtnl(void)
 	sh("ip link add x0 index 31 master other type dummy");
 	NUMBER("index of v0", team_ifname2ifindex(th, "v0"));
 	NUMBER("index of none", team_ifname2ifindex(th, "nosuch"));
-	NUMBER("index of an empty name", team_ifname2ifindex(th, ""));
-	NUMBER("index of a long name", team_ifname2ifindex(th, "a-name-of-more-than-sixteen-bytes"));
 	SAY("name of 10", "%s", team_ifindex2ifname(th, 10, name, sizeof(name)) ? name : "none");
 	SAY("name of none", "%s", team_ifindex2ifname(th, 9999, name, sizeof(name)) ? name : "none");
-	SAY("name of 0", "%s", team_ifindex2ifname(th, 0, name, sizeof(name)) ? name : "none");
-	memset(name, 'x', sizeof(name) - 1);
-	SAY("name in 2 bytes", "%s", team_ifindex2ifname(th, 20, name, 2) ? name : "none");
 	NUMBER("add 0", team_port_add(th, 0));
 	NUMBER("add none", team_port_add(th, 9999));
 	NUMBER("add lo", team_port_add(th, 1));
@@ -834,6 +822,52 @@ static void rtnl(void)
 	team_free(th);
 }
 
+static void name_of_0(void)
+{
+	struct team_handle *th = scene("activebackup");
+	char name[64] = "";
+
+	SAY("name", "%s", team_ifindex2ifname(th, 0, name, sizeof(name)) ? name : "none");
+	team_free(th);
+}
+
+static void name_in_2_bytes(void)
+{
+	struct team_handle *th = scene("activebackup");
+	char name[64];
+
+	memset(name, 'x', sizeof(name));
+	SAY("name", "%s", team_ifindex2ifname(th, 20, name, 2) ? name : "none");
+	team_free(th);
+}
+
+static void index_of_names(void)
+{
+	struct team_handle *th = scene("activebackup");
+
+	NUMBER("empty", team_ifname2ifindex(th, ""));
+	NUMBER("long", team_ifname2ifindex(th, "a-name-of-more-than-sixteen-bytes"));
+	team_free(th);
+}
+
+static void deleted_port(void)
+{
+	struct team_handle *th = scene("activebackup");
+	struct team_port *port;
+
+	settle(th);
+	sh("ip link del v0");
+	settle(th);
+	port = port_of(th, 10);
+	NUMBER("listed", port != NULL);
+	if (port) {
+		NUMBER("removed", team_is_port_removed(port));
+		NUMBER("present", team_is_port_present(th, port));
+		NUMBER("has an ifinfo", team_get_port_ifinfo(port) != NULL);
+	}
+	team_free(th);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -842,6 +876,8 @@ static const struct {
 	{ "abort_applies", abort_applies }, { "events", events }, { "check_without_events", check_without_events },
 	{ "modes", modes }, { "globals", globals }, { "hash_func", hash_func }, { "lookups", lookups }, { "values", values },
 	{ "ports", ports }, { "texts", texts }, { "links", links }, { "rtnl", rtnl },
+	{ "name_of_0", name_of_0 }, { "name_in_2_bytes", name_in_2_bytes }, { "index_of_names", index_of_names },
+	{ "deleted_port", deleted_port },
 };
 
 int main(int argc, char **argv)
