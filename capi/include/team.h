@@ -69,7 +69,7 @@ void team_set_log_priority(struct team_handle *th, int priority);
 
 /* Returns the descriptor to poll: readable while there are events. */
 int team_get_event_fd(struct team_handle *th);
-/* Handles events, and blocks until there are some. -EINTR if a signal handler runs meanwhile. */
+/* Handles events, and blocks until there are some. -EINTR if a signal handler runs. */
 int team_handle_events(struct team_handle *th);
 /* Handles events if there are some. */
 int team_check_events(struct team_handle *th);

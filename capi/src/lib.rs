@@ -2,8 +2,8 @@
 //!
 //! Three rooms, each of which uses only those above it:
 //!
-//! - [`store`]: the links, ports and options that a C program sees, with stable addresses;
-//! - [`calls`]: which handler calls a batch of changes makes, and what the store holds at each;
+//! - `store`: the links, ports and options that a C program sees, with stable addresses;
+//! - `calls`: which handler calls a batch of changes makes, and what the store holds at each;
 //! - `ffi`: the exported functions, the only place with `unsafe`.
 
 mod batch;

@@ -291,7 +291,7 @@ fn own_change_is_marked_until_the_kernel_reports_it() {
     let store = store();
     let mode = store.option(&OptionId::global("mode")).unwrap();
     mode.set_locally(&OptionValue::U32(5));
-    assert!((mode.is_changed_locally(), mode.number()) == (true, 5) && !mode.is_changed());
+    assert_eq!((mode.is_changed_locally(), mode.is_changed(), mode.number()), (true, true, 5));
     let other = option("activeport", None, 1);
     let batch = Batch { options: vec![item(Fate::Added, other)], ..Batch::default() };
     calls(&store, batch, Occasion::Events);

@@ -38,15 +38,19 @@ pub(crate) struct Handle {
     /// A command was carried out since events were handled last. It may have read the events that
     /// the program's own poll announced.
     has_commanded: Cell<bool>,
+    /// A handler is being called.
+    is_calling: Cell<bool>,
     is_freed: Cell<bool>,
 }
 
 /// A negative error number, as the functions return it.
 pub(super) type Failure = c_int;
 
-/// Returns a negative error number as libnl makes it of the kernel's.
+/// Returns a negative error number as libnl makes it of the kernel's. The name of a device the C
+/// library checks by itself.
 pub(super) fn failure(error: &Error) -> Failure {
-    -as_libnl(error.raw_os_error().unwrap_or(Errno::EINVAL as i32))
+    let errno = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
+    if matches!(error, Error::InvalidName { .. }) { -errno } else { -as_libnl(errno) }
 }
 
 pub(super) fn errno_failure(errno: Errno) -> Failure {
@@ -73,6 +77,7 @@ impl Handle {
             log,
             readiness: Readiness::new().ok()?,
             has_commanded: Cell::new(false),
+            is_calling: Cell::new(false),
             is_freed: Cell::new(false),
         })
     }
@@ -112,6 +117,12 @@ impl Handle {
         Message::new(priority, origin, text).deliver(self);
     }
 
+    fn deliver(self: &Rc<Self>, messages: &[Message]) {
+        for message in messages {
+            message.deliver(self);
+        }
+    }
+
     /// Runs something of the library without any borrow of the program's, delivers what it logs,
     /// and turns its error into a number.
     fn run<R>(
@@ -120,7 +131,7 @@ impl Handle {
         run: impl FnOnce() -> Result<R, Error>,
     ) -> Result<R, Failure> {
         let (result, messages) = log::captured(self.log.priority.get(), run);
-        messages.iter().for_each(|message| message.deliver(self));
+        self.deliver(&messages);
         result.map_err(|error| {
             self.log(LOG_DEBUG, origin, &error.to_string());
             failure(&error)
@@ -168,7 +179,7 @@ impl Handle {
         }
         let (result, messages) =
             log::captured(self.log.priority.get(), || builder.open_index(index));
-        messages.iter().for_each(|message| message.deliver(self));
+        self.deliver(&messages);
         let team = result.map_err(|error| {
             self.log(LOG_ERROR, ORIGIN, &error.to_string());
             match error {
@@ -212,8 +223,9 @@ impl Handle {
             return Err(errno_failure(Errno::EINVAL));
         }
         if self.steps.borrow().is_empty() {
-            // Events that a command has read are no reason to wait for others.
-            if !self.has_commanded.replace(false) {
+            // Events that a command has read are no reason to wait for others. And what a handler
+            // is called for has happened already.
+            if !self.has_commanded.replace(false) && !self.is_calling.get() {
                 self.readiness.wait().map_err(errno_failure)?;
             }
             let changes = self.with_team("team_handle_events", TeamHandle::handle_events);
@@ -254,7 +266,9 @@ impl Handle {
         let mut result = 0;
         while let Some(step) = self.next_step() {
             if let Some(call) = self.apply(step) {
+                let was_calling = self.is_calling.replace(true);
                 result = self.handlers.call(self, call);
+                self.is_calling.set(was_calling);
                 if call == Call::Ifinfo {
                     self.store.clear_link_changes();
                 }

@@ -251,13 +251,18 @@ thread_local! {
     static CAPTURES: RefCell<Vec<Capture>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Does nothing in a thread that ends, where there is no such variable any more.
+fn with_captures<R: Default>(access: impl FnOnce(&mut Vec<Capture>) -> R) -> R {
+    CAPTURES.try_with(|captures| access(&mut captures.borrow_mut())).unwrap_or_default()
+}
+
 /// Collects the messages of the library, which are delivered when no borrow is held any more.
 struct Collector;
 
 impl Log for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let priority = priority(metadata.level());
-        CAPTURES.with_borrow(|captures| {
+        with_captures(|captures| {
             captures.last().is_some_and(|capture| priority <= capture.priority)
         })
     }
@@ -274,7 +279,7 @@ impl Log for Collector {
             origin: record.target().to_owned(),
             text: record.args().to_string(),
         };
-        CAPTURES.with_borrow_mut(|captures| {
+        with_captures(|captures| {
             if let Some(capture) = captures.last_mut() {
                 capture.messages.push(message);
             }
@@ -312,15 +317,15 @@ pub(super) fn captured<R>(priority: c_int, run: impl FnOnce() -> R) -> (R, Vec<M
 
     impl Drop for Guard {
         fn drop(&mut self) {
-            CAPTURES.with_borrow_mut(|captures| captures.pop());
+            with_captures(|captures| drop(captures.pop()));
         }
     }
 
     let capture = Capture { priority, messages: Vec::new() };
-    CAPTURES.with_borrow_mut(|captures| captures.push(capture));
+    with_captures(|captures| captures.push(capture));
     let guard = Guard;
     let result = run();
-    let messages = CAPTURES.with_borrow_mut(|captures| {
+    let messages = with_captures(|captures| {
         captures.last_mut().map(|capture| std::mem::take(&mut capture.messages)).unwrap_or_default()
     });
     drop(guard);

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int};
 use libteam::OptionValue;
 
 use super::guard::{FAILED, export};
-use super::handle::{Failure, code};
+use super::handle::code;
 use super::options::{get_named, set_named, text_value};
 use super::pointers::{Out, Program, SOCK_FILTER_SIZE, SockFprog, Text, Th};
 use crate::store::Opt;
@@ -29,7 +29,7 @@ fn set(
     port: Option<u32>,
     value: impl Into<OptionValue>,
 ) -> c_int {
-    code(set_named(th, origin, name, port, value.into()))
+    code(set_named(th, origin, name, port, &value.into()))
 }
 
 /// Defines the functions of options whose value is a number or a bool: the function, the option, and
@@ -79,7 +79,7 @@ export! {
 export! {
     /// Sets the team's mode.
     fn team_set_mode_name(th: Th, name: Text) -> c_int, FAILED, {
-        let set = |value| set_named(th, "team_set_mode_name", "mode", None, value);
+        let set = |value| set_named(th, "team_set_mode_name", "mode", None, &value);
         code(text_value(name).and_then(set))
     }
 }
@@ -112,11 +112,11 @@ values! {
 
 values! {
     /// Returns whether a port takes part.
-    fn team_get_port_enabled = get port "enabled" as bool, |option| option.number() & 0xff != 0;
+    fn team_get_port_enabled = get port "enabled" as bool, Opt::is_on;
     /// Returns the link state that was set by hand.
-    fn team_get_port_user_linkup = get port "user_linkup" as bool, |option| option.number() & 0xff != 0;
+    fn team_get_port_user_linkup = get port "user_linkup" as bool, Opt::is_on;
     /// Returns the priority of a port.
-    fn team_get_port_priority = get port "priority" as i32, |option| option.number().cast_signed();
+    fn team_get_port_priority = get port "priority" as i32, Opt::signed_number;
 }
 
 values! {
@@ -145,8 +145,6 @@ export! {
 export! {
     /// Sets the program that hashes packets.
     fn team_set_bpf_hash_func(th: Th, program: Program) -> c_int, FAILED, {
-        let bytes: Result<_, Failure> = Ok(OptionValue::from(program.copy()));
-        let set = |value| set_named(th, "team_set_bpf_hash_func", "bpf_hash_func", None, value);
-        code(bytes.and_then(set))
+        set(th, "team_set_bpf_hash_func", "bpf_hash_func", None, program.copy())
     }
 }

@@ -83,30 +83,30 @@ getters! { OptPtr:
     /// Returns the option's value, until its next change.
     fn team_get_option_value_binary -> *mut c_void, null_mut(), Opt::data_ptr;
     /// Returns the option's value.
-    fn team_get_option_value_bool -> bool, false, |option| option.number() & 0xff != 0;
+    fn team_get_option_value_bool -> bool, false, Opt::is_on;
     /// Returns the option's value.
-    fn team_get_option_value_s32 -> i32, 0, |option| option.number().cast_signed();
+    fn team_get_option_value_s32 -> i32, 0, Opt::signed_number;
 }
 
 /// Sets an option, and takes its value over into the store.
-fn set(th: Th, option: OptPtr, origin: &str, value: OptionValue) -> Result<(), Failure> {
+fn set(th: Th, option: OptPtr, origin: &str, value: &OptionValue) -> Result<(), Failure> {
     let handle = th.get().ok_or(FAILED)?;
     let option = handle.store().option_at(option.address()).ok_or(FAILED)?;
     set_value(&handle, &option, origin, value)
 }
 
-pub(super) fn set_value(
+fn set_value(
     handle: &Rc<Handle>,
     option: &Rc<Opt>,
     origin: &str,
-    value: OptionValue,
+    value: &OptionValue,
 ) -> Result<(), Failure> {
-    if option.is_initialized() && option.option_type() != OptType::of(&value) {
+    if option.is_initialized() && option.option_type() != OptType::of(value) {
         return Err(errno_failure(Errno::EINVAL));
     }
     handle.with_team(origin, |team| team.set_option(option.id(), value.clone()))?;
     if option.is_initialized() {
-        option.set_locally(&value);
+        option.set_locally(value);
     } else {
         handle.store().remove_option(option.id());
     }
@@ -119,7 +119,7 @@ pub(super) fn set_named(
     origin: &str,
     name: &'static str,
     port: Option<u32>,
-    value: OptionValue,
+    value: &OptionValue,
 ) -> Result<(), Failure> {
     let handle = th.get().ok_or(FAILED)?;
     let id = named(name, port).ok_or(errno_failure(Errno::ENOENT))?;
@@ -131,7 +131,7 @@ pub(super) fn set_named(
 pub(super) fn get_named(th: Th, name: &'static str, port: Option<u32>) -> Result<Rc<Opt>, Failure> {
     let handle = th.get().ok_or(FAILED)?;
     let option = named(name, port).and_then(|id| handle.store().option(&id));
-    option.ok_or(errno_failure(Errno::ENOENT))
+    option.filter(|option| option.is_initialized()).ok_or(errno_failure(Errno::ENOENT))
 }
 
 fn named(name: &'static str, port: Option<u32>) -> Option<OptionId> {
@@ -149,21 +149,21 @@ pub(super) fn text_value(text: Text) -> Result<OptionValue, Failure> {
 export! {
     /// Sets an option of the type u32.
     fn team_set_option_value_u32(th: Th, option: OptPtr, value: u32) -> c_int, FAILED, {
-        code(set(th, option, "team_set_option_value_u32", value.into()))
+        code(set(th, option, "team_set_option_value_u32", &value.into()))
     }
 }
 
 export! {
     /// Sets an option of the type s32.
     fn team_set_option_value_s32(th: Th, option: OptPtr, value: i32) -> c_int, FAILED, {
-        code(set(th, option, "team_set_option_value_s32", value.into()))
+        code(set(th, option, "team_set_option_value_s32", &value.into()))
     }
 }
 
 export! {
     /// Sets an option of the type bool.
     fn team_set_option_value_bool(th: Th, option: OptPtr, value: bool) -> c_int, FAILED, {
-        code(set(th, option, "team_set_option_value_bool", value.into()))
+        code(set(th, option, "team_set_option_value_bool", &value.into()))
     }
 }
 
@@ -171,7 +171,7 @@ export! {
     /// Sets an option of the type string.
     fn team_set_option_value_string(th: Th, option: OptPtr, value: Text) -> c_int, FAILED, {
         let value = text_value(value);
-        code(value.and_then(|value| set(th, option, "team_set_option_value_string", value)))
+        code(value.and_then(|value| set(th, option, "team_set_option_value_string", &value)))
     }
 }
 
@@ -179,7 +179,7 @@ export! {
     /// Sets an option of the type binary.
     fn team_set_option_value_binary(th: Th, option: OptPtr, data: Bytes, size: c_uint) -> c_int, FAILED, {
         let value = data.copy(length(size)).into();
-        code(set(th, option, "team_set_option_value_binary", value))
+        code(set(th, option, "team_set_option_value_binary", &value))
     }
 }
 
@@ -190,6 +190,6 @@ export! {
         let Some(expected) = found.option_type() else { return errno_failure(Errno::ENOENT) };
         let Some(text) = text.get() else { return FAILED };
         let value = parse::option_value(expected, text.to_bytes()).map_err(errno_failure);
-        code(value.and_then(|value| set(th, option, "team_set_option_value_from_string", value)))
+        code(value.and_then(|value| set(th, option, "team_set_option_value_from_string", &value)))
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::guard::export;
 use super::pointers::{IfinfoPtr, PortPtr, Th};
-use crate::store::{Ifinfo, LinkFlag};
+use crate::store::{Ifinfo, LinkFlag, Port};
 
 /// Defines getters of one type of object: the name, the result, the result for NULL, and how to get
 /// it.
@@ -32,7 +32,7 @@ export! {
 
 getters! { PortPtr:
     /// Returns the index of the port's link.
-    fn team_get_port_ifindex -> u32, 0, |port| port.ifindex();
+    fn team_get_port_ifindex -> u32, 0, Port::ifindex;
     /// Returns the speed in Mbit/s as the driver reports it: 0 or 4294967295 where it is unknown.
     fn team_get_port_speed -> u32, 0, |port| port.state().speed;
     /// Returns the duplex as the driver reports it: 0 for half, 1 for full, 255 where it is unknown.
@@ -40,9 +40,9 @@ getters! { PortPtr:
     /// Returns whether the port's link is up.
     fn team_is_port_link_up -> bool, false, |port| port.state().is_link_up;
     /// Returns whether the last port message reported the port.
-    fn team_is_port_changed -> bool, false, |port| port.is_changed();
+    fn team_is_port_changed -> bool, false, Port::is_changed;
     /// Returns whether the port left the team.
-    fn team_is_port_removed -> bool, false, |port| port.is_removed();
+    fn team_is_port_removed -> bool, false, Port::is_removed;
     /// Returns the port's link; never NULL.
     fn team_get_port_ifinfo -> IfinfoPtr, IfinfoPtr::NULL, |port| IfinfoPtr::of(Some(Rc::clone(port.ifinfo())));
 }
@@ -78,29 +78,29 @@ fn length(bytes: usize) -> u8 {
 
 getters! { IfinfoPtr:
     /// Returns whether the device is gone.
-    fn team_is_ifinfo_removed -> bool, false, |link| link.is_removed();
+    fn team_is_ifinfo_removed -> bool, false, Ifinfo::is_removed;
     /// Returns the index of the link.
-    fn team_get_ifinfo_ifindex -> u32, 0, |link| link.ifindex();
+    fn team_get_ifinfo_ifindex -> u32, 0, Ifinfo::ifindex;
     /// Returns whether the link is administratively up.
-    fn team_get_ifinfo_admin_state -> bool, false, |link| link.is_admin_up();
+    fn team_get_ifinfo_admin_state -> bool, false, Ifinfo::is_admin_up;
     /// Returns the port whose link this is, if it is one.
     fn team_get_ifinfo_port -> PortPtr, PortPtr::NULL, |link| PortPtr::of(link.port());
     /// Returns the hardware address, in a buffer of 32 bytes that the caller may write to.
-    fn team_get_ifinfo_hwaddr -> *mut c_char, null_mut(), |link| link.hwaddr_ptr();
+    fn team_get_ifinfo_hwaddr -> *mut c_char, null_mut(), Ifinfo::hwaddr_ptr;
     /// Returns the length of the hardware address in bytes.
-    fn team_get_ifinfo_hwaddr_len -> usize, 0, |link| link.hwaddr_len();
+    fn team_get_ifinfo_hwaddr_len -> usize, 0, Ifinfo::hwaddr_len;
     /// Returns the hardware address of the time when the link has no master.
-    fn team_get_ifinfo_orig_hwaddr -> *mut c_char, null_mut(), |link| link.original_hwaddr_ptr();
+    fn team_get_ifinfo_orig_hwaddr -> *mut c_char, null_mut(), Ifinfo::original_hwaddr_ptr;
     /// Returns the length of that address in bytes.
     fn team_get_ifinfo_orig_hwaddr_len -> u8, 0, |link| length(link.original_hwaddr_len());
     /// Returns the name, in a buffer that changes with it.
-    fn team_get_ifinfo_ifname -> *mut c_char, null_mut(), |link| link.name_ptr();
+    fn team_get_ifinfo_ifname -> *mut c_char, null_mut(), Ifinfo::name_ptr;
     /// Returns the index of the link's master, or 0.
-    fn team_get_ifinfo_master_ifindex -> u32, 0, |link| link.master();
+    fn team_get_ifinfo_master_ifindex -> u32, 0, Ifinfo::master;
     /// Returns the identifier of the physical port, in a buffer of 32 bytes.
-    fn team_get_ifinfo_phys_port_id -> *mut c_char, null_mut(), |link| link.phys_port_id_ptr();
+    fn team_get_ifinfo_phys_port_id -> *mut c_char, null_mut(), Ifinfo::phys_port_id_ptr;
     /// Returns the length of that identifier in bytes.
-    fn team_get_ifinfo_phys_port_id_len -> usize, 0, |link| link.phys_port_id_len();
+    fn team_get_ifinfo_phys_port_id_len -> usize, 0, Ifinfo::phys_port_id_len;
     /// Returns whether anything of the link changed.
     fn team_is_ifinfo_changed -> bool, false, Ifinfo::has_any_change;
     /// Returns whether the hardware address changed.

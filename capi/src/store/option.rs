@@ -64,6 +64,7 @@ impl Opt {
     /// Takes over a value that this handle set.
     pub(crate) fn set_locally(&self, value: &OptionValue) {
         self.set_value(value);
+        self.is_changed.set(true);
         self.is_changed_locally.set(true);
     }
 
@@ -76,7 +77,8 @@ impl Opt {
             OptionValue::U32(number) => Aligned::new(&number.to_ne_bytes()),
             OptionValue::I32(number) => Aligned::new(&number.to_ne_bytes()),
             OptionValue::Bool(on) => Aligned::new(&[u8::from(*on)]),
-            OptionValue::String(text) => Aligned::new(text.as_bytes()),
+            // With its NUL, as the kernel sends it.
+            OptionValue::String(text) => Aligned::new(&[text.as_bytes(), &[0]].concat()),
             OptionValue::Binary(bytes) => Aligned::new(bytes),
             _ => Aligned::new(&[]),
         };
@@ -118,10 +120,25 @@ impl Opt {
     /// The first bytes of the value as a number, which is what the C library reads whatever the
     /// type is.
     pub(crate) fn number(&self) -> u32 {
+        u32::from_ne_bytes(self.first_bytes())
+    }
+
+    /// The same as a signed number.
+    pub(crate) fn signed_number(&self) -> i32 {
+        i32::from_ne_bytes(self.first_bytes())
+    }
+
+    /// The value of an option that is on or off.
+    pub(crate) fn is_on(&self) -> bool {
+        let [first, ..] = self.first_bytes();
+        first != 0
+    }
+
+    fn first_bytes(&self) -> [u8; 4] {
         let bytes = self.data.borrow().to_vec();
-        let mut number = [0; 4];
-        number.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        u32::from_ne_bytes(number)
+        let mut first = [0; 4];
+        first.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        first
     }
 
     pub(crate) fn is_changed(&self) -> bool {
