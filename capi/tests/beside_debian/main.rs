@@ -12,6 +12,7 @@
 
 mod support;
 
+mod contract;
 mod daemon;
 mod runners;
 mod watches;
