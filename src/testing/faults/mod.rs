@@ -176,8 +176,9 @@ impl Case {
         result
     }
 
-    /// What was said to be set was set. A call fails only where something went wrong, and says what
-
+    /// Checks that what a command reported as set was set, that a call failed only because of a fault
+    /// and named what it was doing, and that the cache is equal to the kernel's state where the
+    /// sockets are empty and no work is left.
     fn check_results(&mut self, call: Call, result: &Result<()>) -> Verdict {
         let is_pending = self.session.is_pending();
         let kernel = self.kernel.lock();
