@@ -302,7 +302,7 @@ impl TestKernel {
         let mut kernel = self.kernel.lock();
         let result = change(&mut kernel.service.namespace);
         let notices = kernel.service.namespace.take_notices();
-        kernel.tell(notices);
+        kernel.notify(notices);
         drop(kernel);
         if let Err(errno) = result {
             fail(doing, Errno::from_raw(errno));

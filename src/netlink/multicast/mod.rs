@@ -255,7 +255,7 @@ impl MulticastSocket {
         backlog: &mut Backlog,
         mut apply: impl FnMut(Frame<'_>) -> Result<(), DecodeError>,
     ) -> io::Result<Drain> {
-        let mut count = 0;
+        let (mut count, mut datagrams) = (0, 0);
         while count < MIN_BUDGET || count < self.budget() {
             let (mut received, mut undecodable) = (0, None);
             let rest = self.receive(|datagram| {
@@ -286,6 +286,7 @@ impl MulticastSocket {
             }
             // A receive without a datagram, as after an overrun, counts too, so that the loop ends.
             count += received.max(1);
+            datagrams += received;
             if let Filter::Refused(refused) = &mut self.filter {
                 refused.received += received;
             }
@@ -301,6 +302,12 @@ impl MulticastSocket {
                 }
                 return Ok(Drain::Empty);
             }
+        }
+        if *backlog == Backlog::Stale {
+            // All that is older than the answer was read, unless signals used up the budget. Then
+            // the cache holds a part of the older events.
+            let is_all_read = datagrams >= self.budget();
+            *backlog = if is_all_read { Backlog::Current } else { Backlog::Lost };
         }
         Ok(Drain::More)
     }

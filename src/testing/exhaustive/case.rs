@@ -156,7 +156,7 @@ impl Case {
         }
         if let Some(changes) = changes {
             if changes.is_inconsistent() {
-                model.service.is_said();
+                model.service.mark_reported();
             }
             drop(model);
             self.reports.check(&changes)?;

@@ -1,4 +1,4 @@
-//! What can happen to a session, and how often it is made to happen.
+//! The strategies: what can happen to a session, and how often it does.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,18 +12,18 @@ use crate::testing::kernel::event::{
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Happens(Happening),
-    /// A call, and what happens meanwhile, each so many system calls after the one before.
+    /// A call, and what happens during it, each so many system calls after the one before.
     Calls(Call, Vec<(u8, Happening)>),
     /// The process drops `CAP_NET_ADMIN`, or has it again.
     HasNetAdmin(bool),
 }
 
-/// What the user of a handle does.
+/// What a program does with a handle.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
     /// Brings the cache up to date and takes what changed.
     HandleEvents,
-    /// Only brings it up to date, as commands do.
+    /// Brings the cache up to date like a command does, and takes no changes.
     Update,
     Refresh,
     AddPort(Slot),
@@ -56,25 +56,25 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
     )
 }
 
-/// Changes and calls, with the faults of a kernel: what is lost is told to be lost.
+/// Changes and calls, with the faults that a kernel reports.
 pub(super) fn with_faults() -> impl Strategy<Value = Vec<Action>> {
     actions(fault().boxed())
 }
 
-/// As [`with_faults`], and with faults that nobody can notice.
+/// Like [`with_faults`], and with faults that a session cannot notice.
 pub(super) fn with_unnoticed_faults() -> impl Strategy<Value = Vec<Action>> {
     actions(prop_oneof![fault(), unnoticed_fault()].boxed())
 }
 
 /// What happens during one call.
-pub(super) fn meanwhile() -> impl Strategy<Value = Vec<(u8, Happening)>> {
+pub(super) fn during_call() -> impl Strategy<Value = Vec<(u8, Happening)>> {
     happenings(fault().boxed())
 }
 
 fn actions(fault: BoxedStrategy<Fault>) -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         12 => happening(fault.clone()).prop_map(Action::Happens),
-        8 => (call(), happenings(fault)).prop_map(|(call, meanwhile)| Action::Calls(call, meanwhile)),
+        8 => (call(), happenings(fault)).prop_map(|(call, during)| Action::Calls(call, during)),
         1 => any::<bool>().prop_map(Action::HasNetAdmin),
     ];
     vec(action, 1..24)
@@ -160,7 +160,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     ])
 }
 
-/// Few, or about as many as are read in one go, or more than one call reads.
+/// Few, or about as many as one read takes, or more than one call reads.
 fn many() -> impl Strategy<Value = u16> {
     prop_oneof![1..20_u16, 240..270_u16, 490..530_u16, 1030..1400_u16]
 }

@@ -179,3 +179,16 @@ fn options_of_a_mode_that_was_lost_are_kept() {
         ],
     );
 }
+
+#[test]
+fn partial_read_of_old_events_reports_no_older_state() {
+    let setting = Setting { events: 20, items: 2, ..setting(0, 1, LinkScope::All) };
+    play(
+        setting,
+        [
+            // After the refresh has read both event sockets: the events are older than its lists.
+            Action::Calls(Call::Refresh, vec![(2, change(Change::Delete(1)))]),
+            Action::Calls(Call::HandleEvents, vec![(0, Happening::ReadStops)]),
+        ],
+    );
+}

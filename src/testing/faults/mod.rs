@@ -1,10 +1,10 @@
-//! Whatever is lost, repeated, cut, forged or late: a session ends up with the kernel's state, and tells
-//! nothing that was not.
+//! Property tests: whatever is lost, repeated, cut, forged or late, a session ends up with the
+//! kernel's state, and reports nothing that never was.
 //!
-//! Any order of changes, calls and faults is played to a session whose kernel is a model. A case
-//! that fails is shown as the shortest list of actions that does; one found is kept as a plain test
-//! of what was wrong, not as a seed, which would mean another case after any change to the
-//! strategies. `PROPTEST_CASES` sets how many cases are played.
+//! Random sequences of changes, calls and faults are played to a session whose kernel is the model.
+//! proptest reduces a case that fails to the shortest list of actions that fails. Such a case is
+//! kept as a plain test in [`found`], not as a seed: after any change to the strategies a seed means
+//! another case. `PROPTEST_CASES` sets how many cases are played.
 
 mod action;
 mod found;
@@ -48,10 +48,11 @@ struct Case {
     kernel: Shared,
     session: Session,
     watch: Watch,
-    /// What commands say that they set.
+    /// What commands reported as set.
     set: Vec<(Key, Value)>,
-    /// The session has said that it may lack something, since the driver began to refuse its lists.
-    is_refusal_said: bool,
+    /// Whether the session has reported that it may lack something, since the driver began to refuse
+    /// its lists.
+    is_refusal_reported: bool,
     is_strict: bool,
 }
 
@@ -81,20 +82,20 @@ fn start(kernel: &Shared) -> Result<Session> {
 }
 
 impl Case {
-    /// A session that started well.
+    /// Starts a session, without faults.
     fn new(setting: Setting, is_strict: bool) -> Self {
         let kernel = Shared::new(setting);
-        let session = start(&kernel).expect("nothing is wrong yet");
+        let session = start(&kernel).expect("there was no fault yet");
         let watch = Watch::new(State::of(session.cache()), is_strict, setting.scope);
-        Self { kernel, session, watch, set: vec![], is_refusal_said: false, is_strict }
+        Self { kernel, session, watch, set: vec![], is_refusal_reported: false, is_strict }
     }
 
     fn play(&mut self, action: Action) -> Verdict {
         match action {
             Action::Happens(happening) => self.kernel.lock().happen(happening),
             Action::HasNetAdmin(has) => self.kernel.lock().service.has_net_admin = has,
-            Action::Calls(call, meanwhile) => {
-                self.kernel.lock().begin(meanwhile);
+            Action::Calls(call, during) => {
+                self.kernel.lock().begin(during);
                 let result = self.call(call)?;
                 let verdict = self.check_results(call, &result);
                 self.kernel.lock().end();
@@ -104,10 +105,10 @@ impl Case {
         Ok(())
     }
 
-    /// What a handle does.
+    /// Calls the session like a handle does.
     fn call(&mut self, call: Call) -> Result<Result<()>, TestCaseError> {
         let session = &mut self.session;
-        let was_cut_unsaid = self.kernel.lock().service.is_cut_unsaid;
+        let was_cut_unreported = self.kernel.lock().service.is_cut_unreported;
         let result = match call {
             Call::HandleEvents => session.update(),
             Call::Refresh => session.refresh(true),
@@ -117,18 +118,18 @@ impl Case {
         if result.is_ok() {
             let changes = self.session.take_changes();
             let service = &mut self.kernel.lock().service;
-            self.watch.hear(&changes, &service.namespace)?;
+            self.watch.check(&changes, &service.namespace)?;
             if changes.is_inconsistent() {
-                service.is_said();
-                self.is_refusal_said = true;
+                service.mark_reported();
+                self.is_refusal_reported = true;
             }
         }
         if result.is_err() && matches!(call, Call::Refresh) {
             // A refresh is not repeated, and the session may not have received the list that it
             // requested.
-            self.kernel.lock().service.is_cut_unsaid &= was_cut_unsaid;
+            self.kernel.lock().service.is_cut_unreported &= was_cut_unreported;
         }
-        self.is_refusal_said &= self.session.is_refused();
+        self.is_refusal_reported &= self.session.is_refused();
         Ok(result)
     }
 
@@ -170,19 +171,20 @@ impl Case {
             Call::LookUp(slot) => session.rtnl.link_by_index(index(ifindex(slot))).map(drop),
             Call::HandleEvents | Call::Update | Call::Refresh => Ok(()),
         };
-        // That the cache cannot be brought up to date is told by the next call.
+        // The next call reports it if the cache cannot be brought up to date.
         let _ = session.update();
         result
     }
 
-    /// What was said to be set was set. A call fails only where something went wrong, and says what
-    /// it was doing. When the sockets are quiet and there is no work left, the cache is the expected.
+    /// Checks that what a command reported as set was set, that a call failed only because of a fault
+    /// and named what it was doing, and that the cache is equal to the kernel's state where the
+    /// sockets are empty and no work is left.
     fn check_results(&mut self, call: Call, result: &Result<()>) -> Verdict {
         let is_pending = self.session.is_pending();
         let kernel = self.kernel.lock();
         let tally = kernel.call;
-        // Before a request, for its answer, and after it if that failed; and for what is still read
-        // after each of these.
+        // Each request may wait three times: before it is sent, for its reply, and for the rest of a
+        // reply that failed. Each wait may be followed by the reading of what is left.
         let limit = (TIMEOUT + TIMEOUT / 1000 * 590) * (3 * tally.sends);
         prop_assert!(
             kernel.elapsed() <= limit,
@@ -190,7 +192,10 @@ impl Case {
             kernel.elapsed(),
             tally.sends
         );
-        prop_assert!(tally.vain_waits == 0 || tally.faults > 0, "waited for what does not come");
+        prop_assert!(
+            tally.vain_waits == 0 || tally.faults > 0,
+            "waited for a reply that does not come"
+        );
         for (key, value) in &self.set {
             let was = kernel.service.namespace.history.has(key, value);
             prop_assert!(was || !self.is_strict, "{:?} was not set to {:?}", key, value);
@@ -205,22 +210,22 @@ impl Case {
             };
             prop_assert!(
                 is_natural || tally.faults > 0 || !self.is_strict,
-                "an error of itself: {error}"
+                "an error without a fault: {error}"
             );
-            prop_assert!(says_what(error), "it does not say what was being done: {error}");
+            prop_assert!(names_operation(error), "the error does not name the operation: {error}");
         } else if self.is_strict && kernel.is_quiet() && !is_pending {
             prop_assert!(
-                kernel.service.is_all_said(),
-                "the list of options was cut, and nobody said so"
+                kernel.service.is_all_reported(),
+                "the list of options was cut, and the session did not report it"
             );
             let is_refused = self.session.is_refused();
             prop_assert!(
-                !is_refused || self.is_refusal_said,
-                "the driver refused its lists, and nobody said so"
+                !is_refused || self.is_refusal_reported,
+                "the driver refused its lists, and the session did not report it"
             );
             prop_assert!(
                 !is_refused || !kernel.service.has_net_admin,
-                "the driver would give its lists"
+                "the session did not request the lists that the driver would give"
             );
             self.check_cache(&kernel)?;
         }
@@ -263,7 +268,7 @@ impl Case {
         Ok(())
     }
 
-    /// Nothing goes wrong any more: one call is enough.
+    /// Ends all faults. One call has to be enough then.
     fn end(mut self, call: Call) -> Verdict {
         self.kernel.lock().calm();
         self.kernel.lock().begin(vec![]);
@@ -272,10 +277,10 @@ impl Case {
         if matches!(result, Err(Error::DeviceGone { .. })) {
             result = self.call(Call::HandleEvents)?;
         }
-        prop_assert!(result.is_ok(), "it does not recover: {:?}", result);
+        prop_assert!(result.is_ok(), "the call failed: {:?}", result);
         prop_assert!(!self.session.is_pending());
         prop_assert!(self.kernel.lock().is_quiet());
-        // What a dump skipped and nobody knew of, only another one finds.
+        // Only another dump finds a link that a dump skipped without a mark.
         let has_skipped = !self.kernel.lock().service.skipped.excused.is_empty();
         if has_skipped && self.session.ensure_exists().is_ok() {
             self.kernel.lock().begin(vec![]);
@@ -284,13 +289,13 @@ impl Case {
         }
         prop_assert!(!self.session.is_refused());
         self.watch.check_sum(&State::of(self.session.cache()))?;
-        // A byte of another value can be the word that the team is gone. That is for good.
+        // A flipped byte can make a message say that the team was deleted. That is final.
         if !self.is_strict && self.session.ensure_exists().is_err() {
             return Ok(());
         }
         if self.kernel.lock().service.namespace.is_list_cut() {
             self.check_cache(&self.kernel.lock())?;
-            // Whoever set what cannot be told sets something else.
+            // The process that set what the driver cannot report sets something else.
             self.kernel.lock().happen(Happening::Change(Change::Set(0, 7, 0)));
             return self.end(call);
         }
@@ -298,13 +303,13 @@ impl Case {
         self.check_filters()
     }
 
-    /// After everything was read once more, the filters are those that a new session sets.
+    /// Checks that after another refresh the filters are those that a new session sets.
     fn check_filters(mut self) -> Verdict {
         if self.session.ensure_exists().is_ok() {
             self.kernel.lock().begin(vec![]);
-            // An error that came behind what was read is reported by the next request.
+            // The next request reports an error that came behind what was read.
             if self.call(Call::Refresh)?.is_err() {
-                self.call(Call::Refresh)?.expect("nothing is wrong any more");
+                self.call(Call::Refresh)?.expect("there are no faults any more");
             }
         }
         let tracked_links = (self.kernel.lock().setting.scope == LinkScope::Team)
@@ -321,8 +326,8 @@ impl Case {
     }
 }
 
-/// Each error names the request or the step that failed.
-fn says_what(error: &Error) -> bool {
+/// Whether an error names the request or the step that failed.
+fn names_operation(error: &Error) -> bool {
     const STEPS: [&str; 8] = [
         "looking up generic netlink family team",
         "preparing an event socket",
@@ -346,7 +351,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn whatever_a_kernel_does_the_cache_ends_up_with_the_truth(
+    fn cache_after_any_faults_equals_kernel(
         setting in action::setting(),
         actions in action::with_faults(),
     ) {
@@ -358,7 +363,7 @@ proptest! {
     }
 
     #[test]
-    fn what_nobody_can_notice_a_refresh_makes_good(
+    fn refresh_after_unnoticed_faults_equals_kernel(
         setting in action::setting(),
         actions in action::with_unnoticed_faults(),
     ) {
@@ -370,29 +375,29 @@ proptest! {
     }
 
     #[test]
-    fn a_start_that_goes_wrong_says_where(setting in action::setting(), meanwhile in action::meanwhile()) {
+    fn failed_start_names_operation(setting in action::setting(), during in action::during_call()) {
         let kernel = Shared::new(setting);
-        kernel.lock().begin(meanwhile);
+        kernel.lock().begin(during);
         let started = start(&kernel);
         kernel.lock().end();
         match started {
             Ok(session) => {
                 let watch = Watch::new(State::of(session.cache()), true, setting.scope);
-                let (set, is_refusal_said) = (vec![], false);
-                Case { kernel, session, watch, set, is_refusal_said, is_strict: true }.end(Call::HandleEvents)?;
+                let (set, is_refusal_reported) = (vec![], false);
+                Case { kernel, session, watch, set, is_refusal_reported, is_strict: true }.end(Call::HandleEvents)?;
             }
             Err(error) => {
                 let kernel = kernel.lock();
                 let is_gone = matches!(error, Error::DeviceGone { .. }) && kernel.service.namespace.is_gone;
-                prop_assert!(is_gone || kernel.call.faults > 0, "an error of itself: {error}");
-                prop_assert!(says_what(&error), "it does not say what was being done: {error}");
+                prop_assert!(is_gone || kernel.call.faults > 0, "an error without a fault: {error}");
+                prop_assert!(names_operation(&error), "the error does not name the operation: {error}");
             }
         }
     }
 }
 
 #[test]
-fn the_model_itself_is_a_kernel_that_a_session_follows() {
+fn session_follows_model_without_faults() {
     let setting = Setting {
         events: 40,
         answers: 10,
@@ -433,7 +438,7 @@ fn the_model_itself_is_a_kernel_that_a_session_follows() {
 }
 
 #[test]
-fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
+fn overrun_between_old_events_reports_no_outdated_state() {
     let setting = Setting {
         events: 40,
         answers: 10,
@@ -448,7 +453,7 @@ fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
         filter_memory: usize::MAX,
     };
     let mut case = Case::new(setting, true);
-    // A call reads both event sockets first; what is asked for then knows the new link.
+    // A refresh reads both event sockets first. The replies after that contain the new link.
     let change = |change| Happening::Change(change);
     case.kernel
         .lock()
@@ -457,13 +462,13 @@ fn an_overrun_between_two_old_events_does_not_make_the_first_the_last_word() {
     let name = |changes: &Changes| {
         changes.links().map(|link| link.after().map(|link| link.name().to_owned())).collect()
     };
-    let told: Vec<_> = name(&case.session.take_changes());
-    assert_eq!(told, [Some("new0".to_owned())]);
+    let reported: Vec<_> = name(&case.session.take_changes());
+    assert_eq!(reported, [Some("new0".to_owned())]);
     assert!(!case.kernel.lock().is_quiet(), "the old events still wait");
 
     let overrun = Happening::Fault(Line::LinkEvents, Fault::Overrun(0));
     case.kernel.lock().begin(vec![(2, overrun)]);
     case.session.update().unwrap();
-    let told: Vec<_> = name(&case.session.take_changes());
-    assert_eq!(told, [], "it is there");
+    let reported: Vec<_> = name(&case.session.take_changes());
+    assert_eq!(reported, [], "link 3 exists");
 }

@@ -1,4 +1,4 @@
-//! Holds what a session tells against the namespace.
+//! Compares what a session reports with what happened in the kernel.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,43 +14,43 @@ use crate::testing::kernel::state::{Key, State, Value, link, option, port};
 
 pub(super) type Verdict = Result<(), TestCaseError>;
 
-/// What was told so far.
+/// What the session has reported so far.
 #[derive(Debug)]
 pub(super) struct Watch {
-    told: BTreeMap<Key, Value>,
+    reported: BTreeMap<Key, Value>,
     removals: BTreeMap<Key, u32>,
-    /// Whether every word must be true, or only the sum must be right.
+    /// Whether each report has to be right, or only the sum of the reports.
     is_strict: bool,
     scope: LinkScope,
 }
 
 impl Watch {
-    /// What is there from the start is told by the cache itself.
+    /// Begins with what the cache holds after the start.
     pub(super) fn new(start: State, is_strict: bool, scope: LinkScope) -> Self {
-        Self { told: start.things, removals: BTreeMap::new(), is_strict, scope }
+        Self { reported: start.things, removals: BTreeMap::new(), is_strict, scope }
     }
 
-    /// Takes down what a session tells. Each change starts from what was told before; what is told
-    /// to be was once, and nothing is told to be gone more often than it went.
-    pub(super) fn hear(&mut self, changes: &Changes, namespace: &Namespace) -> Verdict {
-        let mut heard = vec![];
+    /// Checks one batch of reports: each change starts from the state that was reported last, its new
+    /// state existed at some time, and nothing is reported as removed more often than it was removed.
+    pub(super) fn check(&mut self, changes: &Changes, namespace: &Namespace) -> Verdict {
+        let mut keys = vec![];
         for change in changes.links() {
-            heard.push(self.hear_one(change, link, namespace)?);
+            keys.push(self.check_one(change, link, namespace)?);
         }
         for change in changes.ports() {
-            heard.push(self.hear_one(change, port, namespace)?);
+            keys.push(self.check_one(change, port, namespace)?);
         }
         for change in changes.options() {
-            heard.push(self.hear_one(change, option, namespace)?);
+            keys.push(self.check_one(change, option, namespace)?);
         }
-        let count = heard.len();
-        heard.sort();
-        heard.dedup();
-        prop_assert_eq!(heard.len(), count, "something is told twice in one batch");
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        prop_assert_eq!(keys.len(), count, "something is reported twice in one batch");
         Ok(())
     }
 
-    fn hear_one<T>(
+    fn check_one<T>(
         &mut self,
         change: &Change<T>,
         read: fn(&T) -> (Key, Value),
@@ -59,40 +59,40 @@ impl Watch {
         let (key, _) = read(change.latest());
         let before = change.before().map(|before| read(before).1);
         prop_assert_eq!(
-            self.told.get(&key),
+            self.reported.get(&key),
             before.as_ref(),
-            "{:?} was told to be something else before",
+            "{:?} was reported in another state before",
             key
         );
         if let Some(value) = change.after().map(|after| read(after).1) {
             let was = namespace.history.has(&key, &value);
-            prop_assert!(was || !self.is_strict, "{:?} never was {:?}", key, value);
+            prop_assert!(was || !self.is_strict, "{:?} was never {:?}", key, value);
             let is_kept = self.scope == LinkScope::All || is_of_team(&key, &value);
-            prop_assert!(is_kept, "{:?} is no port: {:?}", key, value);
-            self.told.insert(key.clone(), value);
+            prop_assert!(is_kept, "{:?} is not a port: {:?}", key, value);
+            self.reported.insert(key.clone(), value);
         } else {
-            self.told.remove(&key);
-            let told = self.removals.entry(key.clone()).or_default();
-            *told += 1;
-            let went = namespace.history.removals_of(&key, self.scope);
+            self.reported.remove(&key);
+            let reported = self.removals.entry(key.clone()).or_default();
+            *reported += 1;
+            let removed = namespace.history.removals_of(&key, self.scope);
             prop_assert!(
-                *told <= went || !self.is_strict,
-                "{:?} is told to be gone {} times, went {}",
+                *reported <= removed || !self.is_strict,
+                "{:?} is reported as removed {} times, was removed {} times",
                 key,
-                told,
-                went
+                reported,
+                removed
             );
         }
         Ok(key)
     }
 
-    /// The sum of what was told is what is there.
+    /// Checks that the reports add up to what the cache holds.
     pub(super) fn check_sum(&self, cache: &State) -> Verdict {
-        same("what was told, and the cache", &self.told, &cache.things)
+        same("the reports and the cache", &self.reported, &cache.things)
     }
 }
 
-/// Whether it is something that a session keeps that follows the team's links only.
+/// Whether a session that follows only the team's links keeps this.
 fn is_of_team(key: &Key, value: &Value) -> bool {
     match (key, value) {
         (Key::Link(ifindex), Value::Link(link)) => *ifindex == TEAM || link.master == Some(TEAM),
@@ -100,7 +100,7 @@ fn is_of_team(key: &Key, value: &Value) -> bool {
     }
 }
 
-/// Names what differs, not all that there is.
+/// Checks that two sides are equal. The message has only what differs.
 pub(super) fn same<K: Ord + Clone + Debug, V: PartialEq + Clone + Debug>(
     what: &str,
     one: &BTreeMap<K, V>,

@@ -17,8 +17,8 @@ pub(crate) struct Setting {
     /// The mode, if it is one of the four, and how many ports there are from the start.
     pub(crate) mode: u8,
     pub(crate) ports: u8,
-    /// Whether a dump goes on where so many links were told, as in older kernels, or behind the
-    /// last one told.
+    /// Whether a dump goes on behind as many links as it has listed, as in older kernels, or behind
+    /// the last index that it has listed.
     pub(crate) dumps_by_position: bool,
     pub(crate) scope: LinkScope,
     /// How many instructions of filters a socket has memory for.
@@ -63,7 +63,7 @@ pub(crate) fn ifindex(slot: Slot) -> u32 {
     TEAM + u32::from(slot % SLOTS)
 }
 
-/// A change of the truth. One that the kernel would refuse does nothing.
+/// A change of the namespace. One that the kernel would refuse does nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change {
     Create(Slot, u8),
@@ -76,25 +76,25 @@ pub(crate) enum Change {
     Mtu(Slot, u8),
     Up(Slot),
     Down(Slot),
-    /// Carrier comes or goes.
+    /// The carrier comes or goes.
     Flip(Slot),
     AlternativeName(Slot, u8),
     Enslave(Slot),
     Release(Slot),
     Mode(u8),
-    /// Somebody sets an option, of the port in this slot if it is one of a port.
+    /// Another process sets an option, of the port in this slot if it is one of a port.
     Set(Slot, u8, u8),
     /// Another process sets an option to the other one of two values.
     OtherValue(Slot, u8),
-    /// Somebody sets an option to a value that is too long to be told.
+    /// Another process sets an option to a value that is too long for the driver to report.
     LongProgram,
-    /// What says nothing about links and this team.
+    /// A message that is not about links or this team.
     Noise(u8),
-    /// The team goes, or what has its index since then.
+    /// The team is deleted, or what has its index since then.
     DeleteTeam,
     /// A link of another kind gets the team's index.
     ReuseTeamIndex,
-    /// Another team that has the index says that it has a port, and sets an option.
+    /// The driver reports a port and an option of another team that has the index.
     OtherTeam,
 }
 
@@ -144,9 +144,9 @@ pub(crate) enum Fault {
     Babble(u16),
     /// So many events come, one at each receive.
     Flood(u16),
-    /// The answer to a request comes when it was waited for.
+    /// The answer to a request comes during the wait for it.
     Slow,
-    /// The answer to a request comes when nobody waits any more.
+    /// The answer to a request comes after the wait for it.
     Late,
     /// The answer to a request never comes.
     Unanswered,
@@ -156,8 +156,8 @@ pub(crate) enum Fault {
     FilterFails,
     /// A larger receive buffer is refused: `EPERM`.
     BufferFails,
-    // From here on nothing that the kernel does, and that nobody can notice.
-    /// An event or an answer is lost without a word.
+    // The kernel does not cause the following faults, and a session cannot notice them.
+    /// An event or an answer is lost without a report.
     Swallowed,
     /// A datagram comes behind the next one.
     Reordered,
@@ -190,7 +190,7 @@ pub(crate) enum Forgery {
     KernelError,
     /// That was the whole answer.
     End,
-    /// No netlink message at all.
+    /// Bytes that are not a netlink message.
     Garbage(u8),
     Huge,
 }

@@ -1,4 +1,4 @@
-//! What ever was, and how often each thing went.
+//! Which states each thing had, and how often it was removed.
 
 use std::collections::BTreeMap;
 
@@ -45,12 +45,13 @@ impl History {
         *self.removals.entry(key).or_default() += 1;
     }
 
-    /// Whether something was like that once.
+    /// Whether a thing ever had this state.
     pub(crate) fn has(&self, key: &Key, value: &Value) -> bool {
         self.values.get(key).is_some_and(|values| values.contains(value))
     }
 
-    /// How often a thing went; with the team's links only, a link goes when it is no port any more.
+    /// Returns how often a thing was removed. For a session that follows only the team's links, a
+    /// link is removed when it stops being a port.
     pub(crate) fn removals_of(&self, key: &Key, scope: LinkScope) -> u32 {
         let key = match key {
             Key::Link(ifindex) if scope == LinkScope::Team && *ifindex != TEAM => {

@@ -1,5 +1,5 @@
-//! A kernel behind the four sockets of a session: it answers from the truth, tells of changes, and
-//! goes wrong on demand.
+//! A model of the kernel behind the sockets of a session: it answers requests, sends notifications
+//! of changes, and causes faults on demand.
 
 pub(crate) mod end;
 pub(crate) mod event;
@@ -39,7 +39,7 @@ use crate::testing::bytes::{ack, bare_done, with_sequence};
 use crate::testing::digest::Digest;
 use crate::testing::messages::FAMILY;
 
-/// How long a session waits for an answer. The model's time passes only when somebody waits.
+/// How long a session waits for an answer. The model's time passes only during a wait.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// rtnetlink's message types are in groups of four; this is that of `RTM_GET…`.
 const RTM_GET: u16 = 2;
@@ -48,7 +48,7 @@ const TEAM_CMD_OPTIONS_SET: u8 = 1;
 const LONG: usize = 100_000;
 /// After so many receives a drain gives up, however many of them signals interrupted.
 const INTERRUPTIONS: usize = 256;
-/// No call needs so many system calls.
+/// No call makes so many system calls.
 const MANY: u32 = 20_000;
 
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(crate) struct Kernel {
     pub(crate) setting: Setting,
     /// Those of the property tests have their places by [`Line`].
     sockets: Vec<Socket>,
-    /// What happens at which of the next system calls.
+    /// What happens before which of the next system calls.
     plan: VecDeque<(u8, Happening)>,
     last_sequence: u32,
     pub(crate) now: Instant,
@@ -114,7 +114,7 @@ impl Kernel {
         &mut self.sockets[line as usize]
     }
 
-    /// A call begins: what happens during it, and what it costs is counted.
+    /// Begins a call: sets what happens during it, and starts counting.
     pub(crate) fn begin(&mut self, plan: Vec<(u8, Happening)>) {
         self.plan = plan.into();
         self.call = Tally::new(self.now);
@@ -129,7 +129,7 @@ impl Kernel {
             && self.interruptions == 0
     }
 
-    /// A call is over. What was to happen during it happens now.
+    /// Ends a call. What was to happen during it happens now.
     pub(crate) fn end(&mut self) {
         for (_, happening) in std::mem::take(&mut self.plan) {
             self.happen(happening);
@@ -140,23 +140,23 @@ impl Kernel {
         self.now - self.call.start
     }
 
-    /// Nothing goes wrong any more.
+    /// Ends all faults.
     pub(crate) fn calm(&mut self) {
         for socket in &mut self.sockets {
             socket.faults.clear();
-            // That it overran is no fault of now: what it lost is still lost.
+            // An overrun stays: what it lost is still lost.
             socket.error = socket.error.filter(|errno| *errno != Errno::ENOMEM);
-            (socket.babble, socket.flood) = (0, 0);
+            (socket.foreign_left, socket.noise_left) = (0, 0);
         }
         self.service.has_net_admin = true;
         self.setting.filter_memory = usize::MAX;
     }
 
-    /// Whether the event sockets have nothing to tell.
+    /// Whether the event sockets are empty.
     pub(crate) fn is_quiet(&self) -> bool {
         let is_quiet = |line| {
             let socket = &self.sockets[line as usize];
-            !socket.is_readable() && socket.babble == 0 && socket.flood == 0
+            !socket.is_readable() && socket.foreign_left == 0 && socket.noise_left == 0
         };
         is_quiet(Line::LinkEvents) && is_quiet(Line::TeamEvents)
     }
@@ -165,11 +165,11 @@ impl Kernel {
         match happening {
             Happening::Change(change) => {
                 let notices = self.service.namespace.change(change);
-                self.tell(notices);
+                self.notify(notices);
             }
-            Happening::Fault(line, Fault::Babble(count)) => self.socket(line).babble = count,
+            Happening::Fault(line, Fault::Babble(count)) => self.socket(line).foreign_left = count,
             Happening::Fault(line, Fault::Flood(count)) if line.is_for_events() => {
-                self.socket(line).flood = count;
+                self.socket(line).noise_left = count;
             }
             Happening::Fault(line, fault) => self.socket(line).faults.push_back(fault),
             Happening::Overrun(line) => self
@@ -202,9 +202,9 @@ impl Kernel {
             .for_each(Socket::overrun);
     }
 
-    /// Multicasts; false if there was a message to the team's group that nobody got.
-    pub(crate) fn tell(&mut self, notices: Vec<Notice>) -> bool {
-        let mut is_heard = true;
+    /// Sends notifications. Returns false if no socket got one of those to the team's group.
+    pub(crate) fn notify(&mut self, notices: Vec<Notice>) -> bool {
+        let mut is_delivered = true;
         for notice in notices {
             match notice {
                 Notice::Links(message) => {
@@ -212,23 +212,23 @@ impl Kernel {
                 }
                 Notice::Team(messages) => {
                     for datagram in service::multipart(messages, self.setting.items) {
-                        is_heard &= self.multicast(Line::TeamEvents, &datagram);
+                        is_delivered &= self.multicast(Line::TeamEvents, &datagram);
                     }
                 }
             }
         }
-        is_heard
+        is_delivered
     }
 
-    /// Whether any socket got it.
+    /// Sends a datagram to a group. Returns whether a socket got it.
     fn multicast(&mut self, line: Line, datagram: &[u8]) -> bool {
-        let mut is_heard = false;
+        let mut is_delivered = false;
         for socket in
             self.sockets.iter_mut().filter(|socket| socket.line == line && socket.is_joined)
         {
-            is_heard |= socket.deliver(Datagram::new(datagram.to_vec()));
+            is_delivered |= socket.deliver(Datagram::new(datagram.to_vec()));
         }
-        is_heard
+        is_delivered
     }
 
     /// A system call begins.
@@ -283,9 +283,9 @@ impl Kernel {
                 (None, Line::Rtnl) => self.service.rtnl(socket, &request),
                 (None, _) => self.service.genl(&request),
             };
-            let is_heard = self.tell(reply.notices);
-            let answer = match reply.answer_if_unheard {
-                Some(answer) if !is_heard => vec![answer],
+            let is_delivered = self.notify(reply.notices);
+            let answer = match reply.answer_if_undelivered {
+                Some(answer) if !is_delivered => vec![answer],
                 _ => reply.answer,
             };
             let answer = answer
@@ -321,7 +321,7 @@ impl Kernel {
             return Err(Errno::ENOMEM.into());
         }
         if let Some(errno) = self.sockets[socket].error.take() {
-            // The call before may have had no use for more, and this one fails by it.
+            // The receive that kept the error may have been of an earlier call.
             self.call.faults += u32::from(errno == Errno::ENOMEM);
             return Err(errno.into());
         }
@@ -332,12 +332,12 @@ impl Kernel {
 
     fn next(&mut self, socket: usize) -> io::Result<Datagram> {
         let line = self.sockets[socket].line;
-        if self.sockets[socket].flood > 0 {
-            self.sockets[socket].flood -= 1;
+        if self.sockets[socket].noise_left > 0 {
+            self.sockets[socket].noise_left -= 1;
             self.sockets[socket].deliver(noise());
         }
-        if self.sockets[socket].babble > 0 {
-            self.sockets[socket].babble -= 1;
+        if self.sockets[socket].foreign_left > 0 {
+            self.sockets[socket].foreign_left -= 1;
             self.call.faults += 1;
             if !line.is_for_events() {
                 self.now += TIMEOUT / 1000;
@@ -350,7 +350,7 @@ impl Kernel {
         if let Some(fault) =
             self.sockets[socket].take_fault(|fault| is_of_receives(fault, line, is_congested))
         {
-            // What is ignored must not make anything fail.
+            // What a session ignores is not an excuse for a failure.
             self.call.faults += u32::from(!matches!(fault, Fault::Foreign(_) | Fault::Interrupted));
             match fault {
                 Fault::Interrupted => return Err(Errno::EINTR.into()),
@@ -461,7 +461,7 @@ impl Kernel {
     }
 }
 
-/// Whether it is no request for something that is known.
+/// Whether a request changes something.
 fn changes_something(line: Line, request: &Frame<'_>) -> bool {
     match line {
         Line::Rtnl => request.kind % 4 != RTM_GET,
@@ -472,7 +472,7 @@ fn changes_something(line: Line, request: &Frame<'_>) -> bool {
 fn is_of_receives(fault: Fault, line: Line, is_congested: bool) -> bool {
     use Fault::{Foreign, Interrupted, Nothing, Overrun, ReceiveFails};
     match fault {
-        // Only an answer can seem to come later than it does.
+        // Only a reply can seem to come later than it does.
         Nothing => !line.is_for_events() && !is_congested,
         Interrupted | ReceiveFails | Foreign(_) | Overrun(_) => true,
         _ => false,

@@ -1,4 +1,4 @@
-//! What the kernel tells of changes, and of what is none.
+//! The kernel's notifications, and messages that are not about this team.
 
 use super::event::TEAM;
 use super::state::PortState;
@@ -7,15 +7,15 @@ use crate::netlink::codec::link::RTM_DELLINK;
 use crate::testing::bytes::message;
 use crate::testing::messages::FAMILY;
 
-/// What the kernel tells: to one of the groups, in messages.
+/// A notification to one of the groups, in messages.
 #[derive(Debug)]
 pub(crate) enum Notice {
     Links(Vec<u8>),
     Team(Vec<Vec<u8>>),
 }
 
-/// What says nothing about links and this team: a bridge's port that left it, a wireless event,
-/// another team, another family.
+/// Returns a message that is not about links or this team: a port that left a bridge, a wireless
+/// event, another team, another family.
 pub(crate) fn noise(value: u8) -> Notice {
     match value % 4 {
         0 => Notice::Links(message(

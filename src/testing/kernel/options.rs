@@ -1,4 +1,4 @@
-//! The options that the team has, and those that somebody sets.
+//! The options that the team has, and the values that processes set.
 
 use super::event::{Slot, ifindex};
 use crate::model::ifindex::IfIndex;
@@ -123,7 +123,7 @@ pub(crate) fn port_options(ifindex: u32) -> Options {
     ]
 }
 
-/// One of the settings that somebody makes.
+/// Returns one of the settings that processes make.
 pub(crate) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValue) {
     let on_port = |name| OptionId::port(name, index(ifindex(slot)));
     match which % 9 {
@@ -143,11 +143,11 @@ pub(crate) fn setting(slot: Slot, which: u8, value: u8) -> (OptionId, OptionValu
     }
 }
 
-/// What somebody sets by another library, and nobody can be told.
+/// Returns what another library may set, and the driver cannot report.
 pub(crate) fn long_program() -> OptionValue {
     OptionValue::Binary(vec![7; SHORT_LIMIT + 1])
 }
 
-pub(crate) fn is_tellable(value: &OptionValue, limit: usize) -> bool {
+pub(crate) fn is_reportable(value: &OptionValue, limit: usize) -> bool {
     !matches!(value, OptionValue::Binary(bytes) if bytes.len() > limit)
 }

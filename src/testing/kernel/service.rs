@@ -58,22 +58,22 @@ pub(crate) struct Service {
     dumps_by_position: bool,
     /// How often a session requests a dump that is interrupted.
     max_attempts: u32,
-    /// What dumps skipped since one told all.
+    /// What dumps have skipped since one contained all links.
     pub(crate) skipped: Skipped,
     /// Whether the process has `CAP_NET_ADMIN`, without which the driver carries out no request.
     pub(crate) has_net_admin: bool,
-    /// The last list of options was cut, and the session did not say so yet.
-    pub(crate) is_cut_unsaid: bool,
+    /// The last list of options was cut, and the session has not reported that yet.
+    pub(crate) is_cut_unreported: bool,
 }
 
-/// Links that are there all along, and that a dump of all links did not tell.
+/// Links that existed all the time, and that a dump of all links did not contain.
 #[derive(Debug, Default)]
 pub(crate) struct Skipped {
-    /// A session that never knew them cannot know of them: nothing marked that, or the session says
-    /// so.
+    /// A session that never knew them cannot know of them: the dump had no mark, or the session has
+    /// reported that something may be missing.
     pub(crate) excused: BTreeSet<u32>,
-    /// It was marked, in each attempt that the session has, and the session did not say so yet.
-    unsaid: BTreeSet<u32>,
+    /// Each attempt of the session was marked, and the session has not reported that yet.
+    unreported: BTreeSet<u32>,
     /// How many dumps were requested one after the other, without another request in between.
     attempts: u32,
 }
@@ -83,28 +83,28 @@ impl Skipped {
     /// a marked dump is no excuse: the session has to repeat it.
     fn end(&mut self, links: BTreeSet<u32>, is_marked: bool, max_attempts: u32) {
         self.excused.retain(|link| links.contains(link));
-        self.unsaid.clear();
+        self.unreported.clear();
         if !is_marked {
             self.excused.extend(links);
         } else if self.attempts >= max_attempts {
-            self.unsaid = links;
+            self.unreported = links;
         }
     }
 
-    fn is_said(&mut self) {
-        self.excused.append(&mut self.unsaid);
+    fn mark_reported(&mut self) {
+        self.excused.append(&mut self.unreported);
     }
 }
 
 /// A dump of the links that is under way.
 #[derive(Debug)]
 struct Dump {
-    /// The last index told, and how many were told.
+    /// The last index that was listed, and how many links were.
     last: u32,
     count: usize,
-    /// The links that were there at the start, and are to be told yet.
-    untold: BTreeSet<u32>,
-    /// Only the ports of this link are told.
+    /// The links that existed at the start, and are still to be listed.
+    unlisted: BTreeSet<u32>,
+    /// Only the ports of this link are listed.
     master: Option<u32>,
     generation: u64,
     is_interrupted: bool,
@@ -116,8 +116,8 @@ struct Dump {
 pub(crate) struct Reply {
     pub(crate) notices: Vec<Notice>,
     pub(crate) answer: Vec<Vec<u8>>,
-    /// The answer if nobody got the notices.
-    pub(crate) answer_if_unheard: Option<Vec<u8>>,
+    /// The answer if no socket got the notices.
+    pub(crate) answer_if_undelivered: Option<Vec<u8>>,
 }
 
 impl Reply {
@@ -153,7 +153,7 @@ impl Service {
             max_attempts: attempts,
             skipped,
             has_net_admin: true,
-            is_cut_unsaid: false,
+            is_cut_unreported: false,
         }
     }
 
@@ -161,7 +161,7 @@ impl Service {
     pub(super) fn digest(&self, digest: &mut Digest) {
         let Namespace { links, ports, options, .. } = &self.namespace;
         digest.debug(&(links, ports, options));
-        digest.debug(&(&self.dumps, &self.skipped.excused, &self.skipped.unsaid));
+        digest.debug(&(&self.dumps, &self.skipped.excused, &self.skipped.unreported));
     }
 
     /// Answers an rtnetlink request.
@@ -194,7 +194,7 @@ impl Service {
         let dump = Dump {
             last: 0,
             count: 0,
-            untold: self.namespace.links.keys().copied().collect(),
+            unlisted: self.namespace.links.keys().copied().collect(),
             master: master.and_then(|attributes| find_u32(attributes, IFLA_MASTER)),
             generation: self.namespace.generation,
             is_interrupted: false,
@@ -257,15 +257,15 @@ impl Service {
         wire::link(RTM_NEWLINK, 0, ifindex, &self.namespace.links[&ifindex])
     }
 
-    /// Whether the session has said all there is to say of what it could not be told.
-    pub(crate) fn is_all_said(&self) -> bool {
-        !self.is_cut_unsaid || self.namespace.is_gone
+    /// Whether the session has reported that its list of options is cut, if it is.
+    pub(crate) fn is_all_reported(&self) -> bool {
+        !self.is_cut_unreported || self.namespace.is_gone
     }
 
-    /// The session says that something may be missing.
-    pub(crate) fn is_said(&mut self) {
-        self.skipped.is_said();
-        self.is_cut_unsaid = false;
+    /// Records that the session has reported that something may be missing.
+    pub(crate) fn mark_reported(&mut self) {
+        self.skipped.mark_reported();
+        self.is_cut_unreported = false;
     }
 
     /// Whether the dump of this number is under way.
@@ -281,8 +281,8 @@ impl Service {
         self.dumps.remove(&socket);
     }
 
-    /// Whether a session may lack something without being wrong: never what the team's driver tells
-    /// of too.
+    /// Whether a session may lack this without being wrong. That is never a port, which the team's
+    /// driver reports too.
     pub(crate) fn may_be_missing(&self, key: &Key, value: &Value) -> bool {
         match (key, value) {
             (Key::Link(ifindex), Value::Link(link)) => {
@@ -295,7 +295,7 @@ impl Service {
     /// The next datagram of the dump that is under way on a socket.
     pub(crate) fn next_part(&mut self, socket: usize) -> Option<Vec<u8>> {
         let mut dump = self.dumps.remove(&socket)?;
-        // Only the first message after a link came or went says so.
+        // Only the first message after a link was created or deleted has the mark.
         let mut flags = NLM_F_MULTIPART;
         let is_marked = dump.generation != self.namespace.generation;
         if is_marked {
@@ -313,16 +313,16 @@ impl Service {
                 messages.push(wire::link(RTM_NEWLINK, flags, *ifindex, link));
                 flags = NLM_F_MULTIPART;
             }
-            dump.untold.remove(ifindex);
+            dump.unlisted.remove(ifindex);
             (dump.last, dump.count) = (*ifindex, dump.count + 1);
         }
-        dump.untold.retain(|ifindex| self.namespace.links.contains_key(ifindex));
+        dump.unlisted.retain(|ifindex| self.namespace.links.contains_key(ifindex));
         let sequence = dump.sequence;
         if messages.is_empty() {
-            // That something came or went behind the last link, nobody says.
+            // The kernel does not mark a change behind the last link.
             messages.push(message(NLMSG_DONE, NLM_F_MULTIPART, &[0; 4]));
             if dump.master.is_none() {
-                self.skipped.end(dump.untold, dump.is_interrupted, self.max_attempts);
+                self.skipped.end(dump.unlisted, dump.is_interrupted, self.max_attempts);
             }
         } else {
             dump.is_interrupted |= is_marked;
@@ -360,13 +360,13 @@ impl Service {
                 let answer = find(attributes, 2)
                     .ok_or(EINVAL)
                     .and_then(|list| set_option(&mut self.namespace, list));
-                // A value that nobody could be told is set, and the driver says that nobody was
-                // there.
-                let answer_if_unheard = answer.is_ok().then(|| verdict(Err(ESRCH)));
+                // A value that no socket could receive is set, and the driver says that there is no
+                // listener.
+                let answer_if_undelivered = answer.is_ok().then(|| verdict(Err(ESRCH)));
                 Reply {
                     notices: self.namespace.take_notices(),
                     answer: vec![verdict(answer)],
-                    answer_if_unheard,
+                    answer_if_undelivered,
                 }
             }
             2 => Reply::of(self.list_options(team)),
@@ -379,10 +379,10 @@ impl Service {
     }
 
     fn list_options(&mut self, team: u32) -> Vec<Vec<u8>> {
-        self.is_cut_unsaid = self.namespace.is_list_cut();
+        self.is_cut_unreported = self.namespace.is_list_cut();
         let mut datagrams =
             wire::options(team, self.namespace.list_options(), Mark::None, self.items);
-        if self.is_cut_unsaid {
+        if self.is_cut_unreported {
             datagrams.push(verdict(Err(EMSGSIZE)));
             return datagrams;
         }

@@ -1,4 +1,4 @@
-//! One socket of the model: its queue, its overrun, and what goes wrong on it.
+//! One socket of the model: its queue, its overrun, and its faults.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,7 +19,7 @@ use crate::testing::bytes::message;
 pub(crate) struct Datagram {
     pub(crate) bytes: Vec<u8>,
     pub(crate) sender: u32,
-    /// How long it says it is, if that is not the length of its bytes.
+    /// The length that the receiver sees, if that is not the length of its bytes.
     pub(crate) length: Option<usize>,
 }
 
@@ -41,16 +41,16 @@ pub(crate) struct Socket {
     pub(crate) filter: Option<Vec<BpfInstruction>>,
     /// Something was lost, and nothing is delivered until the queue was read empty.
     pub(crate) is_congested: bool,
-    /// The overrun is still to be told.
+    /// The overrun is still to be reported.
     pub(crate) overran: bool,
     pub(crate) faults: VecDeque<Fault>,
     /// Answers that come later, and whether they come in time.
     pub(crate) late: Vec<Datagram>,
     pub(crate) is_in_time: bool,
-    /// How many datagrams of others and how many events come yet.
-    pub(crate) babble: u16,
-    pub(crate) flood: u16,
-    /// An error that came behind other datagrams: the next receive tells it.
+    /// How many datagrams of other senders and how many meaningless events are still to come.
+    pub(crate) foreign_left: u16,
+    pub(crate) noise_left: u16,
+    /// An error that came behind other datagrams: the next receive returns it.
     pub(crate) error: Option<Errno>,
     /// What was received last.
     received: VecDeque<Datagram>,
@@ -70,8 +70,8 @@ impl Socket {
             faults: VecDeque::new(),
             late: vec![],
             is_in_time: false,
-            babble: 0,
-            flood: 0,
+            foreign_left: 0,
+            noise_left: 0,
             error: None,
             received: VecDeque::new(),
         }
@@ -164,8 +164,8 @@ impl Socket {
         self.faults.remove(position)
     }
 
-    /// Takes the next datagram, and does to it what is to go wrong. The second part is whether
-    /// something did.
+    /// Takes the next datagram, and applies the next fault of datagrams. The second part is whether
+    /// there was one.
     pub(crate) fn pop(&mut self) -> (Option<Datagram>, bool) {
         if self.queue.is_empty() {
             return (None, false);
@@ -209,8 +209,7 @@ fn is_of_datagrams(fault: Fault) -> bool {
     )
 }
 
-/// Ends a datagram somewhere inside a message. Where one message ends and the next begins nobody
-/// could tell.
+/// Ends a datagram inside a message. A cut between two messages could not be noticed.
 fn cut(bytes: &mut Vec<u8>, at: usize) {
     let at = 1 + at % (bytes.len() - 1);
     // All messages start at multiples of four.

@@ -1,5 +1,4 @@
-//! What a team and its namespace are: the truth, what the cache holds, and what was told, in one
-//! shape.
+//! The state of a team and its namespace, in one shape for the kernel, the cache and the reports.
 
 use std::collections::BTreeMap;
 
@@ -81,9 +80,9 @@ impl State {
 
     /// Without the options that a cut list lacks.
     pub(crate) fn without_hidden(mut self) -> Self {
-        let is_told = |key: &Key| !matches!(key, Key::Option(id) if !CORE.contains(&&*id.name));
-        self.things.retain(|key, _| is_told(key));
-        self.order.retain(is_told);
+        let is_listed = |key: &Key| !matches!(key, Key::Option(id) if !CORE.contains(&&*id.name));
+        self.things.retain(|key, _| is_listed(key));
+        self.order.retain(is_listed);
         self
     }
 }

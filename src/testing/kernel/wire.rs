@@ -1,4 +1,4 @@
-//! The truth as the kernel puts it into messages.
+//! Encodes the state of the namespace as the kernel does.
 
 use netlink_packet_core::NLM_F_MULTIPART;
 
@@ -21,7 +21,7 @@ const OPTION_REMOVED: u16 = 5;
 const PORT_CHANGED: u16 = 2;
 const PORT_REMOVED: u16 = 6;
 
-/// What an event says of a port or an option, beside its state.
+/// The marks of a port or an option in an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     None,

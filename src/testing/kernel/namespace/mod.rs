@@ -1,4 +1,5 @@
-//! The truth: a namespace with a team, how it changes, and what the kernel tells of that.
+//! A network namespace with a team: its state, how it changes, and which notifications the kernel
+//! sends.
 
 mod settings;
 
@@ -38,7 +39,7 @@ pub(crate) struct Namespace {
     pub(crate) ports: Vec<(u32, PortState)>,
     pub(crate) options: Vec<(OptionId, OptionValue)>,
     pub(crate) is_gone: bool,
-    /// Grows with every link that comes or goes.
+    /// Grows with each link that is created or deleted.
     pub(crate) generation: u64,
     pub(crate) history: History,
     /// The index of the team, or of the last one.
@@ -56,8 +57,8 @@ pub(crate) struct Namespace {
     last_index: u32,
     notices: Vec<Notice>,
     items: usize,
-    /// What changed and could not be told yet.
-    untold: Vec<OptionId>,
+    /// What changed and could not be reported yet.
+    unreported: Vec<OptionId>,
 }
 
 impl Namespace {
@@ -80,7 +81,7 @@ impl Namespace {
             last_index: LOOPBACK,
             notices: vec![],
             items,
-            untold: vec![],
+            unreported: vec![],
         };
         let loopback = LinkState { up: true, carrier: true, ..LinkState::new("lo", "") };
         this.links.insert(LOOPBACK, loopback);
@@ -160,7 +161,7 @@ impl Namespace {
         State { things: links.chain(ports).chain(options).collect(), order }
     }
 
-    /// Makes a change, and returns what the kernel tells of it.
+    /// Makes a change, and returns the kernel's notifications.
     pub(crate) fn change(&mut self, change: Change) -> Vec<Notice> {
         // What the kernel refuses changes nothing.
         let _ = self.try_change(change);
@@ -210,7 +211,7 @@ impl Namespace {
             Change::DeleteTeam => self.delete(self.team),
             Change::ReuseTeamIndex if self.is_gone => self.create(self.team, "other", "dummy"),
             Change::OtherTeam if self.is_gone => {
-                self.tell_of_other_team();
+                self.report_other_team();
                 Ok(())
             }
             Change::ReuseTeamIndex | Change::OtherTeam => Err(EBUSY),
@@ -253,8 +254,8 @@ impl Namespace {
         Ok(ifindex)
     }
 
-    /// Connects a link that is no team, or disconnects it. Of a link that is down, that shows when
-    /// it is set up.
+    /// Connects a link that is not a team, or disconnects it. A link that is down shows it when it is
+    /// set up.
     pub(crate) fn plug(&mut self, ifindex: u32, plugged: bool) -> Answer {
         if ifindex == self.team || ifindex == LOOPBACK {
             return Err(EOPNOTSUPP);
@@ -347,8 +348,9 @@ impl Namespace {
         self.is_gone = true;
     }
 
-    /// Nobody can know that it is another one before the end of the first was told.
-    fn tell_of_other_team(&mut self) {
+    /// Reports a port and an option of another team that has the same index. A session cannot know
+    /// that it is another one before the deletion of the first was reported.
+    fn report_other_team(&mut self) {
         let (port, option) = ((3, PortState { link_up: true, speed: 1 }), setting(0, 0, 9));
         self.notices.push(Notice::Team(wire::ports(self.team, &[port], Mark::Changed, self.items)));
         self.notices.push(Notice::Team(wire::options(
@@ -414,7 +416,7 @@ impl Namespace {
         Ok(())
     }
 
-    /// Of a link that is down the kernel tells no carrier.
+    /// Changes the carrier. The kernel does not report the carrier of a link that is down.
     fn flip(&mut self, ifindex: u32) -> Answer {
         if ifindex == self.team || !self.links.get(&ifindex).ok_or(ENODEV)?.up {
             return Err(EINVAL);
@@ -447,13 +449,13 @@ impl Namespace {
         self.touch(ifindex, |link| link.master = Some(team))?;
         self.touch(self.team, |_| ())?;
         self.ports.push((ifindex, self.port_state(ifindex, plugged)));
-        self.tell_port(ifindex);
+        self.report_port(ifindex);
         self.follow_carrier(ifindex);
         self.add_options(self.port_options(ifindex));
         Ok(())
     }
 
-    /// Gives a link what the driver gives a new port. The property tests do without.
+    /// Gives a link what the driver gives a new port, where the model has all options.
     fn adapt(&mut self, ifindex: u32) -> Answer {
         if self.option_set != OptionSet::All {
             return Ok(());
@@ -511,7 +513,7 @@ impl Namespace {
         for id in &cleared {
             let _ = self.store(id, OptionValue::U32(0));
         }
-        self.tell_changed(cleared);
+        self.report_changed(cleared);
         self.ports.retain(|(port, _)| *port != ifindex);
         self.history.record_removed(Key::Port(ifindex));
         let final_state = [(ifindex, PortState { link_up: false, speed: 0 })];
@@ -524,7 +526,7 @@ impl Namespace {
         self.follow_carrier(ifindex);
     }
 
-    /// Changes a link, and tells of it.
+    /// Changes a link, and sends the notification.
     fn touch(&mut self, ifindex: u32, change: impl FnOnce(&mut LinkState)) -> Answer {
         let link = self.links.get_mut(&ifindex).ok_or(ENODEV)?;
         let had_carrier = link.carrier;
@@ -533,21 +535,21 @@ impl Namespace {
         if self.option_set != OptionSet::Fewest {
             link.carrier_changes += u32::from(link.carrier != had_carrier);
         }
-        let told = link.clone();
-        self.notices.push(Notice::Links(wire::link(RTM_NEWLINK, 0, ifindex, &told)));
-        self.history.note(Key::Link(ifindex), Value::Link(told));
+        let reported = link.clone();
+        self.notices.push(Notice::Links(wire::link(RTM_NEWLINK, 0, ifindex, &reported)));
+        self.history.note(Key::Link(ifindex), Value::Link(reported));
         Ok(())
     }
 
-    /// The port's state is its link's, and the team's carrier is that of any port. Of a team that
-    /// is down the kernel does not tell it.
+    /// Updates a port after its link, and the team's carrier, which it has while any port has one.
+    /// The kernel does not report the carrier of a team that is down.
     fn follow_carrier(&mut self, ifindex: u32) {
         let link_up = self.links.get(&ifindex).is_some_and(|link| link.carrier);
         let state = self.port_state(ifindex, link_up);
         if let Some((_, port)) = self.ports.iter_mut().find(|(port, _)| *port == ifindex) {
             if *port != state {
                 *port = state;
-                self.tell_port(ifindex);
+                self.report_port(ifindex);
             }
         }
         let any = self.ports.iter().any(|(ifindex, port)| self.counts_as_up(*ifindex, *port));
@@ -577,7 +579,7 @@ impl Namespace {
         if is_on(names::USER_LINKUP_ENABLED) { is_on(names::USER_LINKUP) } else { port.link_up }
     }
 
-    fn tell_port(&mut self, ifindex: u32) {
+    fn report_port(&mut self, ifindex: u32) {
         let ports: Vec<_> =
             self.ports.iter().filter(|(port, _)| *port == ifindex).copied().collect();
         self.notices.push(Notice::Team(wire::ports(self.team, &ports, Mark::Changed, self.items)));

@@ -1,11 +1,11 @@
-//! The options: how they are set, come and go, and what the driver can tell of that.
+//! The options: how they are set, added and removed, and which of that the driver can report.
 
 use super::{
     Answer, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, Key, Mark, Namespace, Notice, OptionId, OptionValue,
     Slot, names, options, wire,
 };
 use crate::testing::kernel::options::{
-    CORE, MODES, OptionSet, all_mode_options, is_tellable, mode_options, setting,
+    CORE, MODES, OptionSet, all_mode_options, is_reportable, mode_options, setting,
 };
 
 impl Namespace {
@@ -31,7 +31,7 @@ impl Namespace {
         self.add_options(options);
         self.has_user_carrier = false;
         self.store(&id, value)?;
-        self.tell_option(&id);
+        self.report_option(&id);
         Ok(())
     }
 
@@ -43,7 +43,7 @@ impl Namespace {
         }
     }
 
-    /// Sets an option, as a request or somebody else does.
+    /// Sets an option, as a request or another process does.
     pub(crate) fn set(&mut self, id: &OptionId, value: OptionValue) -> Answer {
         match (&*id.name, &value) {
             (names::MODE, OptionValue::String(mode)) => return self.change_mode(&mode.clone()),
@@ -63,7 +63,7 @@ impl Namespace {
             }
         }
         self.store(id, value.clone())?;
-        // The driver tells only of the option that was set.
+        // The driver reports only the option that was set.
         if let (Some(port), OptionValue::Bool(on)) = (id.port, value) {
             let half = |name| OptionId::port(name, port);
             if id.name == names::ENABLED {
@@ -75,7 +75,7 @@ impl Namespace {
             self.store(&half(names::ENABLED), OptionValue::Bool(both))?;
             self.follow_carrier(port.get());
         }
-        self.tell_option(id);
+        self.report_option(id);
         Ok(())
     }
 
@@ -95,30 +95,30 @@ impl Namespace {
         Ok(())
     }
 
-    /// Tells of an option that was set: of nothing else, whatever could not be told before.
-    fn tell_option(&mut self, id: &OptionId) {
+    /// Reports an option that was set, and nothing else, whatever could not be reported before.
+    fn report_option(&mut self, id: &OptionId) {
         let options: Vec<_> =
             self.options.iter().filter(|(other, _)| other == id).cloned().collect();
         self.notify(&options, Mark::Changed);
     }
 
-    /// Tells of options that changed by themselves, with all that could not be told before. While
-    /// one of them cannot be told, none is that is listed after it.
-    pub(crate) fn tell_changed(&mut self, changed: Vec<OptionId>) {
-        self.untold.extend(changed);
+    /// Reports options that changed by themselves, with all that could not be reported before. While
+    /// one of them cannot be reported, none is that is listed after it.
+    pub(crate) fn report_changed(&mut self, changed: Vec<OptionId>) {
+        self.unreported.extend(changed);
         if self.is_list_cut() {
             return;
         }
-        let untold = std::mem::take(&mut self.untold);
+        let unreported = std::mem::take(&mut self.unreported);
         let options: Vec<_> =
-            self.options.iter().filter(|(id, _)| untold.contains(id)).cloned().collect();
+            self.options.iter().filter(|(id, _)| unreported.contains(id)).cloned().collect();
         self.notify(&options, Mark::Changed);
     }
 
     pub(crate) fn add_options(&mut self, options: Vec<(OptionId, OptionValue)>) {
         let added = options.iter().map(|(id, _)| id.clone()).collect();
         self.options.extend(options);
-        self.tell_changed(added);
+        self.report_changed(added);
     }
 
     pub(crate) fn remove_options(&mut self, which: impl Fn(&OptionId) -> bool) {
@@ -135,22 +135,23 @@ impl Namespace {
     }
 
     fn notify(&mut self, options: &[(OptionId, OptionValue)], mark: Mark) {
-        if !options.is_empty() && options.iter().all(|(_, value)| is_tellable(value, self.limit)) {
+        if !options.is_empty() && options.iter().all(|(_, value)| is_reportable(value, self.limit))
+        {
             self.notices.push(Notice::Team(wire::options(self.team, options, mark, self.items)));
         }
     }
 
-    /// The options up to the first that the driver cannot tell.
+    /// Returns the options up to the first that the driver cannot report.
     pub(crate) fn list_options(&mut self) -> &[(OptionId, OptionValue)] {
         if !self.is_list_cut() {
-            self.untold.clear();
+            self.unreported.clear();
         }
-        let end = self.options.iter().position(|(_, value)| !is_tellable(value, self.limit));
+        let end = self.options.iter().position(|(_, value)| !is_reportable(value, self.limit));
         &self.options[..end.unwrap_or(self.options.len())]
     }
 
-    /// Whether there is an option that the driver cannot tell. It hides those after it.
+    /// Whether there is an option that the driver cannot report. It hides those after it.
     pub(crate) fn is_list_cut(&self) -> bool {
-        self.options.iter().any(|(_, value)| !is_tellable(value, self.limit))
+        self.options.iter().any(|(_, value)| !is_reportable(value, self.limit))
     }
 }
