@@ -51,14 +51,14 @@ bitflags! {
 /// - A link is reported also for events that change no field: see [`LinkChange::NOTIFY_PEERS`].
 ///
 /// ```text
-///  events of the kernel ─────────────┐
-///  (also of this handle's commands)  ├──► cache ──► difference from the state reported last
-///  replies to a resync or refresh ───┘                             │
-///                                                               Changes
-///                                                      ┌───────────┴───────────┐
-///                                                      ▼                       ▼
-///                                           handle_events returns     change handlers
-///                                           the batch                 get the batch
+/// events of the kernel ────────────┐             difference from the
+/// (also of this handle's commands) ├──► cache ──► state reported last
+/// replies to a resync or refresh ──┘                      │
+///                                                      Changes
+///                                               ┌─────────┴─────────┐
+///                                               ▼                   ▼
+///                                     handle_events        change handlers
+///                                     returns the batch    get the batch
 /// ```
 ///
 /// # Order
@@ -139,16 +139,16 @@ impl Changes {
     /// complete difference, but it does not show states in between.
     ///
     /// ```text
-    /// kernel                           event sockets                handle_events
-    ///   │ event ───────────────────────────►│                            │
-    ///   │ (the buffer is full: the kernel drops further events)          │
-    ///   │                                   │ ENOBUFS ──────────────────►│ 1 record the loss
-    ///   │                                   │ queued events ────────────►│ 2 discard them
-    ///   │◄──────────────────────────────────┼── links, ports, options ? ─│ 3 request everything
-    ///   │ replies ──────────────────────────┼───────────────────────────►│   apply it to the cache
-    ///   │ event ───────────────────────────►│                            │
-    ///   │                                   │ queued events ────────────►│ 4 apply them
-    ///   │                                   │                            │ 5 return one batch
+    /// kernel               event sockets            handle_events
+    ///   │ event ────────────────►│                        │
+    ///   │ (buffer full: further events are dropped)       │
+    ///   │                        │ ENOBUFS ──────────────►│ 1 record the loss
+    ///   │                        │ queued events ────────►│ 2 discard them
+    ///   │◄───────────────────────┼─────────── requests ───│ 3 links, ports, options:
+    ///   │ replies ───────────────┼───────────────────────►│   apply to the cache
+    ///   │ event ────────────────►│                        │
+    ///   │                        │ queued events ────────►│ 4 apply to the cache
+    ///   │                        │                        │ 5 return one batch
     /// ```
     ///
     /// # Examples
