@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(IfIndex::try_from(index).map(u32::from), Ok(index));
         }
         for index in [0, MAX + 1, u32::MAX] {
-            assert_eq!(IfIndex::new(index), None, "{index}");
+            assert_eq!(IfIndex::new(index), None, "index for {index}");
             assert_eq!(IfIndex::try_from(index), Err(InvalidIfIndex { index }));
         }
     }

@@ -91,7 +91,7 @@ mod tests {
             assert_eq!(
                 names.map(Name::from).iter().filter(|other| **other == kept).count(),
                 1,
-                "{name:?}"
+                "number of names equal to {name:?}"
             );
         }
         assert_eq!(Name::default().as_os_str(), "");

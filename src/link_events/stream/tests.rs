@@ -62,7 +62,7 @@ fn next(stream: &mut LinkEventStream) -> Option<Event> {
         Ok(LinkEvent::Removed(link)) => Removed(link.ifindex().get()),
         Ok(LinkEvent::BridgePortRemoved(link)) => BridgePortRemoved(link.ifindex().get()),
         Ok(LinkEvent::Lost) => Lost,
-        Ok(other) => panic!("{other:?}"),
+        Ok(other) => panic!("unexpected event {other:?}"),
         Err(error) => Event::Error(error.raw_os_error()),
     })
 }

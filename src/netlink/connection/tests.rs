@@ -115,7 +115,7 @@ fn connection_is_usable_after_undecodable_reply() {
     ]);
     let mut connection = connection(&script, InterruptedDump::Keep);
     let error = connection.dump::<_, Number>(Number(0)).unwrap_err();
-    assert!(matches!(error, Error::Decode { .. }), "{error:?}");
+    assert!(matches!(error, Error::Decode { .. }), "found {error:?}, expected Decode");
     let text = "netlink request of type 1474: malformed reply: 12 bytes are not a number";
     assert_eq!(error.to_string(), text);
     assert_eq!((error.kind(), script.left()), (ErrorKind::InvalidData, 0));
@@ -184,7 +184,7 @@ fn request_with_too_long_attribute_is_not_sent() {
         let error = connection.execute(RouteNetlinkMessage::SetLink(message), 0).unwrap_err();
         assert!(
             matches!(&error, Error::Io { error, .. } if error.kind() == io::ErrorKind::InvalidInput),
-            "{error}"
+            "found {error:?}, expected InvalidInput"
         );
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }

@@ -113,7 +113,7 @@ fn last_interrupted_attempt_is_marked_or_an_error() {
         let error = error.unwrap_err();
         assert!(
             matches!(&error, Error::Interrupted { op, attempts: 3 } if op == "listing the links"),
-            "{error:?}"
+            "found {error:?}, expected Interrupted after 3 attempts"
         );
         assert_eq!(error.kind(), ErrorKind::Interrupted);
         assert_eq!((script.sent().len(), log), (3, vec![warning.to_owned()]));

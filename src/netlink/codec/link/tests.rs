@@ -191,6 +191,6 @@ fn requests_equal_recorded_ones() {
         ),
         (delete_request(team), command, golden::REQUEST_DELETE),
     ] {
-        assert_eq!(serialize(request, flags).unwrap(), bytes(file), "{file}");
+        assert_eq!(serialize(request, flags).unwrap(), bytes(file), "request as in {file}");
     }
 }

@@ -92,7 +92,7 @@ fn every_message_type_is_decoded_leniently() {
         let frame = frames(&datagram).next().unwrap().unwrap();
         frame.parse::<RouteNetlinkMessage>().unwrap_err();
         let message = read_any(frame).unwrap();
-        assert_eq!(message.message_type(), kind, "{message:?}");
+        assert_eq!(message.message_type(), kind, "type of {message:?}");
     }
     let datagram = message(88, 0, &[1]);
     read_any(frames(&datagram).next().unwrap().unwrap()).unwrap_err();

@@ -43,6 +43,9 @@ fn truncated_query_is_repeated_but_not_a_command() {
     assert_eq!((numbers, query.sent().len(), query.left()), (vec![7], 2, 0));
     // The command runs on another thread, whose buffer did not grow yet.
     let result = std::thread::scope(|scope| scope.spawn(|| request(&command).0).join().unwrap());
-    assert!(matches!(result, Err(RequestError::Overrun { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(RequestError::Overrun { .. })),
+        "found {result:?}, expected Overrun"
+    );
     assert_eq!(command.sent().len(), 1);
 }

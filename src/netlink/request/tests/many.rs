@@ -54,7 +54,7 @@ fn unrelated_acknowledgements_are_skipped() {
     let mut connection = connection(&script);
     connection.sequence = 4;
     let (result, answers) = send_batch(&mut connection, 4);
-    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "found {result:?}, expected Timeout");
     assert_eq!(answers, [(0, 0), (1, 0), (2, 0)]);
 }
 
@@ -110,18 +110,21 @@ fn batch_is_split_to_fit_a_datagram() {
 fn missing_or_lost_acknowledgement_ends_the_batch() {
     let silent = Script::new([acks(1, &[0, -2])]);
     let (result, answers) = send_batch(&mut connection(&silent), 300);
-    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "found {result:?}, expected Timeout");
     assert_eq!((answers, silent.sent().len()), (vec![(0, 0), (1, 2)], 1));
 
     let lost =
         Script::new([acks(1, &[0]), Step::Fails(Errno::ENOBUFS), acks(2, &[0]), Step::Silence]);
     let (result, answers) = send_batch(&mut connection(&lost), 3);
-    assert!(matches!(result, Err(RequestError::Overrun { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(RequestError::Overrun { .. })),
+        "found {result:?}, expected Overrun"
+    );
     assert_eq!((answers, lost.left()), (vec![(0, 0)], 0));
 
     let malformed = Script::new([Step::Datagram { bytes: vec![0; 15], sender: KERNEL_PORT_ID }]);
     let (result, answers) = send_batch(&mut connection(&malformed), 3);
-    assert!(matches!(result, Err(RequestError::Decode(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Decode(_))), "found {result:?}, expected Decode");
     assert_eq!(answers, []);
 }
 

@@ -131,7 +131,10 @@ fn endless_datagrams_of_another_sender_time_out() {
     let script = Script::new((0..600).map(|_| Step::Datagram { bytes: ack(0), sender: 4711 }));
     let mut connection = RequestSocket::new(script.clone(), Duration::ZERO, DUMPS);
     let result = connection.execute(link::dump_request(), 0);
-    assert!(matches!(result, Err(RequestError::Timeout(Duration::ZERO))), "{result:?}");
+    assert!(
+        matches!(result, Err(RequestError::Timeout(Duration::ZERO))),
+        "found {result:?}, expected Timeout"
+    );
     assert_eq!(script.left(), 600 - 1 - READS, "unread after one datagram and the discarded ones");
 }
 

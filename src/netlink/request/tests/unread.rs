@@ -20,7 +20,7 @@ fn slow_dump_ends_with_the_timeout() {
         std::thread::sleep(Duration::from_millis(3));
         Ok(())
     });
-    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "found {result:?}, expected Timeout");
     assert!((2..=10).contains(&parts), "{parts} parts in 20 ms, expected 2 to 10");
 }
 
@@ -33,7 +33,7 @@ fn endless_dump_ends_with_the_timeout() {
         parts += 1;
         Ok(())
     });
-    assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Timeout(_))), "found {result:?}, expected Timeout");
     assert_eq!(parts, 1 + READS, "the start, and the parts that may be read late");
     assert_eq!(script.sent().len(), 1);
     assert_eq!(script.left(), 3000 - 2 * READS, "unread after as many were discarded");
@@ -91,7 +91,7 @@ fn rest_of_a_dump_is_discarded_after_decode_error() {
             Part::Start { .. } => Ok(()),
             Part::Message(_) => Err(DecodeError::new("no")),
         });
-    assert!(matches!(result, Err(RequestError::Decode(_))), "{result:?}");
+    assert!(matches!(result, Err(RequestError::Decode(_))), "found {result:?}, expected Decode");
     assert_eq!((script.sent().len(), script.left()), (1, 0));
 }
 
@@ -127,6 +127,9 @@ fn request_with_dump_flags_accepts_either_end() {
 fn interrupted_dump_by_flags_is_an_error() {
     let script = Script::new([Step::answer(&[interrupted(1), done(0)]), Step::answer(&[done(0)])]);
     let result = connection(&script).execute(link::dump_request(), NLM_F_DUMP);
-    assert!(matches!(result, Err(RequestError::Interrupted { attempts: 1 })), "{result:?}");
+    assert!(
+        matches!(result, Err(RequestError::Interrupted { attempts: 1 })),
+        "found {result:?}, expected Interrupted"
+    );
     assert_eq!(script.sent().len(), 1);
 }
