@@ -1,4 +1,4 @@
-//! Netlink messages, put together from their parts.
+//! Builds netlink messages from their parts.
 
 use netlink_packet_core::{NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR};
 

@@ -1,4 +1,4 @@
-//! What was logged, for tests: each thread, which is one test's own, has its record.
+//! Records what is logged, for tests: each test has its own thread, and each thread its own record.
 
 use std::cell::RefCell;
 use std::sync::Once;

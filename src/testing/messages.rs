@@ -1,4 +1,4 @@
-//! The kernel's messages as the tests of a session write them.
+//! Builds the kernel's messages for the tests of a session.
 
 use netlink_packet_core::NLM_F_MULTIPART;
 
@@ -36,7 +36,7 @@ pub(crate) fn genl_message(command: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
     message(FAMILY, NLM_F_MULTIPART, &[&[command, 1, 0, 0][..], &attributes.concat()].concat())
 }
 
-/// The answer to the question for the family's numbers.
+/// Returns the answer to a request for the family's numbers.
 pub(crate) fn family() -> [Vec<u8>; 2] {
     let group = [attribute(1, b"change_event\0"), attribute(2, &8_u32.to_ne_bytes())].concat();
     let attributes =

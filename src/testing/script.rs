@@ -24,7 +24,7 @@ pub(crate) enum Step {
     Answer { bytes: Vec<u8>, offset: u32 },
     /// The system call fails.
     Fails(Errno),
-    /// Nothing there; a wait for more is over before anything comes.
+    /// The socket is empty, and a wait ends before anything comes.
     Silence,
 }
 
@@ -82,17 +82,17 @@ impl Script {
         self.state().steps.extend(steps);
     }
 
-    /// The requests sent so far.
+    /// Returns the requests sent so far.
     pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
         self.state().sent.clone()
     }
 
-    /// The kernel refuses to set a receive buffer from now on.
+    /// Makes the kernel refuse to set a receive buffer from now on.
     pub(crate) fn refuse_buffers(&self) {
         self.state().refuses_buffers = true;
     }
 
-    /// The kernel refuses so many filters from now on.
+    /// Makes the kernel refuse so many filters from now on.
     pub(crate) fn refuse_filters(&self, count: usize) {
         self.state().refused_filters = count;
     }
@@ -102,17 +102,17 @@ impl Script {
         self.state().lacks_net_admin = !given;
     }
 
-    /// The filters set so far, refused ones too.
+    /// Returns the filters set so far, refused ones too.
     pub(crate) fn filters(&self) -> Vec<Option<Vec<BpfInstruction>>> {
         self.state().filters.clone()
     }
 
-    /// How often somebody waited.
+    /// Returns how often the user of the socket waited.
     pub(crate) fn waits(&self) -> usize {
         self.state().waits
     }
 
-    /// How many steps nobody took.
+    /// Returns how many steps were not taken.
     pub(crate) fn left(&self) -> usize {
         self.state().steps.len()
     }
@@ -187,7 +187,7 @@ impl Transport for Script {
     }
 }
 
-/// That of a socket on which nothing ever comes: a script is waited for with
+/// The descriptor of a socket that never receives anything: a script is waited for with
 /// [`wait`](Transport::wait).
 impl AsFd for Script {
     fn as_fd(&self) -> BorrowedFd<'_> {

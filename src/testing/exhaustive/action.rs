@@ -73,6 +73,7 @@ impl Action {
 
 /// What decides which happenings have an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub(super) struct Outline {
     exists: [bool; 2],
     port: Option<usize>,

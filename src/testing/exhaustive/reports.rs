@@ -64,7 +64,7 @@ impl Reports {
                     states.insert(0, None);
                 }
             }
-            self.check_report(key, value, false)
+            self.check_report(&key, value.as_ref(), false)
         })
     }
 
@@ -84,17 +84,20 @@ impl Reports {
             ));
         }
         let after = change.after().map(|after| read(after).1);
-        self.check_report(key, after, change.is_recreated())
+        self.check_report(&key, after.as_ref(), change.is_recreated())
     }
 
-    fn check_report(&mut self, key: Key, value: Option<Value>, is_recreated: bool) -> Verdict {
+    fn check_report(&mut self, key: &Key, value: Option<&Value>, is_recreated: bool) -> Verdict {
         let states = self.states.entry(key.clone()).or_insert_with(|| vec![None]);
         let from = if is_recreated { states.iter().position(Option::is_none) } else { Some(0) };
         let place = from.and_then(|from| {
-            states[from..].iter().position(|state| *state == value).map(|place| from + place)
+            states[from..]
+                .iter()
+                .position(|state| state.as_ref() == value)
+                .map(|place| from + place)
         });
         let Some(place) = place else {
-            let what = match &value {
+            let what = match value {
                 Some(value) if is_recreated => format!("recreated as {value:?}"),
                 Some(value) => format!("{value:?}"),
                 None => "removed".to_owned(),

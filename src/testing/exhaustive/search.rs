@@ -223,6 +223,11 @@ impl Search {
         let (mut played, mut case) = Case::open(self.setting, *start, during)?;
         if let Some(case) = &mut case {
             for action in rest {
+                if played == Played::TooShort {
+                    return Err(
+                        "an action ended in another way when it was played again".to_owned()
+                    );
+                }
                 played = case.play(action)?;
             }
         }

@@ -1,4 +1,4 @@
-//! Cases that the properties found, as plain tests.
+//! Cases that the property tests and the enumeration found, as plain tests.
 
 use super::*;
 use crate::testing::kernel::event::Malformation;
@@ -52,7 +52,7 @@ fn failed_resync_reports_no_older_state() {
 }
 
 #[test]
-fn destroyed_list_need_not_be_reported_as_cut() {
+fn list_lost_on_the_way_is_not_reported_as_cut() {
     play(
         setting(2, 0, LinkScope::All),
         [
@@ -76,7 +76,7 @@ fn destroyed_list_need_not_be_reported_as_cut() {
 }
 
 #[test]
-fn port_with_some_of_its_options_makes_them_listed() {
+fn port_with_some_options_requests_the_list() {
     for ports in [0, 1] {
         let setting = Setting { events: 20, items: 2, ..setting(2, ports, LinkScope::All) };
         let changes = [
@@ -91,7 +91,7 @@ fn port_with_some_of_its_options_makes_them_listed() {
 }
 
 #[test]
-fn error_behind_the_last_datagram_ends_with_the_faults() {
+fn error_behind_last_datagram_does_not_stay() {
     let setting = Setting { events: 4, batch: 2, ..setting(4, 0, LinkScope::All) };
     play(
         setting,
@@ -109,7 +109,7 @@ fn error_behind_the_last_datagram_ends_with_the_faults() {
 }
 
 #[test]
-fn datagrams_of_others_do_not_hide_the_end_of_old_events() {
+fn foreign_datagrams_do_not_hide_end_of_old_events() {
     let setting = Setting { events: 9, team_is_up: false, ..setting(0, 1, LinkScope::All) };
     play(
         setting,
@@ -124,7 +124,7 @@ fn datagrams_of_others_do_not_hide_the_end_of_old_events() {
 }
 
 #[test]
-fn list_that_is_whole_again_need_not_be_reported_as_cut() {
+fn list_that_is_whole_again_is_not_reported_as_cut() {
     let setting = Setting { team_is_up: false, ..setting(2, 2, LinkScope::All) };
     play(
         setting,
@@ -142,7 +142,7 @@ fn list_that_is_whole_again_need_not_be_reported_as_cut() {
 }
 
 #[test]
-fn port_options_outlive_a_mode_change_that_was_lost() {
+fn port_options_survive_lost_mode_change() {
     let setting = Setting { team_is_up: false, ..setting(0, 0, LinkScope::Team) };
     play(
         setting,
@@ -163,7 +163,7 @@ fn port_options_outlive_a_mode_change_that_was_lost() {
 }
 
 #[test]
-fn options_of_a_mode_that_was_lost_are_kept() {
+fn options_of_lost_mode_are_kept() {
     let setting = Setting { events: 4, team_is_up: false, ..setting(0, 0, LinkScope::All) };
     let malformed = fault(Line::Rtnl, Fault::Malformed(Malformation::TooLong));
     play(

@@ -1,7 +1,7 @@
 use crate::bpf::{BpfInstruction, BpfProgram};
 
-/// The bytes of a program, then a byte that says which way it goes: a program that was taken is run
-/// to its end, by the rules of `linux/filter.h` and by nothing that the crate says of them.
+/// Runs a program to its end if the crate accepts it, by the rules of `linux/filter.h`, not by the
+/// crate's own. The input is the program's bytes and one byte that decides the conditions.
 pub(super) fn program(bytes: &[u8]) {
     let (bytes, ways) = bytes.split_at(bytes.len() - bytes.len() % 8);
     let Ok(program) = BpfProgram::from_bytes(bytes) else { return };
@@ -12,8 +12,8 @@ pub(super) fn program(bytes: &[u8]) {
     run(program.instructions(), ways.first().copied().unwrap_or_default());
 }
 
-/// Goes one way through a program; bit by bit, and then again from the first, `ways` says whether a
-/// condition holds.
+/// Follows one path through a program. The bits of `ways` decide one condition after the other, then
+/// again from the first bit.
 fn run(program: &[BpfInstruction], mut ways: u8) {
     let (mut next, mut written) = (0_usize, 0_u16);
     loop {

@@ -128,7 +128,7 @@ impl Player {
         }
     }
 
-    /// Where the driver cannot tell an option, it has told those before it.
+    /// Takes the options before the one that the driver cannot report.
     fn cut_answer(&mut self) {
         if let Some(Answer::Team(TeamMessage::Options(first))) = self.answer.take() {
             self.cache.apply_team_dump(TeamMessage::TruncatedOptions(first), &mut self.recheck);
@@ -158,7 +158,7 @@ impl Player {
         }
     }
 
-    /// Empty lists and no links are left of everything.
+    /// Applies empty lists and removes all links.
     fn lose_all(&mut self) {
         self.cache.apply_team_dump(TeamMessage::Ports(Vec::new()), &mut self.recheck);
         self.cache.apply_team_dump(TeamMessage::Options(Vec::new()), &mut self.recheck);

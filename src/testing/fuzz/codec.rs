@@ -1,4 +1,4 @@
-//! What a socket brings.
+//! Bytes from a socket.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -24,7 +24,7 @@ use crate::netlink::codec::team::{
 pub(super) const TEAM: Option<IfIndex> = IfIndex::new(10);
 const ANOTHER_TEAM: Option<IfIndex> = IfIndex::new(11);
 
-/// A datagram: its messages cover it, or end with one error.
+/// Splits a datagram: its messages cover it, or end with one error.
 pub(super) fn frame(datagram: &[u8]) {
     let mut covered = 0_usize;
     let mut found = frames(datagram);
@@ -69,7 +69,7 @@ pub(super) fn attribute(list: &[u8]) {
     assert!(covered >= list.len(), "{} bytes were not looked at", list.len() - covered);
 }
 
-/// The payload of a link message: the same message again is no news.
+/// Decodes the payload of a link message. The same message again changes nothing.
 pub(super) fn link(payload: &[u8]) {
     let (Ok(news), Some(team)) = (link::decode(RTM_NEWLINK, payload), TEAM) else { return };
     let removed = link::decode(RTM_DELLINK, payload);
@@ -104,7 +104,7 @@ pub(super) fn link(payload: &[u8]) {
     cache.check_invariants();
 }
 
-/// The payload of a message of the driver: what it says of an option says it again when it is sent.
+/// Decodes the payload of a message of the driver. An option that is sent and read again is equal.
 pub(super) fn team(payload: &[u8]) {
     let (Some(team), Some(another)) = (TEAM, ANOTHER_TEAM) else { return };
     let Ok(Some(report)) = team::decode(payload, team) else { return };
@@ -126,7 +126,7 @@ pub(super) fn team(payload: &[u8]) {
     }
 }
 
-/// The payload of the controller's answer.
+/// Decodes the payload of the controller's answer.
 pub(super) fn ctrl(payload: &[u8]) {
     if decode_family(payload, EVENT_GROUP).is_ok() {
         // What the answer does not name is not found in it.

@@ -1,8 +1,8 @@
-//! What the fuzz targets under `fuzz/` run, each with any bytes. It panics where the crate does,
-//! and where what the crate makes of the bytes contradicts itself.
+//! The functions that the fuzz targets under `fuzz/` run, each with any bytes. They panic where the
+//! crate panics, and where its results contradict each other.
 //!
-//! Compiled where `cargo fuzz` sets `--cfg fuzzing`, and for the tests, which play the corpora
-//! again.
+//! They are compiled where `cargo fuzz` sets `--cfg fuzzing`, and for the tests, which run them on
+//! the corpora.
 
 mod bpf;
 mod cache;

@@ -41,7 +41,7 @@ fn play(target: &str, directory: &Path) -> usize {
 }
 
 #[test]
-fn the_corpora_play_without_a_fault() {
+fn corpora_find_no_fault() {
     for (target, _) in TARGETS {
         assert!(
             play(target, &directory("corpus").join(target)) > 0,
@@ -51,7 +51,7 @@ fn the_corpora_play_without_a_fault() {
 }
 
 #[test]
-fn what_found_a_fault_once_finds_none_now() {
+fn regressions_find_no_fault() {
     for regressions in files(&directory("regressions")) {
         let target = regressions.file_name().unwrap().to_str().unwrap();
         assert!(play(target, &regressions) > 0, "{} is empty", regressions.display());

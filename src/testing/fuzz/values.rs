@@ -1,4 +1,4 @@
-//! What a user types.
+//! Text from a user.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

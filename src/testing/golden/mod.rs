@@ -1,11 +1,10 @@
-//! Datagrams of Linux 7.2.7 on x86-64, kept as they came. Each file says what made it; the remarks
-//! in it are for people.
+//! Datagrams of Linux 7.2.7 on x86-64, as they were received. Each file names its origin and has
+//! remarks for its readers.
 //!
-//! On a big-endian machine they are turned round first: the codec reads numbers in the machine's
-//! own byte order.
+//! On a big-endian machine they are converted first, as the codec reads numbers in the machine's own
+//! byte order.
 //!
-//! The files are read when a test asks for them: the packed crate, which has none, builds with its
-//! tests all the same.
+//! The files are read when a test runs, so that the packed crate, which does not have them, builds.
 
 mod turned;
 
@@ -121,7 +120,7 @@ fn decode_all(datagram: &[u8]) -> usize {
 }
 
 #[test]
-fn every_golden_datagram_is_split_into_whole_messages() {
+fn golden_datagram_splits_into_whole_messages() {
     for file in ALL {
         let datagram = bytes(file);
         let lengths: Vec<usize> =
@@ -133,7 +132,7 @@ fn every_golden_datagram_is_split_into_whole_messages() {
 }
 
 #[test]
-fn no_prefix_of_a_golden_datagram_makes_a_decoder_panic() {
+fn prefix_of_golden_datagram_does_not_panic() {
     for file in ALL {
         let datagram = bytes(file);
         for end in 0..datagram.len() {
@@ -150,7 +149,7 @@ fn no_prefix_of_a_golden_datagram_makes_a_decoder_panic() {
 }
 
 #[test]
-fn no_flipped_byte_of_a_golden_datagram_makes_a_decoder_panic() {
+fn flipped_byte_of_golden_datagram_does_not_panic() {
     for file in ALL {
         let mut datagram = bytes(file);
         for position in 0..datagram.len() {

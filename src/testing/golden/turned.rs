@@ -1,6 +1,6 @@
-//! A datagram of a little-endian machine as a big-endian one would have it: every number turned
-//! round, and nothing else. Where numbers stand is written down here once more, lest a mistake of
-//! the code under test be made in its tests too.
+//! Converts a datagram of a little-endian machine to that of a big-endian one: the bytes of each
+//! number are reversed. The places of the numbers are listed here independently, so that the tests
+//! do not share a mistake with the code under test.
 
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR};
 
@@ -160,7 +160,7 @@ fn number(bytes: &[u8], start: usize, size: usize) -> usize {
 }
 
 #[test]
-fn a_turned_datagram_is_what_a_big_endian_kernel_sends() {
+fn turned_datagram_equals_big_endian_kernels() {
     // An option's event: a header, the driver's own, TEAM_IFINDEX 10, LIST_OPTION, ITEM, NAME, TYPE
     // 3, DATA 7, CHANGED.
     let mut datagram = super::recorded(super::EVENT_OPTION_U32);

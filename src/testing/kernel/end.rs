@@ -66,6 +66,10 @@ impl Transport for End {
                     break;
                 }
             };
+            if length == Some(0) {
+                batch.received.push(Datagram::Truncated { length: 0 });
+                continue;
+            }
             let fits = bytes.len().min(slot.len());
             slot[..fits].copy_from_slice(&bytes[..fits]);
             // A datagram that is too long for any buffer.

@@ -44,8 +44,6 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// rtnetlink's message types are in groups of four; this is that of `RTM_GET…`.
 const RTM_GET: u16 = 2;
 const TEAM_CMD_OPTIONS_SET: u8 = 1;
-/// A datagram of so many bytes is too long for each buffer.
-const LONG: usize = 100_000;
 /// After so many receives a drain gives up, however many of them signals interrupted.
 const INTERRUPTIONS: usize = 256;
 /// No call makes so many system calls.
@@ -180,7 +178,7 @@ impl Kernel {
             Happening::ReplyIsLate => self.reply_is_late = true,
             Happening::EventIsTooLong(line) => {
                 if let Some(datagram) = self.socket(line).queue.back_mut() {
-                    datagram.length = Some(LONG);
+                    datagram.length = Some(0);
                 }
             }
             Happening::EventIsMalformed(line) => self.socket(line).malform_last(),

@@ -19,7 +19,8 @@ use crate::testing::bytes::message;
 pub(crate) struct Datagram {
     pub(crate) bytes: Vec<u8>,
     pub(crate) sender: u32,
-    /// The length that the receiver sees, if that is not the length of its bytes.
+    /// The length that the receiver sees, if that is not the length of its bytes. 0 stands for a
+    /// datagram that was cut off, without making the receiver's buffer larger.
     pub(crate) length: Option<usize>,
 }
 
@@ -30,6 +31,7 @@ impl Datagram {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub(crate) struct Socket {
     pub(crate) line: Line,
     /// Readable while there is something to receive.
