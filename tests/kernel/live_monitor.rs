@@ -14,6 +14,7 @@ use crate::support::monitor::Monitor;
 use crate::support::netns::{enter, ip};
 use crate::support::programs::{example, run, team_with_ports_in_all_states};
 use crate::support::terminal::Terminal;
+use crate::support::timeouts::slowness;
 
 #[path = "../../examples/team_monitor/live/screen.rs"]
 mod screen;
@@ -307,10 +308,11 @@ fn demo_shows_a_team_in_its_own_namespace() {
 #[test]
 fn live_without_a_terminal_reports_line_mode() {
     let _team = team_with_ports_in_all_states(None);
+    let seconds = (4 * slowness()).to_string();
     for words in ["--live team0", "--demo"] {
         let mut command = Command::new("timeout");
         command
-            .args(["--preserve-status", "-s", "INT", "4"])
+            .args(["--preserve-status", "-s", "INT", &seconds])
             .arg(example("team_monitor"))
             .args(words.split(' '));
         let outcome = run(command);

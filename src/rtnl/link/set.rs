@@ -131,6 +131,9 @@ impl RtnlSocket {
         let may_have_moved = tried
             .iter()
             .any(|step| matches!(step, Step::Release | Step::Enslave(_) | Step::Move { .. }));
+        // A master sets its ports up and down. A link that only was to become a port is up or down
+        // as it was, or as another process has set it since.
+        let mut may_have_new_state = done.contains(&Step::Down) || done.contains(&Step::Release);
         let mut undo: Vec<Step> =
             done.iter().rev().filter_map(|step| step.inverse(released)).collect();
         if may_have_moved {
@@ -145,6 +148,7 @@ impl RtnlSocket {
                 return;
             };
             if now.master() != before.master() {
+                may_have_new_state = true;
                 if now.master().is_some() {
                     undo.insert(0, Step::Release);
                 }
@@ -152,8 +156,7 @@ impl RtnlSocket {
             }
         }
         self.undo(before, &undo);
-        // A master sets its ports up and down.
-        if may_have_moved || done.contains(&Step::Down) {
+        if may_have_new_state {
             let state = if before.is_admin_up() { Step::Up } else { Step::Down };
             if self.resnapshot(before).is_some_and(|now| now.is_admin_up() != before.is_admin_up())
             {

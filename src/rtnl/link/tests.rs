@@ -100,9 +100,22 @@ fn failed_attribute_change_is_undone_without_lookup() {
 fn port_that_kept_its_master_is_not_added_again() {
     let change =
         |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
-    let (result, requests) = run_with([port(), rejected(Errno::EBUSY), port(), port()], change);
+    let (result, requests) = run_with([port(), rejected(Errno::EBUSY), port()], change);
     assert_eq!(result.unwrap_err().kind(), ErrorKind::ResourceBusy);
-    assert_eq!(requests, [(GET, 20), (SET, 20), (GET, 20), (GET, 20)]);
+    assert_eq!(requests, [(GET, 20), (SET, 20), (GET, 20)]);
+}
+
+#[test]
+fn rejected_link_that_another_process_set_up_stays_up() {
+    let change =
+        |rtnl: &mut RtnlSocket| rtnl.set_link(ifindex(20), &LinkSettings::new().master(ifindex(9)));
+    let down = with_index(20);
+    let mut up = down.clone();
+    up[24] |= 1;
+    let found = |link: Vec<u8>| Reply::answer(&[link, ack(0)]);
+    let (result, requests) = run_with([found(down), rejected(Errno::EBUSY), found(up)], change);
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::ResourceBusy);
+    assert_eq!(requests, [(GET, 20), (SET, 20), (GET, 20)]);
 }
 
 #[test]
