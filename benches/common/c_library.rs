@@ -1,13 +1,18 @@
-//! The C side: a program that does things with a C library and says how long each took.
+//! Programs that use a C library.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Names a directory with the C libraries and their headers, for machines that do not have them
-/// installed. The runner sets it.
+/// Names a directory with the C libraries, their headers and teamd, for machines that do not have
+/// them installed. The runner sets it.
 const ROOT_VARIABLE: &str = "TEAM_BENCH_C_LIBRARY";
+
+/// The directory under which the C library and its programs are installed.
+pub(crate) fn root() -> PathBuf {
+    env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from)
+}
 
 pub(crate) struct CLibrary {
     program: PathBuf,
@@ -21,7 +26,7 @@ impl CLibrary {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/c").join(name).with_extension("c");
         let mut compiler = Command::new("cc");
         compiler.args(["-O2", "-o"]).arg(&program).arg(source);
-        let root = env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let root = root();
         compiler
             .arg("-I")
             .arg(root.join("usr/include"))
@@ -35,7 +40,7 @@ impl CLibrary {
                 compiler.arg(format!("-Wl,-rpath,{0},-rpath-link,{0}", place.display()));
             }
         }
-        // The newer kind of rpath does not hold for what the libraries want in their turn.
+        // A RUNPATH would not apply to the libraries that these libraries need.
         compiler
             .arg("-Wl,--disable-new-dtags")
             .args(libraries.iter().map(|library| format!("-l:{library}")));
@@ -47,7 +52,11 @@ impl CLibrary {
         Self { program }
     }
 
-    /// Runs it with these words; returns how long each thing took that it did.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs the program with these words; returns how long each thing took that it did.
     pub(crate) fn run(&self, words: &[String]) -> Vec<Duration> {
         let mut command = Command::new(&self.program);
         command.args(words);

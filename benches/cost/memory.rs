@@ -6,11 +6,11 @@ use std::process::Command;
 
 use libteam::LinkScope;
 
-use crate::many::resident_bytes;
+use crate::process::resident_bytes;
 use crate::scene::{Scene, builder};
 use crate::table::Table;
 
-/// Starts this program to tell its own size.
+/// Starts this program to print its own size.
 pub(crate) const ARGUMENT: &str = "--memory-of-all-links";
 
 /// At most so many bytes for each link.
@@ -32,11 +32,11 @@ pub(crate) fn measure(scene: &Scene, table: &mut Table) {
 }
 
 /// Prints by how many bytes this process grows with a handle, and how many links that has.
-pub(crate) fn tell(team: &str) {
-    // What the first handle brings into memory beside the links is there for the second.
+pub(crate) fn print(team: &str) {
+    // The first handle brings more into memory than its links.
     let team = libteam::IfIndex::new(team.parse().unwrap()).unwrap();
     drop(builder(LinkScope::Team).open_index(team).unwrap());
-    let before = resident_bytes();
+    let before = resident_bytes("self");
     let handle = builder(LinkScope::All).open_index(team).unwrap();
-    println!("{} {}", resident_bytes() - before, handle.links().len());
+    println!("{} {}", resident_bytes("self") - before, handle.links().len());
 }

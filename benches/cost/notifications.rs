@@ -12,29 +12,33 @@ use crate::raw::drops;
 use crate::receive;
 use crate::sample::timed;
 use crate::scene::{Renames, Scene};
-use crate::table::{Bar, Compared, Table};
+use crate::table::{Bar, Compared, Row, Table};
 
 const NOTIFICATIONS: u32 = 10_000;
 /// An even number: after an odd one the link would have its other name.
 const A_ROUND: u32 = 1_000;
-/// How many the C library is told of in a round: it takes long.
+/// How many notifications the C library handles in a round: it takes long.
 const A_ROUND_OF_C: u32 = 250;
-/// How many come before any is read, where they are not read as they come. An odd number: after an
-/// even one the link would have its old name again, and there would be nothing to tell.
+/// How many notifications wait before any is read, where they are not read as they come. An odd
+/// number: after an even one the link would have its old name, and nothing would have changed.
 const BURST: u32 = 125;
 
-/// Who is told of what: a handle, of a link's renames, so many at once.
-struct Told {
+/// The most that a notification may cost beyond the limit where it is read as it comes.
+const SINGLE: Bar = Bar::AtMost(1.35);
+
+/// Notifications of a link's renames, of which so many wait before they are handled.
+struct Case {
     what: &'static str,
     scope: LinkScope,
     link: IfIndex,
     burst: u32,
-    bar: Bar,
+    limit: Bar,
+    c_library: Bar,
 }
 
-/// What one handle was told of a link's renames.
+/// What a handle did with the notifications.
 #[derive(Default)]
-struct Heard {
+struct Handled {
     spent: Duration,
     wake_ups: u32,
     calls: u32,
@@ -42,49 +46,111 @@ struct Heard {
 
 pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
     assert_eq!(notifications_of_two_renames(scene.unrelated), 2, "a rename is one notification");
-    let (port, unrelated) = (*scene.ports.first().unwrap(), scene.unrelated);
-    let told = |what, scope, link, burst, bar| Told { what, scope, link, burst, bar };
-    let heard = rename(scene, &told("", LinkScope::Team, unrelated, 1, Bar::None), NOTIFICATIONS);
+    let unrelated = Case {
+        what: "",
+        scope: LinkScope::Team,
+        link: scene.unrelated,
+        burst: 1,
+        limit: Bar::None,
+        c_library: Bar::None,
+    };
+    let handled = rename(scene, &unrelated, NOTIFICATIONS);
     table.fact(
         &format!(
             "{NOTIFICATIONS} notifications of an unrelated link, Team, {} other links",
             scene.others()
         ),
-        &format!("{} wake-ups, {} handler calls", heard.wake_ups, heard.calls),
-        heard.wake_ups == 0 && heard.calls == 0,
+        &format!("{} wake-ups, {} handler calls", handled.wake_ups, handled.calls),
+        handled.wake_ups == 0 && handled.calls == 0,
     );
+    let cases = cases(scene);
+    let rows: Vec<Row> = cases
+        .iter()
+        .map(|case| Row {
+            what: case.what.to_owned(),
+            links: scene.others(),
+            limit: case.limit,
+            c_library: case.c_library,
+        })
+        .collect();
+    table.compare_all(&rows, |places| {
+        let cases: Vec<&Case> = places.iter().filter_map(|place| cases.get(*place)).collect();
+        compare(scene, c_library, &cases)
+    });
+}
+
+fn cases(scene: &Scene) -> [Case; 5] {
     let (team, all) = (LinkScope::Team, LinkScope::All);
-    let each = [
-        told("a notification of a port, Team, read as it comes", team, port, 1, Bar::AtLeast(3.0)),
-        told("a notification of a port, All, read as it comes", all, port, 1, Bar::AtLeast(3.0)),
-        told("a notification of a port, Team, 125 at once", team, port, BURST, Bar::None),
-        told(
+    let (port, unrelated) = (*scene.ports.first().unwrap(), scene.unrelated);
+    let case = |what, scope, link, burst, limit, c_library| Case {
+        what,
+        scope,
+        link,
+        burst,
+        limit,
+        c_library,
+    };
+    [
+        case(
+            "a notification of a port, Team, read as it comes",
+            team,
+            port,
+            1,
+            SINGLE,
+            Bar::AtLeast(3.0),
+        ),
+        case(
+            "a notification of a port, All, read as it comes",
+            all,
+            port,
+            1,
+            SINGLE,
+            Bar::AtLeast(3.0),
+        ),
+        case(
+            "a notification of a port, Team, 125 at once",
+            team,
+            port,
+            BURST,
+            Bar::None,
+            Bar::None,
+        ),
+        case(
             "a notification of an unrelated link, All, read as it comes",
             all,
             unrelated,
             1,
+            SINGLE,
             Bar::None,
         ),
-        told(
+        case(
             "a notification of an unrelated link, All, 125 at once",
             all,
             unrelated,
             BURST,
+            Bar::None,
             Bar::AtLeast(4.0),
         ),
-    ];
-    let things: Vec<String> = each
+    ]
+}
+
+fn compare(scene: &Scene, c_library: &CLibrary, cases: &[&Case]) -> Vec<Compared> {
+    let things: Vec<String> = cases
         .iter()
-        .map(|told| format!("notify:{}:{A_ROUND_OF_C}:{}", told.link, told.burst))
+        .map(|case| format!("notify:{}:{A_ROUND_OF_C}:{}", case.link, case.burst))
         .collect();
-    let mut times = each.each_ref().map(|_| Compared::default());
+    let mut times: Vec<Compared> = cases.iter().map(|_| Compared::default()).collect();
     for _ in 0..NOTIFICATIONS / A_ROUND {
-        for (told, times) in each.iter().zip(&mut times) {
-            let heard = rename(scene, told, A_ROUND);
-            let bursts = A_ROUND / told.burst;
-            assert_eq!((heard.wake_ups, heard.calls), (bursts, bursts), "each burst is told once");
-            times.ours.add(heard.spent / A_ROUND);
-            times.limit.add(read(told) / A_ROUND);
+        for (case, times) in cases.iter().zip(&mut times) {
+            let handled = rename(scene, case, A_ROUND);
+            let bursts = A_ROUND / case.burst;
+            assert_eq!(
+                (handled.wake_ups, handled.calls),
+                (bursts, bursts),
+                "each burst wakes the handle once"
+            );
+            times.ours.add(handled.spent / A_ROUND);
+            times.limit.add(read(case) / A_ROUND);
         }
         let words: Vec<&str> =
             ["open"].into_iter().chain(things.iter().map(String::as_str)).collect();
@@ -92,44 +158,42 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
         let spent = spent.iter().skip(1).map(|spent| *spent / A_ROUND_OF_C);
         times.iter_mut().zip(spent).for_each(|(times, spent)| times.c_library.add(spent));
     }
-    for (told, times) in each.iter().zip(&times) {
-        table.compare(told.what, scene.others(), times, Bar::None, told.bar);
-    }
+    times
 }
 
-/// Renames a link so often, and has a handle handle what it is woken for.
-fn rename(scene: &Scene, told: &Told, times: u32) -> Heard {
-    let mut team = scene.open(told.scope);
+/// Renames a link so often, and lets a handle handle the notifications.
+fn rename(scene: &Scene, case: &Case, times: u32) -> Handled {
+    let mut team = scene.open(case.scope);
     let calls = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&calls);
     team.add_handler(ChangeKind::all(), move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(())
     });
-    let mut heard = Heard::default();
-    each_burst(told, times, || {
+    let mut handled = Handled::default();
+    each_burst(case, times, || {
         while is_readable(&mut team) {
-            heard.wake_ups += 1;
-            heard.spent += timed(|| team.handle_events().unwrap()).0;
+            handled.wake_ups += 1;
+            handled.spent += timed(|| team.handle_events().unwrap()).0;
         }
     });
-    heard.calls = calls.load(Ordering::Relaxed);
-    heard
+    handled.calls = calls.load(Ordering::Relaxed);
+    handled
 }
 
-/// What reading the notifications costs by itself.
-fn read(told: &Told) -> Duration {
+/// Returns what reading the notifications costs by itself.
+fn read(case: &Case) -> Duration {
     let (listener, mut buffer) = (Listener::of_links(), receive::buffer());
     let mut spent = Duration::ZERO;
-    each_burst(told, A_ROUND, || spent += timed(|| listener.drain(&mut buffer)).0);
+    each_burst(case, A_ROUND, || spent += timed(|| listener.drain(&mut buffer)).0);
     spent
 }
 
-fn each_burst(told: &Told, times: u32, mut then: impl FnMut()) {
-    let mut renames = Renames::of(told.link);
+fn each_burst(case: &Case, times: u32, mut then: impl FnMut()) {
+    let mut renames = Renames::of(case.link);
     for number in 1..=times {
         renames.next();
-        if number % told.burst == 0 {
+        if number % case.burst == 0 {
             then();
         }
     }
@@ -146,8 +210,8 @@ fn notifications_of_two_renames(link: IfIndex) -> usize {
     listener.drain(&mut receive::buffer()).0
 }
 
-/// How long a burst fits the receive buffer that a handle asks for by default, while nobody reads,
-/// and what becomes of the buffer then.
+/// Counts the notifications that fit the default receive buffer of a handle, and checks that the
+/// buffer grows after an overrun.
 pub(crate) fn holding(scene: &Scene, table: &mut Table) {
     let mut team = scene.open(LinkScope::All);
     let size = team.receive_buffers().unwrap().link;

@@ -52,6 +52,12 @@ impl Scene {
         self.others
     }
 
+    /// The number of all links of the namespace.
+    pub(crate) fn links(&self) -> u32 {
+        // The loopback link, the team and the unrelated link.
+        3 + u32::try_from(PORTS).unwrap() + self.others
+    }
+
     /// Has the C library do these things with the team, one after the other, and tells how long
     /// each took.
     pub(crate) fn run(&self, c_library: &CLibrary, things: &[&str]) -> Vec<Duration> {
