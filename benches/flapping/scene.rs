@@ -29,7 +29,10 @@ pub(crate) struct Team {
     pub(crate) ifindex: IfIndex,
     ports: Vec<IfIndex>,
     vlans: Vec<IfIndex>,
+    /// The port that goes next, and the link that went before it: teamd must be able to look at a
+    /// port that it lost.
     passing: Option<IfIndex>,
+    released: Option<IfIndex>,
     renames: u32,
 }
 
@@ -87,12 +90,16 @@ impl Scene {
             }
             team.rename_port(raw);
         }
-        if let Some(before) = team.passing.replace(passing) {
-            raw.delete(before).unwrap();
+        let before = team.passing.replace(passing);
+        if let Some(port) = before {
+            raw.set_master(port, None).unwrap();
+        }
+        if let Some(link) = std::mem::replace(&mut team.released, before) {
+            raw.delete(link).unwrap();
         }
         raw.add_dummy(&format!("passing{passing}"), passing).unwrap();
         raw.set_master(passing, Some(team.ifindex)).unwrap();
-        self.changes += 2 * (team.vlans.len() + team.ports.len() + 1) + 3;
+        self.changes += 2 * (team.vlans.len() + team.ports.len() + 1) + 4;
     }
 
     /// Returns what a follower must know of the teams: of all links, or of those of each team. Asks
@@ -128,7 +135,7 @@ impl Team {
             raw.add_vlan(&format!("{name}.{vlan}"), *vlan, ifindex).unwrap();
             raw.set_flags(*vlan, IFF_UP, IFF_UP).unwrap();
         }
-        Self { ifindex, ports, vlans, passing: None, renames: 0 }
+        Self { ifindex, ports, vlans, passing: None, released: None, renames: 0 }
     }
 
     /// Gives a port a name whose number is larger than before.

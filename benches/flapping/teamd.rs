@@ -108,6 +108,14 @@ impl Teamd {
         String::from_utf8(reply).map_err(io::Error::other)
     }
 
+    /// Returns what teamd wrote last, and how it ended, if it has.
+    pub(crate) fn failure(&mut self) -> Option<String> {
+        let status = self.child.try_wait().unwrap()?;
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let last: Vec<&str> = log.lines().rev().take(4).collect();
+        Some(format!("teamd of {} ended ({status}): {}", self.name, last.join(" < ")))
+    }
+
     pub(crate) fn processor_time(&self) -> Duration {
         processor_time(self.child.id())
     }

@@ -163,19 +163,23 @@ impl Contender {
 }
 
 fn follow_with_teamd(size: Size, library: Option<&Path>) -> Outcome {
-    let teamds: Vec<Teamd> = (0..size.teams).map(|number| Teamd::start(number, library)).collect();
+    let mut teamds: Vec<Teamd> =
+        (0..size.teams).map(|number| Teamd::start(number, library)).collect();
     let mut scene = Scene::new(size);
     thread::sleep(QUIET);
-    let time = || teamds.iter().map(Teamd::processor_time).sum::<Duration>();
-    let before = time();
+    let time = |teamds: &[Teamd]| teamds.iter().map(Teamd::processor_time).sum::<Duration>();
+    let before = time(&teamds);
     let last_change = scene.flap(Duration::from_secs(size.seconds));
+    let processor_time = time(&teamds).saturating_sub(before);
     let (right_at, wrong_at_end) =
         wait_until_right(&teamds, monotonic() + QUIET, || scene.ports(), PATIENCE);
+    let lost = drops();
+    teamds.iter_mut().filter_map(Teamd::failure).for_each(|failure| eprintln!("{failure}"));
     Outcome {
         changes: scene.changes,
         right_after: right_at.map(|time| time.saturating_sub(last_change)),
-        processor_time: time() - before,
-        lost: drops(),
+        processor_time,
+        lost,
         counted: None,
         wrong_at_end,
     }

@@ -209,6 +209,19 @@ impl Cache {
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
     }
 
+    /// Whether these are the links to follow. Does not allocate: this is asked for each event.
+    pub(crate) fn tracks_exactly(&self, links: &BTreeSet<IfIndex>) -> bool {
+        let is_tracked = |ifindex: &IfIndex| {
+            *ifindex == self.team
+                || self.links.get(*ifindex).is_some()
+                || self.ports.get(*ifindex).is_some()
+        };
+        let known = self.links.iter().map(Link::ifindex);
+        links.contains(&self.team)
+            && links.iter().all(is_tracked)
+            && known.chain(self.ports.iter().map(Port::ifindex)).all(|link| links.contains(&link))
+    }
+
     /// The ports that the driver reported, but rtnetlink did not.
     pub(crate) fn ports_without_link(&self) -> impl Iterator<Item = IfIndex> {
         self.ports.iter().map(Port::ifindex).filter(|port| self.links.get(*port).is_none())

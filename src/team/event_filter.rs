@@ -3,6 +3,7 @@ use std::io;
 
 use log::debug;
 
+use crate::cache::Cache;
 use crate::log_target::EVENTS;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::filter;
@@ -28,17 +29,18 @@ impl EventFilter {
         Self { team, named }
     }
 
-    /// Has the filter name just these links, and adds those to `late` that it did not name before:
+    /// Makes the filter name just the links to follow, and adds those to `late` that it did not name before:
     /// they have to be looked up when the socket has been read empty.
     pub(super) fn update(
         &mut self,
-        wanted: BTreeSet<IfIndex>,
+        cache: &Cache,
         socket: &mut MulticastSocket,
         late: &mut BTreeSet<IfIndex>,
     ) -> io::Result<()> {
-        if self.named == wanted {
+        if cache.tracks_exactly(&self.named) {
             return Ok(());
         }
+        let wanted = cache.tracked_links();
         // While everything passes there is no gap.
         if socket.is_filtered() {
             late.extend(wanted.difference(&self.named));

@@ -419,7 +419,7 @@ impl Session {
     fn update_filter(&mut self) -> Result<bool> {
         let Some(follow) = &mut self.follow else { return Ok(false) };
         let late = &mut self.pending.recheck.links;
-        let updated = follow.update(self.cache.tracked_links(), &mut self.link_events, late);
+        let updated = follow.update(&self.cache, &mut self.link_events, late);
         updated.with_context(|| "filtering link events".to_owned())?;
         Ok(!late.is_empty())
     }
