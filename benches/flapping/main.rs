@@ -5,6 +5,9 @@
 //! process for each. Followers are this crate with each scope, a program on the C library and
 //! teamd; the latter two also with this project's libteam.so.5, if `TEAM_BENCH_LIBTEAM` names it.
 //!
+//! `--calm` is the control: only the last changes are made, without any flapping before. A follower
+//! that is not right then is compared wrongly, and its row of the other runs says nothing.
+//!
 //! `cargo bench --bench flapping -- vlans` runs only that part; the other one is processes. The
 //! benchmark ends with an error if this crate is not right in time, or ever reported something
 //! wrong.
@@ -47,12 +50,14 @@ struct Size {
     teams: u16,
     vlans: u16,
     seconds: u64,
+    /// How many seconds a follower may take once the kernel is quiet.
+    patience: u64,
     /// The small teams of the second part.
     small_teams: usize,
 }
 
-const LONG: Size = Size { teams: 8, vlans: 250, seconds: 20, small_teams: 256 };
-const SHORT: Size = Size { teams: 2, vlans: 25, seconds: 1, small_teams: 8 };
+const LONG: Size = Size { teams: 8, vlans: 250, seconds: 20, patience: 40, small_teams: 256 };
+const SHORT: Size = Size { teams: 2, vlans: 25, seconds: 1, patience: 2, small_teams: 8 };
 
 fn main() -> ExitCode {
     // What cargo adds begins with dashes.
@@ -68,8 +73,12 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
-    let size = if words.iter().any(|word| word == "--short") { SHORT } else { LONG };
-    let parts: Vec<&String> = words.iter().filter(|word| *word != "--short").collect();
+    let has = |option: &str| words.iter().any(|word| word == option);
+    let mut size = if has("--short") { SHORT } else { LONG };
+    if has("--calm") {
+        size.seconds = 0;
+    }
+    let parts: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
     let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|word| *word == part);
     let mut holds = true;
     if is_wanted("vlans") {

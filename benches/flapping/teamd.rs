@@ -155,6 +155,11 @@ pub(crate) fn wait_until_right(
         }
         let last = ask_all(teamds);
         if monotonic() > end {
+            eprintln!("teamd has {last:?}, the kernel has {wanted:?}");
+            teamds
+                .iter()
+                .filter_map(|teamd| teamd.ports().err())
+                .for_each(|error| eprintln!("teamd: {error}"));
             return (None, wrong(&last, &wanted));
         }
         answers.push((monotonic(), last));

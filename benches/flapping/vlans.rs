@@ -25,9 +25,6 @@ const LIBRARY_VARIABLE: &str = "TEAM_BENCH_LIBTEAM";
 /// more to announce.
 const QUIET: Duration = Duration::from_millis(2_500);
 
-/// How long a follower may take from then on.
-const PATIENCE: Duration = Duration::from_secs(40);
-
 /// How much later than the kernel's last notification this crate must be right.
 const BAR: Duration = Duration::from_secs(1);
 
@@ -140,7 +137,7 @@ impl Contender {
             Kind::ThisCrate("team") => scene.state(false),
             Kind::ThisCrate(_) | Kind::Program(_) => scene.state(true),
         };
-        let report = follower.state(PATIENCE);
+        let report = follower.state(Duration::from_secs(size.patience));
         let processor_time = follower.processor_time() - before;
         let differing =
             report.as_ref().map_or(state.len(), |report| differing(&report.state, &state));
@@ -171,8 +168,12 @@ fn follow_with_teamd(size: Size, library: Option<&Path>) -> Outcome {
     let before = time(&teamds);
     let last_change = scene.flap(Duration::from_secs(size.seconds));
     let processor_time = time(&teamds).saturating_sub(before);
-    let (right_at, wrong_at_end) =
-        wait_until_right(&teamds, monotonic() + QUIET, || scene.ports(), PATIENCE);
+    let (right_at, wrong_at_end) = wait_until_right(
+        &teamds,
+        monotonic() + QUIET,
+        || scene.ports(),
+        Duration::from_secs(size.patience),
+    );
     let lost = drops();
     teamds.iter_mut().filter_map(Teamd::failure).for_each(|failure| eprintln!("{failure}"));
     Outcome {
@@ -182,6 +183,17 @@ fn follow_with_teamd(size: Size, library: Option<&Path>) -> Outcome {
         lost,
         counted: None,
         wrong_at_end,
+    }
+}
+
+/// Prints some lines that are in one of the states only, so that a fault of the comparison shows.
+fn show_first_differences(name: &str, found: &[String], wanted: &[String]) {
+    let only = |these: &[String], those: &[String]| {
+        these.iter().filter(|line| !those.contains(line)).take(4).cloned().collect::<Vec<_>>()
+    };
+    let (found, wanted) = (only(found, wanted), only(wanted, found));
+    if !found.is_empty() || !wanted.is_empty() {
+        eprintln!("{name}: has {found:?}, the kernel has {wanted:?}");
     }
 }
 
@@ -205,7 +217,7 @@ fn differing(found: &[String], wanted: &[String]) -> usize {
 impl std::fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let right_after = self.right_after.map_or_else(
-            || format!("not within {} s", (QUIET + PATIENCE).as_secs()),
+            || "not in time".to_owned(),
             |time| format!("{:.2} s", time.as_secs_f64()),
         );
         let counted = self.counted.as_ref().map_or_else(
