@@ -1,14 +1,14 @@
 /*
- * The C library's side of the benchmark: executes operations on one team, and prints the nanoseconds of each.
+ * The C library's side of the benchmark: does things with one team, and prints for each how many nanoseconds it took.
  *
- *   team TEAM OPERATION…
+ *   team TEAM THING…
  *
- *   open            opens a handle, which the following operations use
- *   refresh         reads the whole state again
- *   notify:LINK:N:M renames LINK N times, and handles the notifications after every M of them
- *   set:PORT        maps all 256 hashes to PORT
+ *   open            opens a handle, which the things behind it use
+ *   refresh         asks for everything again
+ *   notify:LINK:N:M renames LINK N times, and handles the notifications after each M of them
+ *   set:PORT        leads all 256 hashes to PORT
  *
- * TEAM, LINK and PORT are interface indexes. The times exclude the cause of the notifications and the reading of the clock.
+ * TEAM, LINK and PORT are interface indices. What makes the notifications is not measured, nor is the clock.
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -48,7 +48,7 @@ static int64_t since(int64_t start)
 	return spent > 0 ? spent : 0;
 }
 
-/* Measures the time between two readings of the clock. */
+/* What passes between two looks at the clock. */
 static void measure_clock(void)
 {
 	int64_t least = INT64_MAX;
@@ -89,7 +89,7 @@ static struct team_handle *open_team(uint32_t ifindex)
 	return team;
 }
 
-/* Renames a link by one request, and waits for the reply. */
+/* Gives a link a name, by one request whose answer is awaited. */
 static void rename_link(int fd, uint32_t ifindex, unsigned int number)
 {
 	struct {
@@ -109,13 +109,13 @@ static void rename_link(int fd, uint32_t ifindex, unsigned int number)
 		struct nlmsghdr header;
 		struct nlmsgerr error;
 		char rest[256];
-	} reply;
+	} answer;
 
 	snprintf(request.name, sizeof(request.name), "r%ux%u", ifindex, number % 2);
-	if (send(fd, &request, sizeof(request), 0) < 0 || recv(fd, &reply, sizeof(reply), 0) < 0)
+	if (send(fd, &request, sizeof(request), 0) < 0 || recv(fd, &answer, sizeof(answer), 0) < 0)
 		fail("renaming", errno);
-	if (reply.error.error)
-		fail("renaming", reply.error.error);
+	if (answer.error.error)
+		fail("renaming", answer.error.error);
 }
 
 static bool readable(struct team_handle *team)
@@ -182,12 +182,12 @@ static int64_t refresh(struct team_handle *team)
 	return since(start);
 }
 
-static int64_t run_operation(struct team_handle **team, uint32_t ifindex, const char *operation)
+static int64_t do_thing(struct team_handle **team, uint32_t ifindex, const char *thing)
 {
 	unsigned int link, count, burst;
 	int64_t start;
 
-	if (!strcmp(operation, "open")) {
+	if (!strcmp(thing, "open")) {
 		if (*team)
 			team_free(*team);
 		start = now();
@@ -195,14 +195,14 @@ static int64_t run_operation(struct team_handle **team, uint32_t ifindex, const 
 		return since(start);
 	}
 	if (!*team)
-		fail("an operation before open", EINVAL);
-	if (!strcmp(operation, "refresh"))
+		fail("open comes first", EINVAL);
+	if (!strcmp(thing, "refresh"))
 		return refresh(*team);
-	if (sscanf(operation, "notify:%u:%u:%u", &link, &count, &burst) == 3)
+	if (sscanf(thing, "notify:%u:%u:%u", &link, &count, &burst) == 3)
 		return notify(*team, link, count, burst);
-	if (sscanf(operation, "set:%u", &link) == 1)
+	if (sscanf(thing, "set:%u", &link) == 1)
 		return set_all(*team, link);
-	fail(operation, EINVAL);
+	fail(thing, EINVAL);
 }
 
 int main(int argc, char **argv)
@@ -211,7 +211,7 @@ int main(int argc, char **argv)
 
 	measure_clock();
 	for (int i = 2; i < argc; i++)
-		printf("%lld\n", (long long)run_operation(&team, strtoul(argv[1], NULL, 10), argv[i]));
+		printf("%lld\n", (long long)do_thing(&team, strtoul(argv[1], NULL, 10), argv[i]));
 	if (team)
 		team_free(team);
 	return 0;

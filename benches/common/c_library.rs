@@ -1,13 +1,18 @@
-//! The C side: runs a program that uses a C library and prints the time of each operation.
+//! Programs that use a C library.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The variable with the directory of the C libraries and their headers, for machines that lack
-/// them. The runner sets it.
+/// Names a directory with the C libraries, their headers and teamd, for machines that do not have
+/// them installed. The runner sets it.
 const ROOT_VARIABLE: &str = "TEAM_BENCH_C_LIBRARY";
+
+/// The directory under which the C library and its programs are installed.
+pub(crate) fn root() -> PathBuf {
+    env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from)
+}
 
 pub(crate) struct CLibrary {
     program: PathBuf,
@@ -21,7 +26,7 @@ impl CLibrary {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/c").join(name).with_extension("c");
         let mut compiler = Command::new("cc");
         compiler.args(["-O2", "-o"]).arg(&program).arg(source);
-        let root = env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let root = root();
         compiler
             .arg("-I")
             .arg(root.join("usr/include"))
@@ -35,11 +40,11 @@ impl CLibrary {
                 compiler.arg(format!("-Wl,-rpath,{0},-rpath-link,{0}", place.display()));
             }
         }
-        // DT_RUNPATH, the newer kind, does not apply to the dependencies of the libraries.
+        // A RUNPATH would not apply to the libraries that these libraries need.
         compiler
             .arg("-Wl,--disable-new-dtags")
             .args(libraries.iter().map(|library| format!("-l:{library}")));
-        let status = compiler.status().expect("cc, by which Rust links, starts");
+        let status = compiler.status().expect("cc, which Rust links with, is installed");
         assert!(
             status.success(),
             "{name}.c does not compile: are libteam-dev and libnl-route-3-dev installed?"
@@ -47,11 +52,15 @@ impl CLibrary {
         Self { program }
     }
 
-    /// Runs the program with these words; returns the time of each operation.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs the program with these words; returns how long each thing took that it did.
     pub(crate) fn run(&self, words: &[String]) -> Vec<Duration> {
         let mut command = Command::new(&self.program);
         command.args(words);
-        // The size of receive buffer that this crate requests.
+        // As large a receive buffer as this crate asks for.
         let output = command.env("TEAM_EVENT_BUFSIZE", "1048576").output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command:?}: {stderr}");

@@ -1,8 +1,8 @@
-//! Requests built byte by byte.
+//! Requests as bytes, put together by hand.
 
 use netlink_packet_core::{NLA_HEADER_SIZE, NlasIterator};
 
-/// Returns a request: a header with the sequence number 0, and a body.
+/// One request: its header, whose sequence number stays 0, and what follows it.
 pub(crate) fn request(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let mut message = u32::try_from(16 + body.len()).unwrap().to_ne_bytes().to_vec();
     message.extend(kind.to_ne_bytes());
@@ -12,12 +12,12 @@ pub(crate) fn request(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Returns the `struct ifinfomsg` of a request about one link, or about none.
+/// `struct ifinfomsg` of a request about one link, or none.
 pub(crate) fn link(ifindex: u32) -> Vec<u8> {
     [0, ifindex, 0, 0].map(u32::to_ne_bytes).concat()
 }
 
-/// Returns a `struct genlmsghdr`.
+/// `struct genlmsghdr`.
 pub(crate) fn generic(command: u8, version: u8) -> Vec<u8> {
     vec![command, version, 0, 0]
 }
@@ -30,12 +30,12 @@ pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Returns the value of the first attribute of this type.
+/// The value of the first attribute of this kind.
 pub(crate) fn find(attributes: &[u8], kind: u16) -> &[u8] {
     let mut attributes = NlasIterator::new(attributes).map(Result::unwrap);
     let found = attributes
         .find(|attribute| attribute.kind() == kind)
-        .expect("the reply has this attribute");
+        .expect("the kernel sends this attribute");
     let end = found.length().into();
     found.into_inner().get(NLA_HEADER_SIZE..end).unwrap()
 }

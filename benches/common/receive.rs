@@ -1,4 +1,4 @@
-//! Receives datagrams like this crate, and discards them.
+//! Receiving as this crate does, and throwing away.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd;
@@ -6,17 +6,17 @@ use std::os::fd::AsRawFd;
 use netlink_sys::Socket;
 use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 
-/// The maximum number of datagrams per system call, and their maximum length, which is the kernel's
-/// for dumps.
+/// How many datagrams are received at once at most, and how long each may be: the kernel's largest
+/// of a dump.
 pub(crate) const SLOTS: usize = 8;
 pub(crate) const SLOT: usize = 32 << 10;
 
-/// Returns memory for received datagrams.
+/// Memory to receive into.
 pub(crate) fn buffer() -> Vec<u8> {
     vec![0; SLOTS * SLOT]
 }
 
-/// Receives the queued datagrams that fit, with one system call, and returns their lengths.
+/// Receives as many datagrams as wait and fit, with one system call, and tells their lengths.
 pub(crate) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Vec<usize>> {
     let mut slots: Vec<_> = buffer.chunks_mut(SLOT).map(|slot| [IoSliceMut::new(slot)]).collect();
     let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(SLOTS, None);
@@ -25,8 +25,8 @@ pub(crate) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Vec<usiz
     Ok(messages.map(|message| message.bytes).collect())
 }
 
-/// Returns the number of messages in a datagram, and how many of them have the type `end`.
-pub(crate) fn count(mut datagram: &[u8], end: u16) -> (usize, usize) {
+/// How many messages the datagram holds, and how many of them are an end, which is of this kind.
+pub(crate) fn look(mut datagram: &[u8], end: u16) -> (usize, usize) {
     let (mut messages, mut ends) = (0, 0);
     while let Some((header, _)) = datagram.split_first_chunk::<6>() {
         let [a, b, c, d, kind @ ..] = *header;

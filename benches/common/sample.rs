@@ -1,12 +1,21 @@
-//! Repeated measurements and their statistics.
+//! Repeated measurements, and their ratios.
 
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The times of one program, in the order of measurement.
+/// The times of one contender, in the order in which they were measured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples(Vec<Duration>);
+
+/// How many times longer one contender takes than another one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ratio {
+    /// The median of the ratios of samples that were measured at about the same time.
+    pub(crate) value: f64,
+    /// Half of the distance between the quartiles of these ratios.
+    pub(crate) spread: f64,
+}
 
 impl Samples {
     pub(crate) fn add(&mut self, time: Duration) {
@@ -17,47 +26,45 @@ impl Samples {
         self.0.is_empty()
     }
 
+    /// Returns the median in seconds.
     pub(crate) fn seconds(&self) -> f64 {
-        self.quantile(0.5).as_secs_f64()
+        quantile(&self.sorted_seconds(), 0.5)
     }
 
-    /// Returns the median of the ratios of times that were measured close together, so that a slow
-    /// phase of the machine affects both.
-    pub(crate) fn over(&self, other: &Self) -> f64 {
+    /// Compares samples that were measured at about the same time: a machine that is slow for some
+    /// seconds is slow for both contenders.
+    pub(crate) fn over(&self, other: &Self) -> Ratio {
         let count = self.0.len().max(other.0.len());
         let at = |samples: &Self, number: usize| {
-            samples
-                .0
-                .get(number * samples.0.len() / count)
-                .copied()
-                .unwrap_or_default()
-                .as_secs_f64()
+            let sample = samples.0.get(number * samples.0.len() / count);
+            sample.map_or(f64::NAN, Duration::as_secs_f64)
         };
         let mut ratios: Vec<f64> =
             (0..count).map(|number| at(self, number) / at(other, number)).collect();
         ratios.sort_unstable_by(f64::total_cmp);
-        ratios.get(count / 2).copied().unwrap_or(f64::NAN)
+        Ratio { value: quantile(&ratios, 0.5), spread: half_of_quartiles(&ratios) }
     }
 
-    /// Returns half of the interquartile range, as a share of the median.
-    fn spread(&self) -> f64 {
-        (self.quantile(0.75).saturating_sub(self.quantile(0.25))).as_secs_f64()
-            / 2.0
-            / self.seconds()
+    fn sorted_seconds(&self) -> Vec<f64> {
+        let mut seconds: Vec<f64> = self.0.iter().map(Duration::as_secs_f64).collect();
+        seconds.sort_unstable_by(f64::total_cmp);
+        seconds
     }
+}
 
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "small"
-    )]
-    fn quantile(&self, share: f64) -> Duration {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        let place = (sorted.len().saturating_sub(1)) as f64 * share;
-        sorted.get(place.round() as usize).copied().unwrap_or_default()
-    }
+fn half_of_quartiles(sorted: &[f64]) -> f64 {
+    (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 2.0
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "small"
+)]
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = (sorted.len().saturating_sub(1)) as f64 * share;
+    sorted.get(place.round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 impl fmt::Display for Samples {
@@ -65,8 +72,9 @@ impl fmt::Display for Samples {
         if self.is_empty() {
             return Ok(());
         }
-        let micros = self.seconds() * 1e6;
-        let percent = self.spread() * 100.0;
+        let seconds = self.sorted_seconds();
+        let micros = quantile(&seconds, 0.5) * 1e6;
+        let percent = half_of_quartiles(&seconds) * 1e8 / micros;
         match micros {
             ..100.0 => write!(formatter, "{micros:.1} µs ±{percent:.0}%"),
             ..10_000.0 => write!(formatter, "{micros:.0} µs ±{percent:.0}%"),
@@ -75,8 +83,8 @@ impl fmt::Display for Samples {
     }
 }
 
-/// Returns the time that `work` takes, without that for reading the clock, and its result, which
-/// the caller drops outside of the measurement.
+/// Measures how long `work` takes, without what reading the clock takes. The caller drops the
+/// result, so that dropping it is not measured.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = Instant::now();
     let made = work();

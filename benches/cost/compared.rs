@@ -1,37 +1,42 @@
-//! The operations of a handle that query the kernel: open, refresh, resync.
+//! What a handle asks the kernel for: opening, refreshing, resyncing.
 
 use std::time::Duration;
 
 use libteam::LinkScope;
 
 use crate::c_library::CLibrary;
+use crate::chart::Chart;
 use crate::count;
 use crate::limit::{Listener, Requests, Sockets, driver};
 use crate::sample::{Samples, timed};
 use crate::scene::{Renames, Scene};
-use crate::table::{Bar, Compared, Table};
+use crate::table::{Bar, Compared, Row, Table};
 
 /// Renames that overrun a receive buffer of the default size.
 const BURST: u32 = 1_200;
 
-/// The number of resyncs per round of this crate and the limit.
+/// How often in a round this crate and the limit resync.
 const TURNS_OF_RESYNC: usize = 6;
 
 const SCOPES: [(LinkScope, &str, f64, f64); 2] =
     [(LinkScope::All, "All", 1.35, 6.0), (LinkScope::Team, "Team", 1.5, 40.0)];
 
 /// Returns the number of rounds, and how often this crate and the limit, and the C library, do the
-/// operation in each. The C library takes seconds with many links.
+/// thing in each. The C library takes seconds where there are many links.
 fn rounds(other_links: u32) -> (usize, usize, usize) {
-    if other_links < 10_000 { (5, 9, 5) } else { (3, 9, 1) }
+    if other_links < 3_000 { (5, 9, 5) } else { (3, 9, 1) }
 }
 
-/// Returns the bar against the C library, which holds with many links only.
+/// The bar against the C library holds where there are many links.
 fn against_c(other_links: u32, bar: f64) -> Bar {
     if other_links >= 10_000 { Bar::AtLeast(bar) } else { Bar::None }
 }
 
-/// Measures this crate and the limit in turns, then the C library, for some rounds.
+fn row(thing: &str, scope: &str, links: u32, limit: f64, c_library: Bar) -> Row {
+    Row { what: format!("{thing}, {scope}"), links, limit: Bar::AtMost(limit), c_library }
+}
+
+/// Lets this crate and the limit do the thing in turns, then the C library, for some rounds.
 fn compare(
     scene: &Scene,
     c_library: &CLibrary,
@@ -46,7 +51,7 @@ fn compare(
             times.ours.add(ours());
             times.limit.add(limit());
         }
-        // The first handle of a process has additional costs.
+        // The first handle of a process pays for more than itself.
         let things: Vec<&str> =
             ["open"].into_iter().chain(std::iter::repeat_n(thing, of_c)).collect();
         let spent = scene.run(c_library, &things);
@@ -55,19 +60,21 @@ fn compare(
     times
 }
 
-/// Measures opening a handle; returns the seconds of this crate and of the limit for all links.
-pub(crate) fn opening(scene: &Scene, c_library: &CLibrary, table: &mut Table) -> [f64; 2] {
+/// Opens a handle; returns how many seconds this crate and the limit took for all links.
+pub(crate) fn opening(
+    scene: &Scene,
+    c_library: &CLibrary,
+    table: &mut Table,
+    chart: &mut Chart,
+) -> [f64; 2] {
     let (family, group) = driver();
     let mut seconds = [0.0; 2];
     for (scope, name, limit_bar, c_bar) in SCOPES {
         let mut requests = Requests::of_open(scene.team, scope, family);
         check_traffic(&mut requests, count::traffic_of(|| scene.open(scope)));
-        let times = compare(
-            scene,
-            c_library,
-            "open",
-            || timed(|| scene.open(scope)).0,
-            || {
+        let row = row("open", name, scene.others(), limit_bar, against_c(scene.others(), c_bar));
+        let times = table.compare(&row, || {
+            let by_hand = || {
                 let (time, _sockets) = timed(|| {
                     let sockets = Sockets::new();
                     let listeners = [Listener::of_links(), Listener::of_driver(group)];
@@ -75,72 +82,66 @@ pub(crate) fn opening(scene: &Scene, c_library: &CLibrary, table: &mut Table) ->
                     (sockets, listeners)
                 });
                 time
-            },
-        );
+            };
+            compare(scene, c_library, "open", || timed(|| scene.open(scope)).0, by_hand)
+        });
+        chart.add("open", name, scene.links(), &times);
         if scope == LinkScope::All {
             seconds = [&times.ours, &times.limit].map(Samples::seconds);
         }
-        let what = format!("open, {name}");
-        table.compare(
-            &what,
-            scene.others(),
-            &times,
-            Bar::AtMost(limit_bar),
-            against_c(scene.others(), c_bar),
-        );
     }
     seconds
 }
 
-/// Measures a refresh.
-pub(crate) fn refreshing(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
+/// Requests everything again.
+pub(crate) fn refreshing(
+    scene: &Scene,
+    c_library: &CLibrary,
+    table: &mut Table,
+    chart: &mut Chart,
+) {
     let (family, _) = driver();
     for (scope, name, limit_bar, c_bar) in SCOPES {
         let mut requests = Requests::of_resync(scene.team, scope, family);
         let mut team = scene.open(scope);
         check_traffic(&mut requests, count::traffic_of(|| team.refresh().unwrap()));
         let sockets = Sockets::new();
-        let ours = || timed(|| team.refresh().unwrap()).0;
-        let times =
-            compare(scene, c_library, "refresh", ours, || timed(|| requests.exchange(&sockets)).0);
-        let what = format!("refresh, {name}");
-        table.compare(
-            &what,
-            scene.others(),
-            &times,
-            Bar::AtMost(limit_bar),
-            against_c(scene.others(), c_bar),
-        );
+        let row = row("refresh", name, scene.others(), limit_bar, against_c(scene.others(), c_bar));
+        let times = table.compare(&row, || {
+            let ours = || timed(|| team.refresh().unwrap()).0;
+            let by_hand = || timed(|| requests.exchange(&sockets)).0;
+            compare(scene, c_library, "refresh", ours, by_hand)
+        });
+        chart.add("refresh", name, scene.links(), &times);
     }
 }
 
-/// Measures the recovery from an overrun, from the error until nothing more is queued.
-pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
+/// Recovers from an overrun: from the error that reports it until nothing more waits.
+pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table, chart: &mut Chart) {
     let (family, _) = driver();
     let port = *scene.ports.first().unwrap();
     let notify = format!("notify:{port}:{BURST}:{BURST}");
     let mut requests = SCOPES.map(|(scope, ..)| Requests::of_resync(scene.team, scope, family));
     let sockets = Sockets::new();
-    let mut times = SCOPES.map(|_| Compared::default());
-    let mut of_c = Samples::default();
-    for turn in 0..TURNS_OF_RESYNC * rounds(scene.others()).0 {
-        for ((times, requests), (scope, ..)) in times.iter_mut().zip(&mut requests).zip(SCOPES) {
-            times.ours.add(resync(scene, scope));
-            times.limit.add(resync_by_hand(scene, requests, &sockets));
+    let rows = SCOPES.map(|(_, name, ..)| row("resync", name, scene.others(), 1.35, Bar::None));
+    let all_times = table.compare_all(&rows, |places| {
+        let mut times: Vec<Compared> = places.iter().map(|_| Compared::default()).collect();
+        let mut of_c = Samples::default();
+        for turn in 0..TURNS_OF_RESYNC * rounds(scene.others()).0 {
+            for (times, place) in times.iter_mut().zip(places) {
+                times.ours.add(resync(scene, SCOPES.get(*place).unwrap().0));
+                let requests = requests.get_mut(*place).unwrap();
+                times.limit.add(resync_by_hand(scene, requests, &sockets));
+            }
+            if turn % TURNS_OF_RESYNC == 0 {
+                of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
+            }
         }
-        if turn % TURNS_OF_RESYNC == 0 {
-            of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
-        }
-    }
-    for (mut times, (_, name, ..)) in times.into_iter().zip(SCOPES) {
-        times.c_library = of_c.clone();
-        table.compare(
-            &format!("resync, {name}"),
-            scene.others(),
-            &times,
-            Bar::AtMost(1.35),
-            Bar::None,
-        );
+        times.iter_mut().for_each(|times| times.c_library = of_c.clone());
+        times
+    });
+    for (times, (_, name, ..)) in all_times.iter().zip(SCOPES) {
+        chart.add("resync", name, scene.links(), times);
     }
 }
 
@@ -148,8 +149,8 @@ fn resync(scene: &Scene, scope: LinkScope) -> Duration {
     let mut team = scene.open(scope);
     burst(scene);
     let (time, changes) = timed(|| team.handle_events().unwrap());
-    assert!(changes.is_resynced(), "{BURST} notifications caused no overrun");
-    assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "one call did not handle everything");
+    assert!(changes.is_resynced(), "{BURST} notifications overran nothing");
+    assert!(!team.wait(Some(Duration::ZERO)).unwrap(), "one call was not enough");
     time
 }
 
@@ -161,20 +162,20 @@ fn resync_by_hand(scene: &Scene, requests: &mut Requests, sockets: &Sockets) -> 
         requests.exchange(sockets);
         drained
     });
-    assert!(lost, "{BURST} notifications caused no overrun");
+    assert!(lost, "{BURST} notifications overran nothing");
     time
 }
 
-/// Renames a port while no handle reads.
+/// Renames a port while no event is read.
 fn burst(scene: &Scene) {
     let mut renames = Renames::of(*scene.ports.first().unwrap());
     (0..BURST).for_each(|_| renames.next());
 }
 
-/// Panics unless the limit sends and receives the same as the library.
+/// Checks that the limit sends and receives what the library does.
 fn check_traffic(requests: &mut Requests, library: count::Traffic) {
     requests.exchange(&Sockets::new());
-    assert_eq!(requests.traffic, library, "traffic of the limit and of the library");
+    assert_eq!(requests.traffic, library, "the limit is not what the library sends and receives");
 }
 
 /// The growth of the time to open a handle for all links with their number.
@@ -186,8 +187,8 @@ impl Growth {
         self.0.push((other_links, seconds));
     }
 
-    /// Fits a power of the number of links to the last two measurements.
-    pub(crate) fn report(&self, table: &mut Table) {
+    /// Adds the exponent between the last two numbers of links.
+    pub(crate) fn add_to(&self, table: &mut Table) {
         let [.., (few, [ours_few, limit_few]), (many, [ours_many, limit_many])] = self.0[..] else {
             return;
         };

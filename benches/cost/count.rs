@@ -1,4 +1,4 @@
-//! Counts the library's traffic by its log.
+//! Counts what the library sends and receives, from its own log.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,7 +7,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::scene::Scene;
 
-/// The traffic of the request sockets.
+/// What went over the sockets for commands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
     pub(crate) sends: usize,
@@ -52,12 +52,12 @@ impl Log for Counter {
     fn flush(&self) {}
 }
 
-/// Installs the counter, which has no cost outside of [`traffic_of`].
+/// Counting costs nothing until [`traffic_of`] begins.
 pub(crate) fn install() {
     log::set_logger(&COUNTER).unwrap();
 }
 
-/// Returns what the library sends and receives during `work`.
+/// What the library sends and receives meanwhile.
 pub(crate) fn traffic_of<T>(work: impl FnOnce() -> T) -> Traffic {
     let Counter { sends, bytes, messages } = &COUNTER;
     log::set_max_level(LevelFilter::Trace);
@@ -67,7 +67,7 @@ pub(crate) fn traffic_of<T>(work: impl FnOnce() -> T) -> Traffic {
     Traffic { sends: take(sends), received_bytes: take(bytes), messages: take(messages) }
 }
 
-/// Returns the traffic of opening a handle with `LinkScope::Team`.
+/// What opening a handle that follows only its team costs.
 pub(crate) fn received_by_open(scene: &Scene) -> Traffic {
     traffic_of(|| scene.open(LinkScope::Team))
 }

@@ -1,4 +1,5 @@
-//! The limit: sends the requests of the library and discards the replies. No handle can cost less.
+//! The limit: sends the requests that the library sends, and throws away what is received. No
+//! handle can cost less.
 
 use std::io;
 
@@ -9,7 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::count::Traffic;
 use crate::netlink::{attribute, find, generic, link, request};
-use crate::receive::{SLOT, SLOTS, buffer, count, receive};
+use crate::receive::{SLOT, SLOTS, buffer, look, receive};
 
 const RTM_GETLINK: u16 = 18;
 const RTNLGRP_LINK: u32 = 1;
@@ -29,33 +30,33 @@ const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// The receive buffer that the library requests.
+/// What the library asks for as a socket's receive buffer.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// A request of one of the two protocols, and the end of its reply.
+/// A request of one of the two protocols, and what its answer ends with.
 struct Exchange {
     protocol: isize,
     bytes: Vec<u8>,
-    /// The reply ends with this number of messages of this type.
+    /// How many messages of this kind are the end.
     end: u16,
     ends: usize,
 }
 
-/// The requests of a handle, in order.
+/// What a handle sends, in order.
 pub(crate) struct Requests {
     all: Vec<Exchange>,
     pub(crate) buffer: Vec<u8>,
     pub(crate) traffic: Traffic,
 }
 
-/// The two request sockets.
+/// The two sockets for commands.
 pub(crate) struct Sockets {
     route: Socket,
     generic: Socket,
 }
 
 impl Sockets {
-    /// Opens the sockets with the library's settings.
+    /// As the library sets them up.
     pub(crate) fn new() -> Self {
         let open = |protocol| {
             let socket = connected(protocol);
@@ -70,7 +71,7 @@ impl Sockets {
 }
 
 impl Requests {
-    /// Returns the requests of opening a handle.
+    /// Those that open a handle.
     pub(crate) fn of_open(team: IfIndex, scope: LinkScope, family: u16) -> Self {
         let name = attribute(CTRL_ATTR_FAMILY_NAME, b"team\0");
         let resolve =
@@ -80,24 +81,24 @@ impl Requests {
             Exchange { protocol: NETLINK_GENERIC, bytes: resolve, end: NLMSG_ERROR, ends: 1 },
         ];
         if scope == LinkScope::Team {
-            all.push(query_driver(TEAM_CMD_PORT_LIST_GET, team, family));
+            all.push(ask_driver(TEAM_CMD_PORT_LIST_GET, team, family));
         }
         all.extend(Self::of_resync(team, scope, family).all);
         Self { all, ..Self::of_resync(team, scope, family) }
     }
 
-    /// Returns the requests of a resync.
+    /// Those that ask for everything again.
     pub(crate) fn of_resync(team: IfIndex, scope: LinkScope, family: u16) -> Self {
         let mut all = vec![dump_links((scope == LinkScope::Team).then_some(team))];
         if scope == LinkScope::Team {
             all.push(get_link(team));
         }
-        all.push(query_driver(TEAM_CMD_PORT_LIST_GET, team, family));
-        all.push(query_driver(TEAM_CMD_OPTIONS_GET, team, family));
+        all.push(ask_driver(TEAM_CMD_PORT_LIST_GET, team, family));
+        all.push(ask_driver(TEAM_CMD_OPTIONS_GET, team, family));
         Self { all, buffer: buffer(), traffic: Traffic::default() }
     }
 
-    /// Returns the request that maps all hashes to a port.
+    /// The one that leads all hashes to a port.
     pub(crate) fn of_hashes(team: IfIndex, port: IfIndex, family: u16) -> Self {
         let set = |hash: u32| {
             let item = [
@@ -116,7 +117,7 @@ impl Requests {
         Self { all, buffer: buffer(), traffic: Traffic::default() }
     }
 
-    /// Sends the requests one after the other, and receives the replies.
+    /// Sends them one after the other, and receives what is answered.
     pub(crate) fn exchange(&mut self, sockets: &Sockets) {
         self.traffic = Traffic::default();
         for Exchange { protocol, bytes, end, ends } in &self.all {
@@ -127,7 +128,7 @@ impl Requests {
             while left > 0 {
                 let lengths = receive(socket, &mut self.buffer).unwrap();
                 for (length, slot) in lengths.into_iter().zip(self.buffer.chunks(SLOT)) {
-                    let (messages, ends) = count(slot.get(..length).unwrap(), *end);
+                    let (messages, ends) = look(slot.get(..length).unwrap(), *end);
                     self.traffic.received_bytes += length;
                     self.traffic.messages += messages;
                     left -= ends;
@@ -152,7 +153,7 @@ fn dump_links(master: Option<IfIndex>) -> Exchange {
     Exchange { protocol: NETLINK_ROUTE, bytes, end: NLMSG_DONE, ends: 1 }
 }
 
-fn query_driver(command: u8, team: IfIndex, family: u16) -> Exchange {
+fn ask_driver(command: u8, team: IfIndex, family: u16) -> Exchange {
     let body = [generic(command, 1), attribute(1, &team.get().to_ne_bytes())].concat();
     Exchange {
         protocol: NETLINK_GENERIC,
@@ -162,7 +163,7 @@ fn query_driver(command: u8, team: IfIndex, family: u16) -> Exchange {
     }
 }
 
-/// Returns the ids of the driver's family and of its multicast group.
+/// The numbers of the driver's family and of its multicast group.
 pub(crate) fn driver() -> (u16, u32) {
     let sockets = Sockets::new();
     let name = attribute(CTRL_ATTR_FAMILY_NAME, b"team\0");
@@ -183,7 +184,8 @@ fn connected(protocol: isize) -> Socket {
     socket
 }
 
-/// A socket that receives events of links or of the team driver, with the library's receive buffer.
+/// A socket that hears of links or of the team driver, with the receive buffer that the library's
+/// has.
 pub(crate) struct Listener(Socket);
 
 impl Listener {
@@ -191,7 +193,7 @@ impl Listener {
         Self::of_group(NETLINK_ROUTE, RTNLGRP_LINK)
     }
 
-    /// Opens a socket for `group` of the driver's family.
+    /// `group` is one of the driver's family.
     pub(crate) fn of_driver(group: u32) -> Self {
         Self::of_group(NETLINK_GENERIC, group)
     }
@@ -202,7 +204,7 @@ impl Listener {
         Self(socket)
     }
 
-    /// Reads everything that is queued. Returns the number of datagrams, and whether some were
+    /// Reads everything that waits, and says how many datagrams that were and whether some were
     /// lost.
     pub(crate) fn drain(&self, buffer: &mut [u8]) -> (usize, bool) {
         let (mut count, mut lost) = (0, false);

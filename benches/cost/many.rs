@@ -1,64 +1,105 @@
-//! Hundreds of teams with a handle each, in one namespace.
+//! Hundreds of teams with a handle each, in one namespace: followed by one process with this crate,
+//! and by one with the C library.
 
-use std::fs;
-use std::os::fd::AsFd as _;
+use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
-use libteam::{IfIndex, LinkScope, TeamHandle};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use libteam::IfIndex;
 use nix::sys::resource::{Resource, setrlimit};
 
+use crate::c_library::CLibrary;
+use crate::follower::{Follower, with_the_c_library, with_this_crate};
 use crate::netns::{enter, index, ip_batch};
 use crate::raw::Raw;
 use crate::sample::timed;
-use crate::scene::{builder, settle};
+use crate::scene::settle;
 use crate::table::Table;
 
 const TEAMS: usize = 500;
 const PORTS: usize = 4;
 const DESCRIPTORS: u64 = 16_384;
+/// The descriptors of a process that follows no team: the standard streams and the epoll instance.
+const OWN_DESCRIPTORS: usize = 4;
 
-pub(crate) fn measure(table: &mut Table) {
-    // The namespace exists until its thread ends.
-    thread::scope(|scope| scope.spawn(|| in_own_namespace(table)).join())
-        .expect("the thread returns");
+/// What following all teams takes.
+struct Use {
+    opened_in: Duration,
+    /// By how many bytes the process grew for each handle.
+    memory: usize,
+    descriptors: usize,
+    /// The most handles that one event woke.
+    woken: usize,
 }
 
-fn in_own_namespace(table: &mut Table) {
+pub(crate) fn measure(c_library: &CLibrary, table: &mut Table) {
+    // The namespace goes with its thread.
+    thread::scope(|scope| scope.spawn(|| in_own_namespace(c_library, table)).join())
+        .expect("it ran to its end");
+}
+
+fn in_own_namespace(c_library: &CLibrary, table: &mut Table) {
     enter();
     setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS).unwrap();
     let teams = make_teams();
     settle();
-    let before = resident_bytes();
-    let open = |team: &IfIndex| builder(LinkScope::Team).open_index(*team).unwrap();
-    let (time, mut handles) = timed(|| teams.iter().map(open).collect::<Vec<TeamHandle>>());
-    let memory = resident_bytes().saturating_sub(before);
-    let found =
-        format!("{:.2} s, {} KiB of memory each", time.as_secs_f64(), memory / TEAMS / 1024);
-    table.fact(
-        &format!("{TEAMS} handles on {TEAMS} teams of {PORTS} ports, Team: opened in"),
-        &found,
-        true,
+    let ours = follow(with_this_crate("team"), &teams);
+    let c = follow(with_the_c_library(c_library.program(), None), &teams);
+    let what =
+        |what: &str| format!("{TEAMS} handles on {TEAMS} teams of {PORTS} ports, Team: {what}");
+    let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
+    table.fact_beside(
+        &what("opened in"),
+        &seconds(ours.opened_in),
+        &seconds(c.opened_in),
+        ours.opened_in <= c.opened_in,
     );
+    let kib = |bytes: usize| format!("{} KiB", bytes.div_ceil(1024));
+    table.fact_beside(
+        &what("memory of each"),
+        &kib(ours.memory),
+        &kib(c.memory),
+        ours.memory <= c.memory,
+    );
+    table.fact_beside(
+        &what("descriptors of each"),
+        &ours.descriptors.to_string(),
+        &c.descriptors.to_string(),
+        ours.descriptors <= c.descriptors,
+    );
+    let of_all = |count: usize| format!("{count} of {TEAMS}");
+    table.fact_beside(
+        &what("woken by an event of one team"),
+        &of_all(ours.woken),
+        &of_all(c.woken),
+        ours.woken == 1,
+    );
+}
 
+fn follow(command: Command, teams: &[IfIndex]) -> Use {
+    let (opened_in, (mut follower, grown)) = timed(|| {
+        let mut follower = Follower::start(command, teams);
+        let grown = follower.wait_until_open();
+        (follower, grown)
+    });
     let mut raw = Raw::new();
-    let mut woken = Vec::new();
-    for number in [0, TEAMS / 2, TEAMS - 1] {
-        raw.rename(index(&format!("p{number}x0")), "renamed").unwrap();
-        handles.get_mut(number).unwrap().set_notify_peers_count(1).unwrap();
-        woken.push(readable(&handles));
-        for handle in &mut handles {
-            handle.handle_events().unwrap();
-        }
-        raw.rename(index("renamed"), &format!("p{number}x0")).unwrap();
-        woken.push(readable(&handles));
-        for handle in &mut handles {
-            handle.handle_events().unwrap();
+    let mut before = follower.counters().wake_ups;
+    let mut woken = 0;
+    for team in [0, TEAMS / 2, TEAMS - 1] {
+        let name = format!("p{team}x0");
+        for [from, to] in [[name.as_str(), "renamed"], ["renamed", name.as_str()]] {
+            raw.rename(index(from), to).unwrap();
+            let after = follower.counters().wake_ups;
+            woken = woken.max(after - before);
+            before = after;
         }
     }
-    let alone = woken.iter().all(|handles| handles.len() == 1);
-    let found = format!("{} of {TEAMS} handles", woken.iter().map(Vec::len).max().unwrap());
-    table.fact("an event of one team wakes", &found, alone);
+    Use {
+        opened_in,
+        memory: grown / TEAMS,
+        descriptors: (follower.descriptors() - OWN_DESCRIPTORS) / TEAMS,
+        woken,
+    }
 }
 
 fn make_teams() -> Vec<IfIndex> {
@@ -72,21 +113,4 @@ fn make_teams() -> Vec<IfIndex> {
     }
     ip_batch(&commands);
     (0..TEAMS).map(|team| index(&format!("t{team}"))).collect()
-}
-
-/// Returns the positions of the handles that are readable.
-fn readable(handles: &[TeamHandle]) -> Vec<usize> {
-    let mut descriptors: Vec<_> =
-        handles.iter().map(|handle| PollFd::new(handle.as_fd(), PollFlags::POLLIN)).collect();
-    poll(&mut descriptors, PollTimeout::ZERO).unwrap();
-    let ready =
-        descriptors.iter().enumerate().filter(|(_, descriptor)| descriptor.any() != Some(false));
-    ready.map(|(place, _)| place).collect()
-}
-
-/// Returns the resident memory of this process.
-pub(crate) fn resident_bytes() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }

@@ -1,18 +1,19 @@
-//! Memory per cached link, measured from outside: the growth of a process that only opens a handle.
+//! Memory per cached link, seen from outside: by what a process grows that does nothing but open a
+//! handle.
 
 use std::env;
 use std::process::Command;
 
 use libteam::LinkScope;
 
-use crate::many::resident_bytes;
+use crate::process::resident_bytes;
 use crate::scene::{Scene, builder};
 use crate::table::Table;
 
-/// Makes this program print its own size.
+/// Starts this program to print its own size.
 pub(crate) const ARGUMENT: &str = "--memory-of-all-links";
 
-/// The maximum number of bytes per link.
+/// At most so many bytes for each link.
 const BAR: usize = 256;
 
 pub(crate) fn measure(scene: &Scene, table: &mut Table) {
@@ -21,7 +22,7 @@ pub(crate) fn measure(scene: &Scene, table: &mut Table) {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let (bytes, links) = text.trim().split_once(' ').expect("the other process prints two numbers");
+    let (bytes, links) = text.trim().split_once(' ').expect("the other process tells its size");
     let bytes = bytes.parse::<usize>().unwrap() / links.parse::<usize>().unwrap();
     table.fact(
         &format!("memory per cached link, All, {links} links"),
@@ -30,12 +31,12 @@ pub(crate) fn measure(scene: &Scene, table: &mut Table) {
     );
 }
 
-/// Prints the growth of this process by a handle in bytes, and the handle's number of links.
+/// Prints by how many bytes this process grows with a handle, and how many links that has.
 pub(crate) fn print(team: &str) {
-    // A first handle allocates everything besides the links.
+    // The first handle brings more into memory than its links.
     let team = libteam::IfIndex::new(team.parse().unwrap()).unwrap();
     drop(builder(LinkScope::Team).open_index(team).unwrap());
-    let before = resident_bytes();
+    let before = resident_bytes("self");
     let handle = builder(LinkScope::All).open_index(team).unwrap();
-    println!("{} {}", resident_bytes() - before, handle.links().len());
+    println!("{} {}", resident_bytes("self") - before, handle.links().len());
 }

@@ -1,4 +1,4 @@
-//! Notifications of an unrelated link and of a port.
+//! Notifications of a link that has nothing to do with the team, and of a port.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,57 +12,115 @@ use crate::raw::drops;
 use crate::receive;
 use crate::sample::timed;
 use crate::scene::{Renames, Scene};
-use crate::table::{Bar, Compared, Table};
+use crate::table::{Bar, Compared, Row, Table};
 
 const NOTIFICATIONS: u32 = 10_000;
-/// An even number, so that the link has its first name again afterwards.
+/// An even number: after an odd one the link would have its other name.
 const A_ROUND: u32 = 1_000;
-/// The number of notifications per round for the C library, which takes long for each.
+/// How many notifications the C library handles in a round: it takes long.
 const A_ROUND_OF_C: u32 = 250;
-/// The number of notifications that are queued before they are read. An odd number: after an even
-/// one the link would have its old name again, and there would be no change.
+/// How many notifications wait before any is read, where they are not read as they come. An odd
+/// number: after an even one the link would have its old name, and nothing would have changed.
 const BURST: u32 = 125;
 
-/// One measurement: a handle of this scope, this number of renames of a link at once.
+/// The most that a notification may cost beyond the limit where it is read as it comes.
+const SINGLE: Bar = Bar::AtMost(1.35);
+
+/// Notifications of a link's renames, of which so many wait before they are handled.
 struct Case {
     what: &'static str,
     scope: LinkScope,
     link: IfIndex,
     burst: u32,
-    bar: Bar,
+    limit: Bar,
+    c_library: Bar,
 }
 
-/// What the handle did while the link was renamed.
+/// What a handle did with the notifications.
 #[derive(Default)]
-struct Outcome {
+struct Handled {
     spent: Duration,
     wake_ups: u32,
     calls: u32,
 }
 
 pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
-    assert_eq!(notifications_of_two_renames(scene.unrelated), 2, "notifications of two renames");
-    let (port, unrelated) = (*scene.ports.first().unwrap(), scene.unrelated);
-    let case = |what, scope, link, burst, bar| Case { what, scope, link, burst, bar };
-    let outcome = rename(scene, &case("", LinkScope::Team, unrelated, 1, Bar::None), NOTIFICATIONS);
+    assert_eq!(notifications_of_two_renames(scene.unrelated), 2, "a rename is one notification");
+    let unrelated = Case {
+        what: "",
+        scope: LinkScope::Team,
+        link: scene.unrelated,
+        burst: 1,
+        limit: Bar::None,
+        c_library: Bar::None,
+    };
+    let handled = rename(scene, &unrelated, NOTIFICATIONS);
     table.fact(
         &format!(
             "{NOTIFICATIONS} notifications of an unrelated link, Team, {} other links",
             scene.others()
         ),
-        &format!("{} wake-ups, {} handler calls", outcome.wake_ups, outcome.calls),
-        outcome.wake_ups == 0 && outcome.calls == 0,
+        &format!("{} wake-ups, {} handler calls", handled.wake_ups, handled.calls),
+        handled.wake_ups == 0 && handled.calls == 0,
     );
+    let cases = cases(scene);
+    let rows: Vec<Row> = cases
+        .iter()
+        .map(|case| Row {
+            what: case.what.to_owned(),
+            links: scene.others(),
+            limit: case.limit,
+            c_library: case.c_library,
+        })
+        .collect();
+    table.compare_all(&rows, |places| {
+        let cases: Vec<&Case> = places.iter().filter_map(|place| cases.get(*place)).collect();
+        compare(scene, c_library, &cases)
+    });
+}
+
+fn cases(scene: &Scene) -> [Case; 5] {
     let (team, all) = (LinkScope::Team, LinkScope::All);
-    let each = [
-        case("a notification of a port, Team, read as it comes", team, port, 1, Bar::AtLeast(3.0)),
-        case("a notification of a port, All, read as it comes", all, port, 1, Bar::AtLeast(3.0)),
-        case("a notification of a port, Team, 125 at once", team, port, BURST, Bar::None),
+    let (port, unrelated) = (*scene.ports.first().unwrap(), scene.unrelated);
+    let case = |what, scope, link, burst, limit, c_library| Case {
+        what,
+        scope,
+        link,
+        burst,
+        limit,
+        c_library,
+    };
+    [
+        case(
+            "a notification of a port, Team, read as it comes",
+            team,
+            port,
+            1,
+            SINGLE,
+            Bar::AtLeast(3.0),
+        ),
+        case(
+            "a notification of a port, All, read as it comes",
+            all,
+            port,
+            1,
+            SINGLE,
+            Bar::AtLeast(3.0),
+        ),
+        case(
+            "a notification of a port, Team, 125 at once",
+            team,
+            port,
+            BURST,
+            Bar::None,
+            Bar::None,
+        ),
         case(
             "a notification of an unrelated link, All, read as it comes",
             all,
             unrelated,
             1,
+            SINGLE,
             Bar::None,
         ),
         case(
@@ -70,24 +128,28 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
             all,
             unrelated,
             BURST,
+            Bar::None,
             Bar::AtLeast(4.0),
         ),
-    ];
-    let things: Vec<String> = each
+    ]
+}
+
+fn compare(scene: &Scene, c_library: &CLibrary, cases: &[&Case]) -> Vec<Compared> {
+    let things: Vec<String> = cases
         .iter()
         .map(|case| format!("notify:{}:{A_ROUND_OF_C}:{}", case.link, case.burst))
         .collect();
-    let mut times = each.each_ref().map(|_| Compared::default());
+    let mut times: Vec<Compared> = cases.iter().map(|_| Compared::default()).collect();
     for _ in 0..NOTIFICATIONS / A_ROUND {
-        for (case, times) in each.iter().zip(&mut times) {
-            let outcome = rename(scene, case, A_ROUND);
+        for (case, times) in cases.iter().zip(&mut times) {
+            let handled = rename(scene, case, A_ROUND);
             let bursts = A_ROUND / case.burst;
             assert_eq!(
-                (outcome.wake_ups, outcome.calls),
+                (handled.wake_ups, handled.calls),
                 (bursts, bursts),
-                "wake-ups and calls per burst"
+                "each burst wakes the handle once"
             );
-            times.ours.add(outcome.spent / A_ROUND);
+            times.ours.add(handled.spent / A_ROUND);
             times.limit.add(read(case) / A_ROUND);
         }
         let words: Vec<&str> =
@@ -96,13 +158,11 @@ pub(crate) fn measure(scene: &Scene, c_library: &CLibrary, table: &mut Table) {
         let spent = spent.iter().skip(1).map(|spent| *spent / A_ROUND_OF_C);
         times.iter_mut().zip(spent).for_each(|(times, spent)| times.c_library.add(spent));
     }
-    for (case, times) in each.iter().zip(&times) {
-        table.compare(case.what, scene.others(), times, Bar::None, case.bar);
-    }
+    times
 }
 
-/// Renames a link this often, while a handle handles events whenever it is readable.
-fn rename(scene: &Scene, case: &Case, times: u32) -> Outcome {
+/// Renames a link so often, and lets a handle handle the notifications.
+fn rename(scene: &Scene, case: &Case, times: u32) -> Handled {
     let mut team = scene.open(case.scope);
     let calls = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&calls);
@@ -110,18 +170,18 @@ fn rename(scene: &Scene, case: &Case, times: u32) -> Outcome {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(())
     });
-    let mut outcome = Outcome::default();
+    let mut handled = Handled::default();
     each_burst(case, times, || {
         while is_readable(&mut team) {
-            outcome.wake_ups += 1;
-            outcome.spent += timed(|| team.handle_events().unwrap()).0;
+            handled.wake_ups += 1;
+            handled.spent += timed(|| team.handle_events().unwrap()).0;
         }
     });
-    outcome.calls = calls.load(Ordering::Relaxed);
-    outcome
+    handled.calls = calls.load(Ordering::Relaxed);
+    handled
 }
 
-/// Returns the time for reading the notifications without decoding them.
+/// Returns what reading the notifications costs by itself.
 fn read(case: &Case) -> Duration {
     let (listener, mut buffer) = (Listener::of_links(), receive::buffer());
     let mut spent = Duration::ZERO;
@@ -150,8 +210,8 @@ fn notifications_of_two_renames(link: IfIndex) -> usize {
     listener.drain(&mut receive::buffer()).0
 }
 
-/// Measures how many notifications fit the default receive buffer of a handle that does not read,
-/// and how the buffer grows then.
+/// Counts the notifications that fit the default receive buffer of a handle, and checks that the
+/// buffer grows after an overrun.
 pub(crate) fn holding(scene: &Scene, table: &mut Table) {
     let mut team = scene.open(LinkScope::All);
     let size = team.receive_buffers().unwrap().link;

@@ -1,4 +1,4 @@
-//! The measured team, and the other links of its namespace.
+//! The team that is measured, and the other links of its namespace.
 
 use std::thread;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use crate::netns::{dummies, enter, index, ip};
 use crate::raw::Raw;
 
 const PORTS: usize = 8;
-/// Far from the indexes that the kernel assigns.
+/// Far from the indices that the kernel gives by itself.
 const FIRST_OTHER: u32 = 100_000;
 
 pub(crate) struct Scene {
     pub(crate) team: IfIndex,
     pub(crate) ports: Vec<IfIndex>,
-    /// A link outside of the team.
+    /// A link that has nothing to do with the team.
     pub(crate) unrelated: IfIndex,
     others: u32,
 }
 
 impl Scene {
-    /// Creates a team with ports, which is up, in a network namespace of its own.
+    /// In a network namespace of its own: a team that is up, with its ports.
     pub(crate) fn new() -> Self {
         enter();
         let (team, ports) = team("team0", Mode::ActiveBackup);
         dummies(&["unrelated"]);
         let unrelated = index("unrelated");
-        // All names have the same length from the start, as bytes are counted.
+        // Names of one length from the start, for bytes are counted.
         for link in [unrelated, *ports.first().unwrap()] {
             let mut renames = Renames::of(link);
             (0..2).for_each(|_| renames.next());
@@ -37,7 +37,7 @@ impl Scene {
         Self { team, ports, unrelated, others: 0 }
     }
 
-    /// Adds other links up to this number.
+    /// Adds other links until there are so many.
     pub(crate) fn grow_to(&mut self, others: u32) {
         let mut raw = Raw::new();
         for number in self.others..others {
@@ -52,16 +52,23 @@ impl Scene {
         self.others
     }
 
-    /// Runs operations on the team by the C library, one after the other, and returns their times.
+    /// The number of all links of the namespace.
+    pub(crate) fn links(&self) -> u32 {
+        // The loopback link, the team and the unrelated link.
+        3 + u32::try_from(PORTS).unwrap() + self.others
+    }
+
+    /// Has the C library do these things with the team, one after the other, and tells how long
+    /// each took.
     pub(crate) fn run(&self, c_library: &CLibrary, things: &[&str]) -> Vec<Duration> {
         let mut words = vec![self.team.to_string()];
         words.extend(things.iter().map(ToString::to_string));
         c_library.run(&words)
     }
 
-    /// Opens a handle of the team.
+    /// Gives the handle's user what it wants of this team.
     pub(crate) fn open(&self, scope: LinkScope) -> TeamHandle {
-        builder(scope).open_index(self.team).expect("opening the team")
+        builder(scope).open_index(self.team).expect("the team can be opened")
     }
 }
 
@@ -69,7 +76,7 @@ pub(crate) fn builder(scope: LinkScope) -> TeamBuilder {
     TeamHandle::builder().link_scope(scope)
 }
 
-/// Creates a team with dummy ports in the current namespace.
+/// A team with dummy ports in the current namespace.
 pub(crate) fn team(name: &str, mode: Mode) -> (IfIndex, Vec<IfIndex>) {
     let mut team = TeamHandle::create(name).unwrap();
     team.set_mode(mode).unwrap();
@@ -83,7 +90,7 @@ pub(crate) fn team(name: &str, mode: Mode) -> (IfIndex, Vec<IfIndex>) {
     (team.ifindex(), ports)
 }
 
-/// A link that alternates between two names; each rename causes one notification.
+/// A link that has one of two names, and the other one next: each time that is one notification.
 pub(crate) struct Renames {
     raw: Raw,
     link: IfIndex,
@@ -91,7 +98,7 @@ pub(crate) struct Renames {
 }
 
 impl Renames {
-    /// Starts with a link that was renamed an even number of times.
+    /// Of a link that was renamed an even number of times.
     pub(crate) fn of(link: IfIndex) -> Self {
         Self { raw: Raw::new(), link, number: 0 }
     }
@@ -102,7 +109,7 @@ impl Renames {
     }
 }
 
-/// Waits for delayed events of the kernel.
+/// The kernel tells some things later.
 pub(crate) fn settle() {
     thread::sleep(Duration::from_millis(500));
 }

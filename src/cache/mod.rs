@@ -217,6 +217,20 @@ impl Cache {
         links.chain(self.ports.iter().map(Port::ifindex)).chain([self.team]).collect()
     }
 
+    /// Returns whether the tracked links are exactly these. Does not allocate: the session calls this
+    /// for each event.
+    pub(crate) fn tracks_exactly(&self, links: &BTreeSet<IfIndex>) -> bool {
+        let is_tracked = |ifindex: &IfIndex| {
+            *ifindex == self.team
+                || self.links.get(*ifindex).is_some()
+                || self.ports.get(*ifindex).is_some()
+        };
+        let known = self.links.iter().map(Link::ifindex);
+        links.contains(&self.team)
+            && links.iter().all(is_tracked)
+            && known.chain(self.ports.iter().map(Port::ifindex)).all(|link| links.contains(&link))
+    }
+
     /// Returns the ports that the driver reported, but rtnetlink did not.
     pub(crate) fn ports_without_link(&self) -> impl Iterator<Item = IfIndex> {
         self.ports.iter().map(Port::ifindex).filter(|port| self.links.get(*port).is_none())

@@ -140,3 +140,23 @@ fn options_listed_after_their_port_have_its_name() {
             .all(|option| option.port_name.as_ref().is_some_and(|name| name.as_str() == "p10"))
     );
 }
+
+#[test]
+fn links_to_follow_are_compared_without_a_list() {
+    let mut cache = cache(LinkScope::Team);
+    link(&mut cache, TEAM, "team0", None, 0);
+    link(&mut cache, 10, "p10", Some(TEAM), 0);
+    // The driver announces one port whose link is not known yet.
+    apply(&mut cache, port(11, false));
+    let tracked = cache.tracked_links();
+    assert_eq!(tracked, [TEAM, 10, 11].map(index).into());
+    assert!(cache.tracks_exactly(&tracked));
+    for ifindex in [TEAM, 10, 11] {
+        let mut fewer = tracked.clone();
+        fewer.remove(&index(ifindex));
+        assert!(!cache.tracks_exactly(&fewer), "without {ifindex}");
+    }
+    let mut more = tracked;
+    more.insert(index(12));
+    assert!(!cache.tracks_exactly(&more));
+}

@@ -3,6 +3,7 @@ use std::io;
 
 use log::debug;
 
+use crate::cache::Cache;
 use crate::log_target::EVENTS;
 use crate::model::ifindex::IfIndex;
 use crate::netlink::filter;
@@ -27,18 +28,19 @@ impl EventFilter {
         Self { team, installed }
     }
 
-    /// Sets a filter for these links, and adds the new ones to `recheck`.
+    /// Sets a filter for the links that the cache tracks, and adds the new ones to `recheck`.
     ///
     /// Links in `recheck` have to be requested when the socket was read empty.
     pub(super) fn update(
         &mut self,
-        links: BTreeSet<IfIndex>,
+        cache: &Cache,
         socket: &mut MulticastSocket,
         recheck: &mut BTreeSet<IfIndex>,
     ) -> io::Result<()> {
-        if self.installed == links {
+        if cache.tracks_exactly(&self.installed) {
             return Ok(());
         }
+        let links = cache.tracked_links();
         // Without a filter, all messages pass and there is no gap.
         if socket.is_filtered() {
             recheck.extend(links.difference(&self.installed));

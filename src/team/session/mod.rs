@@ -471,8 +471,7 @@ impl Session {
     fn update_filter(&mut self) -> Result<bool> {
         let Some(event_filter) = &mut self.event_filter else { return Ok(false) };
         let recheck = &mut self.pending.recheck.links;
-        let links = self.cache.tracked_links();
-        let updated = event_filter.update(links, &mut self.link_events, recheck);
+        let updated = event_filter.update(&self.cache, &mut self.link_events, recheck);
         updated.with_context(|| "filtering link events".to_owned())?;
         Ok(!recheck.is_empty())
     }
