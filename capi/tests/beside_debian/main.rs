@@ -14,5 +14,8 @@ mod support;
 
 mod contract;
 mod daemon;
+mod lacp;
 mod runners;
+mod teamnl;
+mod valgrind;
 mod watches;

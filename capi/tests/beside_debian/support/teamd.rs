@@ -101,7 +101,8 @@ impl Teamd {
         self.state_within(self.library.patience(), what, holds)
     }
 
-    fn state_within(
+    /// Like `state_when`, with another limit.
+    pub(crate) fn state_within(
         &mut self,
         limit: Duration,
         what: &str,
