@@ -77,13 +77,18 @@ const COMMANDS: [&str; 62] = [
     "team0 options",
 ];
 
+/// Runs teamnl and returns what it did, without statistics, of which the driver counts what goes
+/// over the links. Of the library's own log, whose text is each library's, stays that it wrote.
 fn teamnl(library: Library, words: &str) -> String {
     let output = library.command("teamnl").args(words.split_whitespace()).output().unwrap();
-    // Statistics, of which the driver counts what goes over the links.
-    describe(&output)
-        .lines()
-        .filter(|line| !line.contains("_stats"))
-        .fold(String::new(), |all, line| all + line + "\n")
+    let mut text = String::new();
+    for line in describe(&output).lines().filter(|line| !line.contains("_stats")) {
+        let line = if line.starts_with("libteam: ") { "libteam: …" } else { line };
+        if !text.ends_with("libteam: …\n") || line != "libteam: …" {
+            text += &format!("{line}\n");
+        }
+    }
+    text
 }
 
 /// A team in a mode: `v0` has carrier, `v1` has none, `d0` is up, `d1` is down.

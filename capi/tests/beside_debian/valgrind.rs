@@ -1,7 +1,7 @@
 //! Memory errors: the C program and teamd under valgrind.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::support::wait::wait_for;
 
 /// Returns the command that runs a program with our library under valgrind, which writes what it
 /// finds to files that begin with `log`.
-fn under_valgrind(program: &Path, log: &Path) -> Command {
+fn under_valgrind(program: &Path, log: &Path, preload: Option<&Path>) -> Command {
     let root = original("valgrind", "valgrind");
     let own = libraries(&root);
     let paths = [Library::Ours.directory().to_owned()]
@@ -40,8 +40,11 @@ fn under_valgrind(program: &Path, log: &Path) -> Command {
                 .unwrap(),
         )
         .arg("--library-path")
-        .arg(paths)
-        .arg(program);
+        .arg(paths);
+    if let Some(preload) = preload {
+        command.arg("--preload").arg(preload);
+    }
+    command.arg(program);
     command
 }
 
@@ -77,7 +80,7 @@ fn reports(log: &Path) -> (usize, Vec<String>) {
 #[test]
 fn contract_program_has_no_memory_error_in_the_library() {
     let log = scratch("valgrind").join(format!("contract.{}", std::process::id()));
-    let output = under_valgrind(program(), &log).output().unwrap();
+    let output = under_valgrind(program(), &log, None).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         text.contains("rtnl.end: reached"),
@@ -87,6 +90,17 @@ fn contract_program_has_no_memory_error_in_the_library() {
     let (ended, found) = reports(&log);
     assert!(ended >= 10, "valgrind saw the end of {ended} processes only");
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Returns a library that makes teamd leave valgrind's descriptors open.
+fn keep_descriptors() -> PathBuf {
+    let source =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/beside_debian/contract/keep_descriptors.c");
+    let library = scratch("programs").join("keep_descriptors.so");
+    let status =
+        Command::new("cc").args(["-shared", "-fPIC", source, "-o"]).arg(&library).status().unwrap();
+    assert!(status.success(), "{source} does not compile");
+    library
 }
 
 #[test]
@@ -100,7 +114,8 @@ fn teamd_has_no_memory_error_in_the_library() {
         "link_watch": { "name": "ethtool" },
         "ports": { "v0": {}, "v1": {} },
     });
-    let mut command = under_valgrind(&debian().join("usr/bin/teamd"), &log);
+    let mut command =
+        under_valgrind(&debian().join("usr/bin/teamd"), &log, Some(&keep_descriptors()));
     command.args(["-t", "team0", "-c", &config.to_string()]);
     let mut teamd = Process::start(command, &scratch("output").join("teamd.valgrind"));
     let control = |words: &str| {
