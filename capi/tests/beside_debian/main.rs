@@ -15,6 +15,7 @@ mod support;
 mod contract;
 mod daemon;
 mod lacp;
+mod load;
 mod runners;
 mod teamnl;
 mod valgrind;

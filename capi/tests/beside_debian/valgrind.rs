@@ -10,7 +10,7 @@ use crate::contract::program;
 use crate::support::library::{Library, debian, libraries, original, scratch};
 use crate::support::namespace::{cables, enter, ip};
 use crate::support::process::Process;
-use crate::support::wait::wait_for;
+use crate::support::wait::{is_full, wait_for};
 
 /// Returns the command that runs a program with our library under valgrind, which writes what it
 /// finds to files that begin with `log`.
@@ -80,7 +80,11 @@ fn reports(log: &Path) -> (usize, Vec<String>) {
 #[test]
 fn contract_program_has_no_memory_error_in_the_library() {
     let log = scratch("valgrind").join(format!("contract.{}", std::process::id()));
-    let output = under_valgrind(program(), &log, None).output().unwrap();
+    let mut command = under_valgrind(program(), &log, None);
+    if !is_full() {
+        command.args(["handlers", "lookups", "deleted_port", "rtnl"]);
+    }
+    let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         text.contains("rtnl.end: reached"),
@@ -88,7 +92,7 @@ fn contract_program_has_no_memory_error_in_the_library() {
         String::from_utf8_lossy(&output.stderr)
     );
     let (ended, found) = reports(&log);
-    assert!(ended >= 10, "valgrind saw the end of {ended} processes only");
+    assert!(ended >= 5, "valgrind saw the end of {ended} processes only");
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 

@@ -895,7 +895,11 @@ int main(int argc, char **argv)
 		int status;
 		pid_t child;
 
-		if (argc > 1 && strcmp(argv[1], groups[i].name))
+		bool wanted = argc < 2;
+
+		for (int word = 1; word < argc; word++)
+			wanted |= !strcmp(argv[word], groups[i].name);
+		if (!wanted)
 			continue;
 		group = groups[i].name;
 		fflush(NULL);
