@@ -48,6 +48,14 @@ fn under_valgrind(program: &Path, log: &Path, preload: Option<&Path>) -> Command
     command
 }
 
+/// Returns the path with which the reports begin, in a directory without those of an earlier run.
+fn log_of(name: &str) -> PathBuf {
+    let directory = scratch(&format!("valgrind_{name}"));
+    fs::remove_dir_all(&directory).unwrap();
+    fs::create_dir(&directory).unwrap();
+    directory.join("report")
+}
+
 /// Returns the reports that name our library, of processes that ended properly.
 fn reports(log: &Path) -> (usize, Vec<String>) {
     let prefix = log.file_name().unwrap().to_string_lossy().into_owned();
@@ -79,7 +87,7 @@ fn reports(log: &Path) -> (usize, Vec<String>) {
 
 #[test]
 fn contract_program_has_no_memory_error_in_the_library() {
-    let log = scratch("valgrind").join(format!("contract.{}", std::process::id()));
+    let log = log_of("contract");
     let mut command = under_valgrind(program(), &log, None);
     if !is_full() {
         command.args(["handlers", "lookups", "deleted_port", "rtnl"]);
@@ -111,7 +119,7 @@ fn keep_descriptors() -> PathBuf {
 fn teamd_has_no_memory_error_in_the_library() {
     enter();
     cables(3);
-    let log = scratch("valgrind").join(format!("teamd.{}", std::process::id()));
+    let log = log_of("teamd");
     let config = json!({
         "device": "team0",
         "runner": { "name": "activebackup" },
