@@ -1,7 +1,5 @@
 //! teamd with each runner: from its start to the deletion of its team.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 

@@ -85,7 +85,8 @@ fn teamnl(library: Library, words: &str) -> String {
     for line in describe(&output).lines().filter(|line| !line.contains("_stats")) {
         let line = if line.starts_with("libteam: ") { "libteam: …" } else { line };
         if !text.ends_with("libteam: …\n") || line != "libteam: …" {
-            text += &format!("{line}\n");
+            text += line;
+            text.push('\n');
         }
     }
     text

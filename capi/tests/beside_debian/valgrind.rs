@@ -72,7 +72,8 @@ fn reports(log: &Path) -> (usize, Vec<String>) {
         let mut paragraph = String::new();
         for line in text.lines().chain(["=="]) {
             if !blank(line) {
-                paragraph += &format!("{line}\n");
+                paragraph += line;
+                paragraph.push('\n');
                 continue;
             }
             if paragraph.contains("libteam.so") && paragraph.contains(" at 0x") {
