@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::format_collect,
     reason = "tests"
 )]
 
@@ -14,5 +15,9 @@ mod support;
 
 mod contract;
 mod daemon;
+mod lacp;
+mod load;
 mod runners;
+mod teamnl;
+mod valgrind;
 mod watches;

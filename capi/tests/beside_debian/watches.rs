@@ -98,7 +98,7 @@ fn arp_ping_fails_over_alike() {
     compare("arp_ping", |library| watched(library, &watch));
 }
 
-/// The last of the watches of one port is nsna_ping.
+/// The last of the watches of one port is `nsna_ping`.
 fn watched_alone(library: Library, watches: &Value) -> Record {
     let mut record = Record::default();
     cables(1);

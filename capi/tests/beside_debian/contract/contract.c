@@ -92,6 +92,15 @@ static struct team_ifinfo *ifinfo_of(struct team_handle *th, uint32_t ifindex)
 
 /* ---- handles ---- */
 
+static int failing_init(uint32_t ifindex)
+{
+	struct team_handle *th = silent();
+	int err = team_init(th, ifindex);
+
+	team_free(th);
+	return err;
+}
+
 static void life(void)
 {
 	struct team_handle *th = team_alloc();
@@ -117,9 +126,9 @@ static void life(void)
 	sh("ip link add d0 type dummy");
 	NUMBER("recreate of a dummy", team_recreate(th, "d0"));
 	sh("ip link add d1 index 30 type dummy");
-	NUMBER("init of 0", team_init(silent(), 0));
-	NUMBER("init of a dummy", team_init(silent(), 30));
-	NUMBER("init of no link", team_init(silent(), 9999));
+	NUMBER("init of 0", failing_init(0));
+	NUMBER("init of a dummy", failing_init(30));
+	NUMBER("init of no link", failing_init(9999));
 	NUMBER("init", team_init(th, team_ifname2ifindex(th, "team7")));
 	NUMBER("event descriptor is open", fcntl(team_get_event_fd(th), F_GETFD) >= 0);
 	NUMBER("refresh", team_refresh(th));
@@ -886,7 +895,11 @@ int main(int argc, char **argv)
 		int status;
 		pid_t child;
 
-		if (argc > 1 && strcmp(argv[1], groups[i].name))
+		bool wanted = argc < 2;
+
+		for (int word = 1; word < argc; word++)
+			wanted |= !strcmp(argv[word], groups[i].name);
+		if (!wanted)
 			continue;
 		group = groups[i].name;
 		fflush(NULL);

@@ -84,11 +84,7 @@ impl Teamd {
 
     /// Returns the state as a text to compare, without what differs from process to process, as
     /// soon as the state meets a condition.
-    pub(crate) fn state_when(
-        &mut self,
-        what: &str,
-        mut holds: impl FnMut(&Value) -> bool,
-    ) -> String {
+    pub(crate) fn state_when(&mut self, what: &str, holds: impl FnMut(&Value) -> bool) -> String {
         self.state_within(timeout(), what, holds)
     }
 
@@ -96,12 +92,13 @@ impl Teamd {
     pub(crate) fn state_if_ever(
         &mut self,
         what: &str,
-        mut holds: impl FnMut(&Value) -> bool,
+        holds: impl FnMut(&Value) -> bool,
     ) -> String {
         self.state_within(self.library.patience(), what, holds)
     }
 
-    fn state_within(
+    /// Like `state_when`, with another limit.
+    pub(crate) fn state_within(
         &mut self,
         limit: Duration,
         what: &str,

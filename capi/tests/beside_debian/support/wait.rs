@@ -1,5 +1,6 @@
 //! Waiting for a state.
 
+use std::env;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +11,11 @@ const INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) fn timeout() -> Duration {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap();
     Duration::from_secs(if processors.contains("QEMU TCG CPU") { 600 } else { 60 })
+}
+
+/// Returns whether the tests that take long are to run in full.
+pub(crate) fn is_full() -> bool {
+    env::var_os("LIBTEAM_CAPI_FULL").is_some()
 }
 
 /// Returns what `look` returns as soon as that is something; panics if it does not become so.
