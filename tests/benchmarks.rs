@@ -1,5 +1,7 @@
 //! When a bar of the benchmarks fails: `benches/common`.
 
+#![allow(clippy::expect_used, reason = "tests")]
+
 #[path = "../benches/common/sample.rs"]
 #[allow(dead_code, reason = "shared with the benchmarks, which use all of it")]
 mod sample;
@@ -14,7 +16,9 @@ use table::{Bar, Compared, Row, Table};
 
 fn samples(micros: &[u64]) -> Samples {
     let mut samples = Samples::default();
-    micros.iter().for_each(|micros| samples.add(Duration::from_micros(*micros)));
+    for micros in micros {
+        samples.add(Duration::from_micros(*micros));
+    }
     samples
 }
 
@@ -34,13 +38,9 @@ fn row(limit: Bar, c_library: Bar) -> Row {
 
 /// Whether the table holds after these measurements, and how many of them were made.
 fn judge(row: &Row, measurements: &[&[u64]]) -> (bool, usize) {
-    let (mut table, mut count) = (Table::new(), 0);
-    table.compare(row, || {
-        let times = times(measurements[count]);
-        count += 1;
-        times
-    });
-    (table.holds(), count)
+    let (mut table, mut rest) = (Table::new(), measurements.iter());
+    table.compare(row, || times(rest.next().expect("no further measurement is expected")));
+    (table.holds(), measurements.len() - rest.len())
 }
 
 #[test]

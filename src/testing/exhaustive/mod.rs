@@ -63,7 +63,7 @@ use crate::testing::kernel::event::Setting;
 type Verdict = Result<(), String>;
 
 /// How many letters each sequence has at most, unless the environment says otherwise.
-const DEPTH: usize = 3;
+const DEPTH: usize = 2;
 
 /// How often the program calls `handle_events` at most until the cache is right. The first call may
 /// return an error that came behind what an earlier call read.
