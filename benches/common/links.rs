@@ -123,13 +123,16 @@ fn receive_events(c_library: &CLibrary, others: &mut [Box<dyn Other>], table: &m
     c_library.run(&words).into_iter().for_each(|time| of_c.add(time / AT_ONCE));
     let mut ours = LinkEvents::new().unwrap();
     let (limit, mut buffer) = (Limit::of_events(), receive::buffer());
-    others.iter_mut().for_each(|other| other.subscribe());
+    for other in &mut *others {
+        other.subscribe();
+    }
     table.compare(&row, || {
         let mut times = Compared { c_library: of_c.clone(), ..Compared::default() };
         times.others.resize_with(others.len(), Default::default);
         for _ in 0..EVENTS / AT_ONCE {
             rename(link, AT_ONCE);
-            let receive_ours = || (0..AT_ONCE).for_each(|_| check(ours.try_next().unwrap()));
+            let receive_ours =
+                || (0..AT_ONCE).for_each(|_| check(ours.try_next().unwrap().as_ref()));
             times.ours.add(timed(receive_ours).0 / AT_ONCE);
             times.limit.add(timed(|| limit.receive(AT_ONCE, &mut buffer)).0 / AT_ONCE);
             for (other, times) in others.iter_mut().zip(&mut times.others) {
@@ -140,7 +143,7 @@ fn receive_events(c_library: &CLibrary, others: &mut [Box<dyn Other>], table: &m
     });
 }
 
-fn check(event: Option<LinkEvent>) {
+fn check(event: Option<&LinkEvent>) {
     assert!(matches!(event, Some(LinkEvent::Changed { .. })), "{event:?}");
 }
 

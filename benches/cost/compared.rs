@@ -137,7 +137,9 @@ pub(crate) fn resyncing(scene: &Scene, c_library: &CLibrary, table: &mut Table, 
                 of_c.add(scene.run(c_library, &["open", &notify]).remove(1));
             }
         }
-        times.iter_mut().for_each(|times| times.c_library = of_c.clone());
+        for times in &mut times {
+            times.c_library = of_c.clone();
+        }
         times
     });
     for (times, (_, name, ..)) in all_times.iter().zip(SCOPES) {

@@ -90,7 +90,7 @@ fn follow(shares: &[&[IfIndex]], command: impl Fn() -> Command) -> Use {
         opened_in,
         memory: followers.iter().map(Follower::proportional_bytes).sum(),
         descriptors: followers.iter().map(Follower::descriptors).sum(),
-        event: (time_after - time_before) / EVENTS,
+        event: time_after.saturating_sub(time_before) / EVENTS,
         wake_ups: woken,
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn team_name(number: u16) -> String {
 /// Creates the teams of the scene, without ports.
 pub(crate) fn create_teams(size: Size) {
     for number in 0..size.teams {
-        let mut team = TeamHandle::create(&team_name(number)).unwrap();
+        let mut team = TeamHandle::create(team_name(number)).unwrap();
         team.set_mode(Mode::ActiveBackup).unwrap();
     }
 }

@@ -138,7 +138,7 @@ impl Contender {
             Kind::ThisCrate(_) | Kind::Program(_) => scene.state(true),
         };
         let report = follower.state(Duration::from_secs(size.patience));
-        let processor_time = follower.processor_time() - before;
+        let processor_time = follower.processor_time().saturating_sub(before);
         let differing =
             report.as_ref().map_or(state.len(), |report| differing(&report.state, &state));
         Outcome {
@@ -183,17 +183,6 @@ fn follow_with_teamd(size: Size, library: Option<&Path>) -> Outcome {
         lost,
         counted: None,
         wrong_at_end,
-    }
-}
-
-/// Prints some lines that are in one of the states only, so that a fault of the comparison shows.
-fn show_first_differences(name: &str, found: &[String], wanted: &[String]) {
-    let only = |these: &[String], those: &[String]| {
-        these.iter().filter(|line| !those.contains(line)).take(4).cloned().collect::<Vec<_>>()
-    };
-    let (found, wanted) = (only(found, wanted), only(wanted, found));
-    if !found.is_empty() || !wanted.is_empty() {
-        eprintln!("{name}: has {found:?}, the kernel has {wanted:?}");
     }
 }
 
