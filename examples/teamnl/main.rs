@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The command line, the output and the exit status are those of the C tool, except that the status
-//! after a usage error is 2, and that errors have more detail.
+//! after a usage error is 2, that numbers are parsed strictly, and that errors have more detail.
 
 #[path = "../common/closed_output.rs"]
 mod closed_output;
