@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn upper_half_of_a_slot_does_not_count() {
-        let dirty = usize::MAX << 31 << 1 | 7;
+        let dirty = (usize::MAX ^ 0xffff_ffff) | 7;
         let port = Query { port: Some(7), ..Query::default() };
         assert_eq!(parse(c"p", [dirty, 0, 0, 0]), Some(port));
     }

@@ -11,6 +11,8 @@ mod calls;
 mod errno;
 mod ffi;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod parse;
 mod store;
 mod text;
