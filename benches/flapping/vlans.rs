@@ -134,11 +134,14 @@ impl Contender {
         thread::sleep(QUIET);
         let state = match self.kind {
             Kind::KernelAlone | Kind::Teamd(_) => Vec::new(),
-            Kind::ThisCrate("team") => scene.state(false),
-            Kind::ThisCrate(_) | Kind::Program(_) => scene.state(true),
+            Kind::ThisCrate("team") | Kind::Program(_) => scene.state(false),
+            Kind::ThisCrate(_) => scene.state(true),
         };
         let report = follower.state(Duration::from_secs(size.patience));
         let processor_time = follower.processor_time() - before;
+        if let Some(report) = &report {
+            show_first_differences(&self.name, &report.state, &state);
+        }
         let differing =
             report.as_ref().map_or(state.len(), |report| differing(&report.state, &state));
         Outcome {
