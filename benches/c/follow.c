@@ -186,7 +186,9 @@ static void describe(struct followed *followed)
 		const char *name = team_get_ifinfo_ifname(link);
 		uint32_t ifindex = team_get_ifinfo_ifindex(link);
 
-		if (team_is_ifinfo_removed(link))
+		/* The list holds the links of the team and of its ports, and those of former ports. */
+		if (team_is_ifinfo_removed(link) ||
+		    (ifindex != followed->ifindex && team_get_ifinfo_master_ifindex(link) != followed->ifindex))
 			continue;
 		line = new_line(ifindex);
 		snprintf(line->text, sizeof(line->text), "link %u %s %s %u", ifindex, name ? name : "",

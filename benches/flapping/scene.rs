@@ -105,6 +105,7 @@ impl Scene {
     /// Returns what a follower must know of the teams: of all links, or of those of each team. Asks
     /// the kernel with `ip`.
     pub(crate) fn state(&self, all_links: bool) -> Vec<String> {
+        self.ports();
         let links = Links::read();
         self.teams.iter().flat_map(|team| links.describe(team.ifindex, all_links)).collect()
     }
@@ -112,7 +113,16 @@ impl Scene {
     /// Returns the ports of each team, and whether each is up.
     pub(crate) fn ports(&self) -> Vec<BTreeMap<u32, bool>> {
         let links = Links::read();
-        self.teams.iter().map(|team| links.ports(team.ifindex)).collect()
+        let of = |team: &Team| {
+            let ports = links.ports(team.ifindex);
+            assert!(
+                team.ports.iter().all(|port| ports.contains_key(&port.get())),
+                "team {} has lost ports that nobody released: {ports:?}",
+                team.ifindex
+            );
+            ports
+        };
+        self.teams.iter().map(of).collect()
     }
 }
 

@@ -134,11 +134,14 @@ impl Contender {
         thread::sleep(QUIET);
         let state = match self.kind {
             Kind::KernelAlone | Kind::Teamd(_) => Vec::new(),
-            Kind::ThisCrate("team") => scene.state(false),
-            Kind::ThisCrate(_) | Kind::Program(_) => scene.state(true),
+            Kind::ThisCrate("team") | Kind::Program(_) => scene.state(false),
+            Kind::ThisCrate(_) => scene.state(true),
         };
         let report = follower.state(Duration::from_secs(size.patience));
         let processor_time = follower.processor_time().saturating_sub(before);
+        if let Some(report) = &report {
+            show_first_differences(&self.name, &report.state, &state);
+        }
         let differing =
             report.as_ref().map_or(state.len(), |report| differing(&report.state, &state));
         Outcome {
@@ -183,6 +186,17 @@ fn follow_with_teamd(size: Size, library: Option<&Path>) -> Outcome {
         lost,
         counted: None,
         wrong_at_end,
+    }
+}
+
+/// Prints some lines that are in one of the states only, so that a fault of the comparison shows.
+fn show_first_differences(name: &str, found: &[String], expected: &[String]) {
+    let only = |these: &[String], those: &[String]| {
+        these.iter().filter(|line| !those.contains(line)).take(4).cloned().collect::<Vec<_>>()
+    };
+    let (found, expected) = (only(found, expected), only(expected, found));
+    if !found.is_empty() || !expected.is_empty() {
+        eprintln!("{name}: has {found:?}, the kernel has {expected:?}");
     }
 }
 
