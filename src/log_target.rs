@@ -34,8 +34,9 @@
 /// The target for lost notifications, resyncs and incomplete lists.
 pub const RESYNC: &str = "libteam::resync";
 
-/// The target for invalid events, filters and receive buffers of event sockets, and for errors of
-/// change handlers that no call returns.
+/// The target for event sockets (invalid events, filters, receive buffers) and change handlers.
+///
+/// A handler's error is logged if no call returns it.
 pub const EVENTS: &str = "libteam::events";
 
 /// The target for commands, dumps and their replies, including interrupted dumps.

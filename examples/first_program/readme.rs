@@ -11,11 +11,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let mut team = TeamHandle::open_or_create("team0")?;
-    // What is set already is left alone.
+    // Does nothing if the team has this mode already.
     team.set_mode(Mode::ActiveBackup)?;
     let eth1 = team.lookup_ifindex("eth1")?;
     if !team.is_port(eth1) {
-        // The driver accepts only a link that is down, and sets it up.
+        // The driver accepts only a link that is down, and then sets it up.
         RtnlSocket::new()?.set_link(eth1, &LinkSettings::new().down())?;
         team.add_port(eth1)?;
     }

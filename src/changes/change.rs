@@ -160,11 +160,11 @@ impl<T> Change<T> {
 
     /// Returns whether the object was removed and added again since the last batch.
     ///
-    /// [`before`](Self::before) is the state of the old object, [`after`](Self::after) that of the
-    /// new one. The new object has none of the settings of the old one: that is so for a port that
-    /// left the team and came back, and for a link with the interface index of a deleted one.
+    /// Examples are a port that left the team and was added again, and a new link with the
+    /// interface index of a deleted one. [`before`](Self::before) is the state of the old object,
+    /// [`after`](Self::after) that of the new one, which has none of the old object's settings.
     ///
-    /// A removal whose notification was lost is not detected: then this is `false`.
+    /// The method returns `false` if the notification of the removal was lost.
     #[must_use]
     pub fn is_recreated(&self) -> bool {
         self.state == ObjectState::Recreated
@@ -185,7 +185,7 @@ impl Change<Link> {
         Self { events, ..self }
     }
 
-    /// Returns whether the link exists, but is not tracked any more, as it is no longer a port.
+    /// Returns whether the link still exists but is not tracked, because it is no longer a port.
     ///
     /// [`latest`](Self::latest) is the state of the link after its release. Only a handle with
     /// [`LinkScope::Team`](crate::LinkScope::Team) reports this.
@@ -250,8 +250,8 @@ impl Change<TeamOption> {
 impl Change<TeamOption> {
     /// Returns whether the option was removed because its port left the team.
     ///
-    /// A per-port option is removed for no other reason: a change of the mode removes options too,
-    /// but the driver rejects it while the team has ports.
+    /// This is the only reason for which a per-port option is removed: a change of the mode removes
+    /// options too, but the driver rejects such a change while the team has ports.
     ///
     /// # Source
     ///

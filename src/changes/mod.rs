@@ -47,7 +47,7 @@ bitflags! {
 ///
 /// - An object that was added and removed within the batch is not reported.
 /// - A port or option that the kernel marked as changed is reported even if its value is the same
-///   as before: it was set to the same value, or changed and changed back.
+///   as before: it may have been set to the same value, or changed and changed back.
 /// - A link is reported also for events that change no field: see [`LinkChange::NOTIFY_PEERS`].
 ///
 /// ```text
@@ -236,7 +236,7 @@ impl Changes {
         self.kinds().is_empty() && !self.resynced && !self.inconsistent
     }
 
-    /// Appends the changes of a later batch; an object can then be contained twice.
+    /// Appends the changes of a later batch; the result can contain an object twice.
     pub(crate) fn append(&mut self, later: Self) {
         self.links.extend(later.links);
         self.ports.extend(later.ports);

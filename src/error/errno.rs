@@ -4,7 +4,7 @@ use std::fmt;
 
 use nix::errno::Errno;
 
-/// An error number as an error message shows it: what it means, and its name.
+/// An error number as an error message shows it: its meaning and its name.
 pub(super) struct Described(pub(super) i32);
 
 impl fmt::Display for Described {

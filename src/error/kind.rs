@@ -32,8 +32,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The object is in use, or not in a state that allows the operation: `EBUSY`.
     ResourceBusy,
-    /// The caller lacks a capability: `EPERM`, `EACCES`. The kernel also replies so to some
-    /// requests that no caller may make.
+    /// The caller lacks a capability: `EPERM`, `EACCES`. The kernel also sends these errors for
+    /// some requests that no caller may make.
     PermissionDenied,
     /// The request is invalid: `EINVAL`, `ERANGE`, `EADDRNOTAVAIL`, or an [`Error::Io`] whose
     /// request is too long to be sent; [`Error::NotTeam`], [`Error::InvalidName`],

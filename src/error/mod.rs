@@ -24,12 +24,12 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The reason why a function of this crate failed.
 ///
-/// The text says what was attempted, on which object, and why it failed: `{error}` is enough to
-/// print. [`source`](StdError::source) holds only what the text does not say: the source of the
-/// error that the text ends with, where that error has one.
+/// The text says what was attempted, on which object, and why it failed: printing `{error}` is
+/// enough. [`source`](StdError::source) returns only what the text does not say: if the text ends
+/// with another error, the source of that error.
 ///
-/// [`kind`](Self::kind) classifies the errors for a program that reacts to them, and
-/// [`raw_os_error`](Self::raw_os_error) returns the error number.
+/// A program that reacts to errors can use [`kind`](Self::kind), which classifies them, and
+/// [`raw_os_error`](Self::raw_os_error), which returns the error number.
 ///
 /// # Examples
 ///
@@ -89,7 +89,7 @@ pub enum Error {
     Timeout {
         /// The operation and its object.
         op: String,
-        /// The time that was waited: the command timeout of the handle or the socket.
+        /// The timeout that elapsed: the command timeout of the handle or the socket.
         after: Duration,
     },
     /// The kernel acknowledged a request for an object, but did not send the object.
@@ -97,8 +97,7 @@ pub enum Error {
         /// The operation and its object.
         op: String,
     },
-    /// Every attempt at a dump was interrupted by changes, and the caller accepts only a dump that
-    /// was not.
+    /// Changes interrupted every attempt at a dump, and the call accepts no interrupted dump.
     Interrupted {
         /// The operation and its object.
         op: String,
@@ -155,8 +154,10 @@ pub enum Error {
         /// The link's index.
         ifindex: IfIndex,
     },
-    /// The kernel does not accept this name for a device. No request was sent, except the lookup
-    /// of an alternative name where a team was to be opened.
+    /// The kernel does not accept this name for a device.
+    ///
+    /// No request was sent, except that opening a team first looks up the name as an alternative
+    /// name.
     InvalidName {
         /// The name.
         name: String,
@@ -172,7 +173,7 @@ pub enum Error {
         /// What is expected instead.
         reason: &'static str,
     },
-    /// The team does not have this option in its present mode and with its present ports.
+    /// The team does not have this option in its current mode and with its current ports.
     UnknownOption {
         /// The operation, the option and the value.
         op: String,
@@ -192,7 +193,7 @@ pub enum Error {
         /// The value's type.
         found: OptionType,
     },
-    /// The value cannot be sent as a value of this option. The option was not sent.
+    /// The value is invalid for this option. The option was not sent.
     OptionValue {
         /// The team's name.
         team: String,
@@ -226,7 +227,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the error number: what the C library returns as `-errno`, before libnl changes it.
+    /// Returns the error number, from which libnl derives the `-errno` of the C library.
     ///
     /// | variant | error number |
     /// |---|---|
@@ -298,8 +299,7 @@ impl Error {
 }
 
 impl Error {
-    /// Replaces the operation of a check that found no device by the operation that needs the
-    /// device.
+    /// Replaces the operation in the error of a check that found no device.
     pub(crate) fn with_op(self, op: impl Into<String>) -> Self {
         match self {
             Self::NoSuchDevice { device, .. } => Self::NoSuchDevice { op: op.into(), device },

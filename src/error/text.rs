@@ -1,7 +1,8 @@
 //! The texts of errors: operation, object, reason.
 //!
-//! A text ends with the error below it, so that `{error}` is complete, and `source()` goes on with
-//! that error's own source. `thiserror` cannot express this: its `source()` is always a field.
+//! The text of an error that wraps another one ends with the text of the inner error, so that
+//! `{error}` is complete. `source()` therefore returns the source of the inner error. `thiserror`
+//! cannot express this: its `source()` always returns a field.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -80,7 +81,7 @@ impl StdError for Error {
     }
 }
 
-/// What the kernel adds to an error number.
+/// The kernel's own message, as the end of a text.
 struct Suffix<'a>(Option<&'a str>);
 
 impl fmt::Display for Suffix<'_> {
@@ -89,7 +90,7 @@ impl fmt::Display for Suffix<'_> {
     }
 }
 
-/// An error of a system call, or of what the library does in place of one.
+/// The reason of [`Error::Io`]: an error number, or an error of the library without one.
 struct Reason<'a>(&'a io::Error);
 
 impl fmt::Display for Reason<'_> {

@@ -43,9 +43,9 @@ use crate::netlink::socket::Transport;
 /// may come before `Lost`; no old one ever comes after it.
 ///
 /// A program that derives state from the events has to list all links again at each `Lost`, with
-/// another socket, and then apply the events that follow. Some of them are older than the list, and
-/// restore an outdated state for a short time; but a later event, or a later `Lost`, corrects it.
-/// For the same reason open `LinkEvents` before the first list.
+/// another socket, and then apply the events that follow. Some of these events are older than the
+/// list and restore an outdated state for a short time, until a later event or `Lost` corrects it.
+/// For the same reason, open `LinkEvents` before the first list.
 ///
 /// # Examples
 ///

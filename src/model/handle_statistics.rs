@@ -1,6 +1,6 @@
 /// The counters of a handle since it was opened, for a daemon to export as metrics.
 ///
-/// All of them only grow.
+/// No counter ever decreases.
 ///
 /// # Examples
 ///
@@ -10,10 +10,10 @@
 pub struct HandleStatistics {
     /// How many messages about links, ports and options the handle read from its event sockets.
     ///
-    /// Messages about links outside its [`LinkScope`](crate::LinkScope) count where the kernel
-    /// delivered them.
+    /// Messages about links outside the handle's [`LinkScope`](crate::LinkScope) count if the
+    /// kernel delivered them.
     pub events: u64,
-    /// How many batches of [`Changes`](crate::Changes) the handle has had to report.
+    /// How many batches of [`Changes`](crate::Changes) the handle found.
     pub batches: u64,
     /// How often an event socket reported that the kernel had dropped notifications (`ENOBUFS`).
     pub overruns: u64,

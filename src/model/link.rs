@@ -50,9 +50,9 @@ pub struct Link {
     pub(crate) rare: Option<Box<RareAttrs>>,
 }
 
-/// The attributes that few links have, kept apart to save memory where there are many links.
+/// The attributes that few links have, in an allocation of their own to save memory.
 ///
-/// A link has this only if one of the attributes is there.
+/// It exists only for a link with at least one of these attributes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RareAttrs {
     pub(crate) phys_port_id: Option<Box<[u8]>>,
@@ -107,8 +107,8 @@ impl Link {
 
     /// Returns the hardware address that the link gets back when its master releases it.
     ///
-    /// If the link already had a master when the handle first saw it, this is its permanent
-    /// address, or `None` without one (veth and dummy links have none).
+    /// For a link that already had a master when the handle first saw it, this is the permanent
+    /// address of the device, or `None` if the device has none (veth and dummy links).
     ///
     /// After lost notifications the address can be outdated: if a port was released, got another
     /// address and was added again in that time, this is still the address from before.

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 /// The transmit method of a load-balancing team: how it maps a packet's hash to a port.
 ///
-/// It is the value of the option `lb_tx_method`, which a team has in the mode
+/// The method is the value of the option `lb_tx_method`, which a team has in the mode
 /// [`LoadBalance`](crate::Mode::LoadBalance).
 ///
 /// # Examples

@@ -74,8 +74,8 @@ impl SocketBuilder {
     /// Sets the size of the receive buffer in bytes; 1 MiB by default.
     ///
     /// The kernel doubles the size for its bookkeeping. Without `CAP_NET_ADMIN` it limits the size
-    /// to `net.core.rmem_max`. A size of more than 1 GiB, which the kernel cannot double, is
-    /// reduced to that.
+    /// to `net.core.rmem_max`. The kernel cannot double a size of more than 1 GiB, so a larger size
+    /// is reduced to 1 GiB.
     ///
     /// # Source
     ///
@@ -85,7 +85,7 @@ impl SocketBuilder {
         self
     }
 
-    /// Sets how often a dump that changes interrupt is requested at most; 5 by default.
+    /// Sets how many times a dump is requested at most if changes interrupt it; 5 by default.
     ///
     /// # Source
     ///

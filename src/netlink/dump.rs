@@ -1,7 +1,7 @@
 /// What to do with a dump whose every attempt was interrupted.
 ///
-/// The kernel marks a dump (`NLM_F_DUMP_INTR`) if the listed objects changed in the meantime: the
-/// dump may lack an object that existed all the time, or contain it twice.
+/// The kernel marks a dump (`NLM_F_DUMP_INTR`) if the listed objects changed during the dump: it
+/// may then lack an object that existed all the time, or contain an object twice.
 ///
 /// # Examples
 ///
@@ -76,9 +76,9 @@ impl<T> Dump<T> {
 
     /// Returns how often the dump was requested.
     ///
-    /// It is at most
+    /// The number is at most
     /// [`SocketBuilder::dump_attempts`](crate::netlink::SocketBuilder::dump_attempts). For a result
-    /// of several dumps, it is the largest of their numbers.
+    /// that combines several dumps, it is the largest of their numbers.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts

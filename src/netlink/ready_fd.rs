@@ -48,8 +48,9 @@ impl ReadyFd {
         Ok(())
     }
 
-    /// Takes sockets out, so that duplicates of the descriptor do not report them any more. For
-    /// the end of the sockets' owner.
+    /// Removes sockets, so that duplicates of the descriptor no longer report them.
+    ///
+    /// The owner of the sockets calls this when it is dropped.
     pub(crate) fn remove(&self, sockets: &[BorrowedFd<'_>]) {
         for socket in sockets {
             // Only a socket that is not in the set is refused.

@@ -46,8 +46,8 @@ const IFA_LABEL: u16 = 3;
 /// # Source
 ///
 /// `RTM_NEWADDR` with `struct ifaddrmsg`, rtnetlink(7), and its attributes, `linux/if_addr.h`.
-/// `IFA_LOCAL` is the link's own address; without `IFA_LOCAL`, which IPv6 omits, `IFA_ADDRESS` is.
-/// Next to another `IFA_LOCAL`, `IFA_ADDRESS` is the address of the peer.
+/// `IFA_LOCAL` is the link's own address, and a different `IFA_ADDRESS` is that of the peer.
+/// Without `IFA_LOCAL`, which IPv6 omits, `IFA_ADDRESS` is the link's own address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     ifindex: IfIndex,

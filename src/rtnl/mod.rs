@@ -41,7 +41,7 @@ const GET: u16 = 2;
 
 /// A synchronous rtnetlink socket, for links, addresses, routes, neighbours and more.
 ///
-/// The socket belongs to the network namespace in which it was opened, also if the thread that uses
+/// The socket belongs to the network namespace in which it was opened, even if the thread that uses
 /// it enters another one. Each method sends at least one request; there is no cache.
 /// [`NetlinkConnection`](crate::netlink::NetlinkConnection) documents the timeouts and errors that
 /// all requests have in common.

@@ -64,7 +64,7 @@ fn table_of(rule: &RuleMessage) -> u32 {
 impl RtnlSocket {
     /// Lists the rules by which the kernel selects a routing table.
     ///
-    /// They are sorted by family and in the order of evaluation. The method sends one dump request.
+    /// The rules are sorted by family, then in the order of evaluation. Sends one dump request.
     ///
     /// # Errors
     ///

@@ -41,7 +41,7 @@ const DEFAULT_RECEIVE_BUFFER: usize = 1 << 20;
 /// A buffer of this size holds the notifications of 3 s.
 const DEFAULT_RECEIVE_BUFFER_LIMIT: usize = 16 << 20;
 
-/// How many numbers are tried for a name pattern, as many as the kernel tries on pages of 4 KiB.
+/// How many numbers are tried for a name pattern: as many as a kernel with pages of 4 KiB tries.
 const MAX_NUMBERS: u32 = 32768;
 /// How often `open_or_create` tries again while another process creates and deletes the team.
 const MAX_OPEN_ATTEMPTS: u32 = 16;
@@ -132,7 +132,9 @@ impl TeamBuilder {
         self
     }
 
-    /// Sets how often an interrupted dump of the links is requested at most; 5 by default.
+    /// Sets how many times a dump of the links is requested at most; 5 by default.
+    ///
+    /// The handle requests a dump again if changes interrupted it.
     ///
     /// The last attempt is used even if it was interrupted: see
     /// [`Changes::is_inconsistent`](crate::Changes::is_inconsistent).

@@ -15,13 +15,13 @@ use crate::team::handlers::{DispatchGuard, HandlerId, MAX_BATCHES, Outcome};
 impl TeamHandle {
     /// Applies the queued events, calls the handlers, and returns the changes, without waiting.
     ///
-    /// Call it when the handle's descriptor is readable, or after [`wait`](Self::wait). It reports
-    /// all changes since the last call as one difference, a *batch*, including the effects of this
-    /// handle's own commands. If the kernel dropped notifications, the method first requests all
-    /// links, ports and options again: see [`Changes::is_resynced`].
+    /// Call this method when the handle's descriptor is readable, or after [`wait`](Self::wait). It
+    /// reports all changes since the last call as one difference, a *batch*, including the effects
+    /// of this handle's own commands. If the kernel dropped notifications, the method first
+    /// requests all links, ports and options again: see [`Changes::is_resynced`].
     ///
-    /// Usually a call sends no request. It does so after lost notifications, for new ports, and for
-    /// a team that is down. Requests can wait for the kernel's rtnl lock, which the [command
+    /// A call sends requests after lost notifications, for new ports, and for a team that is down;
+    /// otherwise it sends none. Requests can wait for the kernel's rtnl lock, which the [command
     /// timeout](crate::TeamBuilder::command_timeout) does not cover: 884 ms were measured while
     /// another process deleted 6,000 links.
     ///
@@ -35,8 +35,8 @@ impl TeamHandle {
     ///
     /// # Errors
     ///
-    /// - [`Error::Handler`] with the first error of a handler, after all handlers were called. It
-    ///   contains the changes that this call would have returned.
+    /// - [`Error::Handler`] with the first error of a handler, after all handlers were called. The
+    ///   error contains the changes that this call would have returned.
     /// - The errors of the requests that a resync sends, e.g. [`Error::Timeout`] or
     ///   [`Error::Kernel`]. No change is lost: the descriptor stays readable, and the next call
     ///   tries again.
@@ -113,10 +113,10 @@ impl TeamHandle {
         self.dispatch(refreshed)
     }
 
-    /// Waits for events, or for ever without a timeout; returns false after the timeout or a
-    /// signal.
+    /// Waits for events, and returns false after the timeout or a signal.
     ///
-    /// It returns true when [`handle_events`](Self::handle_events) has something to do.
+    /// Returns true when [`handle_events`](Self::handle_events) has something to do. Without a
+    /// timeout, the wait has no limit.
     ///
     /// # Errors
     ///
@@ -151,10 +151,11 @@ impl TeamHandle {
     /// Duplicates the handle's descriptor, for poll(2), epoll(7) or an event loop.
     ///
     /// The duplicate is readable exactly while the handle's own descriptor ([`as_fd`](AsFd::as_fd))
-    /// is. It does not borrow the handle: an event loop can own it while the handle is behind a
-    /// `Mutex`. After the handle was dropped, it is valid but never readable.
+    /// is. It does not borrow the handle, so that an event loop can own the duplicate while the
+    /// handle is behind a `Mutex`. After the handle was dropped, the duplicate is valid but never
+    /// readable.
     ///
-    /// Do not read from it.
+    /// Do not read from the duplicate.
     ///
     /// # Errors
     ///

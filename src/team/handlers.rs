@@ -36,7 +36,6 @@ pub(crate) struct Handlers<H> {
     /// A handler may move the handle elsewhere, e.g. with `std::mem::replace`, and neither the
     /// handler itself nor the rest of the batch may be lost then.
     ///
-    ///
     /// While the lock is held, no code of the caller runs and no value of the caller is dropped.
     queue: Arc<Mutex<Queue<H>>>,
     /// Changes that a call delivered but could not return, and that the next call returns.
@@ -108,13 +107,13 @@ impl<H> Handlers<H> {
 
     /// Returns whether a call has something to deliver or to return, apart from new changes.
     ///
-    /// During a dispatch, the queued batches are left to that.
+    /// A dispatch that is in progress delivers the queued batches, so that they do not count.
     pub(crate) fn is_pending(&self) -> bool {
         let queue = lock(&self.queue);
         !self.unreturned.is_empty() || !queue.is_dispatching && !queue.batches.is_empty()
     }
 
-    /// Begins a dispatch, or returns `None` during another one, which is so inside a handler.
+    /// Begins a dispatch, or returns `None` during another one, i.e. inside a handler.
     pub(crate) fn begin(&mut self, readiness: &ReadyFd) -> Option<DispatchGuard<H>> {
         let mut queue = lock(&self.queue);
         if mem::replace(&mut queue.is_dispatching, true) {

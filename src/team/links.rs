@@ -20,7 +20,7 @@ use crate::team::{CACHE_IS_OUTDATED, TeamHandle};
 impl TeamHandle {
     /// Changes the settings of the team's own link: up or down, MTU, hardware address, name, more.
     ///
-    /// The method makes all changes or none, in the same order as [`RtnlSocket::set_link`].
+    /// The method makes all changes or none, in the order of [`RtnlSocket::set_link`].
     /// Afterwards, [`team_link`](Self::team_link) returns the new state of the link, including its
     /// carrier. A change of the MTU also changes the MTU of all ports.
     ///

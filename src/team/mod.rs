@@ -73,8 +73,8 @@ const CACHE_IS_OUTDATED: &str =
 /// [`handle_events`](Self::handle_events) brings the cache up to date, and so does each command.
 /// After a command, the cache contains everything that the kernel announced before its
 /// acknowledgement: ports, options, names, addresses. The kernel announces a carrier later, and not
-/// at all while the link is down: see [`set_carrier`](Self::set_carrier). The changes that a
-/// command finds are returned by the next `handle_events`.
+/// at all while the link is down: see [`set_carrier`](Self::set_carrier). The next `handle_events`
+/// returns the changes that a command found.
 ///
 /// Dropping the handle closes its sockets and does not change the team.
 ///
@@ -263,7 +263,7 @@ impl TeamHandle {
     /// # Errors
     ///
     /// - [`Error::NoSuchDevice`](crate::Error::NoSuchDevice) if no link has the name, or
-    ///   [`Error::InvalidName`](crate::Error::InvalidName) if moreover no link can have it.
+    ///   [`Error::InvalidName`](crate::Error::InvalidName) if no link can have it.
     /// - The errors of [`open_index`](Self::open_index).
     ///
     /// # Examples
@@ -432,9 +432,10 @@ impl fmt::Debug for TeamHandle {
 
 /// Returns a descriptor that is readable while there are events to handle.
 ///
-/// It is readable exactly while [`handle_events`](TeamHandle::handle_events) has something to do.
-/// Use it with poll(2), epoll(7) or an event loop, but do not read from it. It stays the same for
-/// the life of the handle; [`try_clone_fd`](TeamHandle::try_clone_fd) duplicates it.
+/// The descriptor is readable exactly while [`handle_events`](TeamHandle::handle_events) has
+/// something to do. Use it with poll(2), epoll(7) or an event loop, but do not read from it. It
+/// stays the same for the life of the handle; [`try_clone_fd`](TeamHandle::try_clone_fd) duplicates
+/// it.
 ///
 /// An edge-triggered loop (`EPOLLET`, which mio and tokio use) has to call `handle_events` once per
 /// edge: if work remains, the call causes another edge.

@@ -17,7 +17,7 @@ use crate::team::set_results::setting_op;
 ///
 /// Setters send requests; getters read the cache.
 impl TeamHandle {
-    /// Returns the mode, how the team spreads traffic, from the cache.
+    /// Returns the mode (how the team spreads traffic) from the cache.
     ///
     /// `None` if the team was deleted.
     ///
@@ -104,8 +104,8 @@ impl TeamHandle {
     /// Sets the port that carries the traffic in the mode [`Mode::ActiveBackup`].
     ///
     /// The driver does not notify the neighbours: see [`announce`](Self::announce). Setting the
-    /// port /// that is already active does nothing, and other handles get no notification. The
-    /// method queries the kernel for the active port, and does not rely on the cache.
+    /// port that is already active does nothing, and other handles get no notification. The method
+    /// queries the kernel for the active port, and does not rely on the cache.
     ///
     /// # Errors
     ///
@@ -171,11 +171,11 @@ impl TeamHandle {
 
     /// Sets the carrier of the team.
     ///
-    /// Until the mode is set again, the driver then does not change the carrier any more when the
-    /// links of ports go up or down.
+    /// From then on, the driver does not change the carrier when the links of ports go up or down,
+    /// until the mode is set again.
     ///
-    /// [`carrier`](Self::carrier) does not show the effect when this method returns. If the team is
-    /// up, the kernel announces the carrier a moment later, and
+    /// [`carrier`](Self::carrier) still returns the old value when this method returns. If the team
+    /// is up, the kernel announces the carrier a moment later, and
     /// [`handle_events`](Self::handle_events) reports it. If the team is down, the kernel does not
     /// announce it: `carrier` keeps the old value until the kernel's next message about the team's
     /// link (e.g. when the team is set up), or until [`refresh`](Self::refresh).

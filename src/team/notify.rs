@@ -26,7 +26,7 @@ impl TeamHandle {
 
     /// Sets how often the team announces its addresses after a port was enabled; 0 means never.
     ///
-    /// It does so by gratuitous ARP and unsolicited neighbour advertisements.
+    /// An announcement consists of gratuitous ARP and unsolicited neighbour advertisements.
     ///
     /// # Errors
     ///
@@ -97,12 +97,11 @@ impl TeamHandle {
 
     /// Sets how often, and at what interval, the team announces its addresses.
     ///
-    /// It does so after a port was enabled; see
-    /// [`set_notify_peers_count`](Self::set_notify_peers_count) and
-    /// [`set_notify_peers_interval`](Self::set_notify_peers_interval). The driver sends the first
-    /// announcement at once when a port is added or enabled while the team is up. It sends none
-    /// when the active port changes: use [`announce`](Self::announce) for that. Each announcement
-    /// is reported as a change of the team's link,
+    /// This is [`set_notify_peers_count`](Self::set_notify_peers_count) and
+    /// [`set_notify_peers_interval`](Self::set_notify_peers_interval) in one call. The driver sends
+    /// the first announcement at once when a port is added or enabled while the team is up. When
+    /// the active port changes, the driver sends none: use [`announce`](Self::announce) for that.
+    /// Each announcement is reported as a change of the team's link,
     /// [`LinkChange::NOTIFY_PEERS`](crate::LinkChange::NOTIFY_PEERS).
     ///
     /// # Errors
@@ -222,8 +221,9 @@ impl TeamHandle {
 
     /// Sets how often, and at what interval, the team rejoins its multicast groups.
     ///
-    /// It does so after a port was enabled, the first time at once. Each is reported as a change of
-    /// the team's link, [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
+    /// The team rejoins its groups for the first time as soon as a port is enabled. Each rejoin is
+    /// reported as a change of the team's link,
+    /// [`LinkChange::MCAST_REJOIN`](crate::LinkChange::MCAST_REJOIN).
     ///
     /// # Errors
     ///

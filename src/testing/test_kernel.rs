@@ -1,4 +1,4 @@
-//! The model as a program's tests use it.
+//! The model of the kernel for the tests of programs that use this crate.
 
 use std::io;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use crate::team::builder::TeamBuilder;
 
 /// A model of a network namespace with the team driver, for a program's own tests.
 ///
-/// The model is that of this crate's own tests: it answers requests and sends notifications as the
-/// kernel does, byte by byte, so that the library's code runs as in production, descriptors
-/// included. It has a loopback, links that have no addresses, and one team at a time. What it does
-/// not support (other kinds of links, routes, neighbours) it answers with `EOPNOTSUPP`. Requests
-/// are answered at once, errors have numbers but no text of the kernel, and an announcement
-/// ([`TeamHandle::announce`]) finds no address to announce.
+/// This crate's own tests use the same model. It replies to requests and sends notifications with
+/// the same bytes as the kernel, so that all code of the library runs as in production, including
+/// descriptors. The model has a loopback, links without addresses, and one team at a time. To
+/// requests that it does not support (other kinds of links, routes, neighbours) it replies with
+/// `EOPNOTSUPP`. It replies at once, its errors have a number but no message, and
+/// [`TeamHandle::announce`] finds no address to announce.
 ///
-/// A clone is the same kernel: a test can keep one for a thread that changes links. The kernel
-/// lasts as long as a clone or a handle does.
+/// A clone is the same kernel, which another thread can use to change links. The kernel exists as
+/// long as a clone or a handle exists.
 ///
-/// The methods that change the model do what another process, the network or the driver does. The
-/// program under test uses its [`TeamHandle`] and the sockets of [`sockets`](Self::sockets).
+/// The methods that change the model act like another process, the network or the driver. The
+/// program under test uses its [`TeamHandle`], and the sockets of [`sockets`](Self::sockets).
 ///
 /// # Examples
 ///
@@ -66,13 +66,13 @@ impl Default for TestKernel {
 }
 
 impl TestKernel {
-    /// Creates a kernel that has a loopback and no team.
+    /// Creates a kernel with a loopback link and without a team.
     #[must_use]
     pub fn new() -> Self {
         Self { kernel: Shared::empty() }
     }
 
-    /// Offers a model that exists.
+    /// Wraps an existing model.
     #[cfg(test)]
     pub(crate) fn on(kernel: &Shared) -> Self {
         Self { kernel: kernel.clone() }
@@ -82,7 +82,7 @@ impl TestKernel {
     ///
     /// # Errors
     ///
-    /// Like [`TeamHandle::create`]; `EOPNOTSUPP` if the model has a team already.
+    /// Those of [`TeamHandle::create`], and `EOPNOTSUPP` if the model has a team already.
     ///
     /// # Examples
     ///
@@ -91,12 +91,13 @@ impl TestKernel {
         self.team_builder().create(name)
     }
 
-    /// Opens the model's team device, like [`TeamHandle::open`]: a second handle, or the first one
-    /// of a program that starts again.
+    /// Opens the model's team device, like [`TeamHandle::open`].
+    ///
+    /// A test uses this for a second handle, or for a program that is started again.
     ///
     /// # Errors
     ///
-    /// Like [`TeamHandle::open`].
+    /// Those of [`TeamHandle::open`].
     ///
     /// # Examples
     ///
@@ -113,8 +114,9 @@ impl TestKernel {
         self.team_builder().open(name)
     }
 
-    /// Returns a builder of handles of the model's teams, for other settings than the default ones.
-    /// It does not read the environment.
+    /// Returns a builder that opens and creates the model's team with other settings.
+    ///
+    /// The builder does not read environment variables.
     ///
     /// # Examples
     ///
@@ -131,7 +133,9 @@ impl TestKernel {
         TeamBuilder::with_sockets(self.sockets())
     }
 
-    /// Returns a builder of the model's other sockets: [`RtnlSocket`](crate::rtnl::RtnlSocket) and
+    /// Returns a builder that opens the model's other sockets.
+    ///
+    /// These are [`RtnlSocket`](crate::rtnl::RtnlSocket) and
     /// [`LinkEvents`](crate::link_events::LinkEvents).
     ///
     /// # Examples
@@ -151,11 +155,11 @@ impl TestKernel {
         SocketBuilder::new().source(Arc::new(self.clone()))
     }
 
-    /// Adds a link, which is down; its cable is plugged.
+    /// Adds a link, which is administratively down and has a carrier as soon as it is set up.
     ///
     /// # Panics
     ///
-    /// If a link has this name.
+    /// Panics if a link has this name.
     #[track_caller]
     #[must_use]
     pub fn add_link(&self, name: &str) -> IfIndex {
@@ -169,34 +173,36 @@ impl TestKernel {
         }
     }
 
-    /// Deletes a link, or the team: so does the program `ip`, or a driver that is unloaded.
+    /// Deletes a link, or the team, like `ip link del` or the removal of a driver.
     ///
     /// # Panics
     ///
-    /// If there is no such link, or it is the loopback.
+    /// Panics if no link has the index, or if the link is the loopback.
     #[track_caller]
     pub fn delete_link(&self, ifindex: IfIndex) {
         self.change(&format!("deleting link {ifindex}"), |model| model.delete(ifindex.get()));
     }
 
-    /// Plugs the cable of a link in, or pulls it out: the carrier comes or goes. Of a link that is
-    /// set down, the carrier comes when the link is set up.
+    /// Sets whether a link has a carrier, as if its cable were plugged in or pulled out.
+    ///
+    /// A link that is administratively down gets its carrier when it is set up.
     ///
     /// # Panics
     ///
-    /// If there is no such link, or it is the team or the loopback.
+    /// Panics if no link has the index, or if the link is the team or the loopback.
     #[track_caller]
     pub fn set_link_up(&self, ifindex: IfIndex, up: bool) {
         self.change(&format!("plugging link {ifindex}"), |model| model.plug(ifindex.get(), up));
     }
 
-    /// Sets the speed that a link has while it is up, in Mbit/s; 10000 by default. The driver does
-    /// not notify of that: a handle gets it when the port's link goes up next, or by
-    /// [`refresh`](TeamHandle::refresh).
+    /// Sets the speed that a link has while it is up, in Mbit/s; 10000 by default.
+    ///
+    /// The driver does not announce a change of the speed. A handle reads the new speed when the
+    /// port's link goes up again, and in [`refresh`](TeamHandle::refresh).
     ///
     /// # Panics
     ///
-    /// If there is no such link.
+    /// Panics if no link has the index.
     #[track_caller]
     pub fn set_speed(&self, ifindex: IfIndex, mbps: u32) {
         self.change(&format!("setting the speed of link {ifindex}"), |model| {
@@ -204,32 +210,32 @@ impl TestKernel {
         });
     }
 
-    /// Makes a link a port of the team, as another process.
+    /// Makes a link a port of the team, as if another process did.
     ///
     /// # Panics
     ///
-    /// If the kernel would refuse it: the link is up or has a master, or there is no such link or
-    /// no team.
+    /// Panics if the kernel would refuse the request: if the link is up, has a master or does not
+    /// exist, or if there is no team.
     #[track_caller]
     pub fn add_port(&self, ifindex: IfIndex) {
         self.change(&format!("adding port {ifindex}"), |model| model.enslave(ifindex.get()));
     }
 
-    /// Releases a port of the team, as another process.
+    /// Releases a port of the team, as if another process did.
     ///
     /// # Panics
     ///
-    /// If the link is not a port.
+    /// Panics if the link is not a port.
     #[track_caller]
     pub fn remove_port(&self, ifindex: IfIndex) {
         self.change(&format!("removing port {ifindex}"), |model| model.release(ifindex.get()));
     }
 
-    /// Sets an option of the team, as another process.
+    /// Sets an option of the team, as if another process did.
     ///
     /// # Panics
     ///
-    /// If the driver would refuse it.
+    /// Panics if the driver would refuse the value or does not have the option.
     ///
     /// # Examples
     ///
@@ -250,10 +256,11 @@ impl TestKernel {
         self.change(&format!("setting option {id} to {value}"), |model| model.set(id, value));
     }
 
-    /// Loses notifications, as when receive buffers are full: each handle and
-    /// [`LinkEvents`](crate::link_events::LinkEvents) that is open now gets what it has not read
-    /// yet, and nothing more until it has noticed the loss in `handle_events` and has read
-    /// everything again.
+    /// Drops notifications, as the kernel does when receive buffers are full.
+    ///
+    /// This affects each handle and each [`LinkEvents`](crate::link_events::LinkEvents) that is open
+    /// now. It still receives the queued notifications, but no new ones until it has read the queue
+    /// and noticed the loss; a handle does so in `handle_events`, and then reads everything again.
     ///
     /// # Examples
     ///
@@ -274,9 +281,10 @@ impl TestKernel {
         self.kernel.lock().lose_notifications();
     }
 
-    /// Refuses the next request that changes something with this error number, and does nothing of
-    /// what it requests. Called several times, it refuses as many requests. A command may send
-    /// several.
+    /// Refuses the next request that changes something, with this error number.
+    ///
+    /// The request has no effect. Several calls refuse as many requests. A command may send several
+    /// requests.
     ///
     /// # Examples
     ///
@@ -310,7 +318,7 @@ impl TestKernel {
     }
 }
 
-/// The test does what the kernel would refuse.
+/// Panics because a test requested a change that the kernel would refuse.
 #[track_caller]
 #[expect(clippy::panic, reason = "a mistake of the test that drives the model")]
 fn fail(doing: &str, errno: Errno) -> ! {

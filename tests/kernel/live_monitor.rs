@@ -1,20 +1,24 @@
 //! `team_monitor --live` in a terminal.
 
 use std::env;
-use std::process::Command;
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use libteam::bpf::{BpfProgram, HashFields};
 use libteam::{Mode, TeamHandle};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::support::changes::team_with;
 use crate::support::frames::Balanced;
 use crate::support::monitor::Monitor;
 use crate::support::netns::{enter, ip};
-use crate::support::programs::{example, run, team_with_ports_in_all_states};
+use crate::support::programs::{example, team_with_ports_in_all_states};
 use crate::support::terminal::Terminal;
-use crate::support::timeouts::slowness;
+use crate::support::timeouts::timeout;
 
 #[path = "../../examples/team_monitor/live/screen.rs"]
 mod screen;
@@ -308,22 +312,45 @@ fn demo_shows_a_team_in_its_own_namespace() {
 #[test]
 fn live_without_a_terminal_reports_line_mode() {
     let _team = team_with_ports_in_all_states(None);
-    let seconds = (4 * slowness()).to_string();
-    for words in ["--live team0", "--demo"] {
-        let mut command = Command::new("timeout");
-        command
-            .args(["--preserve-status", "-s", "INT", &seconds])
-            .arg(example("team_monitor"))
-            .args(words.split(' '));
-        let outcome = run(command);
+    let cases =
+        [("--live team0", "ifname v0, linkup"), ("--demo", "\tifname eth4, linkup 0, changed 1")];
+    for (words, line) in cases {
+        let mut child = Command::new(example("team_monitor"))
+            .args(words.split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        let deadline = Instant::now() + timeout();
+        let mut states = ["down", "up"].iter().cycle();
+        while !lines.try_iter().any(|printed| printed.contains(line)) {
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                panic!("{words}: no line with {line:?}");
+            }
+            // The monitor prints only what changes after its start.
+            ip(&format!("link set peer0 {}", states.next().unwrap()));
+            thread::sleep(Duration::from_millis(100));
+        }
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+        let outcome = child.wait_with_output().unwrap();
         let expected = "team_monitor: standard output is not a terminal: printing lines instead of the live screen\n";
-        assert_eq!((outcome.status.code(), &*outcome.stderr), (Some(0), expected), "{words}");
-        assert_eq!(
-            outcome.stdout.contains("\tifname eth4, linkup 0, changed 1"),
-            words == "--demo",
-            "{words}"
-        );
+        let stderr = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!((outcome.status.code(), &*stderr), (Some(0), expected), "{words}");
     }
+}
+
+/// Reads the lines of a program's output in another thread, so that a test can wait for them.
+fn lines_of(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // A test that has seen what it expects drops the receiver.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::model::ifindex::IfIndex;
 use crate::model::option::OptionId;
 use crate::model::option_value::OptionType;
 
-/// An error, what it says, its kind and its error number.
+/// An error with its expected text, kind and error number.
 type Row = (Error, &'static str, ErrorKind, Option<Errno>);
 
 fn seven() -> IfIndex {
@@ -52,7 +52,7 @@ fn handler(error: impl Into<BoxError>) -> Error {
     Error::Handler { error: error.into(), changes: Changes::default() }
 }
 
-/// The errors that the system and the kernel report.
+/// Returns errors that the system and the kernel report.
 fn requests() -> Vec<Row> {
     vec![
         (
@@ -125,7 +125,7 @@ fn requests() -> Vec<Row> {
     ]
 }
 
-/// The errors about objects that do not exist, or are something else.
+/// Returns errors about objects that do not exist, or are of another type.
 fn objects() -> Vec<Row> {
     vec![
         (
@@ -194,7 +194,7 @@ fn objects() -> Vec<Row> {
     ]
 }
 
-/// The errors about what a caller passes.
+/// Returns errors about invalid input of a caller.
 fn inputs() -> Vec<Row> {
     let invalid = |error, text| (error, text, ErrorKind::InvalidInput, Some(Errno::EINVAL));
     vec![
@@ -276,7 +276,7 @@ fn table() -> Vec<Row> {
     [requests(), objects(), inputs()].into_iter().flatten().collect()
 }
 
-/// The variants, so that one that is added does not compile until it is in the table.
+/// Returns the name of the variant; a new variant does not compile until it is listed here.
 fn variant(error: &Error) -> &'static str {
     match error {
         Error::Io { .. } => "Io",
@@ -359,7 +359,7 @@ fn kernel_errors_are_classified_by_their_number() {
     assert_eq!(kernel(524, None).to_string().split_once(": ").unwrap().1, "error number 524");
 }
 
-/// The documentation of a kind.
+/// Returns the documentation of a kind.
 fn docs_of(kind: ErrorKind) -> String {
     let source = include_str!("../kind.rs");
     let (before, _) = source.split_once(&format!("\n    {kind:?},\n")).unwrap();

@@ -36,9 +36,9 @@ pub enum LinkEvent {
     /// The message marks only changes of [the flags](LinkInfo::changed_flags).
     ///
     /// Some drivers (bonding, GRE, HSR) send notifications about a link that they are still
-    /// creating. `Changed` is then the first event of the link: `Added` follows when the link has
-    /// been created, and no event at all if its creation fails. Do not treat a `Changed` of an
-    /// unknown link as its addition.
+    /// creating. `Changed` is then the first event of the link. `Added` follows when the link is
+    /// complete; if its creation fails, no event follows. Do not treat a `Changed` of an unknown
+    /// link as its addition.
     Changed {
         /// The current state of the link.
         link: LinkInfo,

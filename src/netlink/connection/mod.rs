@@ -14,16 +14,16 @@ use crate::netlink::request::{Request, RequestSocket};
 
 /// A synchronous connection to the kernel for requests of any netlink protocol.
 ///
-/// - Messages are of any type that implements the traits of netlink-packet-core, as those of the
-///   `netlink-packet-*` crates do.
-/// - Waiting for a reply has a timeout: see
-///   [`command_timeout`](crate::netlink::SocketBuilder::command_timeout), also for what the timeout
+/// - A message is of any type that implements the traits of netlink-packet-core, e.g. a type of the
+///   `netlink-packet-*` crates.
+/// - Waiting for a reply has a timeout:
+///   [`command_timeout`](crate::netlink::SocketBuilder::command_timeout) also says what the timeout
 ///   does not cover.
 /// - Replies are matched to their request by sequence number.
 /// - An [`Error`](crate::Error) contains the kernel's own message and the position of the attribute
 ///   in question, if the kernel sends them.
-/// - A dump that changes interrupted is requested again, if the kernel marks it as interrupted:
-///   rtnetlink and most of generic netlink do, XFRM and connection tracking do not.
+/// - A dump that the kernel marks as interrupted by changes is requested again. rtnetlink and most
+///   of generic netlink mark such dumps; XFRM and connection tracking do not.
 /// - After an error, and after a panic of a message type's decoder, the rest of the reply is
 ///   discarded, so that the connection remains usable.
 ///

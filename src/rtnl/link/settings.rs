@@ -63,8 +63,8 @@ impl LinkSettings {
 
     /// Sets the link down, before all other changes.
     ///
-    /// A team that becomes its [`master`](Self::master) sets the link up again, as it does with
-    /// each port.
+    /// A team that becomes the link's [`master`](Self::master) sets the link up again: it sets up
+    /// each new port.
     pub fn down(mut self) -> Self {
         self.up = Some(false);
         self
@@ -115,9 +115,9 @@ impl LinkSettings {
     /// Moves the link to another network namespace.
     ///
     /// The move comes after all other changes except [`name`](Self::name) and [`up`](Self::up),
-    /// which take effect in the other namespace; the new name only has to be free there. The link
-    /// is released from its master, and the move sets it down; with [`up`](Self::up) it is set up
-    /// again. Its index may change.
+    /// which take effect in the other namespace; a new name only has to be free there. The move
+    /// releases the link from its master and sets it down; with [`up`](Self::up), the link is set
+    /// up again. The index of the link may change.
     ///
     /// The descriptor is one of a file under `/run/netns` or of `/proc/PID/ns/net`, not a pidfd; it
     /// is duplicated.

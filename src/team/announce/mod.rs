@@ -56,7 +56,7 @@ pub struct AnnounceReport {
     pub ipv4: usize,
     /// The number of announced IPv6 addresses: one unsolicited neighbour advertisement each.
     pub ipv6: usize,
-    /// Whether addresses may be missing, because changes interrupted each attempt to list them.
+    /// Whether addresses may be missing, because changes interrupted every attempt to list them.
     pub is_inconsistent: bool,
 }
 
@@ -66,8 +66,8 @@ impl TeamHandle {
     ///
     /// The method sends a gratuitous ARP request for each IPv4 address, and an unsolicited
     /// neighbour advertisement for each IPv6 address. Switches then forward the team's traffic to
-    /// the port through which the packets came. Beforehand it requests the team's link and
-    /// addresses.
+    /// the port through which the packets came. Before it sends, the method requests the team's
+    /// link and addresses.
     ///
     /// The driver itself announces the addresses when a port is enabled
     /// ([`set_notify_peers`](Self::set_notify_peers)), but not when the active port of the mode
@@ -75,14 +75,14 @@ impl TeamHandle {
     /// perhaps once more a little later, for a switch whose port was not ready yet.
     ///
     /// The packets are the same as those of the kernel, with the current hardware address of the
-    /// team. Not announced are:
+    /// team. The method does not announce:
     ///
-    /// - all addresses while the team is down,
-    /// - IPv4 addresses if the team uses no ARP, and `127.0.0.0/8`,
+    /// - any address while the team is down,
+    /// - IPv4 addresses if the team uses no ARP, and addresses in `127.0.0.0/8`,
     /// - IPv6 addresses during duplicate address detection, and duplicate addresses.
     ///
-    /// Optimistic IPv6 addresses are announced without the override flag. There are no replies to
-    /// wait for.
+    /// Optimistic IPv6 addresses are announced without the override flag. The method does not wait
+    /// for replies.
     ///
     /// The method works from any thread, and sends in the network namespace in which the handle was
     /// opened. A thread in another namespace requires `CAP_SYS_ADMIN`.

@@ -1,8 +1,8 @@
-//! Decodes messages into the types of netlink-packet-route, and keeps attributes that the crate
-//! cannot decode as bytes.
+//! Decodes messages into the types of netlink-packet-route.
 //!
-//! The crate itself rejects a whole message for one attribute of an unexpected format, e.g. a name
-//! that is not UTF-8, so that a dump with such a message would fail.
+//! That crate rejects a whole message for one attribute of an unexpected format, e.g. a name that
+//! is not UTF-8, so that a dump with such a message would fail. This module keeps such an attribute
+//! as bytes.
 
 use log::debug;
 use netlink_packet_core::{DefaultNla, NlasIterator, Parseable};
