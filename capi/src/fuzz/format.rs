@@ -1,3 +1,5 @@
+use std::ffi::c_char;
+
 use super::split_text;
 use crate::format::{MAX_ARGUMENTS, name_address, parse};
 
@@ -17,7 +19,7 @@ pub(super) fn format(input: &[u8]) {
     assert_eq!(found.is_some(), expected.is_some(), "{format:?}");
     if let (Some(found), Some(expected)) = (found, expected) {
         let context = format!("{format:?} with {arguments:x?}");
-        let address = name_address(&found).map(|name| name.addr());
+        let address = name_address(&found).map(<*const c_char>::addr);
         // NULL is no name.
         assert_eq!(address, expected.name.filter(|name| *name != 0), "the name of {context}");
         assert_eq!(found.port, expected.port.map(low_half), "the port of {context}");

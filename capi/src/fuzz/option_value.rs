@@ -29,7 +29,7 @@ pub(super) fn option_value(input: &[u8]) {
 
 /// Returns what `team_set_option_value_from_string` reads from a text.
 fn expected_value(expected: OptType, text: &[u8]) -> Result<OptionValue, Errno> {
-    let utf8 = str::from_utf8(text).map_err(|_| Errno::EINVAL);
+    let utf8 = std::str::from_utf8(text).map_err(|_| Errno::EINVAL);
     match expected {
         OptType::U32 => {
             let number = number(text, [u64::MAX; 2])?;
