@@ -4,7 +4,7 @@ use netlink_packet_core::{NLM_F_CAPPED, NLM_F_MULTIPART, NLMSG_DONE, NLMSG_ERROR
 
 use crate::netlink::codec::frame::HEADER_LEN;
 
-/// One message with sequence number 0, padded.
+/// Returns one message with sequence number 0, padded.
 pub(crate) fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER_LEN + payload.len()).expect("short");
     let mut bytes = length.to_ne_bytes().to_vec();
@@ -16,17 +16,17 @@ pub(crate) fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The end of a multipart answer as generic netlink sends it: 16 bytes, without a code.
+/// Returns the end of a multipart reply as generic netlink sends it: 16 bytes, without a code.
 pub(crate) fn bare_done() -> Vec<u8> {
     message(NLMSG_DONE, NLM_F_MULTIPART, &[])
 }
 
-/// An acknowledgement, or with a negative code a refusal, capped.
+/// Returns an acknowledgement, or an error reply for a negative code, without the request.
 pub(crate) fn ack(code: i32) -> Vec<u8> {
     message(NLMSG_ERROR, NLM_F_CAPPED, &[&code.to_ne_bytes()[..], &[0; HEADER_LEN]].concat())
 }
 
-/// One attribute, padded.
+/// Returns one attribute, padded.
 pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(4 + value.len()).expect("short");
     let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();

@@ -1,9 +1,9 @@
-//! A short value that stands for a state, so that equal states are found.
+//! A short value that identifies a state, so that equal states are recognized.
 
 use std::fmt::{Debug, Write};
 
-/// Collects what makes up a state. Two different states have the same 128 bits only by an accident
-/// that no search will see.
+/// Collects everything that belongs to a state. The probability that two different states have the
+/// same 128 bits is negligible.
 #[derive(Debug, Default)]
 pub(crate) struct Digest(String);
 
@@ -12,7 +12,7 @@ impl Digest {
         self.debug(&(bytes.len(), mixed(bytes)));
     }
 
-    /// Adds a value as its `Debug` shows it.
+    /// Adds a value in its `Debug` format.
     pub(crate) fn debug(&mut self, value: &dyn Debug) {
         write!(self.0, "{value:?};").expect("a string takes everything");
     }
@@ -22,7 +22,7 @@ impl Digest {
     }
 }
 
-/// Mixes all bytes, eight at a time: unlike the hasher of the standard library this is quick in an
+/// Mixes all bytes, eight at a time: unlike the hasher of the standard library, this is fast in an
 /// unoptimized build.
 fn mixed(bytes: &[u8]) -> u128 {
     const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;

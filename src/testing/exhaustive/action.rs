@@ -9,12 +9,14 @@ const LINKS: [Slot; 2] = [1, 2];
 pub(super) const TEAM_OPTION: u8 = 0;
 const PORT_OPTION: u8 = 5;
 
-/// What happens during a call: each happening so many system calls after the one before.
+/// What happens during a call: each happening with the number of system calls since the previous
+/// one.
 pub(super) type During = Vec<(u8, Happening)>;
 
 #[derive(Clone, Debug)]
 pub(super) enum Action {
-    /// The handle is opened, in a namespace with these links. The first action of each sequence.
+    /// The handle is opened, in a namespace with these links. This is the first action of each
+    /// sequence.
     Open(Start, During),
     /// Something happens between two calls.
     Happens(Happening),
@@ -58,9 +60,9 @@ impl Call {
 }
 
 impl Action {
-    /// How many letters of the alphabet it is: a call is one, and so is each happening. A call that
-    /// reads only a part of the events is one letter too. That a handle is opened counts for
-    /// nothing, as each sequence begins with it.
+    /// Returns the number of letters of the action. A call is one letter, and so is each happening;
+    /// a call that reads only a part of the events is one letter. Opening the handle counts as
+    /// none, because each sequence begins with it.
     pub(super) fn cost(&self) -> usize {
         match self {
             Self::Calls(_, during) if matches!(during[..], [(_, Happening::ReadStops)]) => 1,
@@ -71,7 +73,7 @@ impl Action {
     }
 }
 
-/// What decides which happenings have an effect.
+/// The state that decides which happenings have an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub(super) struct Outline {
@@ -79,7 +81,7 @@ pub(super) struct Outline {
     port: Option<usize>,
     link_events_lost: bool,
     team_events_lost: bool,
-    /// Whether events wait on the two event sockets.
+    /// Whether events are queued on the two event sockets.
     link_events_wait: bool,
     team_events_wait: bool,
 }
@@ -163,10 +165,10 @@ impl Outline {
         all
     }
 
-    /// Whether it makes a difference if something happens before a system call or after it.
+    /// Returns whether it makes a difference if something happens before or after a system call.
     ///
-    /// Where it makes none, the sequence that has it before the next system call is the same, so
-    /// that only one of the two has to be played.
+    /// If not, the sequence in which it happens before the next system call is the same, and only
+    /// one of the two is played.
     pub(super) fn matters(&self, happening: Happening, system_call: SystemCall) -> bool {
         let (of_links, of_team) = match happening {
             Happening::Change(change) => self.sides(change),
@@ -198,8 +200,7 @@ impl Outline {
         }
     }
 
-    /// Returns whether a change is one of the links, and whether it is one of the team's ports and
-    /// options.
+    /// Returns whether a change affects links, and whether it affects the team's ports and options.
     fn sides(&self, change: Change) -> (bool, bool) {
         match change {
             Change::Create(..) | Change::OtherName(_) => (true, false),
@@ -222,7 +223,7 @@ impl Outline {
             }
             Happening::Change(Change::Enslave(slot)) => self.port = Some(index(slot)),
             Happening::Change(Change::Release(_)) => self.port = None,
-            // Reading may have ended the loss since: then the same can happen again.
+            // Reading may have ended the loss in the meantime: then the same can happen again.
             _ => {}
         }
         self

@@ -1,4 +1,4 @@
-//! One sequence of actions, played to a handle whose kernel is the model.
+//! One sequence of actions, applied to a handle on the model of the kernel.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -25,17 +25,17 @@ pub(super) struct Case {
     reports: Reports,
 }
 
-/// How an action ended.
+/// The result of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Played {
-    /// With the system calls of the last call.
+    /// The action ended; the system calls of its call were these.
     Done(Vec<SystemCall>),
-    /// The call was over before all that was to happen during it.
+    /// The call ended before everything that was planned for it happened.
     TooShort,
 }
 
 impl Case {
-    /// Opens a handle. `None` if opening failed, as it may when something went wrong.
+    /// Opens a handle. Returns `None` if opening failed, which faults may cause.
     pub(super) fn open(
         setting: Setting,
         start: Start,
@@ -92,7 +92,7 @@ impl Case {
     fn call(&mut self, call: Call, during: &During) -> Result<Played, String> {
         let option = OptionId::global(names::NOTIFY_PEERS_COUNT);
         let mut model = self.kernel.lock();
-        // Other values than those that other processes set.
+        // These values differ from those that other processes set.
         let values = [2, 3].map(OptionValue::U32);
         let is_first = model.service.namespace.options.iter().any(|(_, value)| *value == values[0]);
         let value = values[usize::from(is_first)].clone();
@@ -112,7 +112,7 @@ impl Case {
         }
         self.reports.record(model.service.namespace.history.take_log());
         if model.call.faults > 0 {
-            // The handle may not have received the list that would have shown the link.
+            // The handle may not have received the list that contains the link.
             let Service { skipped, namespace, .. } = &mut model.service;
             let exists = |ifindex: &u32| namespace.links.contains_key(ifindex);
             skipped.excused.extend(excused.into_iter().filter(exists));
@@ -127,8 +127,8 @@ impl Case {
         let is_overwritten = during.iter().any(|(_, happening)| {
             matches!(happening, Happening::Change(Change::OtherValue(_, TEAM_OPTION)))
         });
-        // Where no socket received the notification of a command, the driver says that it failed,
-        // and the handle looks what the value is. It cannot know of one that was overwritten.
+        // If no socket received the notification of a command, the driver returns an error, and the
+        // handle reads the value back. It cannot detect that its value was set and overwritten.
         if call == Call::Set && is_overwritten && result.is_err() {
             return Ok(played);
         }
@@ -164,8 +164,8 @@ impl Case {
         Ok(())
     }
 
-    /// Lets the program handle events for as long as the descriptor is readable, while nothing else
-    /// happens. Then the cache has to be equal to the kernel's state.
+    /// Lets the program handle events while the descriptor is readable and nothing else happens.
+    /// Then checks that the cache equals the kernel's state.
     pub(super) fn settle(&mut self) -> Verdict {
         let mut calls = 0;
         while self.is_readable()? {
@@ -200,7 +200,7 @@ impl Case {
         Outline::of(&mut self.kernel.lock())
     }
 
-    /// Returns what stands for all that decides what can follow.
+    /// Returns a digest of everything that decides what can follow.
     pub(super) fn digest(&self) -> u128 {
         let mut digest = Digest::default();
         self.kernel.lock().digest(&mut digest);

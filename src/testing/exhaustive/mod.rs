@@ -1,52 +1,54 @@
-//! Plays every short sequence of changes, faults and calls to a real handle whose kernel is the
-//! model.
+//! Plays every short sequence of changes, faults and calls to a real handle on the model of the
+//! kernel.
 //!
 //! # Properties
 //!
-//! - **Safety**: nothing that exists is reported as removed, and nothing is reported that never
-//!   was. Each report of a thing is a state that the thing had at the moment of the report before or
-//!   later, so reports do not go back in time either ([`reports`]).
+//! - **Safety**: no existing object is reported as removed, and no state is reported that never
+//!   existed. An object had each reported state when its previous state was reported, or later, so
+//!   that reports do not go back in time ([`reports`]).
 //! - **Eventual consistency**: once the kernel is quiet, at most [`MAX_CALLS`] calls of
 //!   `handle_events`, each made because the descriptor is readable, make the cache equal to the
-//!   kernel's state, and the reports add up to it. Only a link without a master may be missing that
-//!   a list skipped without a mark, or in each attempt with one: no library can know of it.
+//!   kernel's state, and the reports add up to that state. The only object that may be missing is a
+//!   link without a master that a list skipped without a mark, or that each attempt skipped with
+//!   one: no library can know of this link.
 //!
 //! # Alphabet
 //!
-//! The namespace has the team, two links that come and go, and a link that never changes. The team
-//! has one port at most, one option, and one option of the port ([`action`]).
+//! The namespace has the team, two links that are created and deleted, and a link that never
+//! changes. The team has at most one port, one option, and one option of the port ([`action`]).
 //!
 //! - Another process creates, deletes, renames, enslaves or releases a link, or sets an option.
 //! - Either event socket loses notifications.
 //! - The program handles events, refreshes, or sends a command.
-//! - All of the above, except calls, also happen at each system call of a call. That interrupts
-//!   dumps. Besides, a read ends early there: the receive fails, or signals use up all that one call
-//!   reads. Or a reply comes too late.
-//! - Between two calls the last event that waits becomes one that is too long or cannot be decoded,
-//!   or another process sends a forged event.
+//! - All of these, except calls, also happen at each system call of a call, which interrupts dumps.
+//!   In addition, a read ends early there, because the receive fails or signals use up everything
+//!   that one call reads; or a reply comes too late.
+//! - Between two calls, the last queued event becomes one that is too long or cannot be decoded, or
+//!   another process sends a forged event.
 //!
-//! Opening the handle is the first call of each sequence, and is not counted. Each other letter
-//! counts once, so a call during which one thing happens is two letters. A call that reads a part of
-//! the events is one letter.
+//! Opening the handle is the first call of each sequence, and is not counted. Every other letter
+//! counts as one, so that a call with one happening during it is two letters. A call that reads a
+//! part of the events is one letter.
 //!
 //! # States
 //!
-//! Sequences that lead to the same state of the kernel's model, the session, the queues and the
-//! reports go on as one ([`search`]). Of two points of a call between which a happening makes no
-//! difference, one is played. A run at a lower depth that does neither has to find the same states.
+//! Sequences that lead to the same state of the model, the session, the queues and the reports are
+//! continued only once ([`search`]). If it makes no difference at which of two points of a call
+//! something happens, only one of them is played. A run at a lower depth without this pruning must
+//! find the same states.
 //!
 //! # Depth
 //!
 //! `cargo test` plays sequences of [`DEPTH`] letters. The environment variable
-//! `LIBTEAM_EXHAUSTIVE_DEPTH` sets another number; the output has the numbers of states and
+//! `LIBTEAM_EXHAUSTIVE_DEPTH` sets another number. The output contains the numbers of states and
 //! sequences:
 //!
 //! ```console
 //! $ LIBTEAM_EXHAUSTIVE_DEPTH=4 cargo test --release --lib testing::exhaustive -- --nocapture
 //! ```
 //!
-//! `tests/mutations/run` breaks the library in many ways and checks that this enumeration finds
-//! each.
+//! `tests/mutations/run` breaks the library in many ways, and checks that this enumeration finds
+//! each fault.
 
 mod action;
 mod case;
@@ -59,14 +61,14 @@ use self::search::{Pruning, search};
 use crate::model::link_scope::LinkScope;
 use crate::testing::kernel::event::Setting;
 
-/// The result of a check: what is wrong.
+/// The result of a check; an error says what is wrong.
 type Verdict = Result<(), String>;
 
 /// How many letters each sequence has at most, unless the environment says otherwise.
 const DEPTH: usize = 2;
 
-/// How often the program calls `handle_events` at most until the cache is right. The first call may
-/// return an error that came behind what an earlier call read.
+/// The maximum number of calls of `handle_events` until the cache is right. The first call may
+/// return an error that was queued behind the events that an earlier call read.
 const MAX_CALLS: u32 = 2;
 
 fn depth() -> usize {
@@ -74,8 +76,8 @@ fn depth() -> usize {
     depth.map_or(DEPTH, |depth| depth.parse().expect("LIBTEAM_EXHAUSTIVE_DEPTH is a number"))
 }
 
-/// A handle that follows all links, on a kernel that continues a dump by position, as older kernels
-/// do, and thus skips links. Each receive reads one datagram.
+/// Returns the setting of a handle that tracks all links. The kernel continues a dump by position,
+/// as older kernels do, and thus skips links. Each receive reads one datagram.
 fn all_links() -> Setting {
     Setting {
         events: 8,
@@ -92,8 +94,8 @@ fn all_links() -> Setting {
     }
 }
 
-/// A handle that follows the team's links, where the team is down, so that the kernel announces no
-/// carrier. Each receive reads many datagrams.
+/// Returns the setting of a handle that tracks the team's links. The team is down, so that the
+/// kernel announces no carrier. Each receive reads many datagrams.
 fn links_of_team() -> Setting {
     Setting {
         batch: 8,

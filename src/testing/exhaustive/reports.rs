@@ -1,4 +1,4 @@
-//! Compares what a handle reports with what happened in the kernel, in order.
+//! Compares the reports of a handle with what happened in the kernel, in order.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::testing::digest::Digest;
 use crate::testing::kernel::event::TEAM;
 use crate::testing::kernel::state::{Key, State, Value, link, option, port};
 
-/// The states of each thing since the moment that the last report of it is about. `None` is a state
-/// too: the thing does not exist, or it is a link that this handle does not follow.
+/// The states of each object since the state that was reported last. `None` is a state too: the
+/// object does not exist, or it is a link that this handle does not track.
 ///
-/// A report must be one of them, and the next report must be the same state or a later one: reports
-/// never say what was not, and never go back in time. The first of the states is the one that was
-/// reported last.
+/// A report must be one of these states, and the next report must be the same state or a later one:
+/// no report is false, and reports do not go back in time. The first of the states is the one that
+/// was reported last.
 #[derive(Debug)]
 pub(super) struct Reports {
     states: BTreeMap<Key, Vec<Option<Value>>>,
@@ -23,7 +23,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    /// Begins before the handle is opened, with what exists.
+    /// Begins with the existing objects, before the handle is opened.
     pub(super) fn new(existing: State, scope: LinkScope) -> Self {
         let states = existing.things.into_iter().map(|(key, value)| (key, vec![Some(value)]));
         Self { states: states.collect(), scope }
@@ -49,8 +49,8 @@ impl Reports {
         }
     }
 
-    /// Checks what a handle knows when it was opened: that is the first report of everything. What
-    /// it does not know is not reported: a list may have skipped a link.
+    /// Checks the state of a handle that was just opened: it is the first report of every object. A
+    /// missing object is not reported: a list may have skipped a link.
     pub(super) fn check_start(&mut self, cache: &Cache) -> Verdict {
         let mut known = State::of(cache).things;
         let mut keys: Vec<_> = self.states.keys().chain(known.keys()).cloned().collect();
@@ -110,7 +110,7 @@ impl Reports {
         Ok(())
     }
 
-    /// Checks that the reports add up to what the handle knows.
+    /// Checks that the reports add up to the state of the handle.
     pub(super) fn check_sum(&self, cache: &Cache) -> Verdict {
         let mut reported = BTreeMap::new();
         for (key, states) in &self.states {
@@ -126,7 +126,7 @@ impl Reports {
     }
 }
 
-/// Checks that two sides are equal; the message has what differs only.
+/// Checks that two sides are equal; the message contains only the differences.
 pub(super) fn same(
     one_name: &str,
     one: &BTreeMap<Key, Value>,

@@ -1,4 +1,4 @@
-//! Plays all sequences up to a length, each state once.
+//! Plays all sequences up to a length, and continues each state only once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,12 +11,12 @@ use super::case::{Case, Played};
 use crate::testing::kernel::SystemCall;
 use crate::testing::kernel::event::{Happening, Setting};
 
-/// How many things happen during one call at most, and while the handle is opened.
+/// How many things happen at most during one call, or while the handle is opened.
 const MAX_DURING: usize = 2;
 const MAX_DURING_OPEN: usize = 1;
 
-/// Whether sequences are left out that lead to a state that another one has led to, and happenings
-/// at points where they make no difference.
+/// Whether to omit sequences that lead to a known state, and happenings at points where they make
+/// no difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pruning {
     On,
@@ -40,16 +40,16 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The states, each with a sequence that leads to it where nothing was left out.
+    /// The states, each with a sequence that leads to it if nothing was omitted.
     pub(super) states: BTreeMap<u128, Option<Vec<Action>>>,
-    /// How many sequences were played to their end.
+    /// How many sequences were played to the end.
     pub(super) played: usize,
 }
 
-/// A state and a shortest sequence that leads to it.
+/// A state with a shortest sequence that leads to it.
 #[derive(Debug)]
 struct Node {
     actions: Vec<Action>,
@@ -57,7 +57,7 @@ struct Node {
     state: u128,
 }
 
-/// What the threads of a search share.
+/// The data that the threads of a search share.
 struct Search {
     setting: Setting,
     depth: usize,
@@ -65,15 +65,15 @@ struct Search {
     /// The length of the shortest sequence that led to each state so far.
     lengths: Mutex<HashMap<u128, usize>>,
     examples: Mutex<BTreeMap<u128, Option<Vec<Action>>>>,
-    /// The states from which sequences go on, by the length of the sequence so far.
+    /// The states to continue from, by the length of the sequence so far.
     nodes: Mutex<BTreeMap<usize, Vec<Node>>>,
     failure: Mutex<Option<Failure>>,
     is_over: AtomicBool,
     played: AtomicUsize,
 }
 
-/// Plays all sequences of actions that cost `depth` together or less. Without pruning all of
-/// them are played, also those that add nothing.
+/// Plays all sequences of actions that cost at most `depth` together. Without pruning, plays all of
+/// them, including those that lead to known states.
 pub(super) fn search(setting: Setting, depth: usize, pruning: Pruning) -> Result<Found, Failure> {
     let search = Search {
         setting,
@@ -115,9 +115,9 @@ pub(super) fn search(setting: Setting, depth: usize, pruning: Pruning) -> Result
 }
 
 impl Search {
-    /// Plays everything that can come next.
+    /// Plays everything that can happen next.
     fn expand(&self, node: &Node, length: usize) {
-        // A shorter sequence to the same state was found since.
+        // A shorter sequence to the same state was found in the meantime.
         if self.pruning == Pruning::On
             && lock(&self.lengths).get(&node.state).is_some_and(|known| *known < length)
         {
@@ -135,9 +135,9 @@ impl Search {
         }
     }
 
-    /// Tries a call without anything that happens during it, with a partial read, and with each combination of up to
-    /// `during` things that can happen at each of its system calls. Where the first of these is
-    /// the first thing that the call does (`is_immediate`), what happens before it is the same as
+    /// Tries a call without any happening, with a partial read, and with each combination of up to
+    /// `during` happenings at each of its system calls. If the first happening could come before
+    /// the first system call (`is_immediate`), what happens before that system call is the same as
     /// what happens before the call.
     fn try_during(
         &self,
@@ -174,12 +174,12 @@ impl Search {
                 if self.is_over.load(Ordering::Relaxed) {
                     return;
                 }
-                // What comes after it may depend on it, so that only the last one can be moved.
+                // What follows may depend on it, so that only the last one can be moved.
                 let is_moved = self.pruning == Pruning::On
                     && more == 1
                     && !outline.matters(happening, *system_call);
                 let is_before_call = is_immediate && before.is_empty() && delay == 0;
-                // That was played already, for nothing.
+                // That sequence was played already.
                 let is_partial_read =
                     before.is_empty() && more == 1 && matches!(happening, Happening::ReadStops);
                 if is_moved
@@ -198,8 +198,8 @@ impl Search {
         }
     }
 
-    /// Plays a sequence, and keeps the state that it leads to if it is a new one. `None` if it
-    /// broke a property.
+    /// Plays a sequence, and keeps the resulting state if it is new. Returns `None` if the sequence
+    /// violated a property.
     fn play(&self, before: &[Action], last: Action) -> Option<Played> {
         let mut actions = before.to_vec();
         actions.push(last);

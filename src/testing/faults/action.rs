@@ -1,4 +1,4 @@
-//! The strategies: what can happen to a session, and how often it does.
+//! The strategies: what can happen to a session, and how often.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,18 +12,19 @@ use crate::testing::kernel::event::{
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Happens(Happening),
-    /// A call, and what happens during it, each so many system calls after the one before.
+    /// A call, and what happens during it, each with the number of system calls since the previous
+    /// one.
     Calls(Call, Vec<(u8, Happening)>),
-    /// The process drops `CAP_NET_ADMIN`, or has it again.
+    /// The process drops `CAP_NET_ADMIN`, or gets it back.
     HasNetAdmin(bool),
 }
 
-/// What a program does with a handle.
+/// An operation of a program on a handle.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
-    /// Brings the cache up to date and takes what changed.
+    /// Brings the cache up to date and takes the changes.
     HandleEvents,
-    /// Brings the cache up to date like a command does, and takes no changes.
+    /// Brings the cache up to date like a command, and takes no changes.
     Update,
     Refresh,
     AddPort(Slot),
@@ -37,7 +38,7 @@ pub(super) enum Call {
 pub(super) fn setting() -> impl Strategy<Value = Setting> {
     let sizes = (1..24_usize, 8..16_usize, 1..5_usize, 1..4_u32, 1..5_usize);
     let scope = prop_oneof![Just(LinkScope::All), Just(LinkScope::Team)];
-    // From less than the shortest filter takes to more than two of the longest.
+    // From less than the shortest filter needs to more than two of the longest need.
     let filter_memory = prop_oneof![Just(usize::MAX), 15..60_usize];
     (sizes, any::<bool>(), 0..5_u8, 0..4_u8, any::<bool>(), scope, filter_memory).prop_map(
         |(sizes, team_is_up, mode, ports, dumps_by_position, scope, filter_memory)| Setting {
@@ -56,17 +57,17 @@ pub(super) fn setting() -> impl Strategy<Value = Setting> {
     )
 }
 
-/// Changes and calls, with the faults that a kernel reports.
+/// Generates changes and calls, with the faults that a kernel reports.
 pub(super) fn with_faults() -> impl Strategy<Value = Vec<Action>> {
     actions(fault().boxed())
 }
 
-/// Like [`with_faults`], and with faults that a session cannot notice.
+/// Like [`with_faults`], but also with faults that a session cannot detect.
 pub(super) fn with_unnoticed_faults() -> impl Strategy<Value = Vec<Action>> {
     actions(prop_oneof![fault(), unnoticed_fault()].boxed())
 }
 
-/// What happens during one call.
+/// Generates what happens during one call.
 pub(super) fn during_call() -> impl Strategy<Value = Vec<(u8, Happening)>> {
     happenings(fault().boxed())
 }
@@ -160,7 +161,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     ])
 }
 
-/// Few, or about as many as one read takes, or more than one call reads.
+/// Generates a small number, about what one read takes, or more than one call reads.
 fn many() -> impl Strategy<Value = u16> {
     prop_oneof![1..20_u16, 240..270_u16, 490..530_u16, 1030..1400_u16]
 }

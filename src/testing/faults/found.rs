@@ -1,4 +1,4 @@
-//! Cases that the property tests and the enumeration found, as plain tests.
+//! Cases that the property tests and the enumeration found, as ordinary tests.
 
 use super::*;
 use crate::testing::kernel::event::Malformation;
@@ -186,7 +186,8 @@ fn partial_read_of_old_events_reports_no_older_state() {
     play(
         setting,
         [
-            // After the refresh has read both event sockets: the events are older than its lists.
+            // After the refresh read both event sockets: the events are older than the lists of the
+            // refresh.
             Action::Calls(Call::Refresh, vec![(2, change(Change::Delete(1)))]),
             Action::Calls(Call::HandleEvents, vec![(0, Happening::ReadStops)]),
         ],

@@ -1,10 +1,10 @@
-//! Property tests: whatever is lost, repeated, cut, forged or late, a session ends up with the
-//! kernel's state, and reports nothing that never was.
+//! Property tests: whatever is lost, repeated, truncated, forged or late, a session reaches the
+//! kernel's state, and reports no state that never existed.
 //!
-//! Random sequences of changes, calls and faults are played to a session whose kernel is the model.
-//! proptest reduces a case that fails to the shortest list of actions that fails. Such a case is
-//! kept as a plain test in [`found`], not as a seed: after any change to the strategies a seed means
-//! another case. `PROPTEST_CASES` sets how many cases are played.
+//! Random sequences of changes, calls and faults are applied to a session on the model of the
+//! kernel. proptest reduces a failing case to the shortest list of actions that fails. Such a case
+//! is kept as an ordinary test in [`found`], not as a seed: after a change of the strategies, the
+//! same seed generates another case. `PROPTEST_CASES` sets the number of cases.
 
 mod action;
 mod found;
@@ -40,18 +40,18 @@ use crate::testing::kernel::options::setting;
 use crate::testing::kernel::state::{Key, State, Value};
 use crate::testing::kernel::{Kernel, Shared, TIMEOUT};
 
-/// What an event socket grows to, in bytes.
+/// The size to which an event socket grows, in bytes.
 const BUFFER_LIMIT: usize = 30 * 2048;
 
-/// A session and the kernel that it talks to.
+/// A session and its kernel.
 struct Case {
     kernel: Shared,
     session: Session,
     watch: Watch,
-    /// What commands reported as set.
+    /// The settings that commands reported as applied.
     set: Vec<(Key, Value)>,
-    /// Whether the session has reported that it may lack something, since the driver began to refuse
-    /// its lists.
+    /// Whether the session reported that its state may be incomplete, since the driver began to
+    /// refuse its lists.
     is_refusal_reported: bool,
     is_strict: bool,
 }
@@ -171,20 +171,20 @@ impl Case {
             Call::LookUp(slot) => session.rtnl.link_by_index(index(ifindex(slot))).map(drop),
             Call::HandleEvents | Call::Update | Call::Refresh => Ok(()),
         };
-        // The next call reports it if the cache cannot be brought up to date.
+        // The next call returns the error if the cache cannot be updated.
         let _ = session.update();
         result
     }
 
-    /// Checks that what a command reported as set was set, that a call failed only because of a fault
-    /// and named what it was doing, and that the cache is equal to the kernel's state where the
-    /// sockets are empty and no work is left.
+    /// Checks that the settings that a command reported as applied were applied, that a call failed
+    /// only because of a fault and named its operation, and that the cache equals the kernel's
+    /// state if the sockets are empty and no work is left.
     fn check_results(&mut self, call: Call, result: &Result<()>) -> Verdict {
         let is_pending = self.session.is_pending();
         let kernel = self.kernel.lock();
         let tally = kernel.call;
-        // Each request may wait three times: before it is sent, for its reply, and for the rest of a
-        // reply that failed. Each wait may be followed by the reading of what is left.
+        // Each request may wait three times: before it is sent, for its reply, and for the rest of
+        // a failed reply. The rest of the queue may be read after each wait.
         let limit = (TIMEOUT + TIMEOUT / 1000 * 590) * (3 * tally.sends);
         prop_assert!(
             kernel.elapsed() <= limit,
@@ -268,7 +268,7 @@ impl Case {
         Ok(())
     }
 
-    /// Ends all faults. One call has to be enough then.
+    /// Ends all faults. Then one call must be sufficient.
     fn end(mut self, call: Call) -> Verdict {
         self.kernel.lock().calm();
         self.kernel.lock().begin(vec![]);
@@ -289,13 +289,13 @@ impl Case {
         }
         prop_assert!(!self.session.is_refused());
         self.watch.check_sum(&State::of(self.session.cache()))?;
-        // A flipped byte can make a message say that the team was deleted. That is final.
+        // A flipped byte can turn a message into the deletion of the team, which is final.
         if !self.is_strict && self.session.ensure_exists().is_err() {
             return Ok(());
         }
         if self.kernel.lock().service.namespace.is_list_cut() {
             self.check_cache(&self.kernel.lock())?;
-            // The process that set what the driver cannot report sets something else.
+            // The process that set the value that the driver cannot report sets another one.
             self.kernel.lock().happen(Happening::Change(Change::Set(0, 7, 0)));
             return self.end(call);
         }
@@ -307,7 +307,7 @@ impl Case {
     fn check_filters(mut self) -> Verdict {
         if self.session.ensure_exists().is_ok() {
             self.kernel.lock().begin(vec![]);
-            // The next request reports an error that came behind what was read.
+            // The next request returns an error that was queued behind the data that was read.
             if self.call(Call::Refresh)?.is_err() {
                 self.call(Call::Refresh)?.expect("there are no faults any more");
             }
@@ -326,7 +326,7 @@ impl Case {
     }
 }
 
-/// Whether an error names the request or the step that failed.
+/// Returns whether an error names the request or the step that failed.
 fn names_operation(error: &Error) -> bool {
     const STEPS: [&str; 8] = [
         "looking up generic netlink family team",

@@ -1,4 +1,4 @@
-//! Compares what a session reports with what happened in the kernel.
+//! Compares the reports of a session with what happened in the kernel.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,24 +14,25 @@ use crate::testing::kernel::state::{Key, State, Value, link, option, port};
 
 pub(super) type Verdict = Result<(), TestCaseError>;
 
-/// What the session has reported so far.
+/// The reports of the session so far.
 #[derive(Debug)]
 pub(super) struct Watch {
     reported: BTreeMap<Key, Value>,
     removals: BTreeMap<Key, u32>,
-    /// Whether each report has to be right, or only the sum of the reports.
+    /// Whether each report must be right, or only the sum of the reports.
     is_strict: bool,
     scope: LinkScope,
 }
 
 impl Watch {
-    /// Begins with what the cache holds after the start.
+    /// Begins with the contents of the cache after the start.
     pub(super) fn new(start: State, is_strict: bool, scope: LinkScope) -> Self {
         Self { reported: start.things, removals: BTreeMap::new(), is_strict, scope }
     }
 
-    /// Checks one batch of reports: each change starts from the state that was reported last, its new
-    /// state existed at some time, and nothing is reported as removed more often than it was removed.
+    /// Checks one batch of reports: each change starts from the state that was reported last, its
+    /// new state existed at some time, and an object is not reported as removed more often than it
+    /// was removed.
     pub(super) fn check(&mut self, changes: &Changes, namespace: &Namespace) -> Verdict {
         let mut keys = vec![];
         for change in changes.links() {
@@ -86,13 +87,13 @@ impl Watch {
         Ok(key)
     }
 
-    /// Checks that the reports add up to what the cache holds.
+    /// Checks that the reports add up to the contents of the cache.
     pub(super) fn check_sum(&self, cache: &State) -> Verdict {
         same("the reports and the cache", &self.reported, &cache.things)
     }
 }
 
-/// Whether a session that follows only the team's links keeps this.
+/// Returns whether a session that tracks only the team's links has this object.
 fn is_of_team(key: &Key, value: &Value) -> bool {
     match (key, value) {
         (Key::Link(ifindex), Value::Link(link)) => *ifindex == TEAM || link.master == Some(TEAM),
@@ -100,7 +101,7 @@ fn is_of_team(key: &Key, value: &Value) -> bool {
     }
 }
 
-/// Checks that two sides are equal. The message has only what differs.
+/// Checks that two sides are equal; the message contains only the differences.
 pub(super) fn same<K: Ord + Clone + Debug, V: PartialEq + Clone + Debug>(
     what: &str,
     one: &BTreeMap<K, V>,

@@ -1,10 +1,11 @@
-//! Datagrams of Linux 7.2.7 on x86-64, as they were received. Each file names its origin and has
-//! remarks for its readers.
+//! Recorded datagrams of Linux 7.2.7 on x86-64. Each file says how it was recorded; comments in a
+//! file are for readers only.
 //!
-//! On a big-endian machine they are converted first, as the codec reads numbers in the machine's own
-//! byte order.
+//! On a big-endian machine the datagrams are converted first: the codec reads numbers in the
+//! machine's own byte order.
 //!
-//! The files are read when a test runs, so that the packed crate, which does not have them, builds.
+//! The files are read at run time, so that the tests of the packed crate, which lacks the files,
+//! compile.
 
 mod turned;
 
@@ -18,7 +19,7 @@ use crate::netlink::codec::{ctrl, link, team};
 macro_rules! golden {
     ($($name:ident $file:literal)+) => {
         $(pub(crate) const $name: &str = $file;)+
-        /// Every file's name.
+        /// The names of all files.
         const ALL: &[&str] = &[$($name),+];
     };
 }
@@ -72,10 +73,10 @@ golden! {
     REQUEST_SET_U32 "request_set_u32"
 }
 
-/// The family's number on the kernel of the files.
+/// The family's number on the kernel of the recordings.
 pub(crate) const TEAM_FAMILY: u16 = 30;
 
-/// A file's datagrams as this machine's kernel would have sent them.
+/// Returns a file's datagrams in this machine's byte order.
 pub(crate) fn bytes(file: &str) -> Vec<u8> {
     let mut datagrams = recorded(file);
     if cfg!(target_endian = "big") {
@@ -84,7 +85,7 @@ pub(crate) fn bytes(file: &str) -> Vec<u8> {
     datagrams
 }
 
-/// Reads a file's bytes: hexadecimal numbers, remarks after `#`.
+/// Reads a file's bytes: hexadecimal numbers, and comments after `#`.
 fn recorded(file: &str) -> Vec<u8> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/testing/golden");
     let path = directory.join(file).with_extension("hex");
@@ -96,12 +97,12 @@ fn recorded(file: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The only message of a datagram, or the first of several.
+/// Returns the first message of a datagram.
 pub(crate) fn first(datagram: &[u8]) -> Frame<'_> {
     frames(datagram).next().expect("a datagram holds a message").expect("it is whole")
 }
 
-/// Runs every decoder over what may be a datagram and returns how much they made of it.
+/// Runs every decoder on a datagram, and returns how much they decoded.
 fn decode_all(datagram: &[u8]) -> usize {
     let mut understood = 0;
     for frame in frames(datagram).map_while(Result::ok) {
@@ -137,7 +138,7 @@ fn prefix_of_golden_datagram_does_not_panic() {
         let datagram = bytes(file);
         for end in 0..datagram.len() {
             decode_all(&datagram[..end]);
-            // The same cut in a message whose length was corrected: the attributes are cut, not the
+            // Cut the same message with a corrected length: then the attributes are cut, not the
             // message.
             if end >= 16 {
                 let mut whole = datagram[..end].to_vec();

@@ -1,21 +1,21 @@
-//! Converts a datagram of a little-endian machine to that of a big-endian one: the bytes of each
-//! number are reversed. The places of the numbers are listed here independently, so that the tests
-//! do not share a mistake with the code under test.
+//! Converts a datagram of a little-endian machine into that of a big-endian one, by reversing the
+//! bytes of each number. This file lists the positions of numbers independently of the codec, so
+//! that a mistake there is not repeated in its tests.
 
 use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR};
 
 use super::TEAM_FAMILY;
 
-/// What an attribute holds.
+/// The contents of an attribute.
 #[derive(Clone, Copy)]
 enum Kind {
     /// Text or an address.
     Bytes,
-    /// Numbers of so many bytes each.
+    /// Numbers of this many bytes each.
     Numbers(usize),
-    /// Attributes: these, and others by their length.
+    /// Attributes: these, and others that are recognized by their length.
     Nest(&'static [(u16, Kind)]),
-    /// Items, which hold attributes each.
+    /// Items that contain attributes.
     List(&'static [(u16, Kind)]),
 }
 
@@ -37,8 +37,8 @@ const LINK: &[(u16, Kind)] = &[
     (53, Bytes),                                           // ALT_IFNAME, in a request
     (54, Bytes),                                           // PERM_ADDRESS
 ];
-/// Where `ifi_family` is `AF_BRIDGE`: its nest of the port holds two bridge ids, and that of VLANs
-/// pairs of small numbers.
+/// The attributes of a message with `AF_BRIDGE`: the nest of the port contains two bridge IDs, that
+/// of VLANs pairs of 16-bit numbers.
 const BRIDGE_LINK: &[(u16, Kind)] = &[
     (1, Bytes),
     (3, Bytes),
@@ -56,7 +56,7 @@ const MESSAGE_HEADER: [usize; 5] = [4, 2, 2, 4, 4];
 const LINK_HEADER: [usize; 6] = [1, 1, 2, 4, 4, 4];
 const GENERIC_HEADER: [usize; 3] = [1, 1, 2];
 
-/// Turns a datagram. The controller's messages have the same type as some about links.
+/// Converts a datagram. Messages of the controller have the same type as some about links.
 pub(super) fn turn(mut datagram: &mut [u8], is_controllers: bool) {
     while datagram.len() >= 16 {
         let length = number(datagram, 0, 4);
@@ -117,7 +117,7 @@ fn turn_attributes(mut list: &mut [u8], known: &[(u16, Kind)]) {
         let end = length.next_multiple_of(4).min(list.len());
         let (attribute, rest) = list.split_at_mut(end);
         let payload = &mut attribute[4..length];
-        // NLA_F_NESTED and NLA_F_NET_BYTEORDER are no part of the type.
+        // NLA_F_NESTED and NLA_F_NET_BYTEORDER do not belong to the type.
         let found = known.iter().find(|(number, _)| usize::from(*number) == kind & 0x3fff);
         match found.map_or_else(|| by_length(payload), |(_, kind)| *kind) {
             Bytes => {}
@@ -139,7 +139,7 @@ fn turn_items(mut list: &mut [u8], known: &[(u16, Kind)]) {
     }
 }
 
-/// No text in the files is as long as a number.
+/// Recognizes a number by its length: no text in the files has the length of a number.
 fn by_length(payload: &[u8]) -> Kind {
     match payload.len() {
         size @ (2 | 4 | 8) => Numbers(size),
