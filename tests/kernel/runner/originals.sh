@@ -87,13 +87,24 @@ original_package() {
     esac
 }
 
+# valgrind needs the symbols of the dynamic loader. It finds files by their build id only in the machine's own /usr/lib/debug, and
+# others beside the library.
+link_debug_files() {
+    local libraries
+    for libraries in "$1"/{usr/,}lib/*-linux-gnu; do
+        [[ -e $libraries/ld-linux-x86-64.so.2 ]] || continue
+        mkdir -p -- "$libraries/.debug" &&
+            ln -rsf -- "$1"/usr/lib/debug/.build-id/*/*.debug "$libraries/.debug/" || return
+    done
+}
+
 unpack_original() {
     local root=$new/$directory/root
     case $directory in
         team-cc) [[ -e /usr/include/team.h ]] || unpack_missing "$root" libteam-dev ;;
         debian-libteam) unpack_debians "$root" libteam5 libteamdctl0 libteam-dev libteam-utils ;;
         # With a C library of its own, as only that has the symbols in libc6-dbg.
-        valgrind) unpack_debians "$root" valgrind libc6 libc6-dbg ;;
+        valgrind) unpack_debians "$root" valgrind libc6 libc6-dbg && link_debug_files "$root" ;;
         libteam-source) unpack_source "$root" && unpack_needs "$root" swig python3 libpython3-dev ;;
         *) unpack_missing "$root" "$(original_package "$directory")" ;;
     esac
