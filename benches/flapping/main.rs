@@ -1,6 +1,6 @@
 //! The field's own scenario: `cargo bench --bench flapping`, and a short form with `-- --short`.
 //!
-//! Several teams carry many VLANs, all of which flap while ports come and go; whoever follows the
+//! Several teams carry many VLANs, all of which flap while ports come and go; each follower of the
 //! teams must be right afterwards. And one process follows hundreds of small teams, against one
 //! process for each. Followers are this crate with each scope, a program on the C library and
 //! teamd; the latter two also with this project's libteam.so.5, if `TEAM_BENCH_LIBTEAM` names it.

@@ -117,7 +117,7 @@ impl Scene {
             let ports = links.ports(team.ifindex);
             assert!(
                 team.ports.iter().all(|port| ports.contains_key(&port.get())),
-                "team {} has lost ports that nobody released: {ports:?}",
+                "team {} has lost ports that the scene did not release: {ports:?}",
                 team.ifindex
             );
             ports

@@ -102,12 +102,12 @@ impl Bond {
     fn new() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let (told, id) = channel();
+        let (sender, id) = channel();
         let (moved, until_moved) = channel();
         let thread = thread::spawn(move || {
             enter();
             let own = fs::read_link("/proc/thread-self").unwrap();
-            told.send(own.file_name().unwrap().to_string_lossy().into_owned()).unwrap();
+            sender.send(own.file_name().unwrap().to_string_lossy().into_owned()).unwrap();
             until_moved.recv().unwrap();
             let made = attempt("ip link add bond0 type bond mode 802.3ad lacp_rate fast miimon 50");
             assert!(made.status.success(), "no bond: {}", String::from_utf8_lossy(&made.stderr));

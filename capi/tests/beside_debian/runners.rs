@@ -238,7 +238,7 @@ fn device_made_again_while_teamd_is_stopped_is_a_port() {
     }
 }
 
-/// teamd, told that the port is gone, takes the link of that index out of the team: with either
+/// After the event that the port is gone, teamd takes the link of that index out of the team: with either
 /// library the new one.
 #[test]
 fn device_made_again_with_the_same_index_does_not_end_teamd() {
